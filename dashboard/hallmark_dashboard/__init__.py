@@ -1,0 +1,1 @@
+"""The dashboard: reads the objects and shows the chain."""

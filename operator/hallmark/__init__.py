@@ -1,0 +1,1 @@
+"""Hallmark: a Kubernetes operator for machine-learning models that must be trusted."""
