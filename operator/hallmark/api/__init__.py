@@ -1,0 +1,5 @@
+"""The five kinds of ``hallmark.dev/v1alpha1`` and the documents they exchange, as frozen models.
+
+This package is the one source of the CRDs (``crd.py``), of the names everybody uses
+(``names.py``), and of the files in a sealed bundle (``artifacts.py``). It does no I/O.
+"""

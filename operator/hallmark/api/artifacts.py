@@ -1,0 +1,391 @@
+"""The documents in a sealed bundle and between the components, as frozen models.
+
+A training Job uploads its outputs to *slots* (fixed names, so that their URLs can be presigned
+before anything is known); the manifest gives each its final name, and sealing copies it there::
+
+    runs/<run uid>/model.joblib        -> models/<namespace>.<model>/<digest>/model_<run id>.joblib
+    runs/<run uid>/sbom.cdx.json       -> ...                               /sbom_<run id>.cdx.json
+    every other file                   -> its own name
+
+The manifest digest is the SHA-256 of ``manifest.json``. The OpenSSF model signature
+(``model.sigstore.json``) covers every file of the manifest and ``manifest.json`` itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hallmark.api.common import (
+    ColumnName,
+    Digest,
+    FileModel,
+    ObjectName,
+    Timestamp,
+    Uid,
+    UserName,
+    canonical_json,
+)
+from hallmark.api.model_deployment import Drift
+from hallmark.api.model_policy import TrustedKey
+from hallmark.api.training_run import (
+    FeatureType,
+    Gate,
+    GateResult,
+    MetricValue,
+    PIIAction,
+    TrainingRunSpec,
+)
+
+MANIFEST = "manifest.json"
+BUNDLE = "model.sigstore.json"
+MODEL_ONNX = "model.onnx"
+SCHEMA = "schema.json"
+BASELINE = "baseline.json"
+REPORT = "report.json"
+GOLDEN = "golden.json"
+DOCKERFILE = "Dockerfile"
+SLOT_JOBLIB = "model.joblib"
+SLOT_SBOM = "sbom.cdx.json"
+PROGRESS = "progress.json"
+
+UPLOAD_SLOTS = (
+    SLOT_JOBLIB,
+    MODEL_ONNX,
+    SCHEMA,
+    BASELINE,
+    REPORT,
+    GOLDEN,
+    SLOT_SBOM,
+    DOCKERFILE,
+    MANIFEST,
+    PROGRESS,
+)
+"""Everything a training Job may upload, below ``runs/<run uid>/``."""
+
+SERVED_FILES = (MODEL_ONNX, SCHEMA, BASELINE)
+"""What a predictor downloads; it gets URLs for these alone."""
+
+
+def spec_digest(spec: TrainingRunSpec) -> str:
+    """Return the digest of what a run asks for: its spec without ``suspend`` and requester."""
+    wire = {
+        k: v for k, v in spec.to_wire().items() if k not in {"suspend", "requestedBy", "jobTTL"}
+    }
+    return f"sha256:{hashlib.sha256(canonical_json(wire)).hexdigest()}"
+
+
+def run_id(spec: str, fingerprint: str, image: str) -> str:
+    """Return the first 12 hex digits of SHA-256(spec digest, fingerprint, image digest)."""
+    return hashlib.sha256("\n".join((spec, fingerprint, image)).encode()).hexdigest()[:12]
+
+
+def final_name(slot: str, run_identity: str) -> str:
+    """Return the name in the bundle of what was uploaded to ``slot``."""
+    return {
+        SLOT_JOBLIB: f"model_{run_identity}.joblib",
+        SLOT_SBOM: f"sbom_{run_identity}.cdx.json",
+    }.get(slot, slot)
+
+
+class ManifestFile(FileModel):
+    """A file of the bundle."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=128)]
+    digest: Digest
+    size: Annotated[int, Field(ge=0)]
+
+
+class Manifest(FileModel):
+    """``manifest.json``: every file but itself and the signature, in name order."""
+
+    schema_version: Literal["hallmark.dev/manifest/v1"] = "hallmark.dev/manifest/v1"
+    namespace: Annotated[str, Field(max_length=63)]
+    model: ObjectName
+    run_id: Annotated[str, Field(pattern=r"^[a-f0-9]{12}$")]
+    spec_digest: Digest
+    dataset_fingerprint: Digest
+    image_digest: Digest
+    """Digest of the trainer's image, or of its reference where no digest is known."""
+    files: Annotated[list[ManifestFile], Field(min_length=1, max_length=32)]
+
+    def file(self, name: str) -> ManifestFile | None:
+        """Return the entry of that name, or None."""
+        return next((each for each in self.files if each.name == name), None)
+
+
+class ServedFeature(FileModel):
+    """An input column of the served form.
+
+    The served form takes one float32 matrix: a Number, Integer or Boolean (0, 1) is one column;
+    a Category is its index in ``categories``; null is NaN. ``model.onnx`` does the rest.
+    """
+
+    name: ColumnName
+    type: FeatureType
+    nullable: bool
+    minimum: float | None = None
+    maximum: float | None = None
+    categories: list[str] | None = None
+
+
+class ServedSchema(FileModel):
+    """``schema.json``: what the predictor takes and answers."""
+
+    schema_version: Literal["hallmark.dev/schema/v1"] = "hallmark.dev/schema/v1"
+    model: ObjectName
+    features: Annotated[list[ServedFeature], Field(min_length=1, max_length=256)]
+    target: ColumnName
+    classes: Annotated[list[str], Field(min_length=2, max_length=64)]
+    """Class labels in the order of the probabilities."""
+    positive: str
+    input_name: str
+    """ONNX input: float32, shape (rows, features)."""
+    probabilities_name: str
+    """ONNX output: float32, shape (rows, classes)."""
+
+
+class BaselineFeature(FileModel):
+    """A feature's bins and how many training rows fell into each.
+
+    Numbers: bin i holds values with ``edges[i-1] < value <= edges[i]``; the first and the last
+    bin are open, so there are ``len(edges) + 1`` of them. Categories: one bin for each, in the
+    schema's order, then one for anything else. In both cases a last bin counts nulls.
+    """
+
+    name: ColumnName
+    type: FeatureType
+    edges: list[float] | None = None
+    categories: list[str] | None = None
+    counts: Annotated[list[int], Field(min_length=2, max_length=259)]
+
+
+class Baseline(FileModel):
+    """``baseline.json``: the training data's distribution, with frozen bin edges."""
+
+    schema_version: Literal["hallmark.dev/baseline/v1"] = "hallmark.dev/baseline/v1"
+    rows: Annotated[int, Field(ge=1)]
+    features: Annotated[list[BaselineFeature], Field(min_length=1, max_length=256)]
+
+    def feature(self, name: str) -> BaselineFeature | None:
+        """Return the feature of that name, or None."""
+        return next((each for each in self.features if each.name == name), None)
+
+
+class Golden(FileModel):
+    """``golden.json``: rows made from the schema, not from data, and the estimator's answers."""
+
+    schema_version: Literal["hallmark.dev/golden/v1"] = "hallmark.dev/golden/v1"
+    rows: Annotated[list[list[float | None]], Field(min_length=1, max_length=256)]
+    """Encoded as the served form takes them; null stands for NaN."""
+    probabilities: list[list[float]]
+    tolerance: float
+
+
+class Finding(FileModel):
+    """A refusal or remark: which check, where, what was expected and found. Never a value."""
+
+    check: Annotated[str, Field(max_length=64)]
+    column: ColumnName | None = None
+    row: int | None = None
+    """1-based data row of the first case."""
+    count: int = 1
+    expected: Annotated[str, Field(max_length=256)]
+    found: Annotated[str, Field(max_length=256)]
+
+    def sentence(self) -> str:
+        """Return the finding as a sentence a person can act on."""
+        where = f" in column '{self.column}'" if self.column else ""
+        row = f", first in row {self.row}" if self.row is not None else ""
+        times = f" ({self.count} times{row})" if self.count > 1 else row
+        return f"{self.check}{where}{times}: expected {self.expected}, found {self.found}."
+
+
+class QualityPart(FileModel):
+    """One dimension of the quality score, 0 to 100."""
+
+    dimension: str
+    score: float
+    weight: float
+
+
+class GroupMetrics(FileModel):
+    """The metrics of one group of a sensitive attribute."""
+
+    group: str
+    rows: int
+    selection_rate: float
+    accuracy: float
+
+
+class AttributeFairness(FileModel):
+    """Fairness by one sensitive attribute."""
+
+    attribute: str
+    demographic_parity_difference: float | None
+    equalized_odds_difference: float | None
+    groups: list[GroupMetrics]
+
+
+class ColumnDecision(FileModel):
+    """What the personal-data guard did with a column."""
+
+    column: str
+    detector: str
+    action: PIIAction
+    count: int
+
+
+class Report(FileModel):
+    """``report.json``: everything that was measured; nothing that varies between equal runs."""
+
+    schema_version: Literal["hallmark.dev/report/v1"] = "hallmark.dev/report/v1"
+    model: ObjectName
+    rows: int
+    train_rows: int
+    test_rows: int
+    quality: float
+    quality_parts: list[QualityPart]
+    remarks: list[Finding]
+    pii: list[ColumnDecision]
+    metrics: list[MetricValue]
+    fairness: list[AttributeFairness]
+    gates: list[GateResult]
+    algorithm: str
+    parameters: dict[str, str]
+    seed: int
+    packages: dict[str, str]
+    served_form_max_difference: float
+    """The largest difference between the estimator's and the served form's probabilities."""
+
+
+class TrainTask(FileModel):
+    """What the operator tells a training Job: ``/etc/hallmark/task.json`` (a ConfigMap)."""
+
+    namespace: str
+    run_name: str
+    run_uid: Uid
+    spec: TrainingRunSpec
+    spec_digest: Digest
+    floors: list[Gate]
+    allowed_pii_actions: list[PIIAction]
+    allowed_sources: list[str]
+    allow_private_addresses: bool
+    source_endpoint: str | None = None
+    denied_packages: list[str] = Field(default_factory=list)
+    image: str
+    """The trainer's image reference; where it ends in ``@sha256:...`` that is its digest."""
+
+
+class UploadURLs(FileModel):
+    """Presigned PUT URLs by slot: ``/var/run/hallmark/urls/urls.json`` (a Secret)."""
+
+    urls: dict[str, str]
+
+
+class DownloadURLs(FileModel):
+    """Presigned GET URLs by file name: ``/var/run/hallmark/urls/urls.json`` (a Secret)."""
+
+    urls: dict[str, str]
+
+
+class TrainStage(StrEnum):
+    """How far a training Job came: the outcome names the stage that refused."""
+
+    SOURCE = "Source"
+    FINGERPRINT = "Fingerprint"
+    DATA = "Data"
+    PII = "PII"
+    TRAIN = "Train"
+    GATES = "Gates"
+    DONE = "Done"
+
+
+class TrainOutcome(FileModel):
+    """A training Job's termination message, at most 4,096 bytes: digests and verdicts.
+
+    Exit code 0: ``stage`` is Done. Exit code 10: a refusal, ``stage`` and ``findings`` say why.
+    Any other exit code: an unexpected failure.
+    """
+
+    stage: TrainStage
+    message: Annotated[str, Field(max_length=1024)] = ""
+    """A sentence: the refusal."""
+    fingerprint: Digest | None = None
+    quality: Annotated[str, Field(max_length=16)] | None = None
+    metrics: Annotated[list[MetricValue], Field(max_length=24)] = Field(default_factory=list)
+    gates: Annotated[list[GateResult], Field(max_length=24)] = Field(default_factory=list)
+    manifest_digest: Digest | None = None
+
+
+class SealTask(FileModel):
+    """What the operator tells a sealing Job: ``/etc/hallmark/task.json`` (a ConfigMap)."""
+
+    namespace: str
+    model: ObjectName
+    run_name: str
+    run_uid: Uid
+    manifest_digest: Digest
+    """As the training Job reported it."""
+    spec_digest: Digest
+    dataset_fingerprint: Digest
+    denied_packages: list[str]
+    store_uri: str
+    store_endpoint: str | None
+    store_region: str
+
+
+class SealOutcome(FileModel):
+    """A sealing Job's termination message. Exit code 0: sealed; 10: refused, see ``message``."""
+
+    sealed: bool
+    message: Annotated[str, Field(max_length=1024)] = ""
+    key_id: str | None = None
+    uri: str | None = None
+    size: int | None = None
+    manifest_digest: Digest | None = None
+    gate_report_digest: Digest | None = None
+    sbom_digest: Annotated[Digest | None, Field(alias="sbomDigest")] = None
+    baseline_digest: Digest | None = None
+    sbom_components: int | None = None
+    sbom_spec_version: str | None = None
+
+
+REFUSED_EXIT_CODE = 10
+"""How a Job or a predictor ends when it refuses: final, never retried."""
+
+
+class TrustApproval(FileModel):
+    """An accepted approval, as the predictor checks it again."""
+
+    uid: Uid
+    approver: UserName
+    manifest_digest: Digest
+    sbom_digest: Annotated[Digest, Field(alias="sbomDigest")]
+    gate_report_digest: Digest
+    model_version_uid: Uid
+    not_after: Timestamp | None = None
+
+
+class Trust(FileModel):
+    """``trust.json``: all that a predictor trusts, in an immutable ConfigMap named by its hash."""
+
+    schema_version: Literal["hallmark.dev/trust/v1"] = "hallmark.dev/trust/v1"
+    namespace: str
+    deployment: ObjectName
+    model_version: ObjectName
+    model_version_uid: Uid
+    version: int
+    manifest: str
+    """The text of ``manifest.json``, byte for byte."""
+    manifest_digest: Digest
+    bundle: str
+    """The text of ``model.sigstore.json``."""
+    keys: list[TrustedKey]
+    approvals: list[TrustApproval]
+    minimum_approvals: int
+    policy_digest: Digest
+    drift: Drift

@@ -1,0 +1,214 @@
+"""Building blocks that every kind shares: base model, bounded types, durations, conditions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+GROUP = "hallmark.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+
+class ApiModel(BaseModel):
+    """A part of a custom resource: frozen, camelCase on the wire, unknown fields ignored."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the JSON object as it stands in Kubernetes: camelCase, nulls left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class FileModel(ApiModel):
+    """A document in a bundle or between components: like ``ApiModel``, unknown fields refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    def to_bytes(self) -> bytes:
+        """Return the document's canonical bytes; its digest is the SHA-256 of these."""
+        return canonical_json(self.to_wire())
+
+
+def canonical_json(value: object) -> bytes:
+    """Return ``value`` as UTF-8 JSON with sorted keys and no spaces (NaN and infinity refused).
+
+    Raises:
+        ValueError: ``value`` holds a number that JSON cannot express.
+    """
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return text.encode()
+
+
+def sha256_digest(data: bytes) -> str:
+    """Return ``sha256:<64 hex digits>`` of ``data``."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+Digest = Annotated[str, Field(pattern=r"^sha256:[a-f0-9]{64}$", max_length=71)]
+"""A SHA-256 digest as ``sha256:<64 hex digits>``."""
+
+ObjectName = Annotated[
+    str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=52)
+]
+"""A DNS label short enough that children's names (name, dash, suffix) fit 63 characters."""
+
+Uid = Annotated[str, Field(min_length=1, max_length=64)]
+"""A Kubernetes object's uid."""
+
+DecimalString = Annotated[str, Field(pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,9})?$", max_length=20)]
+"""A decimal number as text, such as ``"0.12"``: no floats stand in a spec."""
+
+DurationString = Annotated[
+    str, Field(pattern=r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h))+$", max_length=32)
+]
+"""A duration as Go writes it, such as ``"10m"`` or ``"1h30m"``."""
+
+ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.\- ]*$", max_length=63)]
+"""The name of a column in a dataset."""
+
+ShortText = Annotated[str, Field(max_length=256)]
+"""A line of text."""
+
+LongText = Annotated[str, Field(max_length=1024)]
+"""A sentence or a few, for people."""
+
+UserName = Annotated[str, Field(min_length=1, max_length=253)]
+"""A user's name as the API server authenticates it."""
+
+Timestamp = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$",
+        max_length=32,
+    ),
+]
+"""A moment in UTC, RFC 3339 with ``Z``."""
+
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return the length of a Go-style duration such as ``"1h30m"``.
+
+    Raises:
+        ValueError: ``text`` is not such a duration.
+    """
+    parts = _DURATION_PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"Expected a duration such as '10m' or '1h30m', found {text!r}.")
+    seconds = sum(Decimal(number) * _SECONDS[unit] for number, unit in parts)
+    return timedelta(seconds=float(seconds))
+
+
+def timestamp(moment: datetime) -> str:
+    """Return ``moment`` (aware) as an RFC 3339 UTC time to the microsecond."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_timestamp(text: str) -> datetime:
+    """Return the aware UTC moment that an RFC 3339 text names.
+
+    Raises:
+        ValueError: ``text`` is not such a time.
+    """
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+
+
+class ConditionStatus(StrEnum):
+    """Whether a condition holds."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(ApiModel):
+    """A metav1.Condition."""
+
+    type: Annotated[str, Field(max_length=64)]
+    status: ConditionStatus
+    reason: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$", min_length=1, max_length=64)]
+    message: Annotated[str, Field(max_length=2048)] = ""
+    last_transition_time: Annotated[str, Field(max_length=32)]
+    observed_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+
+
+class ObjectMeta(ApiModel):
+    """What we read of an object's metadata."""
+
+    name: str = ""
+    namespace: str | None = None
+    uid: str = ""
+    generation: int = 0
+    resource_version: str = ""
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+
+class Resource(ApiModel):
+    """The frame around every kind's ``spec`` and ``status``."""
+
+    api_version: Literal["hallmark.dev/v1alpha1"] = "hallmark.dev/v1alpha1"
+    kind: str = ""
+    metadata: ObjectMeta = Field(default_factory=ObjectMeta)
+
+
+class ConditionedStatus(ApiModel):
+    """The part of a status that every kind has."""
+
+    observed_generation: Annotated[
+        int | None, Field(ge=0, json_schema_extra={"format": "int64"})
+    ] = None
+    conditions: Annotated[
+        list[Condition],
+        Field(
+            max_length=16,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["type"],
+            },
+        ),
+    ] = Field(default_factory=list)
+
+    def condition(self, type_: str) -> Condition | None:
+        """Return the condition of that type, or None."""
+        return next((each for each in self.conditions if each.type == type_), None)
+
+    def is_true(self, type_: str) -> bool:
+        """Tell whether the condition of that type is there and True."""
+        found = self.condition(type_)
+        return found is not None and found.status is ConditionStatus.TRUE
+
+
+class ResourceAmounts(ApiModel):
+    """CPU and memory, as Kubernetes quantities."""
+
+    cpu: Annotated[str, Field(pattern=r"^[0-9]+m?$", max_length=12)] | None = None
+    memory: Annotated[str, Field(pattern=r"^[0-9]+(Ki|Mi|Gi)?$", max_length=16)] | None = None
+
+
+class Resources(ApiModel):
+    """What a container asks for and may use at most."""
+
+    requests: ResourceAmounts | None = None
+    limits: ResourceAmounts | None = None

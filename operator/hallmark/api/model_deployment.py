@@ -1,0 +1,324 @@
+"""Deployment (plural ``modeldeployments``): which model serves, and when drift rolls it back."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hallmark.api.common import (
+    ApiModel,
+    ColumnName,
+    ConditionedStatus,
+    DecimalString,
+    Digest,
+    DurationString,
+    ObjectName,
+    Resource,
+    Resources,
+    Timestamp,
+)
+
+
+class StrategyType(StrEnum):
+    """How traffic moves."""
+
+    BLUE_GREEN = "BlueGreen"
+
+
+class Strategy(ApiModel):
+    """How a new version takes over."""
+
+    type: StrategyType = StrategyType.BLUE_GREEN
+    bake: DurationString = "10m"
+    """How long a promoted version must stay healthy to be stable."""
+    keep_warm: DurationString = "1h"
+    """How long the former version's Pods are kept for an instant rollback."""
+    progress_deadline: DurationString = "5m"
+    """How long a candidate may take to become Ready."""
+
+
+class Drift(ApiModel):
+    """When the traffic is too far from the training data."""
+
+    features: Annotated[list[ColumnName], Field(max_length=256)] = Field(default_factory=list)
+    """Which features are watched; empty: all of the baseline."""
+    threshold: DecimalString = "0.2"
+    """The PSI above which a window drifts."""
+    window: Annotated[int, Field(ge=100, le=1000000)] = 500
+    """Rows in a window, for each Pod."""
+    consecutive: Annotated[int, Field(ge=1, le=5)] = 2
+    """How many windows in a row must drift."""
+
+
+class RollbackMode(StrEnum):
+    """Who decides on a rollback."""
+
+    AUTOMATIC = "Automatic"
+    MANUAL = "Manual"
+
+
+class ModelDeploymentSpec(ApiModel):
+    """What is asked for: exactly one of ``model`` and ``modelVersion``."""
+
+    model: ObjectName | None = None
+    model_version: ObjectName | None = None
+    replicas: Annotated[int, Field(ge=0, le=1000)] = 1
+    resources: Resources | None = None
+    strategy: Strategy = Field(default_factory=Strategy)
+    drift: Drift = Field(default_factory=Drift)
+    rollback: RollbackMode = RollbackMode.AUTOMATIC
+    suspend: bool = False
+
+
+class RolloutState(StrEnum):
+    """A state of the rollout machine (see ``policies/rollout.py``)."""
+
+    IDLE = "Idle"
+    VERIFYING = "Verifying"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    STARTING = "Starting"
+    PROMOTED = "Promoted"
+    STABLE = "Stable"
+    REFUSED = "Refused"
+    ROLLING_BACK = "RollingBack"
+    HELD = "Held"
+
+
+class Rollout(ApiModel):
+    """The recorded intent: what the operator was doing, so that a restart completes it."""
+
+    state: RolloutState = RolloutState.IDLE
+    intent_hash: Annotated[str, Field(max_length=64)] = ""
+    model_version: Annotated[str, Field(max_length=63)] | None = None
+    manifest_digest: Digest | None = None
+    since: Timestamp | None = None
+    reason: Annotated[str, Field(max_length=64)] = ""
+    drift_rollback_spent: bool = False
+    """Drift has already caused its one rollback for this intent."""
+
+
+class Outcome(StrEnum):
+    """How a version's time in service ended, or stands."""
+
+    SERVING = "Serving"
+    STABLE = "Stable"
+    REPLACED = "Replaced"
+    ROLLED_BACK = "RolledBack"
+
+
+class HistoryEntry(ApiModel):
+    """One version's time in service."""
+
+    version: Annotated[str, Field(max_length=63)]
+    manifest_digest: Digest
+    from_: Annotated[Timestamp, Field(alias="from")]
+    to: Timestamp | None = None
+    outcome: Outcome
+    was_stable: bool = False
+
+
+class RefusedIntent(ApiModel):
+    """An intent that was refused; it is never retried."""
+
+    intent_hash: Annotated[str, Field(max_length=64)]
+    manifest_digest: Digest
+    reason: Annotated[str, Field(max_length=64)]
+    time: Timestamp
+
+
+class LastRollback(ApiModel):
+    """The last rollback: which version gave way to which, and why."""
+
+    from_: Annotated[str, Field(alias="from", max_length=63)]
+    to: Annotated[str, Field(max_length=63)]
+    from_digest: Digest
+    to_digest: Digest
+    reason: Annotated[str, Field(max_length=64)]
+    message: Annotated[str, Field(max_length=512)] = ""
+    time: Timestamp
+
+
+class ActionName(StrEnum):
+    """What a person can ask for through the annotation ``hallmark.dev/action``."""
+
+    ROLLBACK = "rollback"
+    ACKNOWLEDGE = "acknowledge"
+    PROMOTE = "promote"
+    PAUSE = "pause"
+    RESUME = "resume"
+    ABORT = "abort"
+
+
+class Action(ApiModel):
+    """The annotation's JSON."""
+
+    id: Annotated[str, Field(min_length=1, max_length=64)]
+    action: ActionName
+    target: Annotated[str, Field(max_length=63)] | None = None
+    by: Annotated[str, Field(min_length=1, max_length=253)]
+    reason: Annotated[str, Field(max_length=256)] = ""
+
+
+class LastAction(ApiModel):
+    """The last action that was run, by its id."""
+
+    id: Annotated[str, Field(max_length=64)]
+    action: ActionName
+    by: Annotated[str, Field(max_length=253)]
+    outcome: Annotated[str, Field(max_length=256)]
+    time: Timestamp
+
+
+BinCounts = Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=66)]
+"""Rows per bin of one feature: one count for each bin of the baseline, in its order."""
+
+FeatureCounts = Annotated[dict[str, BinCounts], Field(max_length=256)]
+"""Counts by feature name."""
+
+
+class DriftWindow(ApiModel):
+    """A closed window of one Pod."""
+
+    number: Annotated[int, Field(ge=1, json_schema_extra={"format": "int64"})]
+    rows: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
+    start: Timestamp
+    end: Timestamp
+    counts: FeatureCounts = Field(default_factory=dict)
+
+
+class DriftReport(ApiModel):
+    """What one predictor Pod counted: ``status.drift[<pod>]``, written by that Pod alone."""
+
+    manifest_digest: Digest
+    boot_id: Annotated[str, Field(alias="bootID", min_length=8, max_length=64)]
+    sequence: Annotated[int, Field(ge=1, json_schema_extra={"format": "int64"})]
+    rows: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    counts: FeatureCounts = Field(default_factory=dict)
+    windows: Annotated[list[DriftWindow], Field(max_length=5)] = Field(default_factory=list)
+
+
+class PodDriftState(ApiModel):
+    """The last report of a Pod that the operator accepted."""
+
+    boot_id: Annotated[str, Field(alias="bootID", max_length=64)]
+    sequence: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
+    manifest_digest: Digest
+    window: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    drifted_windows: Annotated[int, Field(ge=0)] = 0
+
+
+class FeatureDrift(ApiModel):
+    """A feature's PSI in the newest window, as text with four digits after the point."""
+
+    feature: ColumnName
+    psi: Annotated[str, Field(max_length=16)]
+
+
+class DriftState(ApiModel):
+    """The operator's view of the drift of the active version."""
+
+    verdict: Literal["Inconclusive", "Stable", "Drifted"] = "Inconclusive"
+    manifest_digest: Digest | None = None
+    top: Annotated[list[FeatureDrift], Field(max_length=5)] = Field(default_factory=list)
+    """The five features that moved most, highest PSI first."""
+    pods: Annotated[dict[str, PodDriftState], Field(max_length=64)] = Field(default_factory=dict)
+
+
+class DeploymentReason(StrEnum):
+    """Reasons in a ModelDeployment's conditions, refusals and rollbacks."""
+
+    PENDING = "Pending"
+    """The object was seen."""
+    INVALID_SPEC = "InvalidSpec"
+    """The spec asks for something that cannot be done."""
+    POLICY_MISSING = "PolicyMissing"
+    """No ModelPolicy applies to the namespace."""
+    VERSION_MISSING = "VersionMissing"
+    """There is no such ModelVersion (yet)."""
+    VERIFYING = "Verifying"
+    """The candidate is being verified."""
+    VERIFIED = "Verified"
+    """Signature, policy and bytes were checked."""
+    VERIFICATION_FAILED = "VerificationFailed"
+    """The candidate does not verify."""
+    AWAITING_APPROVAL = "AwaitingApproval"
+    """The candidate has not been approved."""
+    APPROVED = "Approved"
+    """The version is approved for this Deployment."""
+    DENIED = "Denied"
+    """A reviewer denied the candidate."""
+    REVOKED = "Revoked"
+    """A reviewer revoked the version."""
+    STARTING = "Starting"
+    """The candidate's Pods are starting."""
+    PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+    """The candidate did not become Ready in time."""
+    PREDICTOR_REFUSED = "PredictorRefused"
+    """A predictor refused the version; its sentence is in the message."""
+    BAKING = "Baking"
+    """The version serves and is being watched before it counts as stable."""
+    SERVING = "Serving"
+    """The version serves."""
+    UNAVAILABLE = "Unavailable"
+    """No Pod of the active version is ready."""
+    SUSPENDED = "Suspended"
+    """Promotion is frozen by the spec or an action."""
+    NO_DRIFT = "NoDrift"
+    """The last windows look like the training data."""
+    INCONCLUSIVE = "Inconclusive"
+    """Too few rows to tell."""
+    DRIFT_DETECTED = "DriftDetected"
+    """The traffic is too far from the training data."""
+    TARGET_DRIFTS = "TargetDrifts"
+    """The rollback's target drifts too; a person must look."""
+    DRIFT_ROLLBACK = "DriftRollback"
+    """Drift caused a rollback."""
+    REVOCATION_ROLLBACK = "RevocationRollback"
+    """A revocation caused a rollback."""
+    MANUAL_ROLLBACK = "ManualRollback"
+    """A person asked for the rollback."""
+    ROLLING_BACK = "RollingBack"
+    """The target is being verified and started."""
+    NO_VERIFIED_TARGET = "NoVerifiedTarget"
+    """No earlier version passes all checks today."""
+    NOT_ROLLED_BACK = "NotRolledBack"
+    """The intended version serves."""
+    IDLE = "Idle"
+    """Nothing is under way."""
+    FOREIGN_OBJECT = "ForeignObject"
+    """An object of a needed name belongs to somebody else."""
+    STOPPED = "Stopped"
+    """The policy says that nothing may serve."""
+
+
+class ModelDeploymentStatus(ConditionedStatus):
+    """What serves, what comes, what was."""
+
+    active_model_version: Annotated[str, Field(max_length=63)] | None = None
+    active_digest: Digest | None = None
+    stable_model_version: Annotated[str, Field(max_length=63)] | None = None
+    stable_digest: Digest | None = None
+    candidate_model_version: Annotated[str, Field(max_length=63)] | None = None
+    candidate_digest: Digest | None = None
+    rollout: Rollout | None = None
+    history: Annotated[list[HistoryEntry], Field(max_length=10)] = Field(default_factory=list)
+    refused: Annotated[list[RefusedIntent], Field(max_length=10)] = Field(default_factory=list)
+    last_rollback: LastRollback | None = None
+    last_action: LastAction | None = None
+    paused: bool = False
+    drift: Annotated[dict[str, DriftReport], Field(max_length=64)] = Field(default_factory=dict)
+    drift_state: DriftState | None = None
+    replicas: Annotated[int, Field(ge=0)] | None = None
+    ready_replicas: Annotated[int, Field(ge=0)] | None = None
+    selector: Annotated[str, Field(max_length=512)] | None = None
+    url: Annotated[str, Field(max_length=512)] | None = None
+
+
+class ModelDeployment(Resource):
+    """Which model serves, how it rolls out, when drift rolls it back."""
+
+    kind: Literal["Deployment"] = "Deployment"
+    spec: ModelDeploymentSpec
+    status: ModelDeploymentStatus = Field(default_factory=ModelDeploymentStatus)

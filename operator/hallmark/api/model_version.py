@@ -1,0 +1,149 @@
+"""ModelVersion: the sealed result of a run. Only the operator creates it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hallmark.api.common import (
+    ApiModel,
+    ConditionedStatus,
+    Digest,
+    ObjectName,
+    Resource,
+    ShortText,
+    Timestamp,
+    Uid,
+    UserName,
+)
+from hallmark.api.model_approval import Decision
+
+
+class RunReference(ApiModel):
+    """The run that a version came from."""
+
+    name: ObjectName
+    uid: Uid
+    spec_digest: Digest
+
+
+class Requester(ApiModel):
+    """Who asked for the run; ``authenticated`` is false where a relay declared the name."""
+
+    name: UserName
+    authenticated: bool
+
+
+class Artifact(ApiModel):
+    """Where the sealed bundle is, and what it is."""
+
+    uri: Annotated[str, Field(max_length=1024)]
+    manifest_digest: Digest
+    size: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
+
+
+class ModelVersionSpec(ApiModel):
+    """The sealed evidence; immutable."""
+
+    model: ObjectName
+    version: Annotated[int, Field(ge=1)]
+    training_run: RunReference
+    requested_by: Requester
+    artifact: Artifact
+    dataset_fingerprint: Digest
+    gate_report_digest: Digest
+    sbom_digest: Annotated[Digest, Field(alias="sbomDigest")]
+    baseline_digest: Digest
+    bundle: Annotated[str, Field(min_length=1, max_length=16384)]
+    """The Sigstore bundle (JSON text) of the OpenSSF model signature over the manifest's files."""
+
+
+class ApprovalRecord(ApiModel):
+    """What the operator decided about one ModelApproval, latched by its uid."""
+
+    uid: Uid
+    name: Annotated[str, Field(max_length=253)]
+    decision: Decision
+    approver: UserName
+    accepted: bool
+    withdrawn: bool = False
+    reason: Annotated[str, Field(max_length=64)]
+    message: Annotated[str, Field(max_length=512)] = ""
+    time: Timestamp
+    not_after: Timestamp | None = None
+    targets: Annotated[list[ObjectName], Field(max_length=16)] = Field(default_factory=list)
+
+
+class SBOMSummary(ApiModel):
+    """The SBOM in short."""
+
+    components: Annotated[int, Field(ge=0)]
+    spec_version: ShortText
+
+
+class VersionReason(StrEnum):
+    """Reasons in a ModelVersion's conditions."""
+
+    PENDING = "Pending"
+    """The version was seen and is being checked."""
+    SIGNATURE_VALID = "SignatureValid"
+    """The signature verifies with a key that the policy trusts."""
+    SIGNATURE_INVALID = "SignatureInvalid"
+    """The signature does not verify, or does not cover this manifest."""
+    UNKNOWN_SIGNER = "UnknownSigner"
+    """No signer of the policy made this signature."""
+    SIGNER_REVOKED = "SignerRevoked"
+    """The signer's key was revoked or is out of its validity."""
+    SBOM_RECORDED = "SBOMRecorded"
+    """The SBOM is stored and its digest is sealed."""
+    POLICY_PASSED = "PolicyPassed"
+    """The version meets the policy of today."""
+    POLICY_MISSING = "PolicyMissing"
+    """No ModelPolicy applies to the namespace."""
+    POLICY_FAILED = "PolicyFailed"
+    """The version does not meet the policy of today."""
+    AWAITING_APPROVAL = "AwaitingApproval"
+    """Fewer approvals than the policy asks for."""
+    APPROVED = "Approved"
+    """Enough valid approvals."""
+    DENIED = "Denied"
+    """A reviewer denied it. This is final."""
+    NOT_DENIED = "NotDenied"
+    """Nobody denied it."""
+    REVOKED = "Revoked"
+    """A reviewer revoked it. This is final."""
+    NOT_REVOKED = "NotRevoked"
+    """Nobody revoked it."""
+    SEALED = "Sealed"
+    """Verified and usable once approved."""
+    REFUSED = "Refused"
+    """It cannot be used; the other conditions say why."""
+
+
+class ModelVersionStatus(ConditionedStatus):
+    """Approvals, users and checks of today."""
+
+    approvals: Annotated[
+        list[ApprovalRecord],
+        Field(
+            max_length=64,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["uid"],
+            },
+        ),
+    ] = Field(default_factory=list)
+    used_by: Annotated[list[ObjectName], Field(max_length=64)] = Field(default_factory=list)
+    """ModelDeployments that serve this version or could roll back to it."""
+    sbom: Annotated[SBOMSummary | None, Field(alias="sbom")] = None
+    key_id: Annotated[str, Field(max_length=64)] | None = None
+
+
+class ModelVersion(Resource):
+    """The sealed result of a run, named like it."""
+
+    kind: Literal["ModelVersion"] = "ModelVersion"
+    spec: ModelVersionSpec
+    status: ModelVersionStatus = Field(default_factory=ModelVersionStatus)

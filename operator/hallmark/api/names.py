@@ -1,0 +1,81 @@
+"""Names that several components must agree on: labels, annotations, objects, store paths."""
+
+from __future__ import annotations
+
+import hashlib
+
+SYSTEM_NAMESPACE = "hallmark-system"
+"""Where the operator, the sealing Jobs and the embedded store live."""
+
+FIELD_MANAGER = "hallmark-operator"
+PREDICTOR_FIELD_MANAGER = "hallmark-predictor"
+
+# Labels. Children carry app.kubernetes.io/{name,instance,component,managed-by,part-of} as well.
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGED_BY = "hallmark"
+LABEL_DEPLOYMENT = "hallmark.dev/deployment"
+"""Value: the ModelDeployment's name. Admission guards every object that carries it."""
+LABEL_MODEL_VERSION = "hallmark.dev/model-version"
+LABEL_MANIFEST = "hallmark.dev/manifest"
+"""Value: the first 12 hex digits of the manifest digest; the Service selects by it."""
+LABEL_RUN = "hallmark.dev/training-run"
+LABEL_RUN_UID = "hallmark.dev/training-run-uid"
+LABEL_RUN_NAMESPACE = "hallmark.dev/training-run-namespace"
+LABEL_JOB = "hallmark.dev/job"
+"""Value: ``train`` or ``seal``."""
+LABEL_POLICY = "hallmark.dev/policy"
+"""On a namespace: the name of its ModelPolicy (default: ``default``)."""
+LABEL_MODEL = "hallmark.dev/model"
+
+ANNOTATION_ACTION = "hallmark.dev/action"
+
+# Objects in the system namespace.
+OPERATOR_NAME = "hallmark-operator"
+OPERATOR_SERVICE_ACCOUNT = "hallmark-operator"
+OPERATOR_USER = f"system:serviceaccount:{SYSTEM_NAMESPACE}:{OPERATOR_SERVICE_ACCOUNT}"
+SEALING_KEY_SECRET = "hallmark-sealing-key"  # noqa: S105 - an object's name
+"""Keys: ``private.pem`` (PKCS#8, ECDSA P-256), ``public.pem``, ``key-id``."""
+AUDIT_KEY_SECRET = "hallmark-audit-key"  # noqa: S105 - an object's name
+"""Keys: as in the sealing Secret; signs the heads of the audit log."""
+STORE_SECRET = "hallmark-store"  # noqa: S105 - an object's name
+"""Keys: ``access-key-id``, ``secret-access-key``."""
+HEARTBEAT_CONFIG_MAP = "hallmark-heartbeat"
+DEFAULT_POLICY = "default"
+
+# Admission policies (ValidatingAdmissionPolicy and binding of the same name).
+APPROVAL_IDENTITY_POLICY = "hallmark-approval-identity"
+
+PREDICTOR_PORT = 8080
+
+
+def short_hash(*parts: str, digits: int = 10) -> str:
+    """Return the first hex digits of the SHA-256 over the parts, separated by a zero byte."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:digits]
+
+
+def train_job_name(run_name: str, run_uid: str) -> str:
+    """Return the name of a run's training Job (at most 63 characters)."""
+    return f"{run_name[:45]}-train-{short_hash(run_uid)}"
+
+
+def seal_job_name(namespace: str, run_name: str, run_uid: str) -> str:
+    """Return the name of a run's sealing Job in the system namespace."""
+    return f"{run_name[:40]}-seal-{short_hash(namespace, run_uid)}"
+
+
+def manifest_label(manifest_digest: str) -> str:
+    """Return the label value that stands for a manifest digest: its first 12 hex digits."""
+    return manifest_digest.removeprefix("sha256:")[:12]
+
+
+def run_prefix(run_uid: str) -> str:
+    """Return the store's folder of what a training Job uploads: ``runs/<run uid>/``."""
+    return f"runs/{run_uid}/"
+
+
+def model_prefix(namespace: str, model: str, manifest_digest: str) -> str:
+    """Return the store's folder of a sealed bundle.
+
+    Model names are scoped to a namespace, so the folder's name holds both.
+    """
+    return f"models/{namespace}.{model}/{manifest_digest.removeprefix('sha256:')}/"
