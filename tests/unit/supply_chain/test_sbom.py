@@ -1,0 +1,145 @@
+"""The bill of materials: what it says, that it is the same each time, what is refused."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hallmark.api.artifacts import Finding
+from hallmark.api.common import canonical_json, sha256_digest
+from hallmark.supply_chain.sbom import SBOM, check_sbom, installed_packages, read_sbom
+from tests.unit.supply_chain import factories
+from tests.unit.supply_chain.factories import FINGERPRINT, MODEL, RUN_ID
+
+FILES = {"model.onnx": sha256_digest(b"onnx"), "schema.json": sha256_digest(b"schema")}
+
+
+def check(data: bytes) -> list[str]:
+    found = check_sbom(data, model=MODEL, run_id=RUN_ID, fingerprint=FINGERPRINT, files=FILES)
+    return [each.sentence() for each in found]
+
+
+def test_the_bill_has_no_findings_and_reads_back() -> None:
+    data = factories.sbom()
+    assert check(data) == []
+    read = read_sbom(data)
+    assert isinstance(read, SBOM)
+    assert (read.model, read.run_id, read.dataset_fingerprint) == (MODEL, RUN_ID, FINGERPRINT)
+    assert read.packages == (
+        ("numpy", "2.4.6"),
+        ("scikit-learn", "1.9.1"),
+        ("zope-interface", "8.0"),
+    )
+    assert read.files == {"model.onnx": FILES["model.onnx"]}
+    assert (read.summary.components, read.summary.spec_version) == (5, "1.6")
+
+
+def test_the_same_inputs_give_the_same_bytes_at_another_time() -> None:
+    first = factories.sbom()
+    time.sleep(0.002)
+    assert factories.sbom() == first
+    assert factories.sbom(run_id="ffffffffffff") != first
+
+
+def test_the_model_depends_on_its_data_files_and_libraries() -> None:
+    document = json.loads(factories.sbom())
+    depends = next(each for each in document["dependencies"] if each["ref"] == "model")
+    assert depends["dependsOn"] == [
+        "dataset",
+        "file:model.onnx",
+        "pkg:pypi/numpy@2.4.6",
+        "pkg:pypi/scikit-learn@1.9.1",
+        "pkg:pypi/zope-interface@8.0",
+    ]
+
+
+def test_the_model_card_has_metrics_and_fairness_and_names_no_group_of_people() -> None:
+    data = factories.sbom()
+    card = json.loads(data)["metadata"]["component"]["modelCard"]
+    assert card["modelParameters"]["datasets"] == [{"ref": "dataset"}]
+    assert card["quantitativeAnalysis"]["performanceMetrics"] == [
+        {"type": "accuracy", "value": "0.912000"}
+    ]
+    (fairness,) = card["considerations"]["fairnessAssessments"]
+    assert fairness["groupAtRisk"] == "The 2 groups of 'origin'"
+    assert "0.040000" in fairness["harms"]
+    assert "inconclusive" in fairness["harms"]
+    assert b"Northerner" not in data
+
+
+def changed(**changes: Any) -> bytes:
+    return canonical_json({**json.loads(factories.sbom()), **changes})
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        pytest.param(b"\xff", "found bytes that are not UTF-8", id="bytes that are no text"),
+        pytest.param(b"{", "found bytes that are not JSON", id="half a document"),
+        pytest.param(b"[]", "found JSON that is not an object", id="a list"),
+        pytest.param(b'{"a":1,"a":2}', "a name twice", id="a name twice"),
+        pytest.param(b"[" * 100_000, "nested too deeply", id="a deep nest"),
+        pytest.param(b" " * 5_000_000, "5000000 bytes", id="more bytes than are read"),
+        pytest.param(changed(specVersion="1.4"), "specVersion '1.4'", id="an older version"),
+        pytest.param(changed(version=True), "$.version breaks the rule", id="a broken schema"),
+        pytest.param(changed(extra=1), "additionalProperties", id="an unknown field"),
+        pytest.param(
+            changed(metadata={"component": {"type": "library", "name": "x"}}),
+            "found 'library'",
+            id="a bill of something else",
+        ),
+        pytest.param(changed(metadata={}), "found None", id="a bill of nothing"),
+        pytest.param(factories.sbom(model="other"), "found other", id="another model's bill"),
+        pytest.param(
+            factories.sbom(run_id="f" * 12), "found ffffffffffff", id="another run's bill"
+        ),
+        pytest.param(
+            factories.sbom(fingerprint=sha256_digest(b"x")),
+            "dataset fingerprint",
+            id="another dataset's bill",
+        ),
+        pytest.param(
+            factories.sbom(files={"model.onnx": sha256_digest(b"other")}),
+            "digest of 'model.onnx'",
+            id="a file with another digest",
+        ),
+        pytest.param(
+            factories.sbom(files={"extra": sha256_digest(b"other")}),
+            "no such file",
+            id="a file that is not in the bundle",
+        ),
+    ],
+)
+def test_it_is_refused(data: bytes, sentence: str) -> None:
+    assert any(sentence in each for each in check(data)), check(data)
+
+
+def test_a_package_is_found_one_level_deeper_and_under_the_name_in_its_purl() -> None:
+    document = json.loads(factories.sbom(packages={"numpy": "2"}))
+    library = next(each for each in document["components"] if each["type"] == "library")
+    library["components"] = [
+        {"type": "library", "name": "innocent", "version": "1", "purl": "pkg:pypi/evil@1"}
+    ]
+    read = read_sbom(canonical_json(document))
+    assert isinstance(read, SBOM)
+    assert set(read.packages) == {("numpy", "2"), ("innocent", "1"), ("evil", "1")}
+    assert read.summary.components == 4
+
+
+@given(st.binary(max_size=64), st.integers(min_value=0, max_value=1000), st.integers(0, 64))
+def test_reading_never_raises(noise: bytes, start: int, cut: int) -> None:
+    data = factories.sbom(packages={})
+    mutated = data[:start] + noise + data[start + cut :]
+    assert isinstance(read_sbom(mutated), SBOM | Finding)
+
+
+def test_the_installed_packages_are_those_of_this_interpreter() -> None:
+    packages = installed_packages()
+    assert packages["pydantic"].startswith("2.")
+    assert "cyclonedx-python-lib" in packages
+    assert list(packages) == sorted(packages)
