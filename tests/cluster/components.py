@@ -155,7 +155,7 @@ STOP_ORDER = (
     "etcd",
     "containerd",
 )
-CONTROL_PLANE = ("etcd", "kube-apiserver")
+CONTROL_PLANE = ("kube-apiserver", "etcd")
 ALL = (
     etcd,
     api_server,

@@ -195,11 +195,12 @@ class Node:
                 components.scheduler(layout),
                 components.kubelet(layout),
                 components.kube_proxy(layout),
-                components.kube_router(layout),
             ):
                 self._run(processes, component)
             self._wait(processes, "kubelet", client.node_is_ready, NODE_SECONDS)
             self._progress.say("node Ready")
+            # It looks for its node once, and ends when there is none.
+            self._run(processes, components.kube_router(layout))
         with self._progress.step("starting CoreDNS"):
             self._apply(dns.manifest(layout))
             self._wait(processes, "kubelet", client.dns_is_ready, NODE_SECONDS)
