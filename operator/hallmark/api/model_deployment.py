@@ -95,8 +95,18 @@ class Rollout(ApiModel):
     manifest_digest: Digest | None = None
     since: Timestamp | None = None
     reason: Annotated[str, Field(max_length=64)] = ""
+    message: Annotated[str, Field(max_length=1024)] = ""
+    """Why the state is Refused, RollingBack or Held, as a sentence."""
+    cause: Annotated[str, Field(max_length=64)] = ""
+    """In Held: what asked for the rollback that found no target."""
+    trust_sha256: Annotated[str, Field(alias="trustSHA256", max_length=64)] = ""
+    """SHA-256 (hex) of the ``trust.json`` with which the version's Pods start."""
+    released: bool = False
+    """A person let this candidate through although promotion is frozen."""
     drift_rollback_spent: bool = False
-    """Drift has already caused its one rollback for this intent."""
+    """Drift has already caused its one rollback since the last promotion of an intent."""
+    drift_since: Timestamp | None = None
+    """Drift windows that began earlier decide nothing."""
 
 
 class Outcome(StrEnum):
@@ -117,6 +127,12 @@ class HistoryEntry(ApiModel):
     to: Timestamp | None = None
     outcome: Outcome
     was_stable: bool = False
+    intent_hash: Annotated[str, Field(max_length=64)] = ""
+    """The intent under which it served."""
+    trust_sha256: Annotated[str, Field(alias="trustSHA256", max_length=64)] = ""
+    """SHA-256 (hex) of the ``trust.json`` with which its Pods were started."""
+    healthy_since: Timestamp | None = None
+    """Since when all its Pods have been ready without a break."""
 
 
 class RefusedIntent(ApiModel):
@@ -138,6 +154,8 @@ class LastRollback(ApiModel):
     reason: Annotated[str, Field(max_length=64)]
     message: Annotated[str, Field(max_length=512)] = ""
     time: Timestamp
+    acknowledged: bool = False
+    """A person has seen it: the target is what is wanted now."""
 
 
 class ActionName(StrEnum):
