@@ -225,6 +225,8 @@ class PodDriftState(ApiModel):
     manifest_digest: Digest
     window: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
     drifted_windows: Annotated[int, Field(ge=0)] = 0
+    report_hash: Annotated[str, Field(max_length=16)] = ""
+    """Of the accepted report: a sequence that comes twice must come with the same content."""
 
 
 class FeatureDrift(ApiModel):

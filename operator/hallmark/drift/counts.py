@@ -1,0 +1,115 @@
+"""Counts rows into the bins of a signed baseline; the edges are frozen, the end bins open.
+
+Bins are never recomputed from traffic: one hostile outlier would stretch them until a real shift
+falls into a single bin. Here an outlier is one row in an end bin, whatever its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hallmark.api.artifacts import Baseline, BaselineFeature, ServedSchema
+from hallmark.api.model_deployment import Drift
+
+Rows = NDArray[np.float32]
+"""Encoded rows, shape (rows, features of the served schema); null is NaN."""
+
+
+def watched(baseline: Baseline, drift: Drift) -> tuple[BaselineFeature, ...]:
+    """Return the baseline's features that are watched, in the baseline's order."""
+    names = set(drift.features)
+    return tuple(each for each in baseline.features if not names or each.name in names)
+
+
+@dataclass(frozen=True)
+class _NumberBins:
+    """The bins of a column of numbers: bin i holds ``edges[i-1] < value <= edges[i]``."""
+
+    name: str
+    column: int
+    bins: int
+    edges: Rows
+
+    def place(self, values: Rows, null: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return each value's bin, shape (rows,)."""
+        bins = np.searchsorted(self.edges, values, side="left")
+        bins[null] = self.bins - 1
+        return bins
+
+
+@dataclass(frozen=True)
+class _CategoryBins:
+    """The bins of a column of category indices: the known ones, any other, null."""
+
+    name: str
+    column: int
+    bins: int
+    bin_of_category: NDArray[np.intp]
+
+    def place(self, values: Rows, null: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return each value's bin, shape (rows,)."""
+        known = (values >= 0) & (values < len(self.bin_of_category)) & (values == np.floor(values))
+        bins = np.full(len(values), self.bins - 2, dtype=np.intp)
+        bins[known] = self.bin_of_category[values[known].astype(np.intp)]
+        bins[null] = self.bins - 1
+        return bins
+
+
+def _bins(feature: BaselineFeature, schema: ServedSchema) -> _NumberBins | _CategoryBins:
+    names = [each.name for each in schema.features]
+    if feature.name not in names:
+        raise ValueError(f"The baseline's feature '{feature.name}' is not in the served schema.")
+    column = names.index(feature.name)
+    inner = feature.edges if feature.edges is not None else feature.categories or []
+    if len(feature.counts) != len(inner) + 2:
+        raise ValueError(
+            f"The baseline's feature '{feature.name}' must have {len(inner) + 2} counts "
+            f"(its bins, one open or other bin, one for nulls); it has {len(feature.counts)}."
+        )
+    if feature.edges is None:
+        served = schema.features[column].categories or feature.categories or []
+        return _category_bins(feature, column, served)
+    # Rows are float32, so the edges must be: 0.1 as float32 lies above 0.1 as float64, and
+    # quantile edges are values of the data, which would then all move up by one bin.
+    edges = np.asarray(feature.edges, dtype=np.float32)
+    if not np.all(edges[:-1] <= edges[1:]):
+        raise ValueError(f"The edges of the baseline's feature '{feature.name}' must ascend.")
+    return _NumberBins(feature.name, column, len(feature.counts), edges)
+
+
+def _category_bins(feature: BaselineFeature, column: int, served: Sequence[str]) -> _CategoryBins:
+    order = {name: index for index, name in enumerate(feature.categories or [])}
+    bin_of_category = np.asarray([order.get(each, len(order)) for each in served], dtype=np.intp)
+    return _CategoryBins(feature.name, column, len(feature.counts), bin_of_category)
+
+
+class BinCounter:
+    """Adds up rows per bin for the watched features."""
+
+    def __init__(self, features: Sequence[BaselineFeature], schema: ServedSchema) -> None:
+        """Prepare the bins.
+
+        Args:
+            features: The watched features.
+            schema: The columns of the rows that will be counted.
+
+        Raises:
+            ValueError: a feature is not in the schema, or its bins and counts do not fit.
+        """
+        self._columns = tuple(_bins(each, schema) for each in features)
+
+    def zeros(self) -> dict[str, NDArray[np.int64]]:
+        """Return empty counts by feature."""
+        return {each.name: np.zeros(each.bins, dtype=np.int64) for each in self._columns}
+
+    def add(self, rows: Rows, totals: dict[str, NDArray[np.int64]]) -> None:
+        """Count rows of shape (rows, features) into ``totals``, in place."""
+        columns = np.ascontiguousarray(rows.T)
+        nulls = np.isnan(columns)
+        for each in self._columns:
+            bins = each.place(columns[each.column], nulls[each.column])
+            totals[each.name] += np.bincount(bins, minlength=each.bins)

@@ -1,0 +1,95 @@
+"""Closes a window after every N rows and keeps the newest ones."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hallmark.api.common import timestamp
+from hallmark.api.model_deployment import DriftReport, DriftWindow
+from hallmark.drift.counts import BinCounter, Rows
+
+
+def _wire(totals: Mapping[str, NDArray[np.int64]]) -> dict[str, list[int]]:
+    return {name: counts.tolist() for name, counts in totals.items()}
+
+
+class WindowCounter:
+    """Counts rows since the start, and in windows of a fixed number of rows."""
+
+    def __init__(self, counter: BinCounter, window: int, keep: int) -> None:
+        """Start empty.
+
+        Args:
+            counter: Knows the bins.
+            window: Rows in a window.
+            keep: How many closed windows are kept (``spec.drift.consecutive``).
+        """
+        self._counter = counter
+        self._window = window
+        self._closed: deque[DriftWindow] = deque(maxlen=keep)
+        self._number = 0
+        self._rows = 0
+        self._totals = counter.zeros()
+        self._open_rows = 0
+        self._open = counter.zeros()
+        self._open_since: datetime | None = None
+
+    @property
+    def rows_to_close(self) -> int:
+        """How many more rows close the open window."""
+        return self._window - self._open_rows
+
+    @property
+    def closed(self) -> int:
+        """How many windows were closed since the start."""
+        return self._number
+
+    def add(self, rows: Rows, first: datetime, last: datetime) -> None:
+        """Count rows, shape (rows, features); they may close any number of windows.
+
+        Args:
+            rows: The rows in the order in which they came.
+            first: When the first of them came.
+            last: When the last of them came, which is also when a window that they fill ends.
+        """
+        while len(rows):
+            part, rows = rows[: self.rows_to_close], rows[self.rows_to_close :]
+            if self._open_since is None:
+                self._open_since = first
+            self._counter.add(part, self._open)
+            self._open_rows += len(part)
+            if self._open_rows == self._window:
+                self._close(self._open_since, last)
+                first = last
+
+    def report(self, manifest_digest: str, boot_id: str, sequence: int) -> DriftReport:
+        """Return what is reported now: totals with the open window, and the closed windows."""
+        totals = {name: counts + self._open[name] for name, counts in self._totals.items()}
+        return DriftReport(
+            manifest_digest=manifest_digest,
+            boot_id=boot_id,
+            sequence=sequence,
+            rows=self._rows + self._open_rows,
+            counts=_wire(totals),
+            windows=list(self._closed),
+        )
+
+    def _close(self, start: datetime, end: datetime) -> None:
+        self._number += 1
+        window = DriftWindow(
+            number=self._number,
+            rows=self._open_rows,
+            start=timestamp(start),
+            end=timestamp(end),
+            counts=_wire(self._open),
+        )
+        self._closed.append(window)
+        for name, counts in self._open.items():
+            self._totals[name] += counts
+        self._rows += self._open_rows
+        self._open, self._open_rows, self._open_since = self._counter.zeros(), 0, None
