@@ -50,8 +50,10 @@ cluster-down: $(READY) ## Stop and remove the cluster (CLUSTER_NAME=demo)
 images: $(READY) ## Build the images and load them into the cluster
 	@$(BIN)/python -u -m tests.cluster images --name $(CLUSTER_NAME)
 
-generate: $(READY) ## Write the generated files: CRDs, admission policies
+generate: $(READY) ## Write the generated files: CRDs, admission policies, reference
 	@$(BIN)/python -m hallmark.api.crd
+	@$(BIN)/python -m hallmark.api.admission
+	@$(BIN)/python -m hallmark.api.reference
 
 lock: $(READY) ## Pin the dependencies of pyproject.toml anew
 	@for extra in $(LOCKS); do \
@@ -68,8 +70,8 @@ lint: $(READY) ## Check style, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-verify: $(READY) ## Fail when a generated file is not what its source says
-	@$(BIN)/python -m hallmark.api.crd --check
+verify: generate ## Fail when a generated file is not what its source says
+	@git diff --exit-code -- crds manifests docs/reference.md
 
 bench: $(READY) ## Run a benchmark: make bench NAME=<folder of tests/bench>
 	@$(BIN)/python -u -m tests.bench.$(NAME)
