@@ -60,7 +60,7 @@ def _chapter(kind: Kind) -> str:
 
 def _table(node: Schema) -> str:
     rows = "".join(
-        f"| `{path}` | {_type(child)} | {_default(child)} | {prose(child.get('description', ''))} |\n"
+        f"| `{path}` | {_type(child)} | {_default(child)} | {_meaning(child)} |\n"
         for path, child in _fields(node, "")
     )
     return f"| field | type | default | meaning |\n| --- | --- | --- | --- |\n{rows}"
@@ -88,6 +88,10 @@ def _type(node: Schema) -> str:
     if isinstance(node.get("additionalProperties"), dict):
         return f"map of {_type(node['additionalProperties'])}"
     return str(node["type"])
+
+
+def _meaning(node: Schema) -> str:
+    return prose(node.get("description", "")).replace("\n", " ").replace("|", "\\|")
 
 
 def _default(node: Schema) -> str:
