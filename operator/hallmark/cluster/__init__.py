@@ -1,0 +1,1 @@
+"""The only Kubernetes I/O: client, gathering of inputs, status and events. Knows no kopf."""

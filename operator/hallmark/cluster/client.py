@@ -1,0 +1,346 @@
+"""The operator's client of the Kubernetes API: plain objects in, plain objects out.
+
+Every write is server-side apply under one field manager, or carries a precondition, so that two
+writers never overwrite each other in silence and a stranger's object is never adopted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio import client as kubernetes_client
+from kubernetes.aio import config as kubernetes_config
+
+from hallmark.api import names
+from hallmark.cluster.kinds import MODEL_DEPLOYMENT, Kind, Obj, kind_of
+from hallmark.errors import ClusterError, ConfigurationError
+
+REQUEST_SECONDS = 15.0
+"""No call waits longer for the API server."""
+PAGE = 500
+"""Objects in one page of a list."""
+_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+_APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
+_RETRYABLE = frozenset({0, 401, 408, 409, 410, 429})
+
+
+class ApiError(ClusterError):
+    """The API server refused a call, failed or did not answer (status 0)."""
+
+    def __init__(self, message: str, status: int = 0, reason: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+    @property
+    def retryable(self) -> bool:
+        """Tell whether the same call may succeed later without anybody changing anything."""
+        return self.status in _RETRYABLE or self.status >= 500
+
+    @property
+    def gone(self) -> bool:
+        """Tell whether the object (or the kind) is not there."""
+        return self.status == 404
+
+
+@dataclass(frozen=True)
+class ForeignObject:
+    """An object of a needed name that belongs to somebody else; it was not touched."""
+
+    kind: str
+    namespace: str | None
+    name: str
+
+    def sentence(self) -> str:
+        """Say what is in the way and what to do."""
+        where = f" in namespace '{self.namespace}'" if self.namespace else ""
+        return (
+            f"Expected to create {self.kind} '{self.name}'{where}, found one that somebody else "
+            f"made; delete or rename it."
+        )
+
+
+class Cluster(Protocol):
+    """What the operator needs of a Kubernetes API."""
+
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> Obj | None:
+        """Return the object as it is now, or None where there is none."""
+        ...
+
+    async def list(
+        self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> list[Obj]:
+        """Return the objects of a kind, in a namespace or in all, that carry the labels."""
+        ...
+
+    async def apply(self, obj: Obj) -> Obj | ForeignObject:
+        """Create or change an object server-side, unless it belongs to somebody else.
+
+        An existing object is ours when its controller is the controller of ``obj``; where
+        ``obj`` has none (its owner is in another namespace), when it carries the same
+        ``hallmark.dev/*`` and managed-by labels.
+        """
+        ...
+
+    async def create(self, obj: Obj) -> Obj:
+        """Create an object; ``ApiError`` 409 where it exists."""
+        ...
+
+    async def replace(self, obj: Obj) -> Obj:
+        """Replace an object at the ``resourceVersion`` it carries; ``ApiError`` 409 if stale."""
+        ...
+
+    async def delete(self, kind: Kind, namespace: str | None, name: str, uid: str) -> None:
+        """Delete exactly that object in the background; one that is gone is fine."""
+        ...
+
+    async def write_status(self, current: Obj, status: Mapping[str, Any]) -> Obj:
+        """Make ``status`` the operator's part of an object's status, in one write.
+
+        Fields that the operator wrote before and that are not in ``status`` go away; fields of
+        other writers (``status.drift``) stay. Nothing is sent where nothing would change, and
+        nothing is written to another object of the same name.
+
+        Args:
+            current: the object as it was read.
+            status: all status fields of the operator, in wire form.
+        """
+        ...
+
+    async def merge_status(
+        self, kind: Kind, namespace: str, name: str, status: Mapping[str, Any]
+    ) -> Obj:
+        """Merge into a status, nulls removing: for drift entries of Pods that are gone."""
+        ...
+
+    async def patch_metadata(
+        self, kind: Kind, namespace: str | None, name: str, metadata: Mapping[str, Any]
+    ) -> Obj:
+        """Merge into an object's metadata; nulls remove."""
+        ...
+
+
+class ApiCluster:
+    """A ``Cluster`` behind a real API server."""
+
+    def __init__(self, client: kubernetes_client.ApiClient) -> None:
+        self._client = client
+
+    @classmethod
+    async def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> ApiCluster:
+        """Return a client with the Pod's own credentials, or a kubeconfig's outside a cluster.
+
+        Raises:
+            ConfigurationError: there are no usable credentials.
+        """
+        configuration = kubernetes_client.Configuration()
+        try:
+            if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ and _TOKEN.exists():
+                kubernetes_config.load_incluster_config(  # type: ignore[no-untyped-call]
+                    client_configuration=configuration
+                )
+            else:
+                await kubernetes_config.load_kube_config(  # type: ignore[no-untyped-call]
+                    config_file=kubeconfig or os.environ.get("KUBECONFIG"),
+                    context=context,
+                    client_configuration=configuration,
+                    persist_config=False,
+                )
+        except (kubernetes_config.ConfigException, OSError) as error:
+            raise ConfigurationError(
+                f"Expected credentials of a Pod or a kubeconfig (KUBECONFIG), found none that "
+                f"can be used: {error}"
+            ) from error
+        client = kubernetes_client.ApiClient(configuration)
+        client.user_agent = names.FIELD_MANAGER
+        return cls(client)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()  # type: ignore[no-untyped-call]
+
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> Obj | None:
+        """See ``Cluster.get``."""
+        try:
+            return await self._call("GET", kind.path(namespace, name))
+        except ApiError as error:
+            if error.gone:
+                return None
+            raise
+
+    async def list(
+        self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> list[Obj]:
+        """See ``Cluster.list``."""
+        selector = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
+        query = {"limit": str(PAGE), **({"labelSelector": selector} if selector else {})}
+        found: list[Obj] = []
+        token = ""
+        while True:
+            page = await self._call(
+                "GET", kind.path(namespace), {**query, **({"continue": token} if token else {})}
+            )
+            # Items of a list come without their type; every other function wants it.
+            found += [
+                {**each, "apiVersion": kind.api_version, "kind": kind.kind}
+                for each in page.get("items") or []
+            ]
+            token = page.get("metadata", {}).get("continue") or ""
+            if not token:
+                return found
+
+    async def apply(self, obj: Obj) -> Obj | ForeignObject:
+        """See ``Cluster.apply``."""
+        kind, metadata = kind_of(obj), obj["metadata"]
+        namespace, name = metadata.get("namespace"), metadata["name"]
+        existing = await self.get(kind, namespace, name)
+        query = {"fieldManager": names.FIELD_MANAGER}
+        if existing is not None:
+            if not same_owner(existing, obj):
+                return ForeignObject(kind.kind, namespace, name)
+            # The uid is a precondition: what was looked at is what is changed. Force only here:
+            # for a new object a conflict means that a stranger was faster.
+            obj = {**obj, "metadata": {**metadata, "uid": existing["metadata"]["uid"]}}
+            query["force"] = "true"
+        return await self._call("PATCH", kind.path(namespace, name), query, obj, _APPLY)
+
+    async def create(self, obj: Obj) -> Obj:
+        """See ``Cluster.create``."""
+        path = kind_of(obj).path(obj["metadata"].get("namespace"))
+        return await self._call("POST", path, {"fieldManager": names.FIELD_MANAGER}, obj)
+
+    async def replace(self, obj: Obj) -> Obj:
+        """See ``Cluster.replace``."""
+        path = kind_of(obj).path(obj["metadata"].get("namespace"), obj["metadata"]["name"])
+        return await self._call("PUT", path, {"fieldManager": names.FIELD_MANAGER}, obj)
+
+    async def delete(self, kind: Kind, namespace: str | None, name: str, uid: str) -> None:
+        """See ``Cluster.delete``."""
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        try:
+            await self._call("DELETE", kind.path(namespace, name), {}, options)
+        except ApiError as error:
+            # 409: another object stands there under the same name; ours is gone.
+            if not error.gone and error.status != 409:
+                raise
+
+    async def write_status(self, current: Obj, status: Mapping[str, Any]) -> Obj:
+        """See ``Cluster.write_status``."""
+        kind, metadata = kind_of(current), current["metadata"]
+        if "drift" in status and kind == MODEL_DEPLOYMENT:
+            raise ClusterError("status.drift belongs to the predictors; the operator left it in.")
+        before = {k: v for k, v in (current.get("status") or {}).items() if k != "drift"}
+        if before == dict(status):
+            return current
+        body = {
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "metadata": {"name": metadata["name"], "uid": metadata["uid"]},
+            "status": dict(status),
+        }
+        query = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
+        path = kind.path(metadata.get("namespace"), metadata["name"], "status")
+        return await self._call("PATCH", path, query, body, _APPLY)
+
+    async def merge_status(
+        self, kind: Kind, namespace: str, name: str, status: Mapping[str, Any]
+    ) -> Obj:
+        """See ``Cluster.merge_status``."""
+        query = {"fieldManager": names.FIELD_MANAGER}
+        path = kind.path(namespace, name, "status")
+        return await self._call("PATCH", path, query, {"status": dict(status)}, _MERGE)
+
+    async def patch_metadata(
+        self, kind: Kind, namespace: str | None, name: str, metadata: Mapping[str, Any]
+    ) -> Obj:
+        """See ``Cluster.patch_metadata``."""
+        query = {"fieldManager": names.FIELD_MANAGER}
+        body = {"metadata": dict(metadata)}
+        return await self._call("PATCH", kind.path(namespace, name), query, body, _MERGE)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Obj | None = None,
+        content_type: str = "application/json",
+    ) -> Obj:
+        """Call the API server and return the JSON object of its answer.
+
+        Raises:
+            ApiError: it refused, failed or did not answer in time.
+        """
+        target = f"{path}?{urlencode(query)}" if query else path
+        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        try:
+            arguments = await self._client.param_serialize(
+                method, target, header_params=headers, auth_settings=["BearerToken"]
+            )
+            method_, url, headers_, _, _ = arguments
+            response = await self._client.call_api(
+                method_, url, headers_, body, _request_timeout=REQUEST_SECONDS
+            )
+            data = await response.read()  # type: ignore[no-untyped-call]
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiError(
+                f"The API server did not answer {method} {path} ({type(error).__name__}); "
+                f"it is tried again."
+            ) from error
+        if not 200 <= response.status < 300:
+            raise _refusal(method, path, response.status, data)
+        answer: Obj = json.loads(data)
+        return answer
+
+
+def same_owner(existing: Obj, wanted: Obj) -> bool:
+    """Tell whether an existing object belongs to who wants to apply ``wanted``."""
+    owner = controller_uid(wanted)
+    if owner is not None:
+        return controller_uid(existing) == owner
+    if controller_uid(existing) is not None:
+        return False
+    have, want = (_identity(each) for each in (existing, wanted))
+    return names.LABEL_MANAGED_BY in want and have == want
+
+
+def controller_uid(obj: Obj) -> str | None:
+    """Return the uid of an object's controller, or None."""
+    for each in obj["metadata"].get("ownerReferences") or []:
+        if each.get("controller"):
+            return str(each["uid"])
+    return None
+
+
+def _identity(obj: Obj) -> dict[str, str]:
+    labels: dict[str, str] = obj["metadata"].get("labels") or {}
+    ours = {k: v for k, v in labels.items() if k.startswith("hallmark.dev/")}
+    if names.LABEL_MANAGED_BY in labels:
+        ours[names.LABEL_MANAGED_BY] = labels[names.LABEL_MANAGED_BY]
+    return ours
+
+
+def _refusal(method: str, path: str, status: int, data: bytes) -> ApiError:
+    """Return what the API server's ``Status`` object says, as one of our errors."""
+    try:
+        answer = json.loads(data)
+        reason, message = str(answer.get("reason", "")), str(answer.get("message", ""))
+    except (ValueError, AttributeError):
+        reason, message = "", ""
+    hint = {
+        403: "; grant the operator that right, or raise the quota",
+        404: "; the object or its kind is not there",
+        409: "; it was changed meanwhile or exists already",
+        422: "; the object breaks its schema",
+    }.get(status, "")
+    # A server's message may quote the object at length; conditions hold 2,048 characters.
+    said = message[:800] or f"HTTP status {status}"
+    return ApiError(f"The API server refused {method} {path}: {said}{hint}.", status, reason)

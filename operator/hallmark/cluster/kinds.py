@@ -1,0 +1,77 @@
+"""The kinds of Kubernetes objects that the operator reads or writes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from hallmark.api.common import API_VERSION
+from hallmark.errors import ClusterError
+
+Obj = dict[str, Any]
+"""A Kubernetes object as the API server sends it."""
+
+
+class Kind(NamedTuple):
+    """How a kind is addressed."""
+
+    api_version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+    def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
+        """Return the URL path of one object, or of the collection where ``name`` is empty."""
+        root = "/api/v1" if self.api_version == "v1" else f"/apis/{self.api_version}"
+        scope = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        parts = [self.plural, name, subresource]
+        return f"{root}{scope}/" + "/".join(part for part in parts if part)
+
+
+TRAINING_RUN = Kind(API_VERSION, "TrainingRun", "trainingruns")
+MODEL_VERSION = Kind(API_VERSION, "ModelVersion", "modelversions")
+MODEL_APPROVAL = Kind(API_VERSION, "ModelApproval", "modelapprovals")
+MODEL_DEPLOYMENT = Kind(API_VERSION, "Deployment", "modeldeployments")
+MODEL_POLICY = Kind(API_VERSION, "ModelPolicy", "modelpolicies", namespaced=False)
+
+NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
+CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
+SECRET = Kind("v1", "Secret", "secrets")
+SERVICE = Kind("v1", "Service", "services")
+SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
+POD = Kind("v1", "Pod", "pods")
+EVENT = Kind("v1", "Event", "events")
+JOB = Kind("batch/v1", "Job", "jobs")
+APPS_DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
+POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+ROLE = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")
+ROLE_BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
+ADMISSION_POLICY = Kind(
+    "admissionregistration.k8s.io/v1",
+    "ValidatingAdmissionPolicy",
+    "validatingadmissionpolicies",
+    namespaced=False,
+)
+ADMISSION_BINDING = Kind(
+    "admissionregistration.k8s.io/v1",
+    "ValidatingAdmissionPolicyBinding",
+    "validatingadmissionpolicybindings",
+    namespaced=False,
+)
+
+HALLMARK_KINDS = (TRAINING_RUN, MODEL_VERSION, MODEL_APPROVAL, MODEL_DEPLOYMENT, MODEL_POLICY)
+_KINDS = {
+    (each.api_version, each.kind): each for each in globals().values() if isinstance(each, Kind)
+}
+
+
+def kind_of(obj: Obj) -> Kind:
+    """Return the kind of an object by its ``apiVersion`` and ``kind``.
+
+    Raises:
+        ClusterError: the operator does not know that kind.
+    """
+    key = (str(obj.get("apiVersion")), str(obj.get("kind")))
+    if key not in _KINDS:
+        raise ClusterError(f"The operator does not know the kind {key[1]} of {key[0]}.")
+    return _KINDS[key]

@@ -1,0 +1,24 @@
+"""The operator's Prometheus metrics."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RECONCILES = Counter(
+    "hallmark_reconcile_total", "Reconciles, by kind and how they ended.", ["kind", "outcome"]
+)
+RECONCILE_SECONDS = Histogram(
+    "hallmark_reconcile_duration_seconds",
+    "How long a reconcile took.",
+    ["kind"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+QUEUE_DEPTH = Gauge("hallmark_queue_depth", "Objects that wait for a reconcile that is due.")
+WATCH_AGE = Gauge(
+    "hallmark_watch_age_seconds", "Seconds since the operator saw its own heartbeat in a watch."
+)
+DECISIONS = Counter(
+    "hallmark_decisions_total",
+    "Recorded decisions: gates, seals, approvals, verifications, promotions, rollbacks.",
+    ["event", "outcome", "reason"],
+)

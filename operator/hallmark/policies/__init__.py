@@ -1,0 +1,1 @@
+"""Pure decisions: frozen inputs go in, a decision comes out. No I/O, no clock."""
