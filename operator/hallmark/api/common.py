@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from hallmark.api.rules import cel, list_map, rule
+
 GROUP = "hallmark.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
@@ -27,6 +29,7 @@ class ApiModel(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
         hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
     def to_wire(self) -> dict[str, Any]:
@@ -80,6 +83,16 @@ DurationString = Annotated[
 ]
 """A duration as Go writes it, such as ``"10m"`` or ``"1h30m"``."""
 
+PositiveDuration = Annotated[
+    DurationString,
+    Field(
+        json_schema_extra=cel(
+            rule("duration(self) > duration('0s')", "The duration must be longer than zero.")
+        )
+    ),
+]
+"""A duration that is not zero."""
+
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.\- ]*$", max_length=63)]
 """The name of a column in a dataset."""
 
@@ -97,6 +110,7 @@ Timestamp = Annotated[
     Field(
         pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$",
         max_length=32,
+        json_schema_extra={"format": "date-time"},
     ),
 ]
 """A moment in UTC, RFC 3339 with ``Z``."""
@@ -144,11 +158,17 @@ class Condition(ApiModel):
     """A metav1.Condition."""
 
     type: Annotated[str, Field(max_length=64)]
+    """What is told."""
     status: ConditionStatus
+    """Whether it holds."""
     reason: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$", min_length=1, max_length=64)]
+    """Why, for programs: one of a closed list."""
     message: Annotated[str, Field(max_length=2048)] = ""
+    """Why, for people."""
     last_transition_time: Annotated[str, Field(max_length=32)]
+    """When ``status`` last changed."""
     observed_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """The generation of the object that this was told of."""
 
 
 class ObjectMeta(ApiModel):
@@ -179,16 +199,11 @@ class ConditionedStatus(ApiModel):
     observed_generation: Annotated[
         int | None, Field(ge=0, json_schema_extra={"format": "int64"})
     ] = None
+    """The generation of the object that this status tells of."""
     conditions: Annotated[
-        list[Condition],
-        Field(
-            max_length=16,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["type"],
-            },
-        ),
+        list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))
     ] = Field(default_factory=list)
+    """What holds, one entry of each type; see ``reason`` and ``message`` for why."""
 
     def condition(self, type_: str) -> Condition | None:
         """Return the condition of that type, or None."""
@@ -204,11 +219,15 @@ class ResourceAmounts(ApiModel):
     """CPU and memory, as Kubernetes quantities."""
 
     cpu: Annotated[str, Field(pattern=r"^[0-9]+m?$", max_length=12)] | None = None
+    """Cores (``"2"``) or thousandths of one (``"500m"``)."""
     memory: Annotated[str, Field(pattern=r"^[0-9]+(Ki|Mi|Gi)?$", max_length=16)] | None = None
+    """Bytes (``"512Mi"``)."""
 
 
 class Resources(ApiModel):
     """What a container asks for and may use at most."""
 
     requests: ResourceAmounts | None = None
+    """What is set aside for it."""
     limits: ResourceAmounts | None = None
+    """What it may use at most."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from hallmark.api.common import (
     ApiModel,
@@ -17,6 +17,7 @@ from hallmark.api.common import (
     Uid,
     UserName,
 )
+from hallmark.api.rules import FROZEN, SET, cel, rule
 
 
 class Decision(StrEnum):
@@ -31,22 +32,58 @@ class ModelVersionReference(ApiModel):
     """One ModelVersion, not another of the same name."""
 
     name: ObjectName
+    """The ModelVersion."""
     uid: Uid
+    """Its ``metadata.uid``: an object that is created again under the name is another one."""
 
 
 class ModelApprovalSpec(ApiModel):
     """The decision and exactly what it is about; immutable."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "self.decision == 'Approved' || !has(self.notAfter)",
+                "Only an approval ends; leave 'notAfter' out of a denial or revocation.",
+                field="notAfter",
+            ),
+            rule(
+                "self.decision == 'Approved' || !has(self.targets) || self.targets.size() == 0",
+                "A denial or revocation holds everywhere; leave 'targets' out.",
+                field="targets",
+            ),
+            FROZEN,
+        )
+    )
+
     model_version: ModelVersionReference
     manifest_digest: Digest
+    """The ModelVersion's ``artifact.manifestDigest``."""
     sbom_digest: Annotated[Digest, Field(alias="sbomDigest")]
+    """The ModelVersion's ``sbomDigest``."""
     gate_report_digest: Digest
+    """The ModelVersion's ``gateReportDigest``."""
     decision: Decision
+    """What was decided. Denied and Revoked are final."""
     approver: UserName
-    reason: Annotated[str, Field(min_length=1, max_length=1024)]
-    targets: Annotated[list[ObjectName], Field(max_length=16)] = Field(default_factory=list)
+    """Who decides: the user who creates the object."""
+    reason: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1024,
+            json_schema_extra=cel(
+                rule("self.trim().size() > 0", "Give a reason that a reader can understand.")
+            ),
+        ),
+    ]
+    """Why, for whoever reads the audit log."""
+    targets: Annotated[list[ObjectName], Field(max_length=16, json_schema_extra=SET)] = Field(
+        default_factory=list
+    )
     """ModelDeployments that may serve it; empty: all in the namespace."""
     not_after: Timestamp | None = None
+    """When the approval ends: from then on nothing is promoted or rolled back to on it."""
     attestation: Annotated[str, Field(max_length=8192)] | None = None
     """A DSSE envelope (JSON text) by the approver's key; needed where a relay applies it."""
 

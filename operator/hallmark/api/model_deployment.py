@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from hallmark.api.common import (
     ApiModel,
@@ -15,10 +15,12 @@ from hallmark.api.common import (
     Digest,
     DurationString,
     ObjectName,
+    PositiveDuration,
     Resource,
     Resources,
     Timestamp,
 )
+from hallmark.api.rules import SERVICE_NAME, SET, cel, rule
 
 
 class StrategyType(StrEnum):
@@ -31,20 +33,30 @@ class Strategy(ApiModel):
     """How a new version takes over."""
 
     type: StrategyType = StrategyType.BLUE_GREEN
+    """How traffic moves."""
     bake: DurationString = "10m"
     """How long a promoted version must stay healthy to be stable."""
     keep_warm: DurationString = "1h"
     """How long the former version's Pods are kept for an instant rollback."""
-    progress_deadline: DurationString = "5m"
+    progress_deadline: PositiveDuration = "5m"
     """How long a candidate may take to become Ready."""
 
 
 class Drift(ApiModel):
     """When the traffic is too far from the training data."""
 
-    features: Annotated[list[ColumnName], Field(max_length=256)] = Field(default_factory=list)
+    features: Annotated[list[ColumnName], Field(max_length=256, json_schema_extra=SET)] = Field(
+        default_factory=list
+    )
     """Which features are watched; empty: all of the baseline."""
-    threshold: DecimalString = "0.2"
+    threshold: Annotated[
+        DecimalString,
+        Field(
+            json_schema_extra=cel(
+                rule("double(self) > 0.0", "The threshold must be above zero, such as '0.2'.")
+            )
+        ),
+    ] = "0.2"
     """The PSI above which a window drifts."""
     window: Annotated[int, Field(ge=100, le=1000000)] = 500
     """Rows in a window, for each Pod."""
@@ -62,14 +74,29 @@ class RollbackMode(StrEnum):
 class ModelDeploymentSpec(ApiModel):
     """What is asked for: exactly one of ``model`` and ``modelVersion``."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "has(self.model) != has(self.modelVersion)",
+                "Give either 'model' (follows its newest approved version) or 'modelVersion' "
+                "(stays with that one).",
+            )
+        )
+    )
+
     model: ObjectName | None = None
+    """Serve the newest approved version of this model."""
     model_version: ObjectName | None = None
+    """Serve this ModelVersion alone."""
     replicas: Annotated[int, Field(ge=0, le=1000)] = 1
+    """How many Pods serve."""
     resources: Resources | None = None
     strategy: Strategy = Field(default_factory=Strategy)
     drift: Drift = Field(default_factory=Drift)
     rollback: RollbackMode = RollbackMode.AUTOMATIC
+    """Whether drift rolls back by itself or waits for a person."""
     suspend: bool = False
+    """Whether promotions are frozen; drift and revocations are still acted on."""
 
 
 class RolloutState(StrEnum):
@@ -189,7 +216,7 @@ class LastAction(ApiModel):
     time: Timestamp
 
 
-BinCounts = Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=66)]
+BinCounts = Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=259)]
 """Rows per bin of one feature: one count for each bin of the baseline, in its order."""
 
 FeatureCounts = Annotated[dict[str, BinCounts], Field(max_length=256)]
@@ -338,6 +365,8 @@ class ModelDeploymentStatus(ConditionedStatus):
 
 class ModelDeployment(Resource):
     """Which model serves, how it rolls out, when drift rolls it back."""
+
+    model_config = ConfigDict(json_schema_extra=SERVICE_NAME)
 
     kind: Literal["Deployment"] = "Deployment"
     spec: ModelDeploymentSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from hallmark.api.common import (
     ApiModel,
@@ -15,7 +15,8 @@ from hallmark.api.common import (
     Timestamp,
     UserName,
 )
-from hallmark.api.training_run import Gate, PIIAction
+from hallmark.api.rules import NAME, SET, cel, list_map, rule
+from hallmark.api.training_run import Gates, PIIAction
 
 
 class TrustedKey(ApiModel):
@@ -25,10 +26,37 @@ class TrustedKey(ApiModel):
     hint in an OpenSSF model signature.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "!has(self.validFrom) || !has(self.validUntil) || self.validFrom < self.validUntil",
+                "'validFrom' must be before 'validUntil'.",
+                field="validFrom",
+            )
+        )
+    )
+
     key_id: Annotated[str, Field(pattern=r"^[a-f0-9]{64}$", max_length=64)]
-    public_key: Annotated[str, Field(min_length=1, max_length=1024)]
+    """SHA-256 (hex) of the public key in PEM."""
+    public_key: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1024,
+            json_schema_extra=cel(
+                rule(
+                    "self.startsWith('-----BEGIN PUBLIC KEY-----') && !self.contains('PRIVATE')",
+                    "Give the public key in PEM ('-----BEGIN PUBLIC KEY-----'), and no private "
+                    "key.",
+                )
+            ),
+        ),
+    ]
+    """The public key (ECDSA P-256) in PEM."""
     valid_from: Timestamp | None = None
+    """From when on the key may sign."""
     valid_until: Timestamp | None = None
+    """Until when the key may sign."""
     revoked_at: Timestamp | None = None
     """From this moment nothing that the key signed counts, whenever it was signed."""
 
@@ -37,6 +65,7 @@ class ApproverKey(TrustedKey):
     """The key with which one approver attests."""
 
     approver: UserName
+    """Whose key it is, as the API server authenticates him."""
 
 
 class OnRevocation(StrEnum):
@@ -58,14 +87,31 @@ class Approvals(ApiModel):
     """How a version is approved."""
 
     minimum: Annotated[int, Field(ge=1, le=8)] = 1
+    """How many different people must approve."""
     on_revocation: OnRevocation = OnRevocation.ROLLBACK
+    """What a revocation of the active version does."""
     on_no_target: OnNoTarget = OnNoTarget.HOLD
+    """What happens where a rollback has no target."""
 
 
 class Dependencies(ApiModel):
     """What may be in a model's image."""
 
-    denied: Annotated[list[ShortText], Field(max_length=256)] = Field(default_factory=list)
+    denied: Annotated[
+        list[ShortText],
+        Field(
+            max_length=256,
+            json_schema_extra={
+                **SET,
+                **cel(
+                    rule(
+                        "self.all(name, name.matches('^[a-z0-9]+(-[a-z0-9]+)*$'))",
+                        "Give names of packages in their normal form: lower case, with dashes.",
+                    )
+                ),
+            },
+        ),
+    ] = Field(default_factory=list)
     """Names of Python packages, normalised (lower case, dashes)."""
 
 
@@ -73,16 +119,35 @@ class Store(ApiModel):
     """Where artifacts are kept."""
 
     uri: Annotated[str, Field(pattern=r"^(s3|gs|az)://.+", max_length=512)]
+    """The bucket, such as ``s3://hallmark``."""
     endpoint: Annotated[str, Field(pattern=r"^https?://.+", max_length=512)] | None = None
+    """The URL of an S3 server that is not Amazon's."""
     region: Annotated[str, Field(max_length=64)] = "us-east-1"
+    """The bucket's region."""
 
 
 class Sources(ApiModel):
     """Which URLs a dataset may come from."""
 
-    allowed: Annotated[list[ShortText], Field(max_length=64)] = Field(default_factory=list)
+    allowed: Annotated[
+        list[ShortText],
+        Field(
+            max_length=64,
+            json_schema_extra={
+                **SET,
+                **cel(
+                    rule(
+                        "self.all(prefix, prefix.matches('^(s3|gs|az|https)://[^/]+/'))",
+                        "Give URL prefixes with a '/' after the host or bucket, such as "
+                        "'https://data.example.org/': without it they would match longer names.",
+                    )
+                ),
+            },
+        ),
+    ] = Field(default_factory=list)
     """URL prefixes, such as ``https://data.example.org/`` or ``s3://datasets/``."""
     allow_private_addresses: bool = False
+    """Whether a URL may lead to a private or loopback address."""
     endpoint: Annotated[str, Field(pattern=r"^https?://.+", max_length=512)] | None = None
     """The S3 endpoint of ``s3://`` datasets, where it is not Amazon's."""
 
@@ -91,26 +156,41 @@ class Images(ApiModel):
     """The images that Jobs and predictors run."""
 
     trainer: Annotated[str, Field(min_length=1, max_length=512)]
+    """Trains; best by digest."""
     sealer: Annotated[str, Field(min_length=1, max_length=512)]
+    """Seals: the operator's image; best by digest."""
     predictor: Annotated[str, Field(min_length=1, max_length=512)]
+    """Serves; best by digest."""
 
 
 class PolicyPII(ApiModel):
     """The weakest personal-data action that a run may choose."""
 
-    allowed_actions: Annotated[list[PIIAction], Field(min_length=1, max_length=3)] = Field(
-        default_factory=lambda: [PIIAction.REFUSE, PIIAction.DROP, PIIAction.MASK]
-    )
+    allowed_actions: Annotated[
+        list[PIIAction], Field(min_length=1, max_length=3, json_schema_extra=SET)
+    ] = Field(default_factory=lambda: [PIIAction.REFUSE, PIIAction.DROP, PIIAction.MASK])
+    """The actions that a run may choose."""
 
 
 class ModelPolicySpec(ApiModel):
     """The demands. Objects in a namespace may only be stricter."""
 
-    signers: Annotated[list[TrustedKey], Field(min_length=1, max_length=16)]
-    approvers: Annotated[list[ApproverKey], Field(max_length=64)] = Field(default_factory=list)
-    auditors: Annotated[list[TrustedKey], Field(max_length=16)] = Field(default_factory=list)
+    signers: Annotated[
+        list[TrustedKey],
+        Field(min_length=1, max_length=16, json_schema_extra=list_map("keyId")),
+    ]
+    """Keys that seal models."""
+    approvers: Annotated[
+        list[ApproverKey], Field(max_length=64, json_schema_extra=list_map("keyId"))
+    ] = Field(default_factory=list)
+    """Keys with which approvers attest."""
+    auditors: Annotated[
+        list[TrustedKey], Field(max_length=16, json_schema_extra=list_map("keyId"))
+    ] = Field(default_factory=list)
+    """Keys that sign the audit log."""
     approvals: Approvals = Field(default_factory=Approvals)
-    gates: Annotated[list[Gate], Field(max_length=32)] = Field(default_factory=list)
+    gates: Gates = Field(default_factory=list)
+    """Bars that every model must clear."""
     pii: PolicyPII = Field(default_factory=PolicyPII)
     dependencies: Dependencies = Field(default_factory=Dependencies)
     store: Store
@@ -133,6 +213,8 @@ class ModelPolicyStatus(ConditionedStatus):
 
 class ModelPolicy(Resource):
     """What must hold for every model; written by the platform engineer."""
+
+    model_config = ConfigDict(json_schema_extra=NAME)
 
     kind: Literal["ModelPolicy"] = "ModelPolicy"
     spec: ModelPolicySpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from hallmark.api.common import (
     ApiModel,
@@ -19,43 +19,60 @@ from hallmark.api.common import (
     UserName,
 )
 from hallmark.api.model_approval import Decision
+from hallmark.api.rules import FROZEN, NAME, SET, cel, list_map
 
 
 class RunReference(ApiModel):
     """The run that a version came from."""
 
     name: ObjectName
+    """The TrainingRun."""
     uid: Uid
+    """Its ``metadata.uid``."""
     spec_digest: Digest
+    """The digest of what it asked for."""
 
 
 class Requester(ApiModel):
     """Who asked for the run; ``authenticated`` is false where a relay declared the name."""
 
     name: UserName
+    """Who cannot approve this version."""
     authenticated: bool
+    """Whether the API server vouches for the name."""
 
 
 class Artifact(ApiModel):
     """Where the sealed bundle is, and what it is."""
 
     uri: Annotated[str, Field(max_length=1024)]
+    """The bundle's folder in the store."""
     manifest_digest: Digest
+    """The digest of ``manifest.json``, which names the digest of every other file."""
     size: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
+    """Bytes of all files together."""
 
 
 class ModelVersionSpec(ApiModel):
     """The sealed evidence; immutable."""
 
+    model_config = ConfigDict(json_schema_extra=cel(FROZEN))
+
     model: ObjectName
+    """The model's name."""
     version: Annotated[int, Field(ge=1)]
+    """Counts up within the model; numbers may be left out, never repeated."""
     training_run: RunReference
     requested_by: Requester
     artifact: Artifact
     dataset_fingerprint: Digest
+    """The rows that it was trained on."""
     gate_report_digest: Digest
+    """The digest of ``report.json``: quality, metrics, gates."""
     sbom_digest: Annotated[Digest, Field(alias="sbomDigest")]
+    """The digest of the CycloneDX SBOM."""
     baseline_digest: Digest
+    """The digest of ``baseline.json``, against which drift is measured."""
     bundle: Annotated[str, Field(min_length=1, max_length=16384)]
     """The Sigstore bundle (JSON text) of the OpenSSF model signature over the manifest's files."""
 
@@ -126,16 +143,12 @@ class ModelVersionStatus(ConditionedStatus):
     """Approvals, users and checks of today."""
 
     approvals: Annotated[
-        list[ApprovalRecord],
-        Field(
-            max_length=64,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["uid"],
-            },
-        ),
+        list[ApprovalRecord], Field(max_length=64, json_schema_extra=list_map("uid"))
     ] = Field(default_factory=list)
-    used_by: Annotated[list[ObjectName], Field(max_length=64)] = Field(default_factory=list)
+    """The operator's verdict on each ModelApproval, kept when that is deleted."""
+    used_by: Annotated[list[ObjectName], Field(max_length=64, json_schema_extra=SET)] = Field(
+        default_factory=list
+    )
     """ModelDeployments that serve this version or could roll back to it."""
     sbom: Annotated[SBOMSummary | None, Field(alias="sbom")] = None
     key_id: Annotated[str, Field(max_length=64)] | None = None
@@ -143,6 +156,8 @@ class ModelVersionStatus(ConditionedStatus):
 
 class ModelVersion(Resource):
     """The sealed result of a run, named like it."""
+
+    model_config = ConfigDict(json_schema_extra=NAME)
 
     kind: Literal["ModelVersion"] = "ModelVersion"
     spec: ModelVersionSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from hallmark.api.common import (
     ApiModel,
@@ -13,15 +13,16 @@ from hallmark.api.common import (
     ConditionedStatus,
     DecimalString,
     Digest,
-    DurationString,
     LongText,
     ObjectName,
+    PositiveDuration,
     Resource,
     Resources,
     ShortText,
     Timestamp,
     UserName,
 )
+from hallmark.api.rules import NAME, SET, cel, immutable_but, list_map, rule
 
 
 class DataFormat(StrEnum):
@@ -36,33 +37,80 @@ class ConfigMapSource(ApiModel):
     """A key of a ConfigMap in the run's namespace."""
 
     name: Annotated[str, Field(min_length=1, max_length=253)]
+    """The ConfigMap."""
     key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
+    """The entry that holds the rows."""
 
 
 class VolumeClaimSource(ApiModel):
     """A file on a PersistentVolumeClaim in the run's namespace."""
 
     claim_name: Annotated[str, Field(min_length=1, max_length=253)]
-    path: Annotated[str, Field(min_length=1, max_length=512)]
+    """The PersistentVolumeClaim; it is mounted read-only."""
+    path: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=512,
+            json_schema_extra=cel(
+                rule(
+                    "!self.startsWith('/') && !self.split('/').exists(part, part == '..')",
+                    "The path must be relative to the volume's root and stay below it.",
+                )
+            ),
+        ),
+    ]
+    """The file, relative to the volume's root."""
 
 
 class Dataset(ApiModel):
     """Where the rows are: exactly one of the four sources."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "[has(self.uri), has(self.volumeClaim), has(self.configMap), has(self.records)]"
+                ".filter(given, given).size() == 1",
+                "Give exactly one of 'uri', 'volumeClaim', 'configMap' and 'records'.",
+                found="(has(self.uri) ? ' uri' : '') + "
+                "(has(self.volumeClaim) ? ' volumeClaim' : '') + "
+                "(has(self.configMap) ? ' configMap' : '') + "
+                "(has(self.records) ? ' records' : '')",
+            ),
+            rule(
+                "!has(self.credentialsSecret) || has(self.uri)",
+                "'credentialsSecret' goes with 'uri' alone; leave it out.",
+                field="credentialsSecret",
+            ),
+            rule(
+                "!has(self.records) || self.format != 'Parquet'",
+                "Inline 'records' are text; set 'format' to CSV or JSONLines.",
+                field="format",
+            ),
+        )
+    )
+
     uri: Annotated[str, Field(pattern=r"^(s3|gs|az|https)://.+", max_length=1024)] | None = None
+    """A URL that the ModelPolicy allows, such as ``s3://datasets/loans.parquet``."""
     credentials_secret: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """A Secret with the keys ``access-key-id`` and ``secret-access-key`` for ``uri``."""
     volume_claim: VolumeClaimSource | None = None
     config_map: ConfigMapSource | None = None
     records: Annotated[str, Field(min_length=1, max_length=131072)] | None = None
+    """The rows themselves, as text."""
     format: DataFormat = DataFormat.CSV
+    """How the bytes are to be read."""
     fingerprint: Digest | None = None
+    """The fingerprint that the rows must have; another one refuses the run."""
 
 
 class SealedBundle(ApiModel):
     """A bundle that was sealed elsewhere and is to be adopted."""
 
     uri: Annotated[str, Field(pattern=r"^(s3|gs|az|https)://.+", max_length=1024)]
+    """The bundle's folder."""
     manifest_digest: Digest
+    """The digest of its ``manifest.json``."""
 
 
 class FeatureType(StrEnum):
@@ -77,36 +125,93 @@ class FeatureType(StrEnum):
 class Feature(ApiModel):
     """A declared input column of the model."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "self.type == 'Category' ? has(self.categories) : !has(self.categories)",
+                "A feature of type Category needs 'categories', and no other type has them.",
+                field="categories",
+            ),
+            rule(
+                "!has(self.minimum) && !has(self.maximum) || self.type in ['Number', 'Integer']",
+                "Only a Number or an Integer has a 'minimum' and a 'maximum'.",
+                field="type",
+            ),
+            rule(
+                "!has(self.minimum) || !has(self.maximum) || "
+                "double(self.minimum) <= double(self.maximum)",
+                "'minimum' must not be above 'maximum'.",
+                field="minimum",
+            ),
+        )
+    )
+
     name: ColumnName
+    """The column's name in the dataset and in requests."""
     type: FeatureType
+    """What its values are."""
     nullable: bool = False
+    """Whether a value may be missing."""
     minimum: DecimalString | None = None
+    """The smallest value that is valid."""
     maximum: DecimalString | None = None
-    categories: Annotated[list[ShortText], Field(max_length=256)] | None = None
+    """The largest value that is valid."""
+    categories: (
+        Annotated[list[ShortText], Field(min_length=1, max_length=256, json_schema_extra=SET)]
+        | None
+    ) = None
+    """Every value that is valid."""
 
 
 class Target(ApiModel):
     """The column to predict."""
 
     name: ColumnName
+    """The column's name in the dataset."""
     positive: ShortText
+    """The value that counts as positive."""
 
 
 class SensitiveAttribute(ApiModel):
     """A protected attribute: measured for fairness; an input only if it is also a feature."""
 
     name: ColumnName
-    categories: Annotated[list[ShortText], Field(min_length=2, max_length=64)] | None = None
+    """The column's name in the dataset."""
+    categories: (
+        Annotated[list[ShortText], Field(min_length=2, max_length=64, json_schema_extra=SET)] | None
+    ) = None
+    """The groups to compare; absent: every value that occurs."""
 
 
 class Schema(ApiModel):
     """What the dataset must look like."""
 
-    features: Annotated[list[Feature], Field(min_length=1, max_length=256)]
-    target: Target
-    sensitive: Annotated[list[SensitiveAttribute], Field(max_length=16)] = Field(
-        default_factory=list
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "!self.features.exists(feature, feature.name == self.target.name)",
+                "The target must not be a feature too: the model would read its own answer.",
+                field="target",
+            ),
+            rule(
+                "!has(self.sensitive) || "
+                "!self.sensitive.exists(attribute, attribute.name == self.target.name)",
+                "The target must not be a sensitive attribute too.",
+                field="target",
+            ),
+        )
     )
+
+    features: Annotated[
+        list[Feature],
+        Field(min_length=1, max_length=256, json_schema_extra=list_map("name")),
+    ]
+    """The model's input columns."""
+    target: Target
+    sensitive: Annotated[
+        list[SensitiveAttribute], Field(max_length=16, json_schema_extra=list_map("name"))
+    ] = Field(default_factory=list)
+    """Protected attributes, by which fairness is measured."""
 
 
 class PIIDetector(StrEnum):
@@ -134,15 +239,33 @@ class PIIRule(ApiModel):
     """An exception from the default action, for a detector and, if named, a column."""
 
     detector: PIIDetector
+    """The kind of personal datum."""
     action: PIIAction
+    """What happens to a column in which it was found."""
     column: ColumnName | None = None
+    """The column that the rule is for; absent: all."""
 
 
 class PII(ApiModel):
     """What to do about personal data."""
 
     default_action: PIIAction = PIIAction.REFUSE
-    rules: Annotated[list[PIIRule], Field(max_length=64)] = Field(default_factory=list)
+    """What happens where no rule says otherwise."""
+    rules: Annotated[
+        list[PIIRule],
+        Field(
+            max_length=64,
+            json_schema_extra=cel(
+                rule(
+                    "self.all(one, self.exists_one(other, one.detector == other.detector && "
+                    "(has(one.column) ? one.column : '') == "
+                    "(has(other.column) ? other.column : '')))",
+                    "There must be one rule at most for a detector and a column.",
+                )
+            ),
+        ),
+    ] = Field(default_factory=list)
+    """Exceptions from the default action."""
 
 
 class Algorithm(StrEnum):
@@ -162,9 +285,25 @@ class Trainer(ApiModel):
     """How to fit."""
 
     algorithm: Algorithm = Algorithm.LOGISTIC_REGRESSION
-    parameters: Annotated[list[Parameter], Field(max_length=32)] = Field(default_factory=list)
-    test_fraction: DecimalString = "0.25"
+    """The estimator."""
+    parameters: Annotated[
+        list[Parameter], Field(max_length=32, json_schema_extra=list_map("name"))
+    ] = Field(default_factory=list)
+    """The estimator's hyperparameters, where they differ from its defaults."""
+    test_fraction: Annotated[
+        DecimalString,
+        Field(
+            json_schema_extra=cel(
+                rule(
+                    "double(self) >= 0.05 && double(self) <= 0.5",
+                    "The test split must be between 0.05 and 0.5 of the rows.",
+                )
+            )
+        ),
+    ] = "0.25"
+    """The part of the rows that is kept for measuring."""
     seed: Annotated[int, Field(ge=0, le=2147483647)] = 0
+    """What the split and the fit derive their random numbers from."""
 
 
 class Comparison(StrEnum):
@@ -183,25 +322,54 @@ class Gate(ApiModel):
     """A bar that the model must clear. A metric that is missing or not a number never passes."""
 
     metric: MetricName
+    """Such as ``accuracy`` or ``demographicParityDifference.<attribute>``."""
     comparison: Comparison
+    """Which side of the threshold passes."""
     threshold: DecimalString
+    """The bar."""
+
+
+Gates = Annotated[
+    list[Gate], Field(max_length=32, json_schema_extra=list_map("metric", "comparison"))
+]
+"""Gates, at most one for each side of a metric."""
 
 
 class TrainingRunSpec(ApiModel):
     """What is asked for; immutable but for ``suspend``."""
 
+    model_config = ConfigDict(
+        json_schema_extra=immutable_but(
+            "suspend",
+            also=(
+                rule(
+                    "has(self.sealed) ? !has(self.dataset) && !has(self.schema) : "
+                    "has(self.dataset) && has(self.schema)",
+                    "Give both 'dataset' and 'schema', or 'sealed' alone.",
+                ),
+            ),
+        )
+    )
+
     model: ObjectName
+    """The model's name; its versions count up within the namespace."""
     dataset: Dataset | None = None
     sealed: SealedBundle | None = None
+    """A sealed bundle to adopt instead of training."""
     schema_: Annotated[Schema | None, Field(alias="schema")] = None
     pii: PII = Field(default_factory=PII)
     trainer: Trainer = Field(default_factory=Trainer)
-    gates: Annotated[list[Gate], Field(max_length=32)] = Field(default_factory=list)
+    gates: Gates = Field(default_factory=list)
+    """Bars that the model must clear, beside those of the ModelPolicy."""
     resources: Resources | None = None
-    active_deadline: DurationString = "1h"
-    job_ttl: Annotated[DurationString | None, Field(alias="jobTTL")] = None
+    active_deadline: PositiveDuration = "1h"
+    """How long the run may take."""
+    job_ttl: Annotated[PositiveDuration | None, Field(alias="jobTTL")] = None
+    """How long the finished Jobs are kept; absent: as long as the run."""
     suspend: bool = False
+    """Whether the run waits; what has started ends."""
     requested_by: UserName
+    """Who asks for it: the user who creates the object. He cannot approve the result."""
 
 
 class GateResult(ApiModel):
@@ -296,6 +464,8 @@ class TrainingRunStatus(ConditionedStatus):
 
 class TrainingRun(Resource):
     """One immutable run: dataset, schema, personal-data rule, trainer, gates."""
+
+    model_config = ConfigDict(json_schema_extra=NAME)
 
     kind: Literal["TrainingRun"] = "TrainingRun"
     spec: TrainingRunSpec
