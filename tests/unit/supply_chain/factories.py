@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC, datetime
 
-from hallmark.api.artifacts import AttributeFairness, GroupMetrics, Report
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hallmark.api.artifacts import AttributeFairness, GroupMetrics, Manifest, Report
 from hallmark.api.common import sha256_digest
+from hallmark.api.model_policy import TrustedKey
 from hallmark.api.training_run import MetricValue
+from hallmark.supply_chain.keys import key_id, public_pem
+from hallmark.supply_chain.manifest import build_manifest
 from hallmark.supply_chain.sbom import build_sbom
+from hallmark.supply_chain.signing import sign_bundle
+from hallmark.supply_chain.verify import signed_resources
 
 RUN_ID = "0123456789ab"
 MODEL = "credit"
 FINGERPRINT = sha256_digest(b"rows")
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+KEY = ec.generate_private_key(ec.SECP256R1())
+OTHER_KEY = ec.generate_private_key(ec.SECP256R1())
+FILES = {"baseline.json": b"baseline", "model.onnx": b"onnx", "schema.json": b"schema"}
 PACKAGES = {"NumPy": "2.4.6", "scikit_learn": "1.9.1", "zope.interface": "8.0"}
 
 
-def report(**changes: Any) -> Report:
-    values: dict[str, Any] = {
+def report(**changes: object) -> Report:
+    values: dict[str, object] = {
         "model": MODEL,
         "rows": 400,
         "train_rows": 300,
@@ -45,7 +56,7 @@ def report(**changes: Any) -> Report:
         "packages": PACKAGES,
         "served_form_max_difference": 1e-7,
     }
-    return Report(**{**values, **changes})
+    return Report.model_validate({**values, **changes})
 
 
 def sbom(
@@ -63,4 +74,34 @@ def sbom(
         fingerprint=fingerprint,
         report=report(),
         files={"model.onnx": sha256_digest(b"onnx")} if files is None else files,
+    )
+
+
+def trusted(key: ec.EllipticCurvePrivateKey = KEY, **changes: str) -> TrustedKey:
+    pem = public_pem(key.public_key())
+    return TrustedKey.model_validate({"key_id": key_id(pem), "public_key": pem, **changes})
+
+
+def manifest(files: Mapping[str, bytes] = FILES, **changes: str) -> Manifest:
+    values = {
+        "namespace": "team",
+        "model": MODEL,
+        "run_id": RUN_ID,
+        "spec_digest": sha256_digest(b"spec"),
+        "dataset_fingerprint": FINGERPRINT,
+        "image_digest": sha256_digest(b"image"),
+    }
+    return build_manifest(files=files, **{**values, **changes})
+
+
+def sealed(
+    each: Manifest, key: ec.EllipticCurvePrivateKey = KEY, model: str | None = None
+) -> tuple[str, str, str]:
+    """Return manifest text, its digest and a bundle over it."""
+    data = each.to_bytes()
+    digest = sha256_digest(data)
+    return (
+        data.decode(),
+        digest,
+        sign_bundle(key, model or each.model, signed_resources(each, digest)),
     )

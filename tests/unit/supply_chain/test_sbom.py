@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -72,7 +71,7 @@ def test_the_model_card_has_metrics_and_fairness_and_names_no_group_of_people() 
     assert b"Northerner" not in data
 
 
-def changed(**changes: Any) -> bytes:
+def changed(**changes: object) -> bytes:
     return canonical_json({**json.loads(factories.sbom()), **changes})
 
 

@@ -1,0 +1,274 @@
+"""Model signatures in the OpenSSF model signing v1.0 format, with keys.
+
+A Sigstore bundle v0.3 holds a DSSE envelope, which holds an in-toto Statement v1 whose predicate
+lists every file. Only ECDSA P-256/SHA-256 is signed and accepted, exactly one signature, no
+certificate and no transparency log: what the verifier does not know it refuses.
+
+https://github.com/sigstore/model-transparency, https://docs.sigstore.dev/about/bundle/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hallmark.api.artifacts import BUNDLE
+from hallmark.api.common import canonical_json, parse_timestamp
+from hallmark.api.model_policy import TrustedKey
+from hallmark.api.model_version import VersionReason
+from hallmark.errors import ConfigurationError
+from hallmark.supply_chain.dsse import (
+    IN_TOTO,
+    MalformedEnvelope,
+    is_signed_by,
+    open_envelope,
+    sign_envelope,
+    take,
+)
+from hallmark.supply_chain.findings import clip
+from hallmark.supply_chain.keys import key_id, load_public_key, public_pem
+from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
+
+MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "https://model_signing/signature/v1.0"
+MAX_BYTES = 16384
+"""A bundle that is longer is refused unread; it is also the bound in ModelVersion."""
+
+PROVENANCE_FOLDER = "provenance"
+_IGNORED = [BUNDLE, PROVENANCE_FOLDER]
+"""What stands beside the signed files in the store, so that other verifiers ignore it."""
+
+_HEX64 = re.compile(r"[a-f0-9]{64}")
+
+
+@dataclass(frozen=True)
+class VerifiedSignature:
+    """A trusted key signed exactly the expected files."""
+
+    key_id: str
+    model: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a signature or a bundle is not accepted."""
+
+    reason: VersionReason
+    message: str
+    """A sentence or two for people."""
+
+
+def sign_bundle(
+    private_key: ec.EllipticCurvePrivateKey, model: str, resources: Mapping[str, str]
+) -> str:
+    """Return the text of ``model.sigstore.json``.
+
+    Args:
+        private_key: A key on P-256.
+        model: The model's name.
+        resources: Digest (``sha256:...``) by name of every file, with ``manifest.json``.
+    """
+    payload = canonical_json(_statement(model, resources))
+    bundle = {
+        "mediaType": MEDIA_TYPE,
+        "verificationMaterial": {
+            "publicKey": {"hint": key_id(public_pem(private_key.public_key()))},
+            "tlogEntries": [],
+        },
+        "dsseEnvelope": sign_envelope(private_key, IN_TOTO, payload),
+    }
+    return canonical_json(bundle).decode()
+
+
+def verify_bundle(
+    bundle: str, keys: Sequence[TrustedKey], resources: Mapping[str, str], now: datetime
+) -> VerifiedSignature | Refusal:
+    """Return who signed exactly these resources, or why the bundle is refused.
+
+    Never raises, whatever ``bundle`` and the keys hold.
+
+    Args:
+        bundle: The text of ``model.sigstore.json``.
+        keys: The keys that are trusted, with their validity.
+        resources: Digest (``sha256:...``) by name that the signature must cover: no more, no less.
+        now: The moment at which the key must be valid (aware). The format has no trusted time of
+            signing, so that a key's end or revocation counts for all that it ever signed.
+    """
+    try:
+        hint, payload, signature = _read_bundle(bundle)
+        key = _trusted(hint, keys, now)
+        if isinstance(key, Refusal):
+            return key
+        if not is_signed_by(key, IN_TOTO, payload, signature):
+            return _invalid(f"The signature was not made by the key {hint} over this payload.")
+        model, signed = _read_statement(payload)
+    except (MalformedEnvelope, UnreadableJSON) as error:
+        return _invalid(
+            "Expected an OpenSSF model signature v1.0 in a Sigstore bundle v0.3; "
+            f"found {clip(str(error))}."
+        )
+    if signed != dict(resources):
+        return _invalid(_difference(signed, resources))
+    return VerifiedSignature(hint, model)
+
+
+def _statement(model: str, resources: Mapping[str, str]) -> dict[str, Any]:
+    hexes = {name: each.removeprefix("sha256:") for name, each in sorted(resources.items())}
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": model, "digest": {"sha256": _root(list(hexes.values()))}}],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {
+            "serialization": {
+                "method": "files",
+                "hash_type": "sha256",
+                "allow_symlinks": False,
+                "ignore_paths": _IGNORED,
+            },
+            "resources": [
+                {"name": name, "algorithm": "sha256", "digest": each}
+                for name, each in hexes.items()
+            ],
+        },
+    }
+
+
+def _root(hexes: Sequence[str]) -> str:
+    """Return the format's digest of a model: SHA-256 over its files' digests, in their order."""
+    return hashlib.sha256(b"".join(map(bytes.fromhex, hexes))).hexdigest()
+
+
+def _read_bundle(text: str) -> tuple[str, bytes, bytes]:
+    """Return key hint, payload and signature, as yet unverified."""
+    parts = {"mediaType", "verificationMaterial", "dsseEnvelope"}
+    bundle = take(parse_object(text, MAX_BYTES), "the bundle", parts)
+    if bundle["mediaType"] != MEDIA_TYPE:
+        raise MalformedEnvelope("another media type")
+    material = take(
+        bundle["verificationMaterial"],
+        "verificationMaterial",
+        {"publicKey"},
+        {"tlogEntries", "timestampVerificationData"},
+    )
+    if material.get("tlogEntries") or material.get("timestampVerificationData"):
+        raise MalformedEnvelope("entries of a transparency log or a time stamp")
+    hint = take(material["publicKey"], "publicKey", {"hint"})["hint"]
+    payload, signature = open_envelope(bundle["dsseEnvelope"], IN_TOTO)
+    return _hex64(hint, "hint"), payload, signature
+
+
+def _read_statement(payload: bytes) -> tuple[str, dict[str, str]]:
+    """Return the model's name and its files' digests by name, which a trusted key signed."""
+    parts = {"_type", "subject", "predicateType", "predicate"}
+    statement = take(parse_object(payload, MAX_BYTES), "the statement", parts)
+    if statement["_type"] != STATEMENT_TYPE or statement["predicateType"] != PREDICATE_TYPE:
+        raise MalformedEnvelope("another type of statement or predicate")
+    predicate = take(statement["predicate"], "the predicate", {"serialization", "resources"})
+    serialization = take(
+        predicate["serialization"],
+        "serialization",
+        {"method", "hash_type", "allow_symlinks"},
+        {"ignore_paths"},
+    )
+    if (serialization["method"], serialization["hash_type"]) != ("files", "sha256"):
+        raise MalformedEnvelope("another method or hash than files by sha256")
+    if serialization["allow_symlinks"] is not False:
+        raise MalformedEnvelope("symbolic links among the files")
+    resources = _read_resources(predicate["resources"])
+    name, digest = _read_subject(statement["subject"])
+    if digest != _root([each.removeprefix("sha256:") for each in resources.values()]):
+        raise MalformedEnvelope("a subject whose digest is not that of its resources")
+    return name, resources
+
+
+def _read_subject(value: object) -> tuple[str, str]:
+    if not isinstance(value, list) or len(value) != 1:
+        raise MalformedEnvelope("not exactly one subject")
+    subject = take(value[0], "the subject", {"name", "digest"})
+    if not isinstance(subject["name"], str):
+        raise MalformedEnvelope("a subject whose name is no text")
+    digest = take(subject["digest"], "the subject's digest", {"sha256"})["sha256"]
+    return subject["name"], _hex64(digest, "the subject's digest")
+
+
+def _read_resources(value: object) -> dict[str, str]:
+    if not isinstance(value, list):
+        raise MalformedEnvelope("resources that are no list")
+    found: dict[str, str] = {}
+    for each in value:
+        resource = take(each, "a resource", {"name", "algorithm", "digest"})
+        name = resource["name"]
+        if not isinstance(name, str) or name in found or resource["algorithm"] != "sha256":
+            raise MalformedEnvelope("a resource without a name of its own or a SHA-256")
+        found[name] = f"sha256:{_hex64(resource['digest'], 'a digest')}"
+    return found
+
+
+def _hex64(value: object, what: str) -> str:
+    if not isinstance(value, str) or not _HEX64.fullmatch(value):
+        raise MalformedEnvelope(f"{what} that is not 64 hex digits")
+    return value
+
+
+def _trusted(
+    hint: str, keys: Sequence[TrustedKey], now: datetime
+) -> ec.EllipticCurvePublicKey | Refusal:
+    """Return the key of that id if every entry for it is valid now."""
+    entries = [each for each in keys if each.key_id == hint]
+    if not entries:
+        return Refusal(
+            VersionReason.UNKNOWN_SIGNER,
+            f"The bundle names the key {hint}, which is not among the {len(keys)} trusted "
+            "signers. Sign with a trusted key, or add this one to the policy's signers.",
+        )
+    try:
+        if any(key_id(each.public_key) != hint for each in entries):
+            raise ConfigurationError("Its id is not the SHA-256 of its public key in PEM.")
+        for each in entries:
+            if problem := _out_of_validity(each, now):
+                return Refusal(VersionReason.SIGNER_REVOKED, f"The key {hint} {problem}.")
+        return load_public_key(entries[0].public_key)
+    except (ConfigurationError, ValueError) as error:
+        return Refusal(
+            VersionReason.UNKNOWN_SIGNER,
+            f"The trusted key {hint} cannot be used: {clip(str(error))} Correct the policy.",
+        )
+
+
+def _out_of_validity(key: TrustedKey, now: datetime) -> str | None:
+    if key.revoked_at and parse_timestamp(key.revoked_at) <= now:
+        return f"was revoked at {key.revoked_at}; nothing that it signed counts"
+    if key.valid_from and now < parse_timestamp(key.valid_from):
+        return f"is not valid before {key.valid_from}"
+    if key.valid_until and parse_timestamp(key.valid_until) <= now:
+        return f"was valid until {key.valid_until}"
+    return None
+
+
+def _invalid(message: str) -> Refusal:
+    return Refusal(VersionReason.SIGNATURE_INVALID, message)
+
+
+def _difference(signed: Mapping[str, str], expected: Mapping[str, str]) -> str:
+    """Say which files differ between what was signed and what should be."""
+    parts = [
+        (word, sorted(names))
+        for word, names in (
+            ("not signed", expected.keys() - signed.keys()),
+            ("signed, but not in the manifest", signed.keys() - expected.keys()),
+            (
+                "signed with another digest",
+                {n for n in expected.keys() & signed.keys() if signed[n] != expected[n]},
+            ),
+        )
+        if names
+    ]
+    text = "; ".join(f"{word}: {', '.join(names)}" for word, names in parts)
+    return f"The signature does not cover exactly the manifest's files. {clip(text, 512)}."

@@ -1,0 +1,72 @@
+"""The verifying half: what operator and predictor demand of a sealed bundle.
+
+It stands on the standard library, cryptography and pydantic alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hallmark.api.artifacts import MANIFEST, Finding, Manifest
+from hallmark.api.model_policy import TrustedKey
+from hallmark.api.model_version import VersionReason
+from hallmark.supply_chain.findings import clip
+from hallmark.supply_chain.manifest import check_bytes, check_files, read_manifest
+from hallmark.supply_chain.signing import Refusal, VerifiedSignature, verify_bundle
+
+__all__ = [
+    "Refusal",
+    "SealedManifest",
+    "VerifiedSignature",
+    "check_bytes",
+    "check_files",
+    "signed_resources",
+    "verify_sealed",
+]
+
+
+@dataclass(frozen=True)
+class SealedManifest:
+    """A manifest that a trusted key sealed."""
+
+    manifest: Manifest
+    key_id: str
+
+
+def signed_resources(manifest: Manifest, manifest_digest: str) -> dict[str, str]:
+    """Return what a signature over this manifest must cover: its files and itself."""
+    return {each.name: each.digest for each in manifest.files} | {MANIFEST: manifest_digest}
+
+
+def verify_sealed(
+    manifest_text: str,
+    manifest_digest: str,
+    bundle: str,
+    keys: Sequence[TrustedKey],
+    now: datetime,
+) -> SealedManifest | Refusal:
+    """Return the manifest and its signer, or why the bundle is refused. Never raises.
+
+    Args:
+        manifest_text: The text of ``manifest.json``, byte for byte.
+        manifest_digest: The digest that it must have.
+        bundle: The text of ``model.sigstore.json``.
+        keys: The keys that are trusted to sign models.
+        now: The moment at which the signer's key must be valid (aware).
+    """
+    manifest = read_manifest(manifest_text.encode(errors="replace"), manifest_digest)
+    if isinstance(manifest, Finding):
+        return Refusal(VersionReason.SIGNATURE_INVALID, manifest.sentence())
+    resources = signed_resources(manifest, manifest_digest)
+    verified = verify_bundle(bundle, keys, resources, now)
+    if isinstance(verified, Refusal):
+        return verified
+    if verified.model != manifest.model:
+        return Refusal(
+            VersionReason.SIGNATURE_INVALID,
+            f"The signature names the model '{clip(verified.model, 64)}', "
+            f"its manifest '{manifest.model}'.",
+        )
+    return SealedManifest(manifest, verified.key_id)
