@@ -1,0 +1,117 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hallmark.api.artifacts import BaselineFeature, ServedFeature, ServedSchema
+from hallmark.api.model_deployment import Drift
+from hallmark.api.training_run import FeatureType
+from hallmark.drift.counts import BinCounter, watched
+from tests.unit.drift import factories
+
+EDGES = [-1.0, 0.1, 0.1, 2.5]
+
+
+def number_feature(**changes: object) -> BaselineFeature:
+    values = {"name": "x", "type": FeatureType.NUMBER, "edges": EDGES, "counts": [1] * 6}
+    return BaselineFeature.model_validate(values | changes)
+
+
+def category_feature(categories: list[str]) -> BaselineFeature:
+    return BaselineFeature(
+        name="x",
+        type=FeatureType.CATEGORY,
+        categories=categories,
+        counts=[1] * (len(categories) + 2),
+    )
+
+
+def schema_of(*features: ServedFeature) -> ServedSchema:
+    return factories.schema().model_copy(update={"features": list(features)})
+
+
+NUMBER = ServedFeature(name="x", type=FeatureType.NUMBER, nullable=True)
+
+
+def count(feature: BaselineFeature, served: ServedFeature, values: list[float]) -> list[int]:
+    counter = BinCounter([feature], schema_of(served))
+    totals = counter.zeros()
+    counter.add(np.asarray(values, dtype=np.float32).reshape(-1, 1), totals)
+    result: list[int] = totals["x"].tolist()
+    return result
+
+
+@pytest.mark.parametrize(
+    ("value", "bin_"),
+    [
+        pytest.param(-math.inf, 0, id="minus infinity falls into the first bin, which is open"),
+        pytest.param(-1.0, 0, id="a value on an edge falls below it"),
+        pytest.param(0.1, 1, id="a decimal on its own edge is not moved by float32"),
+        pytest.param(0.11, 3, id="a value above a doubled edge passes the empty bin"),
+        pytest.param(2.5, 3, id="the last edge belongs to the bin below"),
+        pytest.param(2.6, 4, id="above the last edge is the last bin of numbers"),
+        pytest.param(math.inf, 4, id="infinity falls into the last bin, which is open"),
+        pytest.param(math.nan, 5, id="null has a bin of its own"),
+    ],
+)
+def test_a_number_falls_into_the_bin_that_the_baseline_defines(value: float, bin_: int) -> None:
+    assert count(number_feature(), NUMBER, [value]) == [int(i == bin_) for i in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("value", "bin_"),
+    [
+        pytest.param(0.0, 1, id="the schema's first category is found by name"),
+        pytest.param(1.0, 0, id="the schema's second category is found by name"),
+        pytest.param(2.0, 2, id="a category that the baseline lacks is other"),
+        pytest.param(7.0, 2, id="an index beyond the schema is other"),
+        pytest.param(-1.0, 2, id="a negative index is other"),
+        pytest.param(0.5, 2, id="a fraction is other"),
+        pytest.param(math.nan, 3, id="null has a bin of its own"),
+    ],
+)
+def test_a_category_falls_into_its_bin(value: float, bin_: int) -> None:
+    served = ServedFeature(
+        name="x", type=FeatureType.CATEGORY, nullable=True, categories=["a", "b", "new"]
+    )
+    found = count(category_feature(["b", "a"]), served, [value])
+    assert found == [int(i == bin_) for i in range(4)]
+
+
+@given(st.lists(st.floats(width=32), max_size=200), st.integers(0, 200))
+def test_every_row_is_counted_once_however_the_rows_are_cut(values: list[float], cut: int) -> None:
+    whole = count(number_feature(), NUMBER, values)
+    first = count(number_feature(), NUMBER, values[:cut])
+    second = count(number_feature(), NUMBER, values[cut:])
+    assert sum(whole) == len(values)
+    assert whole == [a + b for a, b in zip(first, second, strict=True)]
+
+
+@given(st.lists(st.floats(width=32), min_size=1, max_size=50))
+def test_bins_are_those_of_the_plain_definition(values: list[float]) -> None:
+    edges = np.asarray(EDGES, dtype=np.float32)
+    expected = [0] * 6
+    for value in np.asarray(values, dtype=np.float32):
+        expected[5 if np.isnan(value) else int(np.sum(value > edges))] += 1
+    assert count(number_feature(), NUMBER, values) == expected
+
+
+@pytest.mark.parametrize(
+    ("feature", "sentence"),
+    [
+        pytest.param(number_feature(counts=[1] * 5), "must have 6 counts", id="a count is missing"),
+        pytest.param(number_feature(edges=[2.0, 1.0, 3, 4]), "must ascend", id="edges descend"),
+        pytest.param(number_feature(name="y"), "not in the served schema", id="unknown feature"),
+    ],
+)
+def test_a_baseline_that_does_not_fit_is_refused(feature: BaselineFeature, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        BinCounter([feature], schema_of(NUMBER))
+
+
+def test_named_features_alone_are_watched_and_all_if_none_is_named() -> None:
+    base = factories.baseline()
+    assert [f.name for f in watched(base, Drift())] == ["income", "purpose"]
+    assert [f.name for f in watched(base, Drift(features=["purpose"]))] == ["purpose"]
