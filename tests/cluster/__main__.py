@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.errors import ClusterError
+from tests.cluster.images import build_images
 
 
 def _up(cluster: Cluster, options: argparse.Namespace) -> int:
@@ -46,6 +47,16 @@ def _load(cluster: Cluster, options: argparse.Namespace) -> int:
     return 0
 
 
+def _images(cluster: Cluster, options: argparse.Namespace) -> int:
+    del options
+    built = build_images()
+    for name, reference in built.items():
+        if cluster.running:
+            cluster.load_image(reference)
+        print(f"{name} {reference}")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     commands = parser.add_subparsers(required=True)
@@ -65,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     command("kubeconfig", "print the path of a cluster's kubeconfig", _kubeconfig)
     kubectl = command("kubectl", "run kubectl against a cluster", _kubectl)
     kubectl.add_argument("arguments", nargs=argparse.REMAINDER)
+    command("images", "build all images and give them to a cluster that runs", _images)
     load = command("load", "give images to a cluster", _load)
     load.add_argument("images", nargs="+")
     return parser

@@ -1,5 +1,6 @@
 """A cluster made by kind, where a Docker engine answers."""
 
+import functools
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ CONFIG = Path(__file__).parents[2] / "kind-config.yaml"
 STORAGE = "/var/local/hallmark"
 
 
+@functools.cache
 def docker_answers() -> bool:
     """Return whether there is a Docker engine."""
     if not shutil.which("docker"):

@@ -1,0 +1,129 @@
+"""What builds images: a Docker engine, or buildah with a base image of its own making."""
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Protocol
+
+from tests.cluster.errors import ClusterError
+from tests.cluster.layout import cache_folder
+from tests.cluster.progress import Progress
+
+RELEASE = "bookworm"
+MIRROR = "http://deb.debian.org/debian"
+PACKAGES = "python3,python3-venv,ca-certificates"
+# Nothing reads these in a container.
+DOCUMENTS = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info")
+SUPERFLUOUS = (*DOCUMENTS, "var/cache/apt")
+LISTS = "var/lib/apt/lists"
+
+
+def run(*command: str) -> str:
+    """Run a command and return its output.
+
+    Raises:
+        ClusterError: with the end of what it said, if it fails.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        end = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        raise ClusterError(f"{' '.join(command[:2])} failed:\n{end}")
+    return done.stdout.strip()
+
+
+class Engine(Protocol):
+    """What builds images."""
+
+    def base(self, progress: Progress) -> str:
+        """Return the base image's name, made first if there is none; empty for the default."""
+
+    def has(self, reference: str) -> bool:
+        """Return whether the image is there."""
+
+    def build(self, reference: str, dockerfile: Path, context: Path, options: list[str]) -> None:
+        """Build an image."""
+
+
+class Docker:
+    """A Docker engine; the base is the default of the Dockerfiles."""
+
+    def base(self, progress: Progress) -> str:
+        """Return nothing: the Dockerfiles know their base."""
+        del progress
+        return ""
+
+    def has(self, reference: str) -> bool:
+        """Return whether the engine has the image."""
+        asked = ["docker", "image", "inspect", reference]
+        return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+    def build(self, reference: str, dockerfile: Path, context: Path, options: list[str]) -> None:
+        """Run `docker build`."""
+        named = ["--tag", reference, "--file", str(dockerfile), "--network", "host"]
+        run("docker", "build", *named, *options, str(context))
+
+
+def _mirror() -> str:
+    """Return the mirror that this machine's apt uses for Debian's main archive."""
+    wanted = ["Created-By: Packages", "Origin: Debian", "Component: main"]
+    listing = ["apt-get", "indextargets", "--format", "$(REPO_URI)", *wanted]
+    found = subprocess.run(listing, capture_output=True, text=True, check=False)
+    addresses = [line for line in found.stdout.split() if "security" not in line]
+    return addresses[0] if addresses else MIRROR
+
+
+class Buildah:
+    """Buildah with its own storage in the cache folder."""
+
+    def __init__(self) -> None:
+        folder = cache_folder() / "containers"
+        self._folder = folder
+        storage = ["--root", str(folder / "root"), "--runroot", str(folder / "run")]
+        self._command = ["buildah", *storage, "--storage-driver", "overlay"]
+
+    def command(self, *arguments: str) -> str:
+        """Run buildah and return its output."""
+        return run(*self._command, *arguments)
+
+    def has(self, reference: str) -> bool:
+        """Return whether the image is in the storage."""
+        asked = [*self._command, "inspect", "--type", "image", reference]
+        return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+    def base(self, progress: Progress) -> str:
+        """Return Debian with Python, made with debootstrap the first time."""
+        recipe = hashlib.sha256(f"{RELEASE} {PACKAGES} {SUPERFLUOUS}".encode()).hexdigest()[:12]
+        reference = f"localhost/hallmark-base:{RELEASE}-{recipe}"
+        if not self.has(reference):
+            with progress.step(f"making the base image from Debian {RELEASE} (once)"):
+                self._make_base(reference)
+        return reference
+
+    def _make_base(self, reference: str) -> None:
+        root = self._folder / "base"
+        shutil.rmtree(root, ignore_errors=True)
+        variant = ["--variant=minbase", f"--include={PACKAGES}"]
+        run("debootstrap", *variant, RELEASE, str(root), _mirror())
+        for path in SUPERFLUOUS:
+            shutil.rmtree(root / path, ignore_errors=True)
+        for entry in (root / LISTS).iterdir():
+            entry.unlink() if entry.is_file() else shutil.rmtree(entry)
+        (root / "etc" / "apt" / "sources.list").write_text(f"deb {MIRROR} {RELEASE} main\n")
+        container = self.command("from", "scratch")
+        self.command("add", "--quiet", container, str(root), "/")
+        self.command("config", "--env", "PATH=/usr/local/bin:/usr/bin:/bin", container)
+        self.command("commit", "--quiet", "--rm", container, reference)
+        shutil.rmtree(root)
+
+    def build(self, reference: str, dockerfile: Path, context: Path, options: list[str]) -> None:
+        """Run `buildah bud` without a daemon or namespaces."""
+        isolation = ["--isolation", "chroot", "--network", "host", "--layers"]
+        named = ["--tag", reference, "--file", str(dockerfile)]
+        self.command("bud", *isolation, *named, *options, str(context))
+
+    def export(self, reference: str, layout: Path) -> None:
+        """Copy an image into an OCI layout, uncompressed; layers that are there are kept."""
+        layout.parent.mkdir(parents=True, exist_ok=True)
+        target = f"oci:{layout}:{reference}"
+        self.command("push", "--quiet", "--disable-compression", reference, target)
