@@ -210,8 +210,9 @@ class LastAction(ApiModel):
     """The last action that was run, by its id."""
 
     id: Annotated[str, Field(max_length=64)]
-    action: ActionName
-    by: Annotated[str, Field(max_length=253)]
+    action: ActionName | None = None
+    """Absent where the annotation could not be read."""
+    by: Annotated[str, Field(max_length=253)] = ""
     outcome: Annotated[str, Field(max_length=256)]
     time: Timestamp
 
@@ -334,6 +335,12 @@ class DeploymentReason(StrEnum):
     """The intended version serves."""
     IDLE = "Idle"
     """Nothing is under way."""
+    ABORTED = "Aborted"
+    """A person dropped the candidate."""
+    REFUSED = "Refused"
+    """What is asked for was refused before."""
+    INVALID_ACTION = "InvalidAction"
+    """The action's annotation cannot be read."""
     FOREIGN_OBJECT = "ForeignObject"
     """An object of a needed name belongs to somebody else."""
     STOPPED = "Stopped"
