@@ -1,0 +1,314 @@
+"""An installed Hallmark: its users, waiting with a readable failure, and what to look at."""
+
+import json
+import socket
+import subprocess
+import textwrap
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import httpx
+
+from tests.cluster import Cluster
+from tests.e2e.harness import conditions
+from tests.e2e.harness.api import Api, Object, RefusedError, path_of
+from tests.e2e.harness.conditions import Expected
+from tests.e2e.harness.objects import AUTHOR, REVIEWER, VIEWER
+from tests.e2e.harness.processes import kill_container
+from tests.e2e.harness.traffic import Answer, Rows, Traffic, ask
+
+SYSTEM = "hallmark-system"
+OPERATOR = "hallmark-operator"
+OPERATOR_USER = f"system:serviceaccount:{SYSTEM}:{OPERATOR}"
+AUDIT_LOG = "/var/lib/hallmark/logs/secure_mlops.log"
+DEPLOYMENT_LABEL = "hallmark.dev/deployment"
+MANIFEST_LABEL = "hallmark.dev/manifest"
+ROLES = {
+    AUTHOR: "hallmark-author",
+    REVIEWER: "hallmark-reviewer",
+    VIEWER: "hallmark-viewer",
+}
+POLL_SECONDS = 0.1
+T = TypeVar("T")
+
+
+class World:
+    """Hallmark on a cluster.
+
+    Args:
+        cluster: the cluster, with Hallmark installed.
+        api: its API server.
+    """
+
+    def __init__(self, cluster: Cluster, api: Api) -> None:
+        self.cluster, self.api = cluster, api
+
+    # Users and namespaces
+
+    def grant(self, namespace: str, user: str, cluster_role: str) -> None:
+        """Give a user a ClusterRole in a namespace."""
+        self.api.apply(
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "RoleBinding",
+                "metadata": {"name": f"{cluster_role}-{user}", "namespace": namespace},
+                "roleRef": {
+                    "apiGroup": "rbac.authorization.k8s.io",
+                    "kind": "ClusterRole",
+                    "name": cluster_role,
+                },
+                "subjects": [
+                    {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}
+                ],
+            }
+        )
+
+    def namespace(self, name: str) -> str:
+        """Make a namespace in which alice is an author, rita a reviewer and vic a viewer."""
+        self.api.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {
+                    "name": name,
+                    "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+                },
+            }
+        )
+        for user, role in ROLES.items():
+            self.grant(name, user, role)
+        return name
+
+    def remove_namespace(self, name: str, seconds: float = 90) -> None:
+        """Delete a namespace and wait until it is gone."""
+        self.api.delete("Namespace", None, name)
+        self.until(
+            lambda: self.api.find("Namespace", None, name) is None,
+            f"namespace {name} to be gone",
+            seconds,
+        )
+
+    # Waiting
+
+    def until(
+        self,
+        holds: Callable[[], T],
+        what: str,
+        seconds: float = 60,
+        describe: Callable[[], str] = str,
+    ) -> T:
+        """Wait until `holds` returns something true, and return that.
+
+        Raises:
+            AssertionError: with `describe()` and the operator's last lines.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            found = holds()
+            if found:
+                return found
+            if time.monotonic() > deadline:
+                raise AssertionError(
+                    f"waited {seconds:.0f} s for {what}\n{describe()}\n{self.operator_tail()}"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def wait_for(
+        self, kind: str, namespace: str | None, name: str, *expected: str, seconds: float = 60
+    ) -> Object:
+        """Wait until an object has all conditions, each as `Type=Status` or `Type=Status/Reason`.
+
+        Returns:
+            The object.
+
+        Raises:
+            AssertionError: with its conditions, its Events and the operator's last lines.
+        """
+        wanted = [Expected.parse(text) for text in expected]
+
+        def holds() -> Object | None:
+            found = self.api.find(kind, namespace, name)
+            return found if found and all(each.holds(found) for each in wanted) else None
+
+        found = self.until(
+            holds,
+            f"{kind} {namespace}/{name} to have {', '.join(expected)}",
+            seconds,
+            lambda: self.describe(kind, namespace, name),
+        )
+        assert found
+        return found
+
+    def wait_field(
+        self, kind: str, namespace: str, name: str, path: str, value: object, seconds: float = 60
+    ) -> Object:
+        """Wait until a field, such as `status.activeModelVersion`, has a value."""
+
+        def holds() -> Object | None:
+            found = self.api.find(kind, namespace, name)
+            return found if found and field(found, path) == value else None
+
+        found = self.until(
+            holds,
+            f"{path} of {kind} {namespace}/{name} to be {value!r}",
+            seconds,
+            lambda: self.describe(kind, namespace, name),
+        )
+        assert found
+        return found
+
+    def stays(self, holds: Callable[[], object], what: str, seconds: float) -> None:
+        """Check again and again that something holds, for so many seconds."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            assert holds(), f"{what} no longer holds\n{self.operator_tail()}"
+            time.sleep(POLL_SECONDS)
+
+    def describe(self, kind: str, namespace: str | None, name: str) -> str:
+        """Return an object's conditions, rollout and Events as text."""
+        found = self.api.find(kind, namespace, name)
+        if not found:
+            return f"There is no {kind} {namespace}/{name}."
+        status = found.get("status", {})
+        rest = {
+            key: value
+            for key, value in status.items()
+            if key not in {"conditions", "drift", "metrics", "driftState", "approvals"}
+        }
+        events = "\n".join(self.events(namespace, name)) if namespace else ""
+        return (
+            f"{kind} {namespace}/{name}, generation {found['metadata'].get('generation')}:\n"
+            f"{conditions.table(found)}\n  {json.dumps(rest)[:2000]}\nEvents:\n"
+            f"{textwrap.indent(events, '  ')}"
+        )
+
+    def events(self, namespace: str | None, name: str) -> list[str]:
+        """Return the Events about the objects of a name, oldest first, one line each."""
+        found = [
+            each
+            for each in self.api.list("Event", namespace)
+            if each["involvedObject"].get("name") == name
+        ]
+        found.sort(key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime")))
+        return [f"{each['type']} {each['reason']}: {each.get('message', '')}" for each in found]
+
+    # The operator
+
+    def operator_pods(self) -> list[Object]:
+        """Return the operator's Pods that are not ending."""
+        pods = self.api.list("Pod", SYSTEM, f"app.kubernetes.io/name={OPERATOR}")
+        return [each for each in pods if "deletionTimestamp" not in each["metadata"]]
+
+    def operator_tail(self, lines: int = 30) -> str:
+        """Return the last lines of the operator's log."""
+        try:
+            logs = [
+                self.api.log(SYSTEM, each["metadata"]["name"], lines=lines)
+                for each in self.operator_pods()
+            ]
+        except RefusedError as error:
+            return f"(no operator log: {error})"
+        return "Operator log:\n" + textwrap.indent("\n".join(logs) or "(no operator)", "  ")
+
+    def operator_is_ready(self) -> bool:
+        """Tell whether exactly one operator runs and is Ready."""
+        pods = self.operator_pods()
+        return len(pods) == 1 and is_ready(pods[0])
+
+    def wait_for_operator(self, seconds: float = 60) -> None:
+        """Wait until the operator is Ready."""
+        self.until(self.operator_is_ready, "the operator to be Ready", seconds)
+
+    def scale_operator(self, replicas: int) -> None:
+        """Take the operator away (0), or bring it back (1), and wait for it."""
+        change = {"spec": {"replicas": replicas}}
+        self.api.patch("Deployment", SYSTEM, OPERATOR, change)
+        if replicas:
+            self.wait_for_operator()
+        else:
+            self.until(
+                lambda: not self.api.list("Pod", SYSTEM, f"app.kubernetes.io/name={OPERATOR}"),
+                "the operator to be gone",
+            )
+
+    def in_operator(self, program: str, *arguments: str) -> str:
+        """Run a Python program in the operator's container and return what it printed.
+
+        Raises:
+            AssertionError: with what it wrote to standard error, if it failed.
+        """
+        done = self.run_in_operator("-c", program, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def run_in_operator(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Python in the operator's container."""
+        command = ["exec", f"--namespace={SYSTEM}", f"deployment/{OPERATOR}", "--", "python3"]
+        return self.cluster.kubectl(*command, *arguments, check=False)
+
+    def audit(self) -> list[Object]:
+        """Return the records of the audit log."""
+        program = "import sys; sys.stdout.write(open(sys.argv[1]).read())"
+        text = self.in_operator(program, AUDIT_LOG)
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+
+    def verify_audit(self) -> subprocess.CompletedProcess[str]:
+        """Run the audit log's verifier."""
+        return self.run_in_operator("-m", "hallmark.audit", "verify", AUDIT_LOG)
+
+    def kill_operator(self) -> None:
+        """End the operator with SIGKILL; its ReplicaSet starts another at once.
+
+        The Pod goes too, else the kubelet waits longer after each crash.
+        """
+        pod = self.operator_pods()[0]
+        kill_container(self.cluster, pod)
+        self.api.delete("Pod", SYSTEM, pod["metadata"]["name"], grace_seconds=0)
+
+    # Predictors
+
+    def address(self, namespace: str, deployment: str) -> tuple[httpx.Client, str]:
+        """Return a client and the URL at which it reaches a ModelDeployment's Service.
+
+        Where this machine has no route to the cluster's Services, the API server relays.
+        """
+        service = self.api.get("Service", namespace, deployment)
+        address = service["spec"]["clusterIP"]
+        try:
+            socket.create_connection((address, 80), timeout=1).close()
+        except OSError:
+            path = path_of("Service", namespace, f"{deployment}:80")
+            return self.api.client, f"{path}/proxy"
+        return httpx.Client(timeout=5.0), f"http://{address}"
+
+    def traffic(
+        self, namespace: str, deployment: str, rows: Callable[[int], Rows], rate: float = 20.0
+    ) -> Traffic:
+        """Return a stream of requests to a ModelDeployment; it runs inside `with`."""
+        client, url = self.address(namespace, deployment)
+        return Traffic(client, url, rows, rate=rate)
+
+    def predict(self, namespace: str, deployment: str, rows: Rows) -> Answer:
+        """Send one request."""
+        client, url = self.address(namespace, deployment)
+        return ask(client, url, rows)
+
+    def pods_of(self, namespace: str, deployment: str) -> list[Object]:
+        """Return the predictor Pods of a ModelDeployment that are not ending."""
+        pods = self.api.list("Pod", namespace, f"{DEPLOYMENT_LABEL}={deployment}")
+        return [each for each in pods if "deletionTimestamp" not in each["metadata"]]
+
+
+def field(found: Object, path: str) -> object:
+    """Return the value at a dotted path, or None."""
+    value: object = found
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def is_ready(pod: Object) -> bool:
+    """Tell whether a Pod is Ready."""
+    found = conditions.condition(pod, "Ready")
+    return found is not None and found["status"] == "True"

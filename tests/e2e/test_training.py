@@ -1,0 +1,159 @@
+"""Runs that must not lead to a model, runs side by side, and runs that come again."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.harness import conditions, objects
+from tests.e2e.harness.api import Object
+from tests.e2e.harness.objects import AUTHOR, gate
+from tests.e2e.harness.store import Store
+from tests.e2e.harness.world import SYSTEM, World
+
+NAMESPACE = "e2e-training"
+EMAIL = "wilhelmina.quux@canary-mail.example"
+CARD = "4556737586899855"
+SEARCHED = (
+    "TrainingRun", "ModelVersion", "ModelDeployment", "Event", "Pod", "Job", "ConfigMap", "Secret",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def namespace(world: World) -> Iterator[str]:
+    world.namespace(NAMESPACE)
+    data = {objects.DATA_KEY: objects.loan_csv()}
+    world.api.apply(objects.config_map(NAMESPACE, "loans", data))
+    yield NAMESPACE
+    world.api.delete("Namespace", None, NAMESPACE)
+
+
+def refused(world: World, name: str, reason: str) -> Object:
+    """Wait until the run is refused, and check that nothing came of it."""
+    run = world.wait_for(
+        "TrainingRun", NAMESPACE, name, f"Ready=False/{reason}", "Stalled=True", seconds=120
+    )
+    assert world.api.find("ModelVersion", NAMESPACE, name) is None
+    return run
+
+
+def run_with_data(world: World, name: str, text: str, **spec: object) -> None:
+    """Create a run on data of its own."""
+    world.api.apply(objects.config_map(NAMESPACE, f"{name}-data", {objects.DATA_KEY: text}))
+    source = {"configMap": {"name": f"{name}-data", "key": objects.DATA_KEY}, "format": "CSV"}
+    run = objects.training_run(NAMESPACE, name, dataset=source, **spec)
+    world.api.create(run, user=AUTHOR)
+
+
+def test_a_mail_address_and_a_card_number_refuse_the_run_and_appear_nowhere(
+    world: World, namespace: str
+) -> None:
+    lines = objects.loan_csv().splitlines()
+    lines = [f"{line},{'remark' if not number else 'none'}" for number, line in enumerate(lines)]
+    lines[17] = lines[17].removesuffix("none") + EMAIL
+    lines[42] = lines[42].removesuffix("none") + CARD
+    declared = objects.schema()
+    declared["features"].append({"name": "remark", "type": "Category"})
+    run_with_data(world, "personal", "\n".join(lines) + "\n", schema=declared)
+
+    run = refused(world, "personal", "PIIFound")
+    sentence = conditions.message(run, "PIIClear")
+    assert "remark" in sentence
+    assert "17" in sentence or "42" in sentence, "the sentence names the row"
+
+    canaries = (EMAIL, EMAIL.split("@")[0], CARD)
+    for place in (namespace, SYSTEM):
+        for kind in SEARCHED:
+            for found in world.api.list(kind, place):
+                if found["metadata"]["name"] == "personal-data":
+                    continue
+                text = json.dumps(found)
+                assert not any(each in text for each in canaries), f"{kind} {found['metadata']}"
+        for pod in world.api.list("Pod", place):
+            log = world.api.log(place, pod["metadata"]["name"])
+            assert not any(each in log for each in canaries), f"log of {pod['metadata']['name']}"
+    assert not any(each in json.dumps(world.audit()) for each in canaries)
+    assert Store(world).containing("", *canaries) == []
+
+
+def test_a_failed_gate_refuses_the_run_with_value_and_threshold(
+    world: World, namespace: str
+) -> None:
+    gates = [gate("accuracy", "AtLeast", "0.6"), gate("rocAuc", "AtLeast", "0.9999")]
+    world.api.create(objects.training_run(namespace, "weak", gates=gates), user=AUTHOR)
+    run = refused(world, "weak", "GateFailed")
+    sentence = conditions.message(run, "GatesPassed")
+    assert "rocAuc" in sentence
+    assert "0.9999" in sentence
+    verdicts = {each["metric"]: each["passed"] for each in run["status"]["gates"]}
+    assert verdicts["accuracy"] is True
+    assert verdicts["rocAuc"] is False
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        pytest.param("profit", id="nobody measures it"),
+        pytest.param("equalizedOddsDifference.group", id="a group has no positive row"),
+    ],
+)
+def test_a_metric_without_a_number_never_passes(world: World, namespace: str, metric: str) -> None:
+    name = f"no-number-{metric.split('.')[0].lower()}"
+    lines = objects.loan_csv().splitlines()
+    header, rows = lines[0], lines[1:]
+    rows = [row.replace(",y,yes", ",x,yes") for row in rows]
+    run_with_data(
+        world, name, "\n".join([header, *rows]) + "\n", gates=[gate(metric, "AtMost", "100")]
+    )
+    run = refused(world, name, "GateFailed")
+    result = next(each for each in run["status"]["gates"] if each["metric"] == metric)
+    assert result["passed"] is False
+    assert "value" not in result
+
+
+def test_rows_that_break_the_schema_refuse_the_run(world: World, namespace: str) -> None:
+    lines = objects.loan_csv().splitlines()
+    lines[9] = "a lot," + lines[9].split(",", 1)[1]
+    run_with_data(world, "broken", "\n".join(lines) + "\n")
+    run = refused(world, "broken", "DataInvalid")
+    sentence = conditions.message(run, "DataValidated")
+    assert "income" in sentence
+    assert "9" in sentence
+    assert "a lot" not in sentence
+
+
+def test_two_runs_at_once_lead_to_two_versions_with_different_numbers(
+    world: World, shared: Object
+) -> None:
+    numbers = [each["spec"]["version"] for each in shared.values()]
+    digests = {each["spec"]["artifact"]["manifestDigest"] for each in shared.values()}
+    assert len(set(numbers)) == len(shared)
+    assert len(digests) == len(shared)
+    jobs = [
+        each["metadata"]["labels"]["hallmark.dev/training-run"]
+        for each in world.api.list("Job", "e2e", "hallmark.dev/job=train")
+    ]
+    assert len(jobs) == len(set(jobs)), "one training Job for each run"
+
+
+def test_a_run_created_again_is_ready_without_training(world: World, shared: Object) -> None:
+    name = "loan-v3"
+    old = world.api.get("TrainingRun", "e2e", name)
+    world.api.delete("TrainingRun", "e2e", name)
+    world.until(lambda: world.api.find("TrainingRun", "e2e", name) is None, "the run to be gone")
+    world.api.create(objects.training_run("e2e", name, seed=2), user=AUTHOR)
+    run = world.wait_for("TrainingRun", "e2e", name, "Ready=True/AlreadySealed")
+    assert run["metadata"]["uid"] != old["metadata"]["uid"]
+    version = world.api.get("ModelVersion", "e2e", name)
+    assert version["metadata"]["uid"] == shared[name]["metadata"]["uid"]
+
+
+def test_a_run_created_again_with_another_spec_is_refused(world: World, shared: Object) -> None:
+    name = "loan-v2"
+    world.api.delete("TrainingRun", "e2e", name)
+    world.until(lambda: world.api.find("TrainingRun", "e2e", name) is None, "the run to be gone")
+    world.api.create(objects.training_run("e2e", name, seed=77), user=AUTHOR)
+    run = world.wait_for("TrainingRun", "e2e", name, "Ready=False/SpecConflict", "Stalled=True")
+    assert name in conditions.message(run, "Ready")
+    version = world.api.get("ModelVersion", "e2e", name)
+    assert version["spec"] == shared[name]["spec"]
