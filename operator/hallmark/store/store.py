@@ -1,0 +1,199 @@
+"""A store of artifacts by path, over obstore; every failure is an ``ArtifactError``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import obstore
+from obstore import exceptions
+from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
+
+from hallmark.errors import ArtifactError, ConfigurationError
+
+MIB = 1024 * 1024
+_CHUNK = MIB
+_MAX_PATH = 1024
+
+
+class ArtifactMissing(ArtifactError):
+    """There is no object of that path."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An object in a listing."""
+
+    path: str
+    size: int
+
+
+class Store:
+    """Objects by path, such as ``runs/<uid>/manifest.json``.
+
+    Blocking methods serve Jobs and the command line; their ``_async`` twins serve the operator.
+    Each raises ``ArtifactError`` where the store refuses or fails.
+    """
+
+    def __init__(self, backend: ObjectStore, uri: str) -> None:
+        """Wrap ``backend``; ``uri`` names it in messages and results."""
+        self._backend = backend
+        self.uri = uri.rstrip("/")
+
+    def uri_of(self, path: str) -> str:
+        """Return the URI of an object or folder."""
+        return f"{self.uri}/{_checked(path).rstrip('/')}"
+
+    def get(self, path: str, *, limit: int = 64 * MIB) -> bytes:
+        """Return an object's bytes.
+
+        Args:
+            path: The object's path.
+            limit: The most bytes that are read.
+
+        Raises:
+            ArtifactMissing: There is no such object.
+            ArtifactError: It is longer than ``limit``, or the store failed.
+        """
+        with self._errors("read", path):
+            data = bytearray()
+            for chunk in obstore.get(self._backend, _checked(path)).stream(_CHUNK):
+                data += chunk
+                self._require_size(path, len(data), limit)
+            return bytes(data)
+
+    async def get_async(self, path: str, *, limit: int = 64 * MIB) -> bytes:
+        """Return an object's bytes, as ``get`` does."""
+        with self._errors("read", path):
+            data = bytearray()
+            found = await obstore.get_async(self._backend, _checked(path))
+            async for chunk in found.stream(_CHUNK):
+                data += chunk
+                self._require_size(path, len(data), limit)
+            return bytes(data)
+
+    def digest_of(self, path: str) -> tuple[str, int]:
+        """Return digest (``sha256:...``) and size of an object, in constant memory."""
+        with self._errors("read", path):
+            digest, size = hashlib.sha256(), 0
+            for chunk in obstore.get(self._backend, _checked(path)).stream(_CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+            return f"sha256:{digest.hexdigest()}", size
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write an object whole, over any that stands there."""
+        with self._errors("write", path):
+            obstore.put(self._backend, _checked(path), data, mode="overwrite")
+
+    async def put_async(self, path: str, data: bytes) -> None:
+        """Write an object whole, as ``put`` does."""
+        with self._errors("write", path):
+            await obstore.put_async(self._backend, _checked(path), data, mode="overwrite")
+
+    def put_new(self, path: str, data: bytes) -> bool:
+        """Write an object where none stands; tell whether this call wrote it.
+
+        Of two writers at once, one wins and the other gets False; nothing is ever overwritten.
+        """
+        with self._errors("write", path):
+            try:
+                # A multipart upload could not be made conditional.
+                obstore.put(self._backend, _checked(path), data, mode="create", use_multipart=False)
+            except exceptions.AlreadyExistsError:
+                return False
+            return True
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy an object inside the store, over any that stands at ``target``."""
+        with self._errors("copy", source):
+            obstore.copy(self._backend, _checked(source), _checked(target))
+
+    def delete(self, path: str) -> None:
+        """Remove an object; nothing happens where there is none."""
+        with self._errors("delete", path), _suppress_missing():
+            obstore.delete(self._backend, _checked(path))
+
+    async def delete_async(self, path: str) -> None:
+        """Remove an object, as ``delete`` does."""
+        with self._errors("delete", path), _suppress_missing():
+            await obstore.delete_async(self._backend, _checked(path))
+
+    def list(self, folder: str) -> tuple[Entry, ...]:
+        """Return every object below a folder, by path."""
+        with self._errors("list", folder):
+            found = obstore.list(self._backend, _checked(folder)).collect()
+            return tuple(sorted((Entry(e["path"], e["size"]) for e in found), key=_path))
+
+    async def list_async(self, folder: str) -> tuple[Entry, ...]:
+        """Return every object below a folder, as ``list`` does."""
+        with self._errors("list", folder):
+            found = await obstore.list(self._backend, _checked(folder)).collect_async()
+            return tuple(sorted((Entry(e["path"], e["size"]) for e in found), key=_path))
+
+    def sign_get(self, path: str, expires_in: timedelta) -> str:
+        """Return a URL that reads this one object for a while, without credentials."""
+        return self._sign("GET", path, expires_in)
+
+    def sign_put(self, path: str, expires_in: timedelta) -> str:
+        """Return a URL that writes this one object for a while, without credentials."""
+        return self._sign("PUT", path, expires_in)
+
+    def _sign(self, method: obstore.HTTP_METHOD, path: str, expires_in: timedelta) -> str:
+        if not isinstance(self._backend, S3Store | GCSStore | AzureStore):
+            raise ConfigurationError(
+                f"The store {self.uri} cannot make presigned URLs; "
+                "use one whose URI begins with s3://, gs:// or az://."
+            )
+        with self._errors("sign a URL for", path):
+            return obstore.sign(self._backend, method, _checked(path), expires_in)
+
+    def _require_size(self, path: str, size: int, limit: int) -> None:
+        if size > limit:
+            raise ArtifactError(
+                f"'{path}' in {self.uri} is longer than the {limit} bytes that are read at most."
+            )
+
+    @contextmanager
+    def _errors(self, verb: str, path: str) -> Iterator[None]:
+        """Turn the library's errors into sentences; its own text may hold addresses or keys."""
+        try:
+            yield
+        except (exceptions.NotFoundError, FileNotFoundError) as error:
+            raise ArtifactMissing(f"There is no '{path}' in {self.uri}.") from error
+        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+            raise ArtifactError(
+                f"The store {self.uri} does not let these credentials {verb} '{path}'. "
+                "Check the access key and its rights."
+            ) from error
+        except (exceptions.BaseError, OSError, ValueError) as error:
+            raise ArtifactError(
+                f"Could not {verb} '{path}' in {self.uri} ({type(error).__name__}). "
+                "Check that the store's address is right and that it answers."
+            ) from error
+
+
+@contextmanager
+def _suppress_missing() -> Iterator[None]:
+    try:
+        yield
+    except (exceptions.NotFoundError, FileNotFoundError):
+        return
+
+
+def _path(entry: Entry) -> str:
+    return entry.path
+
+
+def _checked(path: str) -> str:
+    """Return ``path`` if it names something below the store's root and nothing else."""
+    parts = path.removesuffix("/").split("/")
+    if len(path) > _MAX_PATH or not path.isprintable() or any(p in {"", ".", ".."} for p in parts):
+        raise ArtifactError(
+            "Expected a path of names separated by single slashes, such as 'runs/x/manifest.json'; "
+            f"found {path[:128]!r}."
+        )
+    return path

@@ -1,0 +1,161 @@
+"""What a store promises, shown on versitygw (S3), a folder and memory."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from hallmark.errors import ArtifactError, ConfigurationError
+from hallmark.store import ArtifactMissing, Entry, Store, open_store
+from tests.unit.store.versitygw import Gateway, write_credentials
+
+MINUTE = timedelta(minutes=1)
+
+
+def test_what_was_put_is_read_back(store: Store) -> None:
+    store.put("runs/1/a.json", b"first")
+    store.put("runs/1/a.json", b"second")
+    assert store.get("runs/1/a.json") == b"second"
+    assert store.get("runs/1/a.json", limit=6) == b"second"
+
+
+async def test_what_was_put_is_read_back_without_blocking(store: Store) -> None:
+    await store.put_async("runs/1/a.json", b"x")
+    assert await store.get_async("runs/1/a.json") == b"x"
+    assert await store.list_async("runs") == (Entry("runs/1/a.json", 1),)
+    await store.delete_async("runs/1/a.json")
+    await store.delete_async("runs/1/a.json")
+    with pytest.raises(ArtifactMissing, match=r"There is no 'runs/1/a\.json' in"):
+        await store.get_async("runs/1/a.json")
+
+
+def test_big_objects_are_written_whole_and_hashed_piece_by_piece(store: Store) -> None:
+    data = bytes(range(256)) * 4 * 8192  # 8 MiB, more than one part of a multipart upload
+    store.put("big", data)
+    assert store.digest_of("big") == (f"sha256:{hashlib.sha256(data).hexdigest()}", len(data))
+    assert store.put_new("big2", data)
+    assert store.get("big2") == data
+
+
+def test_a_new_object_never_replaces_another(store: Store) -> None:
+    assert store.put_new("models/x", b"first")
+    assert not store.put_new("models/x", b"second")
+    assert store.get("models/x") == b"first"
+
+
+def test_of_many_writers_at_once_exactly_one_wins(store: Store) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda i: store.put_new("models/race", b"%d" % i), range(8)))
+    assert won.count(True) == 1
+    assert store.get("models/race") == b"%d" % won.index(True)
+
+
+def test_a_listing_has_every_object_below_a_folder_in_order(store: Store) -> None:
+    for path in ("runs/2/b", "runs/1/a", "runs/1/sub/c", "runs-old/x"):
+        store.put(path, path.encode())
+    assert store.list("runs/1") == (Entry("runs/1/a", 8), Entry("runs/1/sub/c", 12))
+    assert [each.path for each in store.list("runs/")] == ["runs/1/a", "runs/1/sub/c", "runs/2/b"]
+    assert store.list("nothing") == ()
+
+
+def test_a_copy_has_the_same_bytes(store: Store) -> None:
+    store.put("a", b"x")
+    store.copy("a", "folder/b")
+    assert store.get("folder/b") == b"x"
+    with pytest.raises(ArtifactMissing):
+        store.copy("missing", "c")
+
+
+def test_more_bytes_than_the_limit_are_refused(store: Store) -> None:
+    store.put("a", b"123456")
+    with pytest.raises(ArtifactError, match="longer than the 5 bytes"):
+        store.get("a", limit=5)
+    with pytest.raises(ArtifactError, match="longer than the 5 bytes"):
+        asyncio.run(store.get_async("a", limit=5))
+
+
+@pytest.mark.parametrize("path", ["../a", "a/../../b", "/a", "a//b", "", ".", "a\nb", "a" * 1025])
+def test_a_path_that_could_leave_the_store_is_refused(store: Store, path: str) -> None:
+    with pytest.raises(ArtifactError, match="Expected a path of names"):
+        store.put(path, b"")
+
+
+def test_an_object_is_named_by_a_uri(store: Store) -> None:
+    assert store.uri_of("models/x/") == f"{store.uri}/models/x"
+
+
+def test_presigned_urls_read_and_write_exactly_one_object(gateway: Gateway, tmp_path: Path) -> None:
+    store = gateway.store(tmp_path.name)
+    put = store.sign_put("runs/1/a b.json", MINUTE)
+    assert httpx.put(put, content=b"data").status_code == 200
+    assert store.get("runs/1/a b.json") == b"data"
+    get = store.sign_get("runs/1/a b.json", MINUTE)
+    assert httpx.get(get).content == b"data"
+    store.put("runs/1/other", b"secret")
+    assert httpx.get(get.replace("a%20b.json", "other")).status_code == 403
+    assert httpx.put(get, content=b"x").status_code == 403
+    assert httpx.put(put.replace("a%20b.json", "other"), content=b"x").status_code == 403
+    assert store.get("runs/1/other") == b"secret"
+
+
+def test_a_presigned_url_ends(gateway: Gateway, tmp_path: Path) -> None:
+    store = gateway.store(tmp_path.name)
+    store.put("a", b"x")
+    url = store.sign_get("a", timedelta(seconds=1))
+    assert httpx.get(url).status_code == 200
+    asyncio.run(asyncio.sleep(2.1))
+    assert httpx.get(url).status_code == 403
+
+
+def test_a_store_without_presigned_urls_says_so() -> None:
+    with pytest.raises(ConfigurationError, match="cannot make presigned URLs"):
+        open_store("memory://").sign_get("a", MINUTE)
+
+
+def test_wrong_credentials_are_a_sentence_without_the_secret(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    wrong = write_credentials(tmp_path, "tester", "not-the-secret")
+    with pytest.raises(ArtifactError, match="Check the access key") as refused:
+        gateway.store("x", credentials=wrong).put("a", b"")
+    assert "not-the-secret" not in str(refused.value)
+
+
+def test_a_store_that_is_away_is_a_sentence(tmp_path: Path) -> None:
+    credentials = write_credentials(tmp_path, "a", "b")
+    store = open_store("s3://b/p", endpoint="http://127.0.0.1:9", credentials=credentials)
+    with pytest.raises(ArtifactError, match="Check that the store's address is right"):
+        store.get("a")
+
+
+def test_plain_http_is_used_only_where_the_endpoint_says_so(tmp_path: Path) -> None:
+    credentials = write_credentials(tmp_path, "a", "b")
+    secure = open_store("s3://b/p", endpoint="https://store.example", credentials=credentials)
+    assert secure.sign_get("a", MINUTE).startswith("https://store.example/b/p/a?")
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "s3://", "http://x/y", "file://relative", "ftp://x", "models/"]
+)
+def test_an_address_that_is_no_store_is_refused(uri: str) -> None:
+    with pytest.raises(ConfigurationError, match="Expected a store such as"):
+        open_store(uri)
+
+
+def test_missing_credentials_are_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="Expected the files access-key-id"):
+        open_store("s3://b", credentials=tmp_path)
+
+
+def test_google_and_azure_stores_open(tmp_path: Path) -> None:
+    write_credentials(tmp_path, "account", "a2V5")
+    azure = open_store("az://container/folder", credentials=tmp_path)
+    assert "account.blob.core.windows.net/container/folder/a" in azure.sign_get("a", MINUTE)
+    with pytest.raises(ConfigurationError, match="gs://bucket cannot be opened"):
+        open_store("gs://bucket", credentials=tmp_path)
