@@ -24,6 +24,8 @@ from hallmark.errors import ClusterError, ConfigurationError
 
 REQUEST_SECONDS = 15.0
 """No call waits longer for the API server."""
+STATUS_ATTEMPTS = 8
+"""How often a status write is repeated because a predictor wrote in between."""
 PAGE = 500
 """Objects in one page of a list."""
 _TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
@@ -240,15 +242,29 @@ class ApiCluster:
         before = {k: v for k, v in (current.get("status") or {}).items() if k != "drift"}
         if before == dict(status):
             return current
-        body = {
-            "apiVersion": kind.api_version,
-            "kind": kind.kind,
-            "metadata": {"name": metadata["name"], "uid": metadata["uid"]},
-            "status": dict(status),
-        }
+        namespace, name = metadata.get("namespace"), metadata["name"]
         query = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
-        path = kind.path(metadata.get("namespace"), metadata["name"], "status")
-        return await self._call("PATCH", path, query, body, _APPLY)
+        version = metadata["resourceVersion"]
+        for attempt in range(STATUS_ATTEMPTS):
+            # The API server ignores a uid in a status write; only the version holds it to the
+            # object that was read. Reports of predictors move the version all the time.
+            body = {
+                "apiVersion": kind.api_version,
+                "kind": kind.kind,
+                "metadata": {"name": name, "resourceVersion": version},
+                "status": dict(status),
+            }
+            try:
+                path = kind.path(namespace, name, "status")
+                return await self._call("PATCH", path, query, body, _APPLY)
+            except ApiError as error:
+                if error.status != 409 or attempt == STATUS_ATTEMPTS - 1:
+                    raise
+                newest = await self.get(kind, namespace, name)
+                if newest is None or newest["metadata"]["uid"] != metadata["uid"]:
+                    raise
+                version = newest["metadata"]["resourceVersion"]
+        raise AssertionError("unreachable")
 
     async def merge_status(
         self, kind: Kind, namespace: str, name: str, status: Mapping[str, Any]

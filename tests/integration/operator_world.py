@@ -1,0 +1,89 @@
+"""A real API server with Hallmark's kinds, and a namespace for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hallmark.cluster.client import ApiCluster
+from hallmark.cluster.kinds import NAMESPACE, Kind, Obj
+from tests.cluster import Cluster
+
+CRDS = Path(__file__).parents[2] / "crds"
+CRD = Kind(
+    "apiextensions.k8s.io/v1",
+    "CustomResourceDefinition",
+    "customresourcedefinitions",
+    namespaced=False,
+)
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> str:
+    """Return the administrator's kubeconfig of a running control plane."""
+    return str(Cluster("integration").up(control_plane_only=True).kubeconfig)
+
+
+@pytest.fixture
+async def api(kubeconfig: str) -> AsyncIterator[ApiCluster]:
+    """Yield a client of an API server that serves the five kinds."""
+    client = await ApiCluster.connect(kubeconfig)
+    await install_crds(client)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def namespace(api: ApiCluster) -> AsyncIterator[str]:
+    """Yield the name of a fresh namespace."""
+    name = f"operator-{secrets.token_hex(4)}"
+    made = await api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    yield name
+    await api.delete(NAMESPACE, None, name, made["metadata"]["uid"])
+
+
+async def install_crds(client: ApiCluster) -> None:
+    """Apply ``crds/*.yaml`` and wait until each is served."""
+    wanted = [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
+    for each in wanted:
+        if each["kind"] != CRD.kind:
+            continue
+        path = CRD.path(None, each["metadata"]["name"])
+        query = {"fieldManager": "tests", "force": "true"}
+        await client._call("PATCH", path, query, each, "application/apply-patch+yaml")
+        await until(lambda path=path: _established(client, path))  # type: ignore[misc]
+
+
+async def _established(client: ApiCluster, path: str) -> bool:
+    found = await client._call("GET", path)
+    conditions = found.get("status", {}).get("conditions", [])
+    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+
+
+async def until(probe: Any, seconds: float = 15.0) -> Any:
+    """Return the first true answer of an async probe; fail after some seconds."""
+    async with asyncio.timeout(seconds):
+        while not (answer := await probe()):
+            await asyncio.sleep(0.05)
+    return answer
+
+
+def digest(character: str) -> str:
+    """Return a well-formed digest made of one hex character."""
+    return "sha256:" + character * 64
+
+
+def model_deployment(namespace: str, name: str = "loans") -> Obj:
+    """Return a ModelDeployment."""
+    return {
+        "apiVersion": "hallmark.dev/v1alpha1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"model": "loans"},
+    }
