@@ -29,6 +29,8 @@ from tests.cluster.progress import Progress
 
 API_SECONDS = 60.0
 NODE_SECONDS = 90.0
+# The API server waits long for open watches, and what it holds is thrown away next.
+LAST_PATIENCE_SECONDS = 1.0
 MODE_FILE = "mode"
 CONTROL_PLANE_MODE = "control-plane"
 NODE_MODE = "node"
@@ -321,7 +323,7 @@ class Node:
     def _remove(self) -> None:
         processes = self._processes()
         for name in self._names():
-            processes.stop(name)
+            processes.stop(name, LAST_PATIENCE_SECONDS)
         if not os.geteuid():
             if not cgroups.empty(self.layout.namespace):
                 raise ClusterError(f"some processes in cgroup {self.layout.namespace} do not end")

@@ -46,14 +46,19 @@ def signal_process(pid: int, number: signal.Signals) -> None:
         return
 
 
-def end_process(pid: int, gone: Callable[[], bool]) -> None:
+def end_process(pid: int, gone: Callable[[], bool], patience: float = TERM_SECONDS) -> None:
     """Ask a process to end, insist after some seconds, and wait for it.
+
+    Args:
+        pid: the process.
+        gone: tells whether it has ended.
+        patience: seconds before SIGKILL.
 
     Raises:
         ClusterError: if even SIGKILL does not end it.
     """
     signal_process(pid, signal.SIGTERM)
-    if wait_until(gone, TERM_SECONDS):
+    if wait_until(gone, patience):
         return
     signal_process(pid, signal.SIGKILL)
     if not wait_until(gone, KILL_SECONDS):
@@ -116,11 +121,16 @@ class Processes:
         if not wait_until(lambda: self.pid(name) is not None, START_SECONDS):
             raise ClusterError(f"{name} did not start; {self.tail(name)}")
 
-    def stop(self, name: str) -> None:
-        """End a component and wait for it; nothing happens if it does not run."""
+    def stop(self, name: str, patience: float = TERM_SECONDS) -> None:
+        """End a component and wait for it; nothing happens if it does not run.
+
+        Args:
+            name: the component.
+            patience: seconds before SIGKILL.
+        """
         pid = self.pid(name)
         if pid is not None:
-            end_process(pid, lambda: self.pid(name) is None)
+            end_process(pid, lambda: self.pid(name) is None, patience)
         self._pid_file(name).unlink(missing_ok=True)
 
     def tail(self, name: str, lines: int = 5) -> str:
