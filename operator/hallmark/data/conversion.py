@@ -1,0 +1,172 @@
+"""Raw columns into the types that the schema declares; what does not convert is a finding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from hallmark.api.artifacts import Finding
+from hallmark.data.table import Column, ColumnSpec, ColumnType, Table
+
+NUMBER_PATTERN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
+_INTEGER_PATTERN = r"^[+-]?[0-9]+$"
+_TRUE = ("true", "True", "TRUE", "1")
+_FALSE = ("false", "False", "FALSE", "0")
+_EXACT = 2**53
+"""Up to here a double holds every whole number."""
+
+_EXPECTED = {
+    ColumnType.NUMBER: "a finite decimal number",
+    ColumnType.INTEGER: "a whole number of at most 64 bits",
+    ColumnType.BOOLEAN: "true or false",
+    ColumnType.CATEGORY: "text, a whole number or a boolean",
+    ColumnType.TEXT: "text, a whole number or a boolean",
+}
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A typed table (None where a declared column is missing), and what did not fit."""
+
+    table: Table | None
+    findings: tuple[Finding, ...]
+
+
+def convert(raw: pl.DataFrame, specs: list[ColumnSpec]) -> Conversion:
+    """Return the declared columns with their declared types.
+
+    Cells that do not convert become null; a finding counts them, and one counts the empty cells
+    of a column that is not nullable.
+
+    Args:
+        raw: What a reader returned.
+        specs: The declared columns.
+    """
+    missing = [spec.name for spec in specs if spec.name not in raw.columns]
+    if missing:
+        return Conversion(
+            None,
+            tuple(
+                Finding(
+                    check="Columns", column=name, expected="this column", found="no such column"
+                )
+                for name in missing
+            ),
+        )
+    columns, findings = [], []
+    for spec in specs:
+        values = raw.get_column(spec.name)
+        typed = _convert_column(values, spec.type).alias(spec.name)
+        columns.append(Column(spec, typed))
+        bad = values.is_not_null() & typed.is_null()
+        if bad.any():
+            findings.append(_type_finding(values, bad, spec))
+        if not spec.nullable and values.null_count():
+            findings.append(_null_finding(values.is_null(), spec))
+    return Conversion(Table(tuple(columns)), tuple(findings))
+
+
+def _convert_column(values: pl.Series, wanted: ColumnType) -> pl.Series:
+    """Return the column as wanted; cells that cannot be are null."""
+    if values.dtype.is_decimal():
+        values = values.cast(pl.Float64, strict=False)
+    if wanted is ColumnType.NUMBER:
+        return _to_number(values)
+    if wanted is ColumnType.INTEGER:
+        return _to_integer(values)
+    if wanted is ColumnType.BOOLEAN:
+        return _to_boolean(values)
+    return _to_text(values)
+
+
+def _to_number(values: pl.Series) -> pl.Series:
+    if values.dtype == pl.String:
+        values = _where(values.str.contains(NUMBER_PATTERN), values)
+        number = values.str.strip_prefix("+").cast(pl.Float64, strict=False)
+    elif values.dtype.is_integer():
+        number = _where(values.is_between(-_EXACT, _EXACT), values).cast(pl.Float64)
+    elif values.dtype.is_float():
+        number = values.cast(pl.Float64)
+    else:
+        return _none(values, pl.Float64)
+    return _where(number.is_finite(), number) + 0.0
+
+
+def _to_integer(values: pl.Series) -> pl.Series:
+    if values.dtype == pl.String:
+        values = _where(values.str.contains(_INTEGER_PATTERN), values).str.strip_prefix("+")
+    elif values.dtype.is_float():
+        whole = values.is_finite() & (values == values.floor()) & (values.abs() <= _EXACT)
+        values = _where(whole, values)
+    elif not values.dtype.is_integer():
+        return _none(values, pl.Int64)
+    return values.cast(pl.Int64, strict=False)
+
+
+def _to_boolean(values: pl.Series) -> pl.Series:
+    if values.dtype == pl.Boolean:
+        return values
+    if values.dtype == pl.String:
+        true, false = values.is_in(_TRUE), values.is_in(_FALSE)
+    elif values.dtype.is_numeric():
+        true, false = values == 1, values == 0
+    else:
+        return _none(values, pl.Boolean)
+    return _where(true | false, true)
+
+
+def _to_text(values: pl.Series) -> pl.Series:
+    if values.dtype == pl.String:
+        return values
+    if values.dtype.is_float():
+        values = _to_integer(values)
+    if values.dtype.is_integer() or values.dtype == pl.Boolean:
+        return values.cast(pl.String)
+    return _none(values, pl.String)
+
+
+def _where(condition: pl.Series, values: pl.Series) -> pl.Series:
+    """Return the values where the condition holds, null elsewhere."""
+    frame = pl.DataFrame([values.alias("values"), condition.alias("condition")])
+    return frame.select(pl.when("condition").then("values")).to_series()
+
+
+def _none(values: pl.Series, dtype: type[pl.DataType]) -> pl.Series:
+    return pl.Series(values.name, [None], dtype=dtype).new_from_index(0, len(values))
+
+
+def _type_finding(values: pl.Series, bad: pl.Series, spec: ColumnSpec) -> Finding:
+    first = bad.arg_max() or 0
+    return Finding(
+        check="Type",
+        column=spec.name,
+        row=first + 1,
+        count=int(bad.sum()),
+        expected=_EXPECTED[spec.type],
+        found=describe(values[first]),
+    )
+
+
+def _null_finding(null: pl.Series, spec: ColumnSpec) -> Finding:
+    return Finding(
+        check="Null",
+        column=spec.name,
+        row=(null.arg_max() or 0) + 1,
+        count=int(null.sum()),
+        expected="a value",
+        found="an empty cell",
+    )
+
+
+def describe(value: object) -> str:
+    """Return what a cell is, by type and length: never its value."""
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int):
+        return f"a whole number of {len(str(abs(value)))} digits"
+    if isinstance(value, float):
+        return "a fraction" if value - value == 0 else "NaN or infinity"
+    if isinstance(value, str):
+        return f"text of {len(value)} character{'s' if len(value) != 1 else ''}"
+    return f"a {type(value).__name__}"

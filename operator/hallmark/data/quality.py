@@ -1,0 +1,80 @@
+"""The data quality score: 0 to 100, the same for the same rows in any order.
+
+The score is the weighted mean of five parts, each 100 times a share between 0 and 1:
+
+=============  ======  ===================================================================
+dimension      weight  share
+=============  ======  ===================================================================
+completeness     0.30  cells of the declared columns that are not null
+validity         0.30  cells that have the declared type, range and category
+uniqueness       0.15  rows that are not equal to another one (of equal rows one counts)
+consistency      0.15  rows without a row of equal features and another class
+balance          0.10  Shannon entropy of the classes, divided by that of equal classes
+=============  ======  ===================================================================
+"""
+
+from __future__ import annotations
+
+import math
+
+import polars as pl
+
+from hallmark.api.artifacts import QualityPart
+from hallmark.api.training_run import Schema
+from hallmark.data.table import Table
+
+WEIGHTS = {
+    "completeness": 0.30,
+    "validity": 0.30,
+    "uniqueness": 0.15,
+    "consistency": 0.15,
+    "balance": 0.10,
+}
+
+
+def quality_parts(table: Table, schema: Schema, invalid_cells: int) -> list[QualityPart]:
+    """Return the five dimensions of the score.
+
+    Args:
+        table: The declared columns.
+        schema: Names features and target.
+        invalid_cells: Cells of a wrong type, range or category.
+    """
+    frame = table.frame()
+    cells = frame.height * frame.width
+    nulls = sum(series.null_count() for series in frame.iter_columns())
+    features = [feature.name for feature in schema.features]
+    shares = {
+        "completeness": 1 - nulls / cells,
+        "validity": 1 - min(invalid_cells, cells) / cells,
+        "uniqueness": frame.n_unique() / frame.height,
+        "consistency": 1 - _contradictory(frame, features, schema.target.name) / frame.height,
+        "balance": _balance(frame.get_column(schema.target.name)),
+    }
+    return [
+        QualityPart(dimension=name, score=round(100 * share, 6), weight=WEIGHTS[name])
+        for name, share in shares.items()
+    ]
+
+
+def quality_score(parts: list[QualityPart]) -> float:
+    """Return the weighted mean of the parts, 0 to 100, to six digits."""
+    return round(math.fsum(part.score * part.weight for part in parts), 6)
+
+
+def _contradictory(frame: pl.DataFrame, features: list[str], target: str) -> int:
+    """Count the rows that have a twin of equal features and another class."""
+    groups = frame.group_by(features).agg(
+        pl.col(target).n_unique().alias("classes of the group"), pl.len().alias("rows of the group")
+    )
+    contradictory = groups.filter(pl.col("classes of the group") > 1)
+    return int(contradictory.get_column("rows of the group").sum())
+
+
+def _balance(target: pl.Series) -> float:
+    counts = sorted(target.drop_nulls().value_counts().get_column("count").to_list())
+    if len(counts) < 2:
+        return 0.0
+    total = sum(counts)
+    entropy = -math.fsum(count / total * math.log(count / total) for count in counts)
+    return entropy / math.log(len(counts))

@@ -1,0 +1,105 @@
+"""The assay: a task and a dataset's bytes in, a refusal or sealed-to-be artifacts out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hallmark.api.artifacts import (
+    ColumnDecision,
+    Finding,
+    QualityPart,
+    TrainStage,
+    TrainTask,
+)
+from hallmark.api.training_run import Schema
+from hallmark.data import anomalies, conversion, pii, quality, readers, schema
+from hallmark.data.fingerprint import fingerprint
+from hallmark.data.table import Table, declared_columns
+from hallmark.training.outcome import Artifacts, Refusal, refuse
+
+Announce = Callable[[TrainStage, int, str], None]
+"""Called at each stage with the percentage done and a few words."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A dataset that passed: its rows and what is known about them."""
+
+    schema: Schema
+    table: Table
+    fingerprint: str
+    quality: float
+    quality_parts: tuple[QualityPart, ...]
+    remarks: tuple[Finding, ...]
+    pii: tuple[ColumnDecision, ...]
+
+
+def assay(task: TrainTask, data: bytes, announce: Announce) -> Refusal | Artifacts:
+    """Validate, fingerprint, train and gate.
+
+    Args:
+        task: What to do.
+        data: The dataset's bytes.
+        announce: Told of each stage.
+    """
+    examined = examine(task, data, announce)
+    if isinstance(examined, Refusal):
+        return examined
+    announce(TrainStage.TRAIN, 40, "Loading the estimator.")
+    from hallmark.training.model import train  # seconds of imports, wasted if the data are refused
+
+    return train(task, examined, announce)
+
+
+def examine(task: TrainTask, data: bytes, announce: Announce) -> Refusal | Examined:
+    """Check the rows: the personal-data guard first, before anything else sees a value."""
+    spec = task.spec
+    if spec.schema_ is None or spec.dataset is None:
+        return refuse(TrainStage.DATA, "Schema: expected a schema and a dataset, found none.")
+    declared = schema.check_declaration(spec.schema_)
+    if declared:
+        return refuse(TrainStage.DATA, declared)
+    announce(TrainStage.SOURCE, 10, "Reading the rows.")
+    raw = readers.read(data, spec.dataset.format)
+    if isinstance(raw, Finding):
+        return refuse(TrainStage.SOURCE, [raw])
+    announce(TrainStage.PII, 15, "Looking for personal data.")
+    rule = pii.check_rule(spec.pii, task.allowed_pii_actions)
+    guarded = pii.guard(raw, spec.schema_, spec.pii)
+    if rule or guarded.refusals:
+        return refuse(TrainStage.PII, [*rule, *guarded.refusals])
+    announce(TrainStage.DATA, 25, "Checking the rows against the schema.")
+    return _validate(spec.schema_, spec.dataset.fingerprint, guarded)
+
+
+def _validate(declared: Schema, expected: str | None, guarded: pii.Guarded) -> Refusal | Examined:
+    specs = declared_columns(declared, guarded.private)
+    converted = conversion.convert(guarded.frame, specs)
+    table = converted.table
+    if table is None:
+        return refuse(TrainStage.DATA, converted.findings)
+    identity = fingerprint(table)
+    if expected and not converted.findings and identity != expected:
+        wrong = Finding(check="Fingerprint", expected=expected, found=identity)
+        return refuse(TrainStage.FINGERPRINT, [wrong], fingerprint=identity)
+    judged = schema.validate(table, declared, guarded.frame.width - len(specs))
+    wrong_types = sum(each.count for each in converted.findings if each.check == "Type")
+    parts = quality.quality_parts(table, declared, judged.invalid_cells + wrong_types)
+    score = quality.quality_score(parts)
+    if converted.findings or judged.refusals:
+        return refuse(
+            TrainStage.DATA,
+            [*converted.findings, *judged.refusals],
+            fingerprint=None if converted.findings else identity,
+            quality=f"{score:.2f}",
+        )
+    return Examined(
+        schema=declared,
+        table=table,
+        fingerprint=identity,
+        quality=score,
+        quality_parts=tuple(parts),
+        remarks=(*judged.remarks, *anomalies.outliers(table)),
+        pii=guarded.decisions,
+    )

@@ -1,0 +1,81 @@
+"""How a run ends: a refusal, or artifacts; and the message that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hallmark.api.artifacts import Finding, TrainOutcome, TrainStage
+from hallmark.api.common import Digest
+from hallmark.api.training_run import GateResult, MetricValue
+
+MAX_MESSAGE_BYTES = 4096
+"""The kubelet reads no more of a termination message."""
+_MAX_SENTENCES = 1000
+_MAX_LISTED = 24
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The run stops here; the outcome says where and why."""
+
+    outcome: TrainOutcome
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """The run is done: the outcome, and every file by its upload slot, the manifest last."""
+
+    outcome: TrainOutcome
+    files: Mapping[str, bytes]
+
+
+def refuse(
+    stage: TrainStage,
+    why: Sequence[Finding] | str,
+    *,
+    fingerprint: Digest | None = None,
+    quality: str | None = None,
+    metrics: Sequence[MetricValue] = (),
+    gates: Sequence[GateResult] = (),
+) -> Refusal:
+    """Return a refusal at a stage, for findings or a sentence, with what was known by then."""
+    return Refusal(
+        TrainOutcome(
+            stage=stage,
+            message=why[:1024] if isinstance(why, str) else sentences(why),
+            fingerprint=fingerprint,
+            quality=quality,
+            metrics=list(metrics)[:_MAX_LISTED],
+            gates=_worst_first(gates)[:_MAX_LISTED],
+        )
+    )
+
+
+def sentences(findings: Sequence[Finding]) -> str:
+    """Return as many findings as fit, as sentences, and how many more there are."""
+    text = ""
+    for done, finding in enumerate(findings):
+        sentence = finding.sentence()
+        if len(text) + len(sentence) + 1 > _MAX_SENTENCES:
+            return f"{text} And {len(findings) - done} more.".strip()[:1024]
+        text = f"{text} {sentence}".strip()
+    return text
+
+
+def _worst_first(gates: Sequence[GateResult]) -> list[GateResult]:
+    return sorted(gates, key=lambda gate: gate.passed)
+
+
+def termination_message(outcome: TrainOutcome) -> bytes:
+    """Return the outcome in at most 4,096 bytes: metrics and passed gates give way first."""
+    document = outcome.to_bytes()
+    while len(document) > MAX_MESSAGE_BYTES:
+        if outcome.metrics:
+            outcome = outcome.model_copy(update={"metrics": outcome.metrics[:-1]})
+        elif outcome.gates:
+            outcome = outcome.model_copy(update={"gates": _worst_first(outcome.gates)[:-1]})
+        else:
+            outcome = outcome.model_copy(update={"message": outcome.message[: -64 - 1]})
+        document = outcome.to_bytes()
+    return document

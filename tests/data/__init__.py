@@ -1,0 +1,1 @@
+"""Real datasets that the tests, the end-to-end story and the demo share."""
