@@ -9,8 +9,9 @@ from hallmark.cluster.client import ApiError
 from hallmark.cluster.kinds import HALLMARK_KINDS, MODEL_POLICY
 from hallmark.controllers import metrics
 from hallmark.controllers.queue import Key
-from hallmark.controllers.runtime import RECONCILERS, Operator, log
+from hallmark.controllers.runtime import RECONCILERS, Operator, log, write_status
 from hallmark.errors import HallmarkError
+from hallmark.policies.checks import holds
 
 ALL = "*"
 """The name that stands for every object of a kind (in a namespace)."""
@@ -30,12 +31,13 @@ async def reconcile(operator: Operator, key: Key) -> bool:
         async with asyncio.timeout(RECONCILE_SECONDS):
             await (_expand if key.name == ALL else _one)(operator, key)
         outcome = "ok"
-    except ApiError as error:
-        # A conflict is the normal answer to a stale read; the repeat reads anew.
-        outcome = "conflict" if error.status == 409 else "error"
-        log.warning("A reconcile is repeated.", **_named(key), error=str(error))
     except HallmarkError as error:
-        log.error("A reconcile is repeated.", **_named(key), error=str(error))
+        # A conflict is the normal answer to a stale read; the repeat reads anew.
+        stale = isinstance(error, ApiError) and error.status == 409
+        outcome = "conflict" if stale else "error"
+        log.warning("A reconcile is repeated.", **_named(key), error=str(error))
+        if not stale:
+            await _report(operator, key, error)
     except TimeoutError:
         log.error("A reconcile took too long and is repeated.", **_named(key))
     except Exception:
@@ -66,6 +68,19 @@ async def _expand(operator: Operator, key: Key) -> None:
         metadata = each["metadata"]
         namespace = None if key.kind == MODEL_POLICY else metadata["namespace"]
         operator.queue.request(key.kind, namespace, metadata["name"])
+
+
+async def _report(operator: Operator, key: Key, error: HallmarkError) -> None:
+    """Show in the object that its reconcile fails; Ready stays what it was."""
+    if key.name == ALL or (isinstance(error, ApiError) and error.status == 0):
+        return
+    try:
+        current = await operator.cluster.get(key.kind, key.namespace, key.name)
+        if current is not None:
+            trouble = holds("Reconciling", type(error).__name__, str(error))
+            await write_status(operator, current, None, (trouble,))
+    except ApiError as second:
+        log.warning("The trouble could not be reported.", **_named(key), error=str(second))
 
 
 def _named(key: Key) -> dict[str, str]:

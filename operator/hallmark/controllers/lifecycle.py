@@ -10,6 +10,7 @@ import kopf
 from hallmark.audit import AuditLog
 from hallmark.cluster.client import ApiCluster, ApiError
 from hallmark.cluster.kinds import HALLMARK_KINDS
+from hallmark.cluster.stores import Stores
 from hallmark.controllers import dispatch, heartbeat, logs, watches
 from hallmark.controllers.queue import Key, WorkQueue
 from hallmark.controllers.runtime import Operator, log
@@ -32,6 +33,7 @@ async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) 
         cluster=cluster,
         audit=AuditLog.open(configured.audit_log, configured.audit_key),
         queue=WorkQueue(reconcile),
+        stores=Stores(configured.store_credentials),
     )
     memo.operator = operator
     memo.heartbeat = heartbeat.Heartbeat()

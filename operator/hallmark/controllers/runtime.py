@@ -16,6 +16,7 @@ from hallmark.cluster import events
 from hallmark.cluster.client import ApiError, Cluster, ForeignObject
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, Kind, Obj, kind_of
 from hallmark.cluster.status import merge_conditions, transition_note
+from hallmark.cluster.stores import Stores
 from hallmark.controllers import metrics
 from hallmark.controllers.queue import WorkQueue
 from hallmark.controllers.settings import Settings
@@ -45,6 +46,7 @@ class Operator:
     cluster: Cluster
     audit: AuditLog
     queue: WorkQueue
+    stores: Stores
     clock: Callable[[], datetime] = now
     recording: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -67,14 +69,7 @@ async def run_decision(operator: Operator, current: Obj, decision: Decision) -> 
     elif decision.apply and not _conditions(current):
         # The first status comes before the children do, which take longer.
         current = await write_status(operator, current, None, waiting("Pending"))
-    try:
-        foreign = await _apply(operator.cluster, decision)
-    except ApiError as error:
-        if not error.retryable:
-            await write_status(
-                operator, current, decision.status, waiting("ClusterError", str(error))
-            )
-        raise
+    foreign = await _apply(operator.cluster, decision)
     verdicts = decision.conditions
     if foreign is not None:
         verdicts = (*_without_triple(verdicts), *stalled("ForeignObject", foreign.sentence()))
