@@ -445,6 +445,8 @@ class RunReason(StrEnum):
     """The sealing Job refused the artifacts."""
     SEALING_FAILED = "SealingFailed"
     """The sealing Job ended without an outcome."""
+    FOREIGN_OBJECT = "ForeignObject"
+    """An object of a needed name belongs to somebody else."""
 
 
 class TrainingRunStatus(ConditionedStatus):
@@ -455,6 +457,8 @@ class TrainingRunStatus(ConditionedStatus):
     quality: Annotated[str, Field(max_length=16)] | None = None
     metrics: Annotated[list[MetricValue], Field(max_length=64)] = Field(default_factory=list)
     gates: Annotated[list[GateResult], Field(max_length=64)] = Field(default_factory=list)
+    manifest_digest: Digest | None = None
+    """What training uploaded; sealing must find exactly these bytes."""
     progress: Progress | None = None
     model_version: Annotated[str, Field(max_length=63)] | None = None
     message: LongText | None = None
