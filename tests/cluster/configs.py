@@ -182,6 +182,15 @@ def write(layout: Layout) -> None:
         layout.config / "cni" / "10-hallmark.conflist": cni(layout),
     }
     for path, content in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(content)
+        _write_changed(path, content)
+
+
+def _write_changed(path: Path, content: str) -> None:
+    """Write a file as a whole, and not at all if it is so already: kube-proxy ends on a write."""
+    if path.exists() and path.read_text() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.touch(mode=0o600)
+    partial.write_text(content)
+    partial.replace(path)

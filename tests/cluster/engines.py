@@ -1,18 +1,23 @@
 """What builds images: a Docker engine, or buildah with a base image of its own making."""
 
 import hashlib
+import json
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Protocol
 
+from tests.cluster.binaries import fresh_folder
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import cache_folder
+from tests.cluster.oci import OciLayout
 from tests.cluster.progress import Progress
 
 RELEASE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
 PACKAGES = "python3,python3-venv,ca-certificates"
+# Tags of one image that are kept: others may still run what was built a moment ago.
+KEPT_TAGS = 5
 # Nothing reads these in a container.
 DOCUMENTS = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info")
 SUPERFLUOUS = (*DOCUMENTS, "var/cache/apt")
@@ -30,6 +35,20 @@ def run(*command: str) -> str:
         end = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
         raise ClusterError(f"{' '.join(command[:2])} failed:\n{end}")
     return done.stdout.strip()
+
+
+def references(listing: str) -> list[tuple[int, str]]:
+    """Return time and name of each image in the output of `buildah images --json`."""
+    images = json.loads(listing)
+    return [(each["created"], name) for each in images for name in each["names"] or ()]
+
+
+def superseded(listing: str, count: int = KEPT_TAGS) -> list[str]:
+    """Return the images that are not among the newest of their repository."""
+    newest: dict[str, list[str]] = {}
+    for _, reference in sorted(references(listing), reverse=True):
+        newest.setdefault(reference.rpartition(":")[0], []).append(reference)
+    return [reference for tags in newest.values() for reference in tags[count:]]
 
 
 class Engine(Protocol):
@@ -101,8 +120,7 @@ class Buildah:
         return reference
 
     def _make_base(self, reference: str) -> None:
-        root = self._folder / "base"
-        shutil.rmtree(root, ignore_errors=True)
+        root = fresh_folder(self._folder, "base-")
         variant = ["--variant=minbase", f"--include={PACKAGES}"]
         run("debootstrap", *variant, RELEASE, str(root), _mirror())
         for path in SUPERFLUOUS:
@@ -110,6 +128,8 @@ class Buildah:
         for entry in (root / LISTS).iterdir():
             entry.unlink() if entry.is_file() else shutil.rmtree(entry)
         (root / "etc" / "apt" / "sources.list").write_text(f"deb {MIRROR} {RELEASE} main\n")
+        root.chmod(0o755)
+        self.command("rm", "--all")
         container = self.command("from", "scratch")
         self.command("add", "--quiet", container, str(root), "/")
         self.command("config", "--env", "PATH=/usr/local/bin:/usr/bin:/bin", container)
@@ -121,9 +141,25 @@ class Buildah:
         isolation = ["--isolation", "chroot", "--network", "host", "--layers"]
         named = ["--tag", reference, "--file", str(dockerfile)]
         self.command("bud", *isolation, *named, *options, str(context))
+        OciLayout(cache_folder() / "oci").keep(self.prune())
 
-    def export(self, reference: str, layout: Path) -> None:
-        """Copy an image into an OCI layout, uncompressed; layers that are there are kept."""
-        layout.parent.mkdir(parents=True, exist_ok=True)
-        target = f"oci:{layout}:{reference}"
-        self.command("push", "--quiet", "--disable-compression", reference, target)
+    def prune(self) -> list[str]:
+        """Remove what later builds have superseded; return the references that are left."""
+        listing = self.command("images", "--json")
+        old = superseded(listing)
+        for reference in old:
+            self.command("rmi", reference)
+        return [reference for _, reference in references(listing) if reference not in old]
+
+    def export(self, reference: str) -> OciLayout:
+        """Copy an image into the shared OCI layout, uncompressed, unless it is there.
+
+        Returns:
+            The layout, in which images share their layers.
+        """
+        layout = OciLayout(cache_folder() / "oci")
+        if reference not in layout.references():
+            layout.folder.parent.mkdir(parents=True, exist_ok=True)
+            target = f"oci:{layout.folder}:{reference}"
+            self.command("push", "--quiet", "--disable-compression", reference, target)
+        return layout

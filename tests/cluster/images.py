@@ -11,7 +11,6 @@ from tests.cluster.archive import StaticImage
 from tests.cluster.engines import Buildah, Docker, Engine, run
 from tests.cluster.kind import docker_answers
 from tests.cluster.layout import cache_folder
-from tests.cluster.oci import OciLayout
 from tests.cluster.progress import Progress
 from tests.cluster.recipes import REPOSITORY, Recipe
 
@@ -39,9 +38,8 @@ def packed(reference: str, present: Collection[str]) -> Iterator[Path]:
     Yields:
         An archive with all that the node lacks; it is gone afterwards.
     """
-    layout = OciLayout(cache_folder() / "oci")
     with binaries.exclusive(cache_folder() / "images.lock"):
-        Buildah().export(reference, layout.folder)
+        layout = Buildah().export(reference)
         with tempfile.TemporaryDirectory(prefix="hallmark-image-") as folder:
             target = Path(folder) / "image.tar"
             layout.pack(reference, present, target)

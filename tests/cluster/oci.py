@@ -25,8 +25,15 @@ class OciLayout:
     folder: Path
 
     def _index(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "index.json").read_text())
+        file = self.folder / "index.json"
+        if not file.exists():
+            return {"schemaVersion": 2, "manifests": []}
+        found: dict[str, Any] = json.loads(file.read_text())
         return found
+
+    def references(self) -> list[str]:
+        """Return the names of all images."""
+        return [each.get("annotations", {}).get(NAME) for each in self._index()["manifests"]]
 
     def blob(self, digest: str) -> Path:
         """Return the file of a blob."""
@@ -71,6 +78,8 @@ class OciLayout:
     def keep(self, references: Collection[str]) -> None:
         """Forget all other images and remove the blobs that nothing names any more."""
         index = self._index()
+        if not index["manifests"]:
+            return
         kept = [
             each
             for each in index["manifests"]

@@ -10,6 +10,7 @@ import pytest
 from tests.cluster import components, configs, mounts, pip_settings
 from tests.cluster.archive import StaticImage, layer, write
 from tests.cluster.binaries import GO_VERSION, parse_go_version
+from tests.cluster.engines import superseded
 from tests.cluster.layout import Layout
 from tests.cluster.oci import OciLayout
 
@@ -154,3 +155,10 @@ def test_blobs_that_no_image_names_any_more_are_removed(oci: OciLayout) -> None:
     oci.keep(["localhost/two:1"])
     left = {file.name for file in (oci.folder / "blobs").rglob("*") if file.is_file()}
     assert left == {"two", "base", "config-two", "code-two"}
+
+
+def test_all_but_the_newest_tags_of_each_image_are_superseded() -> None:
+    tags = [{"names": [f"localhost/one:{number}"], "created": number} for number in range(4)]
+    others = [{"names": None, "created": 9}, {"names": ["localhost/two:0"], "created": 0}]
+    found = superseded(json.dumps(tags + others), count=2)
+    assert found == ["localhost/one:1", "localhost/one:0"]
