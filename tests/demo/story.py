@@ -28,24 +28,20 @@ NAME = "credit"
 REFUSED, FIRST, SECOND = "credit-v1-with-race", "credit-v1", "credit-v2"
 HERE = ("--namespace", NAMESPACE)
 WINDOW = 200
+FIRST_SEED, SECOND_SEED = 7, 8
 ROWS_A_REQUEST = 20
 AUDIT_LOG = "/var/lib/hallmark/logs/secure_mlops.log"
 
 
-def applicants() -> list[dict[str, Any]]:
+def applicants() -> Rows:
     """Return the dataset's rows as an application sends them: numbers as numbers."""
+    convert = {"Number": float, "Integer": int, "Category": str}
     features = {
-        each["name"]: each for each in hmda_spec(with_protected=False)["schema"]["features"]
+        each["name"]: convert[each["type"]]
+        for each in hmda_spec(with_protected=False)["schema"]["features"]
     }
-    rows = csv.DictReader(io.StringIO(hmda_csv()))
-    return [
-        {
-            name: value if features[name]["type"] == "Category" else float(value)
-            for name, value in row.items()
-            if name in features
-        }
-        for row in rows
-    ]
+    table = csv.DictReader(io.StringIO(hmda_csv().decode()))
+    return [{name: read(row[name]) for name, read in features.items()} for row in table]
 
 
 def request_maker(rows: Rows, factor: float = 1.0) -> Callable[[int], Rows]:
@@ -137,7 +133,7 @@ class Story:
             f"{len(self._rows)} real mortgage applications (Home Mortgage Disclosure Act, Boston "
             "1990; from the R package AER), with the applicant's race.",
         ):
-            path = self._file("hmda.csv", hmda_csv())
+            path = self._file("hmda.csv", hmda_csv().decode())
             self._terminal.kubectl(
                 "create", "configmap", "hmda", f"--from-file=hmda.csv={path}", *HERE
             )
@@ -170,7 +166,7 @@ class Story:
             "The same data without race",
             "Checked, trained, gated; then sealed by another Job, which alone has the key.",
         ):
-            self._train(FIRST, seed=0)
+            self._train(FIRST, seed=FIRST_SEED)
             self._terminal.kubectl("get", "trun,mver", *HERE)
 
     def _train(self, name: str, seed: int) -> Object:
@@ -253,7 +249,7 @@ class Story:
             ),
             self._traffic(request_maker(self._rows)) as traffic,
         ):
-            self._train(SECOND, seed=1)
+            self._train(SECOND, seed=SECOND_SEED)
             self._approval_by(REVIEWER, version=SECOND)
             started = time.monotonic()
             self._wait_field("status.activeModelVersion", SECOND)
@@ -351,14 +347,9 @@ class Story:
         path.write_text(text)
         return str(path)
 
-    def _run(self, name: str, *, with_protected: bool, seed: int = 0) -> Object:
-        spec = {
-            **hmda_spec(with_protected=with_protected),
-            "model": NAME,
-            "dataset": {"configMap": {"name": "hmda", "key": "hmda.csv"}, "format": "CSV"},
-            "requestedBy": AUTHOR,
-        }
-        spec["trainer"] = {**spec.get("trainer", {}), "seed": seed}
+    def _run(self, name: str, *, with_protected: bool, seed: int = FIRST_SEED) -> Object:
+        spec = hmda_spec(with_protected, requested_by=AUTHOR)
+        spec |= {"model": NAME, "trainer": {**spec["trainer"], "seed": seed}}
         return objects.resource("TrainingRun", NAMESPACE, name, spec)
 
     def _apply(self, manifest: Object) -> None:

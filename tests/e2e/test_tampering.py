@@ -21,6 +21,7 @@ from tests.e2e.harness.world import (
     is_ready,
 )
 
+REPLICA_SETS = "system:serviceaccount:kube-system:replicaset-controller"
 NORMAL = cycle(objects.loan_rows(1000, seed=7), 2)
 FILES = (
     "model.onnx",
@@ -145,7 +146,7 @@ def test_a_predictor_refuses_trust_that_was_swapped(
     changed["approvals"] = []
     world.scale_operator(0)
     try:
-        world.api.delete("ConfigMap", SHARED, metadata["name"])
+        world.api.delete("ConfigMap", SHARED, metadata["name"], user=OPERATOR_USER)
         fresh = {key: metadata[key] for key in ("name", "namespace", "labels")}
         world.api.create(
             {
@@ -158,12 +159,12 @@ def test_a_predictor_refuses_trust_that_was_swapped(
             user=OPERATOR_USER,
         )
         old = world.pods_of(SHARED, "swapped")[0]["metadata"]["name"]
-        world.api.delete("Pod", SHARED, old, grace_seconds=0)
+        world.api.delete("Pod", SHARED, old, user=REPLICA_SETS, grace_seconds=0)
         world.until(lambda: refusal_of(world, "swapped"), "the predictor's refusal")
         assert "trust" in refusal_of(world, "swapped")
         assert not any(is_ready(each) for each in world.pods_of(SHARED, "swapped"))
     finally:
-        world.api.delete("ConfigMap", SHARED, metadata["name"])
+        world.api.delete("ConfigMap", SHARED, metadata["name"], user=OPERATOR_USER)
         world.scale_operator(1)
 
 

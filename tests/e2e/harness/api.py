@@ -1,7 +1,6 @@
 """A client of the API server through `kubectl proxy`, so that every kind of kubeconfig works."""
 
 import base64
-import contextlib
 import json
 import ssl
 import subprocess
@@ -243,8 +242,11 @@ class Api:
         options: Object = {"propagationPolicy": "Background"}
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
-        with contextlib.suppress(RefusedError) if user is None else contextlib.nullcontext():
+        try:
             self.request("DELETE", path_of(kind, namespace, name), options, user=user)
+        except RefusedError as error:
+            if error.code != httpx.codes.NOT_FOUND:
+                raise
 
     def watch(self, kind: str, namespace: str, name: str, seconds: float) -> Iterator[Object]:
         """Yield every state of one object that the server tells, until the time is over."""
