@@ -1,0 +1,165 @@
+"""``python -m hallmark_predictor``: verify, load, serve, report."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import uvloop
+
+from hallmark.api.artifacts import REFUSED_EXIT_CODE
+from hallmark.errors import ConfigurationError, HallmarkError
+from hallmark_predictor import logs
+from hallmark_predictor.active_watch import ActiveWatch
+from hallmark_predictor.app import create_app
+from hallmark_predictor.cluster_api import ClusterApi
+from hallmark_predictor.data_plane import DataPlane
+from hallmark_predictor.drift_reporter import DriftRecorder, DriftReporter
+from hallmark_predictor.loader import load
+from hallmark_predictor.logs import place_of
+from hallmark_predictor.metrics import Metrics
+from hallmark_predictor.model import Model
+from hallmark_predictor.server import DrainingServer, server_config
+from hallmark_predictor.serving import Serving
+from hallmark_predictor.settings import Settings, read_settings
+from hallmark_predictor.verification import Refused
+
+LOG = logging.getLogger("hallmark_predictor")
+
+T = TypeVar("T")
+
+
+class Predictor:
+    """The process: an HTTP server from the start, a model once it was verified."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Prepare; ``run`` begins."""
+        self._settings = settings
+        self._serving = Serving(Metrics())
+        config = server_config(create_app(self._serving), settings.host, settings.port)
+        self._server = DrainingServer(config, self._serving, settings.drain_seconds)
+        self._failure: tuple[int, str] | None = None
+
+    async def run(self) -> int:
+        """Serve until a signal or a refusal; return the exit code."""
+        loading = asyncio.create_task(self._bring_up())
+        await self._server.serve()
+        loading.cancel()
+        if self._failure is None:
+            return 0
+        code, message = self._failure
+        _tell_the_end(self._settings.termination_log, message)
+        return code
+
+    async def _bring_up(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+            outcome = await _in_thread(lambda: self._load(loop))
+        except HallmarkError as error:
+            self._fail(1, str(error))
+            return
+        except Exception as error:
+            self._fail(1, f"The model could not be loaded: {place_of(error)}.")
+            return
+        if isinstance(outcome, Refused):
+            self._serving.metrics.verification_failures.inc()
+            self._fail(REFUSED_EXIT_CODE, outcome.message)
+            return
+        await self._serve(outcome)
+
+    def _load(self, loop: asyncio.AbstractEventLoop) -> Model | Refused:
+        def progress(sentence: str) -> None:
+            LOG.warning("%s", sentence)
+            loop.call_soon_threadsafe(setattr, self._serving, "waiting_for", sentence)
+
+        return load(self._settings, datetime.now(UTC), progress)
+
+    def _fail(self, code: int, message: str) -> None:
+        self._failure = (code, message)
+        self._server.should_exit = True
+
+    async def _serve(self, model: Model) -> None:
+        trust, server = model.trust, self._settings.api_server
+        reporter: DriftReporter | None = None
+
+        def window_closed(count: int) -> None:
+            self._serving.metrics.drift_windows.inc(count)
+            if reporter:
+                reporter.window_closed()
+
+        recorder = DriftRecorder(
+            model.windows,
+            len(model.schema.features),
+            trust.manifest_digest,
+            on_close=window_closed,
+        )
+        # What was made until now stays: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        self._serving.start(DataPlane(model), recorder)
+        LOG.info("Serving %s, manifest %s.", trust.model_version, trust.manifest_digest)
+        if server is None:
+            LOG.warning("Not in a cluster: drift is not reported, the active version not watched.")
+            return
+        where = (self._settings.namespace, self._settings.deployment)
+        self._watch(ActiveWatch(ClusterApi(server), *where, self._tell_active()))
+        reporter = DriftReporter(recorder, ClusterApi(server), *where, self._settings.pod)
+        await reporter.run()
+
+    def _tell_active(self) -> Callable[[str | None], None]:
+        loop = asyncio.get_running_loop()
+
+        def tell(digest: str | None) -> None:
+            loop.call_soon_threadsafe(setattr, self._serving, "active_digest", digest)
+
+        return tell
+
+    def _watch(self, watch: ActiveWatch) -> None:
+        threading.Thread(target=watch.run, name="active-watch", daemon=True).start()
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Run blocking work in a thread that does not hold up the process's end."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="load", daemon=True).start()
+    return await asyncio.wrap_future(future)
+
+
+def _tell_the_end(path: Path, message: str) -> None:
+    LOG.error("%s", message)
+    try:
+        path.write_text(message[:4000])
+    except OSError as error:
+        LOG.warning("%s cannot be written: %s.", path, error.strerror)
+
+
+def main() -> int:
+    """Run the predictor; return its exit code: 10 is a refusal, which no retry can mend."""
+    logs.configure()
+    try:
+        settings = read_settings(sys.argv[1:], os.environ)
+    except ConfigurationError as error:
+        _tell_the_end(Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log")), str(error))
+        return 1
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(Predictor(settings).run())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

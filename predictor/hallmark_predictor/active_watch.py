@@ -1,0 +1,84 @@
+"""Watches which version has the traffic: the ConfigMap ``<deployment>-active``.
+
+A demoted predictor must know: its clients' open connections go on reaching it although the
+Service selects another version, until it ends them.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from hallmark.errors import ClusterError
+from hallmark_predictor.cluster_api import ClusterApi
+from hallmark_predictor.logs import place_of
+
+LOG = logging.getLogger(__name__)
+
+SERVER_TIMEOUT = 300
+"""Seconds after which the API server ends a watch, so that it is opened anew."""
+SILENCE = 90.0
+"""Bookmarks come each minute: without any the connection is dead."""
+MAX_PAUSE = 30.0
+
+OnDigest = Callable[[str | None], None]
+
+
+def active_digest(config_map: dict[str, Any]) -> str | None:
+    """Return the digest that the ConfigMap names, or None."""
+    found = (config_map.get("data") or {}).get("manifestDigest")
+    return found if isinstance(found, str) else None
+
+
+class ActiveWatch:
+    """Follows one ConfigMap."""
+
+    def __init__(self, api: ClusterApi, namespace: str, deployment: str, tell: OnDigest) -> None:
+        """Prepare to watch.
+
+        Args:
+            api: The API server.
+            namespace: The predictor's namespace.
+            deployment: The ModelDeployment's name.
+            tell: Called with the digest that has the traffic, or None while none is named.
+        """
+        self._api = api
+        self._path = f"/api/v1/namespaces/{namespace}/configmaps"
+        self._name = f"{deployment}-active"
+        self._tell = tell
+
+    def run(self) -> None:
+        """Watch for ever; blocking, for a thread that ends with the process."""
+        pause = 1.0
+        while True:
+            try:
+                self.once()
+                pause = 1.0
+            except Exception as error:  # Nothing may end the watch but the process.
+                why = error if isinstance(error, ClusterError) else place_of(error)
+                LOG.warning("The watch of the active version broke: %s", why)
+                time.sleep(pause)
+                pause = min(2 * pause, MAX_PAUSE)
+
+    def once(self) -> None:
+        """List, then watch from there until the watch ends.
+
+        Raises:
+            ClusterError: the API server refused or went silent.
+        """
+        selector = {"fieldSelector": f"metadata.name={self._name}"}
+        listed = self._api.get(self._path, selector)
+        items = listed.get("items") or []
+        self._tell(active_digest(items[0]) if items else None)
+        version = str(listed.get("metadata", {}).get("resourceVersion", ""))
+        query = selector | {"resourceVersion": version, "timeoutSeconds": str(SERVER_TIMEOUT)}
+        for event in self._api.watch(self._path, query, SILENCE):
+            match event.get("type"):
+                case "ADDED" | "MODIFIED":
+                    self._tell(active_digest(event.get("object") or {}))
+                case "DELETED":
+                    self._tell(None)
+                case "ERROR":
+                    return  # Too old a version, mostly: list again.

@@ -1,0 +1,65 @@
+"""The HTTP application: routes, errors as JSON, and what concerns every request."""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hallmark_predictor.endpoints import endpoints
+from hallmark_predictor.serving import Serving
+
+
+def create_app(serving: Serving) -> FastAPI:
+    """Return the application over what is served."""
+    app = FastAPI(
+        title="Hallmark predictor",
+        summary="Serves one verified model.",
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers={HTTPException: _http_error},
+    )
+    app.include_router(endpoints(serving))
+    app.add_middleware(_EveryRequest, serving=serving)
+    return app
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    phrase = HTTPStatus(status).phrase
+    return JSONResponse(
+        {"error": f"{phrase}: this predictor has no such endpoint and method."}, status
+    )
+
+
+class _EveryRequest:
+    """Counts each request, and ends connections that should move to another Pod."""
+
+    def __init__(self, app: ASGIApp, serving: Serving) -> None:
+        self._app = app
+        self._serving = serving
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        code = HTTPStatus.INTERNAL_SERVER_ERROR
+
+        async def send_and_look(message: Message) -> None:
+            nonlocal code
+            if message["type"] == "http.response.start":
+                code = message["status"]
+                if self._serving.ends_connections:
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_look)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            self._serving.metrics.request(route, code, time.perf_counter() - start)

@@ -1,0 +1,289 @@
+"""From a request's bytes to its answer, without a framework.
+
+Two protocols: ``/predict`` with named features, and the Open Inference Protocol v2
+(https://github.com/kserve/open-inference-protocol) with one tensor for each feature, or one
+float32 matrix of rows that are already encoded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic_core import from_json, to_json
+
+from hallmark.api.training_run import FeatureType
+from hallmark.drift.counts import Rows
+from hallmark_predictor.encoding import (
+    MAX_ROWS,
+    Column,
+    columns_of,
+    rows_of_columns,
+    rows_of_instances,
+    rows_of_matrix,
+)
+from hallmark_predictor.model import Model
+from hallmark_predictor.problems import BadRequest, Problem, bad_request, describe, refuse
+
+Object = dict[str, Any]
+
+_INTEGERS = frozenset(f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))
+_FLOATS = frozenset({"FP16", "FP32", "FP64"})
+_DATATYPES: dict[FeatureType, tuple[str, frozenset[str]]] = {
+    FeatureType.NUMBER: ("FP32", _FLOATS | _INTEGERS),
+    FeatureType.INTEGER: ("INT64", _FLOATS | _INTEGERS),
+    FeatureType.BOOLEAN: ("BOOL", frozenset({"BOOL"})),
+    FeatureType.CATEGORY: ("BYTES", frozenset({"BYTES"})),
+}
+"""By feature type: the datatype that metadata names, and all that are taken."""
+
+LABEL = "label"
+PROBABILITIES = "probabilities"
+MATRIX = "input"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request gets, and the rows that were answered."""
+
+    body: bytes
+    rows: Rows
+
+
+class DataPlane:
+    """Answers requests with one model."""
+
+    def __init__(self, model: Model) -> None:
+        """Prepare the model's columns."""
+        self.model = model
+        self.name = model.manifest.model
+        self.version = str(model.trust.version)
+        self._columns = columns_of(model.schema)
+        self._classes = model.schema.classes
+
+    def predict(self, body: bytes) -> Answer | BadRequest:
+        """Answer ``POST /predict``: ``{"instances": [{feature: value, ...}, ...]}``.
+
+        A single row may come as ``{"features": {feature: value, ...}}``.
+        """
+        request = _parse(body)
+        if isinstance(request, BadRequest):
+            return request
+        members = request.keys()
+        if members == {"features"}:
+            instances: object = [request["features"]]
+        elif members == {"instances"}:
+            instances = request["instances"]
+        else:
+            return refuse(
+                "the body",
+                "an object with 'instances' alone, or 'features' alone",
+                describe(request),
+            )
+        rows = rows_of_instances(instances, self._columns)
+        if isinstance(rows, BadRequest):
+            return rows
+        found = self._score(rows)
+        if isinstance(found, BadRequest):
+            return found
+        labels = self._labels(found)
+        predictions = [
+            {"label": label, "probabilities": dict(zip(self._classes, each, strict=True))}
+            for label, each in zip(labels, found.tolist(), strict=True)
+        ]
+        answer = {
+            "predictions": predictions,
+            "modelVersion": self.model.trust.model_version,
+            "manifestDigest": self.model.trust.manifest_digest,
+        }
+        return Answer(to_json(answer), rows)
+
+    def infer(self, body: bytes) -> Answer | BadRequest:
+        """Answer an inference request of the Open Inference Protocol."""
+        request = _parse(body)
+        if isinstance(request, BadRequest):
+            return request
+        wanted = _wanted_outputs(request)
+        if isinstance(wanted, BadRequest):
+            return wanted
+        rows = self._rows_of_tensors(request.get("inputs"))
+        if isinstance(rows, BadRequest):
+            return rows
+        found = self._score(rows)
+        if isinstance(found, BadRequest):
+            return found
+        outputs: dict[str, Object] = {
+            LABEL: {"datatype": "BYTES", "shape": [len(rows)], "data": self._labels(found)},
+            PROBABILITIES: {
+                "datatype": "FP32",
+                "shape": list(found.shape),
+                "data": found.ravel().tolist(),
+            },
+        }
+        answer: Object = {
+            "model_name": self.name,
+            "model_version": self.version,
+            "outputs": [{"name": name} | outputs[name] for name in wanted],
+        }
+        if isinstance(request.get("id"), str):
+            answer["id"] = request["id"]
+        return Answer(to_json(answer), rows)
+
+    def metadata(self) -> Object:
+        """Return the protocol's model metadata."""
+        return {
+            "name": self.name,
+            "versions": [self.version],
+            "platform": "onnx_onnxv1",
+            "inputs": [
+                {
+                    "name": each.feature.name,
+                    "datatype": _DATATYPES[each.feature.type][0],
+                    "shape": [-1],
+                }
+                for each in self._columns
+            ],
+            "outputs": [
+                {"name": LABEL, "datatype": "BYTES", "shape": [-1]},
+                {"name": PROBABILITIES, "datatype": "FP32", "shape": [-1, len(self._classes)]},
+            ],
+        }
+
+    def _score(self, rows: Rows) -> NDArray[np.float32] | BadRequest:
+        found = self.model.probabilities(rows)
+        senseless = np.flatnonzero(~np.isfinite(found).all(axis=1))
+        if not len(senseless):
+            return found
+        return bad_request(
+            [
+                Problem("row", int(row), "values that the model can score", "too large a number")
+                for row in senseless
+            ]
+        )
+
+    def _labels(self, probabilities: NDArray[np.float32]) -> list[str]:
+        return [self._classes[each] for each in probabilities.argmax(axis=1).tolist()]
+
+    def _rows_of_tensors(self, inputs: object) -> Rows | BadRequest:
+        tensors = _tensors(inputs)
+        if isinstance(tensors, BadRequest):
+            return tensors
+        names = [each.feature.name for each in self._columns]
+        if tensors.keys() == {MATRIX} and names != [MATRIX]:
+            return self._rows_of_matrix(tensors[MATRIX])
+        if tensors.keys() != set(names):
+            missing, extra = set(names) - tensors.keys(), tensors.keys() - set(names)
+            return refuse(
+                "inputs",
+                f"a tensor for each of the {len(names)} features, or one named '{MATRIX}'",
+                f"{len(extra)} others and none for {', '.join(sorted(missing)[:8]) or '-'}",
+            )
+        values: list[list[object]] = []
+        for column in self._columns:
+            cells = _cells_of_feature(tensors[column.feature.name], column)
+            if isinstance(cells, BadRequest):
+                return cells
+            if values and len(cells) != len(values[0]):
+                return refuse(
+                    column.feature.name, f"{len(values[0])} rows like '{names[0]}'", f"{len(cells)}"
+                )
+            values.append(cells)
+        return rows_of_columns(values, self._columns)
+
+    def _rows_of_matrix(self, tensor: Object) -> Rows | BadRequest:
+        width = len(self._columns)
+        if tensor.get("datatype") not in _FLOATS:
+            return refuse(MATRIX, "datatype FP32", describe(tensor.get("datatype")))
+        shape = _shape(tensor, MATRIX)
+        if isinstance(shape, BadRequest):
+            return shape
+        if len(shape) != 2 or shape[1] != width:
+            return refuse(MATRIX, f"shape [rows, {width}]", "another shape")
+        cells = _flat(tensor.get("data"), shape, MATRIX)
+        return cells if isinstance(cells, BadRequest) else rows_of_matrix(cells, self._columns)
+
+
+def _parse(body: bytes) -> Object | BadRequest:
+    try:
+        request = from_json(body, allow_inf_nan=False, cache_strings="keys")
+    except ValueError as error:
+        return refuse("the body", "JSON (without NaN or Infinity)", _parse_error(error))
+    if not isinstance(request, dict):
+        return refuse("the body", "a JSON object", describe(request))
+    return request
+
+
+def _parse_error(error: ValueError) -> str:
+    # The parser tells what and where (line and column), never the text.
+    return f"none: {str(error)[:120]}"
+
+
+def _wanted_outputs(request: Object) -> list[str] | BadRequest:
+    outputs = request.get("outputs")
+    if outputs is None or outputs == []:
+        return [LABEL, PROBABILITIES]
+    names = [each.get("name") for each in _list(outputs) if isinstance(each, dict)]
+    wanted = [name for name in (LABEL, PROBABILITIES) if name in names]
+    if not wanted or len(wanted) != len(_list(outputs)):
+        return refuse("outputs", f"'{LABEL}', '{PROBABILITIES}' or both", describe(outputs))
+    return wanted
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _tensors(inputs: object) -> dict[str, Object] | BadRequest:
+    if not isinstance(inputs, list) or not inputs:
+        return refuse("inputs", "a list of tensors", describe(inputs))
+    tensors: dict[str, Object] = {}
+    for each in inputs:
+        if not isinstance(each, dict) or not isinstance(each.get("name"), str):
+            return refuse("inputs", "tensors with name, datatype, shape and data", describe(each))
+        if each["name"] in tensors:
+            return refuse("inputs", "each tensor once", "a name twice")
+        tensors[each["name"]] = each
+    return tensors
+
+
+def _cells_of_feature(tensor: Object, column: Column) -> list[object] | BadRequest:
+    name = column.feature.name
+    named, accepted = _DATATYPES[column.feature.type]
+    if tensor.get("datatype") not in accepted:
+        return refuse(name, f"datatype {named}", describe(tensor.get("datatype")))
+    shape = _shape(tensor, name)
+    if isinstance(shape, BadRequest):
+        return shape
+    if len(shape) > 2 or shape[1:] not in ([], [1]):
+        return refuse(name, "shape [rows] or [rows, 1]", "another shape")
+    return _flat(tensor.get("data"), shape, name)
+
+
+def _shape(tensor: Object, name: str) -> list[int] | BadRequest:
+    shape = _list(tensor.get("shape"))
+    if not shape or len(shape) > 2 or any(type(each) is not int or each < 1 for each in shape):
+        return refuse(
+            name, "a shape of one or two whole numbers above 0", describe(tensor.get("shape"))
+        )
+    if shape[0] > MAX_ROWS:
+        return refuse(name, f"at most {MAX_ROWS} rows", "more")
+    return shape
+
+
+def _flat(data: object, shape: Sequence[int], name: str) -> list[object] | BadRequest:
+    """Return the cells in row-major order; the data may be flat or nested as the shape says."""
+    cells = _list(data)
+    if (
+        len(shape) == 2
+        and cells
+        and all(type(row) is list and len(row) == shape[1] for row in cells)
+    ):
+        cells = [cell for row in cells for cell in row]
+    size = math.prod(shape)
+    if len(cells) != size:
+        return refuse(name, f"{size} values for its shape", describe(data))
+    return cells

@@ -1,0 +1,123 @@
+"""Loads a model: verifies, downloads, verifies the bytes, opens them."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from datetime import datetime
+from http.client import HTTPException
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from hallmark.api.artifacts import SERVED_FILES, DownloadURLs, Manifest
+from hallmark.errors import ArtifactError, ConfigurationError
+from hallmark_predictor.model import Model, open_model
+from hallmark_predictor.settings import Settings
+from hallmark_predictor.verification import (
+    Place,
+    Refused,
+    verify_approvals,
+    verify_files,
+    verify_seal,
+    verify_trust,
+)
+
+TIMEOUT = 10.0
+"""Seconds that the store may stay silent in a request."""
+PAUSE = 0.5
+"""Seconds before the first further try; doubled for each, up to ``MAX_PAUSE``."""
+MAX_PAUSE = 8.0
+
+
+def load(
+    settings: Settings, now: datetime, progress: Callable[[str], None] = lambda _: None
+) -> Model | Refused:
+    """Return the model once everything about it was verified.
+
+    Args:
+        settings: What the predictor was told.
+        now: The moment at which the signer's key must be valid.
+        progress: Told in a sentence what is waited for.
+
+    Raises:
+        ConfigurationError: the trust file cannot be read.
+        ArtifactError: the store could not be reached in time.
+    """
+    place = Place(settings.namespace, settings.deployment)
+    trust = verify_trust(_read(settings.trust_file), settings.trust_sha256, place)
+    if isinstance(trust, Refused):
+        return trust
+    manifest = verify_seal(trust, now)
+    if isinstance(manifest, Refused):
+        return manifest
+    refused = verify_approvals(trust, manifest)
+    if refused:
+        return refused
+    files = _download(settings, manifest, progress)
+    return verify_files(manifest, files) or open_model(trust, manifest, files)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"The file {path} cannot be read: {error.strerror}.") from error
+
+
+def _download(
+    settings: Settings, manifest: Manifest, progress: Callable[[str], None]
+) -> dict[str, bytes]:
+    """Return the served files, trying for as long as the settings allow.
+
+    The URLs are read anew for each try: the operator replaces them before they end.
+    """
+    deadline = time.monotonic() + settings.load_seconds
+    files: dict[str, bytes] = {}
+    pause = PAUSE
+    while True:
+        try:
+            urls = _read_urls(settings.urls_file)
+            for name in SERVED_FILES:
+                entry = manifest.file(name)
+                if name not in files and entry is not None:
+                    files[name] = _fetch(name, urls.urls.get(name, ""), entry.size)
+            return files
+        except (ArtifactError, ConfigurationError) as error:
+            if time.monotonic() + pause > deadline:
+                raise
+            progress(str(error))
+        time.sleep(pause)
+        pause = min(2 * pause, MAX_PAUSE)
+
+
+def _read_urls(path: Path) -> DownloadURLs:
+    try:
+        return DownloadURLs.model_validate_json(_read(path))
+    except ValidationError as error:
+        raise ConfigurationError(f"The file {path} is not a list of download URLs.") from error
+
+
+def _fetch(name: str, url: str, size: int) -> bytes:
+    """Return at most ``size + 1`` bytes: one too many is enough to see that it is another file.
+
+    Raises:
+        ArtifactError: no answer, or not the file. The message never has the URL: it is a key.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise ArtifactError(f"There is no download URL for '{name}'; the operator must write one.")
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310 - checked above
+            data: bytes = answer.read(size + 1)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise ArtifactError(f"The store answered {error.code} for '{name}'.") from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise ArtifactError(
+            f"The store could not be reached for '{name}' ({type(error).__name__})."
+        ) from error
+    if len(data) < size and int(answer.headers.get("Content-Length") or 0) >= size:
+        raise ArtifactError(f"The download of '{name}' broke off.")
+    return data

@@ -1,0 +1,83 @@
+"""The served form: an ONNX model in ONNX Runtime, with its schema and baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from hallmark.api.artifacts import (
+    BASELINE,
+    MODEL_ONNX,
+    SCHEMA,
+    Baseline,
+    Manifest,
+    ServedSchema,
+    Trust,
+)
+from hallmark.drift.counts import BinCounter, Rows, watched
+from hallmark.drift.windows import WindowCounter
+from hallmark_predictor.verification import Refused
+
+onnxruntime.disable_telemetry_events()
+
+
+@dataclass(frozen=True)
+class Model:
+    """A verified model, ready to answer."""
+
+    trust: Trust
+    manifest: Manifest
+    schema: ServedSchema
+    session: onnxruntime.InferenceSession
+    windows: WindowCounter
+    """Counts the rows that it answers."""
+
+    def probabilities(self, rows: Rows) -> NDArray[np.float32]:
+        """Return the probabilities, shape (rows, classes), of encoded rows."""
+        (found,) = self.session.run(
+            [self.schema.probabilities_name], {self.schema.input_name: rows}
+        )
+        return np.asarray(found, dtype=np.float32)
+
+
+def open_model(trust: Trust, manifest: Manifest, files: Mapping[str, bytes]) -> Model | Refused:
+    """Load the verified bytes, and see that they fit each other by answering one row."""
+    try:
+        schema = ServedSchema.model_validate_json(files[SCHEMA])
+        baseline = Baseline.model_validate_json(files[BASELINE])
+    except ValidationError as error:
+        return Refused(f"The sealed {error.title} cannot be read: {error.error_count()} errors.")
+    if schema.model != manifest.model:
+        return Refused(
+            f"The schema is of the model '{schema.model}', the manifest of '{manifest.model}'."
+        )
+    try:
+        counter = BinCounter(watched(baseline, trust.drift), schema)
+        session = _session(files[MODEL_ONNX])
+        windows = WindowCounter(counter, trust.drift.window, trust.drift.consecutive)
+        model = Model(trust, manifest, schema, session, windows)
+        answer = model.probabilities(np.zeros((1, len(schema.features)), dtype=np.float32))
+    except Exception as error:
+        return Refused(f"The sealed model cannot be loaded: {str(error)[:300]}")
+    expected = (1, len(schema.classes))
+    if answer.shape != expected:
+        return Refused(
+            f"The sealed model answers with shape {answer.shape} where the schema's classes "
+            f"need {expected}."
+        )
+    return model
+
+
+def _session(data: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    # One row is microseconds of work: more threads only fight for the Pod's CPU.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,63 @@
+"""uvicorn, ended gently: after SIGTERM it answers on, not ready, until nobody should come."""
+
+from __future__ import annotations
+
+import time
+from types import FrameType
+
+import uvicorn
+
+from hallmark_predictor.serving import Serving
+
+KEEP_ALIVE = 75
+"""Seconds that an idle connection is kept: longer than clients do, for the closing side must not
+be the one that may lose a request."""
+FINISH = 20
+"""Seconds that requests in flight have at the end."""
+
+
+class DrainingServer(uvicorn.Server):
+    """Serves until some seconds after the signal.
+
+    A Pod that ends leaves the Service's endpoints a moment later on each node; until then new
+    requests still come. While draining each answer ends its connection, so clients move on.
+    """
+
+    def __init__(self, config: uvicorn.Config, serving: Serving, drain_seconds: float) -> None:
+        """Prepare to serve; see ``server_config``."""
+        super().__init__(config)
+        self._serving = serving
+        self._drain_seconds = drain_seconds
+        self._end: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; a second signal ends at once."""
+        if self._end is not None or self._serving.plane is None:
+            self.should_exit = True
+            return
+        self._serving.draining = True
+        self._end = time.monotonic() + self._drain_seconds
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell, ten times a second, whether to end."""
+        if self._end is not None and time.monotonic() >= self._end:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def server_config(app: object, host: str, port: int) -> uvicorn.Config:
+    """Return how uvicorn serves a predictor."""
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        host=host,
+        port=port,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=FINISH,
+    )

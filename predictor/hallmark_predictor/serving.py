@@ -1,0 +1,45 @@
+"""What the predictor serves at the moment; read and changed on the event loop's thread alone."""
+
+from __future__ import annotations
+
+from hallmark_predictor.data_plane import DataPlane
+from hallmark_predictor.drift_reporter import DriftRecorder
+from hallmark_predictor.metrics import Metrics
+
+
+class Serving:
+    """Loading, then one model until the end."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        """Start without a model."""
+        self.metrics = metrics
+        self.plane: DataPlane | None = None
+        self.recorder: DriftRecorder | None = None
+        self.waiting_for = "The model is being verified."
+        """A sentence, while there is no model."""
+        self.active_digest: str | None = None
+        """The version that has the traffic, as far as known."""
+        self.draining = False
+        """The Pod is being ended: it still answers, but wants no new clients."""
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why it is not ready, or None."""
+        if self.draining:
+            return "The predictor is being ended."
+        return None if self.plane else self.waiting_for
+
+    @property
+    def ends_connections(self) -> bool:
+        """Whether clients should connect anew, to reach a Pod that stays in service."""
+        if self.draining:
+            return True
+        if self.plane is None or self.active_digest is None:
+            return False
+        return self.active_digest != self.plane.model.trust.manifest_digest
+
+    def start(self, plane: DataPlane, recorder: DriftRecorder) -> None:
+        """Serve a verified model."""
+        trust = plane.model.trust
+        self.plane, self.recorder = plane, recorder
+        self.metrics.model(plane.name, trust.model_version, trust.manifest_digest)

@@ -1,0 +1,111 @@
+"""What the command line, the environment and the mounted files say."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hallmark.api.names import PREDICTOR_PORT
+from hallmark.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """Where the Kubernetes API is, and the files that open it."""
+
+    host: str
+    port: int
+    credentials: Path
+    """Folder with ``token`` (read anew for each request: it rotates) and ``ca.crt``."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a predictor is told."""
+
+    trust_sha256: str
+    trust_file: Path
+    urls_file: Path
+    host: str
+    port: int
+    drain_seconds: float
+    """How long it goes on serving after SIGTERM, not ready, before it ends."""
+    load_seconds: float
+    """How long it tries to reach the store before it gives up."""
+    termination_log: Path
+    pod: str
+    namespace: str
+    deployment: str
+    api_server: ApiServer | None
+    """None outside of a cluster: then nothing is reported or watched."""
+
+
+def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Return the settings.
+
+    Raises:
+        ConfigurationError: an environment variable is missing or no number.
+        SystemExit: an argument is missing or wrong; argparse has said which.
+    """
+    given = _parser().parse_args(arguments)
+    return Settings(
+        trust_sha256=given.trust_sha256,
+        trust_file=given.trust,
+        urls_file=given.urls,
+        host=given.host,
+        port=given.port,
+        drain_seconds=given.drain_seconds,
+        load_seconds=given.load_seconds,
+        termination_log=Path(environment.get("TERMINATION_LOG", "/dev/termination-log")),
+        pod=_required(environment, "POD_NAME"),
+        namespace=_required(environment, "POD_NAMESPACE"),
+        deployment=_required(environment, "HALLMARK_DEPLOYMENT"),
+        api_server=_api_server(environment, given.credentials),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hallmark_predictor", description="Verify a sealed model, then serve it."
+    )
+    add = parser.add_argument
+    add("--trust-sha256", required=True, type=_sha256, help="SHA-256 (hex) of the trust file")
+    add("--trust", type=Path, default=Path("/etc/hallmark/trust/trust.json"))
+    add("--urls", type=Path, default=Path("/var/run/hallmark/urls/urls.json"))
+    add(
+        "--credentials",
+        type=Path,
+        default=Path("/var/run/secrets/kubernetes.io/serviceaccount"),
+        help="folder with the API token and CA",
+    )
+    add("--host", default="0.0.0.0")  # noqa: S104 - a Pod serves its own address
+    add("--port", type=int, default=PREDICTOR_PORT)
+    add("--drain-seconds", type=float, default=3.0)
+    add("--load-seconds", type=float, default=120.0)
+    return parser
+
+
+def _sha256(text: str) -> str:
+    if not re.fullmatch(r"[a-f0-9]{64}", text):
+        raise argparse.ArgumentTypeError("expected 64 hexadecimal digits")
+    return text
+
+
+def _required(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "")
+    if not value:
+        raise ConfigurationError(f"The environment variable {name} must be set.")
+    return value
+
+
+def _api_server(environment: Mapping[str, str], credentials: Path) -> ApiServer | None:
+    host = environment.get("KUBERNETES_SERVICE_HOST")
+    if not host:
+        return None
+    port = environment.get("KUBERNETES_SERVICE_PORT", "443")
+    if not port.isdecimal():
+        raise ConfigurationError("KUBERNETES_SERVICE_PORT must be a port number.")
+    return ApiServer(host, int(port), credentials)

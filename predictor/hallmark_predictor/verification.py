@@ -1,0 +1,134 @@
+"""What must hold before a model is loaded; pure functions of bytes.
+
+A refusal is a value with a sentence for people. Each step takes only what the step before it
+vouched for: trust file, seal, approvals, then the very bytes that are loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from hallmark.api.artifacts import (
+    REPORT,
+    SERVED_FILES,
+    SLOT_SBOM,
+    Manifest,
+    ManifestFile,
+    Trust,
+    TrustApproval,
+    final_name,
+)
+from hallmark.api.common import sha256_digest
+from hallmark.supply_chain.verify import Refusal, verify_sealed
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The model must not be served; the sentence says why."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where this predictor runs, so that it takes no trust file made for another."""
+
+    namespace: str
+    deployment: str
+
+
+def verify_trust(data: bytes, sha256: str, place: Place) -> Trust | Refused:
+    """Return the trust document if it is the one that the Pod's argument names."""
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        return Refused(
+            f"The trust file has the SHA-256 {found[:12]}...; the Pod was started for "
+            f"{sha256[:12]}.... The ConfigMap was replaced: let the operator make it again."
+        )
+    try:
+        trust = Trust.model_validate_json(data)
+    except ValidationError as error:
+        return Refused(
+            f"The trust file is not of a form that this predictor knows ({_where(error)}). "
+            "Use images of operator and predictor of the same version."
+        )
+    if (trust.namespace, trust.deployment) != (place.namespace, place.deployment):
+        return Refused(
+            f"The trust file is for '{trust.namespace}/{trust.deployment}'; this Pod belongs to "
+            f"'{place.namespace}/{place.deployment}'."
+        )
+    return trust
+
+
+def verify_seal(trust: Trust, now: datetime) -> Manifest | Refused:
+    """Return the manifest if a trusted key sealed it and it holds what is served."""
+    sealed = verify_sealed(trust.manifest, trust.manifest_digest, trust.bundle, trust.keys, now)
+    if isinstance(sealed, Refusal):
+        return Refused(sealed.message)
+    manifest = sealed.manifest
+    if manifest.namespace != trust.namespace:
+        return Refused(
+            f"The manifest was sealed for the namespace '{manifest.namespace}'; "
+            f"this Pod runs in '{trust.namespace}'."
+        )
+    missing = [name for name in SERVED_FILES if manifest.file(name) is None]
+    if missing:
+        return Refused(f"The manifest lacks {', '.join(missing)}; such a bundle cannot serve.")
+    return manifest
+
+
+def verify_approvals(trust: Trust, manifest: Manifest) -> Refused | None:
+    """Return why the approvals do not suffice, or None.
+
+    An approval's end is not looked at: it stops promotions, which is the operator's part, while
+    Pods of the active version may still start.
+    """
+    sbom = manifest.file(final_name(SLOT_SBOM, manifest.run_id))
+    report = manifest.file(REPORT)
+    if sbom is None or report is None:
+        return Refused("The manifest lacks the SBOM or the report that an approval must name.")
+    approvers = {each.approver for each in trust.approvals if _approves(each, trust, sbom, report)}
+    need = max(1, trust.minimum_approvals)
+    if len(approvers) >= need:
+        return None
+    return Refused(
+        f"The model version '{trust.model_version}' has {len(approvers)} approvals by different "
+        f"people for exactly these digests; {need} are needed. "
+        f"({len(trust.approvals)} came with the trust file.)"
+    )
+
+
+def verify_files(manifest: Manifest, files: Mapping[str, bytes]) -> Refused | None:
+    """Return why the bytes are not those that were sealed, or None."""
+    for name in SERVED_FILES:
+        entry, data = manifest.file(name), files.get(name)
+        if entry is None or data is None:
+            return Refused(f"The file '{name}' of the bundle is missing.")
+        if len(data) != entry.size or sha256_digest(data) != entry.digest:
+            return Refused(
+                f"The file '{name}' in the store is not the one that was sealed: expected "
+                f"{entry.digest[:19]} ({entry.size} bytes), found {sha256_digest(data)[:19]} "
+                f"({len(data)} bytes). Seal the run again or restore the file."
+            )
+    return None
+
+
+def _approves(
+    approval: TrustApproval, trust: Trust, sbom: ManifestFile, report: ManifestFile
+) -> bool:
+    return (
+        approval.manifest_digest == trust.manifest_digest
+        and approval.sbom_digest == sbom.digest
+        and approval.gate_report_digest == report.digest
+        and approval.model_version_uid == trust.model_version_uid
+    )
+
+
+def _where(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc']) or 'the document'}: {first['msg']}"
