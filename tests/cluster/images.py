@@ -27,6 +27,9 @@ def versitygw() -> StaticImage:
     return StaticImage("localhost/versitygw", files, ("/versitygw",), folders=("/data",))
 
 
+STATIC = {"localhost/pause": pause, "localhost/versitygw": versitygw}
+
+
 @contextmanager
 def packed(reference: str, present: Collection[str]) -> Iterator[Path]:
     """Pack an image of buildah's storage for a node.

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.cluster import (
-    archive,
     binaries,
     cgroups,
     client,
@@ -22,6 +21,7 @@ from tests.cluster import (
     pki,
 )
 from tests.cluster.components import Component
+from tests.cluster.containerd import Containerd
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import Layout, clusters_folder
 from tests.cluster.processes import Processes, wait_until
@@ -108,6 +108,10 @@ class Node:
         alone = self.layout.control_plane_only
         return components.CONTROL_PLANE if alone else components.STOP_ORDER
 
+    @property
+    def _containerd(self) -> Containerd:
+        return Containerd(self.layout.containerd_socket)
+
     def _processes(self, cgroup: Path | None = None) -> Processes:
         alone = self.layout.control_plane_only
         prefix = () if alone else network.inside(self.layout)
@@ -182,13 +186,10 @@ class Node:
         if not processes.pid("containerd"):
             self.layout.containerd_socket.unlink(missing_ok=True)
         self._run(processes, components.containerd(self.layout))
-        if not wait_until(self._containerd_answers, API_SECONDS):
+        if not wait_until(self._containerd.answers, API_SECONDS):
             raise ClusterError(f"containerd does not answer; {processes.tail('containerd')}")
-        self._import_static_images()
-
-    def _containerd_answers(self) -> bool:
-        socket = self.layout.containerd_socket
-        return socket.exists() and self.ctr("version", check=False).returncode == 0
+        for image in (images.pause(), dns.image()):
+            self._containerd.load_static(image)
 
     def _start_node(self, processes: Processes) -> None:
         layout = self.layout
@@ -240,39 +241,6 @@ class Node:
         if done.returncode:
             raise ClusterError(f"kubectl apply failed: {done.stderr.strip()}")
 
-    def ctr(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run containerd's client in the namespace of Kubernetes.
-
-        Raises:
-            ClusterError: if it fails and `check` is set.
-        """
-        socket = str(self.layout.containerd_socket)
-        done = subprocess.run(
-            ["ctr", "--address", socket, "--namespace", "k8s.io", *arguments],
-            text=True,
-            capture_output=True,
-            check=False,
-        )
-        if done.returncode and check:
-            raise ClusterError(f"ctr {arguments[0]} failed: {done.stderr.strip()}")
-        return done
-
-    def has_image(self, reference: str) -> bool:
-        """Return whether the node has an image."""
-        return reference in self.ctr("images", "list", "--quiet").stdout.split()
-
-    def _import_static_images(self) -> None:
-        for image in (images.pause(), dns.image()):
-            self._import_static(image)
-
-    def _import_static(self, image: archive.StaticImage) -> None:
-        if self.has_image(image.reference):
-            return
-        target = self.layout.state / "import.tar"
-        archive.write(image, target)
-        self.ctr("images", "import", str(target))
-        target.unlink()
-
     def make_volume_dir(self, name: str, uid: int) -> str:
         """Make a folder below `storage_root` that a user owns."""
         folder = self.layout.storage / name
@@ -286,16 +254,13 @@ class Node:
         Raises:
             ClusterError: if there is no such image.
         """
-        if self.has_image(reference):
+        static = images.STATIC.get(reference.rpartition(":")[0])
+        if static and static().reference == reference:
+            self._containerd.load_static(static())
             return
-        for image in (images.versitygw(), images.pause()):
-            if image.reference == reference:
-                self._import_static(image)
-                return
-        with self._progress.step(f"loading {reference}"):
-            present = self.ctr("content", "list", "--quiet").stdout.split()
-            with images.packed(reference, present) as file:
-                self.ctr("images", "import", str(file))
+        if not self._containerd.has(reference):
+            with self._progress.step(f"loading {reference}"):
+                self._containerd.load(reference)
 
     def restart_component(self, name: str) -> None:
         """End one component and start it again.
