@@ -82,7 +82,12 @@ def test_one_flipped_bit_in_the_store_keeps_a_version_from_serving(
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("unsigned", "SignatureInvalid"), ("foreign", "UnknownSigner"), ("moved", "SignatureInvalid")],
+    [
+        ("unsigned", "SignatureInvalid"),
+        ("foreign", "UnknownSigner"),
+        ("borrowed-name", "SignatureInvalid"),
+        ("moved", "SignatureInvalid"),
+    ],
 )
 def test_a_version_without_our_signature_never_serves(
     world: World, shared: Object, deploy: Callable[..., Object], name: str, reason: str
@@ -95,6 +100,8 @@ def test_a_version_without_our_signature_never_serves(
         bundle["dsseEnvelope"]["signatures"] = []
     elif name == "foreign":
         bundle = foreign_bundle(bundle)
+    elif name == "borrowed-name":
+        bundle = foreign_bundle(bundle, named=False)
     else:
         bundle = json.loads(shared["loan-v2"]["spec"]["bundle"])
     spec.update(bundle=json.dumps(bundle), version=1000 + len(name))

@@ -2,31 +2,25 @@
 
 import base64
 import copy
-import hashlib
 
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope
+from hallmark.supply_chain.keys import key_id, public_pem
 from tests.e2e.harness.api import Object
 
 
-def _pae(payload_type: str, payload: bytes) -> bytes:
-    """Return DSSE's pre-authentication encoding."""
-    kind = payload_type.encode()
-    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+def foreign_bundle(bundle: Object, *, named: bool = True) -> Object:
+    """Return the bundle with the same statement, signed well by a fresh P-256 key.
 
-
-def foreign_bundle(bundle: Object) -> Object:
-    """Return the bundle with the same statement, signed well by a fresh P-256 key."""
+    Args:
+        bundle: a Sigstore bundle.
+        named: whether it names the fresh key; else it goes on naming the key that signed before.
+    """
     forged = copy.deepcopy(bundle)
     key = ec.generate_private_key(ec.SECP256R1())
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    hint = hashlib.sha256(public).hexdigest()
-    envelope = forged["dsseEnvelope"]
-    payload = base64.b64decode(envelope["payload"])
-    signature = key.sign(_pae(envelope["payloadType"], payload), ec.ECDSA(hashes.SHA256()))
-    envelope["signatures"] = [{"sig": base64.b64encode(signature).decode(), "keyid": ""}]
-    forged["verificationMaterial"]["publicKey"] = {"hint": hint}
+    payload = base64.b64decode(bundle["dsseEnvelope"]["payload"])
+    forged["dsseEnvelope"] = sign_envelope(key, IN_TOTO, payload)
+    if named:
+        forged["verificationMaterial"]["publicKey"]["hint"] = key_id(public_pem(key.public_key()))
     return forged
