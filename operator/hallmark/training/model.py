@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import joblib
 import numpy as np
@@ -68,10 +69,10 @@ def train(task: TrainTask, data: Examined, announce: Announce) -> Refusal | Arti
         data: The checked rows.
         announce: Told of each stage.
     """
-    known = {"fingerprint": data.fingerprint, "quality": f"{data.quality:.2f}"}
+    refuse_data = partial(refuse, fingerprint=data.fingerprint, quality=f"{data.quality:.2f}")
     wrong = pipeline.check_trainer(task.spec.trainer)
     if wrong:
-        return refuse(TrainStage.TRAIN, wrong, **known)
+        return refuse_data(TrainStage.TRAIN, wrong)
     announce(TrainStage.TRAIN, 50, "Fitting.")
     trained = _fit(task, data)
     announce(TrainStage.TRAIN, 60, "Measuring.")
@@ -81,11 +82,11 @@ def train(task: TrainTask, data: Examined, announce: Announce) -> Refusal | Arti
     values = gates.metric_values(measured.metrics)
     failed = gates.failure(results)
     if failed:
-        return refuse(TrainStage.GATES, failed, metrics=values, gates=results, **known)
+        return refuse_data(TrainStage.GATES, failed, metrics=values, gates=results)
     announce(TrainStage.GATES, 80, "Proving the served form.")
     form = _serve(task, trained)
     if isinstance(form, Finding):
-        return refuse(TrainStage.TRAIN, [form], metrics=values, gates=results, **known)
+        return refuse_data(TrainStage.TRAIN, [form], metrics=values, gates=results)
     announce(TrainStage.GATES, 90, "Writing the artifacts.")
     report = _report(task, data, trained, measured, results, form.difference)
     return _artifacts(task, data, trained, form, report)

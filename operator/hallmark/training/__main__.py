@@ -1,0 +1,14 @@
+"""``python -m hallmark.training``: the training Job's entry point."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from hallmark.training.job import Paths, run
+
+if __name__ == "__main__":
+    sys.exit(
+        run(Paths(termination=Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log"))))
+    )

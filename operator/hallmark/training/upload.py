@@ -1,0 +1,106 @@
+"""Artifacts and progress to presigned URLs, by HTTP PUT.
+
+No message repeats a URL: its query is a credential.
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+
+from hallmark.api.artifacts import PROGRESS
+from hallmark.api.training_run import Progress
+from hallmark.errors import ArtifactError
+
+_TIMEOUT = 60.0
+_ATTEMPTS = 5
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+def put(urls: Mapping[str, str], slot: str, data: bytes, attempts: int = _ATTEMPTS) -> None:
+    """Upload the bytes to a slot; transient failures are tried again with growing pauses.
+
+    Raises:
+        ArtifactError: there is no URL for the slot, or the store refuses or does not answer.
+    """
+    url = urls.get(slot)
+    if url is None:
+        raise ArtifactError(f"There is no upload URL for '{slot}'; give one in urls.json.")
+    for attempt in range(1, attempts + 1):
+        found = _put_once(url, data)
+        if found is None:
+            return
+        reason, transient = found
+        if not transient or attempt == attempts:
+            raise ArtifactError(
+                f"The store did not take '{slot}' ({len(data)} bytes, attempt {attempt}): "
+                f"{reason}. Check the store and how long its upload URLs are valid."
+            )
+        time.sleep(0.2 * 2**attempt)
+
+
+def _put_once(url: str, data: bytes) -> tuple[str, bool] | None:
+    """Return None if it went well, else what happened and whether to try again."""
+    request = urllib.request.Request(url, data=data, method="PUT")  # noqa: S310 - the operator's
+    request.add_header("Content-Type", "application/octet-stream")
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310
+            return None
+    except urllib.error.HTTPError as error:
+        with error:
+            return f"HTTP status {error.code}", error.code in _TRANSIENT
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        return type(reason).__name__, True
+
+
+class ProgressReporter:
+    """Uploads the newest progress from a thread of its own, at most every two seconds.
+
+    A failed upload is not repeated: the next one says more, and the outcome does not depend on it.
+    """
+
+    _PERIOD = 2.0
+
+    def __init__(self, urls: Mapping[str, str]) -> None:
+        self._urls = urls
+        self._newest: Progress | None = None
+        self._changed = threading.Event()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
+
+    def __enter__(self) -> ProgressReporter:
+        if PROGRESS in self._urls:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._changed.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def report(self, progress: Progress) -> None:
+        """Hand over the newest progress; returns at once."""
+        self._newest = progress
+        self._changed.set()
+
+    def _run(self) -> None:
+        while not self._done.is_set():
+            self._changed.wait()
+            self._changed.clear()
+            newest, self._newest = self._newest, None
+            if newest is not None:
+                self._upload(newest)
+            self._done.wait(self._PERIOD)
+
+    def _upload(self, progress: Progress) -> None:
+        document = progress.model_dump_json(by_alias=True).encode()
+        try:
+            put(self._urls, PROGRESS, document, attempts=1)
+        except ArtifactError:
+            return
