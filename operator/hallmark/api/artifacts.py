@@ -225,8 +225,8 @@ class AttributeFairness(FileModel):
     """Fairness by one sensitive attribute."""
 
     attribute: str
-    demographic_parity_difference: float | None
-    equalized_odds_difference: float | None
+    demographic_parity_difference: float | None = None
+    equalized_odds_difference: float | None = None
     groups: list[GroupMetrics]
 
 
@@ -334,7 +334,7 @@ class SealTask(FileModel):
     dataset_fingerprint: Digest
     denied_packages: list[str]
     store_uri: str
-    store_endpoint: str | None
+    store_endpoint: str | None = None
     store_region: str
 
 
