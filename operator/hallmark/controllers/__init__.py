@@ -1,5 +1,8 @@
-"""The only code that imports kopf; ``kopf run -m hallmark.controllers`` starts the operator."""
+"""The only code that imports kopf; ``kopf run -m hallmark.controllers`` starts the operator.
 
-from hallmark.controllers import lifecycle, watches
+Importing it registers kopf's handlers and the reconcile function of each kind.
+"""
 
-__all__ = ["lifecycle", "watches"]
+from hallmark.controllers import lifecycle, training_run, watches
+
+__all__ = ["lifecycle", "training_run", "watches"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ from hallmark.cluster.stores import Stores
 from hallmark.controllers import metrics
 from hallmark.controllers.queue import WorkQueue
 from hallmark.controllers.settings import Settings
-from hallmark.policies.checks import Decision, Note, Record, Verdict, stalled, waiting
+from hallmark.policies.checks import Decision, Note, Record, Reference, Verdict, stalled, waiting
 
 log = structlog.get_logger("hallmark")
 
@@ -125,10 +125,15 @@ async def _apply(cluster: Cluster, decision: Decision) -> ForeignObject | None:
         applied = await cluster.apply(dict(child))
         if isinstance(applied, ForeignObject):
             return applied
-    for each in decision.delete:
+    await delete_all(cluster, decision.delete)
+    return None
+
+
+async def delete_all(cluster: Cluster, references: Iterable[Reference]) -> None:
+    """Delete exactly these objects; those that are gone are fine."""
+    for each in references:
         kind = kind_of({"apiVersion": each.api_version, "kind": each.kind})
         await cluster.delete(kind, each.namespace, each.name, each.uid)
-    return None
 
 
 def _fields(current: Obj) -> dict[str, Any]:

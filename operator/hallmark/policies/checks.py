@@ -162,3 +162,8 @@ class Decision:
     events: tuple[Note, ...] = ()
     records: tuple[Record, ...] = ()
     requeue: float | None = None
+
+
+def unreadable(refusal: Refusal) -> Decision:
+    """Return the decision about an object that cannot be read: it stays until it is changed."""
+    return Decision(conditions=stalled(refusal.reason, refusal.message))

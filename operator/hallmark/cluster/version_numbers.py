@@ -1,0 +1,61 @@
+"""The number of a model's next version: from a ConfigMap, so that it is never given twice."""
+
+from __future__ import annotations
+
+from hallmark.api import names
+from hallmark.cluster.client import ApiError, Cluster
+from hallmark.cluster.kinds import CONFIG_MAP, MODEL_VERSION, Obj
+from hallmark.resources.labels import standard_labels
+
+ATTEMPTS = 8
+_KEY = "highest"
+
+
+async def reserve_version(cluster: Cluster, namespace: str, model: str) -> int:
+    """Return a number that no version of the model has had, and remember it.
+
+    What was reserved stays taken even when nothing comes of it: gaps may be, repeats never. The
+    versions that exist count as well, in case somebody deleted or lowered the ConfigMap.
+
+    Raises:
+        ApiError: others reserved numbers all the time, or the API server failed.
+    """
+    name = f"{model}-versions"
+    for _ in range(ATTEMPTS):
+        found = await cluster.get(CONFIG_MAP, namespace, name)
+        number = 1 + max(_read(found), await _highest_in_use(cluster, namespace, model))
+        try:
+            if found is None:
+                await cluster.create(_config_map(namespace, name, model, number))
+            else:
+                await cluster.replace({**found, "data": {_KEY: str(number)}})
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            continue
+        return number
+    raise ApiError(f"Could not reserve a version number in ConfigMap '{name}'.", 409, "Conflict")
+
+
+async def _highest_in_use(cluster: Cluster, namespace: str, model: str) -> int:
+    versions = await cluster.list(MODEL_VERSION, namespace)
+    numbers = [each["spec"]["version"] for each in versions if each["spec"].get("model") == model]
+    return max(numbers, default=0)
+
+
+def _read(found: Obj | None) -> int:
+    text = ((found or {}).get("data") or {}).get(_KEY, "0")
+    return int(text) if text.isascii() and text.isdecimal() else 0
+
+
+def _config_map(namespace: str, name: str, model: str, number: int) -> Obj:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {**standard_labels(model, "versions"), names.LABEL_MODEL: model},
+        },
+        "data": {_KEY: str(number)},
+    }

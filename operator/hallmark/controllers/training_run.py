@@ -1,0 +1,64 @@
+"""TrainingRun: gather, decide, carry out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hallmark.cluster.gather_run import gather_run, stale_seals
+from hallmark.cluster.kinds import TRAINING_RUN
+from hallmark.cluster.version_numbers import reserve_version
+from hallmark.controllers.runtime import Operator, delete_all, reconciler, run_decision
+from hallmark.errors import ClusterError
+from hallmark.policies.checks import Refusal, unreadable
+from hallmark.policies.run_inputs import RunInputs, Wants
+from hallmark.policies.run_outcomes import examined_seal
+from hallmark.policies.run_tasks import seal_task, train_task
+from hallmark.policies.sealing import sealed_spec
+from hallmark.policies.training import decide_run
+from hallmark.resources.jobs import sealing_children, training_children
+from hallmark.resources.versions import model_version
+
+
+@reconciler(TRAINING_RUN)
+async def reconcile(operator: Operator, namespace: str | None, name: str) -> None:
+    """Bring one run a step further."""
+    space, system = namespace or "", operator.settings.namespace
+    await delete_all(operator.cluster, await stale_seals(operator.cluster, system, space, name))
+    gathered = await gather_run(
+        operator.cluster, operator.stores, system, space, name, operator.clock()
+    )
+    if gathered is None:
+        return
+    if isinstance(gathered.inputs, Refusal):
+        decision = unreadable(gathered.inputs)
+    else:
+        plan = decide_run(gathered.inputs)
+        children = await _children(operator, gathered.inputs, plan.wants)
+        decision = replace(plan.decision, apply=children)
+    await run_decision(operator, gathered.obj, decision)
+
+
+async def _children(
+    operator: Operator, inputs: RunInputs, wants: Wants
+) -> tuple[dict[str, Any], ...]:
+    """Return the objects that the plan asks for."""
+    policy = inputs.policy.spec if inputs.policy else None
+    if wants is Wants.NOTHING or policy is None:
+        return ()
+    if wants is Wants.SEALING:
+        return sealing_children(inputs.system, seal_task(inputs, policy), policy)
+    if wants is Wants.TRAINING:
+        if inputs.urls is None:
+            raise ClusterError("The store made no upload URLs for the training Job.")
+        # A Job that is resumed keeps its image: a Pod template cannot change.
+        image = inputs.job.image if inputs.job else policy.images.trainer
+        task = train_task(inputs, policy, image)
+        return training_children(inputs.run, policy, task, inputs.urls, image)
+    examined = examined_seal(inputs)
+    if isinstance(examined, Refusal):
+        raise ClusterError(examined.message)
+    space = inputs.run.metadata.namespace or ""
+    number = await reserve_version(operator.cluster, space, inputs.run.spec.model)
+    spec = sealed_spec(examined, number, authenticated=inputs.authenticated)
+    return (model_version(space, spec),)

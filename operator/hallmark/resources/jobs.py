@@ -1,0 +1,244 @@
+"""The training and the sealing Job, with the ConfigMap, Secret and NetworkPolicy of each."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from hallmark.api import names
+from hallmark.api.artifacts import REFUSED_EXIT_CODE, SealTask, TrainTask, UploadURLs
+from hallmark.api.common import Resources, parse_duration
+from hallmark.api.model_policy import ModelPolicySpec
+from hallmark.api.training_run import Dataset, TrainingRun
+from hallmark.resources.egress import dns_rule, rule_to
+from hallmark.resources.labels import child_metadata, standard_labels
+from hallmark.resources.pod_security import (
+    container_security_context,
+    pod_security_context,
+    scratch_mount,
+    scratch_volume,
+)
+
+Obj = dict[str, Any]
+
+SEAL_SECONDS = 600
+"""How long a sealing Job may take."""
+TRAINER_DEFAULTS = {
+    "requests": {"cpu": "100m", "memory": "256Mi"},
+    "limits": {"memory": "2Gi"},
+}
+SEALER_RESOURCES = {
+    "requests": {"cpu": "50m", "memory": "128Mi"},
+    "limits": {"memory": "1Gi"},
+}
+
+
+def training_labels(run: TrainingRun) -> dict[str, str]:
+    """Return the labels of everything made for a run's training."""
+    return {
+        names.LABEL_RUN: run.metadata.name,
+        names.LABEL_RUN_UID: run.metadata.uid,
+        names.LABEL_JOB: "train",
+    }
+
+
+def sealing_labels(namespace: str, run: str, uid: str) -> dict[str, str]:
+    """Return the labels of everything made for a run's sealing; the owner is elsewhere."""
+    return {
+        **standard_labels(run, "sealer"),
+        names.LABEL_RUN: run,
+        names.LABEL_RUN_UID: uid,
+        names.LABEL_RUN_NAMESPACE: namespace,
+        names.LABEL_JOB: "seal",
+    }
+
+
+def training_children(
+    run: TrainingRun, policy: ModelPolicySpec, task: TrainTask, urls: UploadURLs, image: str
+) -> tuple[Obj, ...]:
+    """Return the objects that train a run, in the order in which they are to be applied."""
+    metadata = child_metadata(
+        run,
+        names.train_job_name(run.metadata.name, run.metadata.uid),
+        "trainer",
+        training_labels(run),
+    )
+    return (
+        _task_config_map(metadata, task.to_bytes().decode()),
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": metadata,
+            "type": "Opaque",
+            "data": {"urls.json": b64encode(urls.to_bytes()).decode()},
+        },
+        _network_policy(metadata, _training_egress(run, policy)),
+        _training_job(run, metadata, image),
+    )
+
+
+def sealing_children(system: str, task: SealTask, policy: ModelPolicySpec) -> tuple[Obj, ...]:
+    """Return the objects that seal a run, in the system namespace, in the order to apply."""
+    metadata = {
+        "name": names.seal_job_name(task.namespace, task.run_name, task.run_uid),
+        "namespace": system,
+        "labels": sealing_labels(task.namespace, task.run_name, task.run_uid),
+    }
+    return (
+        _task_config_map(metadata, task.to_bytes().decode()),
+        _network_policy(metadata, [dns_rule(), *_store_egress(policy)]),
+        _sealing_job(metadata, policy.images.sealer),
+    )
+
+
+def _task_config_map(metadata: Obj, task: str) -> Obj:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata,
+        "data": {"task.json": task},
+    }
+
+
+def _network_policy(metadata: Obj, egress: list[Obj]) -> Obj:
+    uid, job = (metadata["labels"][each] for each in (names.LABEL_RUN_UID, names.LABEL_JOB))
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata,
+        "spec": {
+            "podSelector": {"matchLabels": {names.LABEL_RUN_UID: uid, names.LABEL_JOB: job}},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [],
+            "egress": egress,
+        },
+    }
+
+
+def _store_egress(policy: ModelPolicySpec) -> list[Obj]:
+    return [rule_to(policy.store.endpoint or "https://any")]
+
+
+def _training_egress(run: TrainingRun, policy: ModelPolicySpec) -> list[Obj]:
+    uri = run.spec.dataset.uri if run.spec.dataset else None
+    rules = [dns_rule(), *_store_egress(policy)]
+    if uri is not None:
+        s3 = uri.startswith("s3://") and policy.sources.endpoint
+        source = rule_to(s3 or (uri if uri.startswith("https://") else "https://any"))
+        rules += [source] if source not in rules else []
+    return rules
+
+
+def _training_job(run: TrainingRun, metadata: Obj, image: str) -> Obj:
+    volumes, mounts = _dataset_volumes(run.spec.dataset)
+    pod = _pod(
+        image,
+        "hallmark.training",
+        _resources(run.spec.resources),
+        [
+            _config_volume("task", metadata["name"], "/etc/hallmark"),
+            _secret_volume("urls", metadata["name"], "/var/run/hallmark/urls"),
+            *zip(volumes, mounts, strict=True),
+        ],
+    )
+    job = _job(metadata, pod, int(parse_duration(run.spec.active_deadline).total_seconds()))
+    job["spec"]["suspend"] = run.spec.suspend
+    return job
+
+
+def _sealing_job(metadata: Obj, image: str) -> Obj:
+    pod = _pod(
+        image,
+        "hallmark.supply_chain",
+        SEALER_RESOURCES,
+        [
+            _config_volume("task", metadata["name"], "/etc/hallmark"),
+            _secret_volume("key", names.SEALING_KEY_SECRET, "/var/run/hallmark/key"),
+            _secret_volume("store", names.STORE_SECRET, "/var/run/hallmark/store"),
+        ],
+    )
+    return _job(metadata, pod, SEAL_SECONDS)
+
+
+def _job(metadata: Obj, pod: Obj, deadline: int) -> Obj:
+    """Return a Job: one Pod at a time, a refusal is final, a node's disruption does not count."""
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata,
+        "spec": {
+            "backoffLimit": 1,
+            "activeDeadlineSeconds": max(1, deadline),
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {
+                "rules": [
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {"operator": "In", "values": [REFUSED_EXIT_CODE]},
+                    },
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
+                ]
+            },
+            "template": {"metadata": {"labels": metadata["labels"]}, "spec": pod},
+        },
+    }
+
+
+def _pod(image: str, module: str, resources: Mapping[str, Any], files: list[Any]) -> Obj:
+    """Return a Pod's spec: no token, restricted, and only its own files."""
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": pod_security_context(),
+        "containers": [
+            {
+                "name": "main",
+                "image": image,
+                "imagePullPolicy": "IfNotPresent",
+                "args": ["-m", module],
+                # Only what the program writes on purpose: log lines may hold values.
+                "terminationMessagePolicy": "File",
+                "securityContext": container_security_context(),
+                "resources": dict(resources),
+                "volumeMounts": [scratch_mount(), *(mount for _, mount in files)],
+            }
+        ],
+        "volumes": [scratch_volume(), *(volume for volume, _ in files)],
+    }
+
+
+def _resources(asked: Resources | None) -> Mapping[str, Any]:
+    return TRAINER_DEFAULTS if asked is None else asked.to_wire()
+
+
+def _config_volume(name: str, config_map: str, path: str) -> tuple[Obj, Obj]:
+    volume = {"name": name, "configMap": {"name": config_map}}
+    return volume, {"name": name, "mountPath": path, "readOnly": True}
+
+
+def _secret_volume(name: str, secret: str, path: str) -> tuple[Obj, Obj]:
+    volume = {"name": name, "secret": {"secretName": secret, "defaultMode": 0o440}}
+    return volume, {"name": name, "mountPath": path, "readOnly": True}
+
+
+def _dataset_volumes(dataset: Dataset | None) -> tuple[list[Obj], list[Obj]]:
+    """Return the volumes and mounts through which a training Pod reads its dataset."""
+    pairs: list[tuple[Obj, Obj]] = []
+    if dataset and dataset.config_map:
+        source = dataset.config_map
+        volume, mount = _config_volume("data", source.name, "/data/configmap")
+        volume["configMap"]["items"] = [{"key": source.key, "path": source.key}]
+        pairs.append((volume, mount))
+    if dataset and dataset.volume_claim:
+        claim = {"claimName": dataset.volume_claim.claim_name, "readOnly": True}
+        mount = {"name": "data", "mountPath": "/data/volume", "readOnly": True}
+        pairs.append(({"name": "data", "persistentVolumeClaim": claim}, mount))
+    if dataset and dataset.credentials_secret:
+        pairs.append(
+            _secret_volume(
+                "credentials", dataset.credentials_secret, "/var/run/hallmark/credentials"
+            )
+        )
+    return [volume for volume, _ in pairs], [mount for _, mount in pairs]
