@@ -23,6 +23,10 @@ class ArtifactMissing(ArtifactError):
     """There is no object of that path."""
 
 
+class ArtifactTooLarge(ArtifactError):
+    """The object is longer than the caller reads at most."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """An object in a listing."""
@@ -56,7 +60,8 @@ class Store:
 
         Raises:
             ArtifactMissing: There is no such object.
-            ArtifactError: It is longer than ``limit``, or the store failed.
+            ArtifactTooLarge: It is longer than ``limit``.
+            ArtifactError: The store failed.
         """
         with self._errors("read", path):
             data = bytearray()
@@ -153,7 +158,7 @@ class Store:
 
     def _require_size(self, path: str, size: int, limit: int) -> None:
         if size > limit:
-            raise ArtifactError(
+            raise ArtifactTooLarge(
                 f"'{path}' in {self.uri} is longer than the {limit} bytes that are read at most."
             )
 

@@ -1,0 +1,70 @@
+"""``python -m hallmark.supply_chain``: the sealing Job's process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from hallmark.api.artifacts import REFUSED_EXIT_CODE, SealOutcome, SealTask
+from hallmark.errors import ConfigurationError, HallmarkError
+from hallmark.store import open_store
+from hallmark.supply_chain.findings import clip
+from hallmark.supply_chain.keys import load_private_key
+from hallmark.supply_chain.sealing import seal
+
+_FAILED_EXIT_CODE = 1
+
+
+def main(environment: Mapping[str, str]) -> int:
+    """Seal what the task names, write the outcome, and return the exit code.
+
+    Args:
+        environment: May name other places than the contract's: ``HALLMARK_TASK``,
+            ``HALLMARK_SEALING_KEY``, ``HALLMARK_STORE_CREDENTIALS``, ``TERMINATION_LOG``.
+    """
+    try:
+        outcome = _run(environment)
+        code = 0 if outcome.sealed else REFUSED_EXIT_CODE
+    except HallmarkError as error:
+        outcome = SealOutcome(sealed=False, message=clip(str(error), 1000))
+        code = _FAILED_EXIT_CODE
+    Path(environment.get("TERMINATION_LOG", "/dev/termination-log")).write_bytes(outcome.to_bytes())
+    sys.stderr.write(f"{outcome.message or f'sealed {outcome.uri}'}\n")
+    return code
+
+
+def _run(environment: Mapping[str, str]) -> SealOutcome:
+    task_file = Path(environment.get("HALLMARK_TASK", "/etc/hallmark/task.json"))
+    key_file = Path(environment.get("HALLMARK_SEALING_KEY", "/var/run/hallmark/key/private.pem"))
+    credentials = Path(environment.get("HALLMARK_STORE_CREDENTIALS", "/var/run/hallmark/store"))
+    try:
+        task = SealTask.model_validate_json(task_file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ConfigurationError(
+            f"The task in {task_file} cannot be read ({type(error).__name__})."
+        ) from error
+    store = open_store(
+        task.store_uri,
+        endpoint=task.store_endpoint,
+        region=task.store_region,
+        credentials=credentials if credentials.is_dir() else None,
+    )
+    return seal(task, store, lambda: load_private_key(_read(key_file)), datetime.now(UTC))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The sealing key {path} cannot be read ({type(error).__name__})."
+        ) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ))

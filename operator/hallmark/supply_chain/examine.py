@@ -1,0 +1,166 @@
+"""What a bundle must be before it is sealed. Pure: bytes in, findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from hallmark.api.artifacts import (
+    BASELINE,
+    GOLDEN,
+    MANIFEST,
+    MODEL_ONNX,
+    PROGRESS,
+    REPORT,
+    SCHEMA,
+    SLOT_SBOM,
+    UPLOAD_SLOTS,
+    Baseline,
+    Finding,
+    Golden,
+    Manifest,
+    Report,
+    SealTask,
+    ServedSchema,
+    final_name,
+    run_id,
+)
+from hallmark.api.common import FileModel
+from hallmark.supply_chain.dependencies import check_dependencies
+from hallmark.supply_chain.findings import finding
+from hallmark.supply_chain.manifest import FileFact, check_files
+from hallmark.supply_chain.onnx_form import check_onnx_form
+from hallmark.supply_chain.sbom import SBOM, check_sbom, read_sbom
+from hallmark.supply_chain.served_check import check_golden
+from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
+
+MAX_BUNDLE = 128 * 1024 * 1024
+"""The most bytes of all files together that are sealed: they are held in memory."""
+
+_MAX_DOCUMENT = 8 * 1024 * 1024
+
+Document = TypeVar("Document", bound=FileModel)
+
+
+def slots(run_identity: str) -> dict[str, str]:
+    """Return the slot from which each file of a bundle comes, by the file's name."""
+    return {
+        final_name(slot, run_identity): slot
+        for slot in UPLOAD_SLOTS
+        if slot not in {MANIFEST, PROGRESS}
+    }
+
+
+def examine_manifest(task: SealTask, manifest: Manifest) -> list[Finding]:
+    """Return how the manifest is not that of the run to seal, or lists other files than it must."""
+    identity = run_id(task.spec_digest, task.dataset_fingerprint, manifest.image_digest)
+    pairs = [
+        ("namespace", task.namespace, manifest.namespace),
+        ("model", task.model, manifest.model),
+        ("spec digest", task.spec_digest, manifest.spec_digest),
+        ("dataset fingerprint", task.dataset_fingerprint, manifest.dataset_fingerprint),
+        ("run id", identity, manifest.run_id),
+    ]
+    found = [
+        finding("Manifest", f"{what} {expected}", got)
+        for what, expected, got in pairs
+        if expected != got
+    ]
+    wanted, listed = slots(manifest.run_id).keys(), {each.name for each in manifest.files}
+    found += [finding("Manifest", f"the file '{n}'", "no such") for n in sorted(wanted - listed)]
+    found += [finding("Manifest", f"no file '{n}'", "it") for n in sorted(listed - wanted)]
+    if (size := sum(each.size for each in manifest.files)) > MAX_BUNDLE:
+        found.append(finding("Manifest", f"at most {MAX_BUNDLE} bytes of files", f"{size} bytes"))
+    return found
+
+
+def examine(task: SealTask, manifest: Manifest, files: Mapping[str, bytes]) -> list[Finding]:
+    """Return everything that keeps these bytes from being sealed; empty if nothing does.
+
+    Whether the served form answers as it should is left to ``served_check.check_apart``.
+
+    Args:
+        task: What is to be sealed, as the operator says.
+        manifest: What the training Job says it made; ``examine_manifest`` found nothing.
+        files: The bytes of each file, by its name in the bundle.
+    """
+    if found := check_files(manifest, {name: FileFact.of(data) for name, data in files.items()}):
+        return found
+    return [
+        *_examine_documents(task, files),
+        *check_onnx_form(files[MODEL_ONNX]),
+        *_examine_sbom(task, manifest, files),
+    ]
+
+
+def _examine_documents(task: SealTask, files: Mapping[str, bytes]) -> list[Finding]:
+    schema = _read(ServedSchema, SCHEMA, files)
+    baseline = _read(Baseline, BASELINE, files)
+    report = _read(Report, REPORT, files)
+    golden = _read(Golden, GOLDEN, files)
+    found = [each for each in (schema, baseline, report, golden) if isinstance(each, Finding)]
+    if isinstance(report, Report):
+        found += _examine_report(task, report)
+    if isinstance(schema, ServedSchema):
+        found += _examine_schema(task, schema, baseline)
+        if isinstance(golden, Golden):
+            found += check_golden(schema, golden)
+    return found
+
+
+def _examine_report(task: SealTask, report: Report) -> list[Finding]:
+    found = [
+        finding("Gates", f"{each.metric} {each.comparison} {each.threshold}", each.value or "none")
+        for each in report.gates
+        if not each.passed
+    ]
+    if report.model != task.model:
+        found.append(finding(REPORT, f"a report on '{task.model}'", f"one on '{report.model}'"))
+    return found + check_dependencies(report.packages.items(), task.denied_packages)
+
+
+def _examine_schema(
+    task: SealTask, schema: ServedSchema, baseline: Baseline | Finding
+) -> list[Finding]:
+    found = []
+    if schema.model != task.model:
+        found.append(finding(SCHEMA, f"a schema of '{task.model}'", f"one of '{schema.model}'"))
+    if schema.positive not in schema.classes:
+        found.append(finding(SCHEMA, "a positive class among the classes", "another"))
+    if isinstance(baseline, Baseline):
+        inputs = [each.name for each in schema.features]
+        counted = [each.name for each in baseline.features]
+        if inputs != counted:
+            found.append(
+                finding(BASELINE, f"the schema's {len(inputs)} features", f"{len(counted)} others")
+            )
+    return found
+
+
+def _examine_sbom(task: SealTask, manifest: Manifest, files: Mapping[str, bytes]) -> list[Finding]:
+    data = files[final_name(SLOT_SBOM, manifest.run_id)]
+    found = check_sbom(
+        data,
+        model=task.model,
+        run_id=manifest.run_id,
+        fingerprint=task.dataset_fingerprint,
+        files={each.name: each.digest for each in manifest.files},
+    )
+    read = read_sbom(data)
+    if isinstance(read, SBOM):
+        found += check_dependencies(read.packages, task.denied_packages)
+    return found
+
+
+def _read(kind: type[Document], name: str, files: Mapping[str, bytes]) -> Document | Finding:
+    """Return a document of the bundle, or where it is not one. Its values stay unsaid."""
+    try:
+        return kind.model_validate(parse_object(files[name], _MAX_DOCUMENT))
+    except UnreadableJSON as error:
+        return finding(name, "a JSON object", str(error))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        return finding(name, f"a valid '{where}'", first["type"])

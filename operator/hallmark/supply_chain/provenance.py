@@ -1,0 +1,60 @@
+"""Where a bundle came from: a SLSA provenance v1 statement in a signed DSSE envelope.
+
+https://slsa.dev/spec/v1.0/provenance
+"""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hallmark.api.artifacts import Manifest, SealTask
+from hallmark.api.common import canonical_json
+from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope
+from hallmark.supply_chain.signing import STATEMENT_TYPE
+from hallmark.supply_chain.verify import signed_resources
+
+PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "https://hallmark.dev/training-run/v1alpha1"
+BUILDER = "https://hallmark.dev/sealing-job/v1alpha1"
+
+
+def build_provenance(task: SealTask, manifest: Manifest) -> bytes:
+    """Return the statement about the sealed files of one run."""
+    resources = signed_resources(manifest, task.manifest_digest)
+    return canonical_json(
+        {
+            "_type": STATEMENT_TYPE,
+            "subject": [
+                {"name": name, "digest": _digest(each)} for name, each in sorted(resources.items())
+            ],
+            "predicateType": PREDICATE_TYPE,
+            "predicate": {
+                "buildDefinition": {
+                    "buildType": BUILD_TYPE,
+                    "externalParameters": {
+                        "namespace": task.namespace,
+                        "trainingRun": task.run_name,
+                        "model": task.model,
+                        "specDigest": task.spec_digest,
+                    },
+                    "resolvedDependencies": [
+                        {"name": "dataset", "digest": _digest(manifest.dataset_fingerprint)},
+                        {"name": "trainer image", "digest": _digest(manifest.image_digest)},
+                    ],
+                },
+                "runDetails": {
+                    "builder": {"id": BUILDER},
+                    "metadata": {"invocationId": task.run_uid},
+                },
+            },
+        }
+    )
+
+
+def sign_provenance(key: ec.EllipticCurvePrivateKey, task: SealTask, manifest: Manifest) -> bytes:
+    """Return ``provenance/<run uid>.json``: the statement in an envelope by the sealing key."""
+    return canonical_json(sign_envelope(key, IN_TOTO, build_provenance(task, manifest)))
+
+
+def _digest(digest: str) -> dict[str, str]:
+    return {"sha256": digest.removeprefix("sha256:")}
