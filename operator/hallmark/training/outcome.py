@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hallmark.api.artifacts import Finding, TrainOutcome, TrainStage
 from hallmark.api.common import Digest
@@ -13,6 +14,8 @@ MAX_MESSAGE_BYTES = 4096
 """The kubelet reads no more of a termination message."""
 _MAX_SENTENCES = 1000
 _MAX_LISTED = 24
+
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ def refuse(
             message=why[:1024] if isinstance(why, str) else sentences(why),
             fingerprint=fingerprint,
             quality=quality,
-            metrics=list(metrics)[:_MAX_LISTED],
-            gates=_worst_first(gates)[:_MAX_LISTED],
+            metrics=listed(metrics),
+            gates=listed(_worst_first(gates)),
         )
     )
 
@@ -61,6 +64,11 @@ def sentences(findings: Sequence[Finding]) -> str:
             return f"{text} And {len(findings) - done} more.".strip()[:1024]
         text = f"{text} {sentence}".strip()
     return text
+
+
+def listed(entries: Sequence[Entry]) -> list[Entry]:
+    """Return as many entries as an outcome may list."""
+    return list(entries[:_MAX_LISTED])
 
 
 def _worst_first(gates: Sequence[GateResult]) -> list[GateResult]:

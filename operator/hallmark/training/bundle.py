@@ -1,0 +1,179 @@
+"""A model that passed its gates becomes a bundle: served form, report, SBOM, manifest."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+
+from hallmark.api import artifacts as api
+from hallmark.api.artifacts import (
+    Finding,
+    Manifest,
+    ManifestFile,
+    Report,
+    ServedSchema,
+    TrainOutcome,
+    TrainStage,
+    TrainTask,
+)
+from hallmark.api.common import sha256_digest
+from hallmark.api.training_run import GateResult
+from hallmark.supply_chain.dockerfile import render_dockerfile
+from hallmark.supply_chain.sbom import build_sbom, installed_packages
+from hallmark.training import gates, served
+from hallmark.training.assay import Examined
+from hallmark.training.baseline import build_baseline
+from hallmark.training.matrix import Matrix
+from hallmark.training.model import Measured, Trained
+from hallmark.training.outcome import Artifacts, Refusal, listed, refuse
+
+_SERVING_PACKAGES = ("numpy", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class ServedForm:
+    """The ONNX graph, the golden rows, and how far the graph is from the estimator at most."""
+
+    graph: bytes
+    golden: Matrix
+    difference: float
+
+
+def prove(model: str, trained: Trained) -> ServedForm | Refusal:
+    """Return the served form, or why its answers are not the estimator's.
+
+    They are compared on every test row and on the golden rows.
+    """
+    estimator = trained.fitted.pipeline
+    graph = served.to_served_form(estimator, model)
+    golden = served.golden_rows(trained.features)
+    difference = served.max_difference(graph, estimator, np.vstack([trained.test_rows, golden]))
+    if difference > served.TOLERANCE:
+        wrong = Finding(
+            check="ServedForm",
+            expected=f"probabilities within {served.TOLERANCE:g} of the estimator's; a number "
+            "that is large against its spread loses it in float32: subtract a constant",
+            found=f"a difference of {difference:.2g}",
+        )
+        return refuse(TrainStage.TRAIN, [wrong])
+    return ServedForm(graph, golden, difference)
+
+
+def make(
+    task: TrainTask,
+    data: Examined,
+    trained: Trained,
+    measured: Measured,
+    results: list[GateResult],
+    form: ServedForm,
+) -> Artifacts:
+    """Return every file of the bundle, the manifest last."""
+    estimator = trained.fitted.pipeline
+    image = image_digest(task.image)
+    run_id = api.run_id(task.spec_digest, data.fingerprint, image)
+    report = _report(task, data, trained, measured, results, form.difference)
+    files = {
+        api.SLOT_JOBLIB: _dump(estimator),
+        api.MODEL_ONNX: form.graph,
+        api.SCHEMA: _served_schema(task, data, trained).to_bytes(),
+        api.BASELINE: build_baseline(trained.train_rows, trained.features).to_bytes(),
+        api.REPORT: report.to_bytes(),
+        api.GOLDEN: served.build_golden(form.golden, estimator).to_bytes(),
+    }
+    files[api.SLOT_SBOM] = build_sbom(
+        model=task.spec.model,
+        run_id=run_id,
+        packages=report.packages,
+        fingerprint=data.fingerprint,
+        report=report,
+        files={api.final_name(slot, run_id): sha256_digest(each) for slot, each in files.items()},
+    )
+    files[api.DOCKERFILE] = render_dockerfile(
+        run_id=run_id,
+        packages={name: report.packages[name] for name in _SERVING_PACKAGES},
+        files=api.SERVED_FILES,
+    )
+    manifest = _manifest(task, data.fingerprint, image, run_id, files).to_bytes()
+    outcome = TrainOutcome(
+        stage=TrainStage.DONE,
+        fingerprint=data.fingerprint,
+        quality=f"{data.quality:.2f}",
+        metrics=listed(report.metrics),
+        gates=listed(report.gates),
+        manifest_digest=sha256_digest(manifest),
+    )
+    return Artifacts(outcome, {**files, api.MANIFEST: manifest})
+
+
+def _report(
+    task: TrainTask,
+    data: Examined,
+    trained: Trained,
+    measured: Measured,
+    results: list[GateResult],
+    difference: float,
+) -> Report:
+    return Report(
+        model=task.spec.model,
+        rows=data.table.rows,
+        train_rows=len(trained.split.train),
+        test_rows=len(trained.split.test),
+        quality=data.quality,
+        quality_parts=list(data.quality_parts),
+        remarks=[*data.remarks, *trained.fitted.remarks],
+        pii=list(data.pii),
+        metrics=gates.metric_values(measured.metrics),
+        fairness=measured.fairness,
+        gates=results,
+        algorithm=task.spec.trainer.algorithm,
+        parameters=trained.fitted.parameters,
+        seed=task.spec.trainer.seed,
+        packages=installed_packages(),
+        served_form_max_difference=difference,
+    )
+
+
+def _dump(estimator: object) -> bytes:
+    buffer = io.BytesIO()
+    joblib.dump(estimator, buffer, protocol=5)
+    return buffer.getvalue()
+
+
+def _served_schema(task: TrainTask, data: Examined, trained: Trained) -> ServedSchema:
+    return ServedSchema(
+        model=task.spec.model,
+        features=trained.features,
+        target=data.schema.target.name,
+        classes=trained.fitted.pipeline.classes_.tolist(),
+        positive=data.schema.target.positive,
+        input_name=served.INPUT,
+        probabilities_name=served.PROBABILITIES,
+    )
+
+
+def _manifest(
+    task: TrainTask, fingerprint: str, image: str, run_id: str, files: Mapping[str, bytes]
+) -> Manifest:
+    entries = [
+        ManifestFile(name=api.final_name(slot, run_id), digest=sha256_digest(each), size=len(each))
+        for slot, each in files.items()
+    ]
+    return Manifest(
+        namespace=task.namespace,
+        model=task.spec.model,
+        run_id=run_id,
+        spec_digest=task.spec_digest,
+        dataset_fingerprint=fingerprint,
+        image_digest=image,
+        files=sorted(entries, key=lambda entry: entry.name),
+    )
+
+
+def image_digest(reference: str) -> str:
+    """Return the digest in an image's reference, or that of the reference where it has none."""
+    _, at, digest = reference.rpartition("@")
+    return digest if at and digest.startswith("sha256:") else sha256_digest(reference.encode())
