@@ -28,6 +28,9 @@ LABEL_POLICY = "hallmark.dev/policy"
 LABEL_MODEL = "hallmark.dev/model"
 
 ANNOTATION_ACTION = "hallmark.dev/action"
+ANNOTATION_REQUESTER = "hallmark.dev/requester"
+"""On a TrainingRun: ``declared`` where a relay named the requester. Admission demands it then,
+and keeps it off every other run, so its absence means that the name is authenticated."""
 
 # Objects in the system namespace.
 OPERATOR_NAME = "hallmark-operator"

@@ -1,0 +1,802 @@
+"""Who may do what to which object, beyond RBAC: every policy, by impersonation."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+from collections.abc import Callable
+
+import pytest
+
+from hallmark.api import admission
+from hallmark.api.names import (
+    ANNOTATION_ACTION,
+    ANNOTATION_REQUESTER,
+    LABEL_DEPLOYMENT,
+    LABEL_JOB,
+    LABEL_POLICY,
+)
+from tests.integration import objects
+from tests.integration.api import Obj, RefusedError, User
+from tests.integration.conftest import (
+    AUTHOR,
+    EDITOR,
+    ENGINEER,
+    OPERATOR,
+    PLATFORM,
+    RELAY,
+    REVIEWER,
+    World,
+    until,
+)
+
+ADMIN = None
+REPLICA_SETS = User("system:serviceaccount:kube-system:replicaset-controller")
+GARBAGE = User("system:serviceaccount:kube-system:generic-garbage-collector")
+AUTOSCALER = User(
+    "system:serviceaccount:kube-system:horizontal-pod-autoscaler", ("system:masters",)
+)
+
+
+def unique(stem: str) -> str:
+    return f"{stem}-{secrets.token_hex(3)}"
+
+
+def test_the_operator_recognises_the_identity_policy_of_the_cluster(world: World) -> None:
+    found = [world.api.get(each) for each in admission.approval_identity()]
+
+    assert admission.identity_is_in_force(*found)
+
+
+# Approvals.
+
+APPROVALS: dict[str, tuple[User | None, Obj, str]] = {
+    "a reviewer approves in his own name": (REVIEWER, {"approver": "rita"}, ""),
+    "a reviewer denies in his own name": (
+        REVIEWER,
+        {"approver": "rita", "decision": "Denied"},
+        "",
+    ),
+    "a reviewer does not approve in another's name": (
+        REVIEWER,
+        {"approver": "alice"},
+        "'approver' must be the user who creates the approval: you are rita, found alice",
+    ),
+    "a reviewer's attestation does not make him a relay": (
+        REVIEWER,
+        {"approver": "alice", "attestation": "{}"},
+        "'approver' must be the user",
+    ),
+    "an author has no right to create approvals": (AUTHOR, {"approver": "alice"}, "forbidden"),
+    "a relay passes on another's attested decision": (
+        RELAY,
+        {"approver": "rita", "attestation": "{}"},
+        "",
+    ),
+    "a relay does not pass on a decision without attestation": (
+        RELAY,
+        {"approver": "rita"},
+        "'approver' must be the user",
+    ),
+    "an empty attestation is none": (
+        RELAY,
+        {"approver": "rita", "attestation": ""},
+        "'approver' must be the user",
+    ),
+    "a relay does not decide in its own name": (
+        RELAY,
+        {"approver": RELAY.name},
+        "lacks the verb approve on modelversions",
+    ),
+    "an administrator does not approve in another's name": (
+        ADMIN,
+        {"approver": "rita"},
+        "'approver' must be the user",
+    ),
+}
+
+
+@pytest.mark.parametrize(("user", "spec", "refusal"), APPROVALS.values(), ids=APPROVALS.keys())
+def test_approval_identity(world: World, user: User | None, spec: Obj, refusal: str) -> None:
+    approval = objects.model_approval(world.namespace, unique("approval"), **spec)
+
+    expect(lambda: world.api.create(approval, user), refusal)
+
+
+def expect(act: Callable[[], object], refusal: str) -> None:
+    """Do it; it must be refused with these words, or done where there are none."""
+    if not refusal:
+        act()
+        return
+    with pytest.raises(RefusedError) as refused:
+        act()
+    assert refusal in str(refused.value)
+
+
+# Requesters.
+
+DECLARED = {ANNOTATION_REQUESTER: "declared"}
+RUNS: dict[str, tuple[User | None, str, dict[str, str], str]] = {
+    "an author asks in his own name": (AUTHOR, "alice", {}, ""),
+    "an author does not ask in another's name": (
+        AUTHOR,
+        "bob",
+        DECLARED,
+        "'requestedBy' must be the user who creates the run: you are alice, found bob",
+    ),
+    "a relay asks in another's name and says so": (RELAY, "bob", DECLARED, ""),
+    "a relay does not pass a name off as authenticated": (RELAY, "bob", {}, "declared belongs on"),
+    "an author does not call his own name declared": (
+        AUTHOR,
+        "alice",
+        DECLARED,
+        "declared belongs on",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("user", "requester", "annotations", "refusal"), RUNS.values(), ids=RUNS.keys()
+)
+def test_requester_identity(
+    world: World, user: User | None, requester: str, annotations: dict[str, str], refusal: str
+) -> None:
+    run = objects.training_run(world.namespace, unique("run"), requestedBy=requester)
+    run["metadata"]["annotations"] = annotations
+
+    expect(lambda: world.api.create(run, user), refusal)
+
+
+def test_a_declared_requester_does_not_become_an_authenticated_one(world: World) -> None:
+    run = objects.training_run(world.namespace, unique("run"), requestedBy="bob")
+    run["metadata"]["annotations"] = DECLARED
+    world.api.create(run, RELAY)
+    change = {"metadata": {"annotations": {ANNOTATION_REQUESTER: None}}}
+
+    expect(lambda: world.api.patch(run, change), "cannot change")
+    world.api.patch(run, {"spec": {"suspend": True}}, AUTHOR)
+
+
+# What only the operator writes.
+
+STATUS = {"status": {"conditions": []}}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        objects.training_run,
+        objects.model_version,
+        objects.model_approval,
+        objects.model_deployment,
+        lambda _, name: objects.model_policy(name),
+    ],
+    ids=["TrainingRun", "ModelVersion", "ModelApproval", "ModelDeployment", "ModelPolicy"],
+)
+def test_only_the_operator_writes_a_status(world: World, make: Callable[[str, str], Obj]) -> None:
+    obj = make(world.namespace, unique("status"))
+    world.api.create(obj, OPERATOR if obj["kind"] == "ModelVersion" else ADMIN)
+
+    world.api.patch(obj, STATUS, OPERATOR, "status")
+    expect(lambda: world.api.patch(obj, STATUS, ADMIN, "status"), "Only the operator writes")
+
+
+def test_only_the_operator_creates_a_model_version(world: World) -> None:
+    version = objects.model_version(world.namespace, unique("version"))
+
+    expect(lambda: world.api.create(version), "Only the operator writes modelversions")
+    world.api.create(version, OPERATOR)
+    labels = {"metadata": {"labels": {"hallmark.dev/model": "other"}}}
+    expect(lambda: world.api.patch(version, labels), "Only the operator writes modelversions")
+
+
+# Drift reports.
+
+PREDICTOR_ROLE = {
+    "apiGroups": ["hallmark.dev"],
+    "resources": ["modeldeployments/status"],
+    "verbs": ["patch"],
+}
+
+
+def predictor(world: World, deployment: str, pod: str = "", account: str = "") -> User:
+    name = account or f"{deployment}-predictor"
+    extra = (("authentication.kubernetes.io/pod-name", pod),) if pod else ()
+    return User(f"system:serviceaccount:{world.namespace}:{name}", extra=extra)
+
+
+@pytest.fixture
+def deployment(world: World) -> str:
+    """A ModelDeployment with one report of another Pod, and its predictors' rights."""
+    name = unique("loan")
+    made = objects.model_deployment(world.namespace, name)
+    world.api.create(made)
+    status = {"replicas": 1, "drift": {"other": objects.drift_report()}}
+    world.api.patch(made, {"status": status}, OPERATOR, "status")
+    for each in (f"{name}-predictor", "foreign-predictor"):
+        grant(world, name, each)
+    return name
+
+
+def grant(world: World, deployment: str, account: str) -> None:
+    name = f"{deployment}-{account}"
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role"}
+    metadata = {"name": name, "namespace": world.namespace}
+    rule = {**PREDICTOR_ROLE, "resourceNames": [deployment]}
+    world.api.create({**role, "metadata": metadata, "rules": [rule]})
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": world.namespace}
+    world.api.create(
+        {
+            **role,
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "Role",
+                "name": name,
+            },
+            "subjects": [subject],
+        }
+    )
+
+
+def big(features: int, bins: int) -> Obj:
+    return objects.drift_report(counts={f"f{n}": [1] * bins for n in range(features)})
+
+
+REPORTS: dict[str, tuple[Obj, str]] = {
+    "its own entry": ({"drift": {"mine": objects.drift_report()}}, ""),
+    "its own entry with windows": (
+        {
+            "drift": {
+                "mine": objects.drift_report(
+                    windows=[
+                        {
+                            "number": 1,
+                            "rows": 3,
+                            "start": "2026-01-01T00:00:00Z",
+                            "end": "2026-01-01T00:00:01Z",
+                            "counts": {"income": [1, 2, 0]},
+                        }
+                    ]
+                )
+            }
+        },
+        "",
+    ),
+    "another Pod's entry": (
+        {"drift": {"mine": objects.drift_report(), "other": objects.drift_report(sequence=2)}},
+        "Pod mine may change its own entry of status.drift alone",
+    ),
+    "another Pod's entry alone": (
+        {"drift": {"other": objects.drift_report(sequence=2)}},
+        "Pod mine may change its own entry",
+    ),
+    "a new entry for another Pod": (
+        {"drift": {"mine": objects.drift_report(), "third": objects.drift_report()}},
+        "Pod mine may change its own entry",
+    ),
+    "the removal of another Pod's entry": (
+        {"drift": {"mine": objects.drift_report(), "other": None}},
+        "Pod mine may change its own entry",
+    ),
+    "the removal of all entries": ({"drift": None}, "Pod mine may change its own entry"),
+    "a field of the status that is there": (
+        {"drift": {"mine": objects.drift_report()}, "replicas": 2},
+        "status.drift alone",
+    ),
+    "a new field of the status": (
+        {"drift": {"mine": objects.drift_report()}, "activeModelVersion": "loan-v9"},
+        "status.drift alone",
+    ),
+    "the removal of a field of the status": (
+        {"drift": {"mine": objects.drift_report()}, "replicas": None},
+        "status.drift alone",
+    ),
+    "as many counts as are allowed": ({"drift": {"mine": big(64, 256)}}, ""),
+    "more counts than are allowed": (
+        {"drift": {"mine": big(65, 256)}},
+        "at most 16384 counts",
+    ),
+    "a feature with an endless name": (
+        {"drift": {"mine": objects.drift_report(counts={"x" * 64: [1, 2]})}},
+        "names of at most 63 characters",
+    ),
+    "a report that breaks the schema": (
+        {"drift": {"mine": objects.drift_report(sequence=0)}},
+        "status.drift.mine.sequence",
+    ),
+    "more entries than are allowed": (
+        {"drift": {f"p{n}": objects.drift_report() for n in range(64)}},
+        "status.drift",
+    ),
+}
+
+
+@pytest.mark.parametrize(("status", "refusal"), REPORTS.values(), ids=REPORTS.keys())
+def test_a_predictor_writes(world: World, deployment: str, status: Obj, refusal: str) -> None:
+    target = objects.model_deployment(world.namespace, deployment)
+    user = predictor(world, deployment, "mine")
+
+    expect(lambda: world.api.patch(target, {"status": status}, user, "status"), refusal)
+
+
+def test_a_predictor_does_not_remove_its_own_entry(world: World, deployment: str) -> None:
+    target = objects.model_deployment(world.namespace, deployment)
+    user = predictor(world, deployment, "other")
+    change = {"status": {"drift": {"other": None}}}
+
+    expect(lambda: world.api.patch(target, change, user, "status"), "must not remove its entry")
+    world.api.patch(target, change, OPERATOR, "status")
+
+
+REPORTERS: dict[str, tuple[str, str, str]] = {
+    "a token without a Pod": ("", "", "bound to a Pod"),
+    "an account of another ModelDeployment": (
+        "mine",
+        "foreign-predictor",
+        "and the predictors of ModelDeployment",
+    ),
+}
+
+
+@pytest.mark.parametrize(("pod", "account", "refusal"), REPORTERS.values(), ids=REPORTERS.keys())
+def test_a_report_is_not_taken_from(
+    world: World, deployment: str, pod: str, account: str, refusal: str
+) -> None:
+    target = objects.model_deployment(world.namespace, deployment)
+    user = predictor(world, deployment, pod, account)
+    change = {"status": {"drift": {"mine": objects.drift_report()}}}
+
+    expect(lambda: world.api.patch(target, change, user, "status"), refusal)
+
+
+def test_a_token_of_a_pod_reports_for_that_pod(world: World, deployment: str) -> None:
+    target = objects.model_deployment(world.namespace, deployment)
+    account = {"apiVersion": "v1", "kind": "ServiceAccount"}
+    account["metadata"] = {"name": f"{deployment}-predictor", "namespace": world.namespace}
+    world.api.create(account)
+    name = unique("pod")
+    pod = world.api.create(
+        objects.pod(
+            world.namespace,
+            name,
+            {LABEL_DEPLOYMENT: deployment},
+            serviceAccountName=account["metadata"]["name"],
+        ),
+        REPLICA_SETS,
+    )
+    bound = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": pod["metadata"]["uid"]}
+    path = f"/api/v1/namespaces/{world.namespace}/serviceaccounts/{deployment}-predictor/token"
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+
+    def token(spec: Obj) -> str:
+        made = world.api.request("POST", path, {**request, "spec": spec})
+        return str(made["status"]["token"])
+
+    def report(pod: str, token: str) -> None:
+        world.api.request(
+            "PATCH",
+            f"/apis/hallmark.dev/v1alpha1/namespaces/{world.namespace}/modeldeployments/"
+            f"{deployment}/status?fieldManager=hallmark-predictor",
+            {"status": {"drift": {pod: objects.drift_report()}}},
+            token=token,
+            content="application/merge-patch+json",
+        )
+
+    own, free = token({"boundObjectRef": bound}), token({})
+    report(name, own)
+    expect(lambda: report("other-pod", own), "may change its own entry")
+    expect(lambda: report(name, free), "bound to a Pod")
+    assert name in world.api.get(target)["status"]["drift"]
+
+
+# Versions in use.
+
+
+def test_a_version_in_use_is_not_deleted(world: World) -> None:
+    version = objects.model_version(world.namespace, unique("used"))
+    world.api.create(version, OPERATOR)
+    world.api.patch(version, {"status": {"usedBy": ["a", "b"]}}, OPERATOR, "status")
+
+    expect(lambda: world.api.delete(version), "is in use: a, b serves it or could roll back")
+    world.api.patch(version, {"status": {"usedBy": []}}, OPERATOR, "status")
+    world.api.delete(version)
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        User("system:serviceaccount:kube-system:namespace-controller"),
+        GARBAGE,
+    ],
+    ids=lambda user: user.name.rpartition(":")[2],
+)
+def test_a_version_in_use_goes_with_its_namespace(world: World, user: User) -> None:
+    version = objects.model_version(world.namespace, unique("used"))
+    world.api.create(version, OPERATOR)
+    world.api.patch(version, {"status": {"usedBy": ["a"]}}, OPERATOR, "status")
+
+    world.api.delete(version, user)
+
+
+# Guarded objects.
+
+GUARD = {LABEL_DEPLOYMENT: "loan"}
+JOB = {LABEL_JOB: "train"}
+
+
+def guarded(kind: str, namespace: str, name: str, labels: dict[str, str]) -> Obj:
+    """Return a labelled object of a kind."""
+    if kind == "Pod":
+        return objects.pod(namespace, name, labels)
+    if kind == "Service":
+        return objects.service(namespace, name, labels, {"app": name})
+    if kind in {"Deployment", "ReplicaSet", "Job"}:
+        made = objects.workload(kind, namespace, name, {})
+    elif kind == "EndpointSlice":
+        made = objects.endpoint_slice(namespace, name, name)
+    else:
+        made = objects.config_map(namespace, name)
+        made["kind"] = kind
+        made["apiVersion"] = {
+            "NetworkPolicy": "networking.k8s.io/v1",
+            "PodDisruptionBudget": "policy/v1",
+            "Role": "rbac.authorization.k8s.io/v1",
+        }.get(kind, "v1")
+        if kind == "NetworkPolicy":
+            made["spec"] = {"podSelector": {}}
+        if kind == "PodDisruptionBudget":
+            made["spec"] = {"minAvailable": 1, "selector": {}}
+    made["metadata"]["labels"] = {**made["metadata"].get("labels", {}), **labels}
+    return made
+
+
+KINDS = [
+    "Pod",
+    "Service",
+    "Deployment",
+    "ReplicaSet",
+    "Job",
+    "EndpointSlice",
+    "ConfigMap",
+    "Secret",
+    "ServiceAccount",
+    "NetworkPolicy",
+    "PodDisruptionBudget",
+    "Role",
+]
+
+
+@pytest.mark.parametrize("label", [GUARD, JOB], ids=["of a ModelDeployment", "of a Job"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_labelled_object_is_the_operators_alone(
+    world: World, kind: str, label: dict[str, str]
+) -> None:
+    ours = guarded(kind, world.namespace, unique("ours"), label)
+    theirs = guarded(kind, world.namespace, unique("theirs"), {})
+    refusal = f"carries the label {next(iter(label))}: only the operator creates"
+
+    expect(lambda: world.api.create(ours), refusal)
+    world.api.create(ours, as_operator(kind))
+    change: Obj = {"metadata": {"annotations": {"a": "b"}}}
+    expect(lambda: world.api.patch(ours, change), refusal)
+    unlabel: Obj = {"metadata": {"labels": {next(iter(label)): None}}}
+    expect(lambda: world.api.patch(ours, unlabel), refusal)
+    expect(lambda: world.api.delete(ours), refusal)
+    world.api.create(theirs)
+    expect(lambda: world.api.patch(theirs, {"metadata": {"labels": label}}), refusal)
+    world.api.patch(theirs, change)
+    world.api.delete(theirs)
+
+
+def as_operator(kind: str) -> User:
+    """Return who makes objects of a kind: the operator, or a controller for it."""
+    controllers = {
+        "Pod": "replicaset",
+        "ReplicaSet": "deployment",
+        "EndpointSlice": "endpointslice",
+    }
+    if kind in controllers:
+        return User(f"system:serviceaccount:kube-system:{controllers[kind]}-controller")
+    return OPERATOR
+
+
+def test_a_pod_of_a_strangers_does_not_join_by_any_door(world: World) -> None:
+    pod = objects.pod(world.namespace, unique("pod"))
+    world.api.create(pod, EDITOR)
+    labels = {"metadata": {"labels": GUARD}}
+
+    for door in ("", "status", "ephemeralcontainers", "resize"):
+        with contextlib.suppress(RefusedError):
+            world.api.patch(pod, labels, ADMIN, door)
+        assert LABEL_DEPLOYMENT not in world.api.get(pod)["metadata"].get("labels", {}), door
+
+
+@pytest.mark.parametrize("label", [GUARD, JOB], ids=["of a ModelDeployment", "of a Job"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "Deployment",
+        "ReplicaSet",
+        "StatefulSet",
+        "DaemonSet",
+        "ReplicationController",
+        "Job",
+        "CronJob",
+    ],
+)
+def test_a_workload_does_not_make_labelled_pods(
+    world: World, kind: str, label: dict[str, str]
+) -> None:
+    bad = objects.workload(kind, world.namespace, unique("bad"), label)
+    good = objects.workload(kind, world.namespace, unique("good"), {})
+
+    # A Job takes its Pods' labels itself, so that another policy may be the first to refuse.
+    expect(lambda: world.api.create(bad, EDITOR), f"the label {LABEL_DEPLOYMENT.split('/')[0]}/")
+    world.api.create(good, EDITOR)
+    world.api.delete(good)
+
+
+def test_a_cron_job_does_not_make_labelled_jobs(world: World) -> None:
+    bad = objects.workload("CronJob", world.namespace, unique("bad"), {})
+    bad["spec"]["jobTemplate"]["metadata"] = {"labels": JOB}
+
+    expect(lambda: world.api.create(bad, EDITOR), "would carry the label")
+
+
+def test_the_replicas_of_a_version_are_the_operators(world: World) -> None:
+    ours = objects.workload("Deployment", world.namespace, unique("ours"), {})
+    for labels in (ours["spec"]["template"]["metadata"], ours["spec"]["selector"]):
+        labels[next(iter(labels))] = GUARD
+    ours["metadata"]["labels"] = GUARD
+    world.api.create(ours, OPERATOR)
+    theirs = objects.workload("Deployment", world.namespace, unique("theirs"), {})
+    world.api.create(theirs)
+    change = {"spec": {"replicas": 0}}
+
+    for user in (EDITOR, AUTOSCALER):
+        expect(lambda user=user: world.api.patch(ours, change, user, "scale"), "scale that instead")  # type: ignore[misc]
+        world.api.patch(theirs, change, user, "scale")
+
+
+def test_a_service_of_a_stranger_does_not_select_predictors(world: World) -> None:
+    bad = objects.service(world.namespace, unique("bad"), {}, GUARD)
+    good = objects.service(world.namespace, unique("good"), {}, {"app": "x"})
+
+    expect(lambda: world.api.create(bad, EDITOR), "must not select by a label of hallmark.dev")
+    world.api.create(good, EDITOR)
+    change = {"spec": {"selector": {"hallmark.dev/manifest": "abc"}}}
+    expect(lambda: world.api.patch(good, change, EDITOR), "must not select")
+
+
+def test_a_guarded_service_takes_no_address_from_a_stranger(world: World) -> None:
+    name = unique("loan")
+    world.api.create(objects.service(world.namespace, name, GUARD, GUARD), OPERATOR)
+    bad = objects.endpoint_slice(world.namespace, unique("bad"), name)
+    good = objects.endpoint_slice(world.namespace, unique("good"), "another")
+    refusal = f"Service {name} belongs to a ModelDeployment"
+
+    def refused() -> bool:
+        try:
+            world.api.create(bad, dry_run=True)
+        except RefusedError as error:
+            return refusal in str(error)
+        return False
+
+    until(refused)
+    world.api.create(good)
+    change = {"metadata": {"labels": {"kubernetes.io/service-name": name}}}
+    expect(lambda: world.api.patch(good, change), refusal)
+    controller = User("system:serviceaccount:kube-system:endpointslice-controller")
+    world.api.create(bad, controller)
+
+
+# Predictors' ServiceAccounts.
+
+
+def test_a_predictors_account_is_for_its_pods_alone(world: World, deployment: str) -> None:
+    account = f"{deployment}-predictor"
+    theirs = objects.pod(world.namespace, unique("pod"), serviceAccountName=account)
+    other = objects.pod(
+        world.namespace, unique("pod"), {LABEL_DEPLOYMENT: "other"}, serviceAccountName=account
+    )
+    ours = objects.pod(
+        world.namespace, unique("pod"), {LABEL_DEPLOYMENT: deployment}, serviceAccountName=account
+    )
+    refusal = f"belongs to the predictors of ModelDeployment {deployment} alone"
+
+    expect(lambda: world.api.create(theirs, EDITOR), refusal)
+    expect(lambda: world.api.create(theirs, REPLICA_SETS), refusal)
+    expect(lambda: world.api.create(other, REPLICA_SETS), refusal)
+    world.api.create(ours, REPLICA_SETS)
+
+
+def test_an_account_that_only_sounds_like_a_predictors_is_left_alone(world: World) -> None:
+    pod = objects.pod(world.namespace, unique("pod"), serviceAccountName="kserve-predictor")
+
+    world.api.create(pod, EDITOR)
+
+
+def test_a_stranger_makes_no_token_of_a_predictor(world: World, deployment: str) -> None:
+    account = {"apiVersion": "v1", "kind": "ServiceAccount"}
+    account["metadata"] = {"name": f"{deployment}-predictor", "namespace": world.namespace}
+    world.api.create(account)
+    path = f"/api/v1/namespaces/{world.namespace}/serviceaccounts/{deployment}-predictor/token"
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+
+    expect(lambda: world.api.request("POST", path, request, EDITOR), "belongs to the predictors")
+    world.api.request("POST", path, request)
+
+
+# Actions.
+
+
+def action(**changes: object) -> str:
+    whole = {"id": "1", "action": "rollback", "by": "otto", "reason": "Too many refusals."}
+    return json.dumps({**whole, **changes}, ensure_ascii=False)
+
+
+ACTIONS: dict[str, tuple[User | None, str, str]] = {
+    "an engineer rolls back": (ENGINEER, action(), ""),
+    "an engineer promotes a target": (ENGINEER, action(action="promote", target="loan-v2"), ""),
+    "in canonical form": (
+        ENGINEER,
+        '{"action":"pause","by":"otto","id":"a","reason":"Später."}',
+        "",
+    ),
+    "without a reason": (ENGINEER, '{"action":"resume","by":"otto","id":"a"}', ""),
+    "not in another's name": (ENGINEER, action(by="rita"), "must be the user who writes it"),
+    "not without the verb": (
+        AUTHOR,
+        action(by="alice"),
+        "You may not rollback ModelDeployment",
+    ),
+    "not an unknown action": (ENGINEER, action(action="destroy"), "You may not destroy"),
+    "not without a name": (ENGINEER, '{"action":"pause","id":"a"}', "must be the user who writes"),
+    "not without an action": (ENGINEER, '{"by":"otto","id":"a"}', "You may not do that to"),
+    "not with two names": (
+        ENGINEER,
+        '{"action":"pause","by":"otto","by":"rita","id":"a"}',
+        "must be the user who writes",
+    ),
+    "not with two actions": (
+        ENGINEER,
+        '{"action":"pause","action":"rollback","by":"otto","id":"a"}',
+        "You may not do that to",
+    ),
+    "not with a name in the reason": (
+        ENGINEER,
+        '{"action":"pause","by":"rita","id":"a","reason":"x\\",\\"by\\":\\"otto"}',
+        "must be one JSON object",
+    ),
+    "not with an escaped key": (
+        ENGINEER,
+        '{"action":"pause","by":"otto","\\u0062y":"rita","id":"a"}',
+        "must be one JSON object",
+    ),
+    "not with a nested object": (
+        ENGINEER,
+        '{"action":"pause","by":"otto","id":{"by":"rita"}}',
+        "must be one JSON object",
+    ),
+    "not with an unknown key": (
+        ENGINEER,
+        '{"action":"pause","by":"otto","By":"rita"}',
+        "must be one JSON object",
+    ),
+    "not as a list": (ENGINEER, f"[{action()}]", "must be one JSON object"),
+    "not with something after it": (ENGINEER, action() + "{}", "must be one JSON object"),
+    "not over two lines": (ENGINEER, action(reason="x") + "\n", "must be one JSON object"),
+    "an administrator in his own name": (ADMIN, action(by="admin"), ""),
+    "an administrator not in another's": (ADMIN, action(by="otto"), "must be the user who writes"),
+}
+
+
+@pytest.mark.parametrize(("user", "text", "refusal"), ACTIONS.values(), ids=ACTIONS.keys())
+def test_an_action(world: World, user: User | None, text: str, refusal: str) -> None:
+    target = objects.model_deployment(world.namespace, unique("loan"))
+    world.api.create(target)
+    change = {"metadata": {"annotations": {ANNOTATION_ACTION: text}}}
+
+    expect(lambda: world.api.patch(target, change, user), refusal)
+
+
+def test_an_action_comes_with_a_new_object_under_the_same_rule(world: World) -> None:
+    target = objects.model_deployment(world.namespace, unique("loan"))
+    target["metadata"]["annotations"] = {ANNOTATION_ACTION: action()}
+
+    expect(lambda: world.api.create(target, AUTHOR), "must be the user who writes")
+
+
+def test_an_action_that_stands_there_hinders_nobody(world: World) -> None:
+    target = objects.model_deployment(world.namespace, unique("loan"))
+    world.api.create(target)
+    change = {"metadata": {"annotations": {ANNOTATION_ACTION: action()}}}
+    world.api.patch(target, change, ENGINEER)
+
+    world.api.patch(target, {"spec": {"replicas": 2}}, AUTHOR)
+    world.api.patch(target, {"metadata": {"annotations": {ANNOTATION_ACTION: None}}}, AUTHOR)
+
+
+# The policy of a namespace.
+
+
+def namespace_with(policy: str | None) -> Obj:
+    labels = {LABEL_POLICY: policy} if policy else {}
+    metadata = {"name": unique("space"), "labels": labels}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+@pytest.fixture(scope="module")
+def namespaces(world: World) -> User:
+    """Somebody who may write namespaces, and use the policy `lax` alone."""
+    user = User("norman")
+    group = "rbac.authorization.k8s.io"
+    rules = [
+        {"apiGroups": [""], "resources": ["namespaces", "namespaces/status"], "verbs": ["*"]},
+        {
+            "apiGroups": ["hallmark.dev"],
+            "resources": ["modelpolicies"],
+            "resourceNames": ["lax"],
+            "verbs": ["use"],
+        },
+    ]
+    version, name = f"{group}/v1", unique("namespaces")
+    world.api.create(
+        {
+            "apiVersion": version,
+            "kind": "ClusterRole",
+            "metadata": {"name": name},
+            "rules": rules,
+        }
+    )
+    world.api.create(
+        {
+            "apiVersion": version,
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
+            "subjects": [{"apiGroup": group, "kind": "User", "name": user.name}],
+        }
+    )
+    return user
+
+
+def test_a_namespace_is_put_under_a_policy_by_who_may_use_it(
+    world: World, namespaces: User
+) -> None:
+    plain, lax = namespace_with(None), namespace_with("lax")
+    world.api.create(plain, namespaces)
+    world.api.create(lax, namespaces)
+    strict: Obj = {"metadata": {"labels": {LABEL_POLICY: "strict"}}}
+    none: Obj = {"metadata": {"labels": {LABEL_POLICY: None}}}
+
+    expect(lambda: world.api.create(namespace_with("strict"), namespaces), "verb use")
+    expect(
+        lambda: world.api.patch(plain, strict, namespaces),
+        f"put namespace {plain['metadata']['name']} under ModelPolicy strict",
+    )
+    expect(lambda: world.api.patch(plain, strict, namespaces, "status"), "verb use")
+    expect(lambda: world.api.patch(lax, none, namespaces), "under ModelPolicy default")
+    world.api.patch(lax, {"metadata": {"labels": {"a": "b"}}}, namespaces)
+    world.api.patch(plain, {"metadata": {"labels": {LABEL_POLICY: "lax"}}}, namespaces)
+
+
+def test_the_platform_engineer_uses_every_policy(world: World) -> None:
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {
+            "resourceAttributes": {
+                "group": "hallmark.dev",
+                "resource": "modelpolicies",
+                "name": "any",
+                "verb": "use",
+            }
+        },
+    }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+    assert world.api.request("POST", path, review, PLATFORM)["status"]["allowed"]

@@ -1,0 +1,102 @@
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hallmark.api import admission
+from hallmark.api.generated import render
+
+FOLDER = Path(__file__).parents[3] / "manifests" / "base" / "admission"
+Obj = dict[str, Any]
+
+
+@pytest.mark.parametrize("name", admission.files(), ids="{} is what the code says".format)
+def test_the_committed_files_are_the_generated_ones(name: str) -> None:
+    expected = render(admission.files()[name], "python -m hallmark.api.admission")
+
+    assert (FOLDER / name).read_text() == expected, "run `python -m hallmark.api.admission`"
+
+
+def test_no_other_file_stands_beside_the_generated_ones() -> None:
+    assert {path.name for path in FOLDER.iterdir()} == set(admission.files())
+
+
+@pytest.mark.parametrize(
+    ("policy", "binding"),
+    admission.policies(),
+    ids=[policy["metadata"]["name"] for policy, _ in admission.policies()],
+)
+def test_a_policy_is_bound_denies_and_fails_closed(policy: Obj, binding: Obj) -> None:
+    assert binding["spec"]["policyName"] == policy["metadata"]["name"]
+    assert "Deny" in binding["spec"]["validationActions"]
+    assert policy["spec"]["failurePolicy"] == "Fail"
+
+
+def as_stored() -> tuple[Obj, Obj]:
+    """Return the identity policy and its binding as an API server would send them."""
+    policy, binding = copy.deepcopy(admission.approval_identity())
+    for each in (policy, binding):
+        each["metadata"].update(uid="1", resourceVersion="2", generation=1)
+    policy["status"] = {"observedGeneration": 1}
+    return policy, binding
+
+
+def test_the_identity_policy_is_in_force_as_the_api_server_stores_it() -> None:
+    assert admission.identity_is_in_force(*as_stored())
+
+
+def _drop_validation(policy: Obj, binding: Obj) -> None:
+    del binding, policy["spec"]["validations"][0]
+
+
+def _ignore_failures(policy: Obj, binding: Obj) -> None:
+    del binding
+    policy["spec"]["failurePolicy"] = "Ignore"
+
+
+def _add_condition(policy: Obj, binding: Obj) -> None:
+    del binding
+    policy["spec"]["matchConditions"] = [{"name": "never", "expression": "false"}]
+
+
+def _only_audit(policy: Obj, binding: Obj) -> None:
+    del policy
+    binding["spec"]["validationActions"] = ["Audit"]
+
+
+def _match_elsewhere(policy: Obj, binding: Obj) -> None:
+    del policy
+    binding["spec"]["matchResources"] = {"namespaceSelector": {"matchLabels": {"a": "b"}}}
+
+
+def _is_going(policy: Obj, binding: Obj) -> None:
+    del policy
+    binding["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _drop_validation,
+        _ignore_failures,
+        _add_condition,
+        _only_audit,
+        _match_elsewhere,
+        _is_going,
+    ],
+    ids=lambda change: change.__name__.strip("_").replace("_", " "),
+)
+def test_a_changed_identity_policy_is_not_in_force(change: Callable[[Obj, Obj], None]) -> None:
+    policy, binding = as_stored()
+    change(policy, binding)
+
+    assert not admission.identity_is_in_force(policy, binding)
+
+
+def test_an_absent_policy_or_binding_is_not_in_force() -> None:
+    policy, binding = as_stored()
+
+    assert not admission.identity_is_in_force(None, binding)
+    assert not admission.identity_is_in_force(policy, None)
