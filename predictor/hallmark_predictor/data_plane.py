@@ -31,13 +31,13 @@ from hallmark_predictor.problems import BadRequest, Problem, bad_request, descri
 
 Object = dict[str, Any]
 
-_INTEGERS = frozenset(f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))
-_FLOATS = frozenset({"FP16", "FP32", "FP64"})
-_DATATYPES: dict[FeatureType, tuple[str, frozenset[str]]] = {
-    FeatureType.NUMBER: ("FP32", _FLOATS | _INTEGERS),
-    FeatureType.INTEGER: ("INT64", _FLOATS | _INTEGERS),
-    FeatureType.BOOLEAN: ("BOOL", frozenset({"BOOL"})),
-    FeatureType.CATEGORY: ("BYTES", frozenset({"BYTES"})),
+_INTEGERS = tuple(f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))
+_FLOATS = ("FP16", "FP32", "FP64")
+_DATATYPES: dict[FeatureType, tuple[str, tuple[str, ...]]] = {
+    FeatureType.NUMBER: ("FP32", _FLOATS + _INTEGERS),
+    FeatureType.INTEGER: ("INT64", _FLOATS + _INTEGERS),
+    FeatureType.BOOLEAN: ("BOOL", ("BOOL",)),
+    FeatureType.CATEGORY: ("BYTES", ("BYTES",)),
 }
 """By feature type: the datatype that metadata names, and all that are taken."""
 
@@ -155,9 +155,10 @@ class DataPlane:
 
     def _score(self, rows: Rows) -> NDArray[np.float32] | BadRequest:
         found = self.model.probabilities(rows)
-        senseless = np.flatnonzero(~np.isfinite(found).all(axis=1))
-        if not len(senseless):
+        finite = np.isfinite(found)
+        if finite.all():
             return found
+        senseless = np.flatnonzero(~finite.all(axis=1))
         return bad_request(
             [
                 Problem("row", int(row), "values that the model can score", "too large a number")
@@ -219,7 +220,7 @@ def _parse(body: bytes) -> Object | BadRequest:
 
 def _parse_error(error: ValueError) -> str:
     # The parser tells what and where (line and column), never the text.
-    return f"none: {str(error)[:120]}"
+    return f"something else ({str(error)[:120]})"
 
 
 def _wanted_outputs(request: Object) -> list[str] | BadRequest:

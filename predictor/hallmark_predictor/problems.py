@@ -68,7 +68,7 @@ def describe(value: object, *, numbers: bool = False) -> str:
         case bool():
             return "a boolean"
         case int() | float():
-            return f"the number {_short(value)}" if numbers else "a number"
+            return _number(value) if numbers else "a number"
         case str():
             return f"a text of {len(value)} characters"
         case list():
@@ -79,7 +79,7 @@ def describe(value: object, *, numbers: bool = False) -> str:
             return "nothing"
 
 
-def _short(value: float) -> str:
+def _number(value: float) -> str:
     if isinstance(value, int) and abs(value) >= 10**15:
-        return "of more than 15 digits"
-    return repr(value)
+        return "a number of more than 15 digits"
+    return f"the number {value}"
