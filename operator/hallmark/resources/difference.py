@@ -1,0 +1,45 @@
+"""Does an object stand as it is wanted? So that nothing is sent where nothing would change."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hallmark.api.common import canonical_json
+
+ANNOTATION_APPLIED = "hallmark.dev/applied"
+"""Hash of the object as the operator last applied it."""
+WHOLE = frozenset({"selector", "matchLabels", "data"})
+"""Maps in which a stranger's additional key changes the meaning."""
+
+
+def stamped(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the object with the hash of its own content in an annotation."""
+    digest = hashlib.sha256(canonical_json(wanted)).hexdigest()[:16]
+    described = wanted["metadata"]
+    annotations = {**described.get("annotations", {}), ANNOTATION_APPLIED: digest}
+    return {**wanted, "metadata": {**described, "annotations": annotations}}
+
+
+def stands(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> bool:
+    """Tell whether a live object holds everything of a stamped one.
+
+    The API server adds defaults, so fields that are not wanted are not looked at, except where
+    they would change the meaning. That nothing is left of an earlier form shows in the stamp.
+    """
+    if live is None:
+        return False
+    return all(_holds(value, live.get(key), key) for key, value in wanted.items())
+
+
+def _holds(wanted: object, live: object, key: str) -> bool:
+    if isinstance(wanted, Mapping):
+        if not isinstance(live, Mapping) or (key in WHOLE and wanted.keys() != live.keys()):
+            return False
+        return all(_holds(value, live.get(name), name) for name, value in wanted.items())
+    if isinstance(wanted, Sequence) and not isinstance(wanted, str):
+        if not isinstance(live, Sequence) or len(wanted) != len(live):
+            return False
+        return all(_holds(each, other, key) for each, other in zip(wanted, live, strict=True))
+    return wanted == live

@@ -1,0 +1,162 @@
+"""What a ModelDeployment shares between its versions: account, rights, Service, rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hallmark.api import names
+from hallmark.api.common import GROUP
+from hallmark.api.model_deployment import ModelDeployment
+from hallmark.resources.egress import dns_rule, rule_to
+from hallmark.resources.labels import child_metadata
+
+Obj = dict[str, Any]
+
+COMPONENT = "predictor"
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """An address of the API server, as Pods reach it."""
+
+    address: str
+    port: int
+
+
+def account_name(name: str) -> str:
+    """Return the name of the predictors' ServiceAccount, Role and RoleBinding."""
+    return f"{name}-predictor"
+
+
+def active_name(name: str) -> str:
+    """Return the name of the ConfigMap that names the version with the traffic."""
+    return f"{name}-active"
+
+
+def metadata(owner: ModelDeployment, name: str, **labels: str) -> Obj:
+    """Return the metadata of a child of a ModelDeployment."""
+    return child_metadata(
+        owner, name, COMPONENT, {names.LABEL_DEPLOYMENT: owner.metadata.name, **labels}
+    )
+
+
+def pod_labels(owner: ModelDeployment, manifest: str | None) -> dict[str, str]:
+    """Return the labels that select a version's Pods, or all of the ModelDeployment's."""
+    version = {names.LABEL_MANIFEST: manifest} if manifest else {}
+    return {names.LABEL_DEPLOYMENT: owner.metadata.name, **version}
+
+
+def account(owner: ModelDeployment) -> tuple[Obj, Obj, Obj]:
+    """Return ServiceAccount, Role and RoleBinding: all that a predictor may do in the API."""
+    name = account_name(owner.metadata.name)
+    group = "rbac.authorization.k8s.io"
+    rules = [
+        {
+            "apiGroups": [GROUP],
+            "resources": ["modeldeployments/status"],
+            "resourceNames": [owner.metadata.name],
+            "verbs": ["patch"],
+        },
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "resourceNames": [active_name(owner.metadata.name)],
+            "verbs": ["get", "list", "watch"],
+        },
+    ]
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": owner.metadata.namespace}
+    return (
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(owner, name)},
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "Role",
+            "metadata": metadata(owner, name),
+            "rules": rules,
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata(owner, name),
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
+            "subjects": [subject],
+        },
+    )
+
+
+def service(owner: ModelDeployment, manifest: str) -> Obj:
+    """Return the Service; its selector decides which version has the traffic."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(owner, owner.metadata.name),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": pod_labels(owner, manifest),
+            "ports": [
+                {
+                    "name": "http",
+                    "port": 80,
+                    "targetPort": names.PREDICTOR_PORT,
+                    "protocol": "TCP",
+                }
+            ],
+        },
+    }
+
+
+def active_config_map(owner: ModelDeployment, manifest_digest: str) -> Obj:
+    """Return the ConfigMap from which predictors learn who has the traffic."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(owner, active_name(owner.metadata.name)),
+        "data": {"manifestDigest": manifest_digest},
+    }
+
+
+def disruption_budget(owner: ModelDeployment, manifest: str | None) -> Obj:
+    """Return the PodDisruptionBudget; a single Pod must not hold up a node's drain."""
+    several = owner.spec.replicas > 1
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(owner, owner.metadata.name),
+        "spec": {
+            **({"minAvailable": 1} if several else {"maxUnavailable": 1}),
+            "selector": {"matchLabels": pod_labels(owner, manifest)},
+        },
+    }
+
+
+def network_policy(owner: ModelDeployment, store: str, api_servers: Iterable[ApiServer]) -> Obj:
+    """Return the NetworkPolicy: requests in; DNS, the store and the API server out.
+
+    Args:
+        owner: the ModelDeployment.
+        store: the URL of the artifact store, as Pods reach it.
+        api_servers: the API server's addresses; no selector can name it.
+    """
+    to_api = [
+        {
+            "to": [{"ipBlock": {"cidr": f"{each.address}/{_whole(each.address)}"}}],
+            "ports": [{"protocol": "TCP", "port": each.port}],
+        }
+        for each in api_servers
+    ]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(owner, owner.metadata.name),
+        "spec": {
+            "podSelector": {"matchLabels": pod_labels(owner, None)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"ports": [{"protocol": "TCP", "port": names.PREDICTOR_PORT}]}],
+            "egress": [dns_rule(), rule_to(store), *to_api],
+        },
+    }
+
+
+def _whole(address: str) -> int:
+    return 128 if ":" in address else 32
