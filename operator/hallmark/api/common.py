@@ -146,6 +146,12 @@ def parse_timestamp(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
 
 
+def clip(text: str, limit: int = 256) -> str:
+    """Return ``text`` on one line, printable and at most ``limit`` characters long."""
+    line = "".join(each if each.isprintable() else "?" for each in text)
+    return line if len(line) <= limit else f"{line[: limit - 3]}..."
+
+
 class ConditionStatus(StrEnum):
     """Whether a condition holds."""
 

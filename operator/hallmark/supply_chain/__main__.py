@@ -11,9 +11,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from hallmark.api.artifacts import REFUSED_EXIT_CODE, SealOutcome, SealTask
+from hallmark.api.common import clip
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark.store import open_store
-from hallmark.supply_chain.findings import clip
 from hallmark.supply_chain.keys import load_private_key
 from hallmark.supply_chain.sealing import seal
 

@@ -28,13 +28,13 @@ from hallmark.api.artifacts import (
     SealTask,
     final_name,
 )
-from hallmark.api.common import sha256_digest
+from hallmark.api.common import clip, sha256_digest
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.names import model_prefix, run_prefix
 from hallmark.store import ArtifactMissing, ArtifactTooLarge, Store
 from hallmark.supply_chain import manifest as manifests
 from hallmark.supply_chain.examine import examine, examine_manifest, slots
-from hallmark.supply_chain.findings import clip, finding
+from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.keys import key_id, public_pem
 from hallmark.supply_chain.provenance import sign_provenance
 from hallmark.supply_chain.sbom import SBOM, read_sbom

@@ -19,7 +19,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark.api.artifacts import BUNDLE
-from hallmark.api.common import canonical_json, parse_timestamp
+from hallmark.api.common import canonical_json, clip, parse_timestamp
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.model_version import VersionReason
 from hallmark.errors import ConfigurationError
@@ -31,7 +31,6 @@ from hallmark.supply_chain.dsse import (
     sign_envelope,
     take,
 )
-from hallmark.supply_chain.findings import clip
 from hallmark.supply_chain.keys import key_id, load_public_key, public_pem
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 

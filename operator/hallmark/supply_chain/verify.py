@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hallmark.api.artifacts import MANIFEST, Finding, Manifest
+from hallmark.api.common import clip
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.model_version import VersionReason
-from hallmark.supply_chain.findings import clip
 from hallmark.supply_chain.manifest import check_bytes, check_files, read_manifest
 from hallmark.supply_chain.signing import Refusal, VerifiedSignature, verify_bundle
 
