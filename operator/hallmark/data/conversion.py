@@ -90,7 +90,8 @@ def _to_number(values: pl.Series) -> pl.Series:
         number = values.cast(pl.Float64)
     else:
         return _none(values, pl.Float64)
-    return _where(number.is_finite(), number) + 0.0
+    # Minus zero becomes zero; polars would drop an addition of 0.0 as idle.
+    return _where(number.is_finite(), number).replace(-0.0, 0.0)
 
 
 def _to_integer(values: pl.Series) -> pl.Series:
