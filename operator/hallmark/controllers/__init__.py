@@ -3,6 +3,20 @@
 Importing it registers kopf's handlers and the reconcile function of each kind.
 """
 
-from hallmark.controllers import lifecycle, training_run, watches
+from hallmark.controllers import (
+    lifecycle,
+    model_approval,
+    model_policy,
+    model_version,
+    training_run,
+    watches,
+)
 
-__all__ = ["lifecycle", "training_run", "watches"]
+__all__ = [
+    "lifecycle",
+    "model_approval",
+    "model_policy",
+    "model_version",
+    "training_run",
+    "watches",
+]

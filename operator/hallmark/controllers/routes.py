@@ -26,9 +26,12 @@ def training_run(obj: Obj) -> list[Key]:
 
 
 def model_version(obj: Obj) -> list[Key]:
-    """A version concerns itself, its run (re-created, it asks), and what may serve it."""
+    """A version concerns itself, its run, the approvals it decided on, and what may serve it."""
     namespace, name = _place(obj)
+    decided = (obj.get("status") or {}).get("approvals") or []
+    approvals = [Key(MODEL_APPROVAL, namespace, str(each.get("name"))) for each in decided]
     return [
+        *approvals,
         Key(MODEL_VERSION, namespace, name),
         Key(TRAINING_RUN, namespace, name),
         Key(MODEL_DEPLOYMENT, namespace, ALL),

@@ -1,0 +1,20 @@
+"""ModelApproval: gather, decide, carry out."""
+
+from __future__ import annotations
+
+from hallmark.cluster.gather_version import gather_approval
+from hallmark.cluster.kinds import MODEL_APPROVAL
+from hallmark.controllers.runtime import Operator, reconciler, run_decision
+from hallmark.policies.approval_status import decide_approval
+from hallmark.policies.checks import Refusal, unreadable
+
+
+@reconciler(MODEL_APPROVAL)
+async def reconcile(operator: Operator, namespace: str | None, name: str) -> None:
+    """Say in one approval's status whether it counts."""
+    gathered = await gather_approval(operator.cluster, namespace or "", name, operator.clock())
+    if gathered is None:
+        return
+    inputs = gathered.inputs
+    decision = unreadable(inputs) if isinstance(inputs, Refusal) else decide_approval(inputs)
+    await run_decision(operator, gathered.obj, decision)

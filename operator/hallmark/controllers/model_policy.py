@@ -1,0 +1,21 @@
+"""ModelPolicy: gather, decide, carry out."""
+
+from __future__ import annotations
+
+from hallmark.api.model_policy import ModelPolicy
+from hallmark.cluster.kinds import MODEL_POLICY
+from hallmark.cluster.parse import read
+from hallmark.controllers.runtime import Operator, reconciler, run_decision
+from hallmark.policies.checks import Refusal, unreadable
+from hallmark.policies.policy import decide_policy
+
+
+@reconciler(MODEL_POLICY)
+async def reconcile(operator: Operator, namespace: str | None, name: str) -> None:
+    """Say whether one policy can be used."""
+    obj = await operator.cluster.get(MODEL_POLICY, namespace, name)
+    if obj is None:
+        return
+    policy = read(ModelPolicy, obj)
+    decision = unreadable(policy) if isinstance(policy, Refusal) else decide_policy(policy)
+    await run_decision(operator, obj, decision)

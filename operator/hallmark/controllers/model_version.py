@@ -1,0 +1,22 @@
+"""ModelVersion: gather, decide, carry out."""
+
+from __future__ import annotations
+
+from hallmark.cluster.gather_version import gather_version
+from hallmark.cluster.kinds import MODEL_VERSION
+from hallmark.controllers.runtime import Operator, reconciler, run_decision
+from hallmark.policies.checks import Refusal, unreadable
+from hallmark.policies.version import decide_version
+
+
+@reconciler(MODEL_VERSION)
+async def reconcile(operator: Operator, namespace: str | None, name: str) -> None:
+    """Say what holds of one version today."""
+    gathered = await gather_version(
+        operator.cluster, operator.stores, namespace or "", name, operator.clock()
+    )
+    if gathered is None:
+        return
+    inputs = gathered.inputs
+    decision = unreadable(inputs) if isinstance(inputs, Refusal) else decide_version(inputs)
+    await run_decision(operator, gathered.obj, decision)
