@@ -15,26 +15,18 @@ from hallmark.controllers import dispatch, heartbeat, logs, watches
 from hallmark.controllers.queue import Key, WorkQueue
 from hallmark.controllers.runtime import Operator, log
 from hallmark.controllers.settings import Settings
+from hallmark.errors import ConfigurationError, HallmarkError
 
 
 @kopf.on.startup()
 async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) -> None:
     logs.configure()
     watches.configure(settings)
-    configured = Settings.from_environment()
-    cluster = await ApiCluster.connect()
-    await _check_kinds(cluster)
-
-    async def reconcile(key: Key) -> bool:
-        return await dispatch.reconcile(memo.operator, key)
-
-    operator = Operator(
-        settings=configured,
-        cluster=cluster,
-        audit=AuditLog.open(configured.audit_log, configured.audit_key),
-        queue=WorkQueue(reconcile),
-        stores=Stores(configured.store_credentials),
-    )
+    try:
+        operator = await build_operator(Settings.from_environment())
+    except HallmarkError as error:
+        # Any other error would make kopf try again in silence; the process ends instead.
+        raise kopf.PermanentError(str(error)) from error
     memo.operator = operator
     memo.heartbeat = heartbeat.Heartbeat()
     memo.runner = await heartbeat.serve(operator, memo.heartbeat)
@@ -44,7 +36,29 @@ async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) 
     ]
     for task in memo.background:
         task.add_done_callback(_end_if_dead)
-    log.info("The operator has started.", namespace=configured.namespace)
+    log.info("The operator has started.", namespace=operator.settings.namespace)
+
+
+async def build_operator(settings: Settings) -> Operator:
+    """Return the operator's parts, connected and checked.
+
+    Raises:
+        HallmarkError: something is missing: credentials, a kind, the audit key.
+    """
+    cluster = await ApiCluster.connect()
+    await _check_kinds(cluster)
+
+    async def reconcile(key: Key) -> bool:
+        return await dispatch.reconcile(operator, key)
+
+    operator = Operator(
+        settings=settings,
+        cluster=cluster,
+        audit=await asyncio.to_thread(AuditLog.open, settings.audit_log, settings.audit_key),
+        queue=WorkQueue(reconcile),
+        stores=Stores(settings.store_credentials),
+    )
+    return operator
 
 
 async def _check_kinds(cluster: ApiCluster) -> None:
@@ -53,7 +67,7 @@ async def _check_kinds(cluster: ApiCluster) -> None:
         try:
             await cluster.list(kind)
         except ApiError as error:
-            raise kopf.PermanentError(
+            raise ConfigurationError(
                 f"Expected to list {kind.plural}, found that it cannot be done; install crds/ "
                 f"and the operator's roles. {error}"
             ) from error

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from pydantic import ValidationError
 
 from hallmark.api.common import ConditionedStatus
+from hallmark.audit import AuditLog
 from hallmark.cluster import events
 from hallmark.cluster.client import ApiError, Cluster, ForeignObject
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, Kind, Obj, kind_of
@@ -23,14 +24,6 @@ from hallmark.controllers.settings import Settings
 from hallmark.policies.checks import Decision, Note, Record, Reference, Verdict, stalled, waiting
 
 log = structlog.get_logger("hallmark")
-
-
-class AuditLog(Protocol):
-    """The append-only log of decisions."""
-
-    def append(self, record: Record) -> None:
-        """Write and sync a record; one whose ``decision_id`` is there already is left out."""
-        ...
 
 
 def now() -> datetime:
@@ -48,7 +41,6 @@ class Operator:
     queue: WorkQueue
     stores: Stores
     clock: Callable[[], datetime] = now
-    recording: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 async def run_decision(operator: Operator, current: Obj, decision: Decision) -> None:
@@ -84,9 +76,8 @@ async def run_decision(operator: Operator, current: Obj, decision: Decision) -> 
 async def record(operator: Operator, records: tuple[Record, ...]) -> None:
     """Write and sync transitions to the audit log, before they take effect."""
     for each in records:
-        async with operator.recording:
-            await asyncio.to_thread(operator.audit.append, each)
-        metrics.DECISIONS.labels(each.event, each.outcome, each.reason).inc()
+        if await asyncio.to_thread(operator.audit.append, each) is not None:
+            metrics.DECISIONS.labels(each.event, each.outcome, each.reason).inc()
 
 
 async def write_status(

@@ -5,13 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from hallmark.api.common import parse_duration
-from hallmark.api.training_run import (
-    PIIAction,
-    RunReason,
-)
-from hallmark.policies.checks import (
-    Refusal,
-)
+from hallmark.api.training_run import PIIAction, RunReason
+from hallmark.policies.checks import Refusal
 from hallmark.policies.run_inputs import RunInputs
 
 LONGEST_DEADLINE = timedelta(days=6)

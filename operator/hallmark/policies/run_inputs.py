@@ -6,19 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from hallmark.api.artifacts import (
-    UploadURLs,
-)
+from hallmark.api.artifacts import UploadURLs
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
-from hallmark.api.training_run import (
-    Progress,
-    TrainingRun,
-)
-from hallmark.policies.checks import (
-    Decision,
-    Reference,
-)
+from hallmark.api.training_run import Progress, TrainingRun
+from hallmark.policies.checks import Decision, Reference
 from hallmark.policies.sealing import Evidence
 from hallmark.policies.workloads import JobView, PodView
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hallmark.api.artifacts import (
+    REFUSED_EXIT_CODE,
     SealOutcome,
     TrainOutcome,
     TrainStage,
 )
-from hallmark.api.training_run import (
-    RunReason,
-)
-from hallmark.policies.checks import (
-    Refusal,
-)
+from hallmark.api.training_run import RunReason
+from hallmark.policies.checks import Refusal
 from hallmark.policies.run_inputs import RunInputs
 from hallmark.policies.sealing import Claim, Examined, examine
 from hallmark.policies.workloads import JobView, PodView, parse_outcome
@@ -66,10 +63,11 @@ def training_result(job: JobView, pod: PodView | None) -> Training:
     if job.complete and done:
         return Training(outcome, None)
     for stage, condition, reason in _STAGES:
-        if outcome.stage is stage:
+        if outcome.stage is stage and pod is not None and pod.exit_code == REFUSED_EXIT_CODE:
             said = outcome.message or f"The training Job refused at the stage {stage}."
             return Training(outcome, Refusal(reason, said), condition)
-    return Training(None, Refusal(RunReason.TRAINING_FAILED, _ended_without_word(job, pod)))
+    said = outcome.message or _ended_without_word(job, pod)
+    return Training(outcome, Refusal(RunReason.TRAINING_FAILED, said))
 
 
 def _ended_without_word(job: JobView, pod: PodView | None) -> str:
@@ -106,15 +104,16 @@ def seal_outcome(inputs: RunInputs) -> SealOutcome | Refusal:
     outcome = parse_outcome(SealOutcome, pod.message) if pod else None
     if job is not None and job.complete and outcome is not None and outcome.sealed:
         return outcome
-    if outcome is not None and not outcome.sealed:
+    code = pod.exit_code if pod else None
+    if outcome is not None and not outcome.sealed and code == REFUSED_EXIT_CODE:
         said = outcome.message or "The sealing Job refused the artifacts."
         return Refusal(RunReason.SEAL_REFUSED, said)
-    code = pod.exit_code if pod else None
+    said = f" It said: {outcome.message}" if outcome and outcome.message else ""
     why = (
         job.reason if job and job.reason else f"exit code {code}" if code is not None else "no Pod"
     )
     return Refusal(
         RunReason.SEALING_FAILED,
         f"Expected a sealing outcome, found none ({why}); ask the platform team for the log of "
-        f"the sealing Job in namespace '{inputs.system}', then create a new run.",
+        f"the sealing Job in namespace '{inputs.system}', then create a new run.{said}",
     )

@@ -6,16 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from hallmark.api.artifacts import (
-    TrainOutcome,
-    spec_digest,
-)
+from hallmark.api.artifacts import TrainOutcome, spec_digest
 from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.model_version import ModelVersion
-from hallmark.api.training_run import (
-    RunReason,
-    TrainingRunStatus,
-)
+from hallmark.api.training_run import RunReason, TrainingRunStatus
 from hallmark.policies.checks import (
     Decision,
     Record,
@@ -233,7 +227,12 @@ def _seal(inputs: RunInputs) -> Plan:
     return Plan(
         Decision(
             conditions=conditions,
-            status=inputs.run.status.model_copy(update={"gates": list(examined.gates)}),
+            status=inputs.run.status.model_copy(
+                update={
+                    "gates": list(examined.gates)[:64],
+                    "metrics": list(examined.report.metrics)[:64],
+                }
+            ),
             records=_seal_records(inputs, examined),
             requeue=0.0,
         ),
