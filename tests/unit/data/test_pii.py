@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hallmark.api.training_run import PIIAction, PIIDetector
+from hallmark.data.pii import MASK, Guarded, check_rule, guard
+from tests.unit.data.factories import category, pii, schema
+
+ADDRESS, CARD = "ann.lee@example.org", "4111 1111 1111 1111"
+
+
+def frame(**columns: list[Any]) -> pl.DataFrame:
+    return pl.DataFrame({"x": ["1", "2", "3"], "label": ["yes", "no", "yes"], **columns})
+
+
+def sentences(guarded: Guarded) -> list[str]:
+    return [finding.sentence() for finding in guarded.refusals]
+
+
+def test_clear_rows_pass_unchanged() -> None:
+    rows = frame(note=["a", "b", None])
+    guarded = guard(rows, schema(), pii())
+    assert (guarded.refusals, guarded.decisions, guarded.private) == ((), (), frozenset())
+    assert guarded.frame.equals(rows)
+
+
+def test_a_refusal_names_column_detector_count_and_first_row_but_no_value() -> None:
+    guarded = guard(frame(note=["a", f"by {ADDRESS}", ADDRESS]), schema(), pii())
+    assert sentences(guarded) == [
+        "PII in column 'note' (2 times, first in row 2): expected no personal data, found what "
+        "Email looks for."
+    ]
+    assert guarded.private == {"note"}
+
+
+SCANNED = {
+    "a declared category": ({"g": ["a", ADDRESS, "b"]}, schema(category("g", "a", "b"))),
+    "the target": ({"label": ["yes", "no", ADDRESS]}, schema()),
+    "a declared number that holds text": ({"x": ["1", ADDRESS, "3"]}, schema()),
+    "a sensitive attribute": ({"s": ["a", ADDRESS, "b"]}, schema(sensitive=[{"name": "s"}])),
+    "an undeclared column": ({"z": ["a", ADDRESS, "b"]}, schema()),
+    "an undeclared column of whole numbers": ({"z": [1, 4111111111111111, 2]}, schema()),
+    "an undeclared column of floats": ({"z": [1.5, 4111111111111111.0, 2.0]}, schema()),
+    "an undeclared column of dates": ({"birth_date": [dt.date(1970, 1, 2)] * 3}, schema()),
+}
+
+
+@pytest.mark.parametrize("case", SCANNED.values(), ids=SCANNED)
+def test_every_column_is_scanned(case: tuple[dict[str, list[Any]], Any]) -> None:
+    columns, declared = case
+    guarded = guard(frame(**columns), declared, pii())
+    assert len(guarded.refusals) == 1
+    assert "example" not in sentences(guarded)[0]
+    assert "4111" not in sentences(guarded)[0]
+
+
+def test_drop_and_mask_keep_the_values_from_what_comes_after() -> None:
+    rule = pii(
+        "Refuse",
+        {"detector": "Email", "action": "Drop"},
+        {"detector": "PaymentCard", "action": "Mask"},
+    )
+    guarded = guard(frame(mail=[ADDRESS] * 3, card=["x", CARD, "y"]), schema(), rule)
+    assert guarded.refusals == ()
+    assert guarded.frame.columns == ["x", "label", "card"]
+    assert guarded.frame["card"].to_list() == [MASK] * 3
+    assert [
+        (each.column, each.detector, each.action, each.count) for each in guarded.decisions
+    ] == [
+        ("mail", "Email", PIIAction.DROP, 3),
+        ("card", "PaymentCard", PIIAction.MASK, 1),
+    ]
+
+
+def test_the_rule_for_a_column_goes_before_the_one_for_its_detector() -> None:
+    rule = pii(
+        "Mask",
+        {"detector": "Email", "action": "Refuse"},
+        {"detector": "Email", "action": "Drop", "column": "mail"},
+    )
+    guarded = guard(frame(mail=[ADDRESS] * 3, note=[ADDRESS] * 3), schema(), rule)
+    assert [finding.column for finding in guarded.refusals] == ["note"]
+
+
+@pytest.mark.parametrize("action", ["Drop", "Mask"])
+@pytest.mark.parametrize("column", ["g", "s", "label"])
+def test_a_column_that_is_needed_can_be_neither_dropped_nor_masked(
+    action: str, column: str
+) -> None:
+    declared = schema(category("g", "a", "b"), sensitive=[{"name": "s"}])
+    columns = {"g": ["a"] * 3, "s": ["a"] * 3, "label": ["yes"] * 3, column: [ADDRESS] * 3}
+    guarded = guard(frame(**columns), declared, pii(action))
+    assert "which a declared column cannot" in sentences(guarded)[0]
+
+
+def test_both_data_of_one_column_are_named() -> None:
+    guarded = guard(frame(note=["a", ADDRESS, CARD]), schema(), pii())
+    assert [finding.row for finding in guarded.refusals] == [2, 3]
+
+
+def test_without_a_header_line_a_persons_data_are_not_taken_for_a_columns_name() -> None:
+    rows = pl.DataFrame({"Ann Lee": ["Bob Ray"], ADDRESS: ["bob@example.org"]})
+    guarded = guard(rows, schema(), pii())
+    assert sentences(guarded) == [
+        "PII, first in row 1: expected no personal data, found what Email looks for in column "
+        "number 2."
+    ]
+
+
+def test_a_column_with_a_strange_name_is_named_by_its_position() -> None:
+    guarded = guard(frame(**{"é<b>": [ADDRESS] * 3}), schema(), pii("Drop"))
+    assert guarded.decisions[0].column == "column number 3"
+    assert guarded.frame.width == 2
+
+
+def test_an_action_that_the_policy_does_not_allow_is_refused() -> None:
+    rule = pii("Refuse", {"detector": "Email", "action": "Mask"})
+    allowed = [PIIAction.REFUSE, PIIAction.DROP]
+    assert [finding.sentence() for finding in check_rule(rule, allowed)] == [
+        "PIIRule: expected one of the policy's actions: Drop, Refuse, found Mask as the action "
+        "for Email."
+    ]
+    assert check_rule(pii(), allowed) == []
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(st.none(), TEXT, st.just(ADDRESS)), min_size=3, max_size=3), TEXT)
+def test_any_text_passes_through_and_an_address_is_never_missed(
+    cells: list[str | None], name: str
+) -> None:
+    rows = frame().with_columns(pl.Series(f"n{name}", cells, dtype=pl.String))
+    guarded = guard(rows, schema(), pii())
+    emails = [each for each in guarded.decisions if each.detector == PIIDetector.EMAIL]
+    assert sum(each.count for each in emails) >= cells.count(ADDRESS)
+    assert not any(ADDRESS in sentence for sentence in sentences(guarded))
