@@ -1,0 +1,55 @@
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hallmark.errors import ClusterError
+from hallmark_predictor.active_watch import ActiveWatch
+from hallmark_predictor.cluster_api import ClusterApi
+from tests.unit.predictor.servers import FakeApiServer
+
+ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[FakeApiServer]:
+    with FakeApiServer(tmp_path).running() as found:
+        yield found
+
+
+def followed(api: FakeApiServer) -> "queue.Queue[str | None]":
+    told: queue.Queue[str | None] = queue.Queue()
+    watch = ActiveWatch(ClusterApi(api.address, timeout=2), "team", "loans", told.put)
+    threading.Thread(target=watch.run, daemon=True).start()
+    return told
+
+
+def test_each_change_of_the_active_version_is_told(api: FakeApiServer) -> None:
+    told = followed(api)
+    assert told.get(timeout=5) is None
+    assert api.watched.acquire(timeout=5)
+    for digest in (ONE, TWO, None, ONE):
+        api.name_active(digest)
+        assert told.get(timeout=5) == digest
+
+
+def test_after_a_watch_ended_it_lists_and_watches_again(api: FakeApiServer) -> None:
+    api.name_active(ONE)
+    told = followed(api)
+    assert told.get(timeout=5) == ONE
+    for last in (None, {"type": "ERROR", "object": {"code": 410}}, {"type": "BOOKMARK"}):
+        assert api.watched.acquire(timeout=5)
+        api.end_watches(last)
+        assert told.get(timeout=5) == ONE
+    assert api.watched.acquire(timeout=5)
+    api.name_active(TWO)
+    assert told.get(timeout=5) == TWO
+
+
+def test_a_refused_list_is_an_error_with_the_servers_sentence(api: FakeApiServer) -> None:
+    (api.credentials / "token").write_text("stolen")
+    watch = ActiveWatch(ClusterApi(api.address), "team", "loans", lambda _: None)
+    with pytest.raises(ClusterError, match="answered 401: Unauthorized"):
+        watch.once()

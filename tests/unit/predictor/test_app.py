@@ -1,0 +1,262 @@
+import json
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hallmark_predictor.app import create_app
+from hallmark_predictor.data_plane import DataPlane
+from hallmark_predictor.drift_reporter import DriftRecorder
+from hallmark_predictor.metrics import Metrics
+from hallmark_predictor.serving import Serving
+from tests.unit.predictor import factories
+from tests.unit.predictor.factories import ROW
+from tests.unit.predictor.test_data_plane import REQUESTS, matrix
+
+MODEL = factories.model()
+DIGEST = MODEL.trust.manifest_digest
+GOOD = {"instances": [ROW]}
+
+
+def loading() -> Serving:
+    return Serving(Metrics())
+
+
+def serving() -> Serving:
+    found = loading()
+    found.start(DataPlane(MODEL), DriftRecorder(factories.model().windows, 4, DIGEST))
+    return found
+
+
+def client_of(what: Serving) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=create_app(what), raise_app_exceptions=True)
+    return httpx.AsyncClient(transport=transport, base_url="http://predictor")
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(serving()) as found:
+        yield found
+
+
+# -- health -----------------------------------------------------------------------------------
+
+
+async def test_while_loading_it_lives_and_says_what_it_waits_for() -> None:
+    what = loading()
+    what.waiting_for = "The store answered 503 for 'model.onnx'."
+    async with client_of(what) as client:
+        assert (await client.get("/healthz")).status_code == 200
+        assert (await client.get("/v2/health/live")).json() == {"live": True}
+        for path in ("/readyz", "/v2/health/ready"):
+            found = await client.get(path)
+            assert (found.status_code, found.json()["error"]) == (503, what.waiting_for)
+        for found in (
+            await client.post("/predict", json=GOOD),
+            await client.post("/v2/models/credit/infer", json=matrix()),
+            await client.get("/v2/models/credit"),
+        ):
+            assert (found.status_code, found.json()["error"]) == (503, what.waiting_for)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/healthz",
+        "/readyz",
+        "/v2",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/v2/models/credit",
+        "/v2/models/credit/ready",
+        "/v2/models/credit/versions/7",
+        "/v2/models/credit/versions/7/ready",
+    ],
+)
+async def test_when_loaded_every_question_is_answered(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(path)).status_code == 200
+
+
+async def test_a_draining_predictor_is_not_ready_but_answers() -> None:
+    what = serving()
+    what.draining = True
+    async with client_of(what) as client:
+        assert (await client.get("/readyz")).status_code == 503
+        assert (await client.get("/v2/models/credit/ready")).status_code == 503
+        found = await client.post("/predict", json=GOOD)
+        assert (found.status_code, found.headers["connection"]) == (200, "close")
+
+
+# -- predictions ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/predict", GOOD),
+        ("/v2/models/credit/infer", matrix()),
+        ("/v2/models/credit/versions/7/infer", matrix()),
+    ],
+)
+async def test_answers_carry_version_and_digest(
+    client: httpx.AsyncClient, path: str, body: dict[str, object]
+) -> None:
+    for each, status in ((body, 200), ({}, 422)):
+        found = await client.post(path, json=each)
+        assert found.status_code == status
+        assert found.headers["hallmark-model-version"] == "credit-1"
+        assert found.headers["hallmark-manifest-digest"] == DIGEST
+        assert found.headers["content-type"] == "application/json"
+        assert "connection" not in found.headers
+
+
+async def test_a_big_request_is_answered_like_a_small_one(client: httpx.AsyncClient) -> None:
+    rows = factories.instances(factories.traffic(3000))
+    found = (await client.post("/predict", json={"instances": rows})).json()["predictions"]
+    alone = (await client.post("/predict", json={"instances": rows[:1]})).json()["predictions"]
+    assert len(found) == 3000
+    assert found[:1] == alone
+
+
+@pytest.mark.parametrize(
+    ("active", "header"),
+    [
+        pytest.param(None, None, id="it is not known who is active"),
+        pytest.param(DIGEST, None, id="this version is active"),
+        pytest.param("sha256:" + "0" * 64, "close", id="another version is active"),
+    ],
+)
+async def test_a_demoted_predictor_ends_connections(active: str | None, header: str | None) -> None:
+    what = serving()
+    what.active_digest = active
+    async with client_of(what) as client:
+        for found in (await client.post("/predict", json=GOOD), await client.get("/healthz")):
+            assert found.headers.get("connection") == header
+
+
+# -- refusals ---------------------------------------------------------------------------------
+
+
+async def test_a_bad_request_gets_422_with_field_row_expected_and_found(
+    client: httpx.AsyncClient,
+) -> None:
+    found = await client.post("/predict", json={"instances": [ROW | {"age": "forty"}]})
+    assert found.status_code == 422
+    assert found.json() == {
+        "error": "'age' in row 0: expected a whole number, found a text of 5 characters.",
+        "details": [
+            {
+                "field": "age",
+                "row": 0,
+                "expected": "a whole number",
+                "found": "a text of 5 characters",
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/predict", 405),
+        ("GET", "/v2/models/other", 404),
+        ("POST", "/v2/models/other/infer", 404),
+        ("POST", "/v2/models/credit/versions/8/infer", 404),
+        ("GET", "/v2/models/credit/versions/8/ready", 404),
+    ],
+)
+async def test_what_is_not_there_is_said_to_be_so(
+    client: httpx.AsyncClient, method: str, path: str, status: int
+) -> None:
+    found = await client.request(method, path)
+    assert found.status_code == status
+    assert found.json()["error"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"content-type": "application/json; charset=utf-8"}, 200),
+        ({"content-type": "text/plain"}, 415),
+        ({"content-type": "application/x-www-form-urlencoded"}, 415),
+        ({"content-type": ""}, 415),
+        ({"content-type": "application/json", "content-encoding": "gzip"}, 415),
+        ({"content-type": "application/json", "inference-header-content-length": "2"}, 415),
+        ({}, 200),
+    ],
+)
+async def test_only_plain_json_is_taken(
+    client: httpx.AsyncClient, headers: dict[str, str], status: int
+) -> None:
+    found = await client.post("/predict", content=json.dumps(GOOD), headers=headers)
+    assert found.status_code == status
+
+
+@pytest.mark.parametrize("path", ["/predict", "/v2/models/credit/infer"])
+async def test_a_body_over_8_mib_is_refused_with_413(client: httpx.AsyncClient, path: str) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(9):
+            yield b" " * 2**20
+
+    for content in (b" " * (8 * 2**20 + 1), chunks()):
+        found = await client.post(
+            path, content=content, headers={"content-type": "application/json"}
+        )
+        assert found.status_code == 413
+        assert found.json()["details"][0]["expected"] == "at most 8388608 bytes"
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(request_=REQUESTS)
+async def test_no_json_ends_in_a_500(client: httpx.AsyncClient, request_: object) -> None:
+    for path in ("/predict", "/v2/models/credit/infer"):
+        found = await client.post(
+            path,
+            content=json.dumps(request_),
+            headers={"content-type": "application/json"},
+        )
+        assert found.status_code in (200, 422)
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(path=st.text(max_size=30))
+async def test_no_path_ends_in_a_500(client: httpx.AsyncClient, path: str) -> None:
+    found = await client.get("/" + quote(path, errors="replace"))
+    assert found.status_code < 500
+
+
+# -- metrics ----------------------------------------------------------------------------------
+
+
+async def test_metrics_count_requests_rows_and_name_the_model(client: httpx.AsyncClient) -> None:
+    await client.post("/predict", json={"instances": [ROW, ROW]})
+    await client.post("/predict", json={})
+    await client.get("/somewhere/else")
+    found = await client.get("/metrics")
+    assert found.headers["content-type"].startswith("text/plain; version=")
+    assert found.headers["content-type"].count("charset") == 1
+    lines = found.text.splitlines()
+    for line in (
+        'hallmark_predictor_requests_total{code="200",route="/predict"} 1.0',
+        'hallmark_predictor_requests_total{code="422",route="/predict"} 1.0',
+        'hallmark_predictor_requests_total{code="404",route="none"} 1.0',
+        "hallmark_predictor_rows_total 2.0",
+        'hallmark_predictor_request_seconds_count{route="/predict"} 2.0',
+        "hallmark_predictor_verification_failures_total 0.0",
+        "hallmark_predictor_drift_windows_total 0.0",
+    ):
+        assert line in lines, found.text
+    assert f'manifest_digest="{DIGEST}"' in found.text
+
+
+async def test_the_endpoints_are_described(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    assert {"/predict", "/v2/models/{name}/infer", "/readyz"} <= paths.keys()

@@ -1,0 +1,288 @@
+"""The whole process, over loopback: ``python -m hallmark_predictor``."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from hallmark.api.artifacts import MODEL_ONNX
+from hallmark.api.model_deployment import DriftReport
+from tests.unit.predictor import factories
+from tests.unit.predictor.factories import DEPLOYMENT, NAMESPACE, POD, ROW, Sealed, sealed
+from tests.unit.predictor.servers import FakeApiServer, FileStore
+
+BODY = json.dumps({"instances": [ROW]}).encode()
+
+
+class Process:
+    """A predictor, its store and its API server."""
+
+    def __init__(self, folder: Path, stack: ExitStack, whole: Sealed) -> None:
+        self.folder = folder
+        self.store = stack.enter_context(FileStore(whole.files).running())
+        self.api = stack.enter_context(FakeApiServer(folder).running())
+        self.settings = factories.write_settings(folder, whole.trust, self.store.urls)
+        self.port = _free_port()
+        self._stack = stack
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *arguments: str, **environment: str) -> None:
+        """Start the process; it serves before it is ready."""
+        command = [
+            *(sys.executable, "-m", "hallmark_predictor", "--host=127.0.0.1"),
+            f"--port={self.port}",
+            f"--trust-sha256={self.settings.trust_sha256}",
+            f"--trust={self.settings.trust_file}",
+            f"--urls={self.settings.urls_file}",
+            f"--credentials={self.folder}",
+            "--load-seconds=20",
+            *arguments,
+        ]
+        known = {
+            "POD_NAME": POD,
+            "POD_NAMESPACE": NAMESPACE,
+            "HALLMARK_DEPLOYMENT": DEPLOYMENT,
+            "TERMINATION_LOG": str(self.settings.termination_log),
+            "KUBERNETES_SERVICE_HOST": self.api.address.host,
+            "KUBERNETES_SERVICE_PORT": str(self.api.address.port),
+        }
+        path = {"PATH": os.environ["PATH"]}
+        self._process = subprocess.Popen(command, env=path | known | environment)
+        self._stack.callback(self._end)
+
+    def wait_until(self, path: str, status: int = 200, seconds: float = 30) -> None:
+        """Wait until a GET is answered with that status."""
+        eventually(lambda: self.get(path) == status, seconds)
+
+    def get(self, path: str) -> int | None:
+        """Return the status, or None where nobody listens."""
+        connection = self.connect()
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except ConnectionError:
+            return None
+        finally:
+            connection.close()
+
+    def connect(self) -> HTTPConnection:
+        """Return a new client."""
+        return HTTPConnection("127.0.0.1", self.port, timeout=20)
+
+    def exit_code(self, seconds: float = 30) -> int:
+        """Wait for the end."""
+        assert self._process
+        return self._process.wait(seconds)
+
+    def send(self, number: int) -> None:
+        """Send a signal."""
+        assert self._process
+        self._process.send_signal(number)
+
+    @property
+    def last_words(self) -> str:
+        """The termination message."""
+        return self.settings.termination_log.read_text()
+
+    def _end(self) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.02)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Process]:
+    with ExitStack() as stack:
+        yield Process(tmp_path, stack, sealed())
+
+
+def predict(connection: HTTPConnection, body: bytes = BODY) -> tuple[int, str | None]:
+    """Send a request; return status and the Connection header."""
+    connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status, answer.getheader("Connection")
+
+
+# -- start ------------------------------------------------------------------------------------
+
+
+def test_it_lives_while_it_loads_serves_and_reports(process: Process) -> None:
+    process.store.failures = [503] * 2
+    process.start()
+    process.wait_until("/healthz")
+    assert process.get("/readyz") == 503
+    process.wait_until("/readyz")
+    connection = process.connect()
+    rows = factories.instances(factories.traffic(250))
+    for index in range(0, 250, 25):
+        body = json.dumps({"instances": rows[index : index + 25]}).encode()
+        assert predict(connection, body) == (200, None)
+    connection.close()
+
+    def newest() -> DriftReport:
+        return DriftReport.model_validate(process.api.reports[-1]["status"]["drift"][POD])
+
+    eventually(lambda: bool(process.api.reports) and newest().rows == 250)
+    assert [each.number for each in newest().windows] == [1, 2]
+    sequences = [each["status"]["drift"][POD]["sequence"] for each in process.api.reports]
+    assert sequences == sorted(set(sequences))
+
+
+@pytest.mark.parametrize(
+    ("whole", "sentence"),
+    [
+        pytest.param(sealed(approvals=[]), "1 are needed", id="not approved"),
+        pytest.param(sealed(key=factories.OTHER_KEY), "key", id="signed by a stranger"),
+        pytest.param(
+            Sealed(sealed().files | {MODEL_ONNX: b"x"}, sealed().trust),
+            "'model.onnx' in the store is not the one that was sealed",
+            id="other bytes in the store",
+        ),
+    ],
+)
+def test_a_refusal_is_a_sentence_and_exit_code_10(
+    tmp_path: Path, whole: Sealed, sentence: str
+) -> None:
+    with ExitStack() as stack:
+        process = Process(tmp_path, stack, whole)
+        process.start()
+        assert process.exit_code() == 10
+        assert sentence in process.last_words
+
+
+def test_a_store_that_stays_away_ends_it_with_exit_code_1(process: Process) -> None:
+    process.store.failures = [503] * 100
+    process.start("--load-seconds=1")
+    assert process.exit_code() == 1
+    assert process.last_words == "The store answered 503 for 'model.onnx'."
+
+
+def test_a_missing_variable_ends_it_with_a_sentence(process: Process) -> None:
+    process.start(POD_NAME="")
+    assert process.exit_code() == 1
+    assert process.last_words == "The environment variable POD_NAME must be set."
+
+
+# -- demotion and end -------------------------------------------------------------------------
+
+
+def test_clients_of_a_demoted_predictor_must_connect_anew(process: Process) -> None:
+    digest = sealed().trust.manifest_digest
+    process.api.name_active(digest)
+    process.start()
+    process.wait_until("/readyz")
+    connection = process.connect()
+    assert predict(connection) == (200, None)
+    client = connection.sock
+    assert predict(connection) == (200, None)
+    assert connection.sock is client, "while it is active a connection is kept"
+
+    process.api.name_active("sha256:" + "0" * 64)
+    eventually(lambda: predict(connection)[1] == "close")
+    with socket.create_connection(("127.0.0.1", process.port), 5) as raw:
+        head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n"
+        raw.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + BODY)
+        answer = b""
+        while part := raw.recv(65536):  # It ends only because the server closes.
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert len(re.findall(rb"(?i)\r\nconnection: close\r\n", answer)) == 1
+
+    process.api.name_active(digest)
+    eventually(lambda: predict(connection)[1] is None)
+    connection.close()
+
+
+def test_no_request_is_lost_when_it_is_ended(process: Process) -> None:
+    process.start("--drain-seconds=1")
+    process.wait_until("/readyz")
+    stop = threading.Event()
+    answers: list[tuple[int, str | None]] = []
+    lost: list[str] = []
+
+    def client() -> None:
+        connection = process.connect()
+        while not stop.is_set():
+            try:
+                answers.append(predict(connection))
+            except ConnectionRefusedError:
+                break  # Nobody listens any more: a Service would have gone elsewhere.
+            except OSError as error:
+                lost.append(repr(error))
+                connection.close()
+        connection.close()
+
+    clients = [threading.Thread(target=client) for _ in range(4)]
+    for each in clients:
+        each.start()
+    eventually(lambda: len(answers) > 50)
+    process.send(signal.SIGTERM)
+    eventually(lambda: process.get("/readyz") == 503)
+    time.sleep(0.7)  # The clients leave before the end, as the Service's endpoints do.
+    stop.set()
+    for each in clients:
+        each.join()
+    assert process.exit_code() == 0
+    assert lost == []
+    assert {status for status, _ in answers} == {200}
+    assert answers[-1] == (200, "close")
+
+
+def test_a_request_in_flight_is_finished(process: Process) -> None:
+    process.start("--drain-seconds=0.2")
+    process.wait_until("/readyz")
+    rows = factories.instances(factories.traffic(20))
+    body = json.dumps({"instances": rows}).encode()
+    with socket.create_connection(("127.0.0.1", process.port), 20) as raw:
+        head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        raw.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body[:100])
+        time.sleep(0.3)
+        process.send(signal.SIGTERM)
+        time.sleep(1)
+        raw.sendall(body[100:])
+        answer = b""
+        while part := raw.recv(65536):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert process.exit_code() == 0
+
+
+def test_it_ends_at_once_while_it_loads(process: Process) -> None:
+    process.store.failures = [503] * 100
+    process.start("--load-seconds=60", "--drain-seconds=60")
+    process.wait_until("/healthz")
+    process.send(signal.SIGTERM)
+    assert process.exit_code(5) == 0
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = "import sys, hallmark_predictor.__main__; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    heavy = {"sklearn", "pandas", "kubernetes", "joblib", "scipy", "kopf", "polars", "httpx"}
+    assert not heavy & set(found.stdout.split())
