@@ -10,8 +10,8 @@ from typing import Protocol
 from tests.cluster.binaries import fresh_folder
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import cache_folder
-from tests.cluster.oci import OciLayout
 from tests.cluster.progress import Progress
+from tests.cluster.storage import Storage
 
 RELEASE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
@@ -37,16 +37,17 @@ def run(*command: str) -> str:
     return done.stdout.strip()
 
 
-def references(listing: str) -> list[tuple[int, str]]:
-    """Return time and name of each image in the output of `buildah images --json`."""
-    images = json.loads(listing)
-    return [(each["created"], name) for each in images for name in each["names"] or ()]
-
-
 def superseded(listing: str, count: int = KEPT_TAGS) -> list[str]:
-    """Return the images that are not among the newest of their repository."""
+    """Return the images that are not among the newest of their repository.
+
+    Args:
+        listing: the output of `buildah images --json`.
+        count: how many of each repository are kept.
+    """
+    images = json.loads(listing)
+    named = [(each["created"], name) for each in images for name in each["names"] or ()]
     newest: dict[str, list[str]] = {}
-    for _, reference in sorted(references(listing), reverse=True):
+    for _, reference in sorted(named, reverse=True):
         newest.setdefault(reference.rpartition(":")[0], []).append(reference)
     return [reference for tags in newest.values() for reference in tags[count:]]
 
@@ -101,6 +102,11 @@ class Buildah:
         storage = ["--root", str(folder / "root"), "--runroot", str(folder / "run")]
         self._command = ["buildah", *storage, "--storage-driver", "overlay"]
 
+    @property
+    def storage(self) -> Storage:
+        """The images as they lie on the disk."""
+        return Storage(self._folder / "root")
+
     def command(self, *arguments: str) -> str:
         """Run buildah and return its output."""
         return run(*self._command, *arguments)
@@ -141,25 +147,5 @@ class Buildah:
         isolation = ["--isolation", "chroot", "--network", "host", "--layers"]
         named = ["--tag", reference, "--file", str(dockerfile)]
         self.command("bud", *isolation, *named, *options, str(context))
-        OciLayout(cache_folder() / "oci").keep(self.prune())
-
-    def prune(self) -> list[str]:
-        """Remove what later builds have superseded; return the references that are left."""
-        listing = self.command("images", "--json")
-        old = superseded(listing)
-        for reference in old:
-            self.command("rmi", reference)
-        return [reference for _, reference in references(listing) if reference not in old]
-
-    def export(self, reference: str) -> OciLayout:
-        """Copy an image into the shared OCI layout, uncompressed, unless it is there.
-
-        Returns:
-            The layout, in which images share their layers.
-        """
-        layout = OciLayout(cache_folder() / "oci")
-        if reference not in layout.references():
-            layout.folder.parent.mkdir(parents=True, exist_ok=True)
-            target = f"oci:{layout.folder}:{reference}"
-            self.command("push", "--quiet", "--disable-compression", reference, target)
-        return layout
+        for old in superseded(self.command("images", "--json")):
+            self.command("rmi", old)

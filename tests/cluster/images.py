@@ -41,12 +41,13 @@ def packed(reference: str, present: Collection[str]) -> Iterator[Path]:
     Yields:
         An archive with all that the node lacks; it is gone afterwards.
     """
-    with binaries.exclusive(cache_folder() / "images.lock"):
-        layout = Buildah().export(reference)
-        with tempfile.TemporaryDirectory(prefix="hallmark-image-") as folder:
-            target = Path(folder) / "image.tar"
-            layout.pack(reference, present, target)
-            yield target
+    with (
+        binaries.exclusive(cache_folder() / "images.lock"),
+        tempfile.TemporaryDirectory(prefix="hallmark-image-") as folder,
+    ):
+        target = Path(folder) / "image.tar"
+        Buildah().storage.pack(reference, present, target)
+        yield target
 
 
 def _stage(recipe: Recipe, context: Path) -> None:

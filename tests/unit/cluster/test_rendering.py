@@ -12,7 +12,6 @@ from tests.cluster.archive import StaticImage, layer, write
 from tests.cluster.binaries import GO_VERSION, parse_go_version
 from tests.cluster.engines import superseded
 from tests.cluster.layout import Layout
-from tests.cluster.oci import OciLayout
 
 NODE = Layout("any", 7, Path("/state/any"))
 ALONE = Layout("any", 7, Path("/state/any"), control_plane_only=True)
@@ -122,39 +121,6 @@ def test_an_image_of_files_runs_as_nobody_in_particular(image: StaticImage, tmp_
         config = json.load(archive.extractfile(manifest[0]["Config"]) or pytest.fail("no config"))
     assert manifest[0]["RepoTags"] == [image.reference]
     assert config["config"]["User"] == "65532"
-
-
-@pytest.fixture
-def oci(tmp_path: Path) -> OciLayout:
-    made = OciLayout(tmp_path / "oci")
-    blobs = tmp_path / "oci" / "blobs" / "sha256"
-    blobs.mkdir(parents=True)
-    descriptors = []
-    for name in ("one", "two"):
-        parts = {"config": {"digest": f"sha256:config-{name}"}}
-        layers = [{"digest": "sha256:base"}, {"digest": f"sha256:code-{name}"}]
-        (blobs / name).write_text(json.dumps(parts | {"layers": layers}))
-        for blob in ("base", f"config-{name}", f"code-{name}"):
-            (blobs / blob).write_text(blob)
-        named = {"org.opencontainers.image.ref.name": f"localhost/{name}:1"}
-        descriptors.append({"digest": f"sha256:{name}", "size": 1, "annotations": named})
-    index = {"schemaVersion": 2, "manifests": descriptors}
-    (tmp_path / "oci" / "index.json").write_text(json.dumps(index))
-    return made
-
-
-def test_only_blobs_that_the_node_lacks_are_packed(oci: OciLayout, tmp_path: Path) -> None:
-    oci.pack("localhost/one:1", ["sha256:base", "sha256:other"], tmp_path / "image.tar")
-    with tarfile.open(tmp_path / "image.tar") as archive:
-        names = set(archive.getnames())
-    blobs = {f"blobs/sha256/{name}" for name in ("one", "config-one", "code-one")}
-    assert names == {"oci-layout", "index.json"} | blobs
-
-
-def test_blobs_that_no_image_names_any_more_are_removed(oci: OciLayout) -> None:
-    oci.keep(["localhost/two:1"])
-    left = {file.name for file in (oci.folder / "blobs").rglob("*") if file.is_file()}
-    assert left == {"two", "base", "config-two", "code-two"}
 
 
 def test_all_but_the_newest_tags_of_each_image_are_superseded() -> None:
