@@ -20,6 +20,7 @@ from tests.e2e.harness.traffic import Answer, Rows, Traffic, ask
 
 SYSTEM = "hallmark-system"
 OPERATOR = "hallmark-operator"
+OPERATOR_PODS = "app.kubernetes.io/name=hallmark,app.kubernetes.io/component=operator"
 OPERATOR_USER = f"system:serviceaccount:{SYSTEM}:{OPERATOR}"
 AUDIT_LOG = "/var/lib/hallmark/logs/secure_mlops.log"
 DEPLOYMENT_LABEL = "hallmark.dev/deployment"
@@ -197,7 +198,7 @@ class World:
 
     def operator_pods(self) -> list[Object]:
         """Return the operator's Pods that are not ending."""
-        pods = self.api.list("Pod", SYSTEM, f"app.kubernetes.io/name={OPERATOR}")
+        pods = self.api.list("Pod", SYSTEM, OPERATOR_PODS)
         return [each for each in pods if "deletionTimestamp" not in each["metadata"]]
 
     def operator_tail(self, lines: int = 30) -> str:
@@ -228,7 +229,7 @@ class World:
             self.wait_for_operator()
         else:
             self.until(
-                lambda: not self.api.list("Pod", SYSTEM, f"app.kubernetes.io/name={OPERATOR}"),
+                lambda: not self.api.list("Pod", SYSTEM, OPERATOR_PODS),
                 "the operator to be gone",
             )
 

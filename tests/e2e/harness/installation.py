@@ -1,0 +1,173 @@
+"""Installs Hallmark on a cluster as a user would: images, keys, manifests, policy."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from tests.cluster import Cluster, ClusterError, build_images
+from tests.cluster.progress import Progress
+from tests.e2e.harness.api import Api, Object, RefusedError, path_of
+from tests.e2e.harness.world import DEPLOYMENT_LABEL, SYSTEM, World
+
+MANIFESTS = Path(__file__).parents[3] / "manifests"
+INSTALLED = "tests.hallmark.dev/installed"
+"""Annotation of the system namespace: what was applied last."""
+API_SERVER_PORT = 6443
+
+
+@contextmanager
+def installed(cluster: Cluster, progress: Progress | None = None) -> Iterator[World]:
+    """Start the cluster and install Hallmark; what is there already stays.
+
+    Args:
+        cluster: the cluster.
+        progress: tells the steps; by default they go to standard error.
+
+    Yields:
+        The installation, with the operator and the store Ready and admission in force.
+    """
+    progress = progress or Progress()
+    cluster.up()
+    images = build_images(progress)
+    for reference in images.values():
+        cluster.load_image(reference)
+    with Api(cluster) as api:
+        world = World(cluster, api)
+        _install(world, images, progress)
+        yield world
+
+
+def _install(world: World, images: dict[str, str], progress: Progress) -> None:
+    manifests = _render(world.cluster, images)
+    wanted = hashlib.sha256((manifests + repr(sorted(images.items()))).encode()).hexdigest()
+    namespace = world.api.find("Namespace", None, SYSTEM)
+    found = (namespace or {"metadata": {}})["metadata"].get("annotations", {}).get(INSTALLED)
+    if found != wanted:
+        with progress.step("installing Hallmark"):
+            _apply(world.cluster, manifests)
+            _keys(world.cluster)
+            world.api.apply(_policy(world.cluster, images))
+            annotation = {"metadata": {"annotations": {INSTALLED: wanted}}}
+            world.api.patch("Namespace", None, SYSTEM, annotation)
+    with progress.step("waiting for the operator, the store and admission"):
+        for deployment in ("hallmark-store", "hallmark-operator"):
+            _wait_for_rollout(world, deployment)
+        world.until(lambda: _admission_is_in_force(world), "admission to refuse a bad object", 30)
+
+
+def _wait_for_rollout(world: World, name: str) -> None:
+    def is_current() -> bool:
+        found = world.api.get("Deployment", SYSTEM, name)
+        status, replicas = found.get("status", {}), found["spec"]["replicas"]
+        seen = status.get("observedGeneration", 0) >= found["metadata"]["generation"]
+        counts = {status.get(key, 0) for key in ("replicas", "updatedReplicas", "readyReplicas")}
+        return bool(seen and counts == {replicas})
+
+    def describe() -> str:
+        pods = world.api.list("Pod", SYSTEM)
+        return yaml.safe_dump([each["status"].get("containerStatuses") for each in pods])
+
+    world.until(is_current, f"{name} to run", 120, describe)
+
+
+def _admission_is_in_force(world: World) -> bool:
+    """Tell whether the API server refuses a ConfigMap that says it is a predictor's."""
+    metadata = {"name": "bad", "namespace": SYSTEM, "labels": {DEPLOYMENT_LABEL: "bad"}}
+    bad = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    try:
+        world.api.request("POST", path_of("ConfigMap", SYSTEM), bad, params={"dryRun": "All"})
+    except RefusedError as error:
+        return "only the operator" in error.message
+    return False
+
+
+def _apply(cluster: Cluster, manifests: str) -> None:
+    options = ["--server-side", "--force-conflicts", "--filename=-"]
+    cluster.kubectl("apply", *options, input=manifests)
+
+
+def _render(cluster: Cluster, images: dict[str, str]) -> str:
+    """Return the manifests with this cluster's images, folders and API server."""
+    folder = cluster.kubeconfig.parent / "installation"
+    folder.mkdir(parents=True, exist_ok=True)
+    overlay, patches = _overlay(cluster)
+    kustomization: Object = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [os.path.relpath(MANIFESTS / "overlays" / overlay, folder.resolve())],
+        "images": [
+            _image("hallmark-operator", images["operator"]),
+            _image("versitygw", images["versitygw"]),
+        ],
+        "patches": patches,
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    return cluster.kubectl("kustomize", str(folder)).stdout
+
+
+def _image(name: str, reference: str) -> Object:
+    repository, _, tag = reference.rpartition(":")
+    return {"name": name, "newName": repository, "newTag": tag}
+
+
+def _overlay(cluster: Cluster) -> tuple[str, list[Object]]:
+    """Return the overlay's name, and what it has to be told about this cluster."""
+    try:
+        folders = {
+            name: cluster.make_volume_dir(name) for name in ("hallmark-audit", "hallmark-store")
+        }
+    except ClusterError:
+        return "kind", []  # a cluster that has a StorageClass
+    patches: list[Object] = [
+        {
+            "target": {"kind": "PersistentVolume", "name": name},
+            "patch": yaml.safe_dump(
+                [{"op": "replace", "path": "/spec/hostPath/path", "value": path}]
+            ),
+        }
+        for name, path in folders.items()
+    ]
+    address = {
+        "to": [{"ipBlock": {"cidr": f"{cluster.node_address}/32"}}],
+        "ports": [{"port": API_SERVER_PORT, "protocol": "TCP"}],
+    }
+    narrowed = {
+        "target": {"kind": "NetworkPolicy", "name": "operator-to-api-server"},
+        "patch": yaml.safe_dump([{"op": "replace", "path": "/spec/egress", "value": [address]}]),
+    }
+    return "local", [*patches, narrowed]
+
+
+def _keys(cluster: Cluster) -> None:
+    """Make the Secrets that are missing; existing keys stay."""
+    _hallmark(cluster, "keys", "init", "--apply")
+
+
+def _policy(cluster: Cluster, images: dict[str, str]) -> Object:
+    """Return the policy `default` as `hallmark keys init` prints it, with these images."""
+    policy: Object = yaml.safe_load(_hallmark(cluster, "keys", "init"))
+    policy["spec"]["images"] = {
+        "trainer": images["trainer"],
+        "sealer": images["operator"],
+        "predictor": images["predictor"],
+    }
+    return policy
+
+
+def _hallmark(cluster: Cluster, *arguments: str) -> str:
+    beside = Path(sys.executable).parent / "hallmark"
+    program = str(beside) if beside.exists() else shutil.which("hallmark") or "hallmark"
+    environment = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig)}
+    done = subprocess.run(
+        [program, *arguments], text=True, capture_output=True, check=False, env=environment
+    )
+    if done.returncode:
+        raise ClusterError(f"hallmark {' '.join(arguments)} failed: {done.stderr.strip()}")
+    return done.stdout
