@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from hallmark.api.artifacts import Finding
@@ -23,7 +23,7 @@ from hallmark.api.training_run import Dataset
 from hallmark.data.addresses import is_allowed_url, is_public_address
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
 _CHUNK = 1 << 20
 _MAX_REDIRECTS = 3
@@ -157,14 +157,14 @@ def read_below(root: Path, path: str, limit: int) -> bytes | Finding:
 
 
 def _read_descriptor(descriptor: int, limit: int) -> bytes | Finding:
+    """Return what an open file holds, and close it."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        return _finding("a regular file", "a folder, pipe or device")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return _finding("a regular file", "a folder, pipe or device")
-        if status.st_size > limit:
-            return _too_big(limit)
-        data = file.read(limit + 1)
-    return _too_big(limit) if len(data) > limit else data
+        data = b"" if status.st_size > limit else file.read(limit + 1)
+    return _too_big(limit) if max(status.st_size, len(data)) > limit else data
 
 
 class _PinnedConnection(http.client.HTTPSConnection):
@@ -284,12 +284,12 @@ def _get_object(
         if isinstance(address, Finding):
             return address
     try:
-        store = _bucket(uri, rules, credentials)
+        store = open_bucket(uri, rules, credentials)
         answer = obstore.get(store, uri.path.lstrip("/"))
         if answer.meta["size"] > rules.max_bytes:
             return _too_big(rules.max_bytes)
         return bytes(answer.bytes())
-    except NotFoundError:
+    except (NotFoundError, FileNotFoundError):
         return _finding("an object in the bucket", "none of this name")
     except (PermissionDeniedError, UnauthenticatedError):
         return _finding("credentials that may read the object", "a refusal by the store")
@@ -297,45 +297,43 @@ def _get_object(
         return _finding("an answer from the object store", type(error).__name__)
 
 
-def _bucket(uri: SplitResult, rules: SourceRules, credentials: Path) -> ObjectStore:
-    from obstore.store import AzureStore, ClientConfig, GCSStore, RetryConfig, S3Store
+def open_bucket(uri: SplitResult, rules: SourceRules, credentials: Path) -> ObjectStore:
+    """Return the bucket of an ``s3://``, ``gs://`` or ``az://`` URL; nothing is sent yet.
 
-    bucket = uri.netloc
-    key = _credential(credentials, "access-key-id")
-    secret = _credential(credentials, "secret-access-key")
+    Args:
+        uri: Its host is the bucket's name.
+        rules: Endpoint and time limit.
+        credentials: A folder with ``access-key-id`` and ``secret-access-key`` (for ``az``: the
+            account's name and key) or, for ``gs``, ``service-account.json``.
+
+    Raises:
+        ValueError: the credentials cannot be read.
+    """
+    from obstore.store import from_url
+
+    scheme = uri.scheme
+    names = {
+        "s3": {"access_key_id": "access-key-id", "secret_access_key": "secret-access-key"},
+        "az": {"account_name": "access-key-id", "account_key": "secret-access-key"},
+        "gs": {"service_account_key": "service-account.json"},
+    }[scheme]
+    found = {key: _credential(credentials, file) for key, file in names.items()}
+    # obstore types the settings of each cloud apart.
+    config: dict[str, Any] = {key: value for key, value in found.items() if value is not None}
+    if len(config) < len(names):
+        config["skip_signature"] = "true"
+    if scheme == "s3":
+        config["region"] = _DEFAULT_REGION
+        if rules.endpoint:
+            config["endpoint"] = rules.endpoint
     client: ClientConfig = {
         "timeout": timedelta(seconds=rules.deadline),
         "allow_http": (rules.endpoint or "").startswith("http://"),
     }
     retry: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(seconds=_IO_TIMEOUT)}
-    if uri.scheme == "s3":
-        return S3Store(
-            bucket,
-            endpoint=rules.endpoint,
-            region=_DEFAULT_REGION,
-            access_key_id=key,
-            secret_access_key=secret,
-            skip_signature=key is None,
-            client_options=client,
-            retry_config=retry,
-        )
-    if uri.scheme == "gs":
-        account = _credential(credentials, "service-account.json")
-        return GCSStore(
-            bucket,
-            service_account_key=account,
-            skip_signature=account is None,
-            client_options=client,
-            retry_config=retry,
-        )
-    return AzureStore(
-        bucket,
-        account_name=key,
-        account_key=secret,
-        skip_signature=secret is None,
-        client_options=client,
-        retry_config=retry,
-    )
+    settings: dict[str, Any] = {"config": config, "client_options": client, "retry_config": retry}
+    store: ObjectStore = from_url(f"{scheme}://{uri.netloc}", **settings)
+    return store
 
 
 def _credential(folder: Path, name: str) -> str | None:

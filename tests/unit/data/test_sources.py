@@ -1,0 +1,345 @@
+"""Files, URLs and buckets: each against the real thing, on loopback."""
+
+from __future__ import annotations
+
+import datetime as dt
+import http.server
+import os
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from hallmark.api.artifacts import Finding
+from hallmark.api.training_run import Dataset
+from hallmark.data.sources import Mounts, Network, SourceRules, fetch, open_bucket, read_below
+
+CSV = b"a,b\n1,2\n"
+HOST = "data.example.org"
+
+
+def sentence(found: bytes | Finding) -> str:
+    assert isinstance(found, Finding), found
+    return found.sentence()
+
+
+def test_inline_records() -> None:
+    dataset = Dataset.model_validate({"records": CSV.decode()})
+    assert fetch(dataset, SourceRules(), Mounts()) == CSV
+
+
+def test_a_config_maps_key_is_read_through_the_kubelets_links(tmp_path: Path) -> None:
+    (tmp_path / "..2026").mkdir()
+    (tmp_path / "..2026" / "a.csv").write_bytes(CSV)
+    (tmp_path / "..data").symlink_to("..2026")
+    (tmp_path / "a.csv").symlink_to("..data/a.csv")
+    dataset = Dataset.model_validate({"configMap": {"name": "d", "key": "a.csv"}})
+    assert fetch(dataset, SourceRules(), Mounts(config_map=tmp_path)) == CSV
+    missing = Dataset.model_validate({"configMap": {"name": "d", "key": "b.csv"}})
+    assert "No such file" in sentence(fetch(missing, SourceRules(), Mounts(config_map=tmp_path)))
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    root = tmp_path / "volume"
+    (root / "deep" / "er").mkdir(parents=True)
+    (root / "deep" / "er" / "a.csv").write_bytes(CSV)
+    (tmp_path / "secret.csv").write_text("secret")
+    (root / "link.csv").symlink_to(tmp_path / "secret.csv")
+    (root / "folder").symlink_to(tmp_path)
+    (root / "inside.csv").symlink_to("deep/er/a.csv")
+    os.mkfifo(root / "pipe.csv")
+    return root
+
+
+def test_a_file_on_a_volume(volume: Path) -> None:
+    assert read_below(volume, "deep/er/a.csv", 100) == CSV
+
+
+REFUSED_PATHS = {
+    "a way up": "../secret.csv",
+    "a way up in the middle": "deep/../../secret.csv",
+    "an absolute path": "/etc/passwd",
+    "an empty part": "deep//er/a.csv",
+    "a NUL byte": "deep\0/a.csv",
+    "a link out of the root": "link.csv",
+    "a linked folder": "folder/secret.csv",
+    "a link within the root": "inside.csv",
+    "a folder": "deep",
+    "a pipe, without waiting for its other end": "pipe.csv",
+    "no such file": "deep/b.csv",
+    "a file as a folder": "deep/er/a.csv/x",
+}
+
+
+@pytest.mark.parametrize("path", REFUSED_PATHS.values(), ids=REFUSED_PATHS)
+def test_a_path_on_a_volume_is_refused(volume: Path, path: str) -> None:
+    assert sentence(read_below(volume, path, 100)).startswith("Source: expected ")
+
+
+def test_a_file_beyond_the_limit_is_refused(volume: Path) -> None:
+    assert "at most 3 bytes" in sentence(read_below(volume, "deep/er/a.csv", 3))
+
+
+class Site(http.server.BaseHTTPRequestHandler):
+    """What the host answers, by path."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Answer by path."""
+        path = self.path.split("?")[0].removeprefix("/open/")
+        if path.startswith("to-"):
+            self.answer(302, b"", Location={
+                "to-here": "/open/a.csv",
+                "to-there": "https://evil.example/open/a.csv",
+                "to-above": "/private.csv",
+                "to-plain": f"http://{HOST}/open/a.csv",
+                "to-itself": "/open/to-itself",
+            }[path])  # fmt: skip
+        elif path == "slow.csv":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            for _ in range(20):
+                self.wfile.write(b"x")
+                self.wfile.flush()
+                time.sleep(0.05)
+        elif path == "cut.csv":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"x")
+            self.close_connection = True
+        elif path == "gzip.csv":
+            self.answer(200, b"\x1f\x8b", **{"Content-Encoding": "gzip"})
+        elif path == "a.csv":
+            self.answer(200, CSV)
+        else:
+            self.answer(404, b"secret token in the body")
+
+    def answer(self, status: int, body: bytes, **headers: str) -> None:
+        """Send a whole answer."""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class QuietServer(http.server.ThreadingHTTPServer):
+    """Keeps the clients' hang-ups to itself."""
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def certificate(folder: Path, host: str) -> Path:
+    """Write a self-signed certificate with its key; return the file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = dt.datetime.now(dt.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "tls.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    return file
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, ssl.SSLContext]]:
+    file = certificate(tmp_path_factory.mktemp("tls"), HOST)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    server = QuietServer(("127.0.0.1", 0), Site)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_port, ssl.create_default_context(cafile=str(file))
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def download(
+    site: tuple[int, ssl.SSLContext],
+    path: str,
+    *,
+    host: str = HOST,
+    addresses: tuple[str, ...] = ("127.0.0.1",),
+    tls: ssl.SSLContext | None = None,
+    **rules: Any,  # noqa: ANN401
+) -> bytes | Finding:
+    port, trusted = site
+    dataset = Dataset.model_validate({"uri": f"https://{host}:{port}/{path}"})
+    allowed = [f"https://{host}:{port}/open/"]
+    settings = replace(SourceRules(allowed=allowed, allow_private=True), **rules)
+    network = Network(resolve=lambda *_: addresses, tls=tls or trusted)
+    return fetch(dataset, settings, Mounts(), network)
+
+
+def test_a_url_is_read_from_the_address_that_was_checked(
+    site: tuple[int, ssl.SSLContext],
+) -> None:
+    # The system's resolver does not know this host: only the checked address is used.
+    assert download(site, "open/a.csv?token=secret") == CSV
+    assert download(site, "open/to-here") == CSV
+
+
+REFUSED_DOWNLOADS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "a private address": ("open/a.csv", {"allow_private": False}, "a private, loopback"),
+    "one private address among public ones": (
+        "open/a.csv",
+        {"allow_private": False, "addresses": ("93.184.216.34", "10.0.0.1")},
+        "a private, loopback",
+    ),
+    "a host without address": ("open/a.csv", {"addresses": ()}, "no address"),
+    "a URL that is not allowed": ("private.csv", {}, "one of the 1 prefixes"),
+    "a policy that allows none": ("open/a.csv", {"allowed": ()}, "one of the 0 prefixes"),
+    "a redirect to another host": ("open/to-there", {}, "a redirect to the same host"),
+    "a redirect to another path": ("open/to-above", {}, "a redirect to the same host"),
+    "a redirect to plain HTTP": ("open/to-plain", {}, "a redirect to the same host"),
+    "redirects without end": ("open/to-itself", {}, "at most 3 redirects"),
+    "a status": ("open/b.csv?token=secret", {}, "found status 404"),
+    "a compressed answer": ("open/gzip.csv", {}, "without content encoding"),
+    "too many bytes": ("open/a.csv", {"max_bytes": 3}, "at most 3 bytes"),
+    "an answer that drips": ("open/slow.csv", {"deadline": 0.2}, "within the time limit"),
+    "an answer that ends early": ("open/cut.csv", {}, "Source: expected "),
+    "a certificate of an unknown issuer": (
+        "open/a.csv",
+        {"tls": ssl.create_default_context()},
+        "a certificate that the trainer's image trusts",
+    ),
+    "a certificate of another host": ("open/a.csv", {"host": "other.example.org"}, "certificate"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_DOWNLOADS.values(), ids=REFUSED_DOWNLOADS)
+def test_a_download_is_refused(
+    site: tuple[int, ssl.SSLContext], case: tuple[str, dict[str, Any], str]
+) -> None:
+    path, settings, expected = case
+    found = sentence(download(site, path, **settings))
+    assert expected in found
+    assert "secret" not in found
+
+
+def test_nobody_listens(site: tuple[int, ssl.SSLContext]) -> None:
+    _, tls = site
+    assert "ConnectionRefusedError" in sentence(download((1, tls), "open/a.csv"))
+
+
+class Bucket(http.server.BaseHTTPRequestHandler):
+    """As much of S3 as a GET needs; it tells what it was asked with."""
+
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        """Answer by path."""
+        self.asked.append(self.headers.get("Authorization", "unsigned"))
+        status, body = (200, CSV) if self.path == "/datasets/in/a.csv" else (404, b"<Error/>")
+        if self.path == "/datasets/in/forbidden.csv":
+            status = 403
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT")
+        self.send_header("ETag", '"1"')
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def bucket() -> Iterator[tuple[str, list[str]]]:
+    asked: list[str] = []
+    handler = type("Handler", (Bucket,), {"asked": asked})
+    server = QuietServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def get(endpoint: str, key: str, credentials: Path, **rules: Any) -> bytes | Finding:  # noqa: ANN401
+    dataset = Dataset.model_validate({"uri": f"s3://datasets/{key}"})
+    settings = SourceRules(allowed=["s3://datasets/in/"], allow_private=True, endpoint=endpoint)
+    return fetch(dataset, replace(settings, **rules), Mounts(credentials=credentials))
+
+
+def test_an_object_is_asked_for_with_the_mounted_credentials(
+    bucket: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    endpoint, asked = bucket
+    (tmp_path / "access-key-id").write_text("AKIDEXAMPLE\n")
+    (tmp_path / "secret-access-key").write_text("secret\n")
+    assert get(endpoint, "in/a.csv", tmp_path) == CSV
+    assert "Credential=AKIDEXAMPLE/" in asked[0]
+
+
+def test_without_credentials_the_request_is_not_signed(
+    bucket: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    endpoint, asked = bucket
+    assert get(endpoint, "in/a.csv", tmp_path) == CSV
+    assert asked == ["unsigned"]
+
+
+REFUSED_OBJECTS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "no such object": ("in/b.csv", {}, "none of this name"),
+    "no right to it": ("in/forbidden.csv", {}, "a refusal by the store"),
+    "a prefix that is not allowed": ("out/a.csv", {}, "one of the 1 prefixes"),
+    "a private endpoint": ("in/a.csv", {"allow_private": False}, "a private, loopback"),
+    "too many bytes": ("in/a.csv", {"max_bytes": 3}, "at most 3 bytes"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_OBJECTS.values(), ids=REFUSED_OBJECTS)
+def test_an_object_is_refused(
+    bucket: tuple[str, list[str]], tmp_path: Path, case: tuple[str, dict[str, Any], str]
+) -> None:
+    key, settings, expected = case
+    assert expected in sentence(get(bucket[0], key, tmp_path, **settings))
+
+
+@pytest.mark.parametrize("url", ["gs://datasets/in/a.csv", "az://datasets/in/a.csv"])
+def test_other_clouds_buckets_open_with_and_without_credentials(url: str, tmp_path: Path) -> None:
+    # az needs its account's name in any case: it is a part of the address.
+    (tmp_path / "access-key-id").write_text("account")
+    assert open_bucket(urlsplit(url), SourceRules(), tmp_path)
+    (tmp_path / "secret-access-key").write_text("c2VjcmV0")
+    assert open_bucket(urlsplit(url), SourceRules(), tmp_path)
