@@ -182,7 +182,7 @@ class LastRollback(ApiModel):
     message: Annotated[str, Field(max_length=512)] = ""
     time: Timestamp
     acknowledged: bool = False
-    """A person has seen it: the target is what is wanted now."""
+    """It is over: a person has accepted it, or a new intent was promoted since."""
 
 
 class ActionName(StrEnum):

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
 
 from hallmark.api.artifacts import DownloadURLs
 from hallmark.cluster.bundles import Bundles
@@ -23,14 +22,14 @@ from hallmark.policies.plan import URL_LIFETIME, Plan
 
 
 @lru_cache(maxsize=1)
-def _bundles(credentials: Path) -> Bundles:
-    return Bundles(Stores(credentials))
+def _bundles(stores: Stores) -> Bundles:
+    return Bundles(stores)
 
 
 @reconciler(MODEL_DEPLOYMENT)
 async def reconcile(operator: Operator, namespace: str | None, name: str) -> None:
     """Bring a ModelDeployment one step further, and its children to what is on record."""
-    bundles = _bundles(operator.settings.store_credentials)
+    bundles = _bundles(operator.stores)
     await reconcile_with(operator, bundles, namespace or "", name)
 
 

@@ -16,6 +16,7 @@ from hallmark.api.model_deployment import (
     LastAction,
     ModelDeploymentStatus,
     Outcome,
+    Rollout,
     RolloutState,
 )
 from hallmark.drift.decision import DriftInputs, DriftVerdict, judge
@@ -173,12 +174,24 @@ def _observe(inputs: DeploymentInputs, drift: DriftVerdict | None) -> ModelDeplo
         update={
             "drift_state": drift.state if drift else status.drift_state,
             "history": _with_health(status, healthy, inputs.now),
+            "rollout": _with_deadline(status, inputs),
             "replicas": workload.pods if workload else 0,
             "ready_replicas": workload.ready if workload else 0,
             "selector": selector,
             "url": f"http://{inputs.name}.{deployment.metadata.namespace}.svc" if active else None,
         }
     )
+
+
+def _with_deadline(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> Rollout | None:
+    """Return the rollout; more Pods being asked for than yet exist start its deadline anew."""
+    rollout = status.rollout
+    if rollout is None or rollout.state not in {RolloutState.STARTING, RolloutState.ROLLING_BACK}:
+        return rollout
+    workload = inputs.workload(rollout.manifest_digest or "")
+    if workload is None or workload.replicas >= inputs.deployment.spec.replicas:
+        return rollout
+    return rollout.model_copy(update={"since": timestamp(inputs.now)})
 
 
 def _with_health(status: ModelDeploymentStatus, healthy: bool, now: datetime) -> list[HistoryEntry]:

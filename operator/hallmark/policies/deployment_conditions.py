@@ -40,11 +40,8 @@ def conditions(view: View, wait: Wait | None, drift_message: str) -> tuple[Verdi
 
 
 def is_rolled_back(status: ModelDeploymentStatus) -> bool:
-    """Tell whether what serves came by a rollback that nobody has acknowledged."""
-    last = status.last_rollback
-    return bool(
-        last and not last.acknowledged and status.history and status.history[0].from_ == last.time
-    )
+    """Tell whether what serves came by a rollback that is not over."""
+    return status.last_rollback is not None and not status.last_rollback.acknowledged
 
 
 def _verified(view: View, wait: Wait | None) -> Verdict:

@@ -169,7 +169,7 @@ def _promote(
         healthy_since=now,
     )
     former = status.history[1:] if same else _closed(status, Outcome.REPLACED, now)
-    served = _serve(status, entry, former)
+    served = _serve(_rollback_is_over(status), entry, former)
     return served.model_copy(
         update={
             "rollout": rollout.model_copy(
@@ -286,13 +286,11 @@ def _stop(
 def _forget(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
-    last = status.last_rollback
-    return status.model_copy(
+    return _rollback_is_over(status).model_copy(
         update={
             "drift_state": _fresh_drift(status, status.active_digest)
             if status.active_digest
             else None,
-            "last_rollback": last.model_copy(update={"acknowledged": True}) if last else None,
             "rollout": _rollout(status).model_copy(
                 update={
                     "cause": "",
@@ -405,6 +403,12 @@ def without_lost_target(
     if not reason or rollout.state is not RolloutState.ROLLING_BACK:
         return status
     return refuse(status, rollout.intent_hash, rollout.manifest_digest, reason, inputs)
+
+
+def _rollback_is_over(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
+    last = status.last_rollback
+    over = last.model_copy(update={"acknowledged": True}) if last else None
+    return status.model_copy(update={"last_rollback": over})
 
 
 def _fresh_drift(status: ModelDeploymentStatus, digest: str) -> DriftState:

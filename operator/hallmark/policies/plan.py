@@ -121,7 +121,10 @@ def _coming(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[Pla
 
 def _warm(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[PlannedVersion]:
     """Return the newest former version that a rollback could go to, while it is kept warm."""
-    coming = (status.rollout or Rollout()).manifest_digest
+    rollout = status.rollout or Rollout()
+    if rollout.cause == DeploymentReason.STOPPED:
+        return []
+    coming = rollout.manifest_digest
     for entry in stable_entries(status):
         if refused_since(entry, status.refused):
             continue

@@ -1,0 +1,495 @@
+"""A namespace with sealed bundles, people and a kubelet around the ModelDeployment's controller.
+
+The controller, the decisions, the store (a folder), the signatures and the drift counts are the
+real ones. The world checks the promises after every write.
+"""
+
+# ruff: noqa: D102 - names say what the world does
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from hallmark.api import names
+from hallmark.api.artifacts import Baseline, BaselineFeature, DownloadURLs
+from hallmark.api.common import ObjectMeta, sha256_digest, timestamp
+from hallmark.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
+from hallmark.api.model_policy import Approvals, Images, ModelPolicy, ModelPolicySpec
+from hallmark.api.model_version import ModelVersion
+from hallmark.api.training_run import FeatureType
+from hallmark.cluster.bundles import Bundles
+from hallmark.cluster.kinds import (
+    APPS_DEPLOYMENT,
+    CONFIG_MAP,
+    MODEL_DEPLOYMENT,
+    MODEL_POLICY,
+    MODEL_VERSION,
+    NAMESPACE,
+    POD,
+    SERVICE,
+    Kind,
+    Obj,
+)
+from hallmark.cluster.stores import Stores
+from hallmark.controllers.deployment import reconcile_with
+from hallmark.controllers.queue import WorkQueue
+from hallmark.controllers.runtime import Operator
+from hallmark.controllers.settings import Settings
+from hallmark.policies.checks import Record
+from hallmark.resources.predictor_version import ANNOTATION_TRUST
+from hallmark.supply_chain.manifest import build_manifest
+from hallmark.supply_chain.signing import sign_bundle
+from hallmark.supply_chain.verify import signed_resources
+from tests.unit.controllers.memory_cluster import Key, Killed, MemoryCluster
+from tests.unit.policies import rollouts
+from tests.unit.supply_chain.factories import KEY, trusted
+
+SPACE, NAME, MODEL = "bank", "credit", "credit"
+WINDOW = 100
+BASELINE = Baseline(
+    rows=1000,
+    features=[
+        BaselineFeature(
+            name="income", type=FeatureType.NUMBER, edges=[1.0, 2.0], counts=[400, 300, 300, 0]
+        )
+    ],
+)
+CALM, SHIFTED = [40, 30, 30, 0], [0, 0, 100, 0]
+
+
+class FolderBundles(Bundles):
+    """Bundles in a folder, which cannot be presigned."""
+
+    def urls(
+        self, version: ModelVersion, policy: ModelPolicySpec, lifetime: timedelta
+    ) -> DownloadURLs:
+        return DownloadURLs(urls={"model.onnx": f"http://store/{version.metadata.name}"})
+
+
+class FolderStores(Stores):
+    """Opens a folder, whatever the policy names."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._folder = folder
+
+    def open(self, spec: object) -> Any:  # noqa: ANN401 - a store
+        from hallmark.store import open_store
+
+        return open_store(f"file://{self._folder}")
+
+
+class Ledger:
+    """The audit log in memory, with the real one's idempotence."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+
+    def append(self, record: Record) -> None:
+        self.records.setdefault(record.decision_id, record)
+
+
+class World:
+    """See the module."""
+
+    def __init__(self, folder: Path, **spec: object) -> None:
+        self.folder = folder
+        self.now = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
+        self.cluster = MemoryCluster(self._check)
+        self.ledger = Ledger()
+        self.switches: list[str] = []
+        """Manifest labels that the Service selected, one after the other."""
+        self.corrupt: set[int] = set()
+        self.numbers: dict[str, int] = {}
+        """Version number by manifest label."""
+        self.refusing: set[int] = set()
+        self.broken = ""
+        self._sequence = 0
+        self._windows = 0
+        self.bundles = FolderBundles(FolderStores(folder))
+        self.operator = self._operator()
+        self.cluster.put(_obj(NAMESPACE, "", SPACE))
+        self.set_policy()
+        self.cluster.put(
+            {
+                **_obj(MODEL_DEPLOYMENT, SPACE, NAME),
+                "spec": rollouts.spec(**spec).to_wire(),
+            }
+        )
+        self.asked = self.spec
+
+    # -- the operator -------------------------------------------------------------------------
+
+    def _operator(self) -> Operator:
+        settings = Settings(SPACE, Path(), Path(), Path(), 0, 0, 1.0, 1.0)
+
+        async def nothing(_: object) -> bool:
+            return True
+
+        return Operator(
+            settings=settings,
+            cluster=self.cluster,
+            audit=self.ledger,
+            stores=FolderStores(self.folder),
+            queue=WorkQueue(cast("Any", nothing)),
+            clock=lambda: self.now,
+        )
+
+    def reconcile(self, die_at: int | None = None) -> bool:
+        """Reconcile once; False where the operator was killed at that write and started anew."""
+        self.wait(0.01)
+        self.cluster.writes, self.cluster.die_at = 0, die_at
+        try:
+            asyncio.run(reconcile_with(self.operator, self.bundles, SPACE, NAME))
+        except Killed:
+            self.bundles = FolderBundles(FolderStores(self.folder))
+            self.operator = self._operator()
+            return False
+        finally:
+            self.cluster.die_at = None
+            self._check_record()
+        return True
+
+    def settle(self, *, kubelet: bool = True) -> None:
+        """Reconcile until nothing changes any more; Pods become ready in between."""
+        for _ in range(30):
+            before = json.dumps(sorted(map(str, self.cluster.objects.items())))
+            self.reconcile()
+            if kubelet:
+                self.run_pods()
+            if before == json.dumps(sorted(map(str, self.cluster.objects.items()))):
+                return
+        raise AssertionError("It never comes to rest.")
+
+    # -- what people and the world do ---------------------------------------------------------
+
+    def set_policy(self, **approvals: object) -> None:
+        policy = ModelPolicy(
+            metadata=ObjectMeta(name="default"),
+            spec=ModelPolicySpec(
+                signers=[trusted(KEY)],
+                approvals=Approvals.model_validate(approvals),
+                store={"uri": "s3://models", "endpoint": "http://store:7070"},  # type: ignore[arg-type]
+                images=Images(trainer="t:1", sealer="s:1", predictor="p:1"),
+            ),
+        )
+        self._put(MODEL_POLICY, "", "default", spec=policy.spec.to_wire())
+
+    def seal(self, number: int, *, approved: bool = True) -> None:
+        """Seal a version's bundle and create its ModelVersion."""
+        files = {
+            "baseline.json": BASELINE.to_bytes(),
+            "model.onnx": f"model {number}".encode(),
+            "report.json": b"report",
+            "sbom_0123456789ab.cdx.json": b"sbom",
+            "schema.json": b"schema",
+        }
+        manifest = build_manifest(
+            namespace=SPACE,
+            model=MODEL,
+            run_id="0123456789ab",
+            spec_digest=sha256_digest(b"spec"),
+            dataset_fingerprint=sha256_digest(b"rows"),
+            image_digest=sha256_digest(b"image"),
+            files=files,
+        )
+        digest = sha256_digest(manifest.to_bytes())
+        folder = self._bundle_folder(digest)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in {**files, "manifest.json": manifest.to_bytes()}.items():
+            (folder / name).write_bytes(data)
+        self.numbers[names.manifest_label(digest)] = number
+        template = rollouts.version(number)
+        spec = template.spec.model_copy(
+            update={
+                "artifact": template.spec.artifact.model_copy(update={"manifest_digest": digest}),
+                "baseline_digest": sha256_digest(files["baseline.json"]),
+                "gate_report_digest": sha256_digest(files["report.json"]),
+                "sbom_digest": sha256_digest(files["sbom_0123456789ab.cdx.json"]),
+                "bundle": sign_bundle(KEY, MODEL, signed_resources(manifest, digest)),
+            }
+        )
+        status = template.status if approved else rollouts.version(number, approvals=()).status
+        name = rollouts.version_name(number)
+        self._put(MODEL_VERSION, SPACE, name, spec=spec.to_wire(), status=status.to_wire())
+
+    def judge(self, number: int, **changes: Any) -> None:  # noqa: ANN401 - the factory's
+        """Approve (no changes), deny, revoke or withdraw a version's approval."""
+        status = rollouts.version(number, **changes).status
+        self._put(MODEL_VERSION, SPACE, rollouts.version_name(number), status=status.to_wire())
+
+    def corrupt_bytes(self, number: int) -> None:
+        """Flip a byte of the version's model in the store."""
+        self.corrupt ^= {number}
+        file = self._bundle_folder(self.digest(number)) / "model.onnx"
+        data = bytearray(file.read_bytes())
+        data[0] ^= 1
+        file.write_bytes(data)
+        self.now += timedelta(seconds=3)
+
+    def ask(self, **changes: object) -> None:
+        """Change the spec, as a user; ``version`` pins, ``model`` follows."""
+        wire = self.cluster.objects[self._key()]["spec"]
+        wire = {**wire, **changes}
+        wire = {k: v for k, v in wire.items() if v is not None}
+        spec = ModelDeploymentSpec.model_validate(wire)
+        obj = self.cluster.objects[self._key()]
+        if obj["spec"] != spec.to_wire():
+            obj["spec"] = spec.to_wire()
+            obj["metadata"]["generation"] += 1
+        self.asked = self.spec
+
+    def pin(self, number: int) -> None:
+        self.ask(model=None, modelVersion=rollouts.version_name(number))
+
+    def act(self, action: str, identity: str, **more: str) -> None:
+        text = json.dumps({"id": identity, "action": action, "by": "ada", **more})
+        self.annotate(text)
+
+    def annotate(self, text: str) -> None:
+        metadata = self.cluster.objects[self._key()]["metadata"]
+        metadata["annotations"] = {names.ANNOTATION_ACTION: text}
+
+    def wait(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def run_pods(self) -> None:
+        """Do what the Deployment controller and the kubelet do: Pods as asked, and ready."""
+        for obj in self._of(APPS_DEPLOYMENT):
+            spec, template = obj["spec"], obj["spec"]["template"]
+            number = self.numbers[template["metadata"]["labels"][names.LABEL_MANIFEST]]
+            fails = number in self.refusing or number in self.corrupt
+            wanted = {f"{obj['metadata']['name']}-{i}" for i in range(spec["replicas"])}
+            trust = template["metadata"]["annotations"][ANNOTATION_TRUST]
+            for pod in self._of(POD):
+                if pod["metadata"]["labels"] == template["metadata"]["labels"] and (
+                    pod["metadata"]["name"] not in wanted
+                    or pod["metadata"]["annotations"][ANNOTATION_TRUST] != trust
+                ):
+                    del self.cluster.objects[self.cluster.key_of(pod)]
+            for name in wanted:
+                if not any(each["metadata"]["name"] == name for each in self._of(POD)):
+                    self.cluster.put(_pod(name, template["metadata"], refuses=fails))
+            ready = sum(
+                pod["status"]["conditions"][0]["status"] == "True"
+                for pod in self._of(POD)
+                if pod["metadata"]["labels"] == template["metadata"]["labels"]
+            )
+            obj["status"] = {
+                "observedGeneration": obj["metadata"]["generation"],
+                "replicas": len(wanted),
+                "updatedReplicas": len(wanted),
+                "readyReplicas": ready,
+            }
+        running = {
+            obj["metadata"]["labels"][names.LABEL_MANIFEST] for obj in self._of(APPS_DEPLOYMENT)
+        }
+        for pod in self._of(POD):
+            if pod["metadata"]["labels"][names.LABEL_MANIFEST] not in running:
+                del self.cluster.objects[self.cluster.key_of(pod)]
+
+    def traffic(self, counts: list[int], windows: int = 2) -> None:
+        """Let the Pods that have the traffic report closed windows."""
+        services = self._of(SERVICE)
+        if not services:
+            return
+        label = services[0]["spec"]["selector"][names.LABEL_MANIFEST]
+        digest = next(
+            d for d in map(self.digest, self.numbers.values()) if names.manifest_label(d) == label
+        )
+        self._sequence += 1
+        reports = {
+            pod["metadata"]["name"]: self._report(digest, counts, windows)
+            for pod in self._of(POD)
+            if pod["metadata"]["labels"][names.LABEL_MANIFEST] == label
+        }
+        obj = self.cluster.objects[self._key()]
+        obj.setdefault("status", {}).setdefault("drift", {}).update(reports)
+
+    def _report(self, digest: str, counts: list[int], windows: int) -> Obj:
+        self.wait(1)
+        start = timestamp(self.now)
+        self._windows += windows
+        each = {"rows": WINDOW, "start": start, "end": start, "counts": {"income": counts}}
+        first = self._windows - windows + 1
+        return {
+            "manifestDigest": digest,
+            "bootID": "boot-0001",
+            "sequence": self._sequence,
+            "rows": WINDOW * windows,
+            "counts": {"income": [n * windows for n in counts]},
+            "windows": [{"number": first + i, **each} for i in range(windows)],
+        }
+
+    # -- what is seen -------------------------------------------------------------------------
+
+    @property
+    def spec(self) -> Obj:
+        return dict(self.cluster.objects[self._key()]["spec"])
+
+    @property
+    def status(self) -> ModelDeploymentStatus:
+        return ModelDeploymentStatus.model_validate(
+            self.cluster.objects[self._key()].get("status", {})
+        )
+
+    @property
+    def state(self) -> str:
+        rollout = self.status.rollout
+        return rollout.state.value if rollout else "Idle"
+
+    @property
+    def serving(self) -> int:
+        """The number of the version that the Service selects, 0 for none."""
+        services = self._of(SERVICE)
+        if not services:
+            return 0
+        return self.numbers[services[0]["spec"]["selector"][names.LABEL_MANIFEST]]
+
+    @property
+    def running(self) -> dict[int, int]:
+        """Pods asked for, by version."""
+        return {
+            self.numbers[obj["metadata"]["labels"][names.LABEL_MANIFEST]]: obj["spec"]["replicas"]
+            for obj in self._of(APPS_DEPLOYMENT)
+        }
+
+    @property
+    def templates(self) -> list[Obj]:
+        """The Pod templates; another one restarts Pods."""
+        return [obj["spec"]["template"] for obj in self._of(APPS_DEPLOYMENT)]
+
+    def condition(self, type_: str) -> str:
+        found = self.status.condition(type_)
+        return f"{found.status.value}/{found.reason}" if found else ""
+
+    def message(self, type_: str) -> str:
+        found = self.status.condition(type_)
+        return found.message if found else ""
+
+    def recorded(self, event: str) -> list[str]:
+        return [r.outcome for r in self.ledger.records.values() if r.event == event]
+
+    def digest(self, number: int) -> str:
+        obj = self.cluster.objects[self._key(MODEL_VERSION, rollouts.version_name(number))]
+        return str(obj["spec"]["artifact"]["manifestDigest"])
+
+    def version(self, number: int) -> ModelVersion:
+        key = self._key(MODEL_VERSION, rollouts.version_name(number))
+        return ModelVersion.model_validate(self.cluster.objects[key])
+
+    # -- the promises -------------------------------------------------------------------------
+
+    def _check(self, key: Key) -> None:
+        """Look at what was just written; an assertion here is a broken promise."""
+        obj = self.cluster.objects.get(key)
+        if key == self._key():
+            assert obj is None or obj["spec"] == getattr(self, "asked", obj["spec"])
+        elif obj and obj["kind"] == "Service":
+            self._check_switch(obj)
+        elif obj and obj["kind"] == "Deployment":
+            self._check_workload(obj)
+
+    def _check_switch(self, service: Obj) -> None:
+        label = service["spec"]["selector"][names.LABEL_MANIFEST]
+        if self.switches and self.switches[-1] == label:
+            return
+        number = self.numbers[label]
+        self._must_be_trusted(number, "gets the traffic")
+        workload = next(
+            each
+            for each in self._of(APPS_DEPLOYMENT)
+            if each["metadata"]["labels"][names.LABEL_MANIFEST] == label
+        )
+        asked = self.spec.get("replicas", 1)
+        ready = workload.get("status", {}).get("readyReplicas", 0)
+        assert ready >= asked, f"v{number} gets the traffic with {ready} of {asked} Pods ready"
+        assert asked or self.switches, "the first version gets traffic without any Pod"
+        self.switches.append(label)
+
+    def _check_workload(self, workload: Obj) -> None:
+        label = workload["metadata"]["labels"][names.LABEL_MANIFEST]
+        number, known = self.numbers[label], workload.get("status") is not None
+        active = self._of(SERVICE)
+        serves = active and active[0]["spec"]["selector"][names.LABEL_MANIFEST] == label
+        if not known and not serves:
+            self._must_be_trusted(number, "gets Pods")
+        rollout = self.status.rollout
+        stopped = rollout is not None and rollout.cause == "Stopped"
+        if serves and not stopped:
+            asked = self.spec.get("replicas", 1)
+            assert workload["spec"]["replicas"] == asked, "capacity was taken from what serves"
+
+    def _must_be_trusted(self, number: int, what: str) -> None:
+        version = self.version(number)
+        approved = any(
+            each.accepted and not each.withdrawn and each.decision == "Approved"
+            for each in version.status.approvals
+        )
+        assert approved, f"v{number} {what} without an approval"
+        assert number not in self.corrupt, f"v{number} {what} with bad bytes"
+        for type_ in ("Denied", "Revoked"):
+            assert not version.status.is_true(type_), f"v{number} {what} although {type_}"
+
+    def _check_record(self) -> None:
+        if not self.cluster.objects[self._key()].get("status"):
+            return
+        status = self.status
+        rollbacks = [
+            (r.details["intent"], r.details.get("from"))
+            for r in self.ledger.records.values()
+            if r.event == "rollback" and r.outcome == "completed" and r.reason == "DriftRollback"
+        ]
+        assert len(rollbacks) == len(set(rollbacks)), "drift rolled one intent back twice"
+        assert len(status.history) <= 10
+        if status.active_digest:
+            assert status.history[0].manifest_digest == status.active_digest
+            assert sum(each.to is None for each in status.history) == 1
+
+    # -- details ------------------------------------------------------------------------------
+
+    def _of(self, kind: Kind) -> list[Obj]:
+        prefix = kind.kind + kind.api_version
+        return [obj for key, obj in list(self.cluster.objects.items()) if key[0] == prefix]
+
+    def _key(self, kind: Kind = MODEL_DEPLOYMENT, name: str = NAME) -> Key:
+        return (kind.kind + kind.api_version, SPACE if kind.namespaced else "", name)
+
+    def _put(self, kind: Kind, namespace: str, name: str, **parts: Obj) -> None:
+        key = (kind.kind + kind.api_version, namespace, name)
+        if key in self.cluster.objects:
+            self.cluster.objects[key].update(parts)
+        else:
+            self.cluster.put({**_obj(kind, namespace, name), **parts})
+
+    def _bundle_folder(self, digest: str) -> Path:
+        return self.folder / names.model_prefix(SPACE, MODEL, digest)
+
+    def delete_trust(self) -> None:
+        """Delete every trust ConfigMap, as an administrator could."""
+        for obj in self._of(CONFIG_MAP):
+            if "-trust-" in obj["metadata"]["name"]:
+                del self.cluster.objects[self.cluster.key_of(obj)]
+
+
+def _obj(kind: Kind, namespace: str, name: str) -> Obj:
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
+
+
+def _pod(name: str, template: Obj, *, refuses: bool) -> Obj:
+    ended = {"exitCode": 10, "message": "The file 'model.onnx' is not the one that was sealed."}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": SPACE, **template},
+        "status": {
+            "conditions": [{"type": "Ready", "status": "False" if refuses else "True"}],
+            "containerStatuses": [
+                {"state": {}, "lastState": {"terminated": ended} if refuses else {}}
+            ],
+        },
+    }
