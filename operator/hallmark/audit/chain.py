@@ -1,0 +1,112 @@
+"""The chain's rules: what makes lines a log that nobody changed. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import ValidationError
+
+from hallmark.audit.head import Head, is_signed_by
+from hallmark.audit.record import FIRST_PREVIOUS, AuditRecord
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a log file, without its end."""
+
+    file: str
+    number: int
+    data: bytes
+    """At most what a record may have."""
+
+    @property
+    def where(self) -> str:
+        """Where a person finds it."""
+        return f"{self.file}, line {self.number}"
+
+
+class Chain:
+    """Follows a log record by record, and keeps what is wrong with it as sentences."""
+
+    def __init__(self, head: Head | None = None) -> None:
+        """Begin before the first record; the record that ``head`` names is held against it."""
+        self.seq = 0
+        self.hash = FIRST_PREVIOUS
+        self.problems: list[str] = []
+        self._decisions: set[bytes] = set()
+        self._head = head
+        self._head_seen = False
+
+    def follow(self, lines: Iterable[Line]) -> Iterator[AuditRecord]:
+        """Yield each record that can be read, and note each break of the chain."""
+        for line in lines:
+            record = self._read(line)
+            if record is not None:
+                self._link(line, record)
+                yield record
+
+    def has(self, decision_id: str) -> bool:
+        """Tell whether a record of that decision was seen."""
+        return _short(decision_id) in self._decisions
+
+    def add(self, record: AuditRecord) -> None:
+        """Make ``record`` the last one."""
+        self._decisions.add(_short(record.decision_id))
+        self.seq, self.hash = record.seq, record.hash
+
+    def finish(self, public_key: ec.EllipticCurvePublicKey | None) -> None:
+        """Hold the end of the log against its head, and the head against the audit key."""
+        head = self._head
+        if head is None:
+            if self.seq and public_key:
+                self.problems.append("The signed head is missing: a cut could not be found.")
+            return
+        if public_key and not is_signed_by(head, public_key):
+            self.problems.append(
+                f"The head was not signed by the given audit key; it names the key {head.key_id}."
+            )
+        if not self._head_seen:
+            self.problems.append(
+                f"The head names record {head.seq} with {head.hash}, but the log, which ends with "
+                f"record {self.seq}, does not hold it: records were cut off or rewritten."
+            )
+
+    def _read(self, line: Line) -> AuditRecord | None:
+        try:
+            record = AuditRecord.model_validate_json(line.data)
+            whole = record.to_bytes() == line.data
+        except (ValidationError, ValueError):
+            whole = False
+        if whole:
+            return record
+        self.problems.append(f"{line.where}: it is not a record in canonical form.")
+        return None
+
+    def _link(self, line: Line, record: AuditRecord) -> None:
+        if record.computed_hash() != record.hash:
+            self.problems.append(f"{line.where}: record {record.seq} was edited after its hash.")
+        if record.seq != self.seq + 1:
+            self.problems.append(
+                f"{line.where}: expected record {self.seq + 1}, found record {record.seq}: "
+                "records were removed, repeated or put in another order."
+            )
+        elif record.prev != self.hash:
+            self.problems.append(
+                f"{line.where}: record {record.seq} does not follow the record before it."
+            )
+        if self.has(record.decision_id):
+            self.problems.append(
+                f"{line.where}: record {record.seq} repeats a decision that stands in the log."
+            )
+        self.add(record)
+        head = self._head
+        if head and (record.seq, record.hash) == (head.seq, head.hash):
+            self._head_seen = True
+
+
+def _short(decision_id: str) -> bytes:
+    """Return 16 bytes that stand for an id: a log has many, and all are kept in memory."""
+    return hashlib.blake2b(decision_id.encode(), digest_size=16).digest()

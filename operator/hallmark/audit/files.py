@@ -1,0 +1,111 @@
+"""The files of a log: the current one, rotated ones beside it, its head, and torn bytes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from pydantic import ValidationError
+
+from hallmark.audit.chain import Line
+from hallmark.audit.head import Head
+from hallmark.audit.record import MAX_LINE
+
+Sync = Callable[[int], None]
+"""Writes a descriptor's data to the disk before it returns, as ``os.fsync`` does."""
+
+_SEQ_DIGITS = 12
+
+
+def rotated_name(log: Path, first_seq: int) -> Path:
+    """Return the name of a full file: the log's, with the number of its first record."""
+    return log.with_name(f"{log.name}.{first_seq:0{_SEQ_DIGITS}d}")
+
+
+def log_files(log: Path) -> list[Path]:
+    """Return the log's files in the order of their records; the current one is the last."""
+    pattern = re.compile(re.escape(log.name) + rf"\.[0-9]{{{_SEQ_DIGITS}}}")
+    rotated = (p for p in log.parent.glob(f"{log.name}.*") if pattern.fullmatch(p.name))
+    return [*sorted(rotated), *([log] if log.exists() else [])]
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """Yield a file's lines; one without an end, or too long, comes as it is and is no record."""
+    with path.open("rb") as file:
+        yield from lines_of(file, path.name)
+
+
+def lines_of(file: BinaryIO, name: str) -> Iterator[Line]:
+    """Yield an open file's lines, as ``read_lines`` does."""
+    number = 0
+    while data := file.readline(MAX_LINE + 1):
+        number += 1
+        whole = data.endswith(b"\n")
+        yield Line(name, number, data[:-1] if whole else data + b" (unfinished)")
+
+
+@contextmanager
+def opened(log: Path) -> Iterator[list[tuple[str, BinaryIO]]]:
+    """Open all of the log's files as they stood at one moment, though it may rotate meanwhile."""
+    while True:
+        with ExitStack() as stack:
+            names = log_files(log)
+            try:
+                files = [stack.enter_context(each.open("rb")) for each in names]
+            except FileNotFoundError:
+                continue
+            if log_files(log) == names:
+                yield [(each.name, file) for each, file in zip(names, files, strict=True)]
+                return
+
+
+def head_path(log: Path) -> Path:
+    """Return where the log's signed head is."""
+    return log.with_name(f"{log.name}.head")
+
+
+def read_head(log: Path) -> Head | str | None:
+    """Return the log's head; None if there is none; a sentence if it cannot be read."""
+    path = head_path(log)
+    try:
+        data = path.read_bytes()
+        head = Head.model_validate_json(data)
+    except FileNotFoundError:
+        return None
+    except (ValidationError, ValueError):
+        return f"{path.name}: it is not a signed head."
+    return head if head.to_bytes() == data else f"{path.name}: it is not in canonical form."
+
+
+def replace_file(path: Path, data: bytes, sync: Sync) -> None:
+    """Write a file whole or not at all; after a crash it is this one or the one before."""
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        sync(file.fileno())
+    partial.replace(path)
+
+
+def sync_folder(folder: Path, sync: Sync) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def torn_tail(path: Path) -> tuple[int, bytes]:
+    """Return where a file's whole lines end, and the bytes after that."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = max(0, size - MAX_LINE - 1)
+        file.seek(start)
+        tail = file.read()
+    end = tail.rfind(b"\n") + 1
+    return start + end, tail[end:]

@@ -1,0 +1,286 @@
+"""The writer: durable before it answers, once for each decision, whole after any crash."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from hallmark.audit import AuditLog
+from hallmark.audit.files import log_files
+from hallmark.audit.verify import verify_log
+from hallmark.errors import ArtifactError, ConfigurationError, IntegrityError
+from tests.unit.audit.factories import KEY, PUBLIC, Decided, open_log, write_log
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "logs" / "secure_mlops.log"
+
+
+def decisions(path: Path) -> list[str]:
+    return [
+        json.loads(line)["decisionId"]
+        for file in log_files(path)
+        for line in file.read_text().splitlines()
+    ]
+
+
+def expect_whole(path: Path, records: int) -> None:
+    verdict = verify_log(path, PUBLIC)
+    assert verdict.problems == ()
+    assert (verdict.ok, verdict.records) == (True, records)
+
+
+def test_a_record_holds_the_decision_and_names_the_one_before(path: Path) -> None:
+    log = open_log(path)
+    first = log.append(Decided("a"))
+    second = log.append(Decided("b", actor="ada"))
+    assert first is not None
+    assert second is not None
+    assert second.prev == first.hash
+    wire = json.loads(path.read_text().splitlines()[1])
+    assert wire["actor"] == "ada"
+    assert wire["details"] == {"manifestDigest": "sha256:ab"}
+    assert wire["time"] == "2026-06-01T12:00:00.000000Z"
+    log.close()
+    expect_whole(path, 2)
+
+
+def test_a_decision_is_written_once_also_after_a_restart_and_a_rotation(path: Path) -> None:
+    write_log(path, 8, rotate_at=1000)
+    assert len(log_files(path)) > 2
+    log = open_log(path, rotate_at=1000)
+    assert log.append(Decided("decision-0", message="again")) is None
+    assert log.append(Decided("decision-8")) is not None
+    assert log.append(Decided("decision-8")) is None
+    log.close()
+    assert decisions(path) == [f"decision-{number}" for number in range(9)]
+    expect_whole(path, 9)
+
+
+def test_it_is_on_the_disk_before_append_returns(path: Path) -> None:
+    synced: list[int] = []
+
+    def sync(descriptor: int) -> None:
+        os.fsync(descriptor)
+        synced.append(os.fstat(descriptor).st_ino)
+
+    log = open_log(path, sync=sync)
+    synced.clear()
+    log.append(Decided("a"))
+    assert synced[0] == path.stat().st_ino
+    log.close()
+
+
+def test_many_tasks_at_once_write_one_chain(path: Path) -> None:
+    log = open_log(path, rotate_at=4000)
+
+    async def write_all() -> None:
+        ids = [f"d{number % 40}" for number in range(80)]
+        await asyncio.gather(*(asyncio.to_thread(log.append, Decided(each)) for each in ids))
+
+    asyncio.run(write_all())
+    log.close()
+    assert sorted(decisions(path)) == sorted(f"d{number}" for number in range(40))
+    expect_whole(path, 40)
+
+
+def test_it_verifies_while_it_is_written_and_rotated(path: Path) -> None:
+    log = open_log(path, rotate_at=2000)
+    log.append(Decided("first"))
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(lambda: [log.append(Decided(f"d{i}")) for i in range(60)])
+        verdicts = [verify_log(path, PUBLIC)]
+        while not done.done():
+            verdicts.append(verify_log(path, PUBLIC))
+    log.close()
+    assert [each.problems for each in verdicts if not each.ok] == []
+    expect_whole(path, 61)
+
+
+def test_texts_are_bounded_and_on_one_line(path: Path) -> None:
+    log = open_log(path)
+    details = {f"k{number}" * 40: "\U0001f512" * 900 for number in range(50)}
+    record = log.append(Decided("x" * 900, message="a\n\ud800" + "b" * 5000, details=details))
+    assert log.append(Decided("x" * 900)) is None
+    log.close()
+    assert record is not None
+    assert len(record.message) == 1024
+    assert record.message.startswith("a??b")
+    assert len(path.read_bytes()) < 64 * 1024
+    expect_whole(path, 1)
+
+
+def test_a_second_writer_is_refused(path: Path) -> None:
+    log = open_log(path)
+    with pytest.raises(ConfigurationError, match="Another process writes"):
+        open_log(path)
+    log.close()
+    open_log(path).close()
+
+
+TORN: dict[str, Callable[[bytes], bytes]] = {
+    "half a record": lambda line: line[: len(line) // 2],
+    "a record without its line end": lambda line: line[:-1],
+    "zeros, as some file systems leave": lambda line: bytes(40),
+    "bytes that are no text": lambda line: b"\xff\xfe",
+}
+
+
+@pytest.mark.parametrize("tear", TORN.values(), ids=TORN.keys())
+def test_an_unfinished_record_is_set_aside_and_said(
+    path: Path, tear: Callable[[bytes], bytes]
+) -> None:
+    write_log(path, 3)
+    torn = tear(path.read_bytes().splitlines(keepends=True)[-1])
+    with path.open("ab") as file:
+        file.write(torn)
+    assert not verify_log(path, PUBLIC).ok
+    for _ in range(2):
+        log = open_log(path)
+        log.append(Decided("decision-3"))
+        log.close()
+    (aside,) = path.parent.glob("*.torn-*")
+    assert aside.read_bytes() == torn
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [each["event"] for each in records] == ["promote"] * 3 + ["recover", "promote"]
+    assert aside.name in records[3]["message"]
+    expect_whole(path, 5)
+
+
+def test_bytes_that_were_set_aside_before_a_crash_are_still_said(path: Path) -> None:
+    write_log(path, 1)
+    path.with_name(f"{path.name}.torn-0123456789ab").write_bytes(b"torn")
+    open_log(path).close()
+    assert decisions(path) == ["decision-0", "recover/0123456789ab"]
+
+
+def test_a_rotation_that_came_half_way_is_completed(path: Path) -> None:
+    write_log(path, 2)
+    path.rename(path.with_name(f"{path.name}.000000000001"))
+    log = open_log(path)
+    log.append(Decided("decision-2"))
+    log.close()
+    assert decisions(path) == ["decision-0", "decision-1", "decision-2"]
+    expect_whole(path, 3)
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_a_decision_that_cannot_be_written_does_not_take_effect(path: Path, at: int) -> None:
+    broken = [False]
+    calls = [0]
+
+    def sync(descriptor: int) -> None:
+        calls[0] += 1
+        if broken[0] and calls[0] > at:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        os.fsync(descriptor)
+
+    log = open_log(path, sync=sync, rotate_at=1000)
+    log.append(Decided("a"))
+    broken[0], calls[0] = True, 0
+
+    def append_all() -> None:
+        for number in range(9):
+            log.append(Decided(f"b{number}"))
+
+    with pytest.raises(ArtifactError, match="No space left on device"):
+        append_all()
+    broken[0] = False
+    append_all()
+    log.close()
+    assert decisions(path) == ["a", *(f"b{number}" for number in range(9))]
+    expect_whole(path, 10)
+
+
+def test_it_never_writes_after_a_strangers_bytes_or_into_a_lost_file(path: Path) -> None:
+    log = open_log(path)
+    log.append(Decided("a"))
+    with path.open("ab") as file:
+        file.write(b"stranger\n")
+    with pytest.raises(IntegrityError, match="was changed or replaced"):
+        log.append(Decided("b"))
+    path.rename(path.with_name("elsewhere"))
+    path.write_bytes(b"")
+    with pytest.raises(IntegrityError, match="was changed or replaced"):
+        log.append(Decided("b"))
+    log.close()
+
+
+def test_a_log_that_was_cut_or_edited_is_not_continued(path: Path) -> None:
+    write_log(path, 3)
+    whole = path.read_bytes()
+    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]))
+    with pytest.raises(IntegrityError, match="cut off or rewritten"):
+        open_log(path)
+    path.write_bytes(whole.replace(b"Version 2", b"Version 3"))
+    with pytest.raises(IntegrityError, match="was edited after its hash"):
+        open_log(path)
+    path.write_bytes(whole)
+    open_log(path).close()
+
+
+def test_a_new_audit_key_continues_the_log(path: Path) -> None:
+    write_log(path, 1)
+    other = ec.generate_private_key(ec.SECP256R1())
+    log = open_log(path, key=other)
+    log.append(Decided("b"))
+    log.close()
+    verdict = verify_log(path, PUBLIC)
+    assert "not signed by the given audit key" in verdict.problems[0]
+
+
+def test_it_opens_with_the_key_in_a_file(path: Path, tmp_path: Path) -> None:
+    key_file = tmp_path / "private.pem"
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        AuditLog.open(path, key_file)
+    key_file.write_bytes(b"no key")
+    with pytest.raises(ConfigurationError, match="Expected the audit key"):
+        AuditLog.open(path, key_file)
+    key_file.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    log = AuditLog.open(path, key_file)
+    log.append(Decided("a"))
+    log.close()
+    expect_whole(path, 1)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from tests.unit.audit.factories import Decided
+from hallmark.audit import AuditLog
+log = AuditLog.open(Path(sys.argv[1]), Path(sys.argv[2]))
+for number in range(100_000):
+    log.append(Decided(f"{sys.argv[3]}-{number}"))
+    sys.stdout.write(f"{sys.argv[3]}-{number}\\n")
+    sys.stdout.flush()
+"""
+
+
+def test_after_sigkill_every_acknowledged_decision_is_there(path: Path, tmp_path: Path) -> None:
+    key_file = tmp_path / "private.pem"
+    key_file.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    acknowledged: list[str] = []
+    for turn in ("a", "b", "c"):
+        command = [sys.executable, "-c", WRITER, str(path), str(key_file), turn]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            acknowledged += [writer.stdout.readline().strip() for _ in range(20)]
+            writer.send_signal(signal.SIGKILL)
+            acknowledged += writer.stdout.read().split()
+    open_log(path).close()
+    written = decisions(path)
+    assert set(acknowledged) <= set(written)
+    expect_whole(path, len(written))
