@@ -293,7 +293,10 @@ class DownloadURLs(FileModel):
 
 
 class TrainStage(StrEnum):
-    """How far a training Job came: the outcome names the stage that refused."""
+    """How far a training Job came: the outcome names the stage that refused.
+
+    The personal-data guard sees the rows first: a refusal at PII says nothing on the schema.
+    """
 
     SOURCE = "Source"
     FINGERPRINT = "Fingerprint"
