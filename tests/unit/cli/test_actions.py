@@ -1,0 +1,46 @@
+import json
+
+import pytest
+
+from hallmark.api.model_deployment import Action, ActionName
+from hallmark.cli.actions import action_text
+from hallmark.errors import ConfigurationError
+
+
+def test_the_text_is_canonical_and_reads_back() -> None:
+    text = action_text(ActionName.ROLLBACK, "1", "otto", "Zu viele Absagen.", "loan-v1")
+
+    assert text == (
+        '{"action":"rollback","by":"otto","id":"1","reason":"Zu viele Absagen.","target":"loan-v1"}'
+    )
+    assert Action.model_validate(json.loads(text)).target == "loan-v1"
+
+
+def test_no_target_stands_where_none_was_given() -> None:
+    assert "target" not in json.loads(action_text(ActionName.PAUSE, "1", "otto", "", None))
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"reason": 'He said "no".'}, "--reason: expected one line"),
+        ({"reason": "a\\b"}, "--reason: expected one line"),
+        ({"reason": "a\nb"}, "--reason: expected one line"),
+        ({"target": '"'}, "--target: expected one line"),
+        ({"user": 'o"tto'}, "your name: expected one line"),
+        ({"reason": "x" * 257}, "reason: String should have at most 256 characters"),
+    ],
+    ids=[
+        "a quote in the reason",
+        "a backslash in the reason",
+        "two lines in the reason",
+        "a quote in the target",
+        "a quote in the name",
+        "a reason that is too long",
+    ],
+)
+def test_what_admission_could_not_read_is_refused(changes: dict[str, str], found: str) -> None:
+    whole = {"identity": "1", "user": "otto", "reason": "", "target": None, **changes}
+
+    with pytest.raises(ConfigurationError, match=found):
+        action_text(ActionName.ROLLBACK, **whole)  # type: ignore[arg-type]

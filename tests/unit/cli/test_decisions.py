@@ -1,0 +1,113 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from hallmark.api.model_approval import Decision, ModelApproval
+from hallmark.api.model_version import ModelVersion
+from hallmark.cli.decisions import model_approval, not_after, read_version
+from hallmark.errors import ConfigurationError
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def digest(character: str) -> str:
+    return "sha256:" + character * 64
+
+
+def version() -> ModelVersion:
+    return read_version(
+        {
+            "apiVersion": "hallmark.dev/v1alpha1",
+            "kind": "ModelVersion",
+            "metadata": {"name": "loan-v1", "namespace": "credit", "uid": "u-1"},
+            "spec": {
+                "model": "loan",
+                "version": 1,
+                "trainingRun": {"name": "loan-v1", "uid": "r-1", "specDigest": digest("0")},
+                "requestedBy": {"name": "alice", "authenticated": True},
+                "artifact": {
+                    "uri": "s3://hallmark/models/x/",
+                    "manifestDigest": digest("a"),
+                    "size": 1,
+                },
+                "datasetFingerprint": digest("1"),
+                "gateReportDigest": digest("b"),
+                "sbomDigest": digest("c"),
+                "baselineDigest": digest("d"),
+                "bundle": "{}",
+            },
+        }
+    )
+
+
+def decide(decision: Decision = Decision.APPROVED, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
+    whole = {"approver": "rita", "reason": "Read.", "targets": [], "end": None, **changes}
+    return model_approval(version(), decision, **whole)
+
+
+def test_an_approval_names_the_uid_and_the_digests_of_the_version() -> None:
+    made = ModelApproval.model_validate(decide())
+
+    assert made.spec.model_version.uid == "u-1"
+    assert made.spec.manifest_digest == digest("a")
+    assert made.spec.gate_report_digest == digest("b")
+    assert made.spec.sbom_digest == digest("c")
+    assert made.metadata.namespace == "credit"
+
+
+def test_the_same_decision_has_the_same_name_and_another_has_another() -> None:
+    first = decide()["metadata"]["name"]
+
+    assert decide(reason="Read again.")["metadata"]["name"] == first
+    others = [
+        decide(Decision.DENIED),
+        decide(approver="rob"),
+        decide(targets=["loan"]),
+        decide(end="2027-01-01T00:00:00Z"),
+    ]
+    assert len({first, *(each["metadata"]["name"] for each in others)}) == 5
+
+
+def test_a_denial_has_no_targets() -> None:
+    assert "targets" not in decide(Decision.DENIED)["spec"]
+
+
+def test_an_empty_reason_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"reason: .*at least 1 character"):
+        decide(reason="")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("720h", "2026-03-02T12:00:00.000000Z"),
+        ("1h30m", "2026-01-31T13:30:00.000000Z"),
+        ("2027-01-31T00:00:00Z", "2027-01-31T00:00:00.000000Z"),
+        ("2027-01-31T01:00:00+01:00", "2027-01-31T00:00:00.000000Z"),
+    ],
+    ids=["a duration in hours", "a mixed duration", "a moment", "a moment in another zone"],
+)
+def test_an_end_is(text: str, expected: str) -> None:
+    assert not_after(text, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("tomorrow", "expected a moment such as"),
+        ("", "expected a moment such as"),
+        ("2026-01-31T12:00:00Z", "has passed"),
+        ("0s", "has passed"),
+        ("999999h" * 100, "expected a moment such as"),
+    ],
+    ids=["a word", "nothing", "now", "no time at all", "beyond the calendar"],
+)
+def test_an_end_is_not(text: str, found: str) -> None:
+    with pytest.raises(ConfigurationError, match=found):
+        not_after(text, NOW)
+
+
+def test_a_version_of_another_form_is_refused_with_its_name() -> None:
+    with pytest.raises(ConfigurationError, match="ModelVersion loan-v9 has a form"):
+        read_version({"metadata": {"name": "loan-v9"}, "spec": {}})
