@@ -1,0 +1,207 @@
+"""The operator killed at each write, and anything that may happen in between, in any order."""
+
+# ruff: noqa: D102 - rules say by their names what happens
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tests.unit.controllers.deployment_world import CALM, SHIFTED, World
+from tests.unit.controllers.test_deployment import with_two_versions
+
+MOST_WRITES = 18
+"""No reconcile writes more often."""
+
+
+@pytest.mark.parametrize("write", range(1, MOST_WRITES))
+def test_a_rollout_cut_at_a_write_is_completed(tmp_path: Path, write: int) -> None:
+    world = World(tmp_path)
+    world.seal(1)
+    world.settle()
+    world.wait(11)
+    world.settle()
+    world.seal(2)
+    cut_each_state(world, write)
+    assert (world.serving, world.state) == (2, "Promoted")
+    assert world.recorded("promote") == ["promoted", "stable", "promoted"]
+    assert [each.version for each in world.status.history] == ["credit-v2", "credit-v1"]
+
+
+@pytest.mark.parametrize("warm", [True, False], ids=["to warm Pods", "to Pods that must start"])
+@pytest.mark.parametrize("write", range(1, MOST_WRITES))
+def test_a_rollback_cut_at_a_write_is_completed(tmp_path: Path, write: int, *, warm: bool) -> None:
+    world = with_two_versions(World(tmp_path))
+    if not warm:
+        world.wait(60)
+        world.settle()
+    world.traffic(SHIFTED)
+    cut_each_state(world, write)
+    assert (world.serving, world.state) == (1, "Stable")
+    assert world.recorded("rollback") == ["started", "completed"]
+    assert world.recorded("drift") == ["detected"]
+    world.traffic(SHIFTED)
+    cut_each_state(world, write)
+    assert world.serving == 1
+
+
+def cut_each_state(world: World, write: int) -> None:
+    """Let every other reconcile be cut at that write, until nothing changes."""
+    for _ in range(6):
+        world.reconcile(die_at=write)
+        world.reconcile()
+        world.run_pods()
+    world.settle()
+
+
+def test_a_recorded_rollback_is_completed_to_the_same_target(tmp_path: Path) -> None:
+    world = with_two_versions(World(tmp_path))
+    world.seal(3)
+    world.settle()
+    world.wait(11)
+    world.settle()
+    world.traffic(SHIFTED)
+    while world.state != "RollingBack":
+        world.reconcile(die_at=1)
+    assert world.status.rollout is not None
+    assert world.status.rollout.model_version == "credit-v2"
+    world.traffic(CALM)
+    world.ask(drift={"threshold": "5", "window": 100})
+    world.reconcile()
+    assert world.serving == 2
+
+
+class Deployments(RuleBasedStateMachine):
+    """Everything that people, Pods, time and crashes may do; ``World`` checks the promises."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="hallmark-world-"))
+        self.world = World(self.folder)
+        self.sealed = 0
+        self.actions = 0
+        self.judged: set[int] = set()
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.folder)
+
+    @precondition(lambda self: self.sealed < 4)
+    @rule(approved=st.booleans())
+    def seal(self, *, approved: bool) -> None:
+        self.sealed += 1
+        self.world.seal(self.sealed, approved=approved)
+
+    @precondition(lambda self: self.sealed)
+    @rule(data=st.data(), what=st.sampled_from(["approve", "withdraw", "deny", "revoke"]))
+    def judge(self, data: st.DataObject, what: str) -> None:
+        number = data.draw(st.integers(1, self.sealed))
+        if number in self.judged:
+            return
+        if what in {"deny", "revoke"}:
+            self.judged.add(number)
+        changes: dict[str, dict[str, object]] = {
+            "approve": {},
+            "withdraw": {"approvals": ()},
+            "deny": {"denied": True},
+            "revoke": {"revoked": True},
+        }
+        self.world.judge(number, **changes[what])
+
+    @precondition(lambda self: self.sealed)
+    @rule(data=st.data())
+    def flip_or_restore_a_byte(self, data: st.DataObject) -> None:
+        self.world.corrupt_bytes(data.draw(st.integers(1, self.sealed)))
+
+    @precondition(lambda self: self.sealed)
+    @rule(data=st.data())
+    def pin(self, data: st.DataObject) -> None:
+        self.world.pin(data.draw(st.integers(1, self.sealed)))
+
+    @rule()
+    def follow(self) -> None:
+        self.world.ask(model="credit", modelVersion=None)
+
+    @rule(replicas=st.integers(0, 2))
+    def scale(self, replicas: int) -> None:
+        self.world.ask(replicas=replicas)
+
+    @rule(suspend=st.booleans())
+    def suspend(self, *, suspend: bool) -> None:
+        self.world.ask(suspend=suspend)
+
+    @rule(threshold=st.sampled_from(["0.2", "0.3"]))
+    def tune(self, threshold: str) -> None:
+        self.world.ask(drift={"threshold": threshold, "window": 100})
+
+    @rule(
+        no_target=st.sampled_from(["Hold", "Stop"]),
+        revocation=st.sampled_from(["Block", "Rollback", "Stop"]),
+    )
+    def change_the_policy(self, no_target: str, revocation: str) -> None:
+        self.world.set_policy(onNoTarget=no_target, onRevocation=revocation)
+
+    @rule(
+        action=st.sampled_from(["rollback", "acknowledge", "promote", "pause", "resume", "abort"])
+    )
+    def act(self, action: str) -> None:
+        self.actions += 1
+        self.world.act(action, str(self.actions))
+
+    @rule(seconds=st.sampled_from([1, 11, 31, 61]))
+    def wait(self, seconds: int) -> None:
+        self.world.wait(seconds)
+
+    @rule(shifted=st.booleans())
+    def traffic(self, *, shifted: bool) -> None:
+        self.world.traffic(SHIFTED if shifted else CALM)
+
+    @rule()
+    def run_pods(self) -> None:
+        self.world.run_pods()
+
+    @rule()
+    def lose_the_trust(self) -> None:
+        self.world.delete_trust()
+
+    @rule(die_at=st.integers(1, 12))
+    def reconcile_and_die(self, die_at: int) -> None:
+        self.world.reconcile(die_at)
+
+    @rule(times=st.integers(1, 4))
+    def reconcile(self, times: int) -> None:
+        for _ in range(times):
+            self.world.reconcile()
+
+    @rule()
+    def settle(self) -> None:
+        self.world.settle()
+        self.must_be_consistent()
+
+    def must_be_consistent(self) -> None:
+        """At rest, what is on record is what is in the cluster."""
+        world, status = self.world, self.world.status
+        active = status.active_model_version
+        assert world.serving == (int(active.removeprefix("credit-v")) if active else 0)
+        if status.rollout and status.rollout.state in {"AwaitingApproval", "Verifying"}:
+            assert status.rollout.model_version not in {f"credit-v{n}" for n in world.running} or (
+                world.status.active_digest == status.rollout.manifest_digest
+                or world.status.rollout.model_version in {h.version for h in status.history}
+            )
+
+    @invariant()
+    def the_spec_is_never_written(self) -> None:
+        assert self.world.spec == self.world.asked
+
+
+TestDeployments = Deployments.TestCase
+TestDeployments.settings = settings(
+    max_examples=25,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
