@@ -74,20 +74,21 @@ def endpoints(serving: Serving) -> APIRouter:
 
     model = "/v2/models/{name}"
     version = model + "/versions/{version}"
+    # Routes are tried in order: what is asked most stands first.
     routes: list[tuple[str, str, Handler, str]] = [
+        ("POST", "/predict", on_model(predict), "Predict from rows of named features."),
         ("GET", "/healthz", live, "Whether the process lives."),
         ("GET", "/readyz", ready, "Whether a verified model serves; else why not."),
         ("GET", "/metrics", metrics, "Metrics for Prometheus."),
-        ("POST", "/predict", on_model(predict), "Predict from rows of named features."),
         ("GET", "/v2", server, "Server metadata."),
         ("GET", "/v2/health/live", live, "Whether the process lives."),
         ("GET", "/v2/health/ready", ready, "Whether a verified model serves; else why not."),
     ]
     for path in (model, version):
         routes += [
+            ("POST", path + "/infer", on_model(infer), "Predict from tensors."),
             ("GET", path, on_model(metadata), "Model metadata."),
             ("GET", path + "/ready", on_model(model_ready), "Whether the model serves."),
-            ("POST", path + "/infer", on_model(infer), "Predict from tensors."),
         ]
     for verb, path, handler, summary in routes:
         router.add_api_route(path, handler, methods=[verb], summary=summary)

@@ -32,7 +32,7 @@ class _NumberBins:
     name: str
     column: int
     bins: int
-    edges: Rows
+    edges: NDArray[np.float64]
 
     def place(self, values: Rows, null: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Return each value's bin, shape (rows,)."""
@@ -73,9 +73,8 @@ def _bins(feature: BaselineFeature, schema: ServedSchema) -> _NumberBins | _Cate
     if feature.edges is None:
         served = schema.features[column].categories or feature.categories or []
         return _category_bins(feature, column, served)
-    # Rows are float32, so the edges must be: 0.1 as float32 lies above 0.1 as float64, and
-    # quantile edges are values of the data, which would then all move up by one bin.
-    edges = np.asarray(feature.edges, dtype=np.float32)
+    # Not rounded to float32: a row's value is compared as exactly as training compared it.
+    edges = np.asarray(feature.edges, dtype=np.float64)
     if not np.all(edges[:-1] <= edges[1:]):
         raise ValueError(f"The edges of the baseline's feature '{feature.name}' must ascend.")
     return _NumberBins(feature.name, column, len(feature.counts), edges)

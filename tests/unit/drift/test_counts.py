@@ -11,7 +11,7 @@ from hallmark.api.training_run import FeatureType
 from hallmark.drift.counts import BinCounter, watched
 from tests.unit.drift import factories
 
-EDGES = [-1.0, 0.1, 0.1, 2.5]
+EDGES = [-1.0, 0.25, 0.25, 2.5]
 
 
 def number_feature(**changes: object) -> BaselineFeature:
@@ -48,8 +48,8 @@ def count(feature: BaselineFeature, served: ServedFeature, values: list[float]) 
     [
         pytest.param(-math.inf, 0, id="minus infinity falls into the first bin, which is open"),
         pytest.param(-1.0, 0, id="a value on an edge falls below it"),
-        pytest.param(0.1, 1, id="a decimal on its own edge is not moved by float32"),
-        pytest.param(0.11, 3, id="a value above a doubled edge passes the empty bin"),
+        pytest.param(0.25, 1, id="a value on a doubled edge falls below it too"),
+        pytest.param(0.26, 3, id="a value above a doubled edge passes the empty bin"),
         pytest.param(2.5, 3, id="the last edge belongs to the bin below"),
         pytest.param(2.6, 4, id="above the last edge is the last bin of numbers"),
         pytest.param(math.inf, 4, id="infinity falls into the last bin, which is open"),
@@ -91,7 +91,7 @@ def test_every_row_is_counted_once_however_the_rows_are_cut(values: list[float],
 
 @given(st.lists(st.floats(width=32), min_size=1, max_size=50))
 def test_bins_are_those_of_the_plain_definition(values: list[float]) -> None:
-    edges = np.asarray(EDGES, dtype=np.float32)
+    edges = np.asarray(EDGES)
     expected = [0] * 6
     for value in np.asarray(values, dtype=np.float32):
         expected[5 if np.isnan(value) else int(np.sum(value > edges))] += 1
@@ -109,6 +109,22 @@ def test_bins_are_those_of_the_plain_definition(values: list[float]) -> None:
 def test_a_baseline_that_does_not_fit_is_refused(feature: BaselineFeature, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         BinCounter([feature], schema_of(NUMBER))
+
+
+def test_a_value_is_not_rounded_onto_an_edge_between_its_neighbours() -> None:
+    low = np.float32(1.0)
+    high = np.nextafter(low, np.float32(2))
+    middle = (float(low) + float(high)) / 2
+    feature = number_feature(edges=[middle], counts=[1, 1, 0])
+    assert count(feature, NUMBER, [float(low), float(high)]) == [1, 1, 0]
+    above = np.nextafter(high, np.float32(2))
+    feature = number_feature(edges=[(float(high) + float(above)) / 2], counts=[1, 1, 0])
+    assert count(feature, NUMBER, [float(high), float(above)]) == [1, 1, 0]
+
+
+def test_a_feature_that_never_varied_has_one_bin_and_nulls() -> None:
+    feature = number_feature(edges=[], counts=[1, 0])
+    assert count(feature, NUMBER, [-5.0, 7.0, math.nan]) == [2, 1]
 
 
 def test_named_features_alone_are_watched_and_all_if_none_is_named() -> None:
