@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -26,17 +27,27 @@ CRD = Kind(
 
 @pytest.fixture(scope="session")
 def kubeconfig() -> str:
-    """Return the administrator's kubeconfig of a running control plane."""
-    return str(Cluster("integration").up(control_plane_only=True).kubeconfig)
+    """Return the administrator's kubeconfig of an API server that serves the five kinds."""
+    made = str(Cluster("integration").up(control_plane_only=True).kubeconfig)
+    asyncio.run(_install_crds(made))
+    return made
+
+
+@asynccontextmanager
+async def connected(kubeconfig: str) -> AsyncIterator[ApiCluster]:
+    """Yield a client until the block ends."""
+    client = await ApiCluster.connect(kubeconfig)
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 @pytest.fixture
 async def api(kubeconfig: str) -> AsyncIterator[ApiCluster]:
-    """Yield a client of an API server that serves the five kinds."""
-    client = await ApiCluster.connect(kubeconfig)
-    await install_crds(client)
-    yield client
-    await client.close()
+    """Yield a client with an administrator's rights."""
+    async with connected(kubeconfig) as client:
+        yield client
 
 
 @pytest.fixture
@@ -48,6 +59,11 @@ async def namespace(api: ApiCluster) -> AsyncIterator[str]:
     await api.delete(NAMESPACE, None, name, made["metadata"]["uid"])
 
 
+async def _install_crds(kubeconfig: str) -> None:
+    async with connected(kubeconfig) as client:
+        await install_crds(client)
+
+
 async def install_crds(client: ApiCluster) -> None:
     """Apply ``crds/*.yaml`` and wait until each is served."""
     wanted = [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
@@ -57,7 +73,7 @@ async def install_crds(client: ApiCluster) -> None:
         path = CRD.path(None, each["metadata"]["name"])
         query = {"fieldManager": "tests", "force": "true"}
         await client._call("PATCH", path, query, each, "application/apply-patch+yaml")
-        await until(lambda path=path: _established(client, path))  # type: ignore[misc]
+        await until(partial(_established, client, path))
 
 
 async def _established(client: ApiCluster, path: str) -> bool:
@@ -66,7 +82,7 @@ async def _established(client: ApiCluster, path: str) -> bool:
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
-async def until(probe: Any, seconds: float = 15.0) -> Any:
+async def until(probe: Callable[[], Awaitable[object]], seconds: float = 30.0) -> object:
     """Return the first true answer of an async probe; fail after some seconds."""
     async with asyncio.timeout(seconds):
         while not (answer := await probe()):
