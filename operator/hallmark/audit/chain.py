@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from pydantic import ValidationError
 
+from hallmark.api.common import canonical_json
 from hallmark.audit.head import Head, is_signed_by
-from hallmark.audit.record import FIRST_PREVIOUS, AuditRecord
+from hallmark.audit.record import FIRST_PREVIOUS, AuditRecord, hash_of
 
 
 @dataclass(frozen=True)
@@ -76,18 +77,19 @@ class Chain:
 
     def _read(self, line: Line) -> AuditRecord | None:
         try:
-            record = AuditRecord.model_validate_json(line.data)
-            whole = record.to_bytes() == line.data
-        except (ValidationError, ValueError):
+            wire = json.loads(line.data)
+            record = AuditRecord.model_validate(wire)
+            whole = canonical_json(wire) == line.data
+        except (ValueError, RecursionError):
             whole = False
-        if whole:
-            return record
-        self.problems.append(f"{line.where}: it is not a record in canonical form.")
-        return None
+        if not whole:
+            self.problems.append(f"{line.where}: it is not a record in canonical form.")
+            return None
+        if hash_of(wire) != record.hash:
+            self.problems.append(f"{line.where}: record {record.seq} was edited after its hash.")
+        return record
 
     def _link(self, line: Line, record: AuditRecord) -> None:
-        if record.computed_hash() != record.hash:
-            self.problems.append(f"{line.where}: record {record.seq} was edited after its hash.")
         if record.seq != self.seq + 1:
             self.problems.append(
                 f"{line.where}: expected record {self.seq + 1}, found record {record.seq}: "

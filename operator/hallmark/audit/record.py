@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from pydantic import Field
 
@@ -95,11 +95,11 @@ class AuditRecord(FileModel):
         """Return the record as it stands in the file."""
         return self.to_bytes() + b"\n"
 
-    def computed_hash(self) -> str:
-        """Return the hash that the other fields give."""
-        wire = self.to_wire()
-        del wire["hash"]
-        return f"sha256:{hashlib.sha256(canonical_json(wire)).hexdigest()}"
+
+def hash_of(wire: Mapping[str, Any]) -> str:
+    """Return the hash that a record's JSON object gives: over all fields but ``hash``."""
+    rest = {name: value for name, value in wire.items() if name != "hash"}
+    return f"sha256:{hashlib.sha256(canonical_json(rest)).hexdigest()}"
 
 
 def build_record(transition: Transition, seq: int, time: str, prev: str) -> AuditRecord:
@@ -125,4 +125,4 @@ def build_record(transition: Transition, seq: int, time: str, prev: str) -> Audi
         prev=prev,
         hash=FIRST_PREVIOUS,
     )
-    return unsealed.model_copy(update={"hash": unsealed.computed_hash()})
+    return unsealed.model_copy(update={"hash": hash_of(unsealed.to_wire())})

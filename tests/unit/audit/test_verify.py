@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hallmark.api.common import canonical_json
 from hallmark.audit.files import head_path, log_files
 from hallmark.audit.head import sign_head
-from hallmark.audit.record import AuditRecord
+from hallmark.audit.record import AuditRecord, hash_of
 from hallmark.audit.verify import verify_log
 from hallmark.errors import ConfigurationError
 from tests.unit.audit.factories import KEY, PUBLIC, write_log
@@ -63,7 +63,7 @@ def rehash(log: Path, lines: list[dict[str, object]]) -> None:
     out = b""
     for seq, wire in enumerate(lines, 1):
         record = AuditRecord.model_validate({**wire, "seq": seq, "prev": prev})
-        record = record.model_copy(update={"hash": record.computed_hash()})
+        record = record.model_copy(update={"hash": hash_of(record.to_wire())})
         prev = record.hash
         out += record.line()
     log.write_bytes(out)
