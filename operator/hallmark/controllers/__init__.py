@@ -4,6 +4,7 @@ Importing it registers kopf's handlers and the reconcile function of each kind.
 """
 
 from hallmark.controllers import (
+    deployment,
     lifecycle,
     model_approval,
     model_policy,
@@ -13,6 +14,7 @@ from hallmark.controllers import (
 )
 
 __all__ = [
+    "deployment",
     "lifecycle",
     "model_approval",
     "model_policy",

@@ -94,6 +94,7 @@ async def _namespace_changed(body: kopf.Body, memo: kopf.Memo, **_: object) -> N
 @kopf.on.event("batch", "v1", "jobs", labels=OURS)
 @kopf.on.event("apps", "v1", "deployments", labels=OURS)
 @kopf.on.event("", "v1", "pods", labels=OURS)
+@kopf.on.event("", "v1", "services", labels=OURS)
 async def _child_changed(body: kopf.Body, memo: kopf.Memo, **_: object) -> None:
     _enqueue(memo.operator, routes.child, body)
 
