@@ -1,0 +1,269 @@
+"""The whole assay on real and on made rows: verdicts, evidence, and equal bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import polars as pl
+import pytest
+
+from hallmark.api import artifacts as api
+from hallmark.api.artifacts import (
+    Baseline,
+    Golden,
+    Manifest,
+    Report,
+    ServedSchema,
+    TrainStage,
+    run_id,
+)
+from hallmark.api.common import sha256_digest
+from hallmark.training.bundle import image_digest
+from hallmark.training.outcome import Artifacts, Refusal
+from hallmark.training.served import TOLERANCE, answers
+from tests.data.hmda import PROTECTED, hmda_csv, hmda_spec
+from tests.unit.training.factories import gate, mixed_parquet, mixed_rows, mixed_spec, run, task
+
+PARITY = f"demographicParityDifference.{PROTECTED}"
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Artifacts:
+    found = run(hmda_spec(with_protected=False), hmda_csv())
+    assert isinstance(found, Artifacts)
+    return found
+
+
+@pytest.fixture(scope="module")
+def report(bundle: Artifacts) -> Report:
+    return Report.model_validate_json(bundle.files[api.REPORT])
+
+
+def test_a_model_that_uses_the_protected_attribute_is_refused_by_the_fairness_gate() -> None:
+    found = run(hmda_spec(with_protected=True), hmda_csv())
+    assert isinstance(found, Refusal)
+    outcome = found.outcome
+    assert outcome.stage is TrainStage.GATES
+    assert outcome.message == (f"Gate {PARITY} failed: expected at most 0.12, measured 0.150390.")
+    assert [(each.metric, each.passed) for each in outcome.gates] == [
+        (PARITY, False),
+        ("rocAuc", True),
+    ]
+    assert outcome.fingerprint is not None
+    assert outcome.manifest_digest is None
+
+
+def test_without_it_the_model_passes_with_margin(report: Report) -> None:
+    metrics = {each.name: float(each.value) for each in report.metrics}
+    assert metrics[PARITY] < 0.10
+    assert metrics["rocAuc"] > 0.84
+    assert metrics["certifiedAccuracy"] == pytest.approx(metrics["accuracy"], abs=0.02)
+    assert all(each.passed for each in report.gates)
+    (fairness,) = report.fairness
+    assert [(each.group, each.rows) for each in fairness.groups] == [("no", 826), ("yes", 126)]
+    assert report.train_rows + report.test_rows == report.rows == 2380
+    assert 90 < report.quality < 100
+
+
+def test_the_manifest_names_every_file_by_its_digest(bundle: Artifacts) -> None:
+    assert set(bundle.files) == set(api.UPLOAD_SLOTS) - {api.PROGRESS}
+    assert list(bundle.files)[-1] == api.MANIFEST
+    manifest = Manifest.model_validate_json(bundle.files[api.MANIFEST])
+    assert bundle.outcome.manifest_digest == sha256_digest(bundle.files[api.MANIFEST])
+    asked = task(hmda_spec(with_protected=False))
+    assert manifest.run_id == run_id(
+        asked.spec_digest, manifest.dataset_fingerprint, f"sha256:{'5' * 64}"
+    )
+    assert [entry.name for entry in manifest.files] == sorted(e.name for e in manifest.files)
+    for slot, content in bundle.files.items():
+        if slot != api.MANIFEST:
+            entry = manifest.file(api.final_name(slot, manifest.run_id))
+            assert entry is not None
+            assert (entry.digest, entry.size) == (sha256_digest(content), len(content))
+
+
+def test_the_served_form_gives_the_recorded_answers_to_the_golden_rows(bundle: Artifacts) -> None:
+    golden = Golden.model_validate_json(bundle.files[api.GOLDEN])
+    rows = np.array(
+        [[np.nan if x is None else x for x in row] for row in golden.rows], dtype=np.float32
+    )
+    served = answers(bundle.files[api.MODEL_ONNX], rows)
+    assert np.abs(served - np.array(golden.probabilities)).max() <= golden.tolerance == TOLERANCE
+    estimator = joblib.load(io.BytesIO(bundle.files[api.SLOT_JOBLIB]))
+    assert np.array_equal(estimator.predict_proba(rows.astype(float)), golden.probabilities)
+
+
+def test_the_served_schema_tells_what_the_graph_takes_and_answers(bundle: Artifacts) -> None:
+    served = ServedSchema.model_validate_json(bundle.files[api.SCHEMA])
+    assert served.classes == ["no", "yes"]
+    assert served.positive == "no"
+    assert [feature.name for feature in served.features][:3] == ["pirat", "hirat", "lvrat"]
+    assert PROTECTED not in {feature.name for feature in served.features}
+
+
+def test_the_baseline_counts_the_training_rows(bundle: Artifacts, report: Report) -> None:
+    baseline = Baseline.model_validate_json(bundle.files[api.BASELINE])
+    assert baseline.rows == report.train_rows
+    for feature in baseline.features:
+        assert sum(feature.counts) == baseline.rows
+        bins = len(feature.categories) + 1 if feature.categories else len(feature.edges or []) + 1
+        assert len(feature.counts) == bins + 1
+
+
+def digests(bundle: Artifacts) -> dict[str, str]:
+    return {slot: hashlib.sha256(data).hexdigest() for slot, data in bundle.files.items()}
+
+
+PROGRAM = """
+import json
+from tests.data.hmda import hmda_csv, hmda_spec
+from tests.unit.training.factories import run
+from tests.unit.training.test_assay import digests
+print(json.dumps(digests(run(hmda_spec(with_protected=False), hmda_csv()))))
+"""
+
+
+def test_another_process_makes_the_same_bytes(bundle: Artifacts) -> None:
+    root = Path(__file__).parents[3]
+    environment = {"PYTHONHASHSEED": "12345", "OMP_NUM_THREADS": "2", "TZ": "Asia/Tokyo"}
+    found = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=root,
+        env={**environment, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout) == digests(bundle)
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "another seed": {"trainer": {"seed": 8}},
+    "another parameter": {"trainer": {"parameters": [{"name": "C", "value": "0.1"}]}},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_another_spec_makes_another_model(change: dict[str, Any]) -> None:
+    first, second = run(mixed_spec(), mixed_parquet()), run(mixed_spec(**change), mixed_parquet())
+    assert isinstance(first, Artifacts)
+    assert isinstance(second, Artifacts)
+    assert first.files[api.MODEL_ONNX] != second.files[api.MODEL_ONNX]
+    assert first.outcome.fingerprint == second.outcome.fingerprint
+
+
+def test_the_policys_floor_refuses_what_the_run_lets_pass() -> None:
+    found = run(mixed_spec(), mixed_parquet(), floors=[gate("rocAuc", "AtLeast", "0.99")])
+    assert isinstance(found, Refusal)
+    assert found.outcome.message.startswith("The policy's gate rocAuc failed: expected at least")
+
+
+def rows(**changes: pl.Series | pl.Expr) -> bytes:
+    buffer = io.BytesIO()
+    mixed_rows().with_columns(**changes).write_parquet(buffer)
+    return buffer.getvalue()
+
+
+SECRET = "ann.lee@example.org"
+REFUSED: dict[str, tuple[dict[str, Any], bytes, TrainStage, str]] = {
+    "no file of that format": ({}, b"x", TrainStage.SOURCE, "Parquet: expected a Parquet file"),
+    "personal data in an undeclared column": (
+        {},
+        rows(note=pl.lit(SECRET)),
+        TrainStage.PII,
+        "PII in column 'note' (400 times, first in row 1)",
+    ),
+    "personal data and a broken schema": (
+        {},
+        rows(colour=pl.lit(SECRET)),
+        TrainStage.PII,
+        "PII in column 'colour'",
+    ),
+    "a value out of range": (
+        {},
+        rows(count=pl.lit(9)),
+        TrainStage.DATA,
+        "Range in column 'count' (400 times, first in row 1): expected at most 8, found 9.",
+    ),
+    "another fingerprint": (
+        {
+            "dataset": {
+                "records": "x",
+                "format": "Parquet",
+                "fingerprint": f"sha256:{'0' * 64}",
+            }
+        },
+        mixed_parquet(),
+        TrainStage.FINGERPRINT,
+        f"Fingerprint: expected sha256:{'0' * 64}, found sha256:",
+    ),
+    "an unknown parameter": (
+        {"trainer": {"parameters": [{"name": "depth", "value": "3"}]}},
+        mixed_parquet(),
+        TrainStage.TRAIN,
+        "Parameter: expected a parameter of LogisticRegression: C, ",
+    ),
+    "a parameter out of its range": (
+        {"trainer": {"parameters": [{"name": "C", "value": "-1"}]}},
+        mixed_parquet(),
+        TrainStage.TRAIN,
+        "found The 'C' parameter",
+    ),
+    "a metric that does not exist": (
+        {"gates": [{"metric": "f1", "comparison": "AtLeast", "threshold": "0"}]},
+        mixed_parquet(),
+        TrainStage.GATES,
+        "it could not be measured",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
+def test_refused(case: tuple[dict[str, Any], bytes, TrainStage, str]) -> None:
+    changes, data, stage, expected = case
+    found = run(mixed_spec(**changes), data)
+    assert isinstance(found, Refusal)
+    assert found.outcome.stage is stage
+    assert expected in found.outcome.message
+    assert SECRET not in found.outcome.to_bytes().decode()
+
+
+def test_the_expected_fingerprint_is_accepted() -> None:
+    first = run(mixed_spec(), mixed_parquet())
+    dataset = {"records": "x", "format": "Parquet", "fingerprint": first.outcome.fingerprint}
+    assert isinstance(run(mixed_spec(dataset=dataset), mixed_parquet()), Artifacts)
+
+
+def test_a_dropped_column_is_reported_and_trains_the_same_model() -> None:
+    plain = run(mixed_spec(), mixed_parquet())
+    dropped = run(mixed_spec(pii={"defaultAction": "Drop"}), rows(note=pl.lit(SECRET)))
+    assert isinstance(plain, Artifacts)
+    assert isinstance(dropped, Artifacts)
+    report = Report.model_validate_json(dropped.files[api.REPORT])
+    assert [(each.column, each.action, each.count) for each in report.pii] == [
+        ("note", "Drop", 400)
+    ]
+    assert dropped.files[api.MODEL_ONNX] == plain.files[api.MODEL_ONNX]
+    assert not any(SECRET.encode() in content for content in dropped.files.values())
+
+
+def test_numbers_that_float32_cannot_tell_apart_are_refused() -> None:
+    found = run(mixed_spec(), rows(amount=pl.col("amount") / 1000 + 1e6))
+    assert isinstance(found, Refusal)
+    assert found.outcome.stage is TrainStage.TRAIN
+    assert "ServedForm: expected probabilities within 1e-05" in found.outcome.message
+
+
+def test_the_digest_of_an_image() -> None:
+    assert image_digest(f"a/b:1@sha256:{'1' * 64}") == f"sha256:{'1' * 64}"
+    assert image_digest("a/b:1") == sha256_digest(b"a/b:1")
