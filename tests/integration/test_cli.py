@@ -1,0 +1,139 @@
+"""The command line against a real API server."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from hallmark.api.model_deployment import Action
+from hallmark.api.names import ANNOTATION_ACTION, SYSTEM_NAMESPACE
+from tests.integration import objects
+from tests.integration.api import Obj
+from tests.integration.conftest import OPERATOR, World
+
+
+def hallmark(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line."""
+    command = [sys.executable, "-m", "hallmark.cli", *arguments]
+    environment = {**os.environ, "KUBECONFIG": str(world.cluster.kubeconfig)}
+    return subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
+
+
+@pytest.fixture
+def version(world: World) -> Obj:
+    """A ModelVersion."""
+    made = objects.model_version(world.namespace, f"loan-{secrets.token_hex(3)}")
+    return world.api.create(made, OPERATOR)
+
+
+def approvals(world: World, version: Obj) -> list[Obj]:
+    path = (
+        f"/apis/hallmark.dev/v1alpha1/namespaces/{world.namespace}/modelapprovals"
+        f"?fieldSelector=spec.modelVersion.name={version['metadata']['name']}"
+    )
+    return list(world.api.request("GET", path)["items"])
+
+
+def test_a_reviewer_approves_exactly_what_was_read(world: World, version: Obj) -> None:
+    name = version["metadata"]["name"]
+    options = ("-n", world.namespace, "--as=rita", "--reason=Read.", "--target=loan")
+    done = hallmark(world, "approve", name, *options, "--not-after=720h")
+
+    assert done.returncode == 0, done.stderr
+    assert "Approved by rita: loan version 1" in done.stdout
+    (made,) = approvals(world, version)
+    assert made["spec"]["modelVersion"] == {"name": name, "uid": version["metadata"]["uid"]}
+    assert made["spec"]["manifestDigest"] == objects.DIGEST
+    assert made["spec"]["targets"] == ["loan"]
+    assert made["spec"]["approver"] == "rita"
+
+
+@pytest.mark.parametrize(("verb", "decision"), [("deny", "Denied"), ("revoke", "Revoked")])
+def test_a_reviewer_decides_against_it(
+    world: World, version: Obj, verb: str, decision: str
+) -> None:
+    options = ("-n", world.namespace, "--as=rita", "--reason=Leak.")
+    done = hallmark(world, verb, version["metadata"]["name"], *options)
+
+    assert done.returncode == 0, done.stderr
+    assert [each["spec"]["decision"] for each in approvals(world, version)] == [decision]
+
+
+def test_the_same_decision_twice_is_said(world: World, version: Obj) -> None:
+    command = ("approve", version["metadata"]["name"], "-n", world.namespace, "--as=rita")
+    assert hallmark(world, *command, "--reason=Read.").returncode == 0
+
+    again = hallmark(world, *command, "--reason=Read again.")
+    assert again.returncode == 1
+    assert "already exists" in again.stderr
+
+
+def test_a_dry_run_prints_and_creates_nothing(world: World, version: Obj) -> None:
+    name = version["metadata"]["name"]
+    options = ("-n", world.namespace, "--as=rita", "--reason=Read.", "--dry-run")
+    done = hallmark(world, "approve", name, *options)
+
+    assert yaml.safe_load(done.stdout)["spec"]["approver"] == "rita"
+    assert approvals(world, version) == []
+
+
+def test_a_stranger_gets_the_api_servers_sentence(world: World, version: Obj) -> None:
+    name = version["metadata"]["name"]
+    done = hallmark(world, "approve", name, "-n", world.namespace, "--as=alice", "--reason=x")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: Could not create modelapprovals ")
+    assert 'User "alice" cannot create resource "modelapprovals"' in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_group_that_is_acted_in_counts(world: World, version: Obj) -> None:
+    name = version["metadata"]["name"]
+    options = ("-n", world.namespace, "--as=zoe", "--as-group=a", "--as-group=system:masters")
+    done = hallmark(world, "deny", name, *options, "--reason=x")
+
+    assert done.returncode == 0, done.stderr
+    assert approvals(world, version)[0]["spec"]["approver"] == "zoe"
+
+
+def test_an_engineer_asks_for_a_rollback(world: World) -> None:
+    deployment = objects.model_deployment(world.namespace, f"loan-{secrets.token_hex(3)}")
+    world.api.create(deployment)
+    name = deployment["metadata"]["name"]
+    options = ("-n", world.namespace, "--as=otto", "--reason=Too many refusals.")
+    done = hallmark(world, "rollback", name, *options, "--target=loan-v1")
+
+    assert done.returncode == 0, done.stderr
+    text = world.api.get(deployment)["metadata"]["annotations"][ANNOTATION_ACTION]
+    asked = Action.model_validate(json.loads(text))
+    assert (asked.action, asked.by, asked.target) == ("rollback", "otto", "loan-v1")
+
+
+def test_an_author_does_not_roll_back(world: World) -> None:
+    deployment = objects.model_deployment(world.namespace, f"loan-{secrets.token_hex(3)}")
+    world.api.create(deployment)
+    name = deployment["metadata"]["name"]
+    done = hallmark(world, "rollback", name, "-n", world.namespace, "--as=alice", "--reason=x")
+
+    assert done.returncode == 1
+    assert f"You may not rollback ModelDeployment {name}" in done.stderr
+
+
+def test_keys_are_made_once_and_the_policy_is_taken(world: World) -> None:
+    first, second = (hallmark(world, "keys", "init", "--apply") for _ in range(2))
+
+    assert first.returncode == 0, first.stderr
+    assert second.stdout == first.stdout
+    assert second.stderr.count("stays as it is") == 3
+    for name in ("hallmark-sealing-key", "hallmark-audit-key", "hallmark-store"):
+        secret: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret"}
+        secret["metadata"] = {"name": name, "namespace": SYSTEM_NAMESPACE}
+        assert world.api.get(secret)["data"]
+    world.cluster.kubectl("apply", "--server-side", "--dry-run=server", "-f=-", input=first.stdout)

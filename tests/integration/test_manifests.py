@@ -1,0 +1,76 @@
+"""The kustomizations build, and the API server takes what they hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.integration.api import RefusedError
+from tests.integration.conftest import AUTHOR, ROOT, World
+
+FOLDERS = ["base", "overlays/local", "overlays/kind"]
+
+
+def built(world: World, folder: str) -> list[dict[str, Any]]:
+    """Return the objects of a kustomization."""
+    text = world.cluster.kubectl("kustomize", str(ROOT / "manifests" / folder)).stdout
+    return [each for each in yaml.safe_load_all(text) if each]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_api_server_takes_it_without_a_warning(
+    world: World, folder: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "all.yaml"
+    file.write_text(yaml.safe_dump_all(built(world, folder)))
+
+    done = world.cluster.kubectl("apply", "--server-side", "--dry-run=server", f"-f={file}")
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_workload_is_restricted(world: World, folder: str) -> None:
+    workloads = [each for each in built(world, folder) if each["kind"] == "Deployment"]
+
+    assert workloads
+    for each in workloads:
+        pod = each["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsUser"] == 65532
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            own = container["securityContext"]
+            assert own["readOnlyRootFilesystem"]
+            assert not own["allowPrivilegeEscalation"]
+            assert own["capabilities"] == {"drop": ["ALL"]}
+            assert "memory" in container["resources"]["limits"]
+
+
+def test_the_overlays_let_the_operator_reach_only_private_addresses(world: World) -> None:
+    for folder in FOLDERS[1:]:
+        policies = [each for each in built(world, folder) if each["kind"] == "NetworkPolicy"]
+        assert "0.0.0.0/0" not in str(policies)
+        assert {"default-deny", "store-ingress"} <= {each["metadata"]["name"] for each in policies}
+
+
+@pytest.mark.parametrize("name", ["trainingrun", "deployment", "modelpolicy"])
+def test_a_sample_is_taken(world: World, name: str) -> None:
+    text = (ROOT / "manifests" / "samples" / f"{name}.yaml").read_text()
+    sample = yaml.safe_load(text)
+    if name != "modelpolicy":
+        sample["metadata"]["namespace"] = world.namespace
+
+    world.api.create(sample, None if name == "modelpolicy" else AUTHOR, dry_run=True)
+
+
+def test_the_sample_of_an_approval_is_taken_from_its_approver_alone(world: World) -> None:
+    from tests.integration.conftest import REVIEWER
+
+    sample = yaml.safe_load((ROOT / "manifests/samples/modelapproval.yaml").read_text())
+    sample["metadata"]["namespace"] = world.namespace
+
+    world.api.create(sample, REVIEWER, dry_run=True)
+    with pytest.raises(RefusedError):
+        world.api.create(sample, dry_run=True)

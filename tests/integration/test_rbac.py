@@ -1,0 +1,235 @@
+"""What each role may do: a snapshot of the API server's own answer for each user."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration import objects
+from tests.integration.api import RefusedError, User
+from tests.integration.conftest import (
+    AUTHOR,
+    ENGINEER,
+    OPERATOR,
+    PLATFORM,
+    REVIEWER,
+    VIEWER,
+    World,
+)
+
+READ = {"get", "list", "watch"}
+WRITE = READ | {"create", "delete", "patch", "update"}
+ACTIONS = {"rollback", "acknowledge", "promote", "pause", "resume", "abort"}
+SCALE = {"get", "patch", "update"}
+
+EVERYBODY = {"events": READ, "modelpolicies": READ}
+EXPECTED: dict[User, dict[str, set[str]]] = {
+    VIEWER: {
+        **EVERYBODY,
+        "trainingruns": READ,
+        "modelversions": READ,
+        "modelapprovals": READ,
+        "modeldeployments": READ,
+        "modeldeployments/scale": {"get"},
+    },
+    AUTHOR: {
+        **EVERYBODY,
+        "trainingruns": WRITE,
+        "modelversions": READ,
+        "modelapprovals": READ,
+        "modeldeployments": WRITE,
+        "modeldeployments/scale": SCALE,
+    },
+    REVIEWER: {
+        **EVERYBODY,
+        "trainingruns": READ,
+        "modelversions": READ | {"approve"},
+        "modelapprovals": READ | {"create", "delete"},
+        "modeldeployments": READ,
+    },
+    ENGINEER: {
+        **EVERYBODY,
+        "trainingruns": READ,
+        "modelversions": READ,
+        "modelapprovals": READ,
+        "modeldeployments": READ | {"patch", "update"} | ACTIONS,
+        "modeldeployments/scale": SCALE,
+    },
+    PLATFORM: {
+        **EVERYBODY,
+        "trainingruns": READ,
+        "modelversions": READ,
+        "modelapprovals": READ,
+        "modeldeployments": READ,
+        "modelpolicies": WRITE | {"use"},
+    },
+}
+CHILD = READ | {"create", "patch", "delete"}
+STATUS = {"get", "patch", "update"}
+EXPECTED_OPERATOR = {
+    "trainingruns": READ | {"patch"},
+    "modelversions": READ | {"patch", "create"},
+    "modelapprovals": READ | {"patch"},
+    "modeldeployments": READ | {"patch"},
+    "modelpolicies": READ | {"patch"},
+    "trainingruns/status": STATUS,
+    "modelversions/status": STATUS,
+    "modelapprovals/status": STATUS,
+    "modeldeployments/status": STATUS,
+    "modelpolicies/status": STATUS,
+    "jobs": CHILD,
+    "deployments": CHILD,
+    "configmaps": CHILD,
+    "services": CHILD,
+    "serviceaccounts": CHILD,
+    "secrets": {"get", "create", "patch", "delete"},
+    "poddisruptionbudgets": CHILD,
+    "networkpolicies": CHILD,
+    "roles": CHILD,
+    "rolebindings": CHILD,
+    "pods": READ,
+    "endpointslices": READ,
+    "events": {"create", "patch"},
+    "namespaces": READ,
+    "customresourcedefinitions": READ,
+    "validatingadmissionpolicies": {"get"},
+    "validatingadmissionpolicybindings": {"get"},
+}
+
+
+def rights(world: World, user: User) -> dict[str, set[str]]:
+    """Return what a user may do in the namespace, beside what everybody may ask of himself."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": world.namespace},
+    }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+    found: dict[str, set[str]] = {}
+    for rule in world.api.request("POST", path, review, user)["status"]["resourceRules"]:
+        for resource in rule["resources"]:
+            if not resource.startswith("selfsubject"):
+                found.setdefault(resource, set()).update(rule["verbs"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [*EXPECTED.items(), (OPERATOR, EXPECTED_OPERATOR)],
+    ids=["viewer", "author", "reviewer", "engineer", "platform", "operator"],
+)
+def test_a_role_gives_exactly(world: World, user: User, expected: dict[str, set[str]]) -> None:
+    assert rights(world, user) == expected
+
+
+@pytest.mark.parametrize("user", EXPECTED, ids=lambda user: user.name)
+@pytest.mark.parametrize(
+    ("verb", "resource"),
+    [
+        ("create", "pods"),
+        ("create", "pods/exec"),
+        ("get", "pods/log"),
+        ("get", "secrets"),
+        ("create", "jobs"),
+        ("create", "serviceaccounts/token"),
+        ("create", "modelversions"),
+        ("patch", "modelversions/status"),
+        ("patch", "modeldeployments/status"),
+        ("impersonate", "users"),
+    ],
+)
+def test_no_person_can_fake_an_outcome(world: World, user: User, verb: str, resource: str) -> None:
+    assert not allowed(world, user, verb, resource)
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource"),
+    [
+        ("list", "secrets"),
+        ("watch", "secrets"),
+        ("create", "pods"),
+        ("create", "pods/exec"),
+        ("delete", "pods"),
+        ("update", "trainingruns"),
+        ("delete", "modelversions"),
+        ("create", "modelapprovals"),
+        ("approve", "modelversions"),
+        ("escalate", "roles"),
+        ("bind", "roles"),
+        ("bind", "clusterroles"),
+        ("create", "clusterroles"),
+        ("impersonate", "users"),
+        ("impersonate", "serviceaccounts"),
+        ("create", "serviceaccounts/token"),
+        ("delete", "validatingadmissionpolicies"),
+    ],
+)
+def test_the_operator_cannot(world: World, verb: str, resource: str) -> None:
+    assert not allowed(world, OPERATOR, verb, resource)
+
+
+def allowed(world: World, user: User, verb: str, resource: str) -> bool:
+    """Ask the API server whether a user may do something in the namespace."""
+    groups = {
+        "jobs": "batch",
+        "roles": "rbac.authorization.k8s.io",
+        "clusterroles": "rbac.authorization.k8s.io",
+        "validatingadmissionpolicies": "admissionregistration.k8s.io",
+    }
+    name, _, part = resource.partition("/")
+    ours = name.startswith(("model", "training"))
+    attributes = {
+        "namespace": world.namespace,
+        "verb": verb,
+        "group": "hallmark.dev" if ours else groups.get(name, ""),
+        "resource": name,
+        "subresource": part,
+    }
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    return bool(world.api.request("POST", path, review, user)["status"]["allowed"])
+
+
+PREDICTOR_RULES = [
+    {
+        "apiGroups": ["hallmark.dev"],
+        "resources": ["modeldeployments/status"],
+        "resourceNames": ["loan"],
+        "verbs": ["patch"],
+    },
+    {
+        "apiGroups": [""],
+        "resources": ["configmaps"],
+        "resourceNames": ["loan-active"],
+        "verbs": ["get", "list", "watch"],
+    },
+]
+
+
+def role(world: World, name: str, rules: list[objects.Obj]) -> objects.Obj:
+    """Return a Role as the operator makes it."""
+    labels = {"hallmark.dev/deployment": "loan"}
+    metadata = {"name": name, "namespace": world.namespace, "labels": labels}
+    version = "rbac.authorization.k8s.io/v1"
+    return {"apiVersion": version, "kind": "Role", "metadata": metadata, "rules": rules}
+
+
+def test_the_operator_gives_a_predictor_its_rights(world: World) -> None:
+    world.api.create(role(world, "loan-predictor", PREDICTOR_RULES), OPERATOR)
+
+
+def test_the_operator_gives_nobody_a_right_that_it_lacks(world: World) -> None:
+    secrets = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}
+
+    with pytest.raises(RefusedError, match="attempting to grant RBAC permissions not currently"):
+        world.api.create(role(world, "too-much", [secrets]), OPERATOR)
+
+
+def test_the_viewer_is_part_of_the_clusters_own_view(world: World) -> None:
+    made = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
+    found = world.api.get({**made, "metadata": {"name": "hallmark-viewer"}})
+
+    assert found["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"] == "true"
