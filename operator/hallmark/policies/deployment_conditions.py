@@ -7,6 +7,7 @@ from hallmark.api.artifacts import REFUSED_EXIT_CODE
 from hallmark.api.model_deployment import (
     DeploymentReason,
     ModelDeploymentStatus,
+    Outcome,
     RolloutState,
 )
 from hallmark.policies import checks, eligibility
@@ -46,6 +47,8 @@ def is_rolled_back(status: ModelDeploymentStatus) -> bool:
 
 def _verified(view: View, wait: Wait | None) -> Verdict:
     rollout, state = view.rollout, view.rollout.state
+    if state is _S.VERIFYING and wait and wait.reason == _R.VERIFICATION_FAILED:
+        return fails("Verified", wait.reason, wait.message)
     if state is _S.VERIFYING:
         return unknown("Verified", _R.VERIFYING, wait.message if wait else "")
     if state is _S.REFUSED and rollout.reason in {_R.VERIFICATION_FAILED, _R.PREDICTOR_REFUSED}:
@@ -200,7 +203,7 @@ def _summary_of_service(view: View, wait: Wait | None) -> tuple[Verdict, ...]:
     asked = view.inputs.deployment.spec.replicas
     if asked and not _ready(view):
         return checks.waiting(_R.UNAVAILABLE, f"No Pod of '{view.head.version}' is ready.")
-    baking = view.rollout.state is _S.PROMOTED
+    baking = view.head.outcome is Outcome.SERVING
     return checks.ready(
         _R.BAKING if baking else _R.SERVING, f"'{view.head.version}' serves{_url(view)}."
     )

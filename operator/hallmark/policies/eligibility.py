@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hallmark.api.common import Condition, ConditionStatus, parse_timestamp
-from hallmark.api.model_approval import Decision
+from hallmark.api.common import ConditionStatus
 from hallmark.api.model_deployment import DeploymentReason
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, VersionReason
+from hallmark.policies.approval import counts
 from hallmark.policies.checks import Refusal, evaluate
 from hallmark.policies.deployment_inputs import DeploymentInputs, Need, Verification, Wait
 
 FRESH = timedelta(seconds=10)
 """How old a verification of the bytes may be when traffic moves because of it."""
+CONDITIONS = ("Verified", "PolicyPassed")
+"""What a ModelVersion must say of itself."""
 RETRY_SECONDS = 5.0
 """When the store or the version's own checks are looked at again."""
-UNDECIDED = frozenset({VersionReason.PENDING, VersionReason.POLICY_MISSING})
-"""Reasons of a version's conditions that say that it was not judged yet."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,6 @@ class Examination:
         """How messages name the version."""
         return f"ModelVersion '{self.version.metadata.name}'"
 
-    def failed(self, type_: str) -> Condition | None:
-        """Return a condition of the version that is False and final, or None."""
-        found = self.version.status.condition(type_)
-        if found is None or found.status is not ConditionStatus.FALSE:
-            return None
-        return None if found.reason in UNDECIDED else found
-
 
 def is_rejected(version: ModelVersion) -> bool:
     """Tell whether a reviewer denied or revoked the version; both are final."""
@@ -51,13 +44,7 @@ def approvals_in_force(
     """Return the approvals that count for a ModelDeployment now, one for each approver."""
     counting: dict[str, ApprovalRecord] = {}
     for each in version.status.approvals:
-        if (
-            each.decision is Decision.APPROVED
-            and each.accepted
-            and not each.withdrawn
-            and (not each.targets or deployment in each.targets)
-            and (each.not_after is None or parse_timestamp(each.not_after) > now)
-        ):
+        if counts(each, now) and (not each.targets or deployment in each.targets):
             counting.setdefault(each.approver, each)
     return tuple(counting.values())
 
@@ -84,20 +71,10 @@ def revoked(asked: Examination) -> Refusal | None:
             DeploymentReason.REVOKED,
             f"{asked.called} was revoked by a reviewer, which is final; ask for another version.",
         )
-    signature = asked.failed("Verified")
+    signature = asked.version.status.condition("Verified")
     if signature is not None and signature.reason == VersionReason.SIGNER_REVOKED:
         return Refusal(DeploymentReason.REVOKED, f"{asked.called}: {signature.message}")
     return None
-
-
-def signature_refuted(asked: Examination) -> Refusal | None:
-    """The version's own checks have not found its signature wrong."""
-    return _from_condition(asked, "Verified")
-
-
-def policy_failed(asked: Examination) -> Refusal | None:
-    """The version's own checks have not found it against today's policy."""
-    return _from_condition(asked, "PolicyPassed")
 
 
 def bytes_refuted(asked: Examination) -> Refusal | None:
@@ -125,7 +102,7 @@ def not_approved(asked: Examination) -> Refusal | None:
     )
 
 
-REJECTIONS = (denied, revoked, signature_refuted, policy_failed, bytes_refuted)
+REJECTIONS = (denied, revoked, bytes_refuted)
 """Final: a version that fails one of them is never tried again for the same intent."""
 
 
@@ -137,7 +114,8 @@ def rejection(version: ModelVersion, inputs: DeploymentInputs) -> Refusal | None
 def verified(version: ModelVersion, inputs: DeploymentInputs) -> Need | Wait | None:
     """Return what is missing before the version counts as verified, or None.
 
-    It assumes that ``rejection`` found nothing.
+    The operator's own look at every byte decides. The version's conditions, which may lag, can
+    only hold it up. It assumes that ``rejection`` found nothing.
     """
     asked = Examination(version, inputs)
     if inputs.policy is None:
@@ -147,12 +125,6 @@ def verified(version: ModelVersion, inputs: DeploymentInputs) -> Need | Wait | N
             "engineer for a ModelPolicy named 'default', or label the namespace.",
             stalled=True,
         )
-    for type_ in ("Verified", "PolicyPassed"):
-        if not version.status.is_true(type_):
-            return Wait(
-                DeploymentReason.VERIFYING,
-                f"{asked.called} is being checked; its condition {type_} is not True yet.",
-            )
     verification = _verification(asked)
     if verification is None or inputs.now - verification.at > FRESH:
         return Need(version)
@@ -162,15 +134,24 @@ def verified(version: ModelVersion, inputs: DeploymentInputs) -> Need | Wait | N
             f"{asked.called} cannot be verified now: {verification.refusal.message}",
             again=RETRY_SECONDS,
         )
-    return None
+    return next(filter(None, (_held_up_by(asked, each) for each in CONDITIONS)), None)
+
+
+def _held_up_by(asked: Examination, type_: str) -> Wait | None:
+    """Return why one of the version's own conditions holds it up, or None."""
+    found = asked.version.status.condition(type_)
+    if found is None or found.status is ConditionStatus.UNKNOWN:
+        return Wait(
+            DeploymentReason.VERIFYING, f"{asked.called} is being checked ({type_} is not known)."
+        )
+    if found.status is ConditionStatus.TRUE:
+        return None
+    return Wait(
+        DeploymentReason.VERIFICATION_FAILED,
+        f"{asked.called} is not {type_} today: {found.message}",
+        stalled=True,
+    )
 
 
 def _verification(asked: Examination) -> Verification | None:
     return asked.inputs.verifications.get(asked.version.spec.artifact.manifest_digest)
-
-
-def _from_condition(asked: Examination, type_: str) -> Refusal | None:
-    found = asked.failed(type_)
-    if found is None:
-        return None
-    return Refusal(DeploymentReason.VERIFICATION_FAILED, f"{asked.called}: {found.message}")

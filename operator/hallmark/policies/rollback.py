@@ -6,7 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hallmark.api.common import parse_timestamp
-from hallmark.api.model_deployment import HistoryEntry, ModelDeploymentStatus, RefusedIntent
+from hallmark.api.model_deployment import (
+    DeploymentReason,
+    HistoryEntry,
+    ModelDeploymentStatus,
+    RefusedIntent,
+)
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies import eligibility
 from hallmark.policies.deployment_inputs import DeploymentInputs, Need, Wait
@@ -71,7 +76,10 @@ def passes(version: ModelVersion, inputs: DeploymentInputs) -> str | Need | Wait
     refusal = refusal or eligibility.not_approved(Examination(version, inputs))
     if refusal is not None:
         return refusal.message
-    return eligibility.verified(version, inputs)
+    missing = eligibility.verified(version, inputs)
+    if isinstance(missing, Wait) and missing.reason == DeploymentReason.VERIFICATION_FAILED:
+        return missing.message
+    return missing
 
 
 def _look_at(
