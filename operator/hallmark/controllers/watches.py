@@ -15,6 +15,7 @@ from hallmark.controllers import routes
 from hallmark.controllers.runtime import Operator
 
 CHILDREN = (
+    ("", "v1", "services"),
     ("", "v1", "configmaps"),
     ("", "v1", "pods"),
     ("batch", "v1", "jobs"),
