@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -168,30 +169,23 @@ def encoded(pipeline: Pipeline, rows: Matrix) -> npt.NDArray[np.float64]:
 
 
 def _transformer(features: Sequence[ServedFeature]) -> ColumnTransformer:
-    """Return imputation, scaling and encoding by column; the order of the output is theirs."""
+    """Return imputation, scaling and encoding by column.
+
+    A column that is null in every training row is kept, so that its place does not shift others.
+    """
     numbers = [i for i, feature in enumerate(features) if is_number(feature)]
     flags = [i for i, feature in enumerate(features) if feature.type is FeatureType.BOOLEAN]
     category = [i for i, feature in enumerate(features) if feature.type is FeatureType.CATEGORY]
     known = [np.arange(len(features[i].categories or ()), dtype=np.float64) for i in category]
-    number_steps = Pipeline(
-        [
-            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
-            ("scale", StandardScaler()),
-        ]
+    impute = partial(SimpleImputer, keep_empty_features=True)
+    encoder = OneHotEncoder(categories=known, handle_unknown="ignore", sparse_output=False)
+    scaled = Pipeline([("impute", impute(strategy="median")), ("scale", StandardScaler())])
+    encoded = Pipeline(
+        [("impute", impute(strategy="constant", fill_value=_NO_CATEGORY)), ("encode", encoder)]
     )
-    category_steps = Pipeline(
-        [
-            ("impute", SimpleImputer(strategy="constant", fill_value=_NO_CATEGORY)),
-            (
-                "encode",
-                OneHotEncoder(categories=known, handle_unknown="ignore", sparse_output=False),
-            ),
-        ]
-    )
-    flag_steps = SimpleImputer(strategy="most_frequent", keep_empty_features=True)
     parts = [
-        ("number", number_steps, numbers),
-        ("boolean", flag_steps, flags),
-        ("category", category_steps, category),
+        ("number", scaled, numbers),
+        ("boolean", impute(strategy="most_frequent"), flags),
+        ("category", encoded, category),
     ]
     return ColumnTransformer([part for part in parts if part[2]])
