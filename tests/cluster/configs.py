@@ -70,6 +70,8 @@ def kubelet(layout: Layout) -> str:
             "cgroupDriver": "cgroupfs",
             # Two kubelets below one root would each remove the other's Pods as orphans.
             "cgroupRoot": f"/{layout.namespace}",
+            # And below one folder of logs, the other's logs.
+            "podLogsDir": str(layout.logs / "pods"),
             "failCgroupV1": False,
             "failSwapOn": False,
             "clusterDNS": [layout.dns_address],
