@@ -68,7 +68,9 @@ def run(paths: Paths, write: Callable[[str], object] = sys.stderr.write) -> int:
     try:
         task, urls = _read(paths.task, TrainTask), _read(paths.urls, UploadURLs).urls
         outcome = _run(task, urls, paths, journal)
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic in polars is no Exception
         sentence = describe_unexpected(error)
         journal.log("failed", stage=journal.stage, message=sentence)
         _end(paths, TrainOutcome(stage=journal.stage, message=sentence))
@@ -129,7 +131,7 @@ def _end(paths: Paths, outcome: TrainOutcome) -> None:
     paths.termination.write_bytes(termination_message(outcome))
 
 
-def describe_unexpected(error: Exception) -> str:
+def describe_unexpected(error: BaseException) -> str:
     """Return a sentence on an unexpected error: our own text, else only its type and place."""
     if isinstance(error, HallmarkError):
         return str(error)[:1024]
