@@ -6,7 +6,9 @@ the run id.
 
 from __future__ import annotations
 
+import functools
 import json
+import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +20,6 @@ from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
 from hallmark.api.artifacts import AttributeFairness, Finding, Report
@@ -177,6 +178,7 @@ class SBOM:
     summary: SBOMSummary
 
 
+@functools.lru_cache(maxsize=2)
 def read_sbom(data: bytes) -> SBOM | Finding:
     """Return what a bill of materials says, or why it is refused. Never raises for bad bytes."""
     try:
@@ -243,6 +245,11 @@ def check_sbom(
 
 def _schema_problem(data: bytes) -> str | None:
     """Return where the document breaks the schema, without its values; None if nowhere."""
+    # At its import jsonschema would build a grammar of IRIs, which takes seconds of each Job. With
+    # this it goes without, as where the package is not installed: then no IRI's form is checked.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    from cyclonedx.validation.json import JsonStrictValidator
+
     try:
         error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(data.decode())
     except RecursionError:

@@ -190,8 +190,10 @@ def refused_gates() -> bytes:
     return factories.report(gates=[gate]).to_bytes()
 
 
-def sbom(**changes: Mapping[str, str]) -> bytes:
-    return factories.sbom(**{"files": {}, **changes}, run_id=RUN_ID)
+def sbom(
+    packages: Mapping[str, str] = factories.PACKAGES, files: Mapping[str, str] | None = None
+) -> bytes:
+    return factories.sbom(packages=packages, files=files or {}, run_id=RUN_ID)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +291,7 @@ def test_an_upload_that_is_not_the_tasks_is_refused(
 ) -> None:
     store = open_store("memory://")
     GOOD.put(store)
-    expect_refusal(store, task(**change), sentence)
+    expect_refusal(store, task(GOOD, **change), sentence)
 
 
 @pytest.mark.parametrize(
@@ -365,14 +367,14 @@ def start(folder: Path, gateway: Gateway, each: SealTask | bytes) -> tuple[int, 
 def test_the_process_seals_refuses_and_fails_with_its_exit_code(
     gateway: Gateway, tmp_path: Path
 ) -> None:
-    address = {
+    address: dict[str, object] = {
         "store_uri": f"s3://{BUCKET}/{tmp_path.name}",
         "store_endpoint": gateway.endpoint,
     }
     GOOD.put(gateway.store(tmp_path.name))
-    code, outcome = start(tmp_path, gateway, task(**address))
+    code, outcome = start(tmp_path, gateway, task(GOOD, **address))
     assert (code, outcome.sealed) == (0, True)
-    code, outcome = start(tmp_path, gateway, task(**address, denied_packages=["numpy"]))
+    code, outcome = start(tmp_path, gateway, task(GOOD, **address, denied_packages=["numpy"]))
     assert (code, outcome.sealed) == (10, False)
     assert "'numpy' 2.4.6" in outcome.message
     code, outcome = start(tmp_path, gateway, b"{}")

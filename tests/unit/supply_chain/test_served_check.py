@@ -33,7 +33,7 @@ def external(location: str) -> bytes:
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value=location)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def nested() -> bytes:

@@ -70,7 +70,7 @@ def with_nodes(*nodes: NodeProto, opsets: Mapping[str, int] | None = None) -> by
     model.graph.node.extend(nodes)
     for domain, version in (opsets or {}).items():
         model.opset_import.append(helper.make_opsetid(domain, version))
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def schema() -> ServedSchema:

@@ -1,0 +1,50 @@
+"""What the training Job really makes is what the sealing Job accepts."""
+
+from __future__ import annotations
+
+from hallmark.api.artifacts import BUNDLE, MANIFEST, Manifest, SealOutcome, SealTask
+from hallmark.api.common import sha256_digest
+from hallmark.api.names import model_prefix, run_prefix
+from hallmark.store import Store, open_store
+from hallmark.supply_chain.sealing import seal
+from hallmark.supply_chain.verify import SealedManifest, verify_sealed
+from hallmark.training.outcome import Artifacts
+from tests.unit.supply_chain.factories import KEY, NOW, trusted
+from tests.unit.training import factories as training
+
+
+def sealed(store: Store, made: Artifacts, denied: list[str]) -> SealOutcome:
+    data = made.files[MANIFEST]
+    manifest = Manifest.model_validate_json(data)
+    for slot, each in made.files.items():
+        store.put(run_prefix("uid") + slot, each)
+    task = SealTask(
+        namespace=manifest.namespace,
+        model=manifest.model,
+        run_name="run-1",
+        run_uid="uid",
+        manifest_digest=sha256_digest(data),
+        spec_digest=manifest.spec_digest,
+        dataset_fingerprint=manifest.dataset_fingerprint,
+        denied_packages=denied,
+        store_uri=store.uri,
+        store_region="us-east-1",
+    )
+    return seal(task, store, lambda: KEY, NOW)
+
+
+def test_a_trained_model_of_every_feature_type_is_sealed() -> None:
+    made = training.run(training.mixed_spec(), training.mixed_parquet())
+    assert isinstance(made, Artifacts)
+    store = open_store("memory://")
+    outcome = sealed(store, made, ["torch"])
+    assert outcome.sealed, outcome.message
+    manifest = Manifest.model_validate_json(made.files[MANIFEST])
+    digest = sha256_digest(made.files[MANIFEST])
+    folder = model_prefix(manifest.namespace, manifest.model, digest)
+    bundle = store.get(folder + BUNDLE).decode()
+    text = store.get(folder + MANIFEST).decode()
+    found = verify_sealed(text, digest, bundle, [trusted()], NOW)
+    assert found == SealedManifest(manifest, trusted().key_id)
+    refused = sealed(open_store("memory://"), made, ["scikit-learn"])
+    assert "no package 'scikit-learn'" in refused.message
