@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -14,16 +18,60 @@ import yaml
 
 from hallmark.api.model_deployment import Action
 from hallmark.api.names import ANNOTATION_ACTION, SYSTEM_NAMESPACE
+from hallmark.cli import main
 from tests.integration import objects
 from tests.integration.api import Obj
 from tests.integration.conftest import OPERATOR, World
 
 
-def hallmark(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line."""
-    command = [sys.executable, "-m", "hallmark.cli", *arguments]
-    environment = {**os.environ, "KUBECONFIG": str(world.cluster.kubeconfig)}
-    return subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
+@dataclass(frozen=True)
+class Done:
+    """How a command ended, and what it wrote."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def hallmark(world: World, *arguments: str) -> Done:
+    """Run the command line, in this process: to import it takes longer than to run it."""
+    out, err = io.StringIO(), io.StringIO()
+    code: object = 0
+    with (
+        patch_environment(KUBECONFIG=str(world.cluster.kubeconfig)),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        before, sys.argv = sys.argv, ["hallmark", *arguments]
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        finally:
+            sys.argv = before
+    if isinstance(code, str):  # what Python itself writes before it ends with 1
+        return Done(1, out.getvalue(), err.getvalue() + code)
+    return Done(int(code or 0), out.getvalue(), err.getvalue())  # type: ignore[call-overload]
+
+
+@contextmanager
+def patch_environment(**changes: str) -> Iterator[None]:
+    before = {key: os.environ.get(key) for key in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+
+
+def test_the_installed_command_runs() -> None:
+    command = [sys.executable, "-m", "hallmark.cli", "--help"]
+
+    assert "approve" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture
@@ -126,12 +174,22 @@ def test_an_author_does_not_roll_back(world: World) -> None:
     assert f"You may not rollback ModelDeployment {name}" in done.stderr
 
 
+def test_without_keys_no_policy_is_printed(world: World) -> None:
+    done = hallmark(world, "keys", "init", "--namespace=default")
+
+    assert done.returncode == 1
+    assert "Add --apply to make what is missing." in done.stderr
+    assert done.stdout == ""
+
+
 def test_keys_are_made_once_and_the_policy_is_taken(world: World) -> None:
-    first, second = (hallmark(world, "keys", "init", "--apply") for _ in range(2))
+    first = hallmark(world, "keys", "init", "--apply")
 
     assert first.returncode == 0, first.stderr
-    assert second.stdout == first.stdout
-    assert second.stderr.count("stays as it is") == 3
+    for more in ((), ("--apply",)):
+        again = hallmark(world, "keys", "init", *more)
+        assert again.stdout == first.stdout
+        assert again.stderr.count("stays as it is") == 3
     for name in ("hallmark-sealing-key", "hallmark-audit-key", "hallmark-store"):
         secret: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret"}
         secret["metadata"] = {"name": name, "namespace": SYSTEM_NAMESPACE}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,9 +37,10 @@ class UserCluster:
     ) -> None:
         if as_groups and not as_user:
             raise ConfigurationError("Expected --as beside --as-group; add the user's name.")
+        files = os.environ.get("KUBECONFIG") or None
         try:
-            self._client: Any = config.new_client_from_config(context=context)  # type: ignore[no-untyped-call]
-            contexts, active = config.list_kube_config_contexts()  # type: ignore[no-untyped-call]
+            self._client: Any = config.new_client_from_config(files, context)  # type: ignore[no-untyped-call]
+            contexts, active = config.list_kube_config_contexts(files)  # type: ignore[no-untyped-call]
         except (ConfigException, OSError) as error:
             raise ConfigurationError(
                 f"Expected a kubeconfig (KUBECONFIG or ~/.kube/config): {error}"

@@ -93,13 +93,14 @@ def init(
 ) -> None:
     """Make the sealing key, the audit key and the store's credentials; print a ModelPolicy.
 
-    What is there already is kept, never overwritten. Pipe the policy into kubectl:
+    What is there already is kept, never overwritten; without --apply or --output nothing is made,
+    and the policy is printed for the keys in the cluster. Pipe the policy into kubectl:
 
     hallmark keys init --apply | kubectl apply -f -
     """
-    if apply == (output is not None):
+    if apply and output:
         raise ConfigurationError(
-            "Expected either --apply (create the Secrets) or --output DIR (write manifests)."
+            "Expected --apply (create the Secrets) or --output DIR (write manifests), found both."
         )
     settings = Settings(
         policy,
@@ -108,17 +109,23 @@ def init(
         checked(Images, trainer=trainer_image, sealer=sealer_image, predictor=predictor_image),
     )
     keeper: Keeper = Folder(output) if output else UserCluster(context, as_user, as_groups)
-    kept = {name: _made_or_kept(keeper, namespace, name) for name in SECRETS}
+    may_make = apply or output is not None
+    kept = {name: _kept_or_made(keeper, namespace, name, may_make) for name in SECRETS}
     signer = trusted_key(SEALING_KEY_SECRET, kept[SEALING_KEY_SECRET])
     auditor = trusted_key(AUDIT_KEY_SECRET, kept[AUDIT_KEY_SECRET])
     typer.echo(to_yaml(model_policy(signer, auditor, settings)), nl=False)
 
 
-def _made_or_kept(keeper: Keeper, namespace: str, name: str) -> dict[str, str]:
+def _kept_or_made(keeper: Keeper, namespace: str, name: str, may_make: bool) -> dict[str, str]:
     found = keeper.secret(namespace, name)
     if found is not None:
         typer.echo(f"Secret {name} is there and stays as it is.", err=True)
         return found
+    if not may_make:
+        raise ConfigurationError(
+            f"Expected the Secret {name} in namespace {namespace}, found none. Add --apply to "
+            "make what is missing."
+        )
     made = new_secret(name, namespace)
     keeper.create_secret(made)
     typer.echo(f"Secret {name} made.", err=True)

@@ -12,7 +12,10 @@ REFUSALS = {
         ["audit", "verify", "log", "--public-key=nowhere.pem"],
         "error: [Errno 2] No such file or directory: 'nowhere.pem'",
     ),
-    "no place for keys": (["keys", "init"], "error: Expected either --apply"),
+    "two places for keys": (
+        ["keys", "init", "--apply", "--output=x"],
+        "error: Expected --apply",
+    ),
 }
 
 
