@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hallmark.api.common import clip, timestamp
+from hallmark.api.common import timestamp
 from hallmark.audit.chain import Chain
 from hallmark.audit.files import (
     Sync,
@@ -28,7 +28,7 @@ from hallmark.audit.files import (
     torn_tail,
 )
 from hallmark.audit.head import load_private_key, sign_head
-from hallmark.audit.record import AuditRecord, Transition, build_record
+from hallmark.audit.record import AuditRecord, Transition, bounded_id, build_record
 from hallmark.errors import ArtifactError, ConfigurationError, IntegrityError
 
 ROTATE_AT = 64 * 1024 * 1024
@@ -141,7 +141,7 @@ class AuditLog:
             IntegrityError: Somebody else changed the log: neither must it.
         """
         with self._mutex:
-            if self._chain.has(clip(transition.decision_id, 512)):
+            if self._chain.has(bounded_id(transition.decision_id)):
                 return None
             record = build_record(
                 transition, self._chain.seq + 1, timestamp(self._clock()), self._chain.hash

@@ -17,6 +17,7 @@ MAX_LINE = 64 * 1024
 """The most bytes of a record with its line end."""
 
 _MAX_DETAILS = 32
+_MAX_ID = 512
 
 Hash = Annotated[str, Field(pattern=r"^sha256:[a-f0-9]{64}$")]
 
@@ -102,6 +103,14 @@ def hash_of(wire: Mapping[str, Any]) -> str:
     return f"sha256:{hashlib.sha256(canonical_json(rest)).hexdigest()}"
 
 
+def bounded_id(decision_id: str) -> str:
+    """Return a decision's id as it is recorded: one that cannot stand so ends in its digest."""
+    if clip(decision_id, _MAX_ID) == decision_id:
+        return decision_id
+    digest = hashlib.sha256(decision_id.encode(errors="backslashreplace")).hexdigest()
+    return clip(decision_id, _MAX_ID - len(digest)) + digest
+
+
 def build_record(transition: Transition, seq: int, time: str, prev: str) -> AuditRecord:
     """Return the record of a transition; texts that are too long are clipped."""
     details = {
@@ -120,7 +129,7 @@ def build_record(transition: Transition, seq: int, time: str, prev: str) -> Audi
         reason=clip(transition.reason, 64),
         message=clip(transition.message, 1024),
         actor=clip(transition.actor, 253),
-        decision_id=clip(transition.decision_id, 512),
+        decision_id=bounded_id(transition.decision_id),
         details=details,
         prev=prev,
         hash=FIRST_PREVIOUS,

@@ -123,6 +123,16 @@ def test_texts_are_bounded_and_on_one_line(path: Path) -> None:
     expect_whole(path, 1)
 
 
+def test_long_or_strange_ids_stay_different(path: Path) -> None:
+    log = open_log(path)
+    ids = ["x" * 600 + "a", "x" * 600 + "b", "y\n", "y?", "\ud800", "\ud801"]
+    for _ in range(2):
+        for each in ids:
+            log.append(Decided(each))
+    log.close()
+    expect_whole(path, len(ids))
+
+
 def test_a_second_writer_is_refused(path: Path) -> None:
     log = open_log(path)
     with pytest.raises(ConfigurationError, match="Another process writes"):
