@@ -4,10 +4,11 @@ import hashlib
 import json
 import shutil
 import subprocess
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from tests.cluster.binaries import fresh_folder
+from tests.cluster.binaries import exclusive, fresh_folder
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import cache_folder
 from tests.cluster.progress import Progress
@@ -107,6 +108,10 @@ class Buildah:
         """The images as they lie on the disk."""
         return Storage(self._folder / "root")
 
+    def pruning(self) -> AbstractContextManager[None]:
+        """Hold the lock under which images are removed, or read so that none goes meanwhile."""
+        return exclusive(cache_folder() / "prune.lock")
+
     def command(self, *arguments: str) -> str:
         """Run buildah and return its output."""
         return run(*self._command, *arguments)
@@ -147,5 +152,6 @@ class Buildah:
         isolation = ["--isolation", "chroot", "--network", "host", "--layers"]
         named = ["--tag", reference, "--file", str(dockerfile)]
         self.command("bud", *isolation, *named, *options, str(context))
-        for old in superseded(self.command("images", "--json")):
-            self.command("rmi", old)
+        with self.pruning():
+            for old in superseded(self.command("images", "--json")):
+                self.command("rmi", old)

@@ -42,7 +42,7 @@ def packed(reference: str, present: Collection[str]) -> Iterator[Path]:
         An archive with all that the node lacks; it is gone afterwards.
     """
     with (
-        binaries.exclusive(cache_folder() / "images.lock"),
+        Buildah().pruning(),
         tempfile.TemporaryDirectory(prefix="hallmark-image-") as folder,
     ):
         target = Path(folder) / "image.tar"
