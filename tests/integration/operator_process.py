@@ -283,14 +283,14 @@ def said(obj: Obj) -> set[str]:
 def message(obj: Obj, type_: str) -> str:
     """Return the message of a condition."""
     found = obj["status"]["conditions"]
-    return next(each["message"] for each in found if each["type"] == type_)
+    return str(next(each["message"] for each in found if each["type"] == type_))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deployed(
     kubeconfig: str, store: Gateway, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    """Yield an installation for the whole session; its API client is each test's own."""
+    """Yield an installation for a module's tests; its API client is each test's own."""
     mark = secrets.token_hex(4)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -338,9 +338,9 @@ async def installation(
     labels = {"labels": {names.LABEL_POLICY: deployed.policy}}
     await api.patch_metadata(NAMESPACE, None, namespace, labels)
     yield deployed
-    policy = await deployed.get(MODEL_POLICY, None, deployed.policy)
-    if policy["spec"].get("gates"):
-        await api.replace({**policy, "spec": deployed.policy_object()["spec"]})
+    nothing = {"gates": None, "approvers": None}
+    original = {**nothing, **deployed.policy_object()["spec"]}
+    await api.merge(MODEL_POLICY, None, deployed.policy, {"spec": original})
     if deployed.process is None:
         deployed.start()
         deployed.wait_until_healthy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hallmark.api import names
 from hallmark.cluster.client import ApiCluster, ApiError, ForeignObject
 from hallmark.cluster.events import emit
 from hallmark.cluster.kinds import CONFIG_MAP, EVENT, MODEL_DEPLOYMENT, Obj
+from hallmark.cluster.version_numbers import reserve_version
 from hallmark.policies.checks import Note
 from tests.integration.operator_world import api, digest, kubeconfig, model_deployment, namespace
 
@@ -96,15 +98,27 @@ async def test_delete_takes_exactly_the_object_it_names(api: ApiCluster, namespa
     await api.delete(CONFIG_MAP, namespace, "child", made["metadata"]["uid"])
 
 
-async def test_replace_of_a_stale_object_is_a_retryable_conflict(
+async def test_a_merge_into_a_stale_object_is_a_retryable_conflict(
     api: ApiCluster, namespace: str
 ) -> None:
     first = await api.create(config_map(namespace, uid=None, high="1"))
-    await api.replace({**first, "data": {"high": "2"}})
+    version = {"resourceVersion": first["metadata"]["resourceVersion"]}
+    patch = {"metadata": version, "data": {"high": "2"}}
+    await api.merge(CONFIG_MAP, namespace, "child", patch)
     with pytest.raises(ApiError) as refusal:
-        await api.replace({**first, "data": {"high": "2"}})
+        await api.merge(CONFIG_MAP, namespace, "child", patch)
     assert refusal.value.status == 409
     assert refusal.value.retryable
+
+
+async def test_reserved_version_numbers_never_repeat(api: ApiCluster, namespace: str) -> None:
+    reserve = partial(reserve_version, api, namespace, "loan")
+    numbers = await asyncio.gather(*(reserve() for _ in range(4)))
+    found = await api.get(CONFIG_MAP, namespace, "loan-versions")
+    assert found is not None
+    await api.merge(CONFIG_MAP, namespace, "loan-versions", {"data": {"highest": "no number"}})
+    assert sorted(numbers) == [1, 2, 3, 4]
+    assert await reserve() == 1, "no version exists, and the ConfigMap was destroyed"
 
 
 async def test_list_selects_by_labels_and_names_the_kind_of_each_item(

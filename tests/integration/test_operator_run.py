@@ -176,9 +176,8 @@ async def test_a_floor_that_rose_after_training_is_found_in_the_sealed_report(
     made = await api.create(run(namespace))
     await installation.train(namespace, train_job(made))
     await until(lambda: api.get(JOB, installation.system, seal_job(made)))
-    floor = installation.policy_object(gates=[gate("accuracy", "AtLeast", "0.9999")])
-    current = await installation.get(MODEL_POLICY, None, installation.policy)
-    await api.replace({**current, "spec": floor["spec"]})
+    floor = {"spec": {"gates": [gate("accuracy", "AtLeast", "0.9999")]}}
+    await api.merge(MODEL_POLICY, None, installation.policy, floor)
     await installation.seal(seal_job(made))
     found = await installation.wait_for(
         TRAINING_RUN, namespace, "loan-v1", "Ready=False/GateFailed", "Stalled=True"
@@ -287,15 +286,9 @@ async def test_a_suspended_run_starts_when_it_is_resumed(
     made = await api.create(run(namespace, suspend=True))
     await installation.wait_for(TRAINING_RUN, namespace, "loan-v1", "Ready=False/Suspended")
     assert not await api.list(JOB, namespace)
-    current = await installation.get(TRAINING_RUN, namespace, "loan-v1")
-    resumed = await api.replace({**current, "spec": {**current["spec"], "suspend": False}})
+    await api.merge(TRAINING_RUN, namespace, "loan-v1", {"spec": {"suspend": False}})
     await installation.wait_for(TRAINING_RUN, namespace, "loan-v1", "Ready=False/Training")
-    await api.replace(
-        {
-            **await installation.get(TRAINING_RUN, namespace, "loan-v1"),
-            "spec": {**resumed["spec"], "suspend": True},
-        }
-    )
+    await api.merge(TRAINING_RUN, namespace, "loan-v1", {"spec": {"suspend": True}})
 
     async def suspended() -> bool:
         return bool((await installation.get(JOB, namespace, train_job(made)))["spec"]["suspend"])

@@ -96,8 +96,14 @@ class Cluster(Protocol):
         """Create an object; ``ApiError`` 409 where it exists."""
         ...
 
-    async def replace(self, obj: Obj) -> Obj:
-        """Replace an object at the ``resourceVersion`` it carries; ``ApiError`` 409 if stale."""
+    async def merge(
+        self, kind: Kind, namespace: str | None, name: str, patch: Mapping[str, Any]
+    ) -> Obj:
+        """Merge into an object, nulls removing.
+
+        A ``resourceVersion`` in the patch's metadata is a precondition: ``ApiError`` 409 where
+        the object was changed since.
+        """
         ...
 
     async def delete(self, kind: Kind, namespace: str | None, name: str, uid: str) -> None:
@@ -219,10 +225,12 @@ class ApiCluster:
         path = kind_of(obj).path(obj["metadata"].get("namespace"))
         return await self._call("POST", path, {"fieldManager": names.FIELD_MANAGER}, obj)
 
-    async def replace(self, obj: Obj) -> Obj:
-        """See ``Cluster.replace``."""
-        path = kind_of(obj).path(obj["metadata"].get("namespace"), obj["metadata"]["name"])
-        return await self._call("PUT", path, {"fieldManager": names.FIELD_MANAGER}, obj)
+    async def merge(
+        self, kind: Kind, namespace: str | None, name: str, patch: Mapping[str, Any]
+    ) -> Obj:
+        """See ``Cluster.merge``."""
+        query = {"fieldManager": names.FIELD_MANAGER}
+        return await self._call("PATCH", kind.path(namespace, name), query, dict(patch), _MERGE)
 
     async def delete(self, kind: Kind, namespace: str | None, name: str, uid: str) -> None:
         """See ``Cluster.delete``."""
@@ -278,9 +286,7 @@ class ApiCluster:
         self, kind: Kind, namespace: str | None, name: str, metadata: Mapping[str, Any]
     ) -> Obj:
         """See ``Cluster.patch_metadata``."""
-        query = {"fieldManager": names.FIELD_MANAGER}
-        body = {"metadata": dict(metadata)}
-        return await self._call("PATCH", kind.path(namespace, name), query, body, _MERGE)
+        return await self.merge(kind, namespace, name, {"metadata": dict(metadata)})
 
     async def _call(
         self,

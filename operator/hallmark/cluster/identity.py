@@ -6,7 +6,7 @@ from typing import Any
 
 from hallmark.api import names
 from hallmark.api.admission import identity_is_in_force
-from hallmark.cluster.client import Cluster
+from hallmark.cluster.client import ApiError, Cluster
 from hallmark.cluster.kinds import ADMISSION_BINDING, ADMISSION_POLICY, Obj
 
 REQUESTER_IDENTITY_POLICY = "hallmark-requester-identity"
@@ -33,7 +33,12 @@ async def is_authenticated(cluster: Cluster, run: Obj) -> bool:
     annotations: dict[str, Any] = run["metadata"].get("annotations") or {}
     if names.ANNOTATION_REQUESTER in annotations:
         return False
-    policy, binding = await _both(cluster, REQUESTER_IDENTITY_POLICY)
+    try:
+        policy, binding = await _both(cluster, REQUESTER_IDENTITY_POLICY)
+    except ApiError as error:
+        if error.status == 403:
+            return False  # Who may not look cannot know.
+        raise
     if policy is None or binding is None:
         return False
     denies = "Deny" in (binding["spec"].get("validationActions") or [])

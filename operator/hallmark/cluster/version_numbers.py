@@ -28,7 +28,9 @@ async def reserve_version(cluster: Cluster, namespace: str, model: str) -> int:
             if found is None:
                 await cluster.create(_config_map(namespace, name, model, number))
             else:
-                await cluster.replace({**found, "data": {_KEY: str(number)}})
+                precondition = {"resourceVersion": found["metadata"]["resourceVersion"]}
+                patch = {"metadata": precondition, "data": {_KEY: str(number)}}
+                await cluster.merge(CONFIG_MAP, namespace, name, patch)
         except ApiError as error:
             if error.status != 409:
                 raise

@@ -1,0 +1,229 @@
+"""Reviewers' decisions on a sealed version, on a real API server with the operator running."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hallmark.api.admission import approval_identity
+from hallmark.api.common import timestamp
+from hallmark.api.model_approval import ModelApprovalSpec
+from hallmark.cluster.client import ApiCluster
+from hallmark.cluster.kinds import (
+    ADMISSION_BINDING,
+    ADMISSION_POLICY,
+    MODEL_APPROVAL,
+    MODEL_DEPLOYMENT,
+    MODEL_POLICY,
+    MODEL_VERSION,
+    TRAINING_RUN,
+    Obj,
+)
+from hallmark.policies.approval import SETTLING
+from hallmark.policies.attestation import attest
+from tests.e2e.harness.objects import approval, gate
+from tests.integration.operator_process import (
+    Installation,
+    deployed,
+    installation,
+    message,
+    store,
+    trusted,
+)
+from tests.integration.operator_world import api, digest, kubeconfig, namespace, until
+from tests.integration.test_operator_run import run, seal_job, train_job
+
+__all__ = ["api", "deployed", "installation", "kubeconfig", "namespace", "store"]
+
+ADMINISTRATOR = "admin"
+"""Whom the API server takes the tests for."""
+NO_KEY = "-----BEGIN PUBLIC KEY-----\nbm8ga2V5\n-----END PUBLIC KEY-----\n"
+KEYS = {name: ec.generate_private_key(ec.SECP256R1()) for name in ("rita", "alice", "rob")}
+
+
+@pytest.fixture
+async def version(api: ApiCluster, namespace: str, installation: Installation) -> Obj:
+    """Return a sealed and verified version; the policy knows the reviewers' keys."""
+    keys = [{**trusted(key), "approver": name} for name, key in KEYS.items()]
+    await api.merge(MODEL_POLICY, None, installation.policy, {"spec": {"approvers": keys}})
+    made = await api.create(run(namespace))
+    await installation.train(namespace, train_job(made))
+    await installation.seal(seal_job(made))
+    await installation.wait_for(TRAINING_RUN, namespace, "loan-v1", "Ready=True")
+    return await installation.wait_for(
+        MODEL_VERSION, namespace, "loan-v1", "Verified=True", "Approved=False"
+    )
+
+
+def attested(version: Obj, name: str, **spec: Any) -> Obj:  # noqa: ANN401
+    """Return an approval with the approver's own signature."""
+    made = approval(version, name, **spec)
+    parsed = ModelApprovalSpec.model_validate(made["spec"])
+    made["spec"]["attestation"] = attest(KEYS[parsed.approver], version["spec"]["model"], parsed)
+    return made
+
+
+async def test_an_attested_approval_counts_until_it_is_deleted_and_a_denial_for_ever(
+    api: ApiCluster, namespace: str, installation: Installation, version: Obj
+) -> None:
+    made = await api.create(attested(version, "yes"))
+    await installation.wait_for(MODEL_APPROVAL, namespace, "yes", "Ready=True/Accepted")
+    await installation.wait_for(MODEL_VERSION, namespace, "loan-v1", "Approved=True/Approved")
+
+    await api.create(attested(version, "twice"))
+    await installation.wait_for(
+        MODEL_APPROVAL, namespace, "twice", "Ready=False/DuplicateApprover", "Stalled=True"
+    )
+    await api.delete(MODEL_APPROVAL, namespace, "yes", made["metadata"]["uid"])
+    withdrawn = await installation.wait_for(
+        MODEL_VERSION, namespace, "loan-v1", "Approved=False/AwaitingApproval", "Ready=True"
+    )
+    records = {each["name"]: each for each in withdrawn["status"]["approvals"]}
+    assert (records["yes"]["accepted"], records["yes"]["withdrawn"]) == (True, True)
+
+    end = timestamp(datetime.now(UTC) + timedelta(seconds=8))
+    await api.create(attested(version, "short", approver="rob", notAfter=end))
+    await installation.wait_for(MODEL_VERSION, namespace, "loan-v1", "Approved=True")
+    await installation.wait_for(MODEL_VERSION, namespace, "loan-v1", "Approved=False")
+    await installation.wait_for(MODEL_APPROVAL, namespace, "short", "Ready=False/Expired")
+
+    denial = await api.create(attested(version, "no", decision="Denied"))
+    await installation.wait_for(
+        MODEL_VERSION, namespace, "loan-v1", "Denied=True", "Ready=False/Denied", "Stalled=True"
+    )
+    await api.delete(MODEL_APPROVAL, namespace, "no", denial["metadata"]["uid"])
+    await api.create(attested(version, "again"))
+    await installation.wait_for(MODEL_APPROVAL, namespace, "again", "Ready=True")
+    final = await installation.get(MODEL_VERSION, namespace, "loan-v1")
+    assert "denied by rita" in message(final, "Denied").lower()
+    await installation.wait_for(
+        MODEL_VERSION, namespace, "loan-v1", "Denied=True", "Approved=False/Denied"
+    )
+    events = installation.audited(version["metadata"]["uid"])
+    assert events.count("withdraw") == 2
+    assert events.count("deny") == 1
+
+
+async def test_approvals_that_do_not_count_say_why(
+    api: ApiCluster, namespace: str, installation: Installation, version: Obj
+) -> None:
+    plain = approval(version, "plain")
+    other_uid = attested(version, "other-uid")
+    other_uid["spec"]["modelVersion"]["uid"] = "0" * 36
+    forged = attested(version, "forged")
+    forged["spec"]["targets"] = ["production"]
+    early = attested(version, "early")
+    early["spec"]["modelVersion"]["name"] = "not-yet"
+    expected = {
+        "AdmissionPolicyMissing": plain,
+        "UidMismatch": other_uid,
+        "DigestMismatch": attested(version, "digest", sbomDigest=digest("0")),
+        "SelfApproval": attested(version, "own", approver="alice"),
+        "AttestationInvalid": forged,
+        "Expired": attested(version, "late", notAfter="2020-01-01T00:00:00Z"),
+        "VersionMissing": early,
+    }
+    for made in expected.values():
+        await api.create(made)
+    for reason, made in expected.items():
+        name = made["metadata"]["name"]
+        found = await installation.wait_for(
+            MODEL_APPROVAL, namespace, name, f"Ready=False/{reason}"
+        )
+        assert message(found, "Ready")
+    current = await installation.get(MODEL_VERSION, namespace, "loan-v1")
+    approved = next(c for c in current["status"]["conditions"] if c["type"] == "Approved")
+    assert approved["status"] == "False"
+
+
+async def test_a_plain_approval_counts_where_the_identity_policy_was_in_force_before(
+    api: ApiCluster, namespace: str, installation: Installation, version: Obj
+) -> None:
+    policy, binding = approval_identity()
+    made = [await api.create(each) for each in (policy, binding)]
+    try:
+        await asyncio.sleep(SETTLING.total_seconds() + 1)
+        await api.create(approval(version, "vouched", approver=ADMINISTRATOR))
+        await installation.wait_for(MODEL_APPROVAL, namespace, "vouched", "Ready=True/Accepted")
+    finally:
+        kinds = (ADMISSION_POLICY, ADMISSION_BINDING)
+        for kind, each in zip(kinds, made, strict=True):
+            await api.delete(kind, None, each["metadata"]["name"], each["metadata"]["uid"])
+    # Latched: that the policy is gone changes nothing about what it vouched for.
+    await api.create(attested(version, "wake", approver="rob"))
+    await installation.wait_for(MODEL_APPROVAL, namespace, "wake", "Ready=True")
+    await installation.wait_for(MODEL_APPROVAL, namespace, "vouched", "Ready=True/Accepted")
+    await installation.wait_for(MODEL_VERSION, namespace, "loan-v1", "Approved=True")
+
+
+async def test_a_changed_policy_is_applied_to_versions_that_exist(
+    api: ApiCluster, namespace: str, installation: Installation, version: Obj
+) -> None:
+    floor = {"spec": {"gates": [gate("accuracy", "AtLeast", "0.9999")]}}
+    changed = await api.merge(MODEL_POLICY, None, installation.policy, floor)
+    found = await installation.wait_for(
+        MODEL_VERSION, namespace, "loan-v1", "PolicyPassed=False/PolicyFailed", "Stalled=True"
+    )
+    assert "0.9999" in message(found, "PolicyPassed")
+    revoked = [{**each, "revokedAt": "2026-01-01T00:00:00Z"} for each in changed["spec"]["signers"]]
+    patch = {"spec": {"signers": revoked, "gates": None}}
+    await api.merge(MODEL_POLICY, None, installation.policy, patch)
+    await installation.wait_for(
+        MODEL_VERSION, namespace, "loan-v1", "Verified=False/SignerRevoked", "Ready=False/Refused"
+    )
+
+
+async def test_a_changed_manifest_in_the_store_is_found(
+    api: ApiCluster, namespace: str, installation: Installation, version: Obj
+) -> None:
+    uri = version["spec"]["artifact"]["uri"]
+    path = installation.store.folder / uri.removeprefix("s3://") / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b"accuracy", b"accuracz").replace(b"size", b"sizf"))
+    annotation = {"labels": {"test/look": "again"}}
+    await api.patch_metadata(MODEL_VERSION, namespace, "loan-v1", annotation)
+    found = await installation.wait_for(
+        MODEL_VERSION, namespace, "loan-v1", "Verified=False/SignatureInvalid", "Stalled=True"
+    )
+    assert "digest" in message(found, "Verified")
+
+
+async def test_a_version_names_the_deployments_that_use_it(
+    api: ApiCluster, namespace: str, installation: Installation, version: Obj
+) -> None:
+    spec = {"modelVersion": "loan-v1", "suspend": True}
+    made = await api.create(
+        {
+            "apiVersion": "hallmark.dev/v1alpha1",
+            "kind": "Deployment",
+            "metadata": {"name": "scores", "namespace": namespace},
+            "spec": spec,
+        }
+    )
+    await api.merge_status(MODEL_DEPLOYMENT, namespace, "scores", {"stableModelVersion": "loan-v1"})
+
+    async def used(by: list[str]) -> bool:
+        found = await installation.get(MODEL_VERSION, namespace, "loan-v1")
+        return bool(found["status"].get("usedBy", []) == by)
+
+    await until(lambda: used(["scores"]))
+    await api.delete(MODEL_DEPLOYMENT, namespace, "scores", made["metadata"]["uid"])
+    await until(lambda: used([]))
+
+
+async def test_a_policy_whose_key_is_none_says_which(
+    api: ApiCluster, installation: Installation
+) -> None:
+    bad = installation.policy_object(signers=[{"keyId": "0" * 64, "publicKey": NO_KEY}])
+    bad["metadata"]["name"] += "-bad"
+    made = await api.create(bad)
+    try:
+        found = await installation.wait_for(
+            MODEL_POLICY, None, made["metadata"]["name"], "Ready=False/InvalidKey", "Stalled=True"
+        )
+        assert "0" * 64 in message(found, "Ready")
+    finally:
+        await api.delete(MODEL_POLICY, None, made["metadata"]["name"], made["metadata"]["uid"])
