@@ -26,101 +26,115 @@ MAX_BODY = 8 * 1024 * 1024
 INLINE_BODY = 64 * 1024
 """A bigger body is answered in a thread, so that the others need not wait for it."""
 
-Handler = Callable[[Request], Awaitable[Response]]
 Method = Callable[[DataPlane, bytes], Answer | BadRequest]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 def endpoints(serving: Serving) -> APIRouter:
     """Return all routes over what is served."""
-    router = APIRouter()
-
-    async def live(request: Request) -> Response:
-        return JSONResponse({"live": True})
-
-    async def ready(request: Request) -> Response:
-        reason = serving.not_ready
-        if reason:
-            return JSONResponse({"ready": False, "error": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
-        return JSONResponse({"ready": True})
-
-    async def metrics(request: Request) -> Response:
-        return PlainTextResponse(serving.metrics.exposition(), media_type=CONTENT_TYPE)
-
-    async def server(request: Request) -> Response:
-        return JSONResponse({"name": "hallmark", "version": VERSION, "extensions": []})
-
-    def on_model(handle: Callable[[DataPlane, Request], Awaitable[Response]]) -> Handler:
-        async def handler(request: Request) -> Response:
-            if serving.plane is None:
-                return _error(HTTPStatus.SERVICE_UNAVAILABLE, serving.waiting_for)
-            unknown = _unknown(serving.plane, request)
-            if unknown:
-                return _error(HTTPStatus.NOT_FOUND, unknown)
-            return await handle(serving.plane, request)
-
-        return handler
-
-    async def metadata(plane: DataPlane, request: Request) -> Response:
-        return JSONResponse(plane.metadata())
-
-    async def model_ready(plane: DataPlane, request: Request) -> Response:
-        return await ready(request)
-
-    async def predict(plane: DataPlane, request: Request) -> Response:
-        return await _answer(serving, plane, request, DataPlane.predict)
-
-    async def infer(plane: DataPlane, request: Request) -> Response:
-        return await _answer(serving, plane, request, DataPlane.infer)
-
+    at = _Endpoints(serving)
     model = "/v2/models/{name}"
-    version = model + "/versions/{version}"
     # Routes are tried in order: what is asked most stands first.
     routes: list[tuple[str, str, Handler, str]] = [
-        ("POST", "/predict", on_model(predict), "Predict from rows of named features."),
-        ("GET", "/healthz", live, "Whether the process lives."),
-        ("GET", "/readyz", ready, "Whether a verified model serves; else why not."),
-        ("GET", "/metrics", metrics, "Metrics for Prometheus."),
-        ("GET", "/v2", server, "Server metadata."),
-        ("GET", "/v2/health/live", live, "Whether the process lives."),
-        ("GET", "/v2/health/ready", ready, "Whether a verified model serves; else why not."),
+        ("POST", "/predict", at.predict, "Predict from rows of named features."),
+        ("GET", "/healthz", at.live, "Whether the process lives."),
+        ("GET", "/readyz", at.ready, "Whether a verified model serves; else why not."),
+        ("GET", "/metrics", at.metrics, "Metrics for Prometheus."),
+        ("GET", "/v2", at.server, "Server metadata."),
+        ("GET", "/v2/health/live", at.live, "Whether the process lives."),
+        ("GET", "/v2/health/ready", at.ready, "Whether a verified model serves; else why not."),
     ]
-    for path in (model, version):
+    for path in (model, model + "/versions/{version}"):
         routes += [
-            ("POST", path + "/infer", on_model(infer), "Predict from tensors."),
-            ("GET", path, on_model(metadata), "Model metadata."),
-            ("GET", path + "/ready", on_model(model_ready), "Whether the model serves."),
+            ("POST", path + "/infer", at.infer, "Predict from tensors."),
+            ("GET", path, at.metadata, "Model metadata."),
+            ("GET", path + "/ready", at.model_ready, "Whether the model serves."),
         ]
+    router = APIRouter()
     for verb, path, handler, summary in routes:
         router.add_api_route(path, handler, methods=[verb], summary=summary)
     return router
 
 
-async def _answer(serving: Serving, plane: DataPlane, request: Request, method: Method) -> Response:
-    try:
-        body = await _read_body(request)
-        if isinstance(body, bytes) and len(body) > INLINE_BODY:
-            answer = await asyncio.to_thread(method, plane, body)
-        else:
-            answer = method(plane, body) if isinstance(body, bytes) else body
-    except ClientDisconnect:
-        return _error(HTTPStatus.BAD_REQUEST, "The client went away.")
-    except Exception as error:
-        # Neither the log nor the answer gets the error's text: it may hold a value.
-        LOG.error("A request could not be answered: %s.", place_of(error))
-        return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "The request could not be answered.")
-    trust = plane.model.trust
-    headers = {
-        "hallmark-model-version": trust.model_version,
-        "hallmark-manifest-digest": trust.manifest_digest,
-    }
-    if isinstance(answer, BadRequest):
-        if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            headers["connection"] = "close"  # What is left of the body is not worth reading.
-        return JSONResponse(answer.body(), answer.status, headers)
-    if serving.recorder:
-        serving.recorder.record(answer.rows)
-    serving.metrics.rows.inc(len(answer.rows))
-    return Response(answer.body, HTTPStatus.OK, headers, "application/json")
+class _Endpoints:
+    """The handlers, each thin."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+
+    async def live(self, request: Request) -> Response:
+        return JSONResponse({"live": True})
+
+    async def ready(self, request: Request) -> Response:
+        reason = self._serving.not_ready
+        if reason:
+            return JSONResponse({"ready": False, "error": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
+        return JSONResponse({"ready": True})
+
+    async def metrics(self, request: Request) -> Response:
+        return PlainTextResponse(self._serving.metrics.exposition(), media_type=CONTENT_TYPE)
+
+    async def server(self, request: Request) -> Response:
+        return JSONResponse({"name": "hallmark", "version": VERSION, "extensions": []})
+
+    async def metadata(self, request: Request) -> Response:
+        plane = self._plane(request)
+        return JSONResponse(plane.metadata()) if isinstance(plane, DataPlane) else plane
+
+    async def model_ready(self, request: Request) -> Response:
+        plane = self._plane(request)
+        return await self.ready(request) if isinstance(plane, DataPlane) else plane
+
+    async def predict(self, request: Request) -> Response:
+        return await self._answer(request, DataPlane.predict)
+
+    async def infer(self, request: Request) -> Response:
+        return await self._answer(request, DataPlane.infer)
+
+    def _plane(self, request: Request) -> DataPlane | Response:
+        """Return the data plane that the path names, or why there is none."""
+        plane = self._serving.plane
+        if plane is None:
+            return _error(HTTPStatus.SERVICE_UNAVAILABLE, self._serving.waiting_for)
+        name = request.path_params.get("name", plane.name)
+        version = request.path_params.get("version", plane.version)
+        if (name, version) == (plane.name, plane.version):
+            return plane
+        sentence = f"This predictor serves '{plane.name}', version '{plane.version}', alone."
+        return _error(HTTPStatus.NOT_FOUND, sentence)
+
+    async def _answer(self, request: Request, method: Method) -> Response:
+        plane = self._plane(request)
+        if not isinstance(plane, DataPlane):
+            return plane
+        try:
+            answer = await _ask(plane, request, method)
+        except ClientDisconnect:
+            return _error(HTTPStatus.BAD_REQUEST, "The client went away.")
+        except Exception as error:
+            # Neither the log nor the answer gets the error's text: it may hold a value.
+            LOG.error("A request could not be answered: %s.", place_of(error))
+            return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "The request could not be answered.")
+        trust = plane.model.trust
+        headers = {
+            "hallmark-model-version": trust.model_version,
+            "hallmark-manifest-digest": trust.manifest_digest,
+        }
+        if isinstance(answer, BadRequest):
+            if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                headers["connection"] = "close"  # What is left of the body is not worth reading.
+            return JSONResponse(answer.body(), answer.status, headers)
+        self._serving.answered(answer.rows)
+        return Response(answer.body, HTTPStatus.OK, headers, "application/json")
+
+
+async def _ask(plane: DataPlane, request: Request, method: Method) -> Answer | BadRequest:
+    body = await _read_body(request)
+    if isinstance(body, BadRequest):
+        return body
+    if len(body) > INLINE_BODY:
+        return await asyncio.to_thread(method, plane, body)
+    return method(plane, body)
 
 
 async def _read_body(request: Request) -> bytes | BadRequest:
@@ -150,14 +164,6 @@ def _too_large() -> BadRequest:
     return refuse(
         "the body", f"at most {MAX_BODY} bytes", "more", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     )
-
-
-def _unknown(plane: DataPlane, request: Request) -> str | None:
-    name = request.path_params.get("name", plane.name)
-    version = request.path_params.get("version", plane.version)
-    if (name, version) == (plane.name, plane.version):
-        return None
-    return f"This predictor serves '{plane.name}', version '{plane.version}', alone."
 
 
 def _error(status: HTTPStatus, message: str) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hallmark.drift.counts import Rows
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder
 from hallmark_predictor.metrics import Metrics
@@ -43,3 +44,9 @@ class Serving:
         trust = plane.model.trust
         self.plane, self.recorder = plane, recorder
         self.metrics.model(plane.name, trust.model_version, trust.manifest_digest)
+
+    def answered(self, rows: Rows) -> None:
+        """Count rows that were answered."""
+        self.metrics.rows.inc(len(rows))
+        if self.recorder:
+            self.recorder.record(rows)

@@ -263,6 +263,7 @@ def test_the_accepted_sequence_of_a_pod_that_is_gone_is_forgotten() -> None:
 PODS = [CALM, SHIFTED, report(traffic(700, seed=3, shift=1)), report(traffic(1000, seed=4))]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PODS), max_size=7), st.randoms())
 def test_the_order_of_the_pods_changes_nothing(reports: list[DriftReport], random: Random) -> None:
     named = [(f"pod-{index}", each) for index, each in enumerate(reports)]
@@ -297,7 +298,7 @@ def test_a_shift_of_one_standard_deviation_is_found(shift: float, seed: int) -> 
     assert verdict({"a": report(traffic(1000, seed=seed, shift=shift))}) == "Drifted"
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.floats(width=32), st.integers(0, 499), st.booleans())
 def test_one_outlier_neither_causes_nor_hides_drift(value: float, row: int, shifted: bool) -> None:
     rows = traffic(1000, seed=5, shift=float(shifted))

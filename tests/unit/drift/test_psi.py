@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hallmark.drift.psi import chance_limit, chi_square_quantile, stability
@@ -10,11 +10,13 @@ from hallmark.drift.psi import chance_limit, chi_square_quantile, stability
 COUNTS = st.lists(st.integers(0, 10_000), min_size=2, max_size=30).filter(sum)
 
 
+@settings(deadline=None)
 @given(COUNTS)
 def test_psi_of_equal_shares_is_zero(counts: list[int]) -> None:
     assert stability(counts, counts, 1).psi == pytest.approx(0, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(st.data(), st.integers(2, 30))
 def test_psi_is_finite_never_negative_and_symmetric(data: st.DataObject, bins: int) -> None:
     same_length = st.lists(st.integers(0, 10**6), min_size=bins, max_size=bins).filter(sum)

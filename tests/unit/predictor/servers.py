@@ -114,7 +114,8 @@ class FakeApiServer:
         self.watched = threading.Semaphore(0)
         """Counts the watches that were opened."""
         self._config_map: dict[str, Any] | None = None
-        self._version = 1
+        self._events: list[dict[str, Any]] = []
+        """All that happened; a resource version is how many of these had happened."""
         self._watches: list[queue.Queue[dict[str, Any] | None]] = []
         self._lock = threading.Lock()
         self._server: _Quiet | None = None
@@ -128,14 +129,14 @@ class FakeApiServer:
     def name_active(self, digest: str | None) -> None:
         """Create, change or (None) delete the ConfigMap."""
         with self._lock:
-            self._version += 1
             kind = "DELETED" if digest is None else "MODIFIED" if self._config_map else "ADDED"
             changed = self._config_map or {}
             if digest is not None:
                 changed = {"data": {"manifestDigest": digest}}
             self._config_map = None if digest is None else changed
+            self._events.append({"type": kind, "object": changed})
             for each in self._watches:
-                each.put({"type": kind, "object": changed})
+                each.put(self._events[-1])
 
     def end_watches(self, last: dict[str, Any] | None = None) -> None:
         """End all watches, as the API server does from time to time."""
@@ -205,17 +206,19 @@ class FakeApiServer:
         query = parse_qs(urlsplit(handler.path).query)
         assert query["fieldSelector"] == ["metadata.name=loans-active"]
         if "watch" in query:
-            self._watch(handler)
+            self._watch(handler, int(query["resourceVersion"][0]))
             return
         with self._lock:
             items = [self._config_map] if self._config_map else []
-            found = {"metadata": {"resourceVersion": str(self._version)}, "items": items}
+            found = {"metadata": {"resourceVersion": str(len(self._events))}, "items": items}
         handler.answer(200, json.dumps(found).encode())
 
-    def _watch(self, handler: _Handler) -> None:
+    def _watch(self, handler: _Handler, version: int) -> None:
         events: queue.Queue[dict[str, Any] | None] = queue.Queue()
         with self._lock:
             self._watches.append(events)
+            for each in self._events[version:]:
+                events.put(each)
         self.watched.release()
         handler.send_response(200)
         handler.send_header("Transfer-Encoding", "chunked")

@@ -19,15 +19,28 @@ def api(tmp_path: Path) -> Iterator[FakeApiServer]:
         yield found
 
 
-def followed(api: FakeApiServer) -> "queue.Queue[str | None]":
-    told: queue.Queue[str | None] = queue.Queue()
-    watch = ActiveWatch(ClusterApi(api.address, timeout=2), "team", "loans", told.put)
-    threading.Thread(target=watch.run, daemon=True).start()
-    return told
+@pytest.fixture
+def told(api: FakeApiServer) -> Iterator["queue.Queue[str | None]"]:
+    """What a watch tells, from before it begins; it lists and watches until the test ends."""
+    found: queue.Queue[str | None] = queue.Queue()
+    watch = ActiveWatch(ClusterApi(api.address, timeout=2), "team", "loans", found.put)
+    ended = threading.Event()
+
+    def follow() -> None:
+        while not ended.is_set():
+            watch.once()
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    yield found
+    ended.set()
+    api.end_watches()
+    thread.join()
 
 
-def test_each_change_of_the_active_version_is_told(api: FakeApiServer) -> None:
-    told = followed(api)
+def test_each_change_of_the_active_version_is_told(
+    api: FakeApiServer, told: "queue.Queue[str | None]"
+) -> None:
     assert told.get(timeout=5) is None
     assert api.watched.acquire(timeout=5)
     for digest in (ONE, TWO, None, ONE):
@@ -35,9 +48,14 @@ def test_each_change_of_the_active_version_is_told(api: FakeApiServer) -> None:
         assert told.get(timeout=5) == digest
 
 
-def test_after_a_watch_ended_it_lists_and_watches_again(api: FakeApiServer) -> None:
+def test_after_a_watch_ended_it_lists_and_watches_again(
+    api: FakeApiServer, told: "queue.Queue[str | None]"
+) -> None:
+    assert told.get(timeout=5) is None
+    assert api.watched.acquire(timeout=5)
     api.name_active(ONE)
-    told = followed(api)
+    assert told.get(timeout=5) == ONE
+    api.end_watches()
     assert told.get(timeout=5) == ONE
     for last in (None, {"type": "ERROR", "object": {"code": 410}}, {"type": "BOOKMARK"}):
         assert api.watched.acquire(timeout=5)
