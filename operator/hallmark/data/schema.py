@@ -13,6 +13,7 @@ from hallmark.api.training_run import Feature, FeatureType, Schema
 from hallmark.data.table import Column, ColumnSpec, ColumnType, Table
 
 MIN_ROWS = 50
+FLOAT32_MAX = 3.4028234663852886e38
 MIN_CLASS_ROWS = 10
 """Fewer rows of a class leave too little to learn from and to test on."""
 
@@ -108,6 +109,9 @@ def validate(table: Table, schema: Schema, undeclared: int = 0) -> Validation:
 def check_cells(column: Column) -> Iterator[Finding]:
     """Yield what is wrong with a column's values: range, categories."""
     spec, values = column.spec, column.values
+    if spec.type is ColumnType.NUMBER:
+        expected = f"a number up to {FLOAT32_MAX:g}, the largest that the model can take"
+        yield from _cells(values.abs() > FLOAT32_MAX, spec, "Range", expected, "a larger one")
     if spec.minimum is not None:
         yield from _out_of_range(values < spec.minimum, column, f"at least {spec.minimum:g}")
     if spec.maximum is not None:

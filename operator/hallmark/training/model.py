@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hallmark.api.artifacts import AttributeFairness, ServedFeature, TrainStage, TrainTask
-from hallmark.api.training_run import Trainer
+from hallmark.api.training_run import SensitiveAttribute, Trainer
+from hallmark.data.table import ColumnType
 from hallmark.training import fairness, gates, matrix, metrics, pipeline, robustness
 from hallmark.training.assay import Announce, Examined
 from hallmark.training.outcome import Artifacts, Refusal, refuse
@@ -99,7 +100,11 @@ def measure(data: Examined, trained: Trained) -> Measured:
     decisions = metrics.decide(probabilities)
     groups = [
         fairness.attribute_fairness(
-            attribute.name, _groups(data, trained, attribute.name), truth, decisions
+            attribute.name,
+            _groups(data, trained, attribute.name),
+            truth,
+            decisions,
+            _declared_groups(data, attribute),
         )
         for attribute in data.schema.sensitive
     ]
@@ -119,3 +124,9 @@ def measure(data: Examined, trained: Trained) -> Measured:
 def _groups(data: Examined, trained: Trained, attribute: str) -> npt.NDArray[np.str_]:
     values = data.table.column(attribute).values.gather(trained.split.test)
     return np.asarray([str(value) for value in values], dtype=np.str_)
+
+
+def _declared_groups(data: Examined, attribute: SensitiveAttribute) -> Sequence[str]:
+    spec = data.table.column(attribute.name).spec
+    booleans = ("False", "True") if spec.type is ColumnType.BOOLEAN else ()
+    return attribute.categories or spec.categories or booleans

@@ -57,6 +57,11 @@ REFUSED = {
         {"x": [-1.0] + [1.0] * 59},
         "Range in column 'x', first in row 1: expected at least 0, found -1.0.",
     ),
+    "a number that is infinite as float32": (
+        schema(),
+        {"x": [1e39, -1e39] + [1.0] * 58},
+        "Range in column 'x' (2 times, first in row 1): expected a number up to 3.40282e+38",
+    ),
     "a number of a sensitive column is not named": (
         schema(BOUNDED, sensitive=[{"name": "x"}]),
         {"x": [-1.0] + [1.0] * 59},
