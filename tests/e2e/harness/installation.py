@@ -52,8 +52,7 @@ def _install(world: World, images: dict[str, str], progress: Progress) -> None:
     if found != wanted:
         with progress.step("installing Hallmark"):
             _apply(world.cluster, manifests)
-            _keys(world.cluster)
-            world.api.apply(_policy(world.cluster, images))
+            _apply(world.cluster, _policy(world.cluster, images))
             annotation = {"metadata": {"annotations": {INSTALLED: wanted}}}
             world.api.patch("Namespace", None, SYSTEM, annotation)
     with progress.step("waiting for the operator, the store and admission"):
@@ -145,20 +144,17 @@ def _overlay(cluster: Cluster) -> tuple[str, list[Object]]:
     return "local", [*patches, narrowed]
 
 
-def _keys(cluster: Cluster) -> None:
-    """Make the Secrets that are missing; existing keys stay."""
-    _hallmark(cluster, "keys", "init", "--apply")
-
-
-def _policy(cluster: Cluster, images: dict[str, str]) -> Object:
-    """Return the policy `default` as `hallmark keys init` prints it, with these images."""
-    policy: Object = yaml.safe_load(_hallmark(cluster, "keys", "init"))
-    policy["spec"]["images"] = {
-        "trainer": images["trainer"],
-        "sealer": images["operator"],
-        "predictor": images["predictor"],
-    }
-    return policy
+def _policy(cluster: Cluster, images: dict[str, str]) -> str:
+    """Make the Secrets that are missing, and return the policy `default` for them."""
+    return _hallmark(
+        cluster,
+        "keys",
+        "init",
+        "--apply",
+        f"--trainer-image={images['trainer']}",
+        f"--sealer-image={images['operator']}",
+        f"--predictor-image={images['predictor']}",
+    )
 
 
 def _hallmark(cluster: Cluster, *arguments: str) -> str:

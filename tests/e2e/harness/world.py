@@ -127,10 +127,17 @@ class World:
             AssertionError: with its conditions, its Events and the operator's last lines.
         """
         wanted = [Expected.parse(text) for text in expected]
+        hopeless = Expected.parse("Stalled=True") if "Ready=True" in " ".join(expected) else None
 
         def holds() -> Object | None:
             found = self.api.find(kind, namespace, name)
-            return found if found and all(each.holds(found) for each in wanted) else None
+            if found and all(each.holds(found) for each in wanted):
+                return found
+            # What has given up will not come right by waiting.
+            assert not (found and hopeless and hopeless.holds(found)), (
+                f"expected {', '.join(expected)}\n{self.describe(kind, namespace, name)}"
+            )
+            return None
 
         found = self.until(
             holds,
