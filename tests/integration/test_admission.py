@@ -43,10 +43,18 @@ def unique(stem: str) -> str:
     return f"{stem}-{secrets.token_hex(3)}"
 
 
-def test_the_operator_recognises_the_identity_policy_of_the_cluster(world: World) -> None:
-    found = [world.api.get(each) for each in admission.approval_identity()]
+@pytest.mark.parametrize(
+    "expected",
+    admission.policies(),
+    ids=[each["metadata"]["name"] for each, _ in admission.policies()],
+)
+def test_the_operator_recognises_a_policy_of_the_cluster(
+    world: World, expected: tuple[Obj, Obj]
+) -> None:
+    policy, binding = (world.api.get(each) for each in expected)
+    name = expected[0]["metadata"]["name"]
 
-    assert admission.identity_is_in_force(*found)
+    assert admission.in_force_since(name, policy, binding)
 
 
 # Approvals.

@@ -47,6 +47,7 @@ DEFAULT_POLICY = "default"
 
 # Admission policies (ValidatingAdmissionPolicy and binding of the same name).
 APPROVAL_IDENTITY_POLICY = "hallmark-approval-identity"
+REQUESTER_IDENTITY_POLICY = "hallmark-requester-identity"
 
 PREDICTOR_PORT = 8080
 

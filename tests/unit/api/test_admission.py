@@ -38,7 +38,7 @@ def as_stored() -> tuple[Obj, Obj]:
     """Return the identity policy and its binding as an API server would send them."""
     policy, binding = copy.deepcopy(admission.approval_identity())
     for each in (policy, binding):
-        each["metadata"].update(uid="1", resourceVersion="2", generation=1)
+        each["metadata"].update(uid="1", creationTimestamp="2026-01-01T00:00:00Z")
     policy["status"] = {"observedGeneration": 1}
     return policy, binding
 
@@ -100,3 +100,18 @@ def test_an_absent_policy_or_binding_is_not_in_force() -> None:
 
     assert not admission.identity_is_in_force(None, binding)
     assert not admission.identity_is_in_force(policy, None)
+
+
+def test_a_policy_is_in_force_since_it_last_changed() -> None:
+    policy, binding = as_stored()
+    binding["metadata"]["managedFields"] = [
+        {"manager": "kubectl", "time": "2026-01-02T00:00:00Z"},
+        {"manager": "controller", "subresource": "status", "time": "2026-01-03T00:00:00Z"},
+    ]
+
+    since = admission.in_force_since("hallmark-approval-identity", policy, binding)
+    assert since == "2026-01-02T00:00:00Z"
+
+
+def test_a_policy_under_the_name_of_another_is_not_in_force() -> None:
+    assert admission.in_force_since("hallmark-requester-identity", *as_stored()) is None

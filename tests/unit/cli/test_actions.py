@@ -1,6 +1,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hallmark.api.model_deployment import Action, ActionName
 from hallmark.cli.actions import action_text
@@ -44,3 +46,25 @@ def test_what_admission_could_not_read_is_refused(changes: dict[str, str], found
 
     with pytest.raises(ConfigurationError, match=found):
         action_text(ActionName.ROLLBACK, **whole)  # type: ignore[arg-type]
+
+
+PLAIN = st.text(
+    st.characters(exclude_categories=["Cc", "Cs"], exclude_characters='"\\'), max_size=60
+)
+
+
+@given(
+    action=st.sampled_from(ActionName),
+    user=PLAIN.filter(bool),
+    reason=PLAIN,
+    target=st.none() | PLAIN,
+)
+def test_cut_at_its_quotes_the_text_reads_as_json_does(
+    action: ActionName, user: str, reason: str, target: str | None
+) -> None:
+    # Admission has no JSON parser: it takes every fourth part for a key, the second after it for
+    # the key's value.
+    text = action_text(action, "1", user, reason, target)
+    parts = text.split('"')
+
+    assert dict(zip(parts[1::4], parts[3::4], strict=True)) == json.loads(text)

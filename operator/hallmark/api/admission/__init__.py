@@ -1,0 +1,95 @@
+"""The ValidatingAdmissionPolicies: what the API server refuses whoever asks.
+
+``python -m hallmark.api.admission`` writes ``manifests/base/admission/*.yaml``. Each policy is
+data, with every default of the API server written out, so that the operator can compare what is
+in the cluster with what is expected (``in_force_since``).
+
+Three groups of users are told apart: the operator (one ServiceAccount), what Kubernetes itself
+runs (controllers and addons in ``kube-system``, the scheduler, the nodes), and everybody else. An
+administrator of the cluster belongs to everybody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hallmark.api import names
+from hallmark.api.admission import guarded, people, writers
+from hallmark.api.admission.building import Obj, Pair
+from hallmark.api.admission.people import approval_identity
+
+__all__ = ["approval_identity", "files", "identity_is_in_force", "in_force_since", "policies"]
+
+
+def policies() -> list[Pair]:
+    """Return every policy with its binding."""
+    return [
+        approval_identity(),
+        people.requester_identity(),
+        people.actions(),
+        people.namespace_policy(),
+        writers.operator_only(),
+        writers.drift_report(),
+        writers.version_in_use(),
+        writers.predictor_accounts(),
+        guarded.guarded("hallmark-guarded-objects", names.LABEL_DEPLOYMENT, "ModelDeployment"),
+        guarded.guarded("hallmark-guarded-jobs", names.LABEL_JOB, "TrainingRun"),
+        guarded.guarded_templates(),
+        guarded.guarded_scale(),
+        guarded.service_selectors(),
+        guarded.service_endpoints(),
+    ]
+
+
+def in_force_since(
+    name: str, policy: Mapping[str, Any] | None, binding: Mapping[str, Any] | None
+) -> str | None:
+    """Return since when a policy of the cluster has been exactly the expected one, or None.
+
+    Args:
+        name: the policy's name.
+        policy: the ValidatingAdmissionPolicy as the API server sends it, or None.
+        binding: its binding, or None.
+
+    Returns:
+        The last moment (RFC 3339, UTC, whole seconds) at which either was created or changed: an
+        object that is older may have come in while the policy was another one.
+    """
+    if policy is None or binding is None:
+        return None
+    expected = next(pair for pair in policies() if pair[0]["metadata"]["name"] == name)
+    moments = [
+        _last_change(found)
+        for found, wanted in zip((policy, binding), expected, strict=True)
+        if found.get("spec") == wanted["spec"]
+        and "deletionTimestamp" not in found.get("metadata", {})
+    ]
+    return max(moments) if len(moments) == len(expected) else None
+
+
+def _last_change(obj: Mapping[str, Any]) -> str:
+    metadata = obj["metadata"]
+    writes = [each for each in metadata.get("managedFields", ()) if not each.get("subresource")]
+    return max([str(metadata["creationTimestamp"]), *(str(each["time"]) for each in writes)])
+
+
+def identity_is_in_force(
+    policy: Mapping[str, Any] | None, binding: Mapping[str, Any] | None
+) -> bool:
+    """Tell whether the policy and the binding that vouch for approvers are the expected ones."""
+    return in_force_since(names.APPROVAL_IDENTITY_POLICY, policy, binding) is not None
+
+
+def files() -> dict[str, list[Obj]]:
+    """Return the generated files: objects by file name."""
+    manifests = {
+        f"{policy['metadata']['name'].removeprefix('hallmark-')}.yaml": [policy, binding]
+        for policy, binding in policies()
+    }
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": sorted(manifests),
+    }
+    return {**manifests, "kustomization.yaml": [kustomization]}

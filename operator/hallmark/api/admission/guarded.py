@@ -1,0 +1,152 @@
+"""Policies about what the operator makes: nobody else touches or imitates it."""
+
+from __future__ import annotations
+
+from hallmark.api import names
+from hallmark.api.admission.building import (
+    NOT_OPERATOR,
+    NOT_TRUSTED,
+    YOU,
+    Pair,
+    policy,
+    rule,
+    validation,
+)
+from hallmark.api.common import GROUP
+
+_GUARDED = (
+    rule(
+        "",
+        "CREATE UPDATE DELETE",
+        "pods",
+        "pods/status",
+        "pods/ephemeralcontainers",
+        "pods/resize",
+        "services",
+        "services/status",
+        "endpoints",
+        "configmaps",
+        "secrets",
+        "serviceaccounts",
+    ),
+    rule(
+        "apps",
+        "CREATE UPDATE DELETE",
+        "deployments",
+        "deployments/status",
+        "replicasets",
+        "replicasets/status",
+    ),
+    rule("batch", "CREATE UPDATE DELETE", "jobs", "jobs/status"),
+    rule("discovery.k8s.io", "CREATE UPDATE DELETE", "endpointslices"),
+    rule("networking.k8s.io", "CREATE UPDATE DELETE", "networkpolicies"),
+    rule("policy", "CREATE UPDATE DELETE", "poddisruptionbudgets"),
+    rule("rbac.authorization.k8s.io", "CREATE UPDATE DELETE", "roles", "rolebindings"),
+)
+
+
+def guarded(name: str, label: str, owner: str) -> Pair:
+    """Return the policy that guards every object that carries ``label``, or did."""
+    return policy(
+        name,
+        [dict(rule) for rule in _GUARDED],
+        [
+            validation(
+                "false",
+                "request.resource.resource + ' ' + request.name + ' in namespace ' + "
+                f"request.namespace + ' carries the label {label}: only the operator creates, "
+                f"changes and deletes it; ' + {YOU} + '. Change the {owner} instead.'",
+            )
+        ],
+        label=label,
+        matchConditions=[NOT_TRUSTED],
+    )
+
+
+def guarded_templates() -> Pair:
+    """Return the policy against Pods that a built-in controller would make for a stranger."""
+    template = "object.?spec.?{0}template.?metadata.?labels.orValue({{}})"
+    both = f"label in ['{names.LABEL_DEPLOYMENT}', '{names.LABEL_JOB}']"
+    return policy(
+        "hallmark-guarded-templates",
+        [
+            rule("", "CREATE UPDATE", "replicationcontrollers"),
+            rule(
+                "apps", "CREATE UPDATE", "deployments", "replicasets", "statefulsets", "daemonsets"
+            ),
+            rule("batch", "CREATE UPDATE", "jobs", "cronjobs"),
+        ],
+        [
+            validation(
+                f"!{template.format('')}.exists(label, {both}) && "
+                f"!{template.format('jobTemplate.?spec.?')}.exists(label, {both}) && "
+                "!object.?spec.?jobTemplate.?metadata.?labels.orValue({})"
+                f".exists(label, {both})",
+                "'The Pods of ' + request.resource.resource + ' ' + request.name + ' would carry "
+                f"the label {names.LABEL_DEPLOYMENT} or {names.LABEL_JOB}, which is for what "
+                f"the operator makes; ' + {YOU} + '. Leave the label out.'",
+            )
+        ],
+        matchConditions=[NOT_TRUSTED],
+    )
+
+
+def guarded_scale() -> Pair:
+    """Return the policy against scaling a version, by hand or by an autoscaler."""
+    return policy(
+        "hallmark-guarded-scale",
+        [rule("apps", "UPDATE", "deployments/scale", "replicasets/scale")],
+        [
+            validation(
+                f"!oldObject.?status.?selector.orValue('').contains('{names.LABEL_DEPLOYMENT}')",
+                "request.resource.resource + ' ' + request.name + ' belongs to a ModelDeployment: "
+                f"scale that instead (kubectl scale mdep); ' + {YOU} + '.'",
+            )
+        ],
+        matchConditions=[NOT_OPERATOR],
+    )
+
+
+def service_selectors() -> Pair:
+    """Return the policy against a stranger's Service over the operator's Pods."""
+    return policy(
+        "hallmark-service-selectors",
+        [rule("", "CREATE UPDATE", "services")],
+        [
+            validation(
+                "!object.?spec.?selector.orValue({})"
+                f".exists(label, label.startsWith('{GROUP}/'))",
+                f"'Service ' + request.name + ' must not select by a label of {GROUP}: it would "
+                f"reach versions that have no traffic; ' + {YOU} + '. Use the Service that the "
+                "ModelDeployment has.'",
+            )
+        ],
+        matchConditions=[NOT_TRUSTED],
+    )
+
+
+def service_endpoints() -> Pair:
+    """Return the policy against addresses that a stranger adds to a guarded Service.
+
+    Its parameters are the guarded Services of the request's namespace.
+    """
+    services = {"matchExpressions": [{"key": names.LABEL_DEPLOYMENT, "operator": "Exists"}]}
+    return policy(
+        "hallmark-service-endpoints",
+        [
+            rule("discovery.k8s.io", "CREATE UPDATE", "endpointslices"),
+            rule("", "CREATE UPDATE", "endpoints"),
+        ],
+        [
+            validation(
+                "params == null || params.metadata.name != (request.resource.resource == "
+                "'endpoints' ? request.name : "
+                "object.metadata.?labels[?'kubernetes.io/service-name'].orValue(''))",
+                "'Service ' + params.metadata.name + ' belongs to a ModelDeployment: only "
+                f"Kubernetes itself gives it addresses; ' + {YOU} + '.'",
+            )
+        ],
+        params={"apiVersion": "v1", "kind": "Service"},
+        param_ref={"selector": services, "parameterNotFoundAction": "Allow"},
+        matchConditions=[NOT_TRUSTED],
+    )

@@ -1,0 +1,171 @@
+"""Policies about what people say: who approves, asks, acts and chooses a policy."""
+
+from __future__ import annotations
+
+from hallmark.api import names
+from hallmark.api.admission.building import YOU, Pair, policy, rule, validation
+from hallmark.api.common import GROUP
+
+
+def approval_identity() -> Pair:
+    """Return the policy and the binding that vouch for an approver's name."""
+    version = (
+        f"authorizer.group('{GROUP}').resource('modelversions').namespace(request.namespace)"
+        ".name(object.spec.modelVersion.name)"
+    )
+    return policy(
+        names.APPROVAL_IDENTITY_POLICY,
+        [rule(GROUP, "CREATE", "modelapprovals")],
+        [
+            validation(
+                "variables.isRelayed || object.spec.approver == request.userInfo.username",
+                f"\"'approver' must be the user who creates the approval: \" + {YOU} + "
+                '", found " + object.spec.approver + ". Only a relay (verb relay-approval) may '
+                "name another, with that person's attestation.\"",
+            ),
+            validation(
+                f"variables.isRelayed || {version}.check('approve').allowed()",
+                '"You may not decide on ModelVersion " + object.spec.modelVersion.name + ": " + '
+                f'{YOU} + ", who lacks the verb approve on modelversions in namespace " + '
+                'request.namespace + ". Ask for the role hallmark-reviewer."',
+            ),
+        ],
+        variables=[
+            {
+                "name": "isRelayed",
+                "expression": "has(object.spec.attestation) && object.spec.attestation != '' && "
+                f"{version}.check('relay-approval').allowed()",
+            }
+        ],
+        auditAnnotations=[
+            {
+                "key": "decision",
+                "valueExpression": "object.spec.decision + ' ' + object.spec.manifestDigest + "
+                "' by ' + object.spec.approver",
+            }
+        ],
+    )
+
+
+def requester_identity() -> Pair:
+    """Return the policy that vouches for a requester's name, or has it marked as declared."""
+    declared = f"'{names.ANNOTATION_REQUESTER}'"
+    annotation = "object.metadata.?annotations[?{0}].orValue('')"
+    return policy(
+        names.REQUESTER_IDENTITY_POLICY,
+        [rule(GROUP, "CREATE UPDATE", "trainingruns")],
+        [
+            validation(
+                "request.operation != 'CREATE' || variables.isOwn || "
+                f"authorizer.group('{GROUP}').resource('trainingruns')"
+                ".namespace(request.namespace).check('relay-request').allowed()",
+                f'"\'requestedBy\' must be the user who creates the run: " + {YOU} + ", found " '
+                '+ object.spec.requestedBy + ". Only a relay (verb relay-request) may name '
+                'another."',
+            ),
+            validation(
+                "request.operation != 'CREATE' || "
+                "variables.declared == (variables.isOwn ? '' : 'declared')",
+                f'"The annotation {names.ANNOTATION_REQUESTER}: declared belongs on a run that '
+                'names another requester, and on no other run."',
+            ),
+            validation(
+                "request.operation == 'CREATE' || variables.declared == "
+                + annotation.format(declared).replace("object", "oldObject", 1),
+                f'"The annotation {names.ANNOTATION_REQUESTER} cannot change."',
+            ),
+        ],
+        variables=[
+            {
+                "name": "isOwn",
+                "expression": "object.spec.requestedBy == request.userInfo.username",
+            },
+            {"name": "declared", "expression": annotation.format(declared)},
+        ],
+    )
+
+
+def actions() -> Pair:
+    """Return the policy that binds an action to the user who asks for it.
+
+    CEL reads no JSON. The text must be one flat object of the five keys with values that hold
+    neither quotes nor backslashes; cut at its quotes, every fourth part is then a key, and the
+    value of a key stands two parts behind it.
+    """
+    annotation = f"object.metadata.?annotations[?'{names.ANNOTATION_ACTION}'].orValue('')"
+    old = f"oldObject.?metadata.?annotations[?'{names.ANNOTATION_ACTION}'].orValue('')"
+    pair = r'"(id|action|target|by|reason)" ?: ?"[^"\\\\\\x00-\\x1f]*"'
+    value = (
+        "[1, 5, 9, 13, 17].filter(at, at < variables.parts.size() && "
+        "variables.parts[at] == '{0}').map(at, variables.parts[at + 2])"
+    )
+    return policy(
+        "hallmark-actions",
+        [rule(GROUP, "CREATE UPDATE", "modeldeployments")],
+        [
+            validation(
+                f"variables.text.matches('^[{{] ?{pair}(, ?{pair}){{1,4}} ?[}}]$')",
+                f"'The annotation {names.ANNOTATION_ACTION} must be one JSON object of id, action, "
+                "by, reason and target, with texts that hold no quotes and no backslashes, such as "
+                '{"action":"rollback","by":"you","id":"1","reason":"..."}\'',
+            ),
+            validation(
+                "variables.by == [request.userInfo.username]",
+                f"\"'by' in the annotation {names.ANNOTATION_ACTION} must be the user who writes "
+                f'it, once; " + {YOU} + "."',
+            ),
+            validation(
+                "variables.action.size() == 1 && variables.action[0] in "
+                "['rollback', 'acknowledge', 'promote', 'pause', 'resume', 'abort'] && "
+                f"authorizer.group('{GROUP}').resource('modeldeployments')"
+                ".namespace(request.namespace).name(object.metadata.name)"
+                ".check(variables.action[0]).allowed()",
+                "'You may not ' + (variables.action.size() == 1 ? variables.action[0] : 'do that "
+                "to') + ' ModelDeployment ' + object.metadata.name + ': it needs the verb of that "
+                f"name on modeldeployments; ' + {YOU} + '. Actions are rollback, acknowledge, "
+                "promote, pause, resume and abort.'",
+            ),
+        ],
+        matchConditions=[
+            {
+                "name": "a-new-action",
+                "expression": f"{annotation} != '' && {annotation} != {old}",
+            }
+        ],
+        variables=[
+            {"name": "text", "expression": annotation},
+            {"name": "parts", "expression": "variables.text.split('\"')"},
+            {"name": "by", "expression": value.format("by")},
+            {"name": "action", "expression": value.format("action")},
+        ],
+    )
+
+
+def namespace_policy() -> Pair:
+    """Return the policy that has a namespace put under a ModelPolicy by who may use that."""
+    label = f"{{0}}.?metadata.?labels[?'{names.LABEL_POLICY}'].orValue('')"
+    return policy(
+        "hallmark-namespace-policy",
+        [rule("", "CREATE UPDATE", "namespaces", "namespaces/status", "namespaces/finalize")],
+        [
+            validation(
+                f"authorizer.group('{GROUP}').resource('modelpolicies').name(variables.chosen)"
+                ".check('use').allowed()",
+                "'You may not put namespace ' + object.metadata.name + ' under ModelPolicy ' + "
+                f"variables.chosen + ': it needs the verb use on that policy; ' + {YOU} + '.'",
+            )
+        ],
+        matchConditions=[
+            {
+                "name": "another-policy",
+                "expression": f"{label.format('object')} != {label.format('oldObject')}",
+            }
+        ],
+        variables=[
+            {"name": "label", "expression": label.format("object")},
+            {
+                "name": "chosen",
+                "expression": f"variables.label == '' ? '{names.DEFAULT_POLICY}' : variables.label",
+            },
+        ],
+    )
