@@ -8,17 +8,22 @@ from datetime import datetime
 from functools import lru_cache
 
 from hallmark.api.artifacts import DownloadURLs
+from hallmark.api.model_deployment import ModelDeployment
 from hallmark.cluster.bundles import Bundles
 from hallmark.cluster.gather_deployment import DeploymentWorld, gather_deployment
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT
+from hallmark.cluster.parse import read
 from hallmark.cluster.stores import Stores
 from hallmark.controllers.deployment_children import children
 from hallmark.controllers.runtime import Operator, log, reconciler, run_decision
 from hallmark.errors import HallmarkError
-from hallmark.policies.checks import Decision, Refusal, stalled
+from hallmark.policies.checks import Decision, Refusal, unreadable
 from hallmark.policies.deployment import DeploymentDecision, decide
 from hallmark.policies.deployment_inputs import DeploymentInputs, Need
 from hallmark.policies.plan import URL_LIFETIME, Plan
+
+MOST_STEPS = 4
+"""Transitions in one reconcile; more than any chain needs."""
 
 
 @lru_cache(maxsize=1)
@@ -36,30 +41,42 @@ async def reconcile(operator: Operator, namespace: str | None, name: str) -> Non
 async def reconcile_with(operator: Operator, bundles: Bundles, namespace: str, name: str) -> None:
     """Reconcile with these bundles; see ``reconcile``."""
     world = await gather_deployment(operator.cluster, bundles, namespace, name, operator.clock)
-    if world is None:
-        return
-    if isinstance(world.inputs, Refusal):
-        verdicts = stalled(world.inputs.reason, world.inputs.message)
-        await run_decision(operator, world.obj, Decision(conditions=verdicts))
-        return
-    inputs, decided = await _decide(operator, bundles, world.inputs)
-    urls = _sign(bundles, inputs, decided.plan)
-    changes = children(world, inputs, decided.plan, urls)
-    await run_decision(
-        operator,
-        world.obj,
-        Decision(
-            conditions=decided.conditions,
-            status=decided.status,
-            intent=decided.status if decided.moved else None,
-            apply=changes.apply,
-            delete=changes.delete,
-            events=decided.notes,
-            records=decided.records,
-            requeue=1.0 if changes.delete and decided.requeue is None else decided.requeue,
-        ),
+    # A transition that changes no child leads to the next at once: what was gathered still holds.
+    for _ in range(MOST_STEPS):
+        if world is None:
+            return
+        if isinstance(world.inputs, Refusal):
+            await run_decision(operator, world.obj, unreadable(world.inputs))
+            return
+        world = await _step(operator, bundles, world, world.inputs)
+
+
+async def _step(
+    operator: Operator, bundles: Bundles, world: DeploymentWorld, inputs: DeploymentInputs
+) -> DeploymentWorld | None:
+    """Decide and carry it out; return the world where the next step may follow at once."""
+    inputs, decided = await _decide(operator, bundles, inputs)
+    changes = children(world, inputs, decided.plan, _sign(bundles, inputs, decided.plan))
+    decision = Decision(
+        conditions=decided.conditions,
+        status=decided.status,
+        intent=decided.status if decided.moved else None,
+        apply=changes.apply,
+        delete=changes.delete,
+        events=decided.notes,
+        records=decided.records,
+        requeue=1.0 if changes.delete and decided.requeue is None else decided.requeue,
     )
+    obj = await run_decision(operator, world.obj, decision)
     await _forget_reports(operator, world, decided)
+    if not decided.moved or changes.apply or changes.delete or decided.gone:
+        return None
+    deployment = read(ModelDeployment, obj)
+    if isinstance(deployment, Refusal):
+        return None
+    return replace(
+        world, obj=obj, inputs=replace(inputs, deployment=deployment, now=operator.clock())
+    )
 
 
 async def _decide(

@@ -43,13 +43,16 @@ class Operator:
     clock: Callable[[], datetime] = now
 
 
-async def run_decision(operator: Operator, current: Obj, decision: Decision) -> None:
+async def run_decision(operator: Operator, current: Obj, decision: Decision) -> Obj:
     """Record, then write the intent, apply, delete and report.
 
     Args:
         operator: the shared parts.
         current: the object that was decided on, as it was read.
         decision: what to do.
+
+    Returns:
+        The object with its new status.
 
     Raises:
         ApiError: the API server refused or failed; what was recorded stands, and the next
@@ -65,12 +68,13 @@ async def run_decision(operator: Operator, current: Obj, decision: Decision) -> 
     verdicts = decision.conditions
     if foreign is not None:
         verdicts = (*_without_triple(verdicts), *stalled("ForeignObject", foreign.sentence()))
-    await write_status(operator, current, decision.status, verdicts, decision.events)
+    current = await write_status(operator, current, decision.status, verdicts, decision.events)
     if decision.requeue is not None:
         metadata = current["metadata"]
         operator.queue.request(
             kind_of(current), metadata.get("namespace"), metadata["name"], after=decision.requeue
         )
+    return current
 
 
 async def record(operator: Operator, records: tuple[Record, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from hallmark.api.artifacts import Trust
 from hallmark.api.common import Condition, ConditionStatus, ObjectMeta, timestamp
 from hallmark.api.model_approval import Decision
 from hallmark.api.model_deployment import (
@@ -38,7 +39,8 @@ from hallmark.api.model_version import (
 )
 from hallmark.api.names import manifest_label
 from hallmark.policies.checks import Refusal
-from hallmark.policies.deployment_inputs import Verification, Workload
+from hallmark.policies.deployment_inputs import DeploymentInputs, Verification, Workload
+from hallmark.policies.trust import trust_of
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 NAMESPACE, NAME, MODEL = "bank", "credit", "credit"
@@ -250,3 +252,30 @@ def verification(number: int, *, moment: datetime = NOW, refused: str = "") -> V
         manifest="" if refused else "{}",
         refusal=Refusal("VerificationFailed", refused) if refused else None,
     )
+
+
+def inputs(
+    *versions: ModelVersion,
+    on: ModelDeployment | None = None,
+    under: ModelPolicy | None = None,
+    verified: tuple[int, ...] = (),
+    workloads: tuple[Workload, ...] = (),
+    now: datetime = NOW,
+) -> DeploymentInputs:
+    """Return what a decision is made from; without versions, those that verified."""
+    found = versions or tuple(version(each) for each in verified)
+    return DeploymentInputs(
+        deployment=on or deployment(),
+        now=now,
+        policy=under or policy(),
+        versions=found,
+        workloads={each.manifest: each for each in workloads},
+        verifications={digest(each): verification(each, moment=now) for each in verified},
+    )
+
+
+def trust(given: DeploymentInputs, number: int) -> Trust:
+    """Return the trust of a version that verified."""
+    found = trust_of(given, version(number))
+    assert found is not None
+    return found

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from hallmark.api import names
+from hallmark.api.artifacts import DownloadURLs
+from hallmark.resources import predictor, predictor_version
+from hallmark.resources.predictor import ApiServer
+from hallmark.resources.predictor_version import Version
+from tests.unit.policies import rollouts
+
+OWNER = rollouts.deployment(replicas=3)
+TRUST = "ab" * 32
+VERSION = Version("credit-v1", "0123456789ab", TRUST, "predictor@sha256:1", 3)
+
+
+def every_object() -> list[dict[str, Any]]:
+    urls = DownloadURLs(urls={"model.onnx": "http://store/x"})
+    return [
+        *predictor.account(OWNER),
+        predictor.service(OWNER, VERSION.manifest),
+        predictor.active_config_map(OWNER, rollouts.digest(1)),
+        predictor.disruption_budget(OWNER, VERSION.manifest),
+        predictor.network_policy(
+            OWNER, "http://store.system.svc:7070", [ApiServer("10.0.0.1", 6443)]
+        ),
+        predictor_version.urls_secret(OWNER, VERSION.manifest, urls, rollouts.NOW),
+        predictor_version.workload(OWNER, VERSION),
+    ]
+
+
+@pytest.mark.parametrize("obj", every_object(), ids=lambda each: each["kind"])
+def test_every_child_is_labelled_and_owned(obj: dict[str, Any]) -> None:
+    metadata = obj["metadata"]
+    assert metadata["labels"][names.LABEL_DEPLOYMENT] == "credit"
+    assert metadata["labels"][names.LABEL_MANAGED_BY] == names.MANAGED_BY
+    [owner] = metadata["ownerReferences"]
+    assert (owner["uid"], owner["controller"]) == ("deployment-uid", True)
+    assert len(metadata["name"]) <= 63
+
+
+def test_a_predictor_may_patch_its_own_status_and_see_one_config_map() -> None:
+    _, role, _ = predictor.account(OWNER)
+    assert [(r["resources"], r["resourceNames"], r["verbs"]) for r in role["rules"]] == [
+        (["modeldeployments/status"], ["credit"], ["patch"]),
+        (["configmaps"], ["credit-active"], ["get", "list", "watch"]),
+    ]
+
+
+def test_the_pod_is_restricted() -> None:
+    pod = predictor_version.workload(OWNER, VERSION)["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] == 65532
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["terminationMessagePolicy"] == "File"
+    assert f"--trust-sha256={TRUST}" in container["args"]
+    mounts = {each["mountPath"] for each in container["volumeMounts"]}
+    assert mounts == {"/tmp", "/etc/hallmark/trust", "/var/run/hallmark/urls"}  # noqa: S108
+
+
+def test_scaling_changes_nothing_but_the_number() -> None:
+    three = predictor_version.workload(OWNER, VERSION)
+    one = predictor_version.workload(
+        rollouts.deployment(replicas=1),
+        Version("credit-v1", "0123456789ab", TRUST, "predictor@sha256:1", 1),
+    )
+    assert one["spec"].pop("replicas") == 1
+    assert three["spec"].pop("replicas") == 3
+    assert one == three
+
+
+def test_a_new_pod_is_ready_before_an_old_one_goes() -> None:
+    strategy = predictor_version.workload(OWNER, VERSION)["spec"]["strategy"]
+    assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+@pytest.mark.parametrize(
+    ("replicas", "expected"), [(0, "maxUnavailable"), (1, "maxUnavailable"), (2, "minAvailable")]
+)
+def test_a_single_pod_does_not_hold_up_a_drain(replicas: int, expected: str) -> None:
+    budget = predictor.disruption_budget(rollouts.deployment(replicas=replicas), None)
+    assert budget["spec"][expected] == 1
+
+
+def test_the_network_policy_names_the_api_server_by_address() -> None:
+    rules = predictor.network_policy(
+        OWNER, "https://s3.example.org", [ApiServer("10.0.0.1", 6443), ApiServer("fd00::1", 443)]
+    )["spec"]["egress"]
+    blocks = [each["to"][0]["ipBlock"]["cidr"] for each in rules if "ipBlock" in str(each)]
+    assert blocks == ["10.0.0.1/32", "fd00::1/128"]
+
+
+def test_the_trust_is_immutable_and_named_by_its_hash() -> None:
+    inputs = rollouts.inputs(verified=(1,))
+    trust = rollouts.trust(inputs, 1)
+    sha256 = hashlib.sha256(trust.to_bytes()).hexdigest()
+    config_map = predictor_version.trust_config_map(OWNER, trust, sha256)
+    assert config_map["immutable"] is True
+    assert config_map["metadata"]["name"] == f"credit-trust-{sha256[:12]}"
+    assert hashlib.sha256(config_map["data"]["trust.json"].encode()).hexdigest() == sha256
