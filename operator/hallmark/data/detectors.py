@@ -14,13 +14,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import polars as pl
 
 from hallmark.api.training_run import PIIDetector
-
-_BARE_NUMBER = r"^[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?$"
 
 
 @dataclass(frozen=True)
@@ -191,6 +189,48 @@ class IPAddress:
         return not address.is_unspecified
 
 
+@dataclass(frozen=True)
+class WrittenID:
+    """How one country's number is written where letters or separators give it away.
+
+    Attributes:
+        module: Its checksum in python-stdnum.
+        core: The number's form.
+        beside: The characters that may stand neither before nor after it.
+    """
+
+    module: str
+    core: str
+    beside: str
+
+    def find(self, column: TextColumn) -> pl.Series:
+        """Return the texts that hold a valid number in this form."""
+        candidates = column.matching(f"(?:^|[^{self.beside}])(?:{self.core})(?:$|[^{self.beside}])")
+        exact = re.compile(f"(?<![{self.beside}])(?:{self.core})(?![{self.beside}])")
+        return _only(
+            candidates,
+            lambda text: any(_is_valid(self.module, match) for match in exact.findall(text)),
+        )
+
+
+_ALPHANUMERIC = "A-Za-z0-9"
+_DIGIT_OR_DASH = "0-9-"
+WRITTEN_IDS = (
+    WrittenID("us.ssn", r"[0-9]{3}-[0-9]{2}-[0-9]{4}", _DIGIT_OR_DASH),
+    WrittenID("it.codicefiscale", r"[A-Za-z]{6}[0-9]{2}[A-Za-z][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z]",
+              _ALPHANUMERIC),
+    WrittenID("es.dni", r"[0-9]{8}-?[A-Za-z]", _ALPHANUMERIC),
+    WrittenID("es.nie", r"[XYZxyz]-?[0-9]{7}-?[A-Za-z]", _ALPHANUMERIC),
+    WrittenID("fi.hetu", r"[0-9]{6}[-+A][0-9]{3}[0-9A-Y]", _ALPHANUMERIC),
+    WrittenID("se.personnummer", r"(?:[0-9]{2})?[0-9]{6}[-+][0-9]{4}", _DIGIT_OR_DASH),
+    WrittenID("dk.cpr", r"[0-9]{6}-[0-9]{4}", _DIGIT_OR_DASH),
+    WrittenID("br.cpf", r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}", "0-9"),
+    WrittenID("mx.curp", r"[A-Z]{4}[0-9]{6}[HM][A-Z]{5}[0-9A-Z][0-9]", _ALPHANUMERIC),
+    WrittenID("kr.rrn", r"[0-9]{6}-[1-8][0-9]{6}", _DIGIT_OR_DASH),
+    WrittenID("ch.ssn", r"756\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}", "0-9"),
+)  # fmt: skip
+
+
 class NationalID:
     """A number by which a state knows a person, by checksum (python-stdnum).
 
@@ -203,48 +243,31 @@ class NationalID:
               "personalid", "idnumber", "nino", "nationalinsurancenumber", "taxid", "steuerid",
               "personnummer", "pesel", "bsn", "cpf", "curp", "dni", "nie", "aadhaar",
               "codicefiscale", "passport", "passportnumber", "identitynumber", "pps")  # fmt: skip
-    _written: ClassVar = {
-        "us.ssn": r"(?<![0-9-])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9-])",
-        "it.codicefiscale": r"(?i)(?<![A-Z0-9])[A-Z]{6}[0-9]{2}[A-Z][0-9]{2}[A-Z][0-9]{3}[A-Z](?![A-Z0-9])",  # noqa: E501
-        "es.dni": r"(?i)(?<![A-Z0-9])[0-9]{8}-?[A-Z](?![A-Z0-9])",
-        "es.nie": r"(?i)(?<![A-Z0-9])[XYZ]-?[0-9]{7}-?[A-Z](?![A-Z0-9])",
-        "fi.hetu": r"(?<![A-Za-z0-9])[0-9]{6}[-+A][0-9]{3}[0-9A-Y](?![A-Za-z0-9])",
-        "se.personnummer": r"(?<![0-9-])(?:[0-9]{2})?[0-9]{6}[-+][0-9]{4}(?![0-9-])",
-        "dk.cpr": r"(?<![0-9-])[0-9]{6}-[0-9]{4}(?![0-9-])",
-        "br.cpf": r"(?<![0-9])[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}(?![0-9])",
-        "mx.curp": r"(?<![A-Z0-9])[A-Z]{4}[0-9]{6}[HM][A-Z]{5}[0-9A-Z][0-9](?![A-Z0-9])",
-        "kr.rrn": r"(?<![0-9-])[0-9]{6}-[1-8][0-9]{6}(?![0-9-])",
-        "ch.ssn": r"(?<![0-9])756\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}(?![0-9])",
-    }
     _digits = ("de.idnr", "fr.nir", "nl.bsn", "pl.pesel", "no.fodselsnummer", "br.cpf",
                "in_.aadhaar", "us.ssn", "ca.sin", "tr.tckimlik", "be.nn", "se.personnummer",
-               "dk.cpr", "ro.cnp", "bg.egn", "cz.rc")  # fmt: skip
-    _british = r"(?i)(?:^|[^A-Z0-9])[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?(?:[0-9]{2} ?){3}[A-D](?:$|[^A-Z0-9])"  # noqa: E501
-    _candidate = r"[0-9]{3}[-. ][0-9]|[0-9]{6}[-+A][0-9]|(?i)[A-Z][0-9]{7}|[0-9]{8}-?[A-Z]|[A-Z]{4}[0-9]{6}|[A-Z]{6}[0-9]{2}"  # noqa: E501
+               "dk.cpr", "ro.cnp", "bg.egn", "cz.rc", "gb.nhs")  # fmt: skip
+    # The British national insurance number has a form but no checksum.
+    _british = (
+        r"(?i)(?:^|[^A-Z0-9])[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?(?:[0-9]{2} ?){3}[A-D]"
+        r"(?:$|[^A-Z0-9])"
+    )
     _min_texts = 20
 
     def find(self, column: TextColumn) -> pl.Series:
         """Return the texts with such a number."""
         if column.is_called(*self._names):
-            found = _only(column.matching(r"[0-9]{2}"), self._holds_in_named)
-            if column.share(found) >= 0.5:
-                return found
-        written = _only(column.matching(self._candidate), self._holds_written)
-        british = column.matching(self._british)
-        bare = self._bare(column)
-        return pl.concat([written, british, bare]).unique(maintain_order=True)
+            named = _only(column.matching(r"[0-9]{2}"), self._is_plausible)
+            if column.share(named) >= 0.5:
+                return named
+        found = [written.find(column) for written in WRITTEN_IDS]
+        found += [column.matching(self._british), self._bare(column)]
+        return pl.concat(found).unique(maintain_order=True)
 
-    def _holds_written(self, text: str) -> bool:
-        return any(
-            _is_valid(module, match)
-            for module, pattern in self._written.items()
-            for match in re.findall(pattern, text)
-        )
-
-    def _holds_in_named(self, text: str) -> bool:
-        modules = (*self._digits, *self._written, "gb.nhs")
-        return any(_is_valid(module, text.strip()) for module in modules) or bool(
-            re.fullmatch(r"[A-Z0-9]{6,14}", text.strip())
+    def _is_plausible(self, text: str) -> bool:
+        number = text.strip()
+        modules = (*self._digits, *(written.module for written in WRITTEN_IDS))
+        return bool(re.fullmatch(r"[A-Z0-9]{6,14}", number)) or any(
+            _is_valid(module, number) for module in modules
         )
 
     def _bare(self, column: TextColumn) -> pl.Series:

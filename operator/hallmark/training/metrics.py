@@ -28,15 +28,14 @@ def performance(truth: Positives, probabilities: Probabilities) -> dict[str, flo
         probabilities: What the model says.
     """
     decisions = decide(probabilities)
-    both = 0 < truth.sum() < len(truth)
-    return {
+    found: dict[str, float | None] = {
         "accuracy": float(metrics.accuracy_score(truth, decisions)),
-        "balancedAccuracy": _if(both, metrics.balanced_accuracy_score, truth, decisions),
-        "rocAuc": _if(both, metrics.roc_auc_score, truth, probabilities),
+        "balancedAccuracy": None,
+        "rocAuc": None,
         "logLoss": float(metrics.log_loss(truth, probabilities, labels=[0, 1])),
         "brier": float(np.mean((probabilities - truth) ** 2)),
     }
-
-
-def _if(defined: bool, metric: object, *arguments: object) -> float | None:
-    return float(metric(*arguments)) if defined and callable(metric) else None
+    if 0 < truth.sum() < len(truth):
+        found["balancedAccuracy"] = float(metrics.balanced_accuracy_score(truth, decisions))
+        found["rocAuc"] = float(metrics.roc_auc_score(truth, probabilities))
+    return found
