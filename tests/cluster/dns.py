@@ -14,7 +14,7 @@ from tests.cluster.layout import Layout
 NAMESPACE = "kube-system"
 LABELS = {"k8s-app": "kube-dns"}
 COREFILE = """\
-.:1053 {
+.:53 {
     errors
     health :8080
     ready :8181
@@ -83,6 +83,10 @@ def _pod(reference: str) -> dict[str, Any]:
         "serviceAccountName": "coredns",
         "priorityClassName": "system-cluster-critical",
         "dnsPolicy": "Default",
+        # Port 53 in the Pod too, as elsewhere: NetworkPolicies see the Pod's port.
+        "securityContext": {
+            "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "53"}]
+        },
         "containers": [container],
         "volumes": [{"name": "config", "configMap": {"name": "coredns"}}],
     }
@@ -91,7 +95,7 @@ def _pod(reference: str) -> dict[str, Any]:
 def manifest(layout: Layout) -> str:
     """Return everything that CoreDNS needs as one list of objects, in JSON."""
     ports = [
-        {"name": name, "port": 53, "targetPort": 1053, "protocol": protocol}
+        {"name": name, "port": 53, "protocol": protocol}
         for name, protocol in (("dns", "UDP"), ("dns-tcp", "TCP"))
     ]
     config = {"Corefile": COREFILE}
