@@ -18,7 +18,7 @@ from hallmark.api.names import (
     LABEL_POLICY,
 )
 from tests.integration import objects
-from tests.integration.api import Obj, RefusedError, User
+from tests.integration.api import Obj, RefusedError, User, path_of
 from tests.integration.conftest import (
     AUTHOR,
     EDITOR,
@@ -636,6 +636,33 @@ def test_a_stranger_makes_no_token_of_a_predictor(world: World, deployment: str)
 
     expect(lambda: world.api.request("POST", path, request, EDITOR), "belongs to the predictors")
     world.api.request("POST", path, request)
+
+
+# Shells.
+
+
+@pytest.mark.parametrize("label", [GUARD, JOB], ids=["of a ModelDeployment", "of a Job"])
+def test_nobody_runs_commands_in_a_pod(world: World, label: dict[str, str]) -> None:
+    ours = objects.pod(world.namespace, unique("ours"), label)
+    theirs = objects.pod(world.namespace, unique("theirs"))
+    world.api.create(ours, REPLICA_SETS)
+    world.api.create(theirs)
+    # A Pod without a node is as far as a command gets here; admission comes before.
+    unreached = "does not have a host assigned"
+
+    def run(pod: Obj, user: User | None, door: str) -> None:
+        path = f"{path_of(pod, subresource=door)}?command=id&container=it&stdout=true"
+        world.api.request("POST", path, user=user)
+
+    def is_refused() -> bool:
+        with pytest.raises(RefusedError) as refused:
+            run(ours, EDITOR, "exec")
+        return "nobody runs commands in it" in str(refused.value)
+
+    until(is_refused)
+    expect(lambda: run(ours, EDITOR, "attach"), "nobody runs commands in it")
+    expect(lambda: run(theirs, EDITOR, "exec"), unreached)
+    expect(lambda: run(ours, ADMIN, "exec"), unreached)
 
 
 # Actions.

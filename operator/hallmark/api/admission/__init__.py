@@ -6,7 +6,8 @@ in the cluster with what is expected (``in_force_since``).
 
 Three groups of users are told apart: the operator (one ServiceAccount), what Kubernetes itself
 runs (controllers and addons in ``kube-system``, the scheduler, the nodes), and everybody else. An
-administrator of the cluster belongs to everybody else.
+administrator of the cluster belongs to everybody else, but that the group ``system:masters`` may
+enter Pods and make tokens, as it could on the node.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ def policies() -> list[Pair]:
         guarded.guarded_scale(),
         guarded.service_selectors(),
         guarded.service_endpoints(),
+        guarded.closed_pods("hallmark-closed-predictors", names.LABEL_DEPLOYMENT),
+        guarded.closed_pods("hallmark-closed-jobs", names.LABEL_JOB),
     ]
 
 

@@ -150,3 +150,32 @@ def service_endpoints() -> Pair:
         param_ref={"selector": services, "parameterNotFoundAction": "Allow"},
         matchConditions=[NOT_TRUSTED],
     )
+
+
+def closed_pods(name: str, label: str) -> Pair:
+    """Return the policy against a stranger's shell in a Pod that carries ``label``.
+
+    From inside he could read the Pod's token and URLs and speak in its name. Its parameters are
+    the labelled Pods of the request's namespace.
+    """
+    pods = {"matchExpressions": [{"key": label, "operator": "Exists"}]}
+    return policy(
+        name,
+        [rule("", "CONNECT", "pods/exec", "pods/attach")],
+        [
+            validation(
+                "params == null || params.metadata.name != request.name",
+                f"'Pod ' + request.name + ' carries the label {label}: nobody runs commands in "
+                f"it; ' + {YOU} + '. Look at its log and its status instead.'",
+            )
+        ],
+        params={"apiVersion": "v1", "kind": "Pod"},
+        param_ref={"selector": pods, "parameterNotFoundAction": "Allow"},
+        matchConditions=[
+            NOT_TRUSTED,
+            {
+                "name": "not-in-an-emergency",
+                "expression": "!('system:masters' in request.userInfo.groups)",
+            },
+        ],
+    )
