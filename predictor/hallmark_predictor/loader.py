@@ -111,6 +111,7 @@ def _fetch(name: str, url: str, size: int) -> bytes:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310 - checked above
             data: bytes = answer.read(size + 1)
+            promised = int(answer.headers.get("Content-Length") or 0)
     except urllib.error.HTTPError as error:
         error.close()
         raise ArtifactError(f"The store answered {error.code} for '{name}'.") from error
@@ -118,6 +119,6 @@ def _fetch(name: str, url: str, size: int) -> bytes:
         raise ArtifactError(
             f"The store could not be reached for '{name}' ({type(error).__name__})."
         ) from error
-    if len(data) < size and int(answer.headers.get("Content-Length") or 0) >= size:
+    if len(data) < size <= promised:
         raise ArtifactError(f"The download of '{name}' broke off.")
     return data
