@@ -59,7 +59,8 @@ EXPECTED: dict[User, dict[str, set[str]]] = {
         "trainingruns": READ,
         "modelversions": READ,
         "modelapprovals": READ,
-        "modeldeployments": READ,
+        "modeldeployments": READ | {"patch", "update"} | ACTIONS,
+        "modeldeployments/scale": SCALE,
         "modelpolicies": WRITE | {"use"},
     },
 }
