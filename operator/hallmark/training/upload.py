@@ -47,6 +47,7 @@ def _put_once(url: str, data: bytes) -> tuple[str, bool] | None:
     """Return None if it went well, else what happened and whether to try again."""
     request = urllib.request.Request(url, data=data, method="PUT")  # noqa: S310 - the operator's
     request.add_header("Content-Type", "application/octet-stream")
+    request.add_header("x-ms-blob-type", "BlockBlob")  # Azure asks for it, others ignore it
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310
             return None
