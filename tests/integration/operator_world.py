@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from hallmark.cluster.client import ApiCluster
-from hallmark.cluster.kinds import NAMESPACE, Kind, Obj
+from hallmark.cluster.kinds import HALLMARK_KINDS, JOB, NAMESPACE, POD, Kind, Obj
 from tests.cluster import Cluster
 
 CRDS = Path(__file__).parents[2] / "crds"
@@ -56,6 +56,11 @@ async def namespace(api: ApiCluster) -> AsyncIterator[str]:
     name = f"operator-{secrets.token_hex(4)}"
     made = await api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield name
+    # A control plane alone has no controller that would empty the namespace.
+    for kind in (*HALLMARK_KINDS, JOB, POD):
+        if kind.namespaced:
+            for each in await api.list(kind, name):
+                await api.delete(kind, name, each["metadata"]["name"], each["metadata"]["uid"])
     await api.delete(NAMESPACE, None, name, made["metadata"]["uid"])
 
 

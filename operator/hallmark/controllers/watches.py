@@ -85,9 +85,12 @@ async def _deployment_changed(
 
 
 @kopf.on.event("", "v1", "namespaces")
-async def _namespace_changed(body: kopf.Body, memo: kopf.Memo, **_: object) -> None:
+async def _namespace_changed(
+    body: kopf.Body, memo: kopf.Memo, type: str | None, **_: object
+) -> None:
     label = (body["metadata"].get("labels") or {}).get(names.LABEL_POLICY, "")
-    if label != memo.get("policy", ""):
+    # What is listed at the start (no type) is looked at by the resync anyway.
+    if type is not None and label != memo.get("policy", ""):
         _enqueue(memo.operator, routes.namespace, body)
     memo.policy = label
 

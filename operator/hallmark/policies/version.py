@@ -282,13 +282,16 @@ def _overall(checks: Sequence[Verdict], records: Sequence[ApprovalRecord]) -> tu
     if final is not None:
         reason = VersionReason.DENIED if final.decision is Verb.DENIED else VersionReason.REVOKED
         return stalled(reason, _who(final))
+    pending = None
     for each in checks:
         if each.reason == VersionReason.POLICY_MISSING:
             return stalled(VersionReason.POLICY_MISSING, each.message)
-        if each.status is ConditionStatus.FALSE and each.reason == VersionReason.PENDING:
-            return waiting(VersionReason.PENDING, each.message)
-        if each.status is ConditionStatus.FALSE:
+        if each.status is ConditionStatus.FALSE and each.reason != VersionReason.PENDING:
             return stalled(VersionReason.REFUSED, each.message)
+        if each.reason == VersionReason.PENDING:
+            pending = each
+    if pending is not None:
+        return waiting(VersionReason.PENDING, pending.message)
     return ready(VersionReason.SEALED, "Verified; usable where it is approved.")
 
 
