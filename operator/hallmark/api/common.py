@@ -30,6 +30,7 @@ class ApiModel(BaseModel):
         populate_by_name=True,
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
+        defer_build=True,  # A component uses a few of the models; building all takes long.
     )
 
     def to_wire(self) -> dict[str, Any]:
