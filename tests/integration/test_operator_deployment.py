@@ -1,6 +1,5 @@
 """A ModelDeployment on a real API server and store; the tests' hands play kubelet and predictor."""
 
-# ruff: noqa: D102 - names say what the hands do
 from __future__ import annotations
 
 import asyncio
