@@ -252,27 +252,22 @@ class ApiCluster:
             return current
         namespace, name = metadata.get("namespace"), metadata["name"]
         query = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
-        version = metadata["resourceVersion"]
-        for attempt in range(STATUS_ATTEMPTS):
+        path = kind.path(namespace, name, "status")
+        body = {"apiVersion": kind.api_version, "kind": kind.kind, "status": dict(status)}
+        version, attempts = metadata["resourceVersion"], STATUS_ATTEMPTS
+        while True:
             # The API server ignores a uid in a status write; only the version holds it to the
             # object that was read. Reports of predictors move the version all the time.
-            body = {
-                "apiVersion": kind.api_version,
-                "kind": kind.kind,
-                "metadata": {"name": name, "resourceVersion": version},
-                "status": dict(status),
-            }
+            held = {**body, "metadata": {"name": name, "resourceVersion": version}}
             try:
-                path = kind.path(namespace, name, "status")
-                return await self._call("PATCH", path, query, body, _APPLY)
+                return await self._call("PATCH", path, query, held, _APPLY)
             except ApiError as error:
-                if error.status != 409 or attempt == STATUS_ATTEMPTS - 1:
-                    raise
-                newest = await self.get(kind, namespace, name)
-                if newest is None or newest["metadata"]["uid"] != metadata["uid"]:
+                attempts -= 1
+                newest = await self.get(kind, namespace, name) if error.status == 409 else None
+                same = newest is not None and newest["metadata"]["uid"] == metadata["uid"]
+                if newest is None or not same or attempts == 0:
                     raise
                 version = newest["metadata"]["resourceVersion"]
-        raise AssertionError("unreachable")
 
     async def merge_status(
         self, kind: Kind, namespace: str, name: str, status: Mapping[str, Any]

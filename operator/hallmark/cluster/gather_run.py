@@ -85,13 +85,18 @@ async def gather_run(
     return Gathered(obj, await _with_evidence(cluster, obj, inputs, store))
 
 
-async def stale_seals(cluster: Cluster, system: str, namespace: str, name: str) -> list[Reference]:
-    """Return what sealing Jobs left of former runs of a name, whose owner cannot collect it.
+async def stale_seals(
+    cluster: Cluster, system: str, namespace: str, name: str, uid: str | None
+) -> list[Reference]:
+    """Return what was made to seal former runs of a name, which no owner reference collects.
 
-    Owner references do not reach across namespaces, so nothing else removes these.
+    Args:
+        cluster: the Kubernetes API.
+        system: the operator's namespace, where it all is.
+        namespace: the run's.
+        name: the run's.
+        uid: of the run that has the name now; None where there is none.
     """
-    run = await cluster.get(TRAINING_RUN, namespace, name)
-    uid = run["metadata"]["uid"] if run else None
     labels = {
         names.LABEL_JOB: "seal",
         names.LABEL_RUN: name,
@@ -195,8 +200,10 @@ async def _leftovers(
     uid, namespace = run.metadata.uid, run.metadata.namespace
     train = names.train_job_name(run.metadata.name, uid)
     seal = names.seal_job_name(namespace or "", run.metadata.name, uid)
+    secret = await cluster.get(SECRET, namespace, train)
+    if secret is None:
+        return ()  # It goes last, so all else is gone.
     places: list[tuple[Kind, str | None, str]] = [
-        (SECRET, namespace, train),
         (NETWORK_POLICY, namespace, train),
         (CONFIG_MAP, namespace, train),
         (CONFIG_MAP, system, seal),
@@ -205,7 +212,9 @@ async def _leftovers(
     ]
     found = [(kind, await cluster.get(kind, space, name)) for kind, space, name in places]
     return tuple(
-        _reference(kind, obj) for kind, obj in found if obj is not None and _uid_label(obj) == uid
+        _reference(kind, obj)
+        for kind, obj in (*found, (SECRET, secret))
+        if obj is not None and _uid_label(obj) == uid
     )
 
 

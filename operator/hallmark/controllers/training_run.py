@@ -24,10 +24,12 @@ from hallmark.resources.versions import model_version
 async def reconcile(operator: Operator, namespace: str | None, name: str) -> None:
     """Bring one run a step further."""
     space, system = namespace or "", operator.settings.namespace
-    await delete_all(operator.cluster, await stale_seals(operator.cluster, system, space, name))
     gathered = await gather_run(
         operator.cluster, operator.stores, system, space, name, operator.clock()
     )
+    uid = gathered.obj["metadata"]["uid"] if gathered else None
+    stale = await stale_seals(operator.cluster, system, space, name, uid)
+    await delete_all(operator.cluster, stale)
     if gathered is None:
         return
     if isinstance(gathered.inputs, Refusal):

@@ -1,0 +1,145 @@
+"""The work queue: late, early, at once, and never twice at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from hallmark.cluster.kinds import MODEL_POLICY, MODEL_VERSION, TRAINING_RUN
+from hallmark.controllers.queue import LONGEST_BACKOFF, Key, WorkQueue, backoff
+
+
+@asynccontextmanager
+async def working(
+    reconcile: Callable[[Key], Awaitable[bool]], workers: int = 8
+) -> AsyncIterator[WorkQueue]:
+    queue = WorkQueue(reconcile, workers)
+    task = asyncio.create_task(queue.run())
+    yield queue
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def soon(probe: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not probe():
+            await asyncio.sleep(0.005)
+
+
+class Recorder:
+    """Remembers what was reconciled, and can hold reconciles up or fail them."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.running = 0
+        self.most = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.failing = False
+
+    async def __call__(self, key: Key) -> bool:
+        """Reconcile, as the queue asks."""
+        self.seen.append(key.name)
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await self.gate.wait()
+        finally:
+            self.running -= 1
+        return not self.failing
+
+
+async def test_a_request_is_worked_on_once() -> None:
+    seen = Recorder()
+    async with working(seen) as queue:
+        queue.request(TRAINING_RUN, "bank", "a")
+        await soon(lambda: seen.seen == ["a"])
+        await asyncio.sleep(0.05)
+    assert seen.seen == ["a"]
+
+
+async def test_requests_before_it_starts_are_one() -> None:
+    seen = Recorder()
+    async with working(seen) as queue:
+        for _ in range(50):
+            queue.request(TRAINING_RUN, "bank", "a")
+        await soon(lambda: bool(seen.seen))
+        await asyncio.sleep(0.05)
+    assert seen.seen == ["a"]
+
+
+async def test_requests_while_it_runs_are_one_more_and_never_at_the_same_time() -> None:
+    seen = Recorder()
+    seen.gate.clear()
+    async with working(seen) as queue:
+        queue.request(TRAINING_RUN, "bank", "a")
+        await soon(lambda: seen.running == 1)
+        for _ in range(10):
+            queue.request(TRAINING_RUN, "bank", "a")
+            await asyncio.sleep(0)
+        assert seen.running == 1
+        seen.gate.set()
+        await soon(lambda: len(seen.seen) == 2)
+        await asyncio.sleep(0.05)
+    assert seen.seen == ["a", "a"]
+    assert seen.most == 1
+
+
+async def test_different_keys_run_side_by_side_up_to_the_workers() -> None:
+    seen = Recorder()
+    seen.gate.clear()
+    async with working(seen, workers=3) as queue:
+        queue.request(MODEL_POLICY, None, "p")
+        for name in "abcd":
+            queue.request(TRAINING_RUN, "bank", name)
+        await soon(lambda: seen.running == 3)
+        await asyncio.sleep(0.05)
+        assert queue.depth == 2
+        seen.gate.set()
+        await soon(lambda: len(seen.seen) == 5)
+    assert seen.most == 3
+
+
+async def test_a_delay_is_kept_and_an_earlier_request_overtakes_it() -> None:
+    seen = Recorder()
+    async with working(seen) as queue:
+        queue.request(TRAINING_RUN, "bank", "late", after=30)
+        queue.request(MODEL_VERSION, "bank", "soon", after=0.05)
+        assert seen.seen == []
+        await soon(lambda: seen.seen == ["soon"])
+        queue.request(TRAINING_RUN, "bank", "late", after=60)
+        queue.request(TRAINING_RUN, "bank", "late")
+        await soon(lambda: seen.seen == ["soon", "late"])
+
+
+async def test_a_failure_is_repeated_with_backoff_and_an_event_does_not_wait_for_it() -> None:
+    seen = Recorder()
+    seen.failing = True
+    async with working(seen) as queue:
+        queue.request(TRAINING_RUN, "bank", "a")
+        await soon(lambda: len(seen.seen) == 1)
+        await asyncio.sleep(0.1)
+        assert len(seen.seen) == 1, "not at once"
+        queue.request(TRAINING_RUN, "bank", "a")
+        await soon(lambda: len(seen.seen) == 2)
+        seen.failing = False
+        await soon(lambda: len(seen.seen) == 3)
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"), [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (5000, LONGEST_BACKOFF)]
+)
+def test_backoff_doubles_up_to_a_minute(failures: int, seconds: float) -> None:
+    assert backoff(failures) == seconds
+
+
+async def test_the_end_of_the_queue_ends_its_reconciles() -> None:
+    seen = Recorder()
+    seen.gate.clear()
+    async with working(seen) as queue:
+        queue.request(TRAINING_RUN, "bank", "a")
+        await soon(lambda: seen.running == 1)
+    assert seen.running == 0
