@@ -25,7 +25,7 @@ Obj = dict[str, Any]
 SEAL_SECONDS = 600
 """How long a sealing Job may take."""
 TRAINER_DEFAULTS = {
-    "requests": {"cpu": "100m", "memory": "256Mi"},
+    "requests": {"cpu": "100m", "memory": "512Mi"},
     "limits": {"memory": "2Gi"},
 }
 SEALER_RESOURCES = {
