@@ -217,7 +217,7 @@ def _look_at_current(view: View, intent: Intent) -> Look:
     if unapproved is not None:
         return Found(Event.UNAPPROVED, intent.version, message=unapproved.message)
     if inputs.foreign:
-        return Wait(DeploymentReason.FOREIGN_OBJECT, inputs.foreign[0], stalled=True, again=30.0)
+        return Wait(DeploymentReason.FOREIGN_OBJECT, inputs.foreign[0], stalled=True, again=5.0)
     return Found(Event.CLEARED, intent.version)
 
 

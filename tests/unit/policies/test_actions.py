@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hallmark.api.model_deployment import (
@@ -61,6 +61,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200) | json_values.map(json.dumps))
 def test_nothing_that_can_be_written_there_raises(text: str) -> None:
     found = read(text)
