@@ -29,7 +29,7 @@ from hallmark.cluster.kinds import CONFIG_MAP, JOB, MODEL_POLICY, NAMESPACE, POD
 from hallmark.supply_chain import __main__ as sealing_job
 from hallmark.supply_chain.keys import key_id, public_pem
 from hallmark.training import job as training_job
-from tests.integration.operator_world import connected, until
+from tests.integration.operator_world import connected, operator_kubeconfig, until
 from tests.unit.store.versitygw import BUCKET, Gateway, running
 
 
@@ -57,6 +57,7 @@ class Installation:
     """An operator of its own: a process, a system namespace, a policy, keys and a store."""
 
     kubeconfig: str
+    """The operator's own: its ServiceAccount with the shipped role."""
     folder: Path
     system: str
     policy: str
@@ -288,16 +289,19 @@ def message(obj: Obj, type_: str) -> str:
 
 @pytest.fixture(scope="module")
 def deployed(
-    kubeconfig: str, store: Gateway, tmp_path_factory: pytest.TempPathFactory
+    kubeconfig: str,
+    store: Gateway,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Installation]:
     """Yield an installation for a module's tests; its API client is each test's own."""
     mark = secrets.token_hex(4)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("operator")
     made = Installation(
-        kubeconfig=kubeconfig,
-        folder=tmp_path_factory.mktemp("operator"),
+        kubeconfig=operator_kubeconfig(kubeconfig, folder),
+        folder=folder,
         system=f"system-{mark}",
         policy=f"policy-{mark}",
         store=store,

@@ -12,11 +12,21 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hallmark.api.names import OPERATOR_SERVICE_ACCOUNT, SYSTEM_NAMESPACE
 from hallmark.cluster.client import ApiCluster
-from hallmark.cluster.kinds import HALLMARK_KINDS, JOB, NAMESPACE, POD, Kind, Obj
+from hallmark.cluster.kinds import (
+    HALLMARK_KINDS,
+    JOB,
+    NAMESPACE,
+    POD,
+    SERVICE_ACCOUNT,
+    Kind,
+    Obj,
+)
 from tests.cluster import Cluster
 
 CRDS = Path(__file__).parents[2] / "crds"
+RBAC = Path(__file__).parents[2] / "manifests/base/rbac"
 CRD = Kind(
     "apiextensions.k8s.io/v1",
     "CustomResourceDefinition",
@@ -31,6 +41,27 @@ def kubeconfig() -> str:
     made = str(Cluster("integration").up(control_plane_only=True).kubeconfig)
     asyncio.run(_install_crds(made))
     return made
+
+
+def operator_kubeconfig(kubeconfig: str, folder: Path) -> str:
+    """Write a kubeconfig of the operator's ServiceAccount, with the shipped role and no more."""
+    cluster = Cluster("integration")
+    system = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
+    cluster.kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump(system))
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(RBAC))
+    config = yaml.safe_load(Path(kubeconfig).read_text())
+    config["users"][0]["user"] = {"token": asyncio.run(_operator_token(kubeconfig))}
+    path = folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    return str(path)
+
+
+async def _operator_token(kubeconfig: str) -> str:
+    async with connected(kubeconfig) as client:
+        path = SERVICE_ACCOUNT.path(SYSTEM_NAMESPACE, OPERATOR_SERVICE_ACCOUNT, "token")
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        answer = await client._call("POST", path, None, request)
+        return str(answer["status"]["token"])
 
 
 @asynccontextmanager

@@ -34,10 +34,23 @@ from tests.integration.operator_process import (
     store,
     trusted,
 )
-from tests.integration.operator_world import api, digest, kubeconfig, namespace, until
+from tests.integration.operator_world import (
+    api,
+    digest,
+    kubeconfig,
+    namespace,
+    until,
+)
 from tests.integration.test_operator_run import run, seal_job, train_job
 
-__all__ = ["api", "deployed", "installation", "kubeconfig", "namespace", "store"]
+__all__ = [
+    "api",
+    "deployed",
+    "installation",
+    "kubeconfig",
+    "namespace",
+    "store",
+]
 
 ADMINISTRATOR = "admin"
 """Whom the API server takes the tests for."""

@@ -36,7 +36,14 @@ from tests.integration.operator_process import (
 )
 from tests.integration.operator_world import api, kubeconfig, namespace, until
 
-__all__ = ["api", "deployed", "installation", "kubeconfig", "namespace", "store"]
+__all__ = [
+    "api",
+    "deployed",
+    "installation",
+    "kubeconfig",
+    "namespace",
+    "store",
+]
 
 DATA = {"records": loan_csv(), "format": "CSV"}
 
