@@ -28,7 +28,8 @@ NAME = "credit"
 REFUSED, FIRST, SECOND = "credit-v1-with-race", "credit-v1", "credit-v2"
 HERE = ("--namespace", NAMESPACE)
 WINDOW = 200
-FIRST_SEED, SECOND_SEED = 7, 8
+SECOND_STRENGTH = "0.5"
+"""The regularisation `C` of the second version; the first has scikit-learn's default."""
 ROWS_A_REQUEST = 20
 AUDIT_LOG = "/var/lib/hallmark/logs/secure_mlops.log"
 
@@ -166,11 +167,11 @@ class Story:
             "The same data without race",
             "Checked, trained, gated; then sealed by another Job, which alone has the key.",
         ):
-            self._train(FIRST, seed=FIRST_SEED)
+            self._train(FIRST)
             self._terminal.kubectl("get", "trun,mver", *HERE)
 
-    def _train(self, name: str, seed: int) -> Object:
-        self._apply(self._run(name, with_protected=False, seed=seed))
+    def _train(self, name: str, **parameters: str) -> Object:
+        self._apply(self._run(name, with_protected=False, **parameters))
         started = time.monotonic()
         self._terminal.kubectl(
             "wait", f"trun/{name}", "--for=condition=Ready", "--timeout=120s", *HERE
@@ -244,12 +245,12 @@ class Story:
         with (
             self._screen.step(
                 "A newer version takes over",
-                "Trained with another seed, sealed, approved; traffic moves when it is Ready, and "
+                "More regularisation; sealed, approved. Traffic moves when it is Ready, and "
                 "no request is lost.",
             ),
             self._traffic(request_maker(self._rows)) as traffic,
         ):
-            self._train(SECOND, seed=SECOND_SEED)
+            self._train(SECOND, C=SECOND_STRENGTH)
             self._approval_by(REVIEWER, version=SECOND)
             started = time.monotonic()
             self._wait_field("status.activeModelVersion", SECOND)
@@ -347,9 +348,10 @@ class Story:
         path.write_text(text)
         return str(path)
 
-    def _run(self, name: str, *, with_protected: bool, seed: int = FIRST_SEED) -> Object:
-        spec = hmda_spec(with_protected, requested_by=AUTHOR)
-        spec |= {"model": NAME, "trainer": {**spec["trainer"], "seed": seed}}
+    def _run(self, name: str, *, with_protected: bool, **parameters: str) -> Object:
+        spec = hmda_spec(with_protected, requested_by=AUTHOR) | {"model": NAME}
+        listed = [{"name": each, "value": value} for each, value in parameters.items()]
+        spec["trainer"] = {**spec["trainer"], "parameters": listed}
         return objects.resource("TrainingRun", NAMESPACE, name, spec)
 
     def _apply(self, manifest: Object) -> None:
