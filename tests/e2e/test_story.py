@@ -3,8 +3,6 @@
 import json
 import math
 
-import yaml
-
 from tests.e2e.harness import conditions, objects
 from tests.e2e.harness.api import Object
 from tests.e2e.harness.objects import AUTHOR, REVIEWER
@@ -18,7 +16,7 @@ SHIFTED = cycle(objects.loan_rows(2000, seed=8, scale=2.5), 20)
 
 
 def apply(world: World, manifest: Object, user: str) -> None:
-    world.cluster.kubectl("apply", "--filename=-", f"--as={user}", input=yaml.safe_dump(manifest))
+    world.cluster.kubectl("apply", "--filename=-", f"--as={user}", input=json.dumps(manifest))
 
 
 def train_and_approve(world: World, name: str, seed: int) -> Object:

@@ -101,7 +101,7 @@ def test_a_metric_without_a_number_never_passes(world: World, namespace: str, me
     name = f"no-number-{metric.split('.')[0].lower()}"
     lines = objects.loan_csv().splitlines()
     header, rows = lines[0], lines[1:]
-    rows = [row.replace(",y,yes", ",x,yes") for row in rows]
+    rows = [row.replace(",south,yes", ",north,yes") for row in rows]
     run_with_data(
         world, name, "\n".join([header, *rows]) + "\n", gates=[gate(metric, "AtMost", "100")]
     )

@@ -139,11 +139,13 @@ class Api:
                 if time.monotonic() > deadline or self._proxy.poll() is not None:
                     raise RuntimeError(f"kubectl proxy did not start on {self._socket}")
                 time.sleep(0.02)
-            transport = httpx.HTTPTransport(uds=str(self._socket), retries=3)
-            self._client = httpx.Client(
-                transport=transport, base_url="http://localhost", timeout=60
-            )
+            self._client = self.connect()
         return self._client
+
+    def connect(self) -> httpx.Client:
+        """Return another client of the administrator, for its user to close."""
+        transport = httpx.HTTPTransport(uds=str(self._socket), retries=3)
+        return httpx.Client(transport=transport, base_url="http://localhost", timeout=60)
 
     def request(
         self,

@@ -12,6 +12,7 @@ DATA_KEY = "data.csv"
 AUTHOR, REVIEWER, VIEWER, PLATFORM, STRANGER = "alice", "rita", "vic", "pam", "mallory"
 
 SEGMENTS = ("retail", "business", "public")
+GROUPS = ("north", "south")
 
 
 def loan_rows(count: int, seed: int = 0, scale: float = 1.0) -> list[dict[str, Any]]:
@@ -43,7 +44,7 @@ def loan_csv(count: int = 400, seed: int = 0) -> str:
     for row in loan_rows(count, seed):
         risk = 12 * (row["loan_ratio"] - 0.4) - 0.04 * (row["income"] - 38)
         label = "yes" if risk + source.gauss(0, 0.5) > 0 else "no"
-        writer.writerow({**row, "group": source.choice("xy"), "default": label})
+        writer.writerow({**row, "group": source.choice(GROUPS), "default": label})
     return text.getvalue()
 
 
@@ -56,7 +57,7 @@ def schema() -> Object:
             {"name": "segment", "type": "Category", "categories": list(SEGMENTS)},
         ],
         "target": {"name": "default", "positive": "yes"},
-        "sensitive": [{"name": "group", "categories": ["x", "y"]}],
+        "sensitive": [{"name": "group", "categories": list(GROUPS)}],
     }
 
 

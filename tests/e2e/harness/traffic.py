@@ -91,7 +91,7 @@ class Traffic:
     """A closed loop in a thread: one request after the other, at most so many a second.
 
     Args:
-        client: sends the requests; its connections are used again.
+        client: sends the requests, over the same connections again; it is closed at the end.
         url: the predictor's address.
         rows: makes the rows of request number i.
         rate: requests a second at most.
@@ -112,6 +112,7 @@ class Traffic:
     def __exit__(self, *unused: object) -> None:
         self._stop.set()
         self._thread.join()
+        self._client.close()
 
     def _run(self) -> None:
         number = 0

@@ -276,8 +276,8 @@ class World:
 
     # Predictors
 
-    def address(self, namespace: str, deployment: str) -> tuple[httpx.Client, str]:
-        """Return a client and the URL at which it reaches a ModelDeployment's Service.
+    def connect(self, namespace: str, deployment: str) -> tuple[httpx.Client, str]:
+        """Return a new client and the URL at which it reaches a ModelDeployment's Service.
 
         Where this machine has no route to the cluster's Services, the API server relays.
         """
@@ -287,20 +287,21 @@ class World:
             socket.create_connection((address, 80), timeout=1).close()
         except OSError:
             path = path_of("Service", namespace, f"{deployment}:80")
-            return self.api.client, f"{path}/proxy"
+            return self.api.connect(), f"{path}/proxy"
         return httpx.Client(timeout=5.0), f"http://{address}"
 
     def traffic(
         self, namespace: str, deployment: str, rows: Callable[[int], Rows], rate: float = 20.0
     ) -> Traffic:
         """Return a stream of requests to a ModelDeployment; it runs inside `with`."""
-        client, url = self.address(namespace, deployment)
+        client, url = self.connect(namespace, deployment)
         return Traffic(client, url, rows, rate=rate)
 
     def predict(self, namespace: str, deployment: str, rows: Rows) -> Answer:
         """Send one request."""
-        client, url = self.address(namespace, deployment)
-        return ask(client, url, rows)
+        client, url = self.connect(namespace, deployment)
+        with client:
+            return ask(client, url, rows)
 
     def pods_of(self, namespace: str, deployment: str) -> list[Object]:
         """Return the predictor Pods of a ModelDeployment that are not ending."""
