@@ -43,6 +43,8 @@ def to_served_form(pipeline: Pipeline, name: str) -> bytes:
         target_opset=_OPSET,
         name=name,
     )
+    # skl2onnx lists the operator sets in the order of a set of texts, which varies by process.
+    graph.opset_import.sort(key=lambda each: each.domain)
     return bytes(graph.SerializeToString(deterministic=True))
 
 

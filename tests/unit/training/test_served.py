@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -20,6 +25,7 @@ from hallmark.training.served import (
     to_served_form,
 )
 
+ROOT = Path(__file__).parents[3]
 NUMBER = ServedFeature(name="x", type=FeatureType.NUMBER, nullable=True, minimum=0, maximum=20)
 INTEGER = ServedFeature(name="k", type=FeatureType.INTEGER, nullable=True)
 FLAG = ServedFeature(name="b", type=FeatureType.BOOLEAN, nullable=True)
@@ -100,6 +106,32 @@ def test_the_graph_has_one_input_no_random_name_and_no_time() -> None:
     assert graph.name == "m"
     assert [each.name for each in graph.input] == [INPUT]
     assert PROBABILITIES in [each.name for each in graph.output]
+
+
+_PRINT_DIGEST = """
+import hashlib
+from hallmark.api.training_run import Trainer
+from hallmark.training.pipeline import fit
+from hallmark.training.served import to_served_form
+from tests.unit.training.test_served import MIXES, made
+features = MIXES["all types"]
+pipeline = fit(*made(features), features, Trainer()).pipeline
+print(hashlib.sha256(to_served_form(pipeline, "m")).hexdigest())
+"""
+
+
+def test_the_graph_has_the_same_bytes_in_processes_that_hash_texts_differently() -> None:
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", _PRINT_DIGEST],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3", "4")
+    }
+    assert len(digests) == 1
 
 
 def test_a_graph_that_answers_otherwise_is_noticed() -> None:
