@@ -113,5 +113,13 @@ def test_a_policy_is_in_force_since_it_last_changed() -> None:
     assert since == "2026-01-02T00:00:00Z"
 
 
+def test_an_apply_that_changed_nothing_does_not_count_as_a_change() -> None:
+    policy, binding = as_stored()
+    before = admission.in_force_since("hallmark-approval-identity", policy, binding)
+    binding["metadata"]["managedFields"] = [{"manager": "kubectl", "operation": "Apply"}]
+
+    assert admission.in_force_since("hallmark-approval-identity", policy, binding) == before
+
+
 def test_a_policy_under_the_name_of_another_is_not_in_force() -> None:
     assert admission.in_force_since("hallmark-requester-identity", *as_stored()) is None

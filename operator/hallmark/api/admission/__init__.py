@@ -74,7 +74,9 @@ def in_force_since(
 def _last_change(obj: Mapping[str, Any]) -> str:
     metadata = obj["metadata"]
     writes = [each for each in metadata.get("managedFields", ()) if not each.get("subresource")]
-    return max([str(metadata["creationTimestamp"]), *(str(each["time"]) for each in writes)])
+    # The API server writes no time for an apply that changed nothing.
+    times = [str(each["time"]) for each in writes if "time" in each]
+    return max([str(metadata["creationTimestamp"]), *times])
 
 
 def identity_is_in_force(
