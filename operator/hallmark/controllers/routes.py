@@ -75,12 +75,19 @@ def child(obj: Obj) -> list[Key]:
 
 
 def used_versions(obj: Obj) -> frozenset[str]:
-    """Return the names of the versions that a ModelDeployment serves or could serve again."""
+    """Return the names of the versions that a ModelDeployment serves or could serve again.
+
+    As ``policies.version.uses`` says of one version.
+    """
     status: dict[str, Any] = obj.get("status") or {}
-    fields = ("activeModelVersion", "stableModelVersion", "candidateModelVersion")
-    direct = {str(status[each]) for each in fields if status.get(each)}
-    history = {str(each["version"]) for each in status.get("history") or [] if "version" in each}
-    return frozenset(direct | history)
+    named = [
+        status.get("activeModelVersion"),
+        status.get("stableModelVersion"),
+        status.get("candidateModelVersion"),
+        (status.get("rollout") or {}).get("modelVersion"),
+    ]
+    targets = [each.get("version") for each in status.get("history") or [] if each.get("wasStable")]
+    return frozenset(str(each) for each in (*named, *targets) if each)
 
 
 def _everything(space: str | None) -> list[Key]:

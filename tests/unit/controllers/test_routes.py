@@ -97,7 +97,8 @@ def test_the_versions_that_a_deployment_uses() -> None:
     status = {
         "activeModelVersion": "v3",
         "stableModelVersion": "v2",
-        "history": [{"version": "v1"}, {}],
+        "rollout": {"modelVersion": "v4"},
+        "history": [{"version": "v1", "wasStable": True}, {"version": "v0"}, {}],
     }
-    assert routes.used_versions(obj(status=status)) == {"v1", "v2", "v3"}
+    assert routes.used_versions(obj(status=status)) == {"v1", "v2", "v3", "v4"}
     assert routes.used_versions({"metadata": {}}) == frozenset()
