@@ -18,10 +18,10 @@ from tests.e2e.harness.world import (
     MANIFEST_LABEL,
     OPERATOR_USER,
     World,
+    field,
     is_ready,
 )
 
-REPLICA_SETS = "system:serviceaccount:kube-system:replicaset-controller"
 NORMAL = cycle(objects.loan_rows(1000, seed=7), 2)
 FILES = (
     "model.onnx",
@@ -118,7 +118,13 @@ def test_a_version_without_our_signature_never_serves(
         world.stays(lambda: not world.pods_of(SHARED, name), "that no Pod was made", seconds=3)
     finally:
         world.api.delete("ModelDeployment", SHARED, name)
+        world.until(lambda: not users(world, name), "nobody to use the version")
         world.api.delete("ModelVersion", SHARED, name)
+
+
+def users(world: World, version: str) -> object:
+    """Return the ModelDeployments that a version is guarded for."""
+    return field(world.api.get("ModelVersion", SHARED, version), "status.usedBy")
 
 
 def trust_of(world: World, deployment: str) -> Object:
@@ -151,8 +157,18 @@ def test_a_predictor_refuses_trust_that_was_swapped(
     changed = json.loads(trust["data"]["trust.json"])
     changed["minimumApprovals"] = 1
     changed["approvals"] = []
+    label = f"{DEPLOYMENT_LABEL}=swapped"
+    workload = world.api.list("Deployment", SHARED, label)[0]["metadata"]
+
+    def scale(replicas: int) -> None:
+        change = {"spec": {"replicas": replicas}}
+        world.api.patch("Deployment", SHARED, workload["name"], change, user=OPERATOR_USER)
+
     world.scale_operator(0)
     try:
+        # The kubelet keeps an immutable ConfigMap for as long as a Pod on its node uses it.
+        scale(0)
+        world.until(lambda: not world.api.list("Pod", SHARED, label), "the Pods to be gone")
         world.api.delete("ConfigMap", SHARED, metadata["name"], user=OPERATOR_USER)
         fresh = {key: metadata[key] for key in ("name", "namespace", "labels")}
         world.api.create(
@@ -165,14 +181,24 @@ def test_a_predictor_refuses_trust_that_was_swapped(
             },
             user=OPERATOR_USER,
         )
-        old = world.pods_of(SHARED, "swapped")[0]["metadata"]["name"]
-        world.api.delete("Pod", SHARED, old, user=REPLICA_SETS, grace_seconds=0)
+        scale(1)
         world.until(lambda: refusal_of(world, "swapped"), "the predictor's refusal")
         assert "trust" in refusal_of(world, "swapped")
         assert not any(is_ready(each) for each in world.pods_of(SHARED, "swapped"))
     finally:
-        world.api.delete("ConfigMap", SHARED, metadata["name"], user=OPERATOR_USER)
         world.scale_operator(1)
+    found = world.wait_for("ModelDeployment", SHARED, "swapped", "Verified=False/PredictorRefused")
+    assert "trust" in conditions.message(found, "Verified")
+
+    # The operator has made the trust again; new Pods serve.
+    for replicas in (0, 1):
+        change = {"spec": {"replicas": replicas}}
+        world.api.patch("ModelDeployment", SHARED, "swapped", change, user=AUTHOR)
+        world.until(
+            lambda count=replicas: len(world.api.list("Pod", SHARED, label)) == count,
+            f"{replicas} Pods",
+        )
+    world.wait_for("ModelDeployment", SHARED, "swapped", "Ready=True")
 
 
 def refusal_of(world: World, deployment: str) -> str:
@@ -185,12 +211,26 @@ def refusal_of(world: World, deployment: str) -> str:
     return ""
 
 
+def let_edit(world: World) -> None:
+    """Let the stranger do what the cluster's `edit` role may, which is to create Pods."""
+    world.grant(SHARED, STRANGER, "edit")
+    world.until(lambda: world.may(STRANGER, "create", "pods", SHARED), "the stranger's rights")
+
+
 def impostor(kind: str, name: str, labels: Object) -> Object:
     """Return a workload whose Pods would carry the labels."""
-    container = {"name": "web", "image": "localhost/none", "command": ["true"]}
-    template = {
+    container = {
+        "name": "web",
+        "image": "localhost/none",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    secure = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    template: Object = {
         "metadata": {"labels": {"app": name, **labels}},
-        "spec": {"containers": [container], "restartPolicy": "Always"},
+        "spec": {"containers": [container], "securityContext": secure},
     }
     metadata = {"name": name, "namespace": SHARED}
     if kind == "Pod":
@@ -208,8 +248,7 @@ def impostor(kind: str, name: str, labels: Object) -> Object:
 def test_a_pod_that_labels_itself_into_the_service_is_not_made(
     world: World, shared: Object, stable: str, kind: str
 ) -> None:
-    # The cluster's `edit` role may create Pods; Hallmark's roles may not.
-    world.grant(SHARED, STRANGER, "edit")
+    let_edit(world)
     labels = {
         DEPLOYMENT_LABEL: stable,
         MANIFEST_LABEL: shared["loan-v1"]["spec"]["artifact"]["manifestDigest"][7:19],
@@ -228,7 +267,7 @@ def test_a_running_pod_cannot_take_the_labels_later(
     del shared
     pod = world.pods_of(SHARED, stable)[0]["metadata"]["name"]
     change = {"metadata": {"labels": {MANIFEST_LABEL: "000000000000"}}}
-    world.grant(SHARED, STRANGER, "edit")
+    let_edit(world)
     with pytest.raises(RefusedError):
         world.api.patch("Pod", SHARED, pod, change, user=STRANGER)
 

@@ -49,11 +49,12 @@ def test_a_mail_address_and_a_card_number_refuse_the_run_and_appear_nowhere(
     world: World, namespace: str
 ) -> None:
     lines = objects.loan_csv().splitlines()
-    lines = [f"{line},{'remark' if not number else 'none'}" for number, line in enumerate(lines)]
+    lines = [f"{line},{'none' if number else 'remark'}" for number, line in enumerate(lines)]
     lines[17] = lines[17].removesuffix("none") + EMAIL
     lines[42] = lines[42].removesuffix("none") + CARD
     declared = objects.schema()
-    declared["features"].append({"name": "remark", "type": "Category"})
+    remark = {"name": "remark", "type": "Category", "categories": ["none", "some"]}
+    declared["features"].append(remark)
     run_with_data(world, "personal", "\n".join(lines) + "\n", schema=declared)
 
     run = refused(world, "personal", "PIIFound")

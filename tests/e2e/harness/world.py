@@ -65,6 +65,17 @@ class World:
             }
         )
 
+    def may(self, user: str, verb: str, resource: str, namespace: str, group: str = "") -> bool:
+        """Ask the API server whether a user may do something."""
+        attributes = {"verb": verb, "resource": resource, "namespace": namespace, "group": group}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"user": user, "resourceAttributes": attributes},
+        }
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        return bool(self.api.request("POST", path, review)["status"]["allowed"])
+
     def namespace(self, name: str) -> str:
         """Make a namespace in which alice is an author, rita a reviewer and vic a viewer."""
         self.api.apply(
