@@ -28,9 +28,9 @@ $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
 demo: $(READY) ## Run the whole story on a real Kubernetes, and leave it up to look at
 	@$(BIN)/python -u -m tests.demo
 
-test: $(READY) ## Run the tests: unit, integration (API server), then the whole story on a node
-	@$(BIN)/python -u -m pytest tests/unit tests/integration
-	@$(BIN)/python -u -m tests.demo
+test: $(READY) ## Run all tests: unit, integration (API server), end to end (KEEP=1 keeps the node)
+	@$(BIN)/python -u -m pytest tests/unit tests/integration tests/e2e
+	@test -n "$(KEEP)" || $(BIN)/python -u -m tests.cluster down --name test
 
 unit: $(READY) ## Run the unit tests
 	@$(BIN)/python -m pytest tests/unit
@@ -38,7 +38,7 @@ unit: $(READY) ## Run the unit tests
 integration: $(READY) ## Run the tests against a real API server
 	@$(BIN)/python -m pytest tests/integration
 
-e2e: $(READY) ## Run the end-to-end tests on a whole cluster (not all of them pass yet)
+e2e: $(READY) ## Run the end-to-end tests on a whole cluster, and keep it
 	@$(BIN)/python -u -m pytest tests/e2e
 
 cluster-up: $(READY) ## Start a cluster (CLUSTER_NAME=demo)
