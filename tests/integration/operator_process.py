@@ -87,12 +87,15 @@ class Installation:
             "HALLMARK_HEARTBEAT_SECONDS": "1",
         }
 
-    def start(self) -> None:
-        """Start the operator's process."""
+    def start(self, **environment: str) -> None:
+        """Start the operator's process, with more or other variables in its environment."""
         command = ["-m", "kopf", "run", "--module", "hallmark.controllers", "--all-namespaces"]
         with (self.folder / "operator.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *command], env=self.environment(), stdout=log, stderr=log
+                [sys.executable, *command],
+                env={**self.environment(), **environment},
+                stdout=log,
+                stderr=log,
             )
 
     def wait_until_healthy(self, seconds: float = 60) -> None:

@@ -19,14 +19,18 @@ from hallmark.controllers import metrics
 from hallmark.controllers.runtime import Operator, log
 from hallmark.resources.labels import standard_labels
 
-LONGEST_SILENCE = 60.0
-"""Seconds without an own heartbeat in the watch after which the operator counts as dead."""
-
 
 class Heartbeat:
-    """When the operator last saw itself."""
+    """When the operator last saw itself.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    Args:
+        longest_silence: Seconds without an own heartbeat in the watch after which the operator
+            counts as dead.
+        clock: Seconds from any start.
+    """
+
+    def __init__(self, longest_silence: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._longest_silence = longest_silence
         self._clock = clock
         self._seen = clock()
 
@@ -42,7 +46,7 @@ class Heartbeat:
     @property
     def alive(self) -> bool:
         """Tell whether watches deliver."""
-        return self.age < LONGEST_SILENCE
+        return self.age < self._longest_silence
 
 
 async def beat(operator: Operator) -> None:

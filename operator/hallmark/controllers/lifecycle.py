@@ -28,7 +28,7 @@ async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) 
         # Any other error would make kopf try again in silence; the process ends instead.
         raise kopf.PermanentError(str(error)) from error
     memo.operator = operator
-    memo.heartbeat = heartbeat.Heartbeat()
+    memo.heartbeat = heartbeat.Heartbeat(operator.settings.longest_silence_seconds)
     memo.runner = await heartbeat.serve(operator, memo.heartbeat)
     memo.background = [
         asyncio.create_task(each)

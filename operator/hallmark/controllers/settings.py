@@ -23,6 +23,8 @@ class Settings:
     metrics_port: int
     resync_seconds: float
     heartbeat_seconds: float
+    longest_silence_seconds: float = 60
+    """Without an own heartbeat in the watch for so long the operator counts as dead."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -41,6 +43,7 @@ class Settings:
             metrics_port=int(_number(environment, "HALLMARK_METRICS_PORT", 9090)),
             resync_seconds=_number(environment, "HALLMARK_RESYNC_SECONDS", 180),
             heartbeat_seconds=_number(environment, "HALLMARK_HEARTBEAT_SECONDS", 10),
+            longest_silence_seconds=_number(environment, "HALLMARK_LONGEST_SILENCE_SECONDS", 60),
         )
 
 

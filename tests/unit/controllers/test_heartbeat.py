@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hallmark.controllers.heartbeat import LONGEST_SILENCE, Heartbeat
+from hallmark.controllers.heartbeat import Heartbeat
 from hallmark.controllers.settings import Settings
 from hallmark.errors import ConfigurationError
 
@@ -23,9 +23,9 @@ class Clock:
 
 def test_an_operator_that_does_not_see_itself_is_dead() -> None:
     clock = Clock()
-    heartbeat = Heartbeat(clock)
+    heartbeat = Heartbeat(60, clock)
     assert heartbeat.alive, "it has just started"
-    clock.now += LONGEST_SILENCE - 1
+    clock.now += 59
     assert heartbeat.alive
     clock.now += 2
     assert not heartbeat.alive
