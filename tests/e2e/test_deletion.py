@@ -8,7 +8,7 @@ from tests.e2e.harness import objects
 from tests.e2e.harness.api import Object, RefusedError
 from tests.e2e.harness.objects import AUTHOR
 from tests.e2e.harness.traffic import cycle
-from tests.e2e.harness.versions import SHARED
+from tests.e2e.harness.versions import SHARED, sealed
 from tests.e2e.harness.world import DEPLOYMENT_LABEL, World
 
 NAMESPACE = "e2e-deletion"
@@ -132,9 +132,7 @@ def test_a_run_deleted_while_it_trains_leaves_no_job_and_no_version(world: World
     world.remove_namespace(namespace)
 
 
-def test_a_version_in_use_cannot_be_deleted_and_an_unused_one_can(
-    world: World, deploy: Callable[..., Object]
-) -> None:
+def test_a_version_in_use_cannot_be_deleted(world: World, deploy: Callable[..., Object]) -> None:
     serving(world, deploy, "user-of-v1")
     world.until(
         lambda: (
@@ -148,3 +146,16 @@ def test_a_version_in_use_cannot_be_deleted_and_an_unused_one_can(
             "DELETE", f"/apis/hallmark.dev/v1alpha1/namespaces/{SHARED}/modelversions/loan-v1"
         )
     assert world.api.get("ModelVersion", SHARED, "loan-v1")
+
+
+def test_an_unused_version_can_be_deleted_and_its_number_is_not_given_again(world: World) -> None:
+    namespace = f"{NAMESPACE}-version"
+    world.namespace(namespace)
+    data = {objects.DATA_KEY: objects.loan_csv()}
+    world.api.apply(objects.config_map(namespace, "loans", data))
+    first = sealed(world, namespace, {"first": False})["first"]
+    world.api.delete("ModelVersion", namespace, "first")
+    world.until(lambda: not world.api.find("ModelVersion", namespace, "first"), "it to be gone")
+    second = sealed(world, namespace, {"second": False})["second"]
+    assert second["spec"]["version"] > first["spec"]["version"]
+    world.remove_namespace(namespace)

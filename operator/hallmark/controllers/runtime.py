@@ -63,7 +63,9 @@ async def run_decision(operator: Operator, current: Obj, decision: Decision) -> 
         current = await write_status(operator, current, decision.intent, ())
     elif decision.apply and not _conditions(current):
         # The first status comes before the children do, which take longer.
-        current = await write_status(operator, current, None, waiting("Pending"))
+        current = await write_status(
+            operator, current, None, waiting("Pending", "Seen; work on it begins.")
+        )
     foreign = await _apply(operator.cluster, decision)
     verdicts = decision.conditions
     if foreign is not None:

@@ -107,9 +107,16 @@ def fetch(
             "another one",
         )
     network = network or Network()
+    url = urlsplit(dataset.uri)
     if dataset.uri.startswith("https://"):
-        return _download(dataset.uri, rules, network)
-    return _get_object(urlsplit(dataset.uri), rules, mounts.credentials, network)
+        found = _download(dataset.uri, rules, network)
+    else:
+        found = _get_object(url, rules, mounts.credentials, network)
+    if isinstance(found, Finding):
+        # A query or a user's part may hold a token.
+        bare = url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="")
+        return _finding(f"{found.expected} ({bare.geturl()})", found.found)
+    return found
 
 
 def _finding(expected: str, found: str) -> Finding:
@@ -151,7 +158,8 @@ def read_below(root: Path, path: str, limit: int) -> bytes | Finding:
             descriptor = deeper
     except OSError as error:
         return _finding(
-            "a file on the volume, reached without a link", os.strerror(error.errno or 0)
+            f"the file '{path}' on the volume, reached without a link",
+            os.strerror(error.errno or 0),
         )
     return _read_descriptor(descriptor, limit)
 

@@ -27,6 +27,8 @@ PATHS = {
     "Pod": ("api/v1", "pods"),
     "Event": ("api/v1", "events"),
     "Secret": ("api/v1", "secrets"),
+    "PersistentVolume": ("api/v1", "persistentvolumes"),
+    "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims"),
     "Service": ("api/v1", "services"),
     "ServiceAccount": ("api/v1", "serviceaccounts"),
     "ConfigMap": ("api/v1", "configmaps"),

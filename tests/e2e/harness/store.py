@@ -37,6 +37,10 @@ data[len(data) // 2] ^= 1
 obstore.put(store, options["path"], bytes(data))
 """
 
+_PUT = """
+obstore.put(store, options["path"], options["text"].encode())
+"""
+
 _SEARCH = """
 needles = [each.encode() for each in options["needles"]]
 for batch in obstore.list(store, options["prefix"]):
@@ -79,6 +83,10 @@ class Store:
     def read(self, path: str) -> str:
         """Return a text object."""
         return self._run(_READ, path=path)
+
+    def put(self, path: str, text: str) -> None:
+        """Write a text object."""
+        self._run(_PUT, path=path, text=text)
 
     def flip(self, path: str) -> None:
         """Flip the lowest bit of the byte in an object's middle; twice restores it."""
