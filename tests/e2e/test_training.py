@@ -158,3 +158,35 @@ def test_a_run_created_again_with_another_spec_is_refused(world: World, shared: 
     assert name in conditions.message(run, "Ready")
     version = world.api.get("ModelVersion", "e2e", name)
     assert version["spec"] == shared[name]["spec"]
+
+
+def test_a_suspended_run_waits_then_shows_how_far_it_is_and_its_job_goes(
+    world: World, namespace: str
+) -> None:
+    name = "watched"
+    world.api.apply(
+        objects.config_map(NAMESPACE, f"{name}-data", {objects.DATA_KEY: objects.loan_csv(12000)})
+    )
+    source = {"configMap": {"name": f"{name}-data", "key": objects.DATA_KEY}, "format": "CSV"}
+    run = objects.training_run(namespace, name, dataset=source, suspend=True, jobTTL="1s")
+    world.api.create(run, user=AUTHOR)
+    found = world.wait_for("TrainingRun", namespace, name, "Ready=False/Suspended")
+    assert "spec.suspend" in conditions.message(found, "Ready")
+    label = f"hallmark.dev/training-run={name}"
+    world.stays(lambda: not world.api.list("Pod", namespace, label), "that no Pod starts", 2)
+
+    world.api.patch("TrainingRun", namespace, name, {"spec": {"suspend": False}}, user=AUTHOR)
+    seen: list[tuple[int, str]] = []
+    for state in world.api.watch("TrainingRun", namespace, name, 120):
+        progress = state.get("status", {}).get("progress")
+        if progress:
+            seen.append((progress["percent"], progress["stage"]))
+        if any(each["type"] == "Trained" for each in state["status"].get("conditions", [])):
+            break
+    assert seen, "progress was shown while it trained"
+    assert [percent for percent, _ in seen] == sorted(percent for percent, _ in seen)
+    found = world.wait_for("TrainingRun", namespace, name, "Ready=True", seconds=120)
+    assert "progress" not in found["status"]
+    world.until(
+        lambda: not world.api.list("Job", namespace, label), "the finished Job to be gone", 30
+    )

@@ -67,7 +67,9 @@ class MemoryCluster:
             raise ApiError("It exists.", 409, "AlreadyExists")
         return self.put(obj)
 
-    async def replace(self, obj: Obj) -> Obj:
+    async def merge(
+        self, kind: Kind, namespace: str | None, name: str, change: Mapping[str, Any]
+    ) -> Obj:
         raise NotImplementedError
 
     async def delete(self, kind: Kind, namespace: str | None, name: str, uid: str) -> None:
