@@ -141,7 +141,9 @@ class ServedSchema(FileModel):
     target: ColumnName
     classes: Annotated[list[str], Field(min_length=2, max_length=64)]
     """Class labels in the order of the probabilities."""
-    positive: str
+    positive: str | None = None
+    """Of two classes, the one that is decided from a probability of 0.5 on. Otherwise the most
+    probable class is decided, the first of those that are equally probable."""
     input_name: str
     """ONNX input: float32, shape (rows, features)."""
     probabilities_name: str

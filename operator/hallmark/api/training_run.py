@@ -168,8 +168,9 @@ class Target(ApiModel):
 
     name: ColumnName
     """The column's name in the dataset."""
-    positive: ShortText
-    """The value that counts as positive."""
+    positive: ShortText | None = None
+    """The value that counts as positive; with three classes or more, the favourable outcome.
+    Absent: the classes are peers. Two classes need it for fairness."""
 
 
 class SensitiveAttribute(ApiModel):
@@ -272,6 +273,9 @@ class Algorithm(StrEnum):
     """An estimator that the trainer knows."""
 
     LOGISTIC_REGRESSION = "LogisticRegression"
+    LINEAR_SVM = "LinearSVM"
+    RANDOM_FOREST = "RandomForest"
+    HIST_GRADIENT_BOOSTING = "HistGradientBoosting"
 
 
 class Parameter(ApiModel):

@@ -127,7 +127,7 @@ def _examine_schema(
     found = []
     if schema.model != task.model:
         found.append(finding(SCHEMA, f"a schema of '{task.model}'", f"one of '{schema.model}'"))
-    if schema.positive not in schema.classes:
+    if schema.positive is not None and schema.positive not in schema.classes:
         found.append(finding(SCHEMA, "a positive class among the classes", "another"))
     if isinstance(baseline, Baseline):
         inputs = [each.name for each in schema.features]
