@@ -206,64 +206,6 @@ class Finding(FileModel):
         return f"{self.check}{where}{times}: expected {self.expected}, found {self.found}."
 
 
-class QualityPart(FileModel):
-    """One dimension of the quality score, 0 to 100."""
-
-    dimension: str
-    score: float
-    weight: float
-
-
-class GroupMetrics(FileModel):
-    """The metrics of one group of a sensitive attribute."""
-
-    group: str
-    rows: int
-    selection_rate: float
-    accuracy: float
-
-
-class AttributeFairness(FileModel):
-    """Fairness by one sensitive attribute."""
-
-    attribute: str
-    demographic_parity_difference: float | None = None
-    equalized_odds_difference: float | None = None
-    groups: list[GroupMetrics]
-
-
-class ColumnDecision(FileModel):
-    """What the personal-data guard did with a column."""
-
-    column: str
-    detector: str
-    action: PIIAction
-    count: int
-
-
-class Report(FileModel):
-    """``report.json``: everything that was measured; nothing that varies between equal runs."""
-
-    schema_version: Literal["hallmark.dev/report/v1"] = "hallmark.dev/report/v1"
-    model: ObjectName
-    rows: int
-    train_rows: int
-    test_rows: int
-    quality: float
-    quality_parts: list[QualityPart]
-    remarks: list[Finding]
-    pii: list[ColumnDecision]
-    metrics: list[MetricValue]
-    fairness: list[AttributeFairness]
-    gates: list[GateResult]
-    algorithm: str
-    parameters: dict[str, str]
-    seed: int
-    packages: dict[str, str]
-    served_form_max_difference: float
-    """The largest difference between the estimator's and the served form's probabilities."""
-
-
 class TrainTask(FileModel):
     """What the operator tells a training Job: ``/etc/hallmark/task.json`` (a ConfigMap)."""
 

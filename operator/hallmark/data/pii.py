@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from hallmark.api.artifacts import ColumnDecision, Finding
+from hallmark.api.artifacts import Finding
+from hallmark.api.report import ColumnDecision
 from hallmark.api.training_run import PII, PIIAction, PIIDetector, Schema
 from hallmark.data.detectors import DETECTORS, Detector, TextColumn
 

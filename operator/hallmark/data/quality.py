@@ -19,7 +19,7 @@ import math
 
 import polars as pl
 
-from hallmark.api.artifacts import QualityPart
+from hallmark.api.report import QualityPart
 from hallmark.api.training_run import Schema
 from hallmark.data.table import Table
 

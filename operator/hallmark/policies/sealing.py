@@ -17,7 +17,6 @@ from hallmark.api.artifacts import (
     REPORT,
     SLOT_SBOM,
     Manifest,
-    Report,
     SealOutcome,
     final_name,
     spec_digest,
@@ -25,6 +24,7 @@ from hallmark.api.artifacts import (
 from hallmark.api.common import sha256_digest
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import Artifact, ModelVersionSpec, Requester, RunReference
+from hallmark.api.report import Report
 from hallmark.api.training_run import GateResult, RunReason, TrainingRun
 from hallmark.policies.checks import Refusal, evaluate
 from hallmark.policies.gates import failures, judge

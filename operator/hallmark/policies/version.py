@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hallmark.api.artifacts import BASELINE, REPORT, SLOT_SBOM, Manifest, Report, final_name
+from hallmark.api.artifacts import BASELINE, REPORT, SLOT_SBOM, Manifest, final_name
 from hallmark.api.common import ConditionStatus, sha256_digest
 from hallmark.api.model_approval import Decision as Verb
 from hallmark.api.model_approval import ModelApproval
@@ -18,6 +18,7 @@ from hallmark.api.model_version import (
     SBOMSummary,
     VersionReason,
 )
+from hallmark.api.report import Report
 from hallmark.policies.approval import counts, first_end, is_final, next_records
 from hallmark.policies.checks import (
     Decision,

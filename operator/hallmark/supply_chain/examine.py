@@ -21,13 +21,13 @@ from hallmark.api.artifacts import (
     Finding,
     Golden,
     Manifest,
-    Report,
     SealTask,
     ServedSchema,
     final_name,
     run_id,
 )
 from hallmark.api.common import FileModel
+from hallmark.api.report import Report
 from hallmark.supply_chain.dependencies import check_dependencies
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.manifest import FileFact, check_files

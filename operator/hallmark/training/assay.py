@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hallmark.api.artifacts import (
-    ColumnDecision,
-    Finding,
-    QualityPart,
-    TrainStage,
-    TrainTask,
-)
+from hallmark.api.artifacts import Finding, TrainStage, TrainTask
+from hallmark.api.report import ColumnDecision, QualityPart
 from hallmark.api.training_run import Schema
 from hallmark.data import anomalies, conversion, pii, quality, readers, schema
 from hallmark.data.fingerprint import fingerprint

@@ -14,13 +14,13 @@ from hallmark.api.artifacts import (
     Finding,
     Manifest,
     ManifestFile,
-    Report,
     ServedSchema,
     TrainOutcome,
     TrainStage,
     TrainTask,
 )
 from hallmark.api.common import sha256_digest
+from hallmark.api.report import Report
 from hallmark.api.training_run import GateResult
 from hallmark.supply_chain.dockerfile import render_dockerfile
 from hallmark.supply_chain.sbom import build_sbom, installed_packages

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
 
-from hallmark.api.artifacts import AttributeFairness, GroupMetrics
+from hallmark.api.report import AttributeFairness, GroupMetrics
 from hallmark.training.metrics import Positives
 
 MIN_GROUP_ROWS = 30

@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from hallmark.api.artifacts import AttributeFairness, ServedFeature, TrainStage, TrainTask
+from hallmark.api.artifacts import ServedFeature, TrainStage, TrainTask
+from hallmark.api.report import AttributeFairness
 from hallmark.api.training_run import SensitiveAttribute, Trainer
 from hallmark.data.table import ColumnType
 from hallmark.training import fairness, gates, matrix, metrics, pipeline, robustness

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,16 +17,9 @@ import polars as pl
 import pytest
 
 from hallmark.api import artifacts as api
-from hallmark.api.artifacts import (
-    Baseline,
-    Golden,
-    Manifest,
-    Report,
-    ServedSchema,
-    TrainStage,
-    run_id,
-)
+from hallmark.api.artifacts import Baseline, Golden, Manifest, ServedSchema, TrainStage, run_id
 from hallmark.api.common import sha256_digest
+from hallmark.api.report import Report
 from hallmark.training.bundle import image_digest
 from hallmark.training.outcome import Artifacts, Refusal
 from hallmark.training.served import TOLERANCE, answers
@@ -134,6 +128,7 @@ print(json.dumps(digests(run(hmda_spec(with_protected=False), hmda_csv()))))
 def test_another_process_makes_the_same_bytes(bundle: Artifacts) -> None:
     root = Path(__file__).parents[3]
     environment = {"PYTHONHASHSEED": "12345", "OMP_NUM_THREADS": "2", "TZ": "Asia/Tokyo"}
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     found = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=root,
