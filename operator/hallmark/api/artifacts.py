@@ -30,7 +30,7 @@ from hallmark.api.common import (
     canonical_json,
 )
 from hallmark.api.model_deployment import Drift
-from hallmark.api.model_policy import TrustedKey
+from hallmark.api.model_policy import ReadLimits, TrustedKey
 from hallmark.api.training_run import (
     FeatureType,
     Gate,
@@ -187,6 +187,10 @@ class Golden(FileModel):
     tolerance: float
 
 
+MAX_ROWS_LISTED = 20
+"""So many rows a finding names; its count tells of all."""
+
+
 class Finding(FileModel):
     """A refusal or remark: which check, where, what was expected and found. Never a value."""
 
@@ -194,14 +198,22 @@ class Finding(FileModel):
     column: ColumnName | None = None
     row: int | None = None
     """1-based data row of the first case."""
+    rows: Annotated[list[int], Field(max_length=MAX_ROWS_LISTED)] = Field(default_factory=list)
+    """The first cases' rows, where the check knows them."""
     count: int = 1
+    file: Annotated[str, Field(max_length=256)] | None = None
+    """The file or URL, without query, where the check knows it."""
     expected: Annotated[str, Field(max_length=256)]
     found: Annotated[str, Field(max_length=256)]
 
     def sentence(self) -> str:
         """Return the finding as a sentence a person can act on."""
-        where = f" in column '{self.column}'" if self.column else ""
+        where = f" of {self.file}" if self.file else ""
+        where += f" in column '{self.column}'" if self.column else ""
         row = f", first in row {self.row}" if self.row is not None else ""
+        if len(self.rows) > 1:
+            more = " and more" if self.count > len(self.rows) else ""
+            row = f", in rows {', '.join(map(str, self.rows))}{more}"
         times = f" ({self.count} times{row})" if self.count > 1 else row
         return f"{self.check}{where}{times}: expected {self.expected}, found {self.found}."
 
@@ -219,6 +231,7 @@ class TrainTask(FileModel):
     allowed_sources: list[str]
     allow_private_addresses: bool
     source_endpoint: str | None = None
+    read_limits: ReadLimits = Field(default_factory=ReadLimits)
     denied_packages: list[str] = Field(default_factory=list)
     image: str
     """The trainer's image reference; where it ends in ``@sha256:...`` that is its digest."""

@@ -33,6 +33,38 @@ class DataFormat(StrEnum):
     JSON_LINES = "JSONLines"
 
 
+class CSVEncoding(StrEnum):
+    """The encoding of a CSV file's text."""
+
+    UTF8 = "UTF-8"
+    UTF16 = "UTF-16"
+    LATIN1 = "Latin1"
+    WINDOWS_1252 = "Windows1252"
+
+
+class CSVDialect(ApiModel):
+    """How a CSV file is written. The first line is the header."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "self.delimiter != self.quote",
+                "'delimiter' and 'quote' must not be the same character.",
+                field="quote",
+            )
+        )
+    )
+
+    delimiter: Annotated[
+        str, Field(pattern=r"^[\t !#$%&'*,/:;<=>?@^_`|~]$", min_length=1, max_length=1)
+    ] = ","
+    """What stands between two cells; a tab is written ``"\\t"``."""
+    quote: Annotated[str, Field(pattern=r"""^["'`]?$""", max_length=1)] = '"'
+    """What stands around a cell that holds a delimiter; empty where quotes are mere text."""
+    encoding: CSVEncoding = CSVEncoding.UTF8
+    """UTF-8 (with or without a byte-order mark), UTF-16 with its mark, or a one-byte set."""
+
+
 class ConfigMapSource(ApiModel):
     """A key of a ConfigMap in the run's namespace."""
 
@@ -87,6 +119,11 @@ class Dataset(ApiModel):
                 "Inline 'records' are text; set 'format' to CSV or JSONLines.",
                 field="format",
             ),
+            rule(
+                "!has(self.csv) || self.format == 'CSV'",
+                "'csv' goes with 'format' CSV alone; leave it out.",
+                field="csv",
+            ),
         )
     )
 
@@ -99,7 +136,9 @@ class Dataset(ApiModel):
     records: Annotated[str, Field(min_length=1, max_length=131072)] | None = None
     """The rows themselves, as text."""
     format: DataFormat = DataFormat.CSV
-    """How the bytes are to be read."""
+    """How the bytes are to be read; gzip and zstd are recognised by themselves."""
+    csv: CSVDialect | None = None
+    """How a CSV file is written, where it is not comma-separated UTF-8."""
     fingerprint: Digest | None = None
     """The fingerprint that the rows must have; another one refuses the run."""
 

@@ -25,6 +25,7 @@ def train_task(inputs: RunInputs, policy: ModelPolicySpec, image: str) -> TrainT
         allowed_sources=policy.sources.allowed,
         allow_private_addresses=policy.sources.allow_private_addresses,
         source_endpoint=policy.sources.endpoint,
+        read_limits=policy.sources.limits,
         denied_packages=policy.dependencies.denied,
         image=image,
     )
