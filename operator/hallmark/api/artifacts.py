@@ -37,6 +37,7 @@ from hallmark.api.training_run import (
     GateResult,
     MetricValue,
     PIIAction,
+    PIIDetector,
     TrainingRunSpec,
 )
 
@@ -228,6 +229,7 @@ class TrainTask(FileModel):
     spec_digest: Digest
     floors: list[Gate]
     allowed_pii_actions: list[PIIAction]
+    allowable_pii: list[PIIDetector] = Field(default_factory=lambda: list(PIIDetector))
     allowed_sources: list[str]
     allow_private_addresses: bool
     source_endpoint: str | None = None

@@ -16,7 +16,7 @@ from hallmark.api.common import (
     UserName,
 )
 from hallmark.api.rules import NAME, SET, cel, list_map, rule
-from hallmark.api.training_run import Gates, PIIAction
+from hallmark.api.training_run import Gates, PIIAction, PIIDetector
 
 
 class TrustedKey(ApiModel):
@@ -189,6 +189,10 @@ class PolicyPII(ApiModel):
         list[PIIAction], Field(min_length=1, max_length=3, json_schema_extra=SET)
     ] = Field(default_factory=lambda: [PIIAction.REFUSE, PIIAction.DROP, PIIAction.MASK])
     """The actions that a run may choose."""
+    allowable: Annotated[list[PIIDetector], Field(max_length=16, json_schema_extra=SET)] = Field(
+        default_factory=lambda: list(PIIDetector)
+    )
+    """The kinds of personal data that a run may let stay in a column, with a reason."""
 
 
 class ModelPolicySpec(ApiModel):

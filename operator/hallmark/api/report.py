@@ -43,7 +43,10 @@ class ColumnDecision(FileModel):
 
     column: str
     detector: str
-    action: PIIAction
+    action: PIIAction | None = None
+    """Absent where the run allows it to stay."""
+    reason: str | None = None
+    """Why the run allows it to stay."""
     count: int
 
 

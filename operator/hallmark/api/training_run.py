@@ -262,9 +262,13 @@ class PIIDetector(StrEnum):
     PAYMENT_CARD = "PaymentCard"
     IBAN = "IBAN"
     IP_ADDRESS = "IPAddress"
+    MAC_ADDRESS = "MACAddress"
     NATIONAL_ID = "NationalID"
     PERSON_NAME = "PersonName"
     DATE_OF_BIRTH = "DateOfBirth"
+    POSTAL_ADDRESS = "PostalAddress"
+    SECRET = "Secret"  # noqa: S105 - a kind of datum
+    """A password, key or token."""
 
 
 class PIIAction(StrEnum):
@@ -284,6 +288,17 @@ class PIIRule(ApiModel):
     """What happens to a column in which it was found."""
     column: ColumnName | None = None
     """The column that the rule is for; absent: all."""
+
+
+class PIIAllowance(ApiModel):
+    """What looks like a personal datum and may stay all the same, and why."""
+
+    detector: PIIDetector
+    """The kind of personal datum."""
+    column: ColumnName
+    """The column in which it may stay."""
+    reason: Annotated[str, Field(min_length=1, max_length=256)]
+    """Why; it is recorded in the report."""
 
 
 class PII(ApiModel):
@@ -306,6 +321,11 @@ class PII(ApiModel):
         ),
     ] = Field(default_factory=list)
     """Exceptions from the default action."""
+    allow: Annotated[
+        list[PIIAllowance],
+        Field(max_length=64, json_schema_extra=list_map("detector", "column")),
+    ] = Field(default_factory=list)
+    """What may stay, if the ModelPolicy lets a run allow it."""
 
 
 class Algorithm(StrEnum):
@@ -356,7 +376,17 @@ class Comparison(StrEnum):
     AT_MOST = "AtMost"
 
 
-MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_.\-]*$", max_length=96)]
+class Statistic(StrEnum):
+    """Which number of a metric a gate looks at."""
+
+    ESTIMATE = "Estimate"
+    """The number that was measured on the test rows."""
+    BOUND = "Bound"
+    """The bound of the confidence interval on the unfavourable side: the lower for AtLeast, the
+    upper for AtMost."""
+
+
+MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_.\-]*$", max_length=160)]
 """A metric: ``accuracy``, ``rocAuc``, ``certifiedAccuracy``, ``dataQuality``,
 ``demographicParityDifference.<attribute>``, ..."""
 
@@ -370,12 +400,49 @@ class Gate(ApiModel):
     """Which side of the threshold passes."""
     threshold: DecimalString
     """The bar."""
+    statistic: Statistic = Statistic.ESTIMATE
+    """The number that must clear it: the estimate, or the unfavourable confidence bound."""
 
 
 Gates = Annotated[
     list[Gate], Field(max_length=32, json_schema_extra=list_map("metric", "comparison"))
 ]
 """Gates, at most one for each side of a metric."""
+
+
+class Evaluation(ApiModel):
+    """How sure a measurement must be."""
+
+    confidence: Annotated[
+        DecimalString,
+        Field(
+            json_schema_extra=cel(
+                rule(
+                    "double(self) >= 0.5 && double(self) <= 0.999",
+                    "The confidence of an interval must be between 0.5 and 0.999.",
+                )
+            )
+        ),
+    ] = "0.95"
+    """The confidence of every interval."""
+    resamples: Annotated[int, Field(ge=100, le=10000)] = 1000
+    """How often the test rows are drawn anew for an interval."""
+    epsilon: Annotated[
+        DecimalString,
+        Field(
+            json_schema_extra=cel(
+                rule(
+                    "double(self) > 0.0 && double(self) <= 10.0",
+                    "The radius must be above 0 and at most 10 standard deviations.",
+                )
+            )
+        ),
+    ] = "0.1"
+    """The radius, in standard deviations, for which robustness is certified."""
+    minimum_group_rows: Annotated[int, Field(ge=1, le=1000000)] = 30
+    """With fewer test rows in a group, fairness is inconclusive and passes no gate."""
+    intersections: bool = True
+    """Whether pairs of sensitive attributes are measured too."""
 
 
 class TrainingRunSpec(ApiModel):
@@ -404,6 +471,7 @@ class TrainingRunSpec(ApiModel):
     trainer: Trainer = Field(default_factory=Trainer)
     gates: Gates = Field(default_factory=list)
     """Bars that the model must clear, beside those of the ModelPolicy."""
+    evaluation: Evaluation = Field(default_factory=Evaluation)
     resources: Resources | None = None
     active_deadline: PositiveDuration = "1h"
     """How long the run may take."""
@@ -421,7 +489,11 @@ class GateResult(ApiModel):
     metric: MetricName
     comparison: Comparison
     threshold: DecimalString
+    statistic: Statistic = Statistic.ESTIMATE
     value: Annotated[str, Field(max_length=32)] | None = None
+    """What was compared: the estimate or the bound."""
+    inconclusive: ShortText | None = None
+    """Why there is no value."""
     passed: bool
     source: Literal["Run", "Policy"] = "Run"
 
@@ -431,6 +503,10 @@ class MetricValue(ApiModel):
 
     name: MetricName
     value: Annotated[str, Field(max_length=32)]
+    lower: Annotated[str, Field(max_length=32)] | None = None
+    """The lower end of the confidence interval; absent where a number is exact."""
+    upper: Annotated[str, Field(max_length=32)] | None = None
+    """The upper end of the confidence interval; absent where a number is exact."""
 
 
 class Progress(ApiModel):

@@ -22,6 +22,7 @@ def train_task(inputs: RunInputs, policy: ModelPolicySpec, image: str) -> TrainT
         spec_digest=spec_digest(run.spec),
         floors=policy.gates,
         allowed_pii_actions=policy.pii.allowed_actions,
+        allowable_pii=policy.pii.allowable,
         allowed_sources=policy.sources.allowed,
         allow_private_addresses=policy.sources.allow_private_addresses,
         source_endpoint=policy.sources.endpoint,
