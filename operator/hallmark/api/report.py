@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from hallmark.api.artifacts import Finding
 from hallmark.api.common import FileModel, ObjectName
 from hallmark.api.training_run import GateResult, MetricValue, PIIAction
@@ -63,6 +65,8 @@ class Report(FileModel):
     remarks: list[Finding]
     pii: list[ColumnDecision]
     metrics: list[MetricValue]
+    inconclusive: dict[str, str] = Field(default_factory=dict)
+    """Why a metric has no number, by its name."""
     fairness: list[AttributeFairness]
     gates: list[GateResult]
     algorithm: str

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from hallmark.api.artifacts import BASELINE, REPORT, SLOT_SBOM, Manifest, final_name
 from hallmark.api.common import ConditionStatus, sha256_digest
+from hallmark.api.gates import failure, judge
 from hallmark.api.model_approval import Decision as Verb
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
@@ -32,7 +33,6 @@ from hallmark.policies.checks import (
     unknown,
     waiting,
 )
-from hallmark.policies.gates import failures, judge
 from hallmark.policies.sealing import read_report
 from hallmark.supply_chain.dependencies import check_dependencies
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
@@ -138,7 +138,7 @@ def meets_policy(inputs: VersionInputs, verified: Verified) -> Refusal | None:
     if isinstance(report, Refusal):
         return Refusal(VersionReason.POLICY_FAILED, report.message)
     policy = inputs.policy.spec
-    failed = failures(judge((), policy.gates, report.metrics))
+    failed = failure(judge((), policy.gates, report.metrics, report.inconclusive))
     denied = check_dependencies(report.packages.items(), policy.dependencies.denied)
     said = " ".join(text for text in (failed, *(each.sentence() for each in denied)) if text)
     return Refusal(VersionReason.POLICY_FAILED, said) if said else None

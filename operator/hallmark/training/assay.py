@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hallmark.api.artifacts import Finding, TrainStage, TrainTask
+from hallmark.api.gates import ambiguous_attributes, unknown_metrics
 from hallmark.api.report import ColumnDecision, QualityPart
 from hallmark.api.training_run import Schema
 from hallmark.data import anomalies, conversion, pii, quality, readers, schema
@@ -52,6 +53,9 @@ def examine(task: TrainTask, data: bytes, announce: Announce) -> Refusal | Exami
     spec = task.spec
     if spec.schema_ is None or spec.dataset is None:
         return refuse(TrainStage.DATA, "Schema: expected a schema and a dataset, found none.")
+    unknown = ambiguous_attributes(spec) or unknown_metrics(spec, task.floors)
+    if unknown:
+        return refuse(TrainStage.DATA, unknown)
     declared = schema.check_declaration(spec.schema_)
     if declared:
         return refuse(TrainStage.DATA, declared)

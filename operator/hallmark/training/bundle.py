@@ -93,6 +93,7 @@ def _report(
         remarks=[*data.remarks, *trained.fitted.remarks],
         pii=list(data.pii),
         metrics=gates.metric_values(measured.metrics),
+        inconclusive=gates.inconclusive(measured.metrics),
         fairness=measured.fairness,
         gates=results,
         algorithm=task.spec.trainer.algorithm,

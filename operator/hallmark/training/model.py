@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hallmark.api.artifacts import Finding, ServedFeature, TrainStage, TrainTask
+from hallmark.api.gates import failure, judge
 from hallmark.api.report import AttributeFairness
 from hallmark.api.training_run import SensitiveAttribute, Trainer
 from hallmark.data.table import ColumnType
@@ -66,7 +67,7 @@ class Trained:
 class Measured:
     """What was found on the test rows."""
 
-    metrics: Mapping[str, float | None]
+    metrics: Mapping[str, gates.Measurement]
     fairness: list[AttributeFairness]
 
 
@@ -86,9 +87,10 @@ def train(task: TrainTask, data: Examined, announce: Announce) -> Refusal | Arti
     announce(TrainStage.TRAIN, 60, "Measuring.")
     measured = measure(data, trained)
     announce(TrainStage.GATES, 70, "Judging the gates.")
-    results = gates.judge(task.spec.gates, task.floors, measured.metrics)
     values = gates.metric_values(measured.metrics)
-    failed = gates.failure(results)
+    why = gates.inconclusive(measured.metrics)
+    results = judge(task.spec.gates, task.floors, values, why)
+    failed = failure(results)
     if failed:
         return refuse_data(TrainStage.GATES, failed, metrics=values, gates=results)
     announce(TrainStage.GATES, 75, "Proving the served form.")
@@ -145,10 +147,13 @@ def measure(data: Examined, trained: Trained) -> Measured:
     ]
     return Measured(
         metrics={
-            **metrics.performance(truth, probabilities),
-            **_robustness(trained, positive, truth),
-            **fairness.fairness_metrics(groups),
-            "dataQuality": data.quality,
+            name: gates.Measurement(value)
+            for name, value in {
+                **metrics.performance(truth, probabilities),
+                **_robustness(trained, positive, truth),
+                **fairness.fairness_metrics(groups),
+                "dataQuality": data.quality,
+            }.items()
         },
         fairness=groups,
     )

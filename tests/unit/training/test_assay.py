@@ -217,8 +217,8 @@ REFUSED: dict[str, tuple[dict[str, Any], bytes, TrainStage, str]] = {
     "a metric that does not exist": (
         {"gates": [{"metric": "f1", "comparison": "AtLeast", "threshold": "0"}]},
         mixed_parquet(),
-        TrainStage.GATES,
-        "it could not be measured",
+        TrainStage.DATA,
+        "A gate names the metric 'f1', which is not measured",
     ),
 }
 
