@@ -30,6 +30,7 @@ _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _IO_TIMEOUT = 30.0
 _DEFAULT_REGION = "us-east-1"
+_MAX_NAME = 256
 
 Resolver = Callable[[str, int], Sequence[str]]
 """Host and port to IP addresses; raises OSError."""
@@ -79,6 +80,19 @@ class Network:
 
     resolve: Resolver = resolve
     tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+
+
+def source_name(dataset: Dataset) -> str:
+    """Return what findings call the dataset's file: a URL without what may hold a token."""
+    if dataset.uri is not None:
+        url = urlsplit(dataset.uri)
+        bare = url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl()
+        return bare if len(bare) <= _MAX_NAME else f"...{bare[3 - _MAX_NAME :]}"
+    if dataset.volume_claim is not None:
+        return f"'{dataset.volume_claim.path}'"[-_MAX_NAME:]
+    if dataset.config_map is not None:
+        return f"'{dataset.config_map.key}'"[-_MAX_NAME:]
+    return "the records"
 
 
 def fetch(

@@ -11,6 +11,7 @@ from hallmark.api.report import ColumnDecision, QualityPart
 from hallmark.api.training_run import Schema
 from hallmark.data import anomalies, conversion, pii, quality, readers, schema
 from hallmark.data.fingerprint import fingerprint
+from hallmark.data.sources import source_name
 from hallmark.data.table import Table, declared_columns
 from hallmark.training.outcome import Artifacts, Refusal, refuse
 
@@ -60,9 +61,16 @@ def examine(task: TrainTask, data: bytes, announce: Announce) -> Refusal | Exami
     if declared:
         return refuse(TrainStage.DATA, declared)
     announce(TrainStage.SOURCE, 10, "Reading the rows.")
-    raw = readers.read(data, spec.dataset.format)
-    if isinstance(raw, Finding):
-        return refuse(TrainStage.SOURCE, [raw])
+    raw = readers.read(
+        data,
+        spec.dataset.format,
+        task.read_limits,
+        dialect=spec.dataset.csv,
+        declared={column.name: column.type for column in declared_columns(spec.schema_)},
+        file=source_name(spec.dataset),
+    )
+    if isinstance(raw, tuple):
+        return refuse(TrainStage.SOURCE, raw)
     announce(TrainStage.PII, 15, "Looking for personal data.")
     rule = pii.check_rule(spec.pii, task.allowed_pii_actions)
     guarded = pii.guard(raw, spec.schema_, spec.pii)
