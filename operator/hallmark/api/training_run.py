@@ -239,6 +239,21 @@ class Schema(ApiModel):
                 "The target must not be a sensitive attribute too.",
                 field="target",
             ),
+            rule(
+                "!has(self.identifiers) || !self.identifiers.exists(name, "
+                "name == self.target.name || "
+                "self.features.exists(feature, feature.name == name))",
+                "An identifier must be neither a feature nor the target: a model that knows its "
+                "rows by name has learned nothing. Leave it out of one of them.",
+                field="identifiers",
+            ),
+            rule(
+                "!has(self.identifiers) || !has(self.sensitive) || "
+                "!self.identifiers.exists(name, "
+                "self.sensitive.exists(attribute, attribute.name == name))",
+                "An identifier must not be a sensitive attribute too: each group would be one row.",
+                field="identifiers",
+            ),
         )
     )
 
@@ -252,6 +267,11 @@ class Schema(ApiModel):
         list[SensitiveAttribute], Field(max_length=16, json_schema_extra=list_map("name"))
     ] = Field(default_factory=list)
     """Protected attributes, by which fairness is measured."""
+    identifiers: Annotated[list[ColumnName], Field(max_length=16, json_schema_extra=SET)] = Field(
+        default_factory=list
+    )
+    """Columns that name a row, such as a number of a loan: each value stands once. They are never
+    features, and rows that differ in them alone are duplicates."""
 
 
 class PIIDetector(StrEnum):
