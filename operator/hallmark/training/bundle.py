@@ -95,6 +95,7 @@ def _report(
         metrics=gates.metric_values(measured.metrics),
         inconclusive=gates.inconclusive(measured.metrics),
         fairness=measured.fairness,
+        robustness=measured.robustness,
         gates=results,
         algorithm=task.spec.trainer.algorithm,
         parameters=trained.fitted.parameters,

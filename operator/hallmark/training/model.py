@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from hallmark.api.artifacts import Finding, ServedFeature, TrainStage, TrainTask
 from hallmark.api.gates import failure, judge
-from hallmark.api.report import AttributeFairness
-from hallmark.api.training_run import SensitiveAttribute, Trainer
+from hallmark.api.report import AttributeFairness, RobustnessReport
+from hallmark.api.training_run import Evaluation, SensitiveAttribute, Trainer, TrainingRunSpec
 from hallmark.data.table import ColumnType
-from hallmark.training import estimators, fairness, gates, matrix, metrics, pipeline, robustness
+from hallmark.training import estimators, fairness, gates, matrix, metrics, pipeline
 from hallmark.training.assay import Announce, Examined
 from hallmark.training.outcome import Artifacts, Refusal, refuse
 from hallmark.training.pipeline import Fitted
-from hallmark.training.plain import LinearScores, Link
+from hallmark.training.robustness import Robustness, measure_robustness
 from hallmark.training.split import Split, split
 
 
@@ -68,7 +68,10 @@ class Measured:
     """What was found on the test rows."""
 
     metrics: Mapping[str, gates.Measurement]
+    calibration: list[CalibrationBin]
     fairness: list[AttributeFairness]
+    proxies: list[Proxy]
+    robustness: RobustnessReport
 
 
 def train(task: TrainTask, data: Examined, announce: Announce) -> Refusal | Artifacts:
@@ -85,7 +88,9 @@ def train(task: TrainTask, data: Examined, announce: Announce) -> Refusal | Arti
     if isinstance(trained, list):
         return refuse_data(TrainStage.TRAIN, trained)
     announce(TrainStage.TRAIN, 60, "Measuring.")
-    measured = measure(data, trained)
+    measured = measure(
+        data, trained, task.spec, lambda message: announce(TrainStage.TRAIN, 60, message)
+    )
     announce(TrainStage.GATES, 70, "Judging the gates.")
     values = gates.metric_values(measured.metrics)
     why = gates.inconclusive(measured.metrics)
@@ -129,56 +134,36 @@ def fit(data: Examined, trainer: Trainer) -> Trained | list[Finding]:
     return Trained(fitted, features, rows, truth, classes, positive, parts)
 
 
-def measure(data: Examined, trained: Trained) -> Measured:
+def measure(data: Examined, trained: Trained, spec: TrainingRunSpec, say: Say) -> Measured:
     """Return every metric that gates can name, measured on the test rows."""
-    positive = 1 if trained.positive is None else trained.positive
-    truth = (trained.test_truth == positive).astype(np.int64)
-    probabilities = trained.fitted.probabilities(trained.test_rows)[:, positive]
-    decisions = metrics.decide(probabilities)
-    groups = [
-        fairness.attribute_fairness(
-            attribute.name,
-            _groups(data, trained, attribute.name),
-            truth,
-            decisions,
-            _declared_groups(data, attribute),
-        )
-        for attribute in data.schema.sensitive
-    ]
+    probabilities = trained.fitted.probabilities(trained.test_rows)
+    predictions = Predictions(trained.test_truth, probabilities, trained.positive)
+    seed, test = spec.trainer.seed, trained.split.test
+    found = evaluate(data, predictions, test, trained.rows, spec.evaluation, seed, say)
+    say("Measuring robustness.")
+    robust = _robustness(trained, spec.evaluation, seed)
+    resampling = Resampling.of(spec.evaluation, seed)
     return Measured(
         metrics={
-            name: gates.Measurement(value)
-            for name, value in {
-                **metrics.performance(truth, probabilities),
-                **_robustness(trained, positive, truth),
-                **fairness.fairness_metrics(groups),
-                "dataQuality": data.quality,
-            }.items()
+            **found.metrics,
+            **{name: row_mean(each, resampling, name) for name, each in robust.by_row.items()},
+            "dataQuality": gates.Measurement(data.quality),
         },
-        fairness=groups,
+        calibration=found.calibration,
+        fairness=found.fairness,
+        proxies=found.proxies,
+        robustness=robust.report,
     )
 
 
-def _robustness(
-    trained: Trained, positive: int, truth: metrics.Positives
-) -> dict[str, float | None]:
-    plain = trained.fitted.plain
-    if plain.link is not Link.SIGMOID or not isinstance(plain.scores, LinearScores):
-        return {}
-    sign = 1.0 if positive == 1 else -1.0
-    linear = robustness.LinearModel(
-        sign * plain.scores.weights[0], sign * float(plain.scores.biases[0]), plain.encoding.movable
+def _robustness(trained: Trained, evaluation: Evaluation, seed: int) -> Robustness:
+    return measure_robustness(
+        trained.fitted,
+        trained.features,
+        trained.train_rows,
+        trained.test_rows,
+        trained.test_truth,
+        positive=trained.positive,
+        epsilon=float(evaluation.epsilon),
+        seed=seed,
     )
-    encoded = trained.fitted.encoded(trained.test_rows).astype(np.float64)
-    return robustness.robustness(linear, encoded, truth)
-
-
-def _groups(data: Examined, trained: Trained, attribute: str) -> npt.NDArray[np.str_]:
-    values = data.table.column(attribute).values.gather(trained.split.test)
-    return np.asarray([str(value) for value in values], dtype=np.str_)
-
-
-def _declared_groups(data: Examined, attribute: SensitiveAttribute) -> Sequence[str]:
-    spec = data.table.column(attribute.name).spec
-    booleans = ("False", "True") if spec.type is ColumnType.BOOLEAN else ()
-    return attribute.categories or spec.categories or booleans

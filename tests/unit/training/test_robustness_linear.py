@@ -105,42 +105,6 @@ def shortest_of_two(weights: list[float], margin: float, rooms: list[float]) -> 
     return float(np.min(np.hypot(first, second)[reached], initial=np.inf))
 
 
-@settings(max_examples=300, deadline=None)
-@given(cases())
-def test_nothing_within_the_radius_flips_the_decision_and_something_just_beyond_does(
-    case: tuple[list[float], float, Domain, list[float]],
-) -> None:
-    weights, margin, where, row = case
-    found = radius(weights, margin, where, row, Norm.MAXIMUM)
-    sign = 1.0 if margin > 0 else -1.0
-    if np.isinf(found):
-        assert worst_fall(weights, where, row, 1e4, sign) < abs(margin) + 1e-6
-    else:
-        assert worst_fall(weights, where, row, found * (1 - 1e-7) - 1e-8, sign) < abs(margin) + 1e-6
-        assert worst_fall(weights, where, row, found * (1 + 1e-7) + 1e-8, sign) > abs(margin) - 1e-6
-
-
-def euclidean_by_grid(
-    weights: list[float], margin: float, where: Domain, row: list[float]
-) -> float:
-    """Return the shortest move that flips, from a grid over all but the last feature."""
-    sign = 1.0 if margin > 0 else -1.0
-    axes = []
-    for j, weight in enumerate(weights):
-        limit = where.low[j] if sign * weight > 0 else where.high[j]
-        room = min(abs(row[j] / where.units[j] - limit), 12.0)
-        axes.append(np.linspace(0, room, 121))
-    best = np.inf
-    for *moves, last in itertools.product(*axes[:-1], [axes[-1][-1]]):
-        missing = abs(margin) - sum(abs(w) * d for w, d in zip(weights, moves, strict=False))
-        need = (
-            max(0.0, missing) / abs(weights[-1]) if weights[-1] else (0 if missing <= 0 else np.inf)
-        )
-        if need <= last + 1e-9:
-            best = min(best, float(np.sqrt(sum(d * d for d in moves) + need * need)))
-    return best
-
-
 @settings(max_examples=30, deadline=None)
 @given(
     st.lists(WEIGHTS.filter(lambda w: abs(w) > 0.2), min_size=2, max_size=2),

@@ -22,6 +22,9 @@ Floats = npt.NDArray[np.float64]
 
 LARGEST = 10.0
 """Standard deviations: no radius is told apart beyond it."""
+TIE = 2.5e-7
+"""Scores this close can give probabilities that are equal in float32, as they are served; so much
+of a margin does not count."""
 _WHOLE = 1e-9
 """A range that falls short of a whole step by no more than this is taken to reach it."""
 
