@@ -136,8 +136,8 @@ def _level(weights: Floats, rooms: Floats, margins: Floats) -> Floats:
 
 def _bound_level(weights: Floats, rooms: Floats, margins: Floats) -> Floats:
     """Return the level where rooms bind: between two of them the sum is linear."""
-    # No feature needs more room than it takes to fall alone: keeps the sums finite.
-    rooms = np.minimum(rooms, (margins / weights.min())[:, None])
+    # No feature needs more room than twice what it takes alone: keeps the sums finite.
+    rooms = np.minimum(rooms, (2 * margins / weights.min())[:, None])
     order = np.argsort(rooms, axis=1)
     rooms, sorted_weights = np.take_along_axis(rooms, order, axis=1), weights[order]
     spent = np.cumsum(sorted_weights * rooms, axis=1)
