@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from pydantic import ValidationError
 
@@ -99,11 +99,12 @@ def _run(task: TrainTask, urls: dict[str, str], paths: Paths, journal: Journal) 
     return result.outcome
 
 
-def _fetch(task: TrainTask, mounts: Mounts) -> bytes | Refusal:
+def _fetch(task: TrainTask, mounts: Mounts) -> BinaryIO | Refusal:
     rules = SourceRules(
         allowed=task.allowed_sources,
         allow_private=task.allow_private_addresses,
         endpoint=task.source_endpoint,
+        max_bytes=task.read_limits.max_bytes,
     )
     if task.spec.dataset is None:
         nothing = Finding(check="Source", expected="a dataset", found="none")
