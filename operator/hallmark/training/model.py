@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
-
 from hallmark.api.artifacts import Finding, ServedFeature, TrainStage, TrainTask
 from hallmark.api.gates import failure, judge
-from hallmark.api.report import AttributeFairness, RobustnessReport
-from hallmark.api.training_run import Evaluation, SensitiveAttribute, Trainer, TrainingRunSpec
-from hallmark.data.table import ColumnType
-from hallmark.training import estimators, fairness, gates, matrix, metrics, pipeline
+from hallmark.api.report import AttributeFairness, CalibrationBin, Proxy, RobustnessReport
+from hallmark.api.training_run import Evaluation, Trainer, TrainingRunSpec
+from hallmark.training import estimators, gates, matrix, pipeline
 from hallmark.training.assay import Announce, Examined
+from hallmark.training.bootstrap import Resampling, row_mean
+from hallmark.training.evaluation import Say, evaluate
+from hallmark.training.metrics import Predictions
 from hallmark.training.outcome import Artifacts, Refusal, refuse
 from hallmark.training.pipeline import Fitted
 from hallmark.training.robustness import Robustness, measure_robustness
