@@ -54,6 +54,8 @@ DATA = (
     "anomalyFraction",
     "minorityFraction",
     "smallestGroupRows",
+    "targetLeakage",
+    "sharedRowFraction",
 )
 """What is counted in the whole dataset: exact, so that its bound is its value."""
 
@@ -140,6 +142,23 @@ def ambiguous_attributes(spec: TrainingRunSpec) -> str:
                 f"'{attribute_key(*names)}'; rename a column."
             )
     return ""
+
+
+def most_telling_first(
+    metrics: Iterable[MetricValue], gates: Iterable[Gate | GateResult]
+) -> list[MetricValue]:
+    """Return what gates name, then what every run measures, then the rest, each in its order.
+
+    Args:
+        metrics: Of a run.
+        gates: Of the run and of its policy.
+    """
+    asked = {gate.metric for gate in gates}
+    headline = (*PERFORMANCE, *DATA[:1], *ROBUSTNESS)
+    ranks = {name: number for number, name in enumerate(headline)}
+    return sorted(
+        metrics, key=lambda each: (each.name not in asked, ranks.get(each.name, len(ranks)))
+    )
 
 
 def judge(

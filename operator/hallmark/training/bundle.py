@@ -17,6 +17,7 @@ from hallmark.api.artifacts import (
     TrainTask,
 )
 from hallmark.api.common import sha256_digest
+from hallmark.api.gates import most_telling_first
 from hallmark.api.report import Report
 from hallmark.api.training_run import GateResult
 from hallmark.supply_chain.dockerfile import render_dockerfile
@@ -68,7 +69,7 @@ def make(
         stage=TrainStage.DONE,
         fingerprint=data.fingerprint,
         quality=f"{data.quality:.2f}",
-        metrics=listed(report.metrics),
+        metrics=listed(most_telling_first(report.metrics, report.gates)),
         gates=listed(report.gates),
         manifest_digest=sha256_digest(manifest),
     )
