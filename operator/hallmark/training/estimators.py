@@ -229,7 +229,7 @@ def _without_padding(state: dict[str, Any]) -> dict[str, Any]:
     These are the bytes between a node's fields, and a leaf's side for nulls.
     """
     nodes = state["nodes"]
-    clean = np.zeros_like(nodes)
+    clean = np.zeros(nodes.shape, nodes.dtype)  # zeros_like would leave the padding unset
     for name in nodes.dtype.names:
         clean[name] = nodes[name]
     clean["missing_go_to_left"][nodes["left_child"] < 0] = 0
