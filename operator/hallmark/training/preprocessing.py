@@ -26,8 +26,8 @@ Encoded = npt.NDArray[np.floating[Any]]
 
 NO_CATEGORY = -1.0
 """What a null category becomes: no declared index, so no category's column is set."""
-_BLOCK = 65536
-"""Rows that are worked on at a time."""
+_BLOCK = 16384
+"""Rows that are worked on at a time: they stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,14 @@ class Encoding:
 
     def _filled(self, rows: Matrix) -> Encoded:
         """Return numbers and booleans without nulls."""
-        values = rows[:, np.concatenate([self.numbers, self.booleans])].astype(self.dtype)
-        return np.where(np.isnan(values), self.fill.astype(self.dtype), values)
+        known = np.concatenate([self.numbers, self.booleans])
+        if not np.array_equal(known, np.arange(rows.shape[1])):
+            rows = rows[:, known]
+        values = rows.astype(self.dtype)
+        null = np.isnan(values)
+        if null.any():
+            np.copyto(values, self.fill.astype(self.dtype), where=null)
+        return values
 
 
 def learn(rows: Matrix, features: Sequence[ServedFeature], *, scaled: bool) -> Encoding:
@@ -150,8 +156,14 @@ def _blocks(rows: Matrix) -> Iterator[Matrix]:
 
 
 def _median(values: Matrix) -> float:
-    present = values[~np.isnan(values)].astype(np.float64)
-    return float(np.median(present)) if len(present) else 0.0
+    """Return the median of what is no null, or 0: in float32, which is exact and fast."""
+    present = values[~np.isnan(values)]
+    if not len(present):
+        return 0.0
+    middle = len(present) // 2
+    parts = np.partition(present, middle)
+    upper = float(parts[middle])
+    return upper if len(present) % 2 else (float(parts[:middle].max()) + upper) / 2
 
 
 def _mode(values: Matrix) -> float:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -80,3 +84,12 @@ def test_every_encoded_column_knows_its_feature() -> None:
     encoding = learn(made(MIXES["all types"])[0], MIXES["all types"], scaled=False)
     assert encoding.sources.tolist() == [0, 3, 2, 1, 1, 1]
     assert encoding.movable.tolist() == [True, True, False, False, False, False]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats(-1e6, 1e6, width=32) | st.just(math.nan), min_size=1, max_size=40))
+def test_a_null_becomes_the_median(values: list[float]) -> None:
+    column = np.array(values, dtype=np.float32)[:, None]
+    encoding = learn(column, MIXES["numbers alone"][:1], scaled=True)
+    present = column[~np.isnan(column)].astype(np.float64)
+    assert encoding.fill.tolist() == [np.median(present) if len(present) else 0]
