@@ -47,6 +47,7 @@ MODEL_ONNX = "model.onnx"
 SCHEMA = "schema.json"
 BASELINE = "baseline.json"
 REPORT = "report.json"
+REPORT_PAGE = "report.html"
 GOLDEN = "golden.json"
 DOCKERFILE = "Dockerfile"
 SLOT_JOBLIB = "model.joblib"
@@ -59,6 +60,7 @@ UPLOAD_SLOTS = (
     SCHEMA,
     BASELINE,
     REPORT,
+    REPORT_PAGE,
     GOLDEN,
     SLOT_SBOM,
     DOCKERFILE,

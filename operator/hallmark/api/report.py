@@ -10,8 +10,8 @@ from typing import Literal
 from pydantic import Field
 
 from hallmark.api.artifacts import Finding
-from hallmark.api.common import ColumnName, FileModel, ObjectName
-from hallmark.api.training_run import GateResult, MetricValue, PIIAction
+from hallmark.api.common import ColumnName, Digest, FileModel, ObjectName
+from hallmark.api.training_run import Evaluation, GateResult, MetricValue, PIIAction
 
 
 class QualityPart(FileModel):
@@ -149,6 +149,16 @@ class Report(FileModel):
 
     schema_version: Literal["hallmark.dev/report/v1"] = "hallmark.dev/report/v1"
     model: ObjectName
+    run_id: str | None = None
+    spec_digest: Digest | None = None
+    dataset_fingerprint: Digest | None = None
+    image_digest: Digest | None = None
+    target: ColumnName | None = None
+    classes: list[str] = Field(default_factory=list)
+    """In the order of the probabilities."""
+    positive: str | None = None
+    evaluation: Evaluation | None = None
+    """How sure the measurements are."""
     rows: int
     train_rows: int
     test_rows: int

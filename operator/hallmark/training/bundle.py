@@ -16,11 +16,12 @@ from hallmark.api.artifacts import (
     TrainStage,
     TrainTask,
 )
-from hallmark.api.common import sha256_digest
+from hallmark.api.common import Digest, sha256_digest
 from hallmark.api.gates import most_telling_first
 from hallmark.api.report import Report
 from hallmark.api.training_run import GateResult
 from hallmark.supply_chain.dockerfile import render_dockerfile
+from hallmark.supply_chain.rendering.page import page
 from hallmark.supply_chain.sbom import build_sbom, installed_packages
 from hallmark.training import gates, graph, served
 from hallmark.training.assay import Examined
@@ -42,13 +43,14 @@ def make(
     """Return every file of the bundle, the manifest last."""
     image = image_digest(task.image)
     run_id = api.run_id(task.spec_digest, data.fingerprint, image)
-    report = _report(task, data, trained, measured, results, form.difference)
+    report = _report(task, data, trained, measured, results, form.difference, image, run_id)
     files = {
         api.SLOT_JOBLIB: _dump(trained.fitted.pipeline),
         api.MODEL_ONNX: form.graph,
         api.SCHEMA: _served_schema(task, data, trained).to_bytes(),
         api.BASELINE: build_baseline(trained.train_rows, trained.features).to_bytes(),
         api.REPORT: report.to_bytes(),
+        api.REPORT_PAGE: page(report),
         api.GOLDEN: served.build_golden(form.golden, trained.fitted).to_bytes(),
     }
     files[api.SLOT_SBOM] = build_sbom(
@@ -83,9 +85,19 @@ def _report(
     measured: Measured,
     results: list[GateResult],
     difference: float,
+    image: Digest,
+    run_id: str,
 ) -> Report:
     return Report(
         model=task.spec.model,
+        run_id=run_id,
+        spec_digest=task.spec_digest,
+        dataset_fingerprint=data.fingerprint,
+        image_digest=image,
+        target=data.schema.target.name,
+        classes=trained.classes,
+        positive=data.schema.target.positive,
+        evaluation=task.spec.evaluation,
         rows=data.table.rows,
         train_rows=len(trained.split.train),
         test_rows=len(trained.split.test),
