@@ -76,9 +76,10 @@ def extent(values: pl.Series) -> Extent | None:
     parts = [numbers[start : start + _STRIDE] for start in range(0, len(numbers), _STRIDE)]
     if not parts:
         return None
-    extremes = np.array([(part.min(), part.max(), _has_minus_zero(part)) for part in parts])
-    minimum, maximum = extremes[:, 0].min(), extremes[:, 1].max()
-    return Extent(float(minimum), float(maximum), bool(extremes[:, 2].any()))
+    extremes = [(part.min(), part.max(), _has_minus_zero(part)) for part in parts]
+    lowest, highest, minus_zero = zip(*extremes, strict=True)
+    # numpy's extremes are NaN if one is, and whole numbers stay exact.
+    return Extent(np.min(lowest).item(), np.max(highest).item(), any(minus_zero))
 
 
 def _has_minus_zero(numbers: np.ndarray) -> bool:

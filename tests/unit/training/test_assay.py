@@ -188,7 +188,7 @@ REFUSED: dict[str, tuple[dict[str, Any], bytes, TrainStage, str]] = {
         {},
         rows(count=pl.lit(9)),
         TrainStage.DATA,
-        "Range in column 'count' (400 times, first in row 1): expected at most 8, found 9.",
+        "19, 20 and more): expected at most 8, found 9.",
     ),
     "another fingerprint": (
         {
