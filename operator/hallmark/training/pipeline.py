@@ -46,7 +46,8 @@ class Fitted:
         They are rounded to float32, as they are served: so two that differ by the order of a sum
         alone are equal here and there, and decide alike.
         """
-        with threadpool_limits(1):
+        # scikit-learn looks for infinity by a sum first, which huge numbers overflow to no harm.
+        with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):
             found = self.pipeline.predict_proba(rows.astype(self.plain.encoding.dtype))
         return np.asarray(found, dtype=np.float32).astype(np.float64)
 

@@ -22,6 +22,7 @@ from hallmark.training.served import (
     TOLERANCE,
     ServedForm,
     answers,
+    build_golden,
     decide,
     golden_rows,
     prove,
@@ -191,6 +192,17 @@ DECISIONS = {
 def test_decisions(case: tuple[list[float], int | None, int]) -> None:
     probabilities, positive, expected = case
     assert decide(np.array([probabilities]), positive).tolist() == [expected]
+
+
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_golden_rows_have_the_estimators_answers_without_a_warning(algorithm: Algorithm) -> None:
+    features = MIXES["numbers alone"]
+    found = fitted(*made(features, nulls=0), features, small(algorithm))
+    golden = build_golden(golden_rows(features), found)
+    assert golden.rows[1] == [None, None]
+    assert max(row[0] or 0 for row in golden.rows) == HUGE
+    said = answers(build(found.plain, "m"), np.array(golden.rows, dtype=np.float32))
+    assert said == pytest.approx(np.array(golden.probabilities), abs=golden.tolerance)
 
 
 def test_golden_rows_come_from_the_schema_alone() -> None:
