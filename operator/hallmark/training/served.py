@@ -12,6 +12,7 @@ from onnxruntime import InferenceSession, SessionOptions
 
 from hallmark.api.artifacts import Finding, Golden, ServedFeature
 from hallmark.api.training_run import FeatureType
+from hallmark.supply_chain.onnx_form import MAX_BYTES
 from hallmark.training import graph
 from hallmark.training.matrix import Matrix
 from hallmark.training.pipeline import Fitted
@@ -53,6 +54,12 @@ def prove(
         positive: The index of the positive class, if the schema names one.
     """
     form = graph.build(fitted.plain, model)
+    if len(form) > MAX_BYTES:
+        return Finding(
+            check="ServedForm",
+            expected=f"at most {MAX_BYTES} bytes; ask for fewer leaves or fewer categories",
+            found=f"{len(form)}",
+        )
     golden = golden_rows(features)
     asked = np.vstack([rows, golden])
     here, there = fitted.probabilities(asked), answers(form, asked).astype(np.float64)

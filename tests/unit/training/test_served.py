@@ -178,6 +178,18 @@ def test_a_form_that_decides_otherwise_is_refused_even_within_the_tolerance() ->
     assert refused.found.startswith("a difference of 8.3e-07, and 1 other decisions in 3")
 
 
+def test_a_form_that_the_sealing_job_would_refuse_for_its_size_is_refused() -> None:
+    many = [f"{i:03}" for i in range(256)]
+    features = [
+        CATEGORY.model_copy(update={"name": f"c{i}", "categories": many}) for i in range(140)
+    ]
+    rows = np.zeros((120, 140), dtype=np.float32)
+    found = fitted(rows, np.arange(120) % 60, features)
+    refused = prove("m", found, features, rows, None)
+    assert isinstance(refused, Finding)
+    assert "at most 16777216 bytes; ask for fewer leaves or fewer" in refused.sentence()
+
+
 DECISIONS = {
     "two classes, the positive one at the threshold": ([0.5, 0.5], 1, 1),
     "two classes, the other order": ([0.5, 0.5], 0, 0),
