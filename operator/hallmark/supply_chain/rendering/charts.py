@@ -170,7 +170,7 @@ def curves(
         logarithmic: Whether x is on a logarithmic scale; otherwise it goes from 0 to 1.
         diagonal: Whether y = x is drawn.
     """
-    left, right, top, bottom = 56, WIDTH - 20, 14, 264
+    left, right, top, bottom = 56, WIDTH - 20, 34, 284
     places = sorted({x for each in series for x, _ in each.points})
     first, last = (places[0], places[-1]) if logarithmic else (0.0, 1.0)
     scale = math.log if logarithmic else float
@@ -189,7 +189,7 @@ def curves(
     for tick in places if logarithmic else (0.0, 0.25, 0.5, 0.75, 1.0):
         drawn.append(_text(across(tick), bottom + 17, f"{tick:g}", "muted", "middle"))
     drawn.append(_text((left + right) / 2, bottom + 36, axes[0], "muted", "middle"))
-    drawn.append(_text(left - 40, top - 3, axes[1], "muted"))
+    drawn.append(_text(left - 40, top - 16, axes[1], "muted"))
     if diagonal:
         ends = f"M{across(first):.1f} {up(first):.1f}L{across(last):.1f} {up(last):.1f}"
         drawn.append(f'<path d="{ends}" class="diagonal"/>')

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from hallmark.api.gates import most_telling_first
 from hallmark.api.report import (
     AttributeFairness,
     CertifiedAt,
@@ -41,7 +42,7 @@ code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}
 .verdict{font-size:1.1rem;font-weight:600;margin:.3rem 0 1rem}.good{color:var(--good)}
 .bad{color:var(--bad)}.muted{color:var(--muted)}details{margin:.5rem 0}
 summary{cursor:pointer;color:var(--muted)}.scroll{overflow-x:auto}
-svg{width:100%;height:auto;display:block;background:var(--panel);border-radius:6px}
+svg{width:100%;height:auto;display:block;margin:.3rem 0 .5rem;background:var(--panel);border-radius:6px}
 svg text{font:12px system-ui,sans-serif}svg .ink{fill:var(--ink)}svg .muted{fill:var(--muted)}
 svg .grid{stroke:var(--line)}svg .interval{stroke:var(--a);stroke-width:2.5}
 svg .dot{fill:var(--a)}svg .bar{fill:var(--bar)}svg .gate{stroke-width:2;fill:none}
@@ -199,10 +200,11 @@ def _line(metric: MetricValue, gates: Sequence[GateResult]) -> Line:
 
 
 def _metrics(report: Report) -> str:
-    plain = [each for each in report.metrics if "." not in each.name]
+    ordered = most_telling_first(report.metrics, ())
+    plain = [each for each in ordered if "." not in each.name]
     lines = [_line(each, report.gates) for each in plain if _from_zero_to_one(each)]
     sure = f", {report.evaluation.confidence} confidence intervals" if report.evaluation else ""
-    rows = [(_code(each.name), *_ends(each)) for each in report.metrics]
+    rows = [(_code(each.name), *_ends(each)) for each in ordered]
     why = [f"{_code(name)}: {escape(reason)}" for name, reason in report.inconclusive.items()]
     left_out = "".join(f'<p class="muted">{each}</p>' for each in why)
     return _section(
