@@ -22,6 +22,33 @@ class QualityPart(FileModel):
     weight: float
 
 
+class FeatureLeakage(FileModel):
+    """How much a feature tells of the target by itself: Theil's uncertainty coefficient."""
+
+    feature: ColumnName
+    coefficient: float
+    """From 0, nothing, to 1, everything."""
+
+
+class DataReport(FileModel):
+    """What was counted in the rows; ``remarks`` say where."""
+
+    duplicate_rows: int
+    """Rows equal to an earlier one in every declared column but identifiers."""
+    contradictory_rows: int
+    """Rows with a twin of equal features and another class."""
+    shared_rows: int
+    """Test rows whose features a training row has too."""
+    anomalous_rows: int | None = None
+    """Rows unlike the rest; absent where fewer than two features are numbers."""
+    class_rows: list[int]
+    """How many rows each class has, ascending."""
+    smallest_group_rows: int | None = None
+    """Rows of the smallest sensitive group; absent without sensitive attributes."""
+    leakage: list[FeatureLeakage]
+    """In the schema's order."""
+
+
 class GroupMetrics(FileModel):
     """The metrics of one group of a sensitive attribute, or of two together."""
 
@@ -164,6 +191,7 @@ class Report(FileModel):
     test_rows: int
     quality: float
     quality_parts: list[QualityPart]
+    data: DataReport | None = None
     remarks: list[Finding]
     pii: list[ColumnDecision]
     metrics: list[MetricValue]

@@ -13,6 +13,7 @@ from hallmark.api.training_run import Evaluation, Trainer, TrainingRunSpec
 from hallmark.training import estimators, gates, matrix, pipeline
 from hallmark.training.assay import Announce, Examined
 from hallmark.training.bootstrap import Resampling, row_mean
+from hallmark.training.data_checks import DataChecks, check_data
 from hallmark.training.evaluation import Say, evaluate
 from hallmark.training.metrics import Predictions
 from hallmark.training.outcome import Artifacts, Refusal, refuse
@@ -67,6 +68,7 @@ class Measured:
     """What was found on the test rows."""
 
     metrics: Mapping[str, gates.Measurement]
+    data: DataChecks
     calibration: list[CalibrationBin]
     fairness: list[AttributeFairness]
     proxies: list[Proxy]
@@ -139,6 +141,8 @@ def measure(data: Examined, trained: Trained, spec: TrainingRunSpec, say: Say) -
     predictions = Predictions(trained.test_truth, probabilities, trained.positive)
     seed, test = spec.trainer.seed, trained.split.test
     found = evaluate(data, predictions, test, trained.rows, spec.evaluation, seed, say)
+    say("Looking at the rows together.")
+    checked = check_data(data, trained.rows, trained.features, trained.split)
     say("Measuring robustness.")
     robust = _robustness(trained, spec.evaluation, seed)
     resampling = Resampling.of(spec.evaluation, seed)
@@ -146,8 +150,9 @@ def measure(data: Examined, trained: Trained, spec: TrainingRunSpec, say: Say) -
         metrics={
             **found.metrics,
             **{name: row_mean(each, resampling, name) for name, each in robust.by_row.items()},
-            "dataQuality": gates.Measurement(data.quality),
+            **checked.metrics,
         },
+        data=checked,
         calibration=found.calibration,
         fairness=found.fairness,
         proxies=found.proxies,

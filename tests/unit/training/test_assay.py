@@ -19,6 +19,7 @@ import pytest
 from hallmark.api import artifacts as api
 from hallmark.api.artifacts import Baseline, Golden, Manifest, ServedSchema, TrainStage, run_id
 from hallmark.api.common import sha256_digest
+from hallmark.api.gates import DATA
 from hallmark.api.report import Report
 from hallmark.training.bundle import image_digest
 from hallmark.training.outcome import Artifacts, Refusal
@@ -65,6 +66,26 @@ def test_without_it_the_model_passes_with_margin(report: Report) -> None:
     assert [(each.group, each.rows) for each in fairness.groups] == [("no", 826), ("yes", 126)]
     assert report.train_rows + report.test_rows == report.rows == 2380
     assert 90 < report.quality < 100
+
+
+def test_what_was_counted_in_the_rows_is_reported_and_can_be_gated(report: Report) -> None:
+    metrics = {each.name: float(each.value) for each in report.metrics}
+    assert set(DATA) - set(metrics) == set()
+    assert metrics["dataQuality"] == pytest.approx(report.quality)
+    data = report.data
+    assert data is not None
+    assert metrics["duplicateFraction"] == pytest.approx(data.duplicate_rows / 2380, abs=1e-6)
+    shared = data.shared_rows / report.test_rows
+    assert metrics["sharedRowFraction"] == pytest.approx(shared, abs=1e-6)
+    assert sum(data.class_rows) == 2380
+    assert max(leak.coefficient for leak in data.leakage) < 0.5
+    assert {each.check for each in report.remarks} >= {"Anomaly", "Duplicate", "Outlier"}
+
+    spec = hmda_spec(with_protected=False)
+    spec["gates"] = [{"metric": "dataQuality", "comparison": "AtLeast", "threshold": "99.9"}]
+    found = run(spec, hmda_csv())
+    assert isinstance(found, Refusal)
+    assert "Gate dataQuality failed: expected at least 99.9" in found.outcome.message
 
 
 def test_the_manifest_names_every_file_by_its_digest(bundle: Artifacts) -> None:
