@@ -36,6 +36,22 @@ _SMALLEST = float(np.finfo(np.float64).eps)
 """No probability counts as less in ``logLoss``, as in scikit-learn."""
 
 
+def decide(probabilities: Floats, positive: int | None) -> Indices:
+    """Return the decided class of each row, as the predictor decides.
+
+    Args:
+        probabilities: Shape (rows, classes).
+        positive: Of two classes, the one that is decided from the threshold on; without it, or
+            with more classes, the most probable is, the first of equals.
+    """
+    if positive is not None and probabilities.shape[1] == 2:
+        chosen = probabilities[:, positive] >= DECISION_THRESHOLD
+        decided: Indices = np.where(chosen, positive, 1 - positive).astype(np.int64)
+    else:
+        decided = probabilities.argmax(axis=1).astype(np.int64)
+    return decided
+
+
 @dataclass(frozen=True)
 class Predictions:
     """What the model said of rows whose classes are known.
@@ -65,12 +81,7 @@ class Predictions:
     @cached_property
     def decisions(self) -> Indices:
         """Shape (rows,): the class that is decided."""
-        if self.classes == 2 and self.positive is not None:
-            chosen = self.probabilities[:, self.positive] >= DECISION_THRESHOLD
-            decided: Indices = np.where(chosen, self.positive, 1 - self.positive).astype(np.int64)
-        else:
-            decided = self.probabilities.argmax(axis=1).astype(np.int64)
-        return decided
+        return decide(self.probabilities, self.positive)
 
     def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Predictions:
         """Return those of some rows."""

@@ -15,6 +15,7 @@ from hallmark.api.training_run import FeatureType
 from hallmark.supply_chain.onnx_form import MAX_BYTES
 from hallmark.training import graph
 from hallmark.training.matrix import Matrix
+from hallmark.training.metrics import decide
 from hallmark.training.pipeline import Fitted
 
 TOLERANCE = 1e-6
@@ -73,19 +74,6 @@ def prove(
         found=f"a difference of {difference:.2g}, and {others} other decisions in {len(asked)} "
         "rows; report it with the trainer's image, or choose another algorithm",
     )
-
-
-def decide(probabilities: npt.NDArray[np.float64], positive: int | None) -> npt.NDArray[np.int64]:
-    """Return the decided class of each row, as the predictor decides.
-
-    Args:
-        probabilities: Shape (rows, classes).
-        positive: Of two classes, the one that is decided from a probability of 0.5 on.
-    """
-    if positive is not None and probabilities.shape[1] == 2:
-        return np.where(probabilities[:, positive] >= 0.5, positive, 1 - positive)
-    found: npt.NDArray[np.int64] = probabilities.argmax(axis=1)
-    return found
 
 
 def answers(form: bytes, rows: Matrix) -> npt.NDArray[np.float32]:

@@ -15,6 +15,7 @@ from hallmark.api.training_run import Algorithm, FeatureType
 from hallmark.supply_chain.onnx_form import check_onnx_form
 from hallmark.training.baseline import build_baseline, quantile_edges
 from hallmark.training.graph import INPUT, PROBABILITIES, build
+from hallmark.training.metrics import decide
 from hallmark.training.pipeline import Fitted
 from hallmark.training.plain import LinearScores, TreeScores
 from hallmark.training.served import (
@@ -23,7 +24,6 @@ from hallmark.training.served import (
     ServedForm,
     answers,
     build_golden,
-    decide,
     golden_rows,
     prove,
 )

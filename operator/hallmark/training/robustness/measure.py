@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hallmark.api.artifacts import ServedFeature
 from hallmark.api.report import CertifiedAt, NoiseLevel, RobustnessReport
 from hallmark.training.matrix import Matrix, Truth
-from hallmark.training.metrics import DECISION_THRESHOLD
+from hallmark.training.metrics import DECISION_THRESHOLD, decide
 from hallmark.training.pipeline import Fitted
 from hallmark.training.plain import LinearScores, Link, TreeScores
 from hallmark.training.robustness import attack, noise
@@ -143,14 +143,7 @@ class _Model:
     positive: int | None
 
     def decide(self, rows: Matrix) -> npt.NDArray[np.int64]:
-        probabilities = self.fitted.probabilities(rows)
-        if probabilities.shape[1] > 2:
-            best: npt.NDArray[np.int64] = np.argmax(probabilities, axis=1).astype(np.int64)
-            return best
-        positive = 1 if self.positive is None else self.positive
-        yes = probabilities[:, positive] >= DECISION_THRESHOLD
-        decided: npt.NDArray[np.int64] = np.where(yes, positive, 1 - positive).astype(np.int64)
-        return decided
+        return decide(self.fitted.probabilities(rows), self.positive)
 
 
 def _certify(
