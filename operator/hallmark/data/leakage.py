@@ -15,6 +15,7 @@ value determines its class by chance.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +64,9 @@ def measure_leakage(table: Table, schema: Schema) -> tuple[Leakage, ...]:
     if not 2 <= len(classes) <= MAX_CLASSES:
         return ()
     truth = _codes_of(target, classes.to_list())
-    return tuple(_measure(table.column(each.name), truth) for each in schema.features)
+    columns = [table.column(each.name) for each in schema.features]
+    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+        return tuple(threads.map(lambda column: _measure(column, truth), columns))
 
 
 def _measure(column: Column, truth: Codes) -> Leakage:

@@ -26,6 +26,9 @@ from hallmark.training.matrix import Matrix, is_number
 
 _CENTRAL = 0.75
 _STEPS = 5
+_MAX_SAMPLE = 20_000
+"""So many rows, evenly spaced, tell where the centre is."""
+_STRIDE = 65_536
 
 Numbers = npt.NDArray[np.float64]
 
@@ -82,9 +85,15 @@ def _scaled(rows: Matrix) -> Numbers:
 
 def _squared_distances(numbers: Numbers) -> Numbers:
     """Return each row's squared distance from the central rows, shape (rows,)."""
-    distances: Numbers = (numbers**2).sum(axis=1)
-    central = int(len(numbers) * _CENTRAL)
+    sample = numbers[:: 1 + len(numbers) // _MAX_SAMPLE]
+    central = int(len(sample) * _CENTRAL)
+    distances: Numbers = (sample**2).sum(axis=1)
     for _ in range(_STEPS):
         nearest = np.argsort(distances, kind="stable")[:central]
-        distances = EmpiricalCovariance().fit(numbers[nearest]).mahalanobis(numbers)
-    return np.maximum(distances, 0.0)
+        covariance = EmpiricalCovariance().fit(sample[nearest])
+        distances = covariance.mahalanobis(sample)
+    parts = [
+        covariance.mahalanobis(numbers[start : start + _STRIDE])
+        for start in range(0, len(numbers), _STRIDE)
+    ]
+    return np.maximum(np.concatenate(parts), 0.0)
