@@ -24,6 +24,10 @@ _NAMEABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.\- ]{0,62}")
 _INTEGRAL_FLOATS = 2**53
 _SHORTEST_NUMBER = 10**5
 """A smaller whole number is no card, no telephone number, no id and no date."""
+_LONG_NUMBER = 10**11
+_SAMPLE = 2000
+"""Whole numbers are personal data by their column's name or by the share that passes a checksum, so
+that many of them, and many of the long ones, tell whether it is worth to look at all."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +141,14 @@ def _scan(series: pl.Series, label: str, detectors: Sequence[Detector]) -> list[
     readable, numeric = _readable(series)
     if readable is None:
         return []
-    # Detectors see distinct values: a category of a million rows is a handful of texts.
-    distinct = readable.drop_nulls().unique(maintain_order=True).cast(pl.String)
-    column = TextColumn(series.name, distinct, numeric=numeric)
+    values = readable.drop_nulls()
+    if numeric and values.dtype.is_integer():
+        looked_at = (_some(values), _some(values.filter(values.abs() >= _LONG_NUMBER)))
+        columns = [_text_column(each, numeric=True) for each in looked_at]
+        detectors = [one for one in detectors if any(len(one.find(each)) for each in columns)]
+    if not detectors:
+        return []
+    column = _text_column(values, numeric=numeric)
     hits = []
     for detector in detectors:
         found = detector.find(column)
@@ -148,6 +157,17 @@ def _scan(series: pl.Series, label: str, detectors: Sequence[Detector]) -> list[
             first = (rows.arg_max() or 0) + 1
             hits.append(_Hit(series.name, label, detector.kind, int(rows.sum()), first))
     return hits
+
+
+def _text_column(values: pl.Series, *, numeric: bool) -> TextColumn:
+    """Return distinct texts: a category of a million rows is a handful of them."""
+    distinct = values.unique(maintain_order=True).cast(pl.String)
+    return TextColumn(values.name, distinct, numeric=numeric)
+
+
+def _some(values: pl.Series) -> pl.Series:
+    """Return at most a few thousand values at even distances."""
+    return values.gather_every(max(1, len(values) // _SAMPLE))
 
 
 def _readable(series: pl.Series) -> tuple[pl.Series | None, bool]:

@@ -31,7 +31,7 @@ _SUSPECT = "|".join(
         "|AIza|hf_|npm_|pypi-|SG[.]|://",
         r"(?i:(?:pass|pwd|secret|token|key|credential|kennwort|contrase|senha)[^:=]{0,16}[:=])",
         r"(?i:\b(?:born|birth|dob|geb|nacid|nat[oa]|née?)\b)",
-        r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Mme|Madame|Monsieur|Se[nñ]ora?|Sra?|Sig)\b",
+        r"\b(?:Mr|Mrs|Ms|Miss|Master|Rev|Capt|Col|Major|Sir|Lady|Dr|Prof|Herr|Frau|Mme|Madame|Monsieur|Se[nñ]ora?|Sra?|Sig)\b",
         r"[0-9] ?[a-zA-Z]?,? \p{L}|\p{L} [0-9]",  # a house number beside a word
     )
 )

@@ -19,13 +19,15 @@ class Email:
         r"[\p{L}0-9._%+'-]*[\p{L}0-9_%+'-]@"
         r"(?:[\p{L}0-9](?:[\p{L}0-9-]*[\p{L}0-9])?\.)+(?:xn--[a-z0-9-]+|\p{L}{2,})"
     )
+    # What stands between '://' and '@' is a login.
+    _login = r"://[^/\s@]*@"
     # 'logo@2x.png' is the name of a picture.
     _file = r"(?i)@[0-9.]+x\.(?:png|jpe?g|gif|svg|webp|avif|css|js)\b"
 
     def find(self, column: TextColumn) -> pl.Series:
         """Return the texts with an address."""
         found = column.matching("@")
-        found = found.filter(found.str.contains(self._pattern))
+        found = found.filter(found.str.replace_all(self._login, " ").str.contains(self._pattern))
         return found.filter(~found.str.contains(self._file))
 
 
@@ -65,11 +67,17 @@ class Phone:
         rf"[2-9][0-9]{{2}}[-.][0-9]{{4}}{_after}"
     )
     _national = rf"{_before}\(?0[1-9][0-9]{{0,4}}\)?[ \-/.](?:[ \-/.]?[0-9]){{5,9}}{_after}"
+    _national_exact = re.compile(
+        r"(?<![0-9A-Za-z.\-_/+#$€£=])(?<![0-9][ -])"
+        r"\(?0[1-9][0-9]{0,4}\)?[ \-/.](?:[ \-/.]?[0-9]){5,9}(?![0-9A-Za-z_/=]|-[0-9A-Za-z])"
+    )
+    _account = re.compile(r"[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2,7}")
     _spoken = re.compile(
         rf"(?i)(?<!\w)(?:{_WORDS})(?!\w)[^0-9+(]{{0,14}}([+(]?[0-9][0-9 ().\-/]{{5,20}}[0-9])"
     )
     _spoken_fast = rf"(?i)(?:{_WORDS})[^0-9+(]{{0,14}}[+(]?[0-9]"
-    _date = re.compile(r"\(?[0-9]{2}[./-][0-9]{2}[./-][0-9]{4}")
+    # A date, or an American social security number.
+    _other = re.compile(r"\(?[0-9]{2}[./-][0-9]{2}[./-][0-9]{4}|[0-9]{3}-[0-9]{2}-[0-9]{4}$")
     _whole = r"^[0-9 ().\-/+]+$"
     _trunk_regions = ("GB", "DE", "FR", "IT", "NL", "AU", "SE", "CH", "BE", "IN", "ZA")
     _any_region = (None, "US", *_trunk_regions, "ES", "PL", "BR", "MX", "PT", "DK", "NO")
@@ -102,15 +110,21 @@ class Phone:
 
     @staticmethod
     def _international_holds(text: str) -> bool:
-        return _holds(re.sub(r"(?<![0-9])00(?=[1-9])", "+", text), (None,), 1)
+        if "+" not in text:
+            text = re.sub(r"(?<![0-9])00(?=[1-9])", "+", text)
+        return _holds(text, (None,), 1)
 
     def _national_holds(self, text: str) -> bool:
-        # Grouped as the country groups it; a date is no number.
-        return not self._date.search(text) and _holds(text, self._trunk_regions, 2)
+        # Grouped as the country groups it; a date is no number, nor is a bank account's tail.
+        numbers = self._national_exact.findall(self._account.sub(" ", text))
+        return any(
+            not self._other.match(number) and _holds(number, self._trunk_regions, 2)
+            for number in numbers
+        )
 
     def _spoken_holds(self, text: str) -> bool:
         return any(
-            not self._date.match(number) and _holds(number, self._any_region, 1)
+            not self._other.match(number) and _holds(number, self._any_region, 1)
             for number in self._spoken.findall(text)
         )
 

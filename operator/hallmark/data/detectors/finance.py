@@ -28,7 +28,7 @@ class PaymentCard:
     _pattern = r"(?:^|[^0-9A-Za-z.\-_/])[2-6][0-9]{3}(?:[ -]?[0-9]){9,15}(?:$|[^0-9A-Za-z_\-])"
     _alone = r"^\s*[0-9 -]+\s*$"
     _number = re.compile(
-        r"(?<![0-9A-Za-z.\-_/])(?:"
+        r"(?<![0-9A-Za-z.\-_/])(?<![A-Z]{2}[0-9]{2} )(?:"
         r"[2-6][0-9]{12,18}"
         r"|[2-6][0-9]{3}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{3})?"
         r"|3[0-9]{3}([ -])[0-9]{6}\2[0-9]{4,5}"
@@ -73,8 +73,18 @@ class IBAN:
     """An international bank account number, by its country's structure and checksum."""
 
     kind = PIIDetector.IBAN
-    _pattern = r"(?i)(?:^|[^A-Z0-9])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]){11,30}"
-    _number = re.compile(r"(?i)(?<![A-Z0-9])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]){11,30}")
+    _countries = (
+        "AD|AE|AL|AT|AZ|BA|BE|BG|BH|BR|BY|CH|CR|CY|CZ|DE|DK|DO|EE|EG|ES|FI|FO|FR|GB|GE|GI|GL|GR|GT"
+        "|HR|HU|IE|IL|IQ|IS|IT|JO|KW|KZ|LB|LC|LI|LT|LU|LV|LY|MC|MD|ME|MK|MR|MT|MU|NL|NO|PK|PL|PS"
+        "|PT|QA|RO|RS|SA|SC|SE|SI|SK|SM|ST|SV|TL|TN|TR|UA|VA|VG|XK"
+    )
+    # Without separators, or in groups of four; a UUID has other groups.
+    _core = (
+        rf"(?:{_countries})[0-9]{{2}}(?:[A-Z0-9]{{11,30}}"
+        r"|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,4})?|(?:-[A-Z0-9]{4}){2,7}(?:-[A-Z0-9]{1,4})?)"
+    )
+    _pattern = rf"(?i)(?:^|[^A-Z0-9\-]){_core}"
+    _number = re.compile(rf"(?i)(?<![A-Z0-9\-]){_core}")
 
     def find(self, column: TextColumn) -> pl.Series:
         """Return the texts with an account number."""

@@ -51,8 +51,10 @@ class Identifier:
     @cached_property
     def alone(self) -> re.Pattern[str]:
         """The number in the form that gives it away, and no part of a longer one."""
-        beside = r"0-9A-Za-z.\-/"
-        return re.compile(rf"(?<![{beside}])(?:{self.written})(?![0-9A-Za-z]|[.\-/][0-9A-Za-z])")
+        beside = r"0-9A-Za-z.\-/+"
+        return re.compile(
+            rf"(?<![{beside}])(?<![0-9] )(?:{self.written})(?! [0-9]|[0-9A-Za-z]|[.\-/][0-9A-Za-z])"
+        )
 
     def passes(self, number: str) -> bool:
         """Tell whether the checksum, or else the form alone, lets the number pass."""
@@ -74,7 +76,7 @@ IDENTIFIERS = (
     Identifier("CL", "cl.rut", 0, "rut, run", r"[0-9]{1,2}\.[0-9]{3}\.[0-9]{3}-[0-9Kk]"),
     Identifier("CN", "cn.ric", 0, "resident identity card, 身份证, 身份证号",
                r"[1-9][0-9]{5}(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]{4}[0-9Xx]"),
-    Identifier("CR", "cr.cpf", 0, "cedula de persona fisica", r"0[1-9]-[0-9]{4}-[0-9]{4}", False),
+    Identifier("CR", "cr.cpf", 10, "cedula de persona fisica", None, False),
     Identifier("CU", "cu.ni", 11, "carne de identidad", None, False),
     Identifier("CZ", "cz.rc", 10, "rodne cislo", r"[0-9]{2}[01235678][0-9]{3}/[0-9]{4}"),
     Identifier("DE", "de.idnr", 11, "steuer id, steuerid, steueridentifikationsnummer, "

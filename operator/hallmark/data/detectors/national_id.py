@@ -33,7 +33,8 @@ _SPOKEN = "|".join(
 
 
 _ANY_FORM = "|".join(one.written for one in _WRITTEN if one.written)
-_BESIDE = r"(?:^|[^0-9A-Za-z.\-/])"
+_DIGITS = r"^\s*[0-9](?:[ .\-/]?[0-9]){8,14}\s*$"
+_BESIDE = r"(?:^|[^0-9A-Za-z.\-/+])"
 
 
 class NationalID:
@@ -66,8 +67,6 @@ class NationalID:
     _passport_shape = r"^\s*[A-Za-z]{0,3}[0-9]{6,9}[A-Za-z]?\s*$"
     # A book's old number has the same checksum as the NHS's, but one in eleven ends with X.
     _isbn = r"^[0-9]{9}[Xx]$"
-    _separators = r"[ .\-/]"
-    _alone = r"^\s*[0-9A-Za-z.\-/ +]{6,24}\s*$"
     _spoken_fast = rf"(?i)(?:{_SPOKEN}|numéro|sécurité|cédula|cartão|rodné|číslo)"
     _spoken = re.compile(rf"(?<!\w)({_SPOKEN})(?!\w)")
 
@@ -98,6 +97,8 @@ class NationalID:
 
     def _written(self, column: TextColumn) -> pl.Series:
         hits = column.matching(rf"{_BESIDE}(?:{_ANY_FORM})(?:$|[^0-9A-Za-z])")
+        if len(self._digits(column)):
+            hits = hits.filter(~hits.str.contains("^[0-9]+$"))  # _bare judges them, all together
         found = [column.nothing()]
         for one in _WRITTEN:
             # Compiling a pattern in Rust costs more than a thousand searches in Python.
@@ -138,11 +139,14 @@ class NationalID:
     def _bare(self, column: TextColumn) -> pl.Series:
         if column.is_called(self._other) or len(column.shaped(self._isbn)):
             return column.nothing()
-        compact = column.texts.str.replace_all(self._separators, "")
-        digits = column.texts.filter(compact.str.contains(r"^[0-9]{9,15}$"))
-        if len(digits) < 20 or column.share(digits) < 0.9:
-            return column.nothing()
+        digits = self._digits(column)
         return self._explained(column, _BARE, digits, 0.9, 20)
+
+    @staticmethod
+    def _digits(column: TextColumn) -> pl.Series:
+        """Return the texts of digits and separators alone, where they are half of many."""
+        digits = column.shaped(_DIGITS)
+        return column.mostly(digits) if len(digits) >= 20 else column.nothing()
 
     def _explained(
         self,

@@ -24,7 +24,10 @@ class IPAddress:
     kind = PIIDetector.IP_ADDRESS
     _versions = vocabulary("version versions release build firmware software oid section chapter")
     _named = vocabulary("ip ipaddress ipaddr ipv address host client server source destination")
-    _pattern = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{1,4}::?[0-9A-Fa-f:.]*:|::[0-9A-Fa-f]"
+    _pattern = (
+        r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]"
+        r"|[0-9A-Fa-f]::|::[0-9A-Fa-f]"
+    )
     _alone = r"^\s*(?:[0-9]{1,3}\.){3}[0-9]{1,3}\s*$"
     _token = re.compile(
         r"(?i)(?<![0-9A-Za-z.:_])(?<!version )(?<!release )(?<!build )(?<!firmware )"

@@ -52,8 +52,9 @@ class PersonName:
     _word = r"^\s*\p{L}[\p{L}\p{M}'’. ,\-]*$"
     _full = r"^\s*\p{Lu}[\p{L}\p{M}'’.\-]+,?(?: (?:\p{Lu}[\p{L}\p{M}'’.\-]*|[(\"]\p{L}+[)\"]|van|von|de|der|den|del|della|di|da|la|le|bin|al|el|zu))+\s*$"  # noqa: E501
     _titled = (
-        r"(?:^|[^\p{L}])(?:Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Mme|Madame|Monsieur|Señora?|Senora?"
+        r"(?:^|[^\p{L}])(?:Mr|Mrs|Ms|Dr|Prof|Herr|Frau|Mme|Madame|Monsieur|Señora?|Senora?"
         r"|Sra?|Sig)\.? \p{Lu}[\p{L}'’\-]+"
+        r"|\p{Lu}[\p{L}'’\-]+, (?:Miss|Master|Rev|Capt|Col|Major|Sir|Lady)\.? \p{Lu}\p{L}+"
     )
 
     def find(self, column: TextColumn) -> pl.Series:
@@ -77,7 +78,7 @@ class PersonName:
         if len(full) < (1 if weak else 5) or len(full) * 2 < len(sample):
             return column.nothing()
         given = sum(not GIVEN_NAMES.isdisjoint(_first_words(text)) for text in full)
-        if given < len(full) * (0.2 if weak else 0.4):
+        if given < len(full) * (0.34 if weak else 0.4):
             return column.nothing()
         return column.shaped(self._full)
 
@@ -154,7 +155,7 @@ class PostalAddress:
     _names = vocabulary(
         "address addresses addr addressline streetaddress street postaladdress "
         "mailingaddress homeaddress billingaddress shippingaddress residence "
-        "residentialaddress streetname deliveryaddress propertyaddress location adresse "
+        "residentialaddress streetname deliveryaddress propertyaddress adresse "
         "anschrift straße strasse strassehausnummer wohnort wohnadresse lieferadresse "
         "rechnungsadresse rue adressepostale voie domicile dirección direccion domicilio "
         "calle indirizzo via residenza endereço endereco morada rua adres ulica straat "
