@@ -71,8 +71,7 @@ class _Gunzip:
 
     @property
     def unused_data(self) -> bytes:
-        # A gzip file may be padded with zero bytes.
-        return self._zlib.unused_data.lstrip(b"\0")
+        return self._zlib.unused_data
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
         found = self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
@@ -167,4 +166,13 @@ def _decompressed(file: BinaryIO, name: str, make: Callable[[], _Codec]) -> Iter
                         f"a whole {name} file",
                         f"one that ends early, after {file.tell()} bytes",
                     )
-        data = codec.unused_data or file.read(PIECE)
+        data = _next_member(codec.unused_data, file)
+
+
+def _next_member(data: bytes, file: BinaryIO) -> bytes:
+    """Return the bytes of the next member, if any: a gzip file may be padded with zeros."""
+    while not (data := data.lstrip(b"\0")):
+        data = file.read(PIECE)
+        if not data:
+            break
+    return data

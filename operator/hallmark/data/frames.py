@@ -97,14 +97,8 @@ class LongCells:
 
 
 def column_of(name: str, chunks: list[pl.Series]) -> pl.Series:
-    """Return the chunks as one column and let go of them, so that only one column is there twice.
+    """Return the chunks as one column.
 
-    Chunks of another type than the rest (all null, or text where numbers stood before) become
-    text.
+    They stay where they are: one buffer for all would need the column's memory twice.
     """
-    types = {chunk.dtype for chunk in chunks}
-    if len(types) > 1:
-        chunks[:] = [chunk.cast(pl.String) for chunk in chunks]
-    column = pl.concat(chunks, rechunk=True).alias(name)
-    chunks.clear()
-    return column
+    return pl.concat(chunks, rechunk=False).alias(name)

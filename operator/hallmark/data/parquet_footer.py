@@ -16,7 +16,7 @@ from hallmark.data.failures import unreadable
 
 _MARK = b"PAR1"
 _ENCRYPTED = b"PARE"
-_MAX_FOOTER = 64 << 20
+_MAX_FOOTER = 16 << 20
 _PAGE_HEADER = 1 << 16
 _MAX_DEPTH = 16
 _DATA, _INDEX, _DICTIONARY, _DATA_V2 = range(4)
@@ -42,6 +42,8 @@ def check_parquet(file: BinaryIO, limits: ReadLimits) -> None:
         for group in _list(footer, 4):
             rows = _number(group, 3)
             for chunk in _list(group, 1):
+                if chunk.get(1):
+                    raise _DamagedError("a column in another file")
                 _check_chunk(file, size, _struct(chunk, 3), rows)
     except _DamagedError as error:
         raise unreadable("Parquet", "a whole Parquet file", f"a damaged one: {error}") from None

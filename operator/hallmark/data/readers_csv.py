@@ -23,11 +23,14 @@ from hallmark.data.frames import (
 )
 from hallmark.data.table import ColumnType
 
-BLOCK = 16 << 20
+BLOCK = 8 << 20
 """Bytes of text that are parsed at once; a record must not be longer."""
 _LOSSLESS = {
     # A number that is stored as a double without a loss: its digits can be written again.
-    ColumnType.NUMBER: (r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,17})?$", pl.Float64),
+    ColumnType.NUMBER: (
+        r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?$",
+        pl.Float64,
+    ),
     ColumnType.INTEGER: (r"^-?(0|[1-9][0-9]{0,17})$", pl.Int64),
 }
 
@@ -56,7 +59,7 @@ def read_csv(
 
 
 def _blocks(pieces: Iterable[bytes], reader: _Reader) -> Iterator[bytes]:
-    """Yield whole records in blocks of at most 16 MiB."""
+    """Yield whole records in blocks of at most 8 MiB."""
     data = bytearray()
     for piece in pieces:
         data += piece

@@ -22,7 +22,7 @@ from hallmark.data.frames import (
 )
 from hallmark.data.readers_json_fast import read_uniform
 
-BLOCK = 16 << 20
+BLOCK = 8 << 20
 """Bytes of text that are parsed at once; a line must not be longer."""
 _INT64 = 2**63
 _TYPES = {
@@ -45,7 +45,7 @@ def read_json_lines(pieces: Iterator[bytes], limits: ReadLimits) -> pl.DataFrame
 
 
 def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield whole lines in blocks of at most 16 MiB."""
+    """Yield whole lines in blocks of at most 8 MiB."""
     data = bytearray()
     for piece in pieces:
         data += piece
@@ -116,7 +116,7 @@ class _Reader:
             Unreadable: nothing after this can be told.
         """
         self._check_text(block)
-        frame = None if self._failures else read_uniform(block)
+        frame = None if self._failures else read_uniform(block, self._limits.max_columns)
         if frame is None or not self._fits(frame):
             frame, rows = self._carefully(block)
         else:
@@ -171,8 +171,9 @@ class _Reader:
                 self._failures.add("JSONLines", "a JSON object", record, [row])
                 record = {}
             records.append(record)
-            names.update(dict.fromkeys(record))
-            too_many_columns(len(names), self._limits)
+            if not record.keys() <= names.keys():
+                names.update(dict.fromkeys(record))
+                too_many_columns(len(names), self._limits)
         series = [
             self._column(name, position, [record.get(name) for record in records])
             for position, name in enumerate(names, start=1)

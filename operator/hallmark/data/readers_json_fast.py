@@ -18,35 +18,36 @@ _EXACT_TYPES = (pl.Int64, pl.Float64, pl.String, pl.Boolean, pl.Null)
 _INT64 = 2.0**63
 
 
-def read_uniform(block: bytes) -> pl.DataFrame | None:
+def read_uniform(block: bytes, max_columns: int) -> pl.DataFrame | None:
     """Return the rows of whole lines, or None where polars may not be exact.
 
     Args:
         block: UTF-8 text without NUL.
+        max_columns: More names to a line are left to the careful reader.
     """
     block = block.rstrip(b"\r\n")
-    # An escape may hide a quote, and control characters belong to no string.
-    if not block or b"\\" in block or b"\t" in block:
+    rows = block.count(b"\n") + 1
+    # An escape may hide a quote, a second brace to a line may nest a million deep, and control
+    # characters belong to no string.
+    if b"\\" in block or b"\t" in block or block.count(b"{") != rows:
         return None
     data = np.frombuffer(block, np.uint8)
     if np.count_nonzero(data < 32) != block.count(b"\n") + block.count(b"\r\n"):
         return None
-    names = _uniform_names(block, data)
+    names = _uniform_names(block, data, rows, max_columns)
     if names is None:
         return None
     try:
         frame = pl.read_ndjson(io.BytesIO(block), infer_schema_length=None)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
-    rows = block.count(b"\n") + 1
     if frame.height != rows or set(frame.columns) != set(names):
         return None
     return frame.select(frame.get_column(name) for name in names) if _exact(frame, block) else None
 
 
-def _uniform_names(block: bytes, data: np.ndarray) -> list[str] | None:
+def _uniform_names(block: bytes, data: np.ndarray, rows: int, max_columns: int) -> list[str] | None:
     """Return the names that every line holds in this order, or None if lines differ."""
-    rows = block.count(b"\n") + 1
     quotes = np.flatnonzero(data == _QUOTE)
     if len(quotes) % 2:
         return None
@@ -55,7 +56,12 @@ def _uniform_names(block: bytes, data: np.ndarray) -> list[str] | None:
     outside = before % 2 == 0
     colons, closing = colons[outside], before[outside] - 1
     width, rest = divmod(len(colons), rows)
-    if rest or not width or closing[0] < 0 or not (quotes[closing] == colons - 1).all():
+    if (
+        rest
+        or not 0 < width <= max_columns
+        or closing[0] < 0
+        or not (quotes[closing] == colons - 1).all()
+    ):
         return None
     lines = np.searchsorted(np.flatnonzero(data == _LF), colons)
     if not (lines == np.repeat(np.arange(rows), width)).all():
