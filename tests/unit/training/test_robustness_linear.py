@@ -43,7 +43,9 @@ def two_classes(weights: list[float], margins: list[float]) -> Boundaries:
 def radius(
     weights: list[float], margin: float, where: Domain, row: list[float], norm: Norm
 ) -> float:
-    (found,) = linear_radii(two_classes(weights, [margin]), where, np.array([row]), norm)
+    (found,) = linear_radii(
+        two_classes(weights, [margin]), where, np.array([row], dtype=float), norm
+    )
     return float(found)
 
 

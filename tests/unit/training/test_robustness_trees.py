@@ -18,24 +18,35 @@ from hallmark.training.robustness.trees import TreeDecisions, tree_radii
 from tests.unit.training.fits import MIXES, fitted, made, trainer
 from tests.unit.training.test_robustness_linear import space
 
-THRESHOLDS = st.sampled_from([-1.5, -0.5, 0.0, 0.25, 1.0, 2.0])
+CUTS = [-1.5, -0.5, 0.0, 0.25, 1.0, 2.0]
+THRESHOLDS = st.sampled_from(CUTS)
+
+
+def cuts(low: float, high: float, whole: bool) -> list[float]:
+    """Return thresholds that leave something on both sides, as those of fitted trees do."""
+    size = np.floor if whole else float
+    return [cut for cut in CUTS if size(low) < size(cut) < size(high)]
 
 
 @st.composite
-def trees(draw: st.DrawFn, width: int, depth: int = 3) -> Tree:
-    """Return a random tree over so many columns, with one score."""
+def trees(draw: st.DrawFn, whole: list[bool], depth: int = 3) -> Tree:
+    """Return a random tree over columns of numbers, whole or not, with one score."""
     nodes: list[tuple[int, float, bool, int, int, float]] = []
 
-    def grow(level: int) -> int:
+    def grow(level: int, ranges: list[tuple[float, float]]) -> int:
         number = len(nodes)
         nodes.append((0, 0.0, False, -1, -1, draw(st.integers(-4, 4)) / 2))
-        if level < depth and draw(st.booleans() if level else st.just(True)):
-            look = draw(st.integers(0, width - 1)), draw(THRESHOLDS), draw(st.booleans())
-            left = grow(level + 1)
-            nodes[number] = (*look, left, grow(level + 1), 0.0)
+        column = draw(st.integers(0, len(whole) - 1))
+        possible = cuts(*ranges[column], whole[column])
+        if possible and level < depth and draw(st.booleans() if level else st.just(True)):
+            cut, missing = draw(st.sampled_from(possible)), draw(st.booleans())
+            below, above = ranges.copy(), ranges.copy()
+            below[column], above[column] = (ranges[column][0], cut), (cut, ranges[column][1])
+            left = grow(level + 1, below)
+            nodes[number] = (column, cut, missing, left, grow(level + 1, above), 0.0)
         return number
 
-    grow(0)
+    grow(0, [(-np.inf, np.inf)] * len(whole))
     feature, threshold, missing, left, right, value = (
         np.array(part) for part in zip(*nodes, strict=True)
     )
@@ -55,7 +66,7 @@ def cases(draw: st.DrawFn) -> tuple[TreeScores, Domain, np.ndarray]:
     if draw(st.booleans()):
         row[draw(st.integers(0, 1))] = np.nan
     count = draw(st.integers(1, 3))
-    found = tuple(draw(trees(3)) for _ in range(count))
+    found = tuple(draw(trees([*whole, False])) for _ in range(count))
     base = np.array([draw(st.sampled_from([-0.3, 0.2]))])
     return TreeScores(found, base, draw(st.sampled_from([1, count]))), where, np.array([*row, 1.0])
 
