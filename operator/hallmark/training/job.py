@@ -90,7 +90,10 @@ def _run(task: TrainTask, urls: dict[str, str], paths: Paths, journal: Journal) 
 
         announce(TrainStage.SOURCE, 0, "Fetching the dataset.")
         data = _fetch(task, paths.mounts)
-        result = data if isinstance(data, Refusal) else assay(task, data, announce)
+        if isinstance(data, Refusal):
+            return data.outcome
+        with data:
+            result = assay(task, data, announce)
         if isinstance(result, Artifacts):
             announce(TrainStage.DONE, 95, "Uploading.")
             for slot, content in result.files.items():

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import jsonschema
 import numpy as np
 import polars as pl
 import pytest
@@ -19,8 +20,10 @@ import pytest
 from hallmark.api import artifacts as api
 from hallmark.api.artifacts import Baseline, Golden, Manifest, ServedSchema, TrainStage, run_id
 from hallmark.api.common import sha256_digest
-from hallmark.api.gates import DATA
+from hallmark.api.gates import DATA, known_metrics
 from hallmark.api.report import Report
+from hallmark.api.report_schema import report_schema
+from hallmark.supply_chain.rendering.page import page
 from hallmark.training.bundle import image_digest
 from hallmark.training.outcome import Artifacts, Refusal
 from hallmark.training.served import TOLERANCE, answers
@@ -40,6 +43,24 @@ def bundle() -> Artifacts:
 @pytest.fixture(scope="module")
 def report(bundle: Artifacts) -> Report:
     return Report.model_validate_json(bundle.files[api.REPORT])
+
+
+def test_the_report_has_the_published_form(bundle: Artifacts, report: Report) -> None:
+    document = json.loads(bundle.files[api.REPORT])
+    jsonschema.Draft202012Validator(report_schema()).validate(document)
+    manifest = Manifest.model_validate_json(bundle.files[api.MANIFEST])
+    assert report.run_id == manifest.run_id
+    assert report.image_digest == manifest.image_digest
+    assert report.dataset_fingerprint == manifest.dataset_fingerprint
+    assert report.spec_digest == manifest.spec_digest
+    assert bundle.files[api.REPORT_PAGE] == page(report)
+
+
+def test_every_known_metric_is_a_number_or_has_a_reason(report: Report) -> None:
+    measured = {each.name for each in report.metrics} | set(report.inconclusive)
+    known = known_metrics(task(hmda_spec(with_protected=False)).spec)
+    assert set(known) - measured == set()
+    assert measured - set(known) == set()
 
 
 def test_a_model_that_uses_the_protected_attribute_is_refused_by_the_fairness_gate() -> None:
@@ -113,7 +134,8 @@ def test_the_served_form_gives_the_recorded_answers_to_the_golden_rows(bundle: A
     served = answers(bundle.files[api.MODEL_ONNX], rows)
     assert np.abs(served - np.array(golden.probabilities)).max() <= golden.tolerance == TOLERANCE
     estimator = joblib.load(io.BytesIO(bundle.files[api.SLOT_JOBLIB]))
-    assert np.array_equal(estimator.predict_proba(rows.astype(float)), golden.probabilities)
+    said = estimator.predict_proba(rows.astype(float)).astype(np.float32)
+    assert np.array_equal(said, golden.probabilities)
 
 
 def test_the_served_schema_tells_what_the_graph_takes_and_answers(bundle: Artifacts) -> None:
@@ -192,7 +214,7 @@ def rows(**changes: pl.Series | pl.Expr) -> bytes:
 
 SECRET = "ann.lee@example.org"
 REFUSED: dict[str, tuple[dict[str, Any], bytes, TrainStage, str]] = {
-    "no file of that format": ({}, b"x", TrainStage.SOURCE, "Parquet: expected a Parquet file"),
+    "no file of that format": ({}, b"x", TrainStage.SOURCE, "expected a Parquet file"),
     "personal data in an undeclared column": (
         {},
         rows(note=pl.lit(SECRET)),
@@ -277,7 +299,10 @@ def test_numbers_that_float32_cannot_tell_apart_are_refused() -> None:
     found = run(mixed_spec(), rows(amount=pl.col("amount") / 1000 + 1e6))
     assert isinstance(found, Refusal)
     assert found.outcome.stage is TrainStage.TRAIN
-    assert "ServedForm: expected probabilities within 1e-05" in found.outcome.message
+    assert (
+        "Precision in column 'amount': expected numbers whose differences survive"
+        in found.outcome.message
+    )
 
 
 def test_the_digest_of_an_image() -> None:

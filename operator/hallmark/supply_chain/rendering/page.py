@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from hallmark.api.gates import most_telling_first
+from hallmark.api.gates import DATA, most_telling_first
 from hallmark.api.report import (
     AttributeFairness,
     CertifiedAt,
@@ -41,8 +41,10 @@ th{font-weight:600}thead th{color:var(--muted)}td.n,th.n{text-align:right}
 code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}
 .verdict{font-size:1.1rem;font-weight:600;margin:.3rem 0 1rem}.good{color:var(--good)}
 .bad{color:var(--bad)}.muted{color:var(--muted)}details{margin:.5rem 0}
+td:first-child code{overflow-wrap:normal}
 summary{cursor:pointer;color:var(--muted)}.scroll{overflow-x:auto}
-svg{width:100%;height:auto;display:block;margin:.3rem 0 .5rem;background:var(--panel);border-radius:6px}
+svg{width:100%;height:auto;display:block;margin:.3rem 0 .5rem;background:var(--panel);
+border-radius:6px}
 svg text{font:12px system-ui,sans-serif}svg .ink{fill:var(--ink)}svg .muted{fill:var(--muted)}
 svg .grid{stroke:var(--line)}svg .interval{stroke:var(--a);stroke-width:2.5}
 svg .dot{fill:var(--a)}svg .bar{fill:var(--bar)}svg .gate{stroke-width:2;fill:none}
@@ -201,7 +203,7 @@ def _line(metric: MetricValue, gates: Sequence[GateResult]) -> Line:
 
 def _metrics(report: Report) -> str:
     ordered = most_telling_first(report.metrics, ())
-    plain = [each for each in ordered if "." not in each.name]
+    plain = [each for each in ordered if "." not in each.name and each.name not in DATA]
     lines = [_line(each, report.gates) for each in plain if _from_zero_to_one(each)]
     sure = f", {report.evaluation.confidence} confidence intervals" if report.evaluation else ""
     rows = [(_code(each.name), *_ends(each)) for each in ordered]
@@ -373,6 +375,9 @@ def _data(report: Report) -> str:
         Line(part.dimension, part.score / 100, note=f"{part.score:.1f}")
         for part in report.quality_parts
     ]
+    counted = [
+        (_code(each.name), escape(each.value)) for each in report.metrics if each.name in DATA
+    ]
     remarks = "".join(f"<li>{escape(each.sentence())}</li>" for each in report.remarks)
     columns = [
         (_code(each.column), escape(each.detector), _action(each), f"{each.count:,}")
@@ -381,6 +386,9 @@ def _data(report: Report) -> str:
     return _section(
         "Data",
         intervals("Parts of the data quality score, of 1", lines, bars=True) if lines else "",
+        _details("Counts as gates name them", _table(("metric", "value"), counted, 1))
+        if counted
+        else "",
         f"<h3>Remarks</h3><ul>{remarks}</ul>" if remarks else "",
         "<h3>Personal data</h3>" + _table(("column", "detector", "action", "cells"), columns, 1)
         if columns
