@@ -119,8 +119,8 @@ class DateOfBirth:
     )
     _sentence = (
         r"(?i:(?:^|[^\p{L}])(?:born(?: on)?|d\.?o\.?b\.?|date of birth|birth ?da(?:te|y)"
-        r"|geboren(?: am)?|geb\.?|geburtsdatum|née? le|nacid[oa] el|nat[oa] il|nascid[oa] em|date de naissance"
-        r"|fecha de nacimiento)[\s:=(]{1,3})"
+        r"|geboren(?: am)?|geb\.?|geburtsdatum|née? le|nacid[oa] el|nat[oa] il|nascid[oa] em"
+        r"|date de naissance|fecha de nacimiento)[\s:=(]{1,3})"
         rf"{_DATE}"
     )
 
@@ -183,8 +183,8 @@ class PostalAddress:
         r"(?:\p{Lu}[\p{L}'’]+ ){1,3}(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Boulevard|Blvd|Drive|Dr"
         r"|Court|Ct|Square|Sq|Terrace|Place|Pl|Way|Close|Crescent)(?:$|[^\p{L}])"
         r"|(?:^|[^\p{L}])\p{Lu}\p{Ll}+(?:stra(?:ß|ss)e|str\.|gasse|platz|weg|allee|straat|laan) [0-9]{1,4} ?[a-z]?(?:$|[^\p{L}0-9])"  # noqa: E501
-        r"|(?:^|[^0-9\p{L}])[0-9]{1,4}(?: ?bis| ?ter)?,? (?:rue|avenue|boulevard|chemin|impasse|quai"
-        r"|place) (?:(?:de|du|des|la|le|les) |l['’]|d['’])*\p{Lu}\p{L}+"
+        r"|(?:^|[^0-9\p{L}])[0-9]{1,4}(?: ?bis| ?ter)?,? (?:rue|avenue|boulevard|chemin|impasse"
+        r"|quai|place) (?:(?:de|du|des|la|le|les) |l['’]|d['’])*\p{Lu}\p{L}+"
         r"|(?:^|[^\p{L}])(?:Calle|Avenida|Via|Viale|Rua|Piazza) (?:\p{L}+ ){0,3}\p{Lu}\p{L}+,? (?:n[.º°] ?)?[0-9]{1,4}(?:$|[^0-9.])"  # noqa: E501
     )
 
