@@ -20,6 +20,9 @@ from hallmark.data.table import Column, ColumnType, Table
 Rows = npt.NDArray[np.intp]
 """Shape (n,): row numbers from 0, ascending."""
 
+Groups = npt.NDArray[np.int64]
+"""Shape (n,): rows of the same number belong together."""
+
 _FIRST_LOOK = 2
 """So many columns are hashed for all rows; two numbers rarely agree by chance."""
 _TELLING = (ColumnType.NUMBER, ColumnType.INTEGER, ColumnType.TEXT, ColumnType.CATEGORY)
@@ -34,13 +37,13 @@ class RepeatedRows:
         repeats: Rows that are equal to an earlier one.
         contradictory: Rows that have a twin of equal features and another class.
         twins: Rows that have a twin of equal features.
-        groups: Shape of ``twins``: rows of the same number have equal features.
+        groups: Shape of ``twins``: those of the same number have equal features.
     """
 
     repeats: Rows
     contradictory: Rows
     twins: Rows
-    groups: npt.NDArray[np.int64]
+    groups: Groups
 
 
 def repeated_rows(table: Table, schema: Schema) -> RepeatedRows:
@@ -51,24 +54,44 @@ def repeated_rows(table: Table, schema: Schema) -> RepeatedRows:
         schema: Names features and target.
     """
     names = [feature.name for feature in schema.features]
-    suspects = _suspects([table.column(name) for name in names])
-    if not len(suspects):
-        none = np.empty(0, dtype=np.intp)
-        return RepeatedRows(none, none, none, np.empty(0, dtype=np.int64))
-    compared = [column for column in table.columns if not column.spec.identifier]
-    # Columns are numbered, so that none has the name of one that is added.
-    cells = pl.DataFrame([column.values.gather(suspects) for column in compared])
-    cells.columns = [str(position) for position in range(cells.width)]
-    position = {column.name: str(number) for number, column in enumerate(compared)}
-    twins, groups = _groups(cells.select(position[name] for name in names))
+    twins, groups = equal_rows([table.column(name) for name in names])
+    if not len(twins):
+        return RepeatedRows(twins, twins, twins, groups)
+    others = [each for each in table.columns if each.name not in names and not each.spec.identifier]
+    # Columns are numbered, so that none has the name of another.
+    cells = [each.values.gather(twins).alias(str(i)) for i, each in enumerate(others)]
+    whole = pl.DataFrame([pl.Series("group", groups), *cells])
+    target = table.column(schema.target.name).values.gather(twins)
     return RepeatedRows(
-        repeats=suspects[~cells.to_struct().is_first_distinct().to_numpy()],
-        contradictory=suspects[
-            _contradictory(twins, groups, cells.get_column(position[schema.target.name]))
-        ],
-        twins=suspects[twins],
+        repeats=twins[~whole.to_struct().is_first_distinct().to_numpy()],
+        contradictory=twins[_differ(groups, target)],
+        twins=twins,
         groups=groups,
     )
+
+
+def equal_rows(columns: Sequence[Column]) -> tuple[Rows, Groups]:
+    """Return the rows that are equal to another in every column, and each one's group.
+
+    Args:
+        columns: What is compared; at least one.
+    """
+    suspects = _suspects(columns)
+    if not len(suspects):
+        return suspects, np.empty(0, dtype=np.int64)
+    cells = [each.values.gather(suspects).alias(str(i)) for i, each in enumerate(columns)]
+    together = (
+        pl.DataFrame(cells)
+        .with_row_index("row")
+        .group_by([cell.name for cell in cells], maintain_order=True)
+        .agg("row")
+        .get_column("row")
+    )
+    together = together.filter(together.list.len() > 1)
+    rows = together.explode().to_numpy().astype(np.intp)
+    groups = np.repeat(np.arange(len(together)), together.list.len().to_numpy())
+    order = np.argsort(rows)
+    return suspects[rows[order]], groups[order]
 
 
 def _suspects(columns: Sequence[Column]) -> Rows:
@@ -100,31 +123,15 @@ def _shared(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
     return shared
 
 
-def _groups(features: pl.DataFrame) -> tuple[Rows, npt.NDArray[np.int64]]:
-    """Return the rows with a twin, ascending, and the number of each one's group."""
-    grouped = (
-        features.with_row_index("row")
-        .group_by(features.columns, maintain_order=True)
-        .agg("row")
-        .get_column("row")
-    )
-    grouped = grouped.filter(grouped.list.len() > 1)
-    rows = grouped.explode().to_numpy().astype(np.intp)
-    numbers = np.repeat(np.arange(len(grouped)), grouped.list.len().to_numpy())
-    order = np.argsort(rows)
-    return rows[order], numbers[order]
-
-
-def _contradictory(twins: Rows, groups: npt.NDArray[np.int64], target: pl.Series) -> Rows:
-    if not len(twins):
-        return twins
-    classes = target.gather(twins).rank("dense").fill_null(0).to_numpy()
+def _differ(groups: Groups, target: pl.Series) -> npt.NDArray[np.bool_]:
+    """Return which rows' groups have more than one class, shape of ``groups``."""
+    classes = target.rank("dense").fill_null(0).to_numpy()
     highest = np.zeros(groups.max() + 1, dtype=classes.dtype)
     lowest = np.full(groups.max() + 1, np.iinfo(classes.dtype).max, dtype=classes.dtype)
     np.maximum.at(highest, groups, classes)
     np.minimum.at(lowest, groups, classes)
-    found: Rows = twins[(highest != lowest)[groups]]
-    return found
+    differ: npt.NDArray[np.bool_] = (highest != lowest)[groups]
+    return differ
 
 
 def shared_with_training(repeated: RepeatedRows, train: Rows, test: Rows) -> Rows:

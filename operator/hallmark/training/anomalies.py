@@ -96,4 +96,5 @@ def _squared_distances(numbers: Numbers) -> Numbers:
         covariance.mahalanobis(numbers[start : start + _STRIDE])
         for start in range(0, len(numbers), _STRIDE)
     ]
-    return np.maximum(np.concatenate(parts), 0.0)
+    distances = np.concatenate(parts)
+    return np.maximum(distances, 0.0, out=distances)
