@@ -200,3 +200,30 @@ def test_only_whole_steps_make_the_euclidean_radius_a_bound() -> None:
     assert model.exact(space([1, 1], [True, False]), Norm.MAXIMUM)
     assert not model.exact(space([1, 1], [True, False]), Norm.EUCLIDEAN)
     assert model.exact(space([1, 1], [False, True]), Norm.EUCLIDEAN)
+
+
+@pytest.mark.parametrize("norm", Norm)
+def test_a_block_of_rows_gets_what_each_row_gets_by_the_slow_way(norm: Norm) -> None:
+    # The block leaves out rows whose range is far; the slow way looks at all of them.
+    random = np.random.default_rng(4)
+    rows = random.normal(size=(1000, 5)).clip(-2, 2).astype(np.float32)
+    rows[random.random(rows.shape) < 0.01] = np.nan
+    where = space([1.0, 0.5, 2.0, 1.0, 1.0], low=[-2] * 5, high=[2, 2, 2, np.inf, 2])
+    weights = np.array([0.5, -1.0, 0.25, 2.0, 0.0])
+    margins = np.nan_to_num(where.values(rows)) @ weights + 0.3
+    found = linear_radii(two_classes(weights.tolist(), margins.tolist()), where, rows, norm)
+    for row, margin, radius_ in zip(rows, margins, found, strict=True):
+        rooms = where.rooms(where.values(row[None]), margin * weights > 0)[0][:4]
+        size = np.abs(weights[:4])
+        if np.isinf(radius_):
+            assert rooms @ size < abs(margin) + 1e-9
+        elif norm is Norm.MAXIMUM:
+            assert np.minimum(radius_, rooms) @ size == pytest.approx(abs(margin), rel=1e-6)
+        else:
+            low, high = 0.0, 1e6
+            for _ in range(80):
+                middle = (low + high) / 2
+                short = np.minimum(middle * size, rooms) @ size < abs(margin)
+                low, high = (middle, high) if short else (low, middle)
+            moved = np.minimum(high * size, rooms)
+            assert radius_ == pytest.approx(float(np.linalg.norm(moved)), rel=1e-6)
