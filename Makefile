@@ -50,10 +50,11 @@ cluster-down: $(READY) ## Stop and remove the cluster (CLUSTER_NAME=demo)
 images: $(READY) ## Build the images and load them into the cluster
 	@$(BIN)/python -u -m tests.cluster images --name $(CLUSTER_NAME)
 
-generate: $(READY) ## Write the generated files: CRDs, admission policies, reference
+generate: $(READY) ## Write the generated files: CRDs, admission policies, reference, report schema
 	@$(BIN)/python -m hallmark.api.crd
 	@$(BIN)/python -m hallmark.api.admission
 	@$(BIN)/python -m hallmark.api.reference
+	@$(BIN)/python -m hallmark.api.report_schema
 
 lock: $(READY) ## Pin the dependencies of pyproject.toml anew
 	@for extra in $(LOCKS); do \
@@ -71,7 +72,7 @@ lint: $(READY) ## Check style, types and layers
 	@$(BIN)/lint-imports
 
 verify: generate ## Fail when a generated file is not what its source says
-	@git diff --exit-code -- crds manifests docs/reference.md
+	@git diff --exit-code -- crds manifests docs/reference.md docs/report.schema.json
 
 bench: $(READY) ## Run a benchmark: make bench NAME=<folder of tests/bench>
 	@$(BIN)/python -u -m tests.bench.$(NAME)

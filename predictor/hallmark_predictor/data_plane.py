@@ -44,6 +44,7 @@ _DATATYPES: dict[FeatureType, tuple[str, tuple[str, ...]]] = {
 LABEL = "label"
 PROBABILITIES = "probabilities"
 MATRIX = "input"
+DECISION_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class DataPlane:
         self.version = str(model.trust.version)
         self._columns = columns_of(model.schema)
         self._classes = model.schema.classes
+        positive = model.schema.positive
+        self._positive = None if positive is None else self._classes.index(positive)
 
     def predict(self, body: bytes) -> Answer | BadRequest:
         """Answer ``POST /predict``: ``{"instances": [{feature: value, ...}, ...]}``.
@@ -167,7 +170,13 @@ class DataPlane:
         )
 
     def _labels(self, probabilities: NDArray[np.float32]) -> list[str]:
-        return [self._classes[each] for each in probabilities.argmax(axis=1).tolist()]
+        """Return what training decided too: of two classes the positive one from 0.5 on."""
+        if self._positive is None or len(self._classes) != 2:
+            decided = probabilities.argmax(axis=1)
+        else:
+            chosen = probabilities[:, self._positive] >= DECISION_THRESHOLD
+            decided = np.where(chosen, self._positive, 1 - self._positive)
+        return [self._classes[each] for each in decided.tolist()]
 
     def _rows_of_tensors(self, inputs: object) -> Rows | BadRequest:
         tensors = _tensors(inputs)

@@ -56,6 +56,10 @@ def open_model(trust: Trust, manifest: Manifest, files: Mapping[str, bytes]) -> 
         return Refused(
             f"The schema is of the model '{schema.model}', the manifest of '{manifest.model}'."
         )
+    if schema.positive is not None and schema.positive not in schema.classes:
+        return Refused(
+            f"The sealed schema's positive class is none of its {len(schema.classes)} classes."
+        )
     try:
         counter = BinCounter(watched(baseline, trust.drift), schema)
         session = _session(files[MODEL_ONNX])

@@ -28,6 +28,7 @@ FILES = (
     "schema.json",
     "baseline.json",
     "report.json",
+    "report.html",
     "golden.json",
     "Dockerfile",
     "manifest.json",

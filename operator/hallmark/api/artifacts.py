@@ -30,13 +30,14 @@ from hallmark.api.common import (
     canonical_json,
 )
 from hallmark.api.model_deployment import Drift
-from hallmark.api.model_policy import TrustedKey
+from hallmark.api.model_policy import ReadLimits, TrustedKey
 from hallmark.api.training_run import (
     FeatureType,
     Gate,
     GateResult,
     MetricValue,
     PIIAction,
+    PIIDetector,
     TrainingRunSpec,
 )
 
@@ -46,6 +47,7 @@ MODEL_ONNX = "model.onnx"
 SCHEMA = "schema.json"
 BASELINE = "baseline.json"
 REPORT = "report.json"
+REPORT_PAGE = "report.html"
 GOLDEN = "golden.json"
 DOCKERFILE = "Dockerfile"
 SLOT_JOBLIB = "model.joblib"
@@ -58,6 +60,7 @@ UPLOAD_SLOTS = (
     SCHEMA,
     BASELINE,
     REPORT,
+    REPORT_PAGE,
     GOLDEN,
     SLOT_SBOM,
     DOCKERFILE,
@@ -141,7 +144,9 @@ class ServedSchema(FileModel):
     target: ColumnName
     classes: Annotated[list[str], Field(min_length=2, max_length=64)]
     """Class labels in the order of the probabilities."""
-    positive: str
+    positive: str | None = None
+    """Of two classes, the one that is decided from a probability of 0.5 on. Otherwise the most
+    probable class is decided, the first of those that are equally probable."""
     input_name: str
     """ONNX input: float32, shape (rows, features)."""
     probabilities_name: str
@@ -185,6 +190,10 @@ class Golden(FileModel):
     tolerance: float
 
 
+MAX_ROWS_LISTED = 20
+"""So many rows a finding names; its count tells of all."""
+
+
 class Finding(FileModel):
     """A refusal or remark: which check, where, what was expected and found. Never a value."""
 
@@ -192,74 +201,24 @@ class Finding(FileModel):
     column: ColumnName | None = None
     row: int | None = None
     """1-based data row of the first case."""
+    rows: Annotated[list[int], Field(max_length=MAX_ROWS_LISTED)] = Field(default_factory=list)
+    """The first cases' rows, where the check knows them."""
     count: int = 1
+    file: Annotated[str, Field(max_length=256)] | None = None
+    """The file or URL, without query, where the check knows it."""
     expected: Annotated[str, Field(max_length=256)]
     found: Annotated[str, Field(max_length=256)]
 
     def sentence(self) -> str:
         """Return the finding as a sentence a person can act on."""
-        where = f" in column '{self.column}'" if self.column else ""
+        where = f" of {self.file}" if self.file else ""
+        where += f" in column '{self.column}'" if self.column else ""
         row = f", first in row {self.row}" if self.row is not None else ""
+        if len(self.rows) > 1:
+            more = " and more" if self.count > len(self.rows) else ""
+            row = f", in rows {', '.join(map(str, self.rows))}{more}"
         times = f" ({self.count} times{row})" if self.count > 1 else row
         return f"{self.check}{where}{times}: expected {self.expected}, found {self.found}."
-
-
-class QualityPart(FileModel):
-    """One dimension of the quality score, 0 to 100."""
-
-    dimension: str
-    score: float
-    weight: float
-
-
-class GroupMetrics(FileModel):
-    """The metrics of one group of a sensitive attribute."""
-
-    group: str
-    rows: int
-    selection_rate: float
-    accuracy: float
-
-
-class AttributeFairness(FileModel):
-    """Fairness by one sensitive attribute."""
-
-    attribute: str
-    demographic_parity_difference: float | None = None
-    equalized_odds_difference: float | None = None
-    groups: list[GroupMetrics]
-
-
-class ColumnDecision(FileModel):
-    """What the personal-data guard did with a column."""
-
-    column: str
-    detector: str
-    action: PIIAction
-    count: int
-
-
-class Report(FileModel):
-    """``report.json``: everything that was measured; nothing that varies between equal runs."""
-
-    schema_version: Literal["hallmark.dev/report/v1"] = "hallmark.dev/report/v1"
-    model: ObjectName
-    rows: int
-    train_rows: int
-    test_rows: int
-    quality: float
-    quality_parts: list[QualityPart]
-    remarks: list[Finding]
-    pii: list[ColumnDecision]
-    metrics: list[MetricValue]
-    fairness: list[AttributeFairness]
-    gates: list[GateResult]
-    algorithm: str
-    parameters: dict[str, str]
-    seed: int
-    packages: dict[str, str]
-    served_form_max_difference: float
-    """The largest difference between the estimator's and the served form's probabilities."""
 
 
 class TrainTask(FileModel):
@@ -272,9 +231,11 @@ class TrainTask(FileModel):
     spec_digest: Digest
     floors: list[Gate]
     allowed_pii_actions: list[PIIAction]
+    allowable_pii: list[PIIDetector] = Field(default_factory=lambda: list(PIIDetector))
     allowed_sources: list[str]
     allow_private_addresses: bool
     source_endpoint: str | None = None
+    read_limits: ReadLimits = Field(default_factory=ReadLimits)
     denied_packages: list[str] = Field(default_factory=list)
     image: str
     """The trainer's image reference; where it ends in ``@sha256:...`` that is its digest."""

@@ -16,7 +16,7 @@ from hallmark.api.common import (
     UserName,
 )
 from hallmark.api.rules import NAME, SET, cel, list_map, rule
-from hallmark.api.training_run import Gates, PIIAction
+from hallmark.api.training_run import Gates, PIIAction, PIIDetector
 
 
 class TrustedKey(ApiModel):
@@ -126,6 +126,23 @@ class Store(ApiModel):
     """The bucket's region."""
 
 
+class ReadLimits(ApiModel):
+    """What a dataset may be at most; what is larger is refused before it fills the memory."""
+
+    max_bytes: Annotated[int, Field(ge=1, le=1 << 40)] = 4 << 30
+    """Bytes of the file as it is stored; the training Job's ``/tmp`` holds as many."""
+    max_decompressed_bytes: Annotated[int, Field(ge=1, le=1 << 42)] = 16 << 30
+    """Bytes that a compressed file may become."""
+    max_compression_ratio: Annotated[int, Field(ge=1, le=100_000)] = 200
+    """Bytes that may come from one compressed byte, in a file that becomes more than 64 MiB."""
+    max_rows: Annotated[int, Field(ge=1, le=1_000_000_000)] = 10_000_000
+    """Rows."""
+    max_columns: Annotated[int, Field(ge=1, le=16_384)] = 1024
+    """Columns, declared or not."""
+    max_cell_bytes: Annotated[int, Field(ge=1, le=1 << 20)] = 1 << 16
+    """Bytes of a cell's text in UTF-8."""
+
+
 class Sources(ApiModel):
     """Which URLs a dataset may come from."""
 
@@ -150,6 +167,8 @@ class Sources(ApiModel):
     """Whether a URL may lead to a private or loopback address."""
     endpoint: Annotated[str, Field(pattern=r"^https?://.+", max_length=512)] | None = None
     """The S3 endpoint of ``s3://`` datasets, where it is not Amazon's."""
+    limits: ReadLimits = Field(default_factory=ReadLimits)
+    """What every dataset may be at most, wherever it comes from."""
 
 
 class Images(ApiModel):
@@ -170,6 +189,10 @@ class PolicyPII(ApiModel):
         list[PIIAction], Field(min_length=1, max_length=3, json_schema_extra=SET)
     ] = Field(default_factory=lambda: [PIIAction.REFUSE, PIIAction.DROP, PIIAction.MASK])
     """The actions that a run may choose."""
+    allowable: Annotated[list[PIIDetector], Field(max_length=16, json_schema_extra=SET)] = Field(
+        default_factory=lambda: list(PIIDetector)
+    )
+    """The kinds of personal data that a run may let stay in a column, with a reason."""
 
 
 class ModelPolicySpec(ApiModel):

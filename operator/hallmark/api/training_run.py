@@ -33,6 +33,38 @@ class DataFormat(StrEnum):
     JSON_LINES = "JSONLines"
 
 
+class CSVEncoding(StrEnum):
+    """The encoding of a CSV file's text."""
+
+    UTF8 = "UTF-8"
+    UTF16 = "UTF-16"
+    LATIN1 = "Latin1"
+    WINDOWS_1252 = "Windows1252"
+
+
+class CSVDialect(ApiModel):
+    """How a CSV file is written. The first line is the header."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "self.delimiter != self.quote",
+                "'delimiter' and 'quote' must not be the same character.",
+                field="quote",
+            )
+        )
+    )
+
+    delimiter: Annotated[
+        str, Field(pattern=r"^[\t !#$%&'*,/:;<=>?@^_`|~]$", min_length=1, max_length=1)
+    ] = ","
+    """What stands between two cells; a tab is written ``"\\t"``."""
+    quote: Annotated[str, Field(pattern=r"""^["'`]?$""", max_length=1)] = '"'
+    """What stands around a cell that holds a delimiter; empty where quotes are mere text."""
+    encoding: CSVEncoding = CSVEncoding.UTF8
+    """UTF-8 (with or without a byte-order mark), UTF-16 with its mark, or a one-byte set."""
+
+
 class ConfigMapSource(ApiModel):
     """A key of a ConfigMap in the run's namespace."""
 
@@ -87,6 +119,11 @@ class Dataset(ApiModel):
                 "Inline 'records' are text; set 'format' to CSV or JSONLines.",
                 field="format",
             ),
+            rule(
+                "!has(self.csv) || self.format == 'CSV'",
+                "'csv' goes with 'format' CSV alone; leave it out.",
+                field="csv",
+            ),
         )
     )
 
@@ -99,7 +136,9 @@ class Dataset(ApiModel):
     records: Annotated[str, Field(min_length=1, max_length=131072)] | None = None
     """The rows themselves, as text."""
     format: DataFormat = DataFormat.CSV
-    """How the bytes are to be read."""
+    """How the bytes are to be read; gzip and zstd are recognised by themselves."""
+    csv: CSVDialect | None = None
+    """How a CSV file is written, where it is not comma-separated UTF-8."""
     fingerprint: Digest | None = None
     """The fingerprint that the rows must have; another one refuses the run."""
 
@@ -168,8 +207,9 @@ class Target(ApiModel):
 
     name: ColumnName
     """The column's name in the dataset."""
-    positive: ShortText
-    """The value that counts as positive."""
+    positive: ShortText | None = None
+    """The value that counts as positive; with three classes or more, the favourable outcome.
+    Absent: the classes are peers. Two classes need it for fairness."""
 
 
 class SensitiveAttribute(ApiModel):
@@ -199,6 +239,21 @@ class Schema(ApiModel):
                 "The target must not be a sensitive attribute too.",
                 field="target",
             ),
+            rule(
+                "!has(self.identifiers) || !self.identifiers.exists(name, "
+                "name == self.target.name || "
+                "self.features.exists(feature, feature.name == name))",
+                "An identifier must be neither a feature nor the target: a model that knows its "
+                "rows by name has learned nothing. Leave it out of one of them.",
+                field="identifiers",
+            ),
+            rule(
+                "!has(self.identifiers) || !has(self.sensitive) || "
+                "!self.identifiers.exists(name, "
+                "self.sensitive.exists(attribute, attribute.name == name))",
+                "An identifier must not be a sensitive attribute too: each group would be one row.",
+                field="identifiers",
+            ),
         )
     )
 
@@ -212,6 +267,11 @@ class Schema(ApiModel):
         list[SensitiveAttribute], Field(max_length=16, json_schema_extra=list_map("name"))
     ] = Field(default_factory=list)
     """Protected attributes, by which fairness is measured."""
+    identifiers: Annotated[list[ColumnName], Field(max_length=16, json_schema_extra=SET)] = Field(
+        default_factory=list
+    )
+    """Columns that name a row, such as a number of a loan: each value stands once. They are never
+    features, and rows that differ in them alone are duplicates."""
 
 
 class PIIDetector(StrEnum):
@@ -222,9 +282,13 @@ class PIIDetector(StrEnum):
     PAYMENT_CARD = "PaymentCard"
     IBAN = "IBAN"
     IP_ADDRESS = "IPAddress"
+    MAC_ADDRESS = "MACAddress"
     NATIONAL_ID = "NationalID"
     PERSON_NAME = "PersonName"
     DATE_OF_BIRTH = "DateOfBirth"
+    POSTAL_ADDRESS = "PostalAddress"
+    SECRET = "Secret"  # noqa: S105 - a kind of datum
+    """A password, key or token."""
 
 
 class PIIAction(StrEnum):
@@ -244,6 +308,17 @@ class PIIRule(ApiModel):
     """What happens to a column in which it was found."""
     column: ColumnName | None = None
     """The column that the rule is for; absent: all."""
+
+
+class PIIAllowance(ApiModel):
+    """What looks like a personal datum and may stay all the same, and why."""
+
+    detector: PIIDetector
+    """The kind of personal datum."""
+    column: ColumnName
+    """The column in which it may stay."""
+    reason: Annotated[str, Field(min_length=1, max_length=256)]
+    """Why; it is recorded in the report."""
 
 
 class PII(ApiModel):
@@ -266,12 +341,20 @@ class PII(ApiModel):
         ),
     ] = Field(default_factory=list)
     """Exceptions from the default action."""
+    allow: Annotated[
+        list[PIIAllowance],
+        Field(max_length=64, json_schema_extra=list_map("detector", "column")),
+    ] = Field(default_factory=list)
+    """What may stay, if the ModelPolicy lets a run allow it."""
 
 
 class Algorithm(StrEnum):
     """An estimator that the trainer knows."""
 
     LOGISTIC_REGRESSION = "LogisticRegression"
+    LINEAR_SVM = "LinearSVM"
+    RANDOM_FOREST = "RandomForest"
+    HIST_GRADIENT_BOOSTING = "HistGradientBoosting"
 
 
 class Parameter(ApiModel):
@@ -313,7 +396,17 @@ class Comparison(StrEnum):
     AT_MOST = "AtMost"
 
 
-MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_.\-]*$", max_length=96)]
+class Statistic(StrEnum):
+    """Which number of a metric a gate looks at."""
+
+    ESTIMATE = "Estimate"
+    """The number that was measured on the test rows."""
+    BOUND = "Bound"
+    """The bound of the confidence interval on the unfavourable side: the lower for AtLeast, the
+    upper for AtMost."""
+
+
+MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_.\-]*$", max_length=160)]
 """A metric: ``accuracy``, ``rocAuc``, ``certifiedAccuracy``, ``dataQuality``,
 ``demographicParityDifference.<attribute>``, ..."""
 
@@ -327,12 +420,49 @@ class Gate(ApiModel):
     """Which side of the threshold passes."""
     threshold: DecimalString
     """The bar."""
+    statistic: Statistic = Statistic.ESTIMATE
+    """The number that must clear it: the estimate, or the unfavourable confidence bound."""
 
 
 Gates = Annotated[
     list[Gate], Field(max_length=32, json_schema_extra=list_map("metric", "comparison"))
 ]
 """Gates, at most one for each side of a metric."""
+
+
+class Evaluation(ApiModel):
+    """How sure a measurement must be."""
+
+    confidence: Annotated[
+        DecimalString,
+        Field(
+            json_schema_extra=cel(
+                rule(
+                    "double(self) >= 0.5 && double(self) <= 0.999",
+                    "The confidence of an interval must be between 0.5 and 0.999.",
+                )
+            )
+        ),
+    ] = "0.95"
+    """The confidence of every interval."""
+    resamples: Annotated[int, Field(ge=100, le=10000)] = 1000
+    """How often the test rows are drawn anew for an interval."""
+    epsilon: Annotated[
+        DecimalString,
+        Field(
+            json_schema_extra=cel(
+                rule(
+                    "double(self) > 0.0 && double(self) <= 10.0",
+                    "The radius must be above 0 and at most 10 standard deviations.",
+                )
+            )
+        ),
+    ] = "0.1"
+    """The radius, in standard deviations, for which robustness is certified."""
+    minimum_group_rows: Annotated[int, Field(ge=1, le=1000000)] = 30
+    """With fewer test rows in a group, fairness is inconclusive and passes no gate."""
+    intersections: bool = True
+    """Whether pairs of sensitive attributes are measured too."""
 
 
 class TrainingRunSpec(ApiModel):
@@ -361,6 +491,7 @@ class TrainingRunSpec(ApiModel):
     trainer: Trainer = Field(default_factory=Trainer)
     gates: Gates = Field(default_factory=list)
     """Bars that the model must clear, beside those of the ModelPolicy."""
+    evaluation: Evaluation = Field(default_factory=Evaluation)
     resources: Resources | None = None
     active_deadline: PositiveDuration = "1h"
     """How long the run may take."""
@@ -378,7 +509,11 @@ class GateResult(ApiModel):
     metric: MetricName
     comparison: Comparison
     threshold: DecimalString
+    statistic: Statistic = Statistic.ESTIMATE
     value: Annotated[str, Field(max_length=32)] | None = None
+    """What was compared: the estimate or the bound."""
+    inconclusive: ShortText | None = None
+    """Why there is no value."""
     passed: bool
     source: Literal["Run", "Policy"] = "Run"
 
@@ -388,6 +523,10 @@ class MetricValue(ApiModel):
 
     name: MetricName
     value: Annotated[str, Field(max_length=32)]
+    lower: Annotated[str, Field(max_length=32)] | None = None
+    """The lower end of the confidence interval; absent where a number is exact."""
+    upper: Annotated[str, Field(max_length=32)] | None = None
+    """The upper end of the confidence interval; absent where a number is exact."""
 
 
 class Progress(ApiModel):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
 
 from hallmark.api.artifacts import Finding
-from hallmark.data.table import Column, ColumnSpec, ColumnType, Table
+from hallmark.data.table import Column, ColumnSpec, ColumnType, Table, first_rows
 
 NUMBER_PATTERN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _INTEGER_PATTERN = r"^[+-]?[0-9]+$"
@@ -32,6 +33,11 @@ class Conversion:
     table: Table | None
     findings: tuple[Finding, ...]
 
+    @property
+    def wrong_types(self) -> int:
+        """How many cells did not convert; they are null in the table."""
+        return sum(finding.count for finding in self.findings if finding.check == "Type")
+
 
 def convert(raw: pl.DataFrame, specs: list[ColumnSpec]) -> Conversion:
     """Return the declared columns with their declared types.
@@ -54,17 +60,29 @@ def convert(raw: pl.DataFrame, specs: list[ColumnSpec]) -> Conversion:
                 for name in missing
             ),
         )
-    columns, findings = [], []
-    for spec in specs:
-        values = raw.get_column(spec.name)
-        typed = _convert_column(values, spec.type).alias(spec.name)
-        columns.append(Column(spec, typed))
-        bad = values.is_not_null() & typed.is_null()
-        if bad.any():
-            findings.append(_type_finding(values, bad, spec))
-        if not spec.nullable and values.null_count():
-            findings.append(_null_finding(values.is_null(), spec))
-    return Conversion(Table(tuple(columns)), tuple(findings))
+    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+        converted = list(threads.map(lambda spec: _convert(raw.get_column(spec.name), spec), specs))
+    findings = tuple(finding for _, found in converted for finding in found)
+    return Conversion(Table(tuple(column for column, _ in converted)), findings)
+
+
+def _convert(values: pl.Series, spec: ColumnSpec) -> tuple[Column, list[Finding]]:
+    column = Column(spec, values)
+    if not _fits(column):
+        column = Column(spec, _convert_column(values, spec.type).alias(spec.name))
+    findings = []
+    if column.values.null_count() > values.null_count():
+        findings.append(_type_finding(values, values.is_not_null() & column.values.is_null(), spec))
+    if not spec.nullable and values.null_count():
+        findings.append(_null_finding(values.is_null(), spec))
+    return column, findings
+
+
+def _fits(column: Column) -> bool:
+    """Tell whether the column is as declared already, so that nothing needs to be copied."""
+    if column.spec.type is ColumnType.NUMBER and column.values.dtype == pl.Float64:
+        return column.extent is None or column.extent.plain
+    return column.spec.type is ColumnType.INTEGER and column.values.dtype == pl.Int64
 
 
 def _convert_column(values: pl.Series, wanted: ColumnType) -> pl.Series:
@@ -143,6 +161,7 @@ def _type_finding(values: pl.Series, bad: pl.Series, spec: ColumnSpec) -> Findin
         check="Type",
         column=spec.name,
         row=first + 1,
+        rows=first_rows(bad),
         count=int(bad.sum()),
         expected=_EXPECTED[spec.type],
         found=describe(values[first]),
@@ -154,6 +173,7 @@ def _null_finding(null: pl.Series, spec: ColumnSpec) -> Finding:
         check="Null",
         column=spec.name,
         row=(null.arg_max() or 0) + 1,
+        rows=first_rows(null),
         count=int(null.sum()),
         expected="a value",
         found="an empty cell",

@@ -1,24 +1,33 @@
 """The personal-data guard: which columns hold personal data, and what the rule does about it.
 
 It runs on the raw columns before anything else sees a value: declared columns or not, text or
-whole numbers. What it says names column, detector, count and first row, never a value.
+whole numbers, and on the columns' names. What it says names column, detector, count and first row,
+never a value.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
 
-from hallmark.api.artifacts import ColumnDecision, Finding
+from hallmark.api.artifacts import Finding
+from hallmark.api.report import ColumnDecision
 from hallmark.api.training_run import PII, PIIAction, PIIDetector, Schema
 from hallmark.data.detectors import DETECTORS, Detector, TextColumn
+from hallmark.data.pseudonyms import Pseudonyms
 
 _NAMEABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.\- ]{0,62}")
-MASK = "***"
 _INTEGRAL_FLOATS = 2**53
+_SHORTEST_NUMBER = 10**5
+"""A smaller whole number is no card, no telephone number, no id and no date."""
+_LONG_NUMBER = 10**11
+_SAMPLE = 2000
+"""Whole numbers are personal data by their column's name or by the share that passes a checksum, so
+that many of them, and many of the long ones, tell whether it is worth to look at all."""
 
 
 @dataclass(frozen=True)
@@ -26,37 +35,49 @@ class Guarded:
     """What passed the guard.
 
     Attributes:
-        frame: The columns, without those dropped and with the masked ones blanked.
+        frame: The columns, without those dropped and with pseudonyms in those masked.
         private: Names of the columns in which something was found.
+        masked: Names of the columns with pseudonyms. They differ from run to run, so nothing that
+            must be equal between equal runs may depend on them.
         decisions: What was done, for the report.
         refusals: Why the dataset is refused, if it is.
     """
 
     frame: pl.DataFrame
     private: frozenset[str]
+    masked: frozenset[str]
     decisions: tuple[ColumnDecision, ...]
     refusals: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
 class _Hit:
-    """A column in which a detector found something."""
+    """A column in which, or in whose name, a detector found something."""
 
     column: str
     label: str
     """The column's name where it may be said, else its position."""
     detector: PIIDetector
     count: int
-    first_row: int
+    first_row: int | None
+    """None: it is in the name."""
 
 
-def check_rule(pii: PII, allowed: Iterable[PIIAction]) -> list[Finding]:
-    """Return where the run's rule is weaker than the policy allows."""
-    permitted = set(allowed)
+def check_rule(
+    pii: PII, allowed: Iterable[PIIAction], allowable: Iterable[PIIDetector] = tuple(PIIDetector)
+) -> list[Finding]:
+    """Return where the run's rule is weaker than the policy allows.
+
+    Args:
+        pii: The run's rule.
+        allowed: The actions that the policy permits.
+        allowable: The kinds of data that the policy lets a run allow in a column.
+    """
+    permitted, may_stay = set(allowed), set(allowable)
     chosen = {pii.default_action: "the default action"}
     for rule in pii.rules:
         chosen.setdefault(rule.action, f"the action for {rule.detector}")
-    return [
+    actions = [
         Finding(
             check="PIIRule",
             expected=f"one of the policy's actions: {', '.join(sorted(permitted))}",
@@ -65,83 +86,172 @@ def check_rule(pii: PII, allowed: Iterable[PIIAction]) -> list[Finding]:
         for action, where in chosen.items()
         if action not in permitted
     ]
+    allowances = [
+        Finding(
+            check="PIIRule",
+            column=one.column,
+            expected="an allowance for a kind of data that the policy lets a run allow: "
+            f"{', '.join(sorted(may_stay)) or 'none'}",
+            found=f"one for {one.detector}",
+        )
+        for one in pii.allow
+        if one.detector not in may_stay
+    ]
+    return actions + allowances
 
 
 def guard(
-    raw: pl.DataFrame, schema: Schema, pii: PII, detectors: Sequence[Detector] = DETECTORS
+    raw: pl.DataFrame,
+    schema: Schema,
+    pii: PII,
+    detectors: Sequence[Detector] = DETECTORS,
+    pseudonyms: Pseudonyms | None = None,
 ) -> Guarded:
-    """Scan every column and do what the rule says.
+    """Scan every column and every column's name, and do what the rule says.
 
     Args:
         raw: What a reader returned.
-        schema: The declared columns: one that is needed can be neither dropped nor masked.
+        schema: The declared columns: a feature, the target or a sensitive attribute can be neither
+            dropped nor masked; an identifier can be masked.
         pii: The rule.
         detectors: What to look for.
+        pseudonyms: What masks; absent: one with a key of its own.
     """
     needed = {feature.name for feature in schema.features} | {schema.target.name}
     needed |= {attribute.name for attribute in schema.sensitive}
+    declared = needed | set(schema.identifiers)
     # A file without a header line has data where names should be: then no name is repeated.
-    has_header = needed <= set(raw.columns)
-    hits = []
-    for position, series in enumerate(raw.iter_columns(), start=1):
-        name = series.name
-        sayable = (has_header or name in needed) and _NAMEABLE.fullmatch(name)
-        label = name if sayable else f"column number {position}"
-        hits += _scan(series, label, detectors)
-    return _apply(raw, hits, needed, pii)
+    has_header = declared <= set(raw.columns)
+    labels = {
+        name: name
+        if (has_header or name in declared) and _NAMEABLE.fullmatch(name)
+        else f"column number {position}"
+        for position, name in enumerate(raw.columns, start=1)
+    }
+    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+        found = threads.map(
+            lambda series: _scan(series, labels[series.name], detectors), raw.get_columns()
+        )
+        hits = [hit for each in found for hit in each]
+    hits += _scan_names(raw.columns, detectors)
+    return _apply(raw, hits, needed, declared, pii, pseudonyms or Pseudonyms())
 
 
 def _scan(series: pl.Series, label: str, detectors: Sequence[Detector]) -> list[_Hit]:
-    texts = _as_text(series)
-    if texts is None:
+    readable, numeric = _readable(series)
+    if readable is None:
         return []
-    column = TextColumn(series.name, texts.drop_nulls().unique(maintain_order=True))
+    values = readable.drop_nulls()
+    if numeric and values.dtype.is_integer():
+        looked_at = (_some(values), _some(values.filter(values.abs() >= _LONG_NUMBER)))
+        columns = [_text_column(each, numeric=True) for each in looked_at]
+        detectors = [one for one in detectors if any(len(one.find(each)) for each in columns)]
+    if not detectors:
+        return []
+    column = _text_column(values, numeric=numeric)
     hits = []
     for detector in detectors:
         found = detector.find(column)
         if len(found):
-            mask = texts.is_in(found.implode()).fill_null(value=False)
-            first = (mask.arg_max() or 0) + 1
-            hits.append(_Hit(series.name, label, detector.kind, int(mask.sum()), first))
+            rows = readable.cast(pl.String).is_in(found.implode()).fill_null(value=False)
+            first = (rows.arg_max() or 0) + 1
+            hits.append(_Hit(series.name, label, detector.kind, int(rows.sum()), first))
     return hits
 
 
-def _as_text(series: pl.Series) -> pl.Series | None:
-    """Return what detectors can read of a column: text, whole numbers, dates."""
+def _text_column(values: pl.Series, *, numeric: bool) -> TextColumn:
+    """Return distinct texts: a category of a million rows is a handful of them."""
+    distinct = values.unique(maintain_order=True).cast(pl.String)
+    return TextColumn(values.name, distinct, numeric=numeric)
+
+
+def _some(values: pl.Series) -> pl.Series:
+    """Return at most a few thousand values at even distances."""
+    return values.gather_every(max(1, len(values) // _SAMPLE))
+
+
+def _readable(series: pl.Series) -> tuple[pl.Series | None, bool]:
+    """Return what detectors can read of a column, and whether it was written from numbers."""
     if series.dtype == pl.String:
-        return series
+        return series, False
+    if series.dtype in (pl.Date, pl.Datetime):
+        return series, True
+    if series.dtype.is_decimal():
+        series = series.cast(pl.Float64)
     if series.dtype.is_float():
         whole = (series == series.floor()) & (series.abs() <= _INTEGRAL_FLOATS)
+        if not whole.any():
+            return None, True
         frame = pl.DataFrame([series.alias("value"), whole.alias("whole")])
         series = frame.select(pl.when("whole").then("value").cast(pl.Int64)).to_series()
-    if series.dtype.is_integer() or series.dtype in (pl.Date, pl.Datetime):
-        return series.cast(pl.String)
-    return None
+    if series.dtype.is_integer() and _largest(series) >= _SHORTEST_NUMBER:
+        return series, True
+    return None, True
 
 
-def _apply(raw: pl.DataFrame, hits: list[_Hit], needed: set[str], pii: PII) -> Guarded:
+def _largest(series: pl.Series) -> int:
+    ends = (series.min(), series.max())
+    return max((abs(end) for end in ends if isinstance(end, int)), default=0)
+
+
+def _scan_names(names: list[str], detectors: Sequence[Detector]) -> list[_Hit]:
+    """Look for data that stand where a column's name should be, as without a header line."""
+    column = TextColumn("", pl.Series(names, dtype=pl.String))
+    return [
+        _Hit(name, f"the name of column number {names.index(name) + 1}", detector.kind, 1, None)
+        for detector in detectors
+        for name in detector.find(column)
+    ]
+
+
+def _apply(
+    raw: pl.DataFrame,
+    hits: list[_Hit],
+    needed: set[str],
+    declared: set[str],
+    pii: PII,
+    pseudonyms: Pseudonyms,
+) -> Guarded:
     decisions, refusals = [], []
-    drop, mask = set(), set()
+    drop: set[str] = set()
+    mask: set[str] = set()
+    rename: set[str] = set()
     for hit in hits:
-        action = _action(pii, hit)
+        reason = _allowance(pii, hit)
+        action = None if reason is not None else _action(pii, hit)
         decisions.append(
             ColumnDecision(
-                column=hit.label, detector=hit.detector.value, action=action, count=hit.count
+                column=hit.label,
+                detector=hit.detector.value,
+                action=action,
+                reason=reason,
+                count=hit.count,
             )
         )
-        if action is PIIAction.REFUSE or hit.column in needed:
+        must_stay = needed if action is PIIAction.MASK and hit.first_row else declared
+        if action is PIIAction.REFUSE or (action and hit.column in must_stay):
             refusals.append(_refusal(hit, action))
         elif action is PIIAction.DROP:
             drop.add(hit.column)
-        else:
-            mask.add(hit.column)
-    masked = [pl.lit(MASK).alias(name) for name in mask - drop]
+        elif action is PIIAction.MASK:
+            (mask if hit.first_row else rename).add(hit.column)
+    masked = [pseudonyms.of_column(raw[name]).alias(name) for name in sorted(mask - drop)]
+    frame = raw.with_columns(masked).drop(drop)
     return Guarded(
-        frame=raw.with_columns(masked).drop(drop),
+        frame=frame.rename({name: pseudonyms.of(name) for name in rename - drop}),
         private=frozenset(hit.column for hit in hits),
+        masked=frozenset(mask - drop),
         decisions=tuple(decisions),
         refusals=tuple(refusals),
     )
+
+
+def _allowance(pii: PII, hit: _Hit) -> str | None:
+    """Return why it may stay, if it may."""
+    for one in pii.allow:
+        if one.detector is hit.detector and one.column == hit.column:
+            return one.reason
+    return None
 
 
 def _action(pii: PII, hit: _Hit) -> PIIAction:
@@ -159,13 +269,12 @@ def _refusal(hit: _Hit, action: PIIAction) -> Finding:
     else:
         verb = "dropped" if action is PIIAction.DROP else "masked"
         expected = f"a column that can be {verb}, which a declared column cannot"
-    named = not hit.label.startswith("column number ")
-    where = "" if named else f" in {hit.label}"
+    named = hit.label == hit.column
     return Finding(
         check="PII",
         column=hit.column if named else None,
         row=hit.first_row,
         count=hit.count,
         expected=expected,
-        found=f"what {hit.detector} looks for{where}",
+        found=f"what {hit.detector} looks for{'' if named else f' in {hit.label}'}",
     )

@@ -16,11 +16,13 @@ balance          0.10  Shannon entropy of the classes, divided by that of equal 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import polars as pl
 
-from hallmark.api.artifacts import QualityPart
+from hallmark.api.report import QualityPart
 from hallmark.api.training_run import Schema
+from hallmark.data.duplicates import RepeatedRows
 from hallmark.data.table import Table
 
 WEIGHTS = {
@@ -32,24 +34,26 @@ WEIGHTS = {
 }
 
 
-def quality_parts(table: Table, schema: Schema, invalid_cells: int) -> list[QualityPart]:
+def quality_parts(
+    table: Table, schema: Schema, repeated: RepeatedRows, *, invalid_cells: int, wrong_types: int
+) -> list[QualityPart]:
     """Return the five dimensions of the score.
 
     Args:
         table: The declared columns.
-        schema: Names features and target.
-        invalid_cells: Cells of a wrong type, range or category.
+        schema: Names the target.
+        repeated: Rows that are there more than once.
+        invalid_cells: Cells of a wrong range or category.
+        wrong_types: Cells of a wrong type; they are null in the table.
     """
-    frame = table.frame()
-    cells = frame.height * frame.width
-    nulls = sum(series.null_count() for series in frame.iter_columns())
-    features = [feature.name for feature in schema.features]
+    cells = table.rows * len(table.columns)
+    nulls = sum(column.values.null_count() for column in table.columns) - wrong_types
     shares = {
         "completeness": 1 - nulls / cells,
-        "validity": 1 - min(invalid_cells, cells) / cells,
-        "uniqueness": frame.n_unique() / frame.height,
-        "consistency": 1 - _contradictory(frame, features, schema.target.name) / frame.height,
-        "balance": _balance(frame.get_column(schema.target.name)),
+        "validity": 1 - min(invalid_cells + wrong_types, cells) / cells,
+        "uniqueness": 1 - len(repeated.repeats) / table.rows,
+        "consistency": 1 - len(repeated.contradictory) / table.rows,
+        "balance": _balance(table.column(schema.target.name).values),
     }
     return [
         QualityPart(dimension=name, score=round(100 * share, 6), weight=WEIGHTS[name])
@@ -57,18 +61,9 @@ def quality_parts(table: Table, schema: Schema, invalid_cells: int) -> list[Qual
     ]
 
 
-def quality_score(parts: list[QualityPart]) -> float:
+def quality_score(parts: Sequence[QualityPart]) -> float:
     """Return the weighted mean of the parts, 0 to 100, to six digits."""
     return round(math.fsum(part.score * part.weight for part in parts), 6)
-
-
-def _contradictory(frame: pl.DataFrame, features: list[str], target: str) -> int:
-    """Count the rows that have a twin of equal features and another class."""
-    groups = frame.group_by(features).agg(
-        pl.col(target).n_unique().alias("classes of the group"), pl.len().alias("rows of the group")
-    )
-    contradictory = groups.filter(pl.col("classes of the group") > 1)
-    return int(contradictory.get_column("rows of the group").sum())
 
 
 def _balance(target: pl.Series) -> float:

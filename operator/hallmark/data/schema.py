@@ -10,21 +10,40 @@ import polars as pl
 
 from hallmark.api.artifacts import Finding
 from hallmark.api.training_run import Feature, FeatureType, Schema
-from hallmark.data.table import Column, ColumnSpec, ColumnType, Table
+from hallmark.data import leakage
+from hallmark.data.duplicates import RepeatedRows, duplicate_findings, repeated_rows
+from hallmark.data.leakage import MAX_CLASSES, Leakage
+from hallmark.data.table import Column, ColumnSpec, ColumnType, Table, first_rows
 
 MIN_ROWS = 50
 FLOAT32_MAX = 3.4028234663852886e38
 MIN_CLASS_ROWS = 10
 """Fewer rows of a class leave too little to learn from and to test on."""
+MIN_GROUP_ROWS = 30
+"""Of fewer rows in a group of a sensitive attribute, a rate says little."""
 
 
 @dataclass(frozen=True)
 class Validation:
-    """What breaks the schema, what is worth a remark, and how many cells are at fault."""
+    """What breaks the schema, what is worth a remark, and what was counted on the way.
+
+    Attributes:
+        refusals: What cannot be right.
+        remarks: What a person should know; matters of degree that a gate can judge.
+        invalid_cells: Cells of a wrong range or category, and identifiers that stand again.
+        repeated: Rows that are there more than once.
+        leaks: How much each feature tells of the target.
+        class_rows: How many rows each class has, ascending.
+        smallest_group: Rows of the smallest sensitive group; None without sensitive attributes.
+    """
 
     refusals: tuple[Finding, ...]
     remarks: tuple[Finding, ...]
     invalid_cells: int
+    repeated: RepeatedRows
+    leaks: tuple[Leakage, ...]
+    class_rows: tuple[int, ...]
+    smallest_group: int | None
 
 
 def check_declaration(schema: Schema) -> list[Finding]:
@@ -34,7 +53,7 @@ def check_declaration(schema: Schema) -> list[Finding]:
     ]
     names = [feature.name for feature in schema.features]
     sensitive = [attribute.name for attribute in schema.sensitive]
-    for group in (names, sensitive):
+    for group in (names, sensitive, schema.identifiers):
         findings += [
             Finding(
                 check="Schema", column=name, expected="each column once", found=f"{times} of it"
@@ -51,6 +70,18 @@ def check_declaration(schema: Schema) -> list[Finding]:
                 found="both",
             )
         )
+    taken = {schema.target.name, *names, *sensitive}
+    findings += [
+        Finding(
+            check="Schema",
+            column=name,
+            expected="an identifier that is no feature, target or sensitive attribute: what is "
+            "learned of it holds for one row",
+            found="both; leave the column out of one of them",
+        )
+        for name in schema.identifiers
+        if name in taken
+    ]
     return findings
 
 
@@ -87,35 +118,72 @@ def validate(table: Table, schema: Schema, undeclared: int = 0) -> Validation:
         undeclared: How many further columns the file has.
     """
     cells = [finding for column in table.columns for finding in check_cells(column)]
-    refusals = cells + check_target(table.column(schema.target.name).values, schema)
+    target = table.column(schema.target.name).values
+    repeated = repeated_rows(table, schema)
+    leaks = leakage.measure_leakage(table, schema)
+    groups = [_group_rows(table, each.name) for each in schema.sensitive]
+    refusals = [*cells, *check_target(target, schema), *leakage.refusals(leaks)]
     if table.rows < MIN_ROWS:
         refusals.append(
             Finding(check="Rows", expected=f"at least {MIN_ROWS} rows", found=f"{table.rows}")
         )
-    remarks = [*_constants(table), *_duplicates(table)]
-    if undeclared:
-        remarks.append(
-            Finding(
-                check="Columns",
-                count=undeclared,
-                expected="declared columns only",
-                found=f"{undeclared} more, which are not used",
-            )
+    remarks = [
+        *_constants(table),
+        *duplicate_findings(repeated),
+        *leakage.remarks(table, leaks),
+        *_small_groups(schema, groups),
+        *_undeclared(undeclared),
+    ]
+    return Validation(
+        tuple(refusals),
+        tuple(remarks),
+        sum(finding.count for finding in cells),
+        repeated,
+        leaks,
+        tuple(sorted(_counts(target))),
+        min(groups) if groups else None,
+    )
+
+
+def _undeclared(count: int) -> Iterator[Finding]:
+    if count:
+        yield Finding(
+            check="Columns",
+            count=count,
+            expected="declared columns only",
+            found=f"{count} more, which are not used",
         )
-    invalid = sum(finding.count for finding in cells)
-    return Validation(tuple(refusals), tuple(remarks), invalid)
+
+
+def _counts(values: pl.Series) -> list[int]:
+    counts: list[int] = values.drop_nulls().value_counts().get_column("count").to_list()
+    return counts
+
+
+def _group_rows(table: Table, attribute: str) -> int:
+    """Return how many rows the smallest group has; a declared one that does not occur has none."""
+    column = table.column(attribute)
+    counts = _counts(column.values)
+    declared = len(column.spec.categories or ())
+    return 0 if len(counts) < max(1, declared) else min(counts)
+
+
+def _small_groups(schema: Schema, groups: list[int]) -> Iterator[Finding]:
+    for attribute, rows in zip(schema.sensitive, groups, strict=True):
+        if rows < MIN_GROUP_ROWS:
+            yield Finding(
+                check="GroupRows",
+                column=attribute.name,
+                expected=f"at least {MIN_GROUP_ROWS} rows of each group",
+                found=f"{rows} of one",
+            )
 
 
 def check_cells(column: Column) -> Iterator[Finding]:
-    """Yield what is wrong with a column's values: range, categories."""
+    """Yield what is wrong with a column's values: range, categories, identifiers."""
     spec, values = column.spec, column.values
-    if spec.type is ColumnType.NUMBER:
-        expected = f"a number up to {FLOAT32_MAX:g}, the largest that the model can take"
-        yield from _cells(values.abs() > FLOAT32_MAX, spec, "Range", expected, "a larger one")
-    if spec.minimum is not None:
-        yield from _out_of_range(values < spec.minimum, column, f"at least {spec.minimum:g}")
-    if spec.maximum is not None:
-        yield from _out_of_range(values > spec.maximum, column, f"at most {spec.maximum:g}")
+    if spec.type in (ColumnType.NUMBER, ColumnType.INTEGER):
+        yield from _check_range(column)
     if spec.categories is not None:
         # is_in answers null for null, which is no undeclared category.
         yield from _cells(
@@ -125,6 +193,23 @@ def check_cells(column: Column) -> Iterator[Finding]:
             f"one of the {len(spec.categories)} declared categories",
             "another text",
         )
+    if spec.identifier:
+        again = ~values.is_first_distinct() & values.is_not_null()
+        yield from _cells(again, spec, "Identifier", "each identifier once", "one again")
+
+
+def _check_range(column: Column) -> Iterator[Finding]:
+    """Yield what is beyond the declared range. The column's extent tells if anything is."""
+    spec, values, extent = column.spec, column.values, column.extent
+    if extent is None:
+        return
+    if spec.type is ColumnType.NUMBER and max(-extent.minimum, extent.maximum) > FLOAT32_MAX:
+        expected = f"a number up to {FLOAT32_MAX:g}, the largest that the model can take"
+        yield from _cells(values.abs() > FLOAT32_MAX, spec, "Range", expected, "a larger one")
+    if spec.minimum is not None and extent.minimum < spec.minimum:
+        yield from _out_of_range(values < spec.minimum, column, f"at least {spec.minimum:g}")
+    if spec.maximum is not None and extent.maximum > spec.maximum:
+        yield from _out_of_range(values > spec.maximum, column, f"at most {spec.maximum:g}")
 
 
 def _out_of_range(mask: pl.Series, column: Column, expected: str) -> Iterator[Finding]:
@@ -138,11 +223,12 @@ def _cells(
 ) -> Iterator[Finding]:
     count = int(mask.sum())
     if count:
-        first = mask.fill_null(value=False).arg_max() or 0
+        rows = first_rows(mask)
         yield Finding(
             check=check,
             column=spec.name,
-            row=first + 1,
+            row=rows[0],
+            rows=rows,
             count=count,
             expected=expected,
             found=found,
@@ -150,15 +236,19 @@ def _cells(
 
 
 def check_target(target: pl.Series, schema: Schema) -> list[Finding]:
-    """Return what is wrong with the classes: two are needed, one of them the positive."""
+    """Return what is wrong with the classes: from two on, none of them rare.
+
+    Args:
+        target: Each row's class.
+        schema: Names the target, and the positive class if there is one.
+    """
     name, positive = schema.target.name, schema.target.positive
-    counts = target.drop_nulls().value_counts().get_column("count").to_list()
+    counts = _counts(target)
     findings = []
-    if len(counts) != 2:
+    if not 2 <= len(counts) <= MAX_CLASSES:
+        expected = f"from 2 to {MAX_CLASSES} classes"
         findings.append(
-            Finding(
-                check="Target", column=name, expected="two classes", found=f"{len(counts)} of them"
-            )
+            Finding(check="Target", column=name, expected=expected, found=f"{len(counts)}")
         )
     elif min(counts) < MIN_CLASS_ROWS:
         findings.append(
@@ -169,7 +259,7 @@ def check_target(target: pl.Series, schema: Schema) -> list[Finding]:
                 found=f"{min(counts)} of one",
             )
         )
-    if not (target == positive).any():
+    if positive is not None and not (target == positive).any():
         findings.append(
             Finding(
                 check="Target",
@@ -183,7 +273,7 @@ def check_target(target: pl.Series, schema: Schema) -> list[Finding]:
 
 def _constants(table: Table) -> Iterator[Finding]:
     for column in table.columns:
-        if column.spec.type is not ColumnType.TEXT and column.values.n_unique() == 1:
+        if column.spec.type is not ColumnType.TEXT and _is_constant(column):
             yield Finding(
                 check="Constant",
                 column=column.name,
@@ -192,14 +282,8 @@ def _constants(table: Table) -> Iterator[Finding]:
             )
 
 
-def _duplicates(table: Table) -> Iterator[Finding]:
-    repeated = ~table.frame().to_struct().is_first_distinct()
-    count = int(repeated.sum())
-    if count:
-        yield Finding(
-            check="Duplicate",
-            row=(repeated.arg_max() or 0) + 1,
-            count=count,
-            expected="rows that differ in the declared columns",
-            found="a row equal to an earlier one",
-        )
+def _is_constant(column: Column) -> bool:
+    nulls = column.values.null_count()
+    if nulls or column.spec.type not in (ColumnType.NUMBER, ColumnType.INTEGER):
+        return nulls in (0, len(column.values)) and column.values.n_unique() == 1
+    return column.extent is not None and column.extent.minimum == column.extent.maximum

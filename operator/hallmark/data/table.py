@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
+import numpy as np
 import polars as pl
 
+from hallmark.api.artifacts import MAX_ROWS_LISTED
 from hallmark.api.training_run import Feature, Schema
+
+_STRIDE = 32_768
+"""Rows that are looked at together: 256 KiB of a column stay in a core's cache."""
 
 
 class ColumnType(StrEnum):
@@ -22,7 +28,7 @@ class ColumnType(StrEnum):
     CATEGORY = "Category"
     """One of the declared categories of a feature (String)."""
     TEXT = "Text"
-    """A class or group: a target or sensitive attribute that is no feature (String)."""
+    """A class, group or identifier: a declared column that is no feature (String)."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class ColumnSpec:
     Attributes:
         private: Its values never stand in a message.
         nullable: Whether nulls are allowed.
+        identifier: Whether each of its values names one row.
     """
 
     name: str
@@ -41,6 +48,45 @@ class ColumnSpec:
     minimum: float | None = None
     maximum: float | None = None
     categories: tuple[str, ...] | None = None
+    identifier: bool = False
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The smallest and the largest of a column's numbers; NaN where one of them is NaN."""
+
+    minimum: float
+    maximum: float
+    minus_zero: bool
+
+    @property
+    def plain(self) -> bool:
+        """Whether every number is finite, and none is minus zero."""
+        return self.maximum - self.maximum == self.minimum - self.minimum == 0 and (
+            not self.minus_zero
+        )
+
+
+def extent(values: pl.Series) -> Extent | None:
+    """Return what the numbers that are there extend over, or None if there is none.
+
+    Each stretch of the column comes from memory once: as fast as memory is.
+    """
+    numbers = (values.drop_nulls() if values.null_count() else values).to_numpy()
+    parts = [numbers[start : start + _STRIDE] for start in range(0, len(numbers), _STRIDE)]
+    if not parts:
+        return None
+    extremes = [(part.min(), part.max(), _has_minus_zero(part)) for part in parts]
+    lowest, highest, minus_zero = zip(*extremes, strict=True)
+    # numpy's extremes are NaN if one is, and whole numbers stay exact.
+    return Extent(np.min(lowest).item(), np.max(highest).item(), any(minus_zero))
+
+
+def _has_minus_zero(numbers: np.ndarray) -> bool:
+    # As a whole number, minus zero's bits are the smallest that there is.
+    return numbers.dtype == np.float64 and bool(
+        numbers.view(np.int64).min() == np.iinfo(np.int64).min
+    )
 
 
 @dataclass(frozen=True)
@@ -55,10 +101,18 @@ class Column:
         """The column's name."""
         return self.spec.name
 
+    @cached_property
+    def extent(self) -> Extent | None:
+        """What the column's numbers extend over."""
+        return extent(self.values)
+
 
 @dataclass(frozen=True)
 class Table:
-    """The declared columns in the schema's order: features, target, other sensitive attributes."""
+    """The declared columns in the schema's order.
+
+    Features, target, other sensitive attributes, other identifiers.
+    """
 
     columns: tuple[Column, ...]
 
@@ -85,8 +139,13 @@ class Table:
         )
 
 
+def first_rows(mask: pl.Series) -> list[int]:
+    """Return the 1-based rows where the mask is true, as many as a finding lists."""
+    return [int(row) + 1 for row in mask.arg_true().head(MAX_ROWS_LISTED)]
+
+
 def declared_columns(schema: Schema, private: frozenset[str] = frozenset()) -> list[ColumnSpec]:
-    """Return what a schema declares: features, then target, then sensitive attributes.
+    """Return what a schema declares: features, target, sensitive attributes, identifiers.
 
     Args:
         schema: The declared schema.
@@ -106,6 +165,12 @@ def declared_columns(schema: Schema, private: frozenset[str] = frozenset()) -> l
                 ColumnSpec(attribute.name, ColumnType.TEXT, private=True, categories=categories)
             )
             named.add(attribute.name)
+    # An identifier leads to a person: its values are never named.
+    specs += [
+        ColumnSpec(name, ColumnType.TEXT, private=True, identifier=True)
+        for name in schema.identifiers
+        if name not in named
+    ]
     return specs
 
 

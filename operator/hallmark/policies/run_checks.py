@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from hallmark.api.common import parse_duration
+from hallmark.api.gates import ambiguous_attributes, unknown_metrics
 from hallmark.api.training_run import PIIAction, RunReason
 from hallmark.policies.checks import Refusal
 from hallmark.policies.run_inputs import RunInputs
@@ -74,6 +75,13 @@ def columns_are_distinct(inputs: RunInputs) -> Refusal | None:
     return None
 
 
+def gates_name_what_is_measured(inputs: RunInputs) -> Refusal | None:
+    """Every gate, the run's and the policy's, names a metric that training measures."""
+    floors = inputs.policy.spec.gates if inputs.policy else ()
+    wrong = ambiguous_attributes(inputs.run.spec) or unknown_metrics(inputs.run.spec, floors)
+    return Refusal(RunReason.INVALID_SPEC, wrong) if wrong else None
+
+
 def deadline_is_possible(inputs: RunInputs) -> Refusal | None:
     """The deadline is longer than zero and shorter than presigned URLs live."""
     asked = parse_duration(inputs.run.spec.active_deadline)
@@ -106,22 +114,31 @@ def pii_actions_are_allowed(inputs: RunInputs) -> Refusal | None:
     """The run asks for no weaker treatment of personal data than the policy allows."""
     if inputs.policy is None:
         return None
-    pii, allowed = inputs.run.spec.pii, inputs.policy.spec.pii.allowed_actions
-    asked: list[PIIAction] = [pii.default_action, *(rule.action for rule in pii.rules)]
-    refused = next((each for each in asked if each not in allowed), None)
-    if refused is None:
-        return None
-    return Refusal(
-        RunReason.INVALID_SPEC,
-        f"Expected one of the policy's actions on personal data ({', '.join(allowed)}), found "
-        f"'{refused}' in 'pii'.",
-    )
+    pii, policy = inputs.run.spec.pii, inputs.policy.spec.pii
+    actions: list[PIIAction] = [pii.default_action, *(rule.action for rule in pii.rules)]
+    for action in actions:
+        if action not in policy.allowed_actions:
+            return Refusal(
+                RunReason.INVALID_SPEC,
+                f"Expected one of the policy's actions on personal data "
+                f"({', '.join(policy.allowed_actions)}), found '{action}' in 'pii'.",
+            )
+    for one in pii.allow:
+        if one.detector not in policy.allowable:
+            return Refusal(
+                RunReason.INVALID_SPEC,
+                f"Expected 'pii.allow' to name kinds of personal data that the policy lets a run "
+                f"allow ({', '.join(policy.allowable) or 'none'}), found '{one.detector}' for "
+                f"column '{one.column}'.",
+            )
+    return None
 
 
 BEFORE_TRAINING = (
     bundle_is_not_adopted,
     dataset_and_schema_are_there,
     columns_are_distinct,
+    gates_name_what_is_measured,
     deadline_is_possible,
     source_is_allowed,
     pii_actions_are_allowed,

@@ -22,9 +22,11 @@ def train_task(inputs: RunInputs, policy: ModelPolicySpec, image: str) -> TrainT
         spec_digest=spec_digest(run.spec),
         floors=policy.gates,
         allowed_pii_actions=policy.pii.allowed_actions,
+        allowable_pii=policy.pii.allowable,
         allowed_sources=policy.sources.allowed,
         allow_private_addresses=policy.sources.allow_private_addresses,
         source_endpoint=policy.sources.endpoint,
+        read_limits=policy.sources.limits,
         denied_packages=policy.dependencies.denied,
         image=image,
     )

@@ -17,17 +17,17 @@ from hallmark.api.artifacts import (
     REPORT,
     SLOT_SBOM,
     Manifest,
-    Report,
     SealOutcome,
     final_name,
     spec_digest,
 )
 from hallmark.api.common import sha256_digest
+from hallmark.api.gates import failure, judge
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import Artifact, ModelVersionSpec, Requester, RunReference
+from hallmark.api.report import Report
 from hallmark.api.training_run import GateResult, RunReason, TrainingRun
 from hallmark.policies.checks import Refusal, evaluate
-from hallmark.policies.gates import failures, judge
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
 
 
@@ -60,10 +60,10 @@ class Examined:
     report: Report
 
     @property
-    def gates(self) -> tuple[GateResult, ...]:
+    def gates(self) -> list[GateResult]:
         """The verdicts on the run's gates and the policy's floors, from the sealed report."""
         run, policy = self.claim.run, self.claim.policy
-        return judge(run.spec.gates, policy.gates, self.report.metrics)
+        return judge(run.spec.gates, policy.gates, self.report.metrics, self.report.inconclusive)
 
     def digest(self, name: str) -> str | None:
         """Return the manifest's digest of a file, or None."""
@@ -120,7 +120,7 @@ def evidence_is_what_the_job_named(examined: Examined) -> Refusal | None:
 
 def every_gate_passes(examined: Examined) -> Refusal | None:
     """The sealed report clears the run's gates and the policy's floors."""
-    failed = failures(examined.gates)
+    failed = failure(examined.gates)
     return Refusal(RunReason.GATE_FAILED, failed) if failed else None
 
 

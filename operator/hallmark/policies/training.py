@@ -8,6 +8,7 @@ from typing import Any
 
 from hallmark.api.artifacts import TrainOutcome, spec_digest
 from hallmark.api.common import parse_duration, parse_timestamp, timestamp
+from hallmark.api.gates import most_telling_first
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import RunReason, TrainingRunStatus
 from hallmark.policies.checks import (
@@ -230,7 +231,7 @@ def _seal(inputs: RunInputs) -> Plan:
             status=inputs.run.status.model_copy(
                 update={
                     "gates": list(examined.gates)[:64],
-                    "metrics": list(examined.report.metrics)[:64],
+                    "metrics": most_telling_first(examined.report.metrics, examined.gates)[:64],
                 }
             ),
             records=_seal_records(inputs, examined),

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hallmark.api.artifacts import BASELINE, REPORT, SLOT_SBOM, Manifest, Report, final_name
+from hallmark.api.artifacts import BASELINE, REPORT, SLOT_SBOM, Manifest, final_name
 from hallmark.api.common import ConditionStatus, sha256_digest
+from hallmark.api.gates import failure, judge
 from hallmark.api.model_approval import Decision as Verb
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
@@ -18,6 +19,7 @@ from hallmark.api.model_version import (
     SBOMSummary,
     VersionReason,
 )
+from hallmark.api.report import Report
 from hallmark.policies.approval import counts, first_end, is_final, next_records
 from hallmark.policies.checks import (
     Decision,
@@ -31,7 +33,6 @@ from hallmark.policies.checks import (
     unknown,
     waiting,
 )
-from hallmark.policies.gates import failures, judge
 from hallmark.policies.sealing import read_report
 from hallmark.supply_chain.dependencies import check_dependencies
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
@@ -137,7 +138,7 @@ def meets_policy(inputs: VersionInputs, verified: Verified) -> Refusal | None:
     if isinstance(report, Refusal):
         return Refusal(VersionReason.POLICY_FAILED, report.message)
     policy = inputs.policy.spec
-    failed = failures(judge((), policy.gates, report.metrics))
+    failed = failure(judge((), policy.gates, report.metrics, report.inconclusive))
     denied = check_dependencies(report.packages.items(), policy.dependencies.denied)
     said = " ".join(text for text in (failed, *(each.sentence() for each in denied)) if text)
     return Refusal(VersionReason.POLICY_FAILED, said) if said else None

@@ -10,7 +10,7 @@ from hallmark.api import names
 from hallmark.api.artifacts import REFUSED_EXIT_CODE, SealTask, TrainTask, UploadURLs
 from hallmark.api.common import Resources, parse_duration
 from hallmark.api.model_policy import ModelPolicySpec
-from hallmark.api.training_run import Dataset, TrainingRun
+from hallmark.api.training_run import DataFormat, Dataset, TrainingRun
 from hallmark.resources.egress import dns_rule, rule_to
 from hallmark.resources.labels import child_metadata, standard_labels
 from hallmark.resources.pod_security import (
@@ -74,7 +74,7 @@ def training_children(
             "data": {"urls.json": b64encode(urls.to_bytes()).decode()},
         },
         _network_policy(metadata, _training_egress(run, policy)),
-        _training_job(run, metadata, image),
+        _training_job(run, metadata, image, _scratch_size(run, policy)),
     )
 
 
@@ -130,7 +130,16 @@ def _training_egress(run: TrainingRun, policy: ModelPolicySpec) -> list[Obj]:
     return rules
 
 
-def _training_job(run: TrainingRun, metadata: Obj, image: str) -> Obj:
+def _scratch_size(run: TrainingRun, policy: ModelPolicySpec) -> str:
+    """Return what ``/tmp`` may hold: a download, a Parquet file out of its compression, outputs."""
+    dataset = run.spec.dataset
+    files = 0
+    if dataset is not None:
+        files = (dataset.uri is not None) + (dataset.format is DataFormat.PARQUET)
+    return f"{1024 + (files * policy.sources.limits.max_bytes >> 20)}Mi"
+
+
+def _training_job(run: TrainingRun, metadata: Obj, image: str, scratch: str) -> Obj:
     volumes, mounts = _dataset_volumes(run.spec.dataset)
     pod = _pod(
         image,
@@ -141,6 +150,7 @@ def _training_job(run: TrainingRun, metadata: Obj, image: str) -> Obj:
             _secret_volume("urls", metadata["name"], "/var/run/hallmark/urls"),
             *zip(volumes, mounts, strict=True),
         ],
+        scratch,
     )
     job = _job(metadata, pod, int(parse_duration(run.spec.active_deadline).total_seconds()))
     job["spec"]["suspend"] = run.spec.suspend
@@ -185,7 +195,13 @@ def _job(metadata: Obj, pod: Obj, deadline: int) -> Obj:
     }
 
 
-def _pod(image: str, module: str, resources: Mapping[str, Any], files: list[Any]) -> Obj:
+def _pod(
+    image: str,
+    module: str,
+    resources: Mapping[str, Any],
+    files: list[Any],
+    scratch: str = "1Gi",
+) -> Obj:
     """Return a Pod's spec: no token, restricted, and only its own files."""
     return {
         "restartPolicy": "Never",
@@ -205,7 +221,7 @@ def _pod(image: str, module: str, resources: Mapping[str, Any], files: list[Any]
                 "volumeMounts": [scratch_mount(), *(mount for _, mount in files)],
             }
         ],
-        "volumes": [scratch_volume(), *(volume for volume, _ in files)],
+        "volumes": [scratch_volume(scratch), *(volume for volume, _ in files)],
     }
 
 

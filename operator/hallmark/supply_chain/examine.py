@@ -14,6 +14,7 @@ from hallmark.api.artifacts import (
     MODEL_ONNX,
     PROGRESS,
     REPORT,
+    REPORT_PAGE,
     SCHEMA,
     SLOT_SBOM,
     UPLOAD_SLOTS,
@@ -21,17 +22,18 @@ from hallmark.api.artifacts import (
     Finding,
     Golden,
     Manifest,
-    Report,
     SealTask,
     ServedSchema,
     final_name,
     run_id,
 )
 from hallmark.api.common import FileModel
+from hallmark.api.report import Report
 from hallmark.supply_chain.dependencies import check_dependencies
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.manifest import FileFact, check_files
 from hallmark.supply_chain.onnx_form import check_onnx_form
+from hallmark.supply_chain.rendering.page import page
 from hallmark.supply_chain.sbom import SBOM, check_sbom, read_sbom
 from hallmark.supply_chain.served_check import check_golden
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
@@ -102,7 +104,7 @@ def _examine_documents(task: SealTask, files: Mapping[str, bytes]) -> list[Findi
     golden = _read(Golden, GOLDEN, files)
     found = [each for each in (schema, baseline, report, golden) if isinstance(each, Finding)]
     if isinstance(report, Report):
-        found += _examine_report(task, report)
+        found += _examine_report(task, report, files[REPORT_PAGE])
     if isinstance(schema, ServedSchema):
         found += _examine_schema(task, schema, baseline)
         if isinstance(golden, Golden):
@@ -110,7 +112,7 @@ def _examine_documents(task: SealTask, files: Mapping[str, bytes]) -> list[Findi
     return found
 
 
-def _examine_report(task: SealTask, report: Report) -> list[Finding]:
+def _examine_report(task: SealTask, report: Report, shown: bytes) -> list[Finding]:
     found = [
         finding("Gates", f"{each.metric} {each.comparison} {each.threshold}", each.value or "none")
         for each in report.gates
@@ -118,6 +120,11 @@ def _examine_report(task: SealTask, report: Report) -> list[Finding]:
     ]
     if report.model != task.model:
         found.append(finding(REPORT, f"a report on '{task.model}'", f"one on '{report.model}'"))
+    identity = report.dataset_fingerprint
+    if identity is not None and identity != task.dataset_fingerprint:
+        found.append(finding(REPORT, f"a report on {task.dataset_fingerprint}", identity))
+    if shown != page(report):
+        found.append(finding(REPORT_PAGE, f"the page that {REPORT} renders to", "another"))
     return found + check_dependencies(report.packages.items(), task.denied_packages)
 
 
@@ -127,7 +134,7 @@ def _examine_schema(
     found = []
     if schema.model != task.model:
         found.append(finding(SCHEMA, f"a schema of '{task.model}'", f"one of '{schema.model}'"))
-    if schema.positive not in schema.classes:
+    if schema.positive is not None and schema.positive not in schema.classes:
         found.append(finding(SCHEMA, "a positive class among the classes", "another"))
     if isinstance(baseline, Baseline):
         inputs = [each.name for each in schema.features]

@@ -1,20 +1,37 @@
 """What an ONNX file may contain, read from its wire format before any runtime sees it.
 
-A served form is a flat graph of standard operators whose numbers stand in the file. Refused are
-tensors kept in other files (they could name any path), operators outside the standard, and graphs
-inside graphs (loops).
+A served form is a flat graph of few operators whose numbers stand in the file. Refused are every
+other operator (what no form needs is only a way in), tensors kept in other files (they could name
+any path), graphs inside graphs (loops), and files of more bytes or parts than any form has.
 
 Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from hallmark.api.artifacts import Finding
 from hallmark.supply_chain.findings import finding
 
-ALLOWED_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+_ARITHMETIC = frozenset({"Add", "Sub", "Div", "MatMul", "ReduceSum", "Sigmoid", "Softmax"})
+_STANDARD = _ARITHMETIC | {"Cast", "Concat", "Equal", "Gather", "IsNaN", "Where"}
+ALLOWED_OPERATORS: Mapping[str, frozenset[str]] = {
+    "": _STANDARD,
+    "ai.onnx": _STANDARD,
+    "ai.onnx.ml": frozenset({"TreeEnsemble"}),
+}
+"""The operators that served forms are made of, by domain."""
+MAX_BYTES = 16 * 1024 * 1024
+"""The largest ensemble of trees has about 9 MiB."""
+MAX_NODES = 2048
+MAX_PARTS = 100_000
+"""Fields that are read one by one; a list of whole numbers counts as one."""
+
+_INTS = re.compile(rb"(?:\x40[\x80-\xff]{0,9}[\x00-\x7f])+")
+"""A run of an attribute's ``ints`` (field 8): a tree's nodes are hundreds of thousands of them."""
 
 
 class _Malformed(ValueError):
@@ -23,104 +40,131 @@ class _Malformed(ValueError):
 
 def check_onnx_form(data: bytes) -> list[Finding]:
     """Return why an ONNX file may not be loaded; empty if it may. Never raises for bad bytes."""
+    if len(data) > MAX_BYTES:
+        return [finding("ONNX", f"at most {MAX_BYTES} bytes", f"{len(data)}")]
     try:
-        graphs = _check_model(data)
+        graphs = _Reader().check_model(data)
     except _Malformed as error:
-        return [finding("ONNX", "a flat graph of standard operators in one file", str(error))]
+        return [finding("ONNX", "a flat graph of the served forms' operators", str(error))]
     if graphs != 1:
         return [finding("ONNX", "exactly one graph", f"{graphs} graphs")]
     return []
 
 
-def _check_model(data: bytes) -> int:
-    """Check a ModelProto; return how many graphs it has."""
-    graphs = 0
-    for field, value in _fields(data):
-        match field:
-            case 7:
-                graphs += 1
-                _check_graph(_message(value))
-            case 8:
-                _check_domain(_strings(_message(value), 1))
-            case 20 | 25:
-                raise _Malformed("training steps or functions")
-    return graphs
+@dataclass
+class _Reader:
+    """Checks a file's messages, and counts what it reads."""
+
+    parts: int = 0
+    nodes: int = 0
+
+    def check_model(self, data: bytes) -> int:
+        """Check a ModelProto; return how many graphs it has."""
+        graphs = 0
+        for field, value in self._fields(data):
+            match field:
+                case 7:
+                    graphs += 1
+                    self._check_graph(_message(value))
+                case 8:
+                    for domain in self._texts(_message(value), 1):
+                        _check_domain(domain)
+                case 20 | 25:
+                    raise _Malformed("training steps or functions")
+        return graphs
+
+    def _check_graph(self, data: bytes) -> None:
+        for field, value in self._fields(data):
+            match field:
+                case 1:
+                    self._check_node(_message(value))
+                case 5:
+                    self._check_tensor(_message(value))
+                case 15:
+                    raise _Malformed("sparse initializers")
+
+    def _check_node(self, data: bytes) -> None:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise _Malformed(f"more than {MAX_NODES} operators")
+        # A parser takes the last of a field that comes twice: every one must be allowed.
+        domains, operators = self._texts(data, 7) or [""], self._texts(data, 4) or [""]
+        for domain in domains:
+            _check_domain(domain)
+            for operator in operators:
+                if operator not in ALLOWED_OPERATORS[domain]:
+                    raise _Malformed(f"the operator '{operator[:64]}'")
+        for field, value in self._fields(data):
+            if field == 5:
+                self._check_attribute(_message(value))
+
+    def _check_attribute(self, data: bytes) -> None:
+        for field, value in self._fields(data, skip=_INTS):
+            match field:
+                case 5 | 10:
+                    self._check_tensor(_message(value))
+                case 6 | 11:
+                    raise _Malformed("a graph inside an operator")
+                case 22 | 23:
+                    raise _Malformed("a sparse tensor")
+
+    def _check_tensor(self, data: bytes) -> None:
+        for field, value in self._fields(data):
+            if field == 13 or (field == 14 and value != 0):
+                raise _Malformed("a tensor that is kept in another file")
+
+    def _texts(self, data: bytes, wanted: int) -> list[str]:
+        found = [_message(value) for field, value in self._fields(data) if field == wanted]
+        return [each.decode(errors="replace") for each in found]
+
+    def _fields(
+        self, data: bytes, skip: re.Pattern[bytes] | None = None
+    ) -> Iterator[tuple[int, bytes | int]]:
+        """Yield number and value of each field of a protobuf message, but those to skip."""
+        at = 0
+        while at < len(data):
+            self.parts += 1
+            if self.parts > MAX_PARTS:
+                raise _Malformed(f"more than {MAX_PARTS} parts")
+            if skip and (run := skip.match(data, at)):
+                at = run.end()
+                continue
+            number, value, at = _field(data, at)
+            if value is not None:
+                yield number, value
+        if at != len(data):
+            raise _Malformed("bytes that end too early")
 
 
-def _check_graph(data: bytes) -> None:
-    for field, value in _fields(data):
-        match field:
-            case 1:
-                _check_node(_message(value))
-            case 5:
-                _check_tensor(_message(value))
-            case 15:
-                raise _Malformed("sparse initializers")
+def _field(data: bytes, at: int) -> tuple[int, bytes | int | None, int]:
+    """Return a field's number, its value (none for fixed-width numbers), and where it ends."""
+    key, at = _varint(data, at)
+    if key >= 1 << 32:  # Parsers cut it to 32 bits, and so would see another field.
+        raise _Malformed("bytes that are not ONNX (a field number that is too large)")
+    match key & 7:
+        case 0:
+            number, at = _varint(data, at)
+            return key >> 3, number, at
+        case 2:
+            length, at = _varint(data, at)
+            return key >> 3, data[at : at + length], at + length
+        case 1:
+            return key >> 3, None, at + 8
+        case 5:
+            return key >> 3, None, at + 4
+        case kind:
+            raise _Malformed(f"bytes that are not ONNX (wire type {kind})")
 
 
-def _check_node(data: bytes) -> None:
-    _check_domain(_strings(data, 7))
-    for field, value in _fields(data):
-        if field == 5:
-            _check_attribute(_message(value))
-
-
-def _check_attribute(data: bytes) -> None:
-    for field, value in _fields(data):
-        match field:
-            case 5 | 10:
-                _check_tensor(_message(value))
-            case 6 | 11:
-                raise _Malformed("a graph inside an operator")
-            case 22 | 23:
-                raise _Malformed("a sparse tensor")
-
-
-def _check_tensor(data: bytes) -> None:
-    for field, value in _fields(data):
-        if field == 13 or (field == 14 and value != 0):
-            raise _Malformed("a tensor that is kept in another file")
-
-
-def _check_domain(found: list[bytes]) -> None:
-    for each in found:
-        if each.decode(errors="replace") not in ALLOWED_DOMAINS:
-            raise _Malformed(f"operators of the domain '{each.decode(errors='replace')}'")
-
-
-def _strings(data: bytes, wanted: int) -> list[bytes]:
-    return [_message(value) for field, value in _fields(data) if field == wanted]
+def _check_domain(domain: str) -> None:
+    if domain not in ALLOWED_OPERATORS:
+        raise _Malformed(f"operators of the domain '{domain[:64]}'")
 
 
 def _message(value: bytes | int) -> bytes:
     if isinstance(value, int):
         raise _Malformed("a number where a message belongs")
     return value
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
-    """Yield number and value of each field of a protobuf message."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        if key >= 1 << 32:  # Parsers cut it to 32 bits, and so would see another field.
-            raise _Malformed("bytes that are not ONNX (a field number that is too large)")
-        match key & 7:
-            case 0:
-                number, at = _varint(data, at)
-                yield key >> 3, number
-            case 2:
-                length, at = _varint(data, at)
-                yield key >> 3, data[at : at + length]
-                at += length
-            case 1:
-                at += 8
-            case 5:
-                at += 4
-            case kind:
-                raise _Malformed(f"bytes that are not ONNX (wire type {kind})")
-    if at != len(data):
-        raise _Malformed("bytes that end too early")
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

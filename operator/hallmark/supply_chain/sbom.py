@@ -22,9 +22,10 @@ from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from packageurl import PackageURL
 
-from hallmark.api.artifacts import AttributeFairness, Finding, Report
+from hallmark.api.artifacts import Finding
 from hallmark.api.common import canonical_json
 from hallmark.api.model_version import SBOMSummary
+from hallmark.api.report import AttributeFairness, Report
 from hallmark.supply_chain.dependencies import normalise
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object

@@ -1,5 +1,5 @@
 """The model side of the assay: rows in, a judged model and its sealed form out.
 
 ``python -m hallmark.training`` is the training Job. ``assay`` is its pure core; scikit-learn,
-fairlearn and skl2onnx are imported only once the data have passed.
+fairlearn and onnx are imported only once the data have passed.
 """

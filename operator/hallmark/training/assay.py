@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import BinaryIO
 
-from hallmark.api.artifacts import (
-    ColumnDecision,
-    Finding,
-    QualityPart,
-    TrainStage,
-    TrainTask,
-)
+from hallmark.api.artifacts import Finding, TrainStage, TrainTask
+from hallmark.api.gates import ambiguous_attributes, unknown_metrics
+from hallmark.api.report import ColumnDecision, QualityPart
 from hallmark.api.training_run import Schema
-from hallmark.data import anomalies, conversion, pii, quality, readers, schema
+from hallmark.data import anomalies, conversion, measures, pii, quality, readers, schema
 from hallmark.data.fingerprint import fingerprint
+from hallmark.data.schema import Validation
+from hallmark.data.sources import source_name
 from hallmark.data.table import Table, declared_columns
 from hallmark.training.outcome import Artifacts, Refusal, refuse
 
@@ -24,7 +23,12 @@ Announce = Callable[[TrainStage, int, str], None]
 
 @dataclass(frozen=True)
 class Examined:
-    """A dataset that passed: its rows and what is known about them."""
+    """A dataset that passed: its rows and what is known about them.
+
+    Attributes:
+        metrics: What was counted, by the name that a gate can give.
+        judged: What the schema's checks found.
+    """
 
     schema: Schema
     table: Table
@@ -33,14 +37,16 @@ class Examined:
     quality_parts: tuple[QualityPart, ...]
     remarks: tuple[Finding, ...]
     pii: tuple[ColumnDecision, ...]
+    metrics: Mapping[str, float | None]
+    judged: Validation
 
 
-def assay(task: TrainTask, data: bytes, announce: Announce) -> Refusal | Artifacts:
+def assay(task: TrainTask, data: bytes | BinaryIO, announce: Announce) -> Refusal | Artifacts:
     """Validate, fingerprint, train and gate.
 
     Args:
         task: What to do.
-        data: The dataset's bytes.
+        data: The dataset's file, open, or its bytes.
         announce: Told of each stage.
     """
     examined = examine(task, data, announce)
@@ -52,20 +58,30 @@ def assay(task: TrainTask, data: bytes, announce: Announce) -> Refusal | Artifac
     return train(task, examined, announce)
 
 
-def examine(task: TrainTask, data: bytes, announce: Announce) -> Refusal | Examined:
+def examine(task: TrainTask, data: bytes | BinaryIO, announce: Announce) -> Refusal | Examined:
     """Check the rows: the personal-data guard first, before anything else sees a value."""
     spec = task.spec
     if spec.schema_ is None or spec.dataset is None:
         return refuse(TrainStage.DATA, "Schema: expected a schema and a dataset, found none.")
+    unknown = ambiguous_attributes(spec) or unknown_metrics(spec, task.floors)
+    if unknown:
+        return refuse(TrainStage.DATA, unknown)
     declared = schema.check_declaration(spec.schema_)
     if declared:
         return refuse(TrainStage.DATA, declared)
     announce(TrainStage.SOURCE, 10, "Reading the rows.")
-    raw = readers.read(data, spec.dataset.format)
-    if isinstance(raw, Finding):
-        return refuse(TrainStage.SOURCE, [raw])
+    raw = readers.read(
+        data,
+        spec.dataset.format,
+        task.read_limits,
+        dialect=spec.dataset.csv,
+        declared={column.name: column.type for column in declared_columns(spec.schema_)},
+        file=source_name(spec.dataset),
+    )
+    if isinstance(raw, tuple):
+        return refuse(TrainStage.SOURCE, raw)
     announce(TrainStage.PII, 15, "Looking for personal data.")
-    rule = pii.check_rule(spec.pii, task.allowed_pii_actions)
+    rule = pii.check_rule(spec.pii, task.allowed_pii_actions, task.allowable_pii)
     guarded = pii.guard(raw, spec.schema_, spec.pii)
     if rule or guarded.refusals:
         return refuse(TrainStage.PII, [*rule, *guarded.refusals])
@@ -79,13 +95,20 @@ def _validate(declared: Schema, expected: str | None, guarded: pii.Guarded) -> R
     table = converted.table
     if table is None:
         return refuse(TrainStage.DATA, converted.findings)
-    identity = fingerprint(table)
+    # Pseudonyms differ between equal runs, and the fingerprint must not.
+    lasting = tuple(each for each in table.columns if each.name not in guarded.masked)
+    identity = fingerprint(Table(lasting))
     if expected and not converted.findings and identity != expected:
         wrong = Finding(check="Fingerprint", expected=expected, found=identity)
         return refuse(TrainStage.FINGERPRINT, [wrong], fingerprint=identity)
     judged = schema.validate(table, declared, guarded.frame.width - len(specs))
-    wrong_types = sum(each.count for each in converted.findings if each.check == "Type")
-    parts = quality.quality_parts(table, declared, judged.invalid_cells + wrong_types)
+    parts = quality.quality_parts(
+        table,
+        declared,
+        judged.repeated,
+        invalid_cells=judged.invalid_cells,
+        wrong_types=converted.wrong_types,
+    )
     score = quality.quality_score(parts)
     if converted.findings or judged.refusals:
         return refuse(
@@ -94,12 +117,15 @@ def _validate(declared: Schema, expected: str | None, guarded: pii.Guarded) -> R
             fingerprint=None if converted.findings else identity,
             quality=f"{score:.2f}",
         )
+    outliers = anomalies.outliers(table)
     return Examined(
         schema=declared,
         table=table,
         fingerprint=identity,
         quality=score,
         quality_parts=tuple(parts),
-        remarks=(*judged.remarks, *anomalies.outliers(table)),
+        remarks=(*judged.remarks, *outliers.findings),
         pii=guarded.decisions,
+        metrics=measures.data_metrics(table.rows, judged, parts, outliers),
+        judged=judged,
     )

@@ -4,63 +4,32 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import joblib
-import numpy as np
 
 from hallmark.api import artifacts as api
 from hallmark.api.artifacts import (
-    Finding,
     Manifest,
     ManifestFile,
-    Report,
     ServedSchema,
     TrainOutcome,
     TrainStage,
     TrainTask,
 )
-from hallmark.api.common import sha256_digest
+from hallmark.api.common import Digest, sha256_digest
+from hallmark.api.gates import most_telling_first
+from hallmark.api.report import Report
 from hallmark.api.training_run import GateResult
 from hallmark.supply_chain.dockerfile import render_dockerfile
+from hallmark.supply_chain.rendering.page import page
 from hallmark.supply_chain.sbom import build_sbom, installed_packages
-from hallmark.training import gates, served
+from hallmark.training import gates, graph, served
 from hallmark.training.assay import Examined
 from hallmark.training.baseline import build_baseline
-from hallmark.training.matrix import Matrix
 from hallmark.training.model import Measured, Trained
-from hallmark.training.outcome import Artifacts, Refusal, listed, refuse
+from hallmark.training.outcome import Artifacts, listed
 
 _SERVING_PACKAGES = ("numpy", "onnxruntime")
-
-
-@dataclass(frozen=True)
-class ServedForm:
-    """The ONNX graph, the golden rows, and how far the graph is from the estimator at most."""
-
-    graph: bytes
-    golden: Matrix
-    difference: float
-
-
-def prove(model: str, trained: Trained) -> ServedForm | Refusal:
-    """Return the served form, or why its answers are not the estimator's.
-
-    They are compared on every test row and on the golden rows.
-    """
-    estimator = trained.fitted.pipeline
-    graph = served.to_served_form(estimator, model)
-    golden = served.golden_rows(trained.features)
-    difference = served.max_difference(graph, estimator, np.vstack([trained.test_rows, golden]))
-    if difference > served.TOLERANCE:
-        wrong = Finding(
-            check="ServedForm",
-            expected=f"probabilities within {served.TOLERANCE:g} of the estimator's; a number "
-            "that is large against its spread loses it in float32: subtract a constant",
-            found=f"a difference of {difference:.2g}",
-        )
-        return refuse(TrainStage.TRAIN, [wrong])
-    return ServedForm(graph, golden, difference)
 
 
 def make(
@@ -69,20 +38,20 @@ def make(
     trained: Trained,
     measured: Measured,
     results: list[GateResult],
-    form: ServedForm,
+    form: served.ServedForm,
 ) -> Artifacts:
     """Return every file of the bundle, the manifest last."""
-    estimator = trained.fitted.pipeline
     image = image_digest(task.image)
     run_id = api.run_id(task.spec_digest, data.fingerprint, image)
-    report = _report(task, data, trained, measured, results, form.difference)
+    report = _report(task, data, trained, measured, results, form.difference, image, run_id)
     files = {
-        api.SLOT_JOBLIB: _dump(estimator),
+        api.SLOT_JOBLIB: _dump(trained.fitted.pipeline),
         api.MODEL_ONNX: form.graph,
         api.SCHEMA: _served_schema(task, data, trained).to_bytes(),
         api.BASELINE: build_baseline(trained.train_rows, trained.features).to_bytes(),
         api.REPORT: report.to_bytes(),
-        api.GOLDEN: served.build_golden(form.golden, estimator).to_bytes(),
+        api.REPORT_PAGE: page(report),
+        api.GOLDEN: served.build_golden(form.golden, trained.fitted).to_bytes(),
     }
     files[api.SLOT_SBOM] = build_sbom(
         model=task.spec.model,
@@ -102,7 +71,7 @@ def make(
         stage=TrainStage.DONE,
         fingerprint=data.fingerprint,
         quality=f"{data.quality:.2f}",
-        metrics=listed(report.metrics),
+        metrics=listed(most_telling_first(report.metrics, report.gates)),
         gates=listed(report.gates),
         manifest_digest=sha256_digest(manifest),
     )
@@ -116,18 +85,33 @@ def _report(
     measured: Measured,
     results: list[GateResult],
     difference: float,
+    image: Digest,
+    run_id: str,
 ) -> Report:
     return Report(
         model=task.spec.model,
+        run_id=run_id,
+        spec_digest=task.spec_digest,
+        dataset_fingerprint=data.fingerprint,
+        image_digest=image,
+        target=data.schema.target.name,
+        classes=trained.classes,
+        positive=data.schema.target.positive,
+        evaluation=task.spec.evaluation,
         rows=data.table.rows,
         train_rows=len(trained.split.train),
         test_rows=len(trained.split.test),
         quality=data.quality,
         quality_parts=list(data.quality_parts),
-        remarks=[*data.remarks, *trained.fitted.remarks],
+        data=measured.data.report,
+        remarks=[*data.remarks, *measured.data.remarks, *trained.fitted.remarks],
         pii=list(data.pii),
         metrics=gates.metric_values(measured.metrics),
+        inconclusive=gates.inconclusive(measured.metrics),
+        calibration=measured.calibration,
         fairness=measured.fairness,
+        proxies=measured.proxies,
+        robustness=measured.robustness,
         gates=results,
         algorithm=task.spec.trainer.algorithm,
         parameters=trained.fitted.parameters,
@@ -148,10 +132,10 @@ def _served_schema(task: TrainTask, data: Examined, trained: Trained) -> ServedS
         model=task.spec.model,
         features=trained.features,
         target=data.schema.target.name,
-        classes=trained.fitted.pipeline.classes_.tolist(),
+        classes=trained.classes,
         positive=data.schema.target.positive,
-        input_name=served.INPUT,
-        probabilities_name=served.PROBABILITIES,
+        input_name=graph.INPUT,
+        probabilities_name=graph.PROBABILITIES,
     )
 
 

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from pydantic import ValidationError
 
@@ -90,7 +90,10 @@ def _run(task: TrainTask, urls: dict[str, str], paths: Paths, journal: Journal) 
 
         announce(TrainStage.SOURCE, 0, "Fetching the dataset.")
         data = _fetch(task, paths.mounts)
-        result = data if isinstance(data, Refusal) else assay(task, data, announce)
+        if isinstance(data, Refusal):
+            return data.outcome
+        with data:
+            result = assay(task, data, announce)
         if isinstance(result, Artifacts):
             announce(TrainStage.DONE, 95, "Uploading.")
             for slot, content in result.files.items():
@@ -99,11 +102,12 @@ def _run(task: TrainTask, urls: dict[str, str], paths: Paths, journal: Journal) 
     return result.outcome
 
 
-def _fetch(task: TrainTask, mounts: Mounts) -> bytes | Refusal:
+def _fetch(task: TrainTask, mounts: Mounts) -> BinaryIO | Refusal:
     rules = SourceRules(
         allowed=task.allowed_sources,
         allow_private=task.allow_private_addresses,
         endpoint=task.source_endpoint,
+        max_bytes=task.read_limits.max_bytes,
     )
     if task.spec.dataset is None:
         nothing = Finding(check="Source", expected="a dataset", found="none")

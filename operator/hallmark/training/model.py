@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
-
-from hallmark.api.artifacts import AttributeFairness, ServedFeature, TrainStage, TrainTask
-from hallmark.api.training_run import SensitiveAttribute, Trainer
-from hallmark.data.table import ColumnType
-from hallmark.training import fairness, gates, matrix, metrics, pipeline, robustness
+from hallmark.api.artifacts import Finding, ServedFeature, TrainStage, TrainTask
+from hallmark.api.gates import failure, judge
+from hallmark.api.report import AttributeFairness, CalibrationBin, Proxy, RobustnessReport
+from hallmark.api.training_run import Evaluation, Trainer, TrainingRunSpec
+from hallmark.training import estimators, gates, matrix, pipeline
 from hallmark.training.assay import Announce, Examined
+from hallmark.training.bootstrap import Resampling, row_mean
+from hallmark.training.data_checks import DataChecks, check_data
+from hallmark.training.evaluation import Say, evaluate
+from hallmark.training.metrics import Predictions
 from hallmark.training.outcome import Artifacts, Refusal, refuse
 from hallmark.training.pipeline import Fitted
+from hallmark.training.robustness import Robustness, measure_robustness
+from hallmark.training.split import Split, split
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A fitted pipeline with the rows it was fitted to and those it is judged by."""
+    """A fitted model with the rows it was fitted to and those it is judged by.
+
+    Attributes:
+        fitted: The pipeline and its arithmetic.
+        features: What each column of the rows is.
+        rows: Shape (rows, features).
+        truth: Shape (rows,): each row's class, as its index in ``classes``.
+        classes: The classes' names, in the order of the probabilities.
+        positive: The index of the positive class, if the schema names one.
+        split: Which rows were learned from.
+    """
 
     fitted: Fitted
     features: list[ServedFeature]
     rows: matrix.Matrix
-    classes: matrix.Labels
-    split: matrix.Split
+    truth: matrix.Truth
+    classes: list[str]
+    positive: int | None
+    split: Split
 
     @property
     def train_rows(self) -> matrix.Matrix:
@@ -40,13 +56,23 @@ class Trained:
         rows: matrix.Matrix = self.rows[self.split.test]
         return rows
 
+    @property
+    def test_truth(self) -> matrix.Truth:
+        """Shape (test rows,)."""
+        truth: matrix.Truth = self.truth[self.split.test]
+        return truth
+
 
 @dataclass(frozen=True)
 class Measured:
     """What was found on the test rows."""
 
-    metrics: Mapping[str, float | None]
+    metrics: Mapping[str, gates.Measurement]
+    data: DataChecks
+    calibration: list[CalibrationBin]
     fairness: list[AttributeFairness]
+    proxies: list[Proxy]
+    robustness: RobustnessReport
 
 
 def train(task: TrainTask, data: Examined, announce: Announce) -> Refusal | Artifacts:
@@ -58,75 +84,90 @@ def train(task: TrainTask, data: Examined, announce: Announce) -> Refusal | Arti
         announce: Told of each stage.
     """
     refuse_data = partial(refuse, fingerprint=data.fingerprint, quality=f"{data.quality:.2f}")
-    wrong = pipeline.check_trainer(task.spec.trainer)
-    if wrong:
-        return refuse_data(TrainStage.TRAIN, wrong)
     announce(TrainStage.TRAIN, 50, "Fitting.")
     trained = fit(data, task.spec.trainer)
+    if isinstance(trained, list):
+        return refuse_data(TrainStage.TRAIN, trained)
     announce(TrainStage.TRAIN, 60, "Measuring.")
-    measured = measure(data, trained)
+    measured = measure(
+        data, trained, task.spec, lambda message: announce(TrainStage.TRAIN, 60, message)
+    )
     announce(TrainStage.GATES, 70, "Judging the gates.")
-    results = gates.judge(task.spec.gates, task.floors, measured.metrics)
     values = gates.metric_values(measured.metrics)
-    failed = gates.failure(results)
+    why = gates.inconclusive(measured.metrics)
+    results = judge(task.spec.gates, task.floors, values, why)
+    failed = failure(results)
     if failed:
         return refuse_data(TrainStage.GATES, failed, metrics=values, gates=results)
     announce(TrainStage.GATES, 75, "Proving the served form.")
-    from hallmark.training.bundle import make, prove  # more imports that only a passed model needs
+    from hallmark.training import bundle, served  # more imports that only a passed model needs
 
-    form = prove(task.spec.model, trained)
-    if isinstance(form, Refusal):
-        return refuse_data(TrainStage.TRAIN, form.outcome.message, metrics=values, gates=results)
+    fitted, positive = trained.fitted, trained.positive
+    form = served.prove(task.spec.model, fitted, trained.features, trained.test_rows, positive)
+    if isinstance(form, Finding):
+        return refuse_data(TrainStage.TRAIN, [form], metrics=values, gates=results)
     announce(TrainStage.GATES, 85, "Writing the artifacts.")
-    return make(task, data, trained, measured, results, form)
+    return bundle.make(task, data, trained, measured, results, form)
 
 
-def fit(data: Examined, trainer: Trainer) -> Trained:
-    """Return the pipeline fitted to the rows of the training split."""
+def fit(data: Examined, trainer: Trainer) -> Trained | list[Finding]:
+    """Return the model fitted to the rows of the training split, or why there is none."""
+    classes = matrix.class_names(data.table, data.schema)
+    if isinstance(classes, Finding):
+        return [classes]
+    wrong = estimators.check(trainer, len(classes))
+    if wrong:
+        return wrong
+    truth = matrix.truth(data.table, data.schema, classes)
+    parts = split(truth, trainer)
+    if isinstance(parts, Finding):
+        return [parts]
     rows = matrix.encode(data.table, data.schema)
-    classes = matrix.labels(data.table, data.schema)
-    split = pipeline.split(classes, trainer)
+    blurred = matrix.check_precision(data.table, data.schema, rows)
+    if blurred:
+        return blurred
     features = matrix.served_features(data.schema)
-    fitted = pipeline.fit(rows[split.train], classes[split.train], features, trainer)
-    return Trained(fitted, features, rows, classes, split)
+    fitted = pipeline.fit(rows[parts.train], truth[parts.train], classes, features, trainer)
+    if isinstance(fitted, Finding):
+        return [fitted]
+    name = data.schema.target.positive
+    positive = classes.index(name) if name in classes else None
+    return Trained(fitted, features, rows, truth, classes, positive, parts)
 
 
-def measure(data: Examined, trained: Trained) -> Measured:
+def measure(data: Examined, trained: Trained, spec: TrainingRunSpec, say: Say) -> Measured:
     """Return every metric that gates can name, measured on the test rows."""
-    estimator, positive = trained.fitted.pipeline, data.schema.target.positive
-    truth = (trained.classes[trained.split.test] == positive).astype(np.int64)
-    column = estimator.classes_.tolist().index(positive)
-    probabilities = pipeline.probabilities(estimator, trained.test_rows)[:, column]
-    decisions = metrics.decide(probabilities)
-    groups = [
-        fairness.attribute_fairness(
-            attribute.name,
-            _groups(data, trained, attribute.name),
-            truth,
-            decisions,
-            _declared_groups(data, attribute),
-        )
-        for attribute in data.schema.sensitive
-    ]
-    linear = pipeline.linear_model(estimator, positive)
-    encoded = pipeline.encoded(estimator, trained.test_rows)
+    probabilities = trained.fitted.probabilities(trained.test_rows)
+    predictions = Predictions(trained.test_truth, probabilities, trained.positive)
+    seed, test = spec.trainer.seed, trained.split.test
+    found = evaluate(data, predictions, test, trained.rows, spec.evaluation, seed, say)
+    say("Looking at the rows together.")
+    checked = check_data(data, trained.rows, trained.features, trained.split)
+    say("Measuring robustness.")
+    robust = _robustness(trained, spec.evaluation, seed)
+    resampling = Resampling.of(spec.evaluation, seed)
     return Measured(
         metrics={
-            **metrics.performance(truth, probabilities),
-            **robustness.robustness(linear, encoded, truth),
-            **fairness.fairness_metrics(groups),
-            "dataQuality": data.quality,
+            **found.metrics,
+            **{name: row_mean(each, resampling, name) for name, each in robust.by_row.items()},
+            **checked.metrics,
         },
-        fairness=groups,
+        data=checked,
+        calibration=found.calibration,
+        fairness=found.fairness,
+        proxies=found.proxies,
+        robustness=robust.report,
     )
 
 
-def _groups(data: Examined, trained: Trained, attribute: str) -> npt.NDArray[np.str_]:
-    values = data.table.column(attribute).values.gather(trained.split.test)
-    return np.asarray([str(value) for value in values], dtype=np.str_)
-
-
-def _declared_groups(data: Examined, attribute: SensitiveAttribute) -> Sequence[str]:
-    spec = data.table.column(attribute.name).spec
-    booleans = ("False", "True") if spec.type is ColumnType.BOOLEAN else ()
-    return attribute.categories or spec.categories or booleans
+def _robustness(trained: Trained, evaluation: Evaluation, seed: int) -> Robustness:
+    return measure_robustness(
+        trained.fitted,
+        trained.features,
+        trained.train_rows,
+        trained.test_rows,
+        trained.test_truth,
+        positive=trained.positive,
+        epsilon=float(evaluation.epsilon),
+        seed=seed,
+    )

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from hallmark.api.artifacts import Finding, TrainOutcome, TrainStage
 from hallmark.api.common import Digest
+from hallmark.api.gates import most_telling_first
 from hallmark.api.training_run import GateResult, MetricValue
 
 MAX_MESSAGE_BYTES = 4096
@@ -49,7 +50,7 @@ def refuse(
             message=why[:1024] if isinstance(why, str) else sentences(why),
             fingerprint=fingerprint,
             quality=quality,
-            metrics=listed(metrics),
+            metrics=listed(most_telling_first(metrics, gates)),
             gates=listed(_worst_first(gates)),
         )
     )
@@ -76,8 +77,15 @@ def _worst_first(gates: Sequence[GateResult]) -> list[GateResult]:
 
 
 def termination_message(outcome: TrainOutcome) -> bytes:
-    """Return the outcome in at most 4,096 bytes: metrics and passed gates give way first."""
+    """Return the outcome in at most 4,096 bytes.
+
+    Intervals give way first, then the metrics that tell least, then the gates that passed.
+    """
     document = outcome.to_bytes()
+    if len(document) > MAX_MESSAGE_BYTES:
+        bare = [MetricValue(name=each.name, value=each.value) for each in outcome.metrics]
+        outcome = outcome.model_copy(update={"metrics": bare})
+        document = outcome.to_bytes()
     while len(document) > MAX_MESSAGE_BYTES:
         if outcome.metrics:
             outcome = outcome.model_copy(update={"metrics": outcome.metrics[:-1]})

@@ -3,75 +3,99 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 from onnxruntime import InferenceSession, SessionOptions
-from skl2onnx import to_onnx
-from skl2onnx.common.data_types import FloatTensorType
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
 
-from hallmark.api.artifacts import Golden, ServedFeature
+from hallmark.api.artifacts import Finding, Golden, ServedFeature
 from hallmark.api.training_run import FeatureType
+from hallmark.supply_chain.onnx_form import MAX_BYTES
+from hallmark.training import graph
 from hallmark.training.matrix import Matrix
-from hallmark.training.pipeline import probabilities
+from hallmark.training.metrics import decide
+from hallmark.training.pipeline import Fitted
 
-INPUT = "features"
-PROBABILITIES = "probabilities"
-TOLERANCE = 1e-5
-"""The graph computes in float32, the estimator in float64: probabilities may differ by so much."""
+TOLERANCE = 1e-6
+"""How far probabilities may differ: they are rounded to float32, here and there."""
 MAX_GOLDEN_ROWS = 128
-_OPSET = 17
 _UNBOUNDED = (-1e3, 1e3)
 """The range of golden numbers where the schema declares none."""
+_HUGE = float(np.finfo(np.float32).max)
 
 
-def to_served_form(pipeline: Pipeline, name: str) -> bytes:
-    """Return the ONNX graph: ``features`` (rows, features) in, ``probabilities`` out.
+@dataclass(frozen=True)
+class ServedForm:
+    """The ONNX graph, the golden rows, and how far the graph is from the estimator at most."""
+
+    graph: bytes
+    golden: Matrix
+    difference: float
+
+
+def prove(
+    model: str,
+    fitted: Fitted,
+    features: Sequence[ServedFeature],
+    rows: Matrix,
+    positive: int | None,
+) -> ServedForm | Finding:
+    """Return the served form, or why its answers are not the estimator's.
+
+    They are compared on the golden rows and on all others that are given: each probability within
+    the tolerance, and each decision.
 
     Args:
-        pipeline: The fitted estimator.
-        name: The model's name; skl2onnx would make a random one.
+        model: The model's name.
+        fitted: The estimator.
+        features: What each column of the rows is.
+        rows: Shape (rows, features): the test rows.
+        positive: The index of the positive class, if the schema names one.
     """
-    width = pipeline.n_features_in_
-    graph = to_onnx(
-        pipeline,
-        initial_types=[(INPUT, FloatTensorType([None, width]))],
-        options={LogisticRegression: {"zipmap": False}},
-        target_opset=_OPSET,
-        name=name,
+    form = graph.build(fitted.plain, model)
+    if len(form) > MAX_BYTES:
+        return Finding(
+            check="ServedForm",
+            expected=f"at most {MAX_BYTES} bytes; ask for fewer leaves or fewer categories",
+            found=f"{len(form)}",
+        )
+    golden = golden_rows(features)
+    asked = np.vstack([rows, golden])
+    here, there = fitted.probabilities(asked), answers(form, asked).astype(np.float64)
+    difference = float(np.nan_to_num(np.abs(there - here), nan=np.inf).max())
+    others = int((decide(there, positive) != decide(here, positive)).sum())
+    if difference <= TOLERANCE and not others:
+        return ServedForm(form, golden, difference)
+    return Finding(
+        check="ServedForm",
+        expected=f"the estimator's decisions, and its probabilities within {TOLERANCE:g}",
+        found=f"a difference of {difference:.2g}, and {others} other decisions in {len(asked)} "
+        "rows; report it with the trainer's image, or choose another algorithm",
     )
-    # skl2onnx lists the operator sets in the order of a set of texts, which varies by process.
-    graph.opset_import.sort(key=lambda each: each.domain)
-    return bytes(graph.SerializeToString(deterministic=True))
 
 
-def answers(graph: bytes, rows: Matrix) -> npt.NDArray[np.float32]:
+def answers(form: bytes, rows: Matrix) -> npt.NDArray[np.float32]:
     """Return the graph's probabilities, shape (rows, classes)."""
     options = SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    session = InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    found: npt.NDArray[np.float32] = session.run([PROBABILITIES], {INPUT: rows})[0]
+    session = InferenceSession(form, options, providers=["CPUExecutionProvider"])
+    found: npt.NDArray[np.float32] = session.run([graph.PROBABILITIES], {graph.INPUT: rows})[0]
     return found
-
-
-def max_difference(graph: bytes, pipeline: Pipeline, rows: Matrix) -> float:
-    """Return the largest difference of any probability; infinite if one is not a number."""
-    difference = np.abs(answers(graph, rows) - probabilities(pipeline, rows))
-    return float(np.nan_to_num(difference, nan=np.inf).max())
 
 
 def golden_rows(features: Sequence[ServedFeature]) -> Matrix:
     """Return rows made from the schema alone: each feature's edge cases, one at a time.
 
-    The first row has every feature in the middle; the others change one feature of it. With many
-    features each gets its first cases before any gets its second.
+    The first row has every feature in the middle, the second is null throughout, and the others
+    change one feature of the first. With many features each gets its first cases before any gets
+    its second.
     """
     middle = np.array([_middle(feature) for feature in features], dtype=np.float32)
-    rows = [middle, *islice(_variations(features, middle), MAX_GOLDEN_ROWS - 1)]
+    null = np.full_like(middle, np.nan)
+    rows = [middle, null, *islice(_variations(features, middle), MAX_GOLDEN_ROWS - 2)]
     return np.stack(rows)
 
 
@@ -106,13 +130,13 @@ def _edge_cases(feature: ServedFeature) -> list[float]:
         known = len(feature.categories or ())
         return [np.nan, float(known), -1.0, *map(float, range(known))]
     low, high = _bounds(feature)
-    return [low, high, np.nan, low - (high - low), high + (high - low), 0.0]
+    return [low, high, np.nan, low - (high - low), high + (high - low), 0.0, _HUGE, -_HUGE]
 
 
-def build_golden(rows: Matrix, pipeline: Pipeline) -> Golden:
+def build_golden(rows: Matrix, fitted: Fitted) -> Golden:
     """Return the golden rows with the estimator's answers."""
     return Golden(
         rows=[[None if np.isnan(x) else float(x) for x in row] for row in rows],
-        probabilities=probabilities(pipeline, rows).tolist(),
+        probabilities=fitted.probabilities(rows).tolist(),
         tolerance=TOLERANCE,
     )

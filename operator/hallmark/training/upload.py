@@ -62,10 +62,14 @@ def _put_once(url: str, data: bytes) -> tuple[str, bool] | None:
 class ProgressReporter:
     """Uploads the newest progress from a thread of its own, at most every two seconds.
 
-    A failed upload is not repeated: the next one says more, and the outcome does not depend on it.
+    While a step is long it is uploaded again with the seconds since it began, so that whoever
+    waits sees that the Job lives. A failed upload is not repeated: the next one says more, and
+    the outcome does not depend on it.
     """
 
     _PERIOD = 2.0
+    _LONG = 10.0
+    """Seconds after which a step is long."""
 
     def __init__(self, urls: Mapping[str, str]) -> None:
         self._urls = urls
@@ -91,10 +95,15 @@ class ProgressReporter:
         self._changed.set()
 
     def _run(self) -> None:
+        shown, since = None, time.monotonic()
         while not self._done.is_set():
-            self._changed.wait()
+            self._changed.wait(self._LONG)
             self._changed.clear()
             newest, self._newest = self._newest, None
+            if newest is not None:
+                shown, since = newest, time.monotonic()
+            elif shown is not None:
+                newest = _still(shown, time.monotonic() - since)
             if newest is not None:
                 self._upload(newest)
             self._done.wait(self._PERIOD)
@@ -105,3 +114,9 @@ class ProgressReporter:
             put(self._urls, PROGRESS, document, attempts=1)
         except ArtifactError:
             return
+
+
+def _still(progress: Progress, seconds: float) -> Progress:
+    """Return the same progress, saying for how long it has been so."""
+    message = f"{progress.message} Still at it after {seconds:.0f} s."
+    return progress.model_copy(update={"message": message[:256]})

@@ -36,5 +36,5 @@ def table(declared: Schema, **columns: list[Any]) -> Table:
     return found.table
 
 
-def pii(default: str = "Refuse", *rules: dict[str, Any]) -> PII:
-    return PII.model_validate({"defaultAction": default, "rules": list(rules)})
+def pii(default: str = "Refuse", *rules: dict[str, Any], **others: object) -> PII:
+    return PII.model_validate({"defaultAction": default, "rules": list(rules), **others})

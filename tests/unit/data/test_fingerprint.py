@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -126,6 +127,28 @@ def test_a_real_table_has_one_fingerprint_in_the_three_formats() -> None:
         == fingerprint(load(parquet.getvalue(), DataFormat.PARQUET, declared))
         == fingerprint(load(frame.write_ndjson().encode(), DataFormat.JSON_LINES, declared))
     )
+
+
+def test_a_compressed_file_has_the_fingerprint_of_its_rows() -> None:
+    assert of(gzip.compress(CSV.encode())) == of(CSV)
+
+
+def test_an_identifier_counts_after_everything_else() -> None:
+    declared = DECLARED.model_copy(update={"identifiers": ["id"]})
+    lines = [f"{line},{end}" for line, end in zip(CSV.split(), ("id", "1", "2", "3"), strict=True)]
+    table = load("\n".join(lines).encode(), DataFormat.CSV, declared)
+    digests = [column_digest(column).hex() for column in table.columns]
+    assert digests[-1] == specified_column(5, "id", ["1", "2", "3"])
+    assert fingerprint(table) == f"sha256:{specified(3, digests)}"
+
+
+def test_long_columns_of_text_are_digested_as_one() -> None:
+    cells = [None if i % 7 == 0 else "ä" * (i % 5) or "b" for i in range(40_000)]
+    declared = schema({"name": "x", "type": "Number"}, sensitive=[{"name": "g"}])
+    frame = pl.DataFrame({"x": [1.0] * 40_000, "label": ["yes"] * 40_000, "g": cells})
+    table = convert(frame, declared_columns(declared)).table
+    assert table is not None
+    assert column_digest(table.column("g")).hex() == specified_column(5, "g", cells)
 
 
 CHANGES = {

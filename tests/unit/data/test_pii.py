@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import polars as pl
@@ -9,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hallmark.api.training_run import PIIAction, PIIDetector
-from hallmark.data.pii import MASK, Guarded, check_rule, guard
+from hallmark.data.detectors import DETECTORS, TextColumn
+from hallmark.data.pii import Guarded, check_rule, guard
+from hallmark.data.pseudonyms import Pseudonyms
 from tests.unit.data.factories import category, pii, schema
 
 ADDRESS, CARD = "ann.lee@example.org", "4111 1111 1111 1111"
@@ -69,7 +72,8 @@ def test_drop_and_mask_keep_the_values_from_what_comes_after() -> None:
     guarded = guard(frame(mail=[ADDRESS] * 3, card=["x", CARD, "y"]), schema(), rule)
     assert guarded.refusals == ()
     assert guarded.frame.columns == ["x", "label", "card"]
-    assert guarded.frame["card"].to_list() == [MASK] * 3
+    assert not {"x", CARD, "y"} & set(guarded.frame["card"])
+    assert (guarded.private, guarded.masked) == ({"mail", "card"}, {"card"})
     assert [
         (each.column, each.detector, each.action, each.count) for each in guarded.decisions
     ] == [
@@ -109,7 +113,9 @@ def test_without_a_header_line_a_persons_data_are_not_taken_for_a_columns_name()
     guarded = guard(rows, schema(), pii())
     assert sentences(guarded) == [
         "PII, first in row 1: expected no personal data, found what Email looks for in column "
-        "number 2."
+        "number 2.",
+        "PII: expected no personal data, found what Email looks for in the name of column number "
+        "2.",
     ]
 
 
@@ -127,6 +133,99 @@ def test_an_action_that_the_policy_does_not_allow_is_refused() -> None:
         "for Email."
     ]
     assert check_rule(pii(), allowed) == []
+
+
+def test_pseudonyms_are_equal_for_equal_values_of_a_run_and_of_no_other() -> None:
+    rows = frame(a=[ADDRESS, "bob@example.org", ADDRESS], b=["x@example.org", None, ADDRESS])
+    first, second = (guard(rows, schema(), pii("Mask")).frame for _ in range(2))
+    one, other, same = first["a"]
+    assert one == same == first["b"][2]
+    assert one != other
+    assert first["b"][1] is None
+    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in first["a"])
+    assert set(first["a"]).isdisjoint(second["a"])
+
+
+def test_a_pseudonym_is_the_first_half_of_the_hmac() -> None:
+    # RFC 4231, test case 2.
+    expected = "5bdcc146bf60754e6a042426089575c7"
+    assert Pseudonyms(b"Jefe").of("what do ya want for nothing?") == expected
+
+
+def test_whole_numbers_are_masked_too() -> None:
+    rows = frame(card=[4111111111111111, 5500000000000004, 4111111111111111])
+    masked = guard(rows, schema(), pii("Mask")).frame["card"]
+    assert masked.dtype == pl.String
+    assert masked[0] == masked[2] != masked[1]
+
+
+def test_an_identifier_can_be_masked_but_not_dropped() -> None:
+    declared = schema(identifiers=["mail"])
+    rows = frame(mail=[ADDRESS] * 3)
+    assert guard(rows, declared, pii("Mask")).masked == {"mail"}
+    assert "which a declared column cannot" in sentences(guard(rows, declared, pii("Drop")))[0]
+
+
+ALLOWED = pii(
+    "Refuse",
+    allow=[{"detector": "IPAddress", "column": "hop", "reason": "Addresses of our own routers."}],
+)
+
+
+def test_what_is_allowed_stays_and_the_report_says_why() -> None:
+    rows = frame(hop=["203.0.113.7", "198.51.100.9", "192.0.2.77"])
+    guarded = guard(rows, schema(), ALLOWED)
+    assert guarded.refusals == ()
+    assert guarded.frame.equals(rows)
+    assert guarded.private == {"hop"}
+    [decision] = guarded.decisions
+    assert (decision.action, decision.reason) == (None, "Addresses of our own routers.")
+
+
+def test_an_allowance_is_for_one_detector_and_one_column() -> None:
+    rows = frame(hop=[ADDRESS] * 3, other=["203.0.113.7", "198.51.100.9", "192.0.2.77"])
+    refused = guard(rows, schema(), ALLOWED).refusals
+    assert [finding.column for finding in refused] == ["hop", "other"]
+
+
+def test_an_allowance_that_the_policy_does_not_permit_is_refused() -> None:
+    refused = check_rule(ALLOWED, list(PIIAction), [PIIDetector.EMAIL])
+    assert [finding.sentence() for finding in refused] == [
+        "PIIRule in column 'hop': expected an allowance for a kind of data that the policy lets a "
+        "run allow: Email, found one for IPAddress."
+    ]
+    assert check_rule(ALLOWED, list(PIIAction), [PIIDetector.IP_ADDRESS]) == []
+
+
+def test_a_datum_in_a_columns_name_is_refused_dropped_or_renamed() -> None:
+    rows = frame(**{ADDRESS: [1, 2, 3]})
+    refused = guard(rows, schema(), pii())
+    assert sentences(refused) == [
+        "PII: expected no personal data, found what Email looks for in the name of column number 3."
+    ]
+    assert guard(rows, schema(), pii("Drop")).frame.columns == ["x", "label"]
+    renamed = guard(rows, schema(), pii("Mask")).frame
+    assert re.fullmatch("[0-9a-f]{32}", renamed.columns[2])
+    assert renamed[renamed.columns[2]].to_list() == [1, 2, 3]
+
+
+class NamesOfShips:
+    """A second implementation of the interface, such as a wrapper of another library."""
+
+    kind = PIIDetector.PERSON_NAME
+
+    def find(self, column: TextColumn) -> pl.Series:
+        """Return the texts that begin as such names do."""
+        return column.texts.filter(column.texts.str.starts_with("HMS "))
+
+
+def test_another_detector_can_be_plugged_in() -> None:
+    rows = frame(note=["a", "HMS Beagle", f"HMS Erebus, {ADDRESS}"])
+    guarded = guard(rows, schema(), pii("Drop"), (*DETECTORS, NamesOfShips()))
+    assert [(each.detector, each.count) for each in guarded.decisions] == [
+        ("Email", 1),
+        ("PersonName", 2),
+    ]
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -2,12 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import polars as pl
 import pytest
 
 from hallmark.data import schema as checks
-from hallmark.data.anomalies import outliers
-from hallmark.data.quality import WEIGHTS, quality_parts, quality_score
 from tests.unit.data.factories import category, schema, table
 
 LABELS = ["yes", "no"] * 30
@@ -45,12 +42,20 @@ def test_declared_twice_or_in_two_roles() -> None:
     assert checks.check_declaration(schema()) == []
 
 
+def test_an_identifier_has_no_other_role() -> None:
+    declared = schema(identifiers=["x"])
+    (found,) = checks.check_declaration(declared)
+    assert "expected an identifier that is no feature, target or sensitive" in found.sentence()
+    assert checks.check_declaration(schema(identifiers=["id"])) == []
+
+
 BOUNDED = {"name": "x", "type": "Number", "minimum": "0", "maximum": "50"}
 REFUSED = {
     "a number above the maximum": (
         schema(BOUNDED),
         {"x": X},
-        "Range in column 'x' (9 times, first in row 52): expected at most 50, found 51.0.",
+        "Range in column 'x' (9 times, in rows 52, 53, 54, 55, 56, 57, 58, 59, 60): expected at "
+        "most 50, found 51.0.",
     ),
     "a number below the minimum": (
         schema(BOUNDED),
@@ -60,7 +65,7 @@ REFUSED = {
     "a number that is infinite as float32": (
         schema(),
         {"x": [1e39, -1e39] + [1.0] * 58},
-        "Range in column 'x' (2 times, first in row 1): expected a number up to 3.40282e+38",
+        "Range in column 'x' (2 times, in rows 1, 2): expected a number up to 3.40282e+38",
     ),
     "a number of a sensitive column is not named": (
         schema(BOUNDED, sensitive=[{"name": "x"}]),
@@ -77,8 +82,21 @@ REFUSED = {
         {"x": X, "g": ["a"] * 59 + ["c"]},
         "Category in column 'g', first in row 60",
     ),
-    "one class only": (schema(), {"x": X, "label": ["yes"] * 60}, "expected two classes, found 1"),
-    "three classes": (schema(), {"x": X, "label": ["yes", "no", "?"] * 20}, "found 3 of them"),
+    "an identifier that stands again": (
+        schema(identifiers=["id"]),
+        {"x": X, "id": [str(i) for i in range(58)] + ["7", "8"]},
+        "Identifier in column 'id' (2 times, in rows 59, 60): expected each identifier once",
+    ),
+    "a feature that is the target": (
+        schema({"name": "x", "type": "Integer"}),
+        {"x": [7, 3] * 30},
+        "Leakage in column 'x': expected a feature that is known before the answer is",
+    ),
+    "one class only": (
+        schema(),
+        {"x": X, "label": ["yes"] * 60},
+        "expected from 2 to 64 classes, found 1",
+    ),
     "too few rows of a class": (
         schema(),
         {"x": X, "label": ["yes"] * 55 + ["no"] * 5},
@@ -114,68 +132,42 @@ def test_remarks_do_not_refuse() -> None:
         "Constant in column 'c': expected values that differ, found the same in every row.",
         "Duplicate, first in row 59: expected rows that differ in the declared columns, found a "
         "row equal to an earlier one.",
+        "Contradiction (3 times, in rows 1, 59, 60): expected one class for rows of equal "
+        "features, found a row of equal features and another class.",
         "Columns (2 times): expected declared columns only, found 2 more, which are not used.",
     ]
 
 
-def test_outliers_are_counted_beyond_tukeys_outer_fences() -> None:
+def test_three_classes_that_are_peers_pass() -> None:
+    declared = schema(target="label", positive="a")
+    declared = declared.model_copy(
+        update={"target": declared.target.model_copy(update={"positive": None})}
+    )
+    rows = table(declared, x=X, label=["a", "b", "c"] * 20)
+    found = checks.validate(rows, declared)
+    assert found.refusals == ()
+    assert found.class_rows == (20, 20, 20)
+
+
+def test_a_small_group_is_a_remark_that_does_not_name_it() -> None:
     declared = schema(sensitive=[{"name": "g"}])
-    values = [float(i % 10) for i in range(58)] + [500.0, -500.0]
-    rows = table(declared, x=values, label=LABELS, g=["a"] * 60)
-    (finding,) = outliers(rows)
-    assert (finding.column, finding.count, finding.row) == ("x", 2, 59)
-    assert "from -13 to 22" in finding.sentence()
+    rows = table(declared, x=X, label=LABELS, g=["north"] * 55 + ["south"] * 5)
+    found = checks.validate(rows, declared)
+    assert found.smallest_group == 5
+    assert [finding.sentence() for finding in found.remarks] == [
+        "GroupRows in column 'g': expected at least 30 rows of each group, found 5 of one."
+    ]
 
 
-def test_a_sensitive_columns_fences_are_not_named() -> None:
-    declared = schema(sensitive=[{"name": "x"}])
-    rows = table(declared, x=[float(i % 10) for i in range(59)] + [500.0], label=LABELS)
-    (finding,) = outliers(rows)
-    assert "22" not in finding.sentence()
+def test_a_declared_group_that_does_not_occur_has_no_rows() -> None:
+    declared = schema(sensitive=[{"name": "g", "categories": ["a", "b"]}])
+    rows = table(declared, x=X, label=LABELS, g=["a"] * 60)
+    assert checks.validate(rows, declared).smallest_group == 0
+    assert checks.validate(table(schema(), x=X, label=LABELS), schema()).smallest_group is None
 
 
-def test_a_column_that_is_mostly_one_value_has_no_outliers() -> None:
-    rows = table(schema(), x=[0.0] * 59 + [1.0], label=LABELS)
-    assert list(outliers(rows)) == []
-
-
-NULLABLE = schema({"name": "x", "type": "Number", "nullable": True})
-
-
-def parts(invalid: int = 0, **columns: list[Any]) -> dict[str, float]:
-    rows = table(NULLABLE, **columns)
-    return {part.dimension: part.score for part in quality_parts(rows, NULLABLE, invalid)}
-
-
-def test_clean_and_balanced_rows_score_100() -> None:
-    assert set(parts(x=X, label=LABELS).values()) == {100.0}
-    assert sum(WEIGHTS.values()) == pytest.approx(1)
-
-
-def test_each_dimension_measures_its_own() -> None:
-    found = parts(invalid=6, x=[None, 1.0, 1.0, 1.0, 5.0, 6.0, 7.0, 8.0], label=["yes", "no"] * 4)
-    # Of 16 cells one is null and six invalid. Rows 2 and 4 are equal; rows 2, 3 and 4 have
-    # equal features and both classes.
-    assert found == {
-        "completeness": pytest.approx(100 * 15 / 16),
-        "validity": pytest.approx(100 * 10 / 16),
-        "uniqueness": pytest.approx(100 * 7 / 8),
-        "consistency": pytest.approx(100 * 5 / 8),
-        "balance": pytest.approx(100),
-    }
-
-
-def test_balance_is_the_entropy_of_the_classes() -> None:
-    found = parts(x=X[:8], label=["yes"] + ["no"] * 7)
-    assert found["balance"] == pytest.approx(54.356, abs=0.001)  # h(1/8) in bits
-
-
-def test_the_order_of_rows_does_not_matter() -> None:
-    x: list[Any] = [None, *(float(i % 7) for i in range(59))]
-    frame = pl.DataFrame({"x": x, "label": LABELS})
-    scores = set()
-    for seed in range(4):
-        shuffled = frame.sample(fraction=1, shuffle=True, seed=seed).to_dict(as_series=False)
-        found = quality_parts(table(NULLABLE, **shuffled), NULLABLE, 3)
-        scores.add(quality_score(found))
-    assert len(scores) == 1
+def test_what_breaks_the_schema_names_at_most_twenty_rows() -> None:
+    declared = schema(BOUNDED)
+    rows = table(declared, x=[51.0] * 40 + X[:20], label=LABELS)
+    (found,) = checks.validate(rows, declared).refusals
+    assert (found.count, found.rows) == (40, list(range(1, 21)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import http.server
+import json
 import os
 import ssl
 import threading
@@ -11,31 +12,40 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from hallmark.api.artifacts import Finding
 from hallmark.api.training_run import Dataset
-from hallmark.data.sources import Mounts, Network, SourceRules, fetch, open_bucket, read_below
+from hallmark.data.buckets import object_url
+from hallmark.data.downloads import Network
+from hallmark.data.files import open_below
+from hallmark.data.sources import Mounts, SourceRules, fetch, source_name
 
 CSV = b"a,b\n1,2\n"
 HOST = "data.example.org"
 
 
-def sentence(found: bytes | Finding) -> str:
+def content(found: BinaryIO | Finding) -> bytes:
+    assert not isinstance(found, Finding), found.sentence()
+    with found:
+        return found.read()
+
+
+def sentence(found: BinaryIO | Finding) -> str:
     assert isinstance(found, Finding), found
     return found.sentence()
 
 
 def test_inline_records() -> None:
     dataset = Dataset.model_validate({"records": CSV.decode()})
-    assert fetch(dataset, SourceRules(), Mounts()) == CSV
+    assert content(fetch(dataset, SourceRules(), Mounts())) == CSV
 
 
 def test_a_config_maps_key_is_read_through_the_kubelets_links(tmp_path: Path) -> None:
@@ -44,7 +54,7 @@ def test_a_config_maps_key_is_read_through_the_kubelets_links(tmp_path: Path) ->
     (tmp_path / "..data").symlink_to("..2026")
     (tmp_path / "a.csv").symlink_to("..data/a.csv")
     dataset = Dataset.model_validate({"configMap": {"name": "d", "key": "a.csv"}})
-    assert fetch(dataset, SourceRules(), Mounts(config_map=tmp_path)) == CSV
+    assert content(fetch(dataset, SourceRules(), Mounts(config_map=tmp_path))) == CSV
     missing = Dataset.model_validate({"configMap": {"name": "d", "key": "b.csv"}})
     assert "No such file" in sentence(fetch(missing, SourceRules(), Mounts(config_map=tmp_path)))
 
@@ -63,7 +73,7 @@ def volume(tmp_path: Path) -> Path:
 
 
 def test_a_file_on_a_volume(volume: Path) -> None:
-    assert read_below(volume, "deep/er/a.csv", 100) == CSV
+    assert content(open_below(volume, "deep/er/a.csv", 100)) == CSV
 
 
 REFUSED_PATHS = {
@@ -84,21 +94,26 @@ REFUSED_PATHS = {
 
 @pytest.mark.parametrize("path", REFUSED_PATHS.values(), ids=REFUSED_PATHS)
 def test_a_path_on_a_volume_is_refused(volume: Path, path: str) -> None:
-    assert sentence(read_below(volume, path, 100)).startswith("Source: expected ")
+    assert sentence(open_below(volume, path, 100)).startswith("Source: expected ")
 
 
 def test_a_file_beyond_the_limit_is_refused(volume: Path) -> None:
-    assert "at most 3 bytes" in sentence(read_below(volume, "deep/er/a.csv", 3))
+    assert "at most 3 bytes" in sentence(open_below(volume, "deep/er/a.csv", 3))
 
 
 class Site(http.server.BaseHTTPRequestHandler):
     """What the host answers, by path."""
 
     protocol_version = "HTTP/1.1"
+    busy = 0
 
     def do_GET(self) -> None:
         """Answer by path."""
         path = self.path.split("?")[0].removeprefix("/open/")
+        if path == "busy.csv":
+            Site.busy -= 1
+            self.answer(*((503, b"") if Site.busy >= 0 else (200, CSV)))
+            return
         if path.startswith("to-"):
             self.answer(302, b"", Location={
                 "to-here": "/open/a.csv",
@@ -200,12 +215,12 @@ def download(
     addresses: tuple[str, ...] = ("127.0.0.1",),
     tls: ssl.SSLContext | None = None,
     **rules: Any,  # noqa: ANN401
-) -> bytes | Finding:
+) -> BinaryIO | Finding:
     port, trusted = site
     dataset = Dataset.model_validate({"uri": f"https://{host}:{port}/{path}"})
     allowed = [f"https://{host}:{port}/open/"]
     settings = replace(SourceRules(allowed=allowed, allow_private=True), **rules)
-    network = Network(resolve=lambda *_: addresses, tls=tls or trusted)
+    network = Network(resolve=lambda *_: addresses, tls=tls or trusted, pause=lambda _: None)
     return fetch(dataset, settings, Mounts(), network)
 
 
@@ -213,8 +228,8 @@ def test_a_url_is_read_from_the_address_that_was_checked(
     site: tuple[int, ssl.SSLContext],
 ) -> None:
     # The system's resolver does not know this host: only the checked address is used.
-    assert download(site, "open/a.csv?token=secret") == CSV
-    assert download(site, "open/to-here") == CSV
+    assert content(download(site, "open/a.csv?token=secret")) == CSV
+    assert content(download(site, "open/to-here")) == CSV
 
 
 REFUSED_DOWNLOADS: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -235,7 +250,7 @@ REFUSED_DOWNLOADS: dict[str, tuple[str, dict[str, Any], str]] = {
     "a compressed answer": ("open/gzip.csv", {}, "without content encoding"),
     "too many bytes": ("open/a.csv", {"max_bytes": 3}, "at most 3 bytes"),
     "an answer that drips": ("open/slow.csv", {"deadline": 0.2}, "within the time limit"),
-    "an answer that ends early": ("open/cut.csv", {}, "Source: expected "),
+    "an answer that ends early": ("open/cut.csv", {}, "found 999 bytes less"),
     "a certificate of an unknown issuer": (
         "open/a.csv",
         {"tls": ssl.create_default_context()},
@@ -267,9 +282,10 @@ class Bucket(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer by path."""
-        self.asked.append(self.headers.get("Authorization", "unsigned"))
-        status, body = (200, CSV) if self.path == "/datasets/in/a.csv" else (404, b"<Error/>")
-        if self.path == "/datasets/in/forbidden.csv":
+        path, _, query = self.path.partition("?")
+        self.asked.append(query or self.headers.get("Authorization", "unsigned"))
+        status, body = (200, CSV) if path == "/datasets/in/a.csv" else (404, b"<Error/>")
+        if path == "/datasets/in/forbidden.csv":
             status = 403
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
@@ -295,7 +311,7 @@ def bucket() -> Iterator[tuple[str, list[str]]]:
     thread.join()
 
 
-def get(endpoint: str, key: str, credentials: Path, **rules: Any) -> bytes | Finding:  # noqa: ANN401
+def get(endpoint: str, key: str, credentials: Path, **rules: Any) -> BinaryIO | Finding:  # noqa: ANN401
     dataset = Dataset.model_validate({"uri": f"s3://datasets/{key}"})
     settings = SourceRules(allowed=["s3://datasets/in/"], allow_private=True, endpoint=endpoint)
     return fetch(dataset, replace(settings, **rules), Mounts(credentials=credentials))
@@ -307,15 +323,15 @@ def test_an_object_is_asked_for_with_the_mounted_credentials(
     endpoint, asked = bucket
     (tmp_path / "access-key-id").write_text("AKIDEXAMPLE\n")
     (tmp_path / "secret-access-key").write_text("secret\n")
-    assert get(endpoint, "in/a.csv", tmp_path) == CSV
-    assert "Credential=AKIDEXAMPLE/" in asked[0]
+    assert content(get(endpoint, "in/a.csv", tmp_path)) == CSV
+    assert "X-Amz-Credential=AKIDEXAMPLE%2F" in asked[0]
 
 
 def test_without_credentials_the_request_is_not_signed(
     bucket: tuple[str, list[str]], tmp_path: Path
 ) -> None:
     endpoint, asked = bucket
-    assert get(endpoint, "in/a.csv", tmp_path) == CSV
+    assert content(get(endpoint, "in/a.csv", tmp_path)) == CSV
     assert asked == ["unsigned"]
 
 
@@ -336,10 +352,152 @@ def test_an_object_is_refused(
     assert expected in sentence(get(bucket[0], key, tmp_path, **settings))
 
 
-@pytest.mark.parametrize("url", ["gs://datasets/in/a.csv", "az://datasets/in/a.csv"])
-def test_other_clouds_buckets_open_with_and_without_credentials(url: str, tmp_path: Path) -> None:
-    # az needs its account's name in any case: it is a part of the address.
-    (tmp_path / "access-key-id").write_text("account")
-    assert open_bucket(urlsplit(url), SourceRules(), tmp_path)
-    (tmp_path / "secret-access-key").write_text("c2VjcmV0")
-    assert open_bucket(urlsplit(url), SourceRules(), tmp_path)
+RSA_KEY = rsa.generate_private_key(65537, 2048).private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+)
+SERVICE_ACCOUNT = json.dumps(
+    {
+        "type": "service_account",
+        "private_key": RSA_KEY.decode(),
+        "private_key_id": "1",
+        "client_email": "reader@example.org",
+        "client_id": "1",
+        "token_uri": "https://oauth2.googleapis.com/token",
+    }
+)
+CLOUDS = {
+    "S3": (
+        "s3",
+        {"access-key-id": "AKIDEXAMPLE", "secret-access-key": "c2VjcmV0"},
+        "https://s3.us-east-1.amazonaws.com/datasets/in/a%20b.csv?X-Amz-",
+    ),
+    "S3 without credentials": (
+        "s3",
+        {},
+        "https://s3.us-east-1.amazonaws.com/datasets/in/a%20b.csv",
+    ),
+    "Google": (
+        "gs",
+        {"service-account.json": SERVICE_ACCOUNT},
+        "https://storage.googleapis.com/datasets/in/a%20b.csv?X-Goog-",
+    ),
+    "Google without credentials": (
+        "gs",
+        {},
+        "https://storage.googleapis.com/datasets/in/a%20b.csv",
+    ),
+    "Azure": (
+        "az",
+        {"access-key-id": "account", "secret-access-key": "c2VjcmV0"},
+        "https://account.blob.core.windows.net/datasets/in/a%20b.csv?",
+    ),
+    "Azure with an account's name alone": (
+        "az",
+        {"access-key-id": "account"},
+        "https://account.blob.core.windows.net/datasets/in/a%20b.csv",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CLOUDS.values(), ids=CLOUDS)
+def test_an_objects_url_is_signed_where_there_are_credentials(
+    case: tuple[str, dict[str, str], str], tmp_path: Path
+) -> None:
+    scheme, files, expected = case
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    url = object_url(urlsplit(f"{scheme}://datasets/in/a b.csv"), None, tmp_path, 600)
+    assert url.startswith(expected)
+    assert ("?" in url) == expected.endswith(("?", "-"))
+    assert "c2VjcmV0" not in url
+
+
+def test_credentials_of_another_form_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "service-account.json").write_text("no JSON, but secret")
+    dataset = Dataset.model_validate({"uri": "gs://datasets/a.csv"})
+    rules = SourceRules(allowed=["gs://datasets/"])
+    found = sentence(fetch(dataset, rules, Mounts(credentials=tmp_path)))
+    assert "found some that cannot be read" in found
+    assert "secret" not in found
+
+
+def test_a_name_that_means_another_address_the_second_time_does_not_get_the_connection(
+    site: tuple[int, ssl.SSLContext],
+) -> None:
+    # The first answer is checked and used; the second one would be the metadata service.
+    answers = iter([["127.0.0.1"], ["169.254.169.254"]])
+    port, tls = site
+    dataset = Dataset.model_validate({"uri": f"https://{HOST}:{port}/open/a.csv"})
+    rules = SourceRules(allowed=[f"https://{HOST}:{port}/open/"], allow_private=True)
+    network = Network(resolve=lambda *_: next(answers), tls=tls)
+    assert content(fetch(dataset, rules, Mounts(), network)) == CSV
+    assert next(answers) == ["169.254.169.254"]
+
+
+def test_each_redirect_is_checked_anew(site: tuple[int, ssl.SSLContext]) -> None:
+    asked: list[str] = []
+
+    def resolver(host: str, _: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"]
+
+    port, tls = site
+    dataset = Dataset.model_validate({"uri": f"https://{HOST}:{port}/open/to-here"})
+    rules = SourceRules(allowed=[f"https://{HOST}:{port}/open/"], allow_private=True)
+    assert content(fetch(dataset, rules, Mounts(), Network(resolve=resolver, tls=tls))) == CSV
+    assert asked == [HOST, HOST]
+
+
+def test_an_endpoint_that_moves_to_a_private_address_is_refused(tmp_path: Path) -> None:
+    dataset = Dataset.model_validate({"uri": "s3://datasets/in/a.csv"})
+    rules = SourceRules(allowed=["s3://datasets/"])
+    network = Network(resolve=lambda *_: ["10.0.0.1"])
+    assert "a private, loopback" in sentence(
+        fetch(dataset, rules, Mounts(credentials=tmp_path), network)
+    )
+
+
+def test_a_host_that_is_busy_is_asked_again(site: tuple[int, ssl.SSLContext]) -> None:
+    Site.busy = 2
+    assert content(download(site, "open/busy.csv")) == CSV
+    Site.busy = 3
+    assert "status 503" in sentence(download(site, "open/busy.csv"))
+
+
+def test_a_config_maps_key_that_leads_out_of_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "map").mkdir()
+    (tmp_path / "secret.csv").write_text("secret")
+    (tmp_path / "map" / "a.csv").symlink_to(tmp_path / "secret.csv")
+    for key in ("a.csv", ".."):
+        dataset = Dataset.model_validate({"configMap": {"name": "d", "key": key}})
+        found = sentence(fetch(dataset, SourceRules(), Mounts(config_map=tmp_path / "map")))
+        assert "found a link out of it" in found
+
+
+NAMES = {
+    "a URL without its query": (
+        {"uri": "https://a.example/in/a.csv?token=secret#x"},
+        "https://a.example/in/a.csv",
+    ),
+    "a URL without its user": (
+        {"uri": "https://u:secret@a.example/a.csv"},
+        "https://a.example/a.csv",
+    ),
+    "a key": ({"configMap": {"name": "d", "key": "a.csv"}}, "'a.csv'"),
+    "a path": ({"volumeClaim": {"claimName": "c", "path": "in/a.csv"}}, "'in/a.csv'"),
+    "records": ({"records": "a,b"}, "the records"),
+}
+
+
+@pytest.mark.parametrize("case", NAMES.values(), ids=NAMES)
+def test_what_a_file_is_called(case: tuple[dict[str, Any], str]) -> None:
+    given, expected = case
+    assert source_name(Dataset.model_validate(given)) == expected
+
+
+def test_a_long_url_is_called_by_its_end() -> None:
+    uri = f"https://a.example/{'x' * 900}/a.csv"
+    name = source_name(Dataset.model_validate({"uri": uri}))
+    assert len(name) == 256
+    assert name.startswith("...")
+    assert name.endswith("/a.csv")

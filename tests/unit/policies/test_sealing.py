@@ -102,4 +102,6 @@ def test_the_policys_floors_are_judged_from_the_sealed_report() -> None:
     found = examine(claim(policy=policy(gates=[floor]).spec))
     assert isinstance(found, Refusal)
     assert found.reason == "GateFailed"
-    assert found.message == "The policy demands rocAuc at least 0.8, found no number."
+    assert found.message == (
+        "The policy's gate rocAuc failed: expected at least 0.8, it could not be measured."
+    )

@@ -78,6 +78,12 @@ def dataset(**source: Any) -> dict[str, Any]:  # noqa: ANN401
             id="the target is no feature",
         ),
         pytest.param(
+            {"gates": [{"metric": "rocauc", "comparison": "AtLeast", "threshold": "0.5"}]},
+            "InvalidSpec",
+            "did you mean 'rocAuc'?",
+            id="a gate names what is measured",
+        ),
+        pytest.param(
             {"activeDeadline": "145h"}, "InvalidSpec", "144h", id="a deadline outlives no URL"
         ),
         pytest.param({"activeDeadline": "0s"}, "InvalidSpec", "0s", id="a deadline is not zero"),

@@ -11,13 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric import ec
-from skl2onnx import to_onnx
-from skl2onnx.common.data_types import FloatTensorType
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from hallmark.api.artifacts import (
     BASELINE,
@@ -35,12 +28,14 @@ from hallmark.api.artifacts import (
 from hallmark.api.common import canonical_json, sha256_digest
 from hallmark.api.model_deployment import Drift
 from hallmark.api.model_policy import TrustedKey
-from hallmark.api.training_run import FeatureType
+from hallmark.api.training_run import FeatureType, Trainer
 from hallmark.drift.counts import BinCounter, Rows
 from hallmark.supply_chain.keys import key_id, public_pem
 from hallmark.supply_chain.manifest import build_manifest
 from hallmark.supply_chain.signing import sign_bundle
 from hallmark.supply_chain.verify import signed_resources
+from hallmark.training.graph import INPUT, PROBABILITIES, build
+from hallmark.training.pipeline import Fitted, fit
 from hallmark_predictor.model import Model, open_model
 from hallmark_predictor.settings import Settings
 from hallmark_predictor.verification import Place, verify_seal
@@ -70,8 +65,8 @@ SCHEMA_DOCUMENT = ServedSchema(
     target="default",
     classes=["no", "yes"],
     positive="yes",
-    input_name="input",
-    probabilities_name="probabilities",
+    input_name=INPUT,
+    probabilities_name=PROBABILITIES,
 )
 
 
@@ -100,30 +95,18 @@ def instances(rows: Rows) -> list[dict[str, object]]:
 
 
 @functools.cache
-def estimator() -> Pipeline:
+def estimator() -> Fitted:
     rows = traffic(2000, seed=0)
     rows[::50, 0] = np.nan
-    target = (np.nan_to_num(rows[:, 0], nan=5e4) + 200 * rows[:, 1] > 60_000).astype(int)
-    columns = ColumnTransformer(
-        [
-            ("number", make_pipeline(SimpleImputer(), StandardScaler()), [0, 1]),
-            ("boolean", "passthrough", [2]),
-            ("category", OneHotEncoder(categories=[[0.0, 1.0, 2.0]]), [3]),
-        ]
-    )
-    return Pipeline([("columns", columns), ("model", LogisticRegression())]).fit(rows, target)
+    truth = (np.nan_to_num(rows[:, 0], nan=5e4) + 200 * rows[:, 1] > 60_000).astype(np.int64)
+    found = fit(rows, truth, SCHEMA_DOCUMENT.classes, SCHEMA_DOCUMENT.features, Trainer())
+    assert isinstance(found, Fitted)
+    return found
 
 
 @functools.cache
 def onnx() -> bytes:
-    model = to_onnx(
-        estimator(),
-        initial_types=[("input", FloatTensorType([None, 4]))],
-        options={"zipmap": False},
-        target_opset=17,
-    )
-    data: bytes = model.SerializeToString()
-    return data
+    return build(estimator().plain, "credit")
 
 
 @functools.cache

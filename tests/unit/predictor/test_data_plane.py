@@ -41,7 +41,7 @@ def refusal(found: Answer | BadRequest) -> list[dict[str, Any]]:
 
 
 def expected_probabilities() -> np.ndarray[Any, Any]:
-    found: np.ndarray[Any, Any] = factories.estimator().predict_proba(ROWS)
+    found: np.ndarray[Any, Any] = factories.estimator().probabilities(ROWS)
     return found
 
 

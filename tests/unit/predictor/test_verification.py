@@ -193,7 +193,7 @@ SCHEMA_DOCUMENT = factories.SCHEMA_DOCUMENT
 def test_the_sealed_model_answers_like_its_estimator() -> None:
     rows = factories.traffic(100)
     found = factories.model().probabilities(rows)
-    expected = factories.estimator().predict_proba(rows)
+    expected = factories.estimator().probabilities(rows)
     assert found == pytest.approx(expected, abs=1e-6)
 
 
@@ -210,7 +210,7 @@ def test_the_sealed_model_answers_like_its_estimator() -> None:
             id="another model's schema",
         ),
         pytest.param(
-            {SCHEMA: SCHEMA_DOCUMENT.model_copy(update={"classes": ["a", "b", "c"]}).to_bytes()},
+            {SCHEMA: SCHEMA_DOCUMENT.model_copy(update={"classes": ["no", "yes", "c"]}).to_bytes()},
             "answers with shape (1, 2)",
             id="more classes than the model has",
         ),

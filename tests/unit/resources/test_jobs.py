@@ -151,6 +151,23 @@ def test_credentials_of_a_source_are_mounted() -> None:
     assert "reader" in secrets
 
 
+SCRATCH = {
+    "records need room for outputs alone": ({"records": "a\n1\n", "format": "CSV"}, "1024Mi"),
+    "a download is stored": ({"uri": "https://a.example/x.csv", "format": "CSV"}, "5120Mi"),
+    "a Parquet file may be compressed once more": (
+        {"uri": "s3://datasets/x.parquet.zst", "format": "Parquet"},
+        "9216Mi",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SCRATCH.values(), ids=SCRATCH)
+def test_scratch_space_holds_what_the_policy_lets_in(case: tuple[Obj, str]) -> None:
+    dataset, size = case
+    volumes = pod(training(dataset=dataset))["volumes"]
+    assert {"name": "tmp", "emptyDir": {"sizeLimit": size}} in volumes
+
+
 def test_the_spec_limits_time_and_resources() -> None:
     limits = {"limits": {"cpu": "2", "memory": "4Gi"}}
     children = training(activeDeadline="90m", resources=limits, suspend=True)

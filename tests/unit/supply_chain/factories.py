@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hallmark.api.artifacts import AttributeFairness, GroupMetrics, Manifest, Report
+from hallmark.api.artifacts import Manifest
 from hallmark.api.common import sha256_digest
 from hallmark.api.model_policy import TrustedKey
+from hallmark.api.report import AttributeFairness, GroupMetrics, Report
 from hallmark.api.training_run import MetricValue
 from hallmark.supply_chain.keys import key_id, public_pem
 from hallmark.supply_chain.manifest import build_manifest

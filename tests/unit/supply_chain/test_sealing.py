@@ -22,6 +22,7 @@ from hallmark.api.artifacts import (
     MANIFEST,
     MODEL_ONNX,
     REPORT,
+    REPORT_PAGE,
     SCHEMA,
     SLOT_JOBLIB,
     SLOT_SBOM,
@@ -144,7 +145,7 @@ class CrashingStore(Store):
         return super().put_new(path, data)
 
 
-@pytest.mark.parametrize("writes", [0, 5, 9, 10])
+@pytest.mark.parametrize("writes", [0, 5, 9, 10, 11])
 def test_a_run_after_a_crash_at_any_write_completes(store: Store, writes: int) -> None:
     GOOD.put(store)
     with pytest.raises(Crash):
@@ -153,7 +154,7 @@ def test_a_run_after_a_crash_at_any_write_completes(store: Store, writes: int) -
     assert len(stored) == writes
     assert BUNDLE not in stored
     assert run(store).sealed
-    assert len(contents(store, FOLDER)) == 11
+    assert len(contents(store, FOLDER)) == 12
 
 
 def test_a_bundle_by_a_former_key_or_a_damaged_one_is_replaced(store: Store) -> None:
@@ -217,6 +218,16 @@ def sbom(
             id="a positive class that is none",
         ),
         pytest.param({REPORT: refused_gates()}, "accuracy AtLeast 0.95", id="a gate that failed"),
+        pytest.param(
+            {REPORT_PAGE: b"<!DOCTYPE html><p>Every gate passed."},
+            "report.html: expected the page that report.json renders to",
+            id="a page that says something else than the report",
+        ),
+        pytest.param(
+            {REPORT: factories.report(dataset_fingerprint=sha256_digest(b"other rows")).to_bytes()},
+            "a report on sha256:",
+            id="a report on another dataset",
+        ),
         pytest.param(
             {REPORT: factories.report(model="other").to_bytes()},
             "one on 'other'",

@@ -9,15 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, numpy_helper
-from skl2onnx import to_onnx
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from hallmark.api.artifacts import Golden
-from hallmark.supply_chain.onnx_form import check_onnx_form
+from hallmark.api.training_run import Algorithm
+from hallmark.supply_chain.onnx_form import ALLOWED_OPERATORS, MAX_BYTES, check_onnx_form
 from hallmark.supply_chain.served_check import check_apart, check_golden, check_served_form
+from hallmark.training.graph import build
 from tests.unit.supply_chain.uploads import golden, onnx_model, schema, with_nodes
+from tests.unit.training.fits import MIXES, fitted, made, small
 
 GOOD = onnx_model().SerializeToString()
 
@@ -36,6 +35,11 @@ def external(location: str) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def message(field: int, content: bytes) -> bytes:
+    """Return a protobuf field of less than 128 bytes."""
+    return bytes([field << 3 | 2, len(content)]) + content
+
+
 def nested() -> bytes:
     branch = helper.make_graph(
         [helper.make_node("Identity", ["features"], ["out"])],
@@ -43,26 +47,50 @@ def nested() -> bytes:
         [],
         [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)],
     )
-    node = helper.make_node(
-        "If", ["condition"], ["probabilities"], then_branch=branch, else_branch=branch
-    )
+    node = helper.make_node("Sigmoid", ["features"], ["probabilities"], then_branch=branch)
     return with_nodes(node)
 
 
 def in_attribute() -> bytes:
     tensor = numpy_helper.from_array(np.zeros(1, dtype=np.float32))
     tensor.data_location = TensorProto.EXTERNAL
-    return with_nodes(helper.make_node("Constant", [], ["probabilities"], value=tensor))
+    return with_nodes(helper.make_node("Sigmoid", [], ["probabilities"], value=tensor))
 
 
-def test_a_real_pipelines_graph_passes() -> None:
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(64, 2)).astype(np.float32)
-    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
-    pipeline.fit(rows, rows.sum(axis=1) > 0)
-    options = {LogisticRegression: {"zipmap": False}}
-    graph = to_onnx(pipeline, rows[:1], options=options, target_opset=17)
-    assert check_onnx_form(graph.SerializeToString()) == []
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_what_is_allowed_is_what_the_served_forms_need(algorithm: Algorithm) -> None:
+    features = MIXES["all types"]
+    data = build(fitted(*made(features, classes=3), features, small(algorithm)).plain, "m")
+    assert check_onnx_form(data) == []
+
+
+def test_every_operator_that_is_allowed_is_needed() -> None:
+    features = MIXES["all types"]
+    used: set[tuple[str, str]] = set()
+    for algorithm in Algorithm:
+        for classes in (2, 3):
+            plain = fitted(*made(features, classes=classes), features, small(algorithm)).plain
+            nodes = ModelProto.FromString(build(plain, "m")).graph.node
+            used |= {(node.domain, node.op_type) for node in nodes}
+    allowed = {(d, name) for d, names in ALLOWED_OPERATORS.items() for name in names}
+    assert used == {each for each in allowed if each[0] != "ai.onnx"}  # another name of ""
+
+
+def test_a_list_of_numbers_is_one_part_and_many_fields_are_too_many() -> None:
+    ints = helper.make_node("Sigmoid", ["features"], ["probabilities"], numbers=range(300_000))
+    assert check_onnx_form(with_nodes(ints)) == []
+    floats = helper.make_node("Sigmoid", ["features"], ["probabilities"], numbers=[0.5] * 300_000)
+    (found,) = check_onnx_form(with_nodes(floats))
+    assert "found more than 100000 parts" in found.sentence()
+
+
+def test_numbers_that_are_skipped_hide_nothing() -> None:
+    node = helper.make_node("Sigmoid", ["features"], ["probabilities"], numbers=[1, 1 << 40, -1])
+    tensor = numpy_helper.from_array(np.zeros(1, dtype=np.float32))
+    tensor.data_location = TensorProto.EXTERNAL
+    node.attribute[0].t.CopyFrom(tensor)
+    (found,) = check_onnx_form(with_nodes(node))
+    assert "another file" in found.sentence()
 
 
 @pytest.mark.parametrize(
@@ -84,6 +112,39 @@ def test_a_real_pipelines_graph_passes() -> None:
             "domain 'com.microsoft'",
             id="an operator outside the standard",
         ),
+        pytest.param(
+            with_nodes(helper.make_node("NoSuchOperator", ["features"], ["probabilities"])),
+            "the operator 'NoSuchOperator'",
+            id="an unknown operator",
+        ),
+        pytest.param(
+            with_nodes(helper.make_node("Loop", ["features"], ["probabilities"])),
+            "the operator 'Loop'",
+            id="a standard operator that no form needs",
+        ),
+        pytest.param(
+            with_nodes(
+                helper.make_node("TreeEnsembleClassifier", ["x"], ["y"], domain="ai.onnx.ml")
+            ),
+            "the operator 'TreeEnsembleClassifier'",
+            id="an operator for models that no form needs",
+        ),
+        pytest.param(
+            with_nodes(helper.make_node("TreeEnsemble", ["x"], ["y"])),
+            "the operator 'TreeEnsemble'",
+            id="an allowed operator's name in another domain",
+        ),
+        pytest.param(
+            message(7, message(1, message(4, b"Add") + message(4, b"Mod"))),
+            "the operator 'Mod'",
+            id="a second name in an operator",
+        ),
+        pytest.param(
+            with_nodes(*[helper.make_node("Sigmoid", ["x"], ["y"])] * 2049),
+            "more than 2048 operators",
+            id="too many operators",
+        ),
+        pytest.param(b"\x00" * (MAX_BYTES + 1), f"at most {MAX_BYTES} bytes", id="a huge file"),
         pytest.param(
             with_nodes(opsets={"evil.example": 1}), "domain 'evil.example'", id="a foreign domain"
         ),
@@ -136,18 +197,18 @@ def test_wrong_answers_are_found(answers: Golden, sentence: str) -> None:
     ("onnx", "sentence"),
     [
         pytest.param(
-            with_nodes(helper.make_node("NoSuchOperator", ["features"], ["probabilities"])),
-            "found InvalidGraph",
-            id="an unknown operator",
+            with_nodes(helper.make_node("Add", ["features"], ["probabilities"])),
+            "answers to the golden rows, found",
+            id="an operator with too few inputs",
         ),
         pytest.param(
-            with_nodes(helper.make_node("Identity", ["features"], ["other"])),
+            with_nodes(helper.make_node("Sigmoid", ["features"], ["other"])),
             "answers to the golden rows",
             id="no such output",
         ),
         pytest.param(
-            with_nodes(helper.make_node("ReduceMax", ["features"], ["probabilities"], axes=[1])),
-            "found shape (3, 1)",
+            with_nodes(helper.make_node("ReduceSum", ["features"], ["probabilities"])),
+            "found shape (1, 1)",
             id="another shape",
         ),
     ],
@@ -158,11 +219,12 @@ def test_a_graph_that_does_not_answer_is_found(onnx: bytes, sentence: str) -> No
 
 
 def test_a_graph_that_takes_all_memory_is_a_refusal_and_not_a_crash() -> None:
-    size = numpy_helper.from_array(np.array([1 << 40], dtype=np.int64), "size")
     model = ModelProto.FromString(
-        with_nodes(helper.make_node("ConstantOfShape", ["size"], ["probabilities"]))
+        with_nodes(helper.make_node("MatMul", ["column", "row"], ["probabilities"]))
     )
-    model.graph.initializer.append(size)
+    for name, shape in (("column", (1 << 20, 1)), ("row", (1, 1 << 20))):
+        zeros = np.zeros(shape, dtype=np.float32)
+        model.graph.initializer.append(numpy_helper.from_array(zeros, name))
     (found,) = check_apart(model.SerializeToString(), schema().to_bytes(), golden().to_bytes())
     assert found.check == "Served form"
 

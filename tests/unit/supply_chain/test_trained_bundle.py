@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from hallmark.api.artifacts import BUNDLE, MANIFEST, Manifest, SealOutcome, SealTask
+import io
+
+import polars as pl
+import pytest
+
+from hallmark.api.artifacts import (
+    BUNDLE,
+    MANIFEST,
+    SCHEMA,
+    Manifest,
+    SealOutcome,
+    SealTask,
+    ServedSchema,
+)
 from hallmark.api.common import sha256_digest
 from hallmark.api.names import model_prefix, run_prefix
+from hallmark.api.training_run import Algorithm
 from hallmark.store import Store, open_store
 from hallmark.supply_chain.sealing import seal
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
 from hallmark.training.outcome import Artifacts
 from tests.unit.supply_chain.factories import KEY, NOW, trusted
 from tests.unit.training import factories as training
+from tests.unit.training.fits import small
 
 
 def sealed(store: Store, made: Artifacts, denied: list[str]) -> SealOutcome:
@@ -48,3 +63,25 @@ def test_a_trained_model_of_every_feature_type_is_sealed() -> None:
     assert found == SealedManifest(manifest, trusted().key_id)
     refused = sealed(open_store("memory://"), made, ["scikit-learn"])
     assert "no package 'scikit-learn'" in refused.message
+
+
+@pytest.mark.parametrize("classes", ["two that are peers", "three"])
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_every_algorithms_model_is_sealed(algorithm: Algorithm, classes: str) -> None:
+    rows = training.mixed_rows()
+    if classes == "three":
+        third = pl.when(pl.col("amount") > 60).then(pl.lit("maybe")).otherwise(pl.col("label"))
+        rows = rows.with_columns(label=third)
+    data = io.BytesIO()
+    rows.write_parquet(data)
+    spec = training.mixed_spec(
+        trainer=small(algorithm).to_wire(), evaluation={"resamples": 100}, gates=[]
+    )
+    spec["schema"] |= {"target": {"name": "label"}, "sensitive": []}
+    made = training.run(spec, data.getvalue())
+    assert isinstance(made, Artifacts), made.outcome.message
+    schema = ServedSchema.model_validate_json(made.files[SCHEMA])
+    assert schema.positive is None
+    assert schema.classes == (["maybe"] if classes == "three" else []) + ["no", "yes"]
+    outcome = sealed(open_store("memory://"), made, [])
+    assert outcome.sealed, outcome.message

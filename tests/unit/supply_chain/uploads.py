@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from pydantic import ValidationError
 
 from hallmark.api.artifacts import (
     BASELINE,
@@ -17,6 +18,7 @@ from hallmark.api.artifacts import (
     MANIFEST,
     MODEL_ONNX,
     REPORT,
+    REPORT_PAGE,
     SCHEMA,
     SLOT_JOBLIB,
     SLOT_SBOM,
@@ -32,10 +34,12 @@ from hallmark.api.artifacts import (
 )
 from hallmark.api.common import sha256_digest
 from hallmark.api.names import run_prefix
+from hallmark.api.report import Report
 from hallmark.api.training_run import FeatureType
 from hallmark.store import Store
 from hallmark.supply_chain.dockerfile import render_dockerfile
 from hallmark.supply_chain.manifest import build_manifest
+from hallmark.supply_chain.rendering.page import page
 from tests.unit.supply_chain import factories
 from tests.unit.supply_chain.factories import FINGERPRINT, MODEL
 
@@ -142,6 +146,8 @@ def upload(changes: Mapping[str, bytes] | None = None, **manifest: str) -> Uploa
         DOCKERFILE: render_dockerfile(run_id=RUN_ID, packages={}, files=[MODEL_ONNX]),
         **(changes or {}),
     }
+    if REPORT_PAGE not in slots:
+        slots[REPORT_PAGE] = rendered(slots[REPORT])
     if SLOT_SBOM not in slots:
         digest = sha256_digest(slots[MODEL_ONNX])
         slots[SLOT_SBOM] = factories.sbom(run_id=RUN_ID, files={MODEL_ONNX: digest})
@@ -155,6 +161,14 @@ def upload(changes: Mapping[str, bytes] | None = None, **manifest: str) -> Uploa
     }
     files = {final_name(slot, RUN_ID): data for slot, data in slots.items()}
     return Upload(slots, build_manifest(files=files, **{**values, **manifest}))
+
+
+def rendered(report: bytes) -> bytes:
+    """Return the page of a report, or some bytes where it is none."""
+    try:
+        return page(Report.model_validate_json(report))
+    except ValidationError:
+        return b"<!DOCTYPE html>"
 
 
 def task(each: Upload | None = None, **changes: object) -> SealTask:

@@ -125,6 +125,22 @@ def test_progress_comes_at_most_every_two_seconds(tmp_path: Path, uploads: Uploa
     assert ended(paths).stage is TrainStage.GATES
 
 
+def test_a_long_step_is_told_again_with_its_seconds(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ProgressReporter, "_LONG", 0.1)
+    monkeypatch.setattr(ProgressReporter, "_PERIOD", 0.05)
+    with ProgressReporter(uploads.urls()) as reporter:
+        reporter.report(Progress(stage="Train", percent=50, message="Fitting."))
+        deadline = time.monotonic() + 5
+        while len(uploads.taken) < 3 and time.monotonic() < deadline:
+            time.sleep(0.02)
+    told = [Progress.model_validate_json(content) for _, content, _ in uploads.taken]
+    assert told[0].message == "Fitting."
+    assert told[1].message.startswith("Fitting. Still at it after ")
+    assert {each.percent for each in told} == {50}
+
+
 SECRETS = ("ann.lee@example.org", "4111111111111111")
 
 
@@ -147,7 +163,7 @@ def test_no_data_is_a_refusal_too(tmp_path: Path, uploads: Uploads) -> None:
     (tmp_path / "hmda.csv").unlink()
     assert run(paths, lambda _: None) == 10
     assert ended(paths).message == (
-        "Source: expected a file that can be read, found No such file or directory."
+        "Source of 'hmda.csv': expected a file that can be read, found No such file or directory."
     )
 
 

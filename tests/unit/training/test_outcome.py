@@ -52,6 +52,20 @@ def test_the_failed_gates_are_the_last_to_give_way() -> None:
     assert not read.gates[0].passed
 
 
+def test_what_gates_name_comes_first_and_intervals_give_way_before_metrics() -> None:
+    metrics = [
+        MetricValue(name=name.ljust(80, "x"), value="0.1", lower="0.050000", upper="0.200000")
+        for name in "abcdefghijklmnopqrstuv"
+    ] + [MetricValue(name="accuracy", value="0.9", lower="0.8", upper="1.0")]
+    gate = result(1, 0, passed=True).model_copy(update={"metric": "t".ljust(80, "x")})
+    outcome = refuse(TrainStage.GATES, "x" * 1000, gates=[gate], metrics=metrics).outcome
+    names = [each.name.rstrip("x") for each in outcome.metrics]
+    assert names[:3] == ["t", "accuracy", "a"]
+    read = TrainOutcome.model_validate_json(termination_message(outcome))
+    assert len(read.metrics) == len(outcome.metrics)
+    assert {each.lower for each in read.metrics} == {None}
+
+
 def test_as_many_sentences_as_fit_and_how_many_more() -> None:
     finding = Finding(check="Null", column="x", row=3, expected="a value", found="an empty cell")
     assert (

@@ -1,121 +1,162 @@
-"""The closed form against brute force, and what a change of a row can do to a real model."""
+"""What the assay says about robustness, on fitted models: promises kept, samples, equal numbers."""
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
-from hallmark.training.assay import Examined, examine
-from hallmark.training.model import fit
-from hallmark.training.pipeline import encoded, linear_model, probabilities
-from hallmark.training.robustness import EPSILON, LinearModel, radii, robustness
-from tests.unit.training.factories import mixed_parquet, mixed_spec, task
+from hallmark.api.artifacts import ServedFeature
+from hallmark.api.training_run import Algorithm, FeatureType
+from hallmark.training.matrix import Matrix, Truth
+from hallmark.training.pipeline import Fitted
+from hallmark.training.robustness import Robustness, measure, measure_robustness
+from hallmark.training.robustness.domain import domain
+from hallmark.training.robustness.linear import Norm, linear_radii
+from hallmark.training.robustness.noise import moved
+from tests.unit.training.fits import FLAG, INTEGER, MIXES, NUMBER, fitted, made, small, trainer
 
-NUMBERS = st.floats(-10, 10).map(lambda x: round(x, 3))
-
-
-def model(weights: list[float], bias: float, movable: list[bool] | None = None) -> LinearModel:
-    return LinearModel(np.array(weights), bias, np.array(movable or [True] * len(weights)))
+LINEAR = (Algorithm.LOGISTIC_REGRESSION, Algorithm.LINEAR_SVM)
+TRAIN = 300
 
 
-def smallest_change_that_flips(weights: np.ndarray, bias: float, row: np.ndarray) -> float:
-    """Search the corners of ever larger boxes: a linear function is extreme in a corner."""
-    sign = np.sign(row @ weights + bias)
+def measured(
+    features: list[ServedFeature],
+    rows: Matrix,
+    truth: Truth,
+    model: Fitted,
+    epsilon: float = 0.1,
+    seed: int = 0,
+) -> Robustness:
+    return measure_robustness(
+        model,
+        features,
+        rows[:TRAIN],
+        rows[TRAIN:],
+        truth[TRAIN:],
+        positive=None,
+        epsilon=epsilon,
+        seed=seed,
+    )
 
-    def flips(radius: float) -> bool:
-        corners = itertools.product((-radius, radius), repeat=len(row))
-        return any(
-            sign * ((row + corner) @ weights + bias) <= 0 for corner in map(np.array, corners)
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("algorithm", LINEAR)
+def test_no_change_within_the_radius_flips_the_fitted_model_and_the_worst_beyond_does(
+    algorithm: Algorithm, classes: int
+) -> None:
+    features = MIXES["all types"]
+    rows, truth = made(features, count=500, classes=classes)
+    model = fitted(rows[:TRAIN], truth[:TRAIN], features, trainer(algorithm))
+    test = rows[TRAIN:]
+    decided = model.probabilities(test).argmax(axis=1)
+    where = domain(features, rows[:TRAIN])
+    assert [features[column].name for column in where.columns] == ["x", "k"]
+    bounds = measure.boundaries(model, model.plain.scores, test, decided, where)
+    radii = linear_radii(bounds, where, test, Norm.MAXIMUM)
+    random = np.random.default_rng(1)
+    for _ in range(40):
+        by = random.choice([-1, 1, 0.5], (len(test), 2)) * np.minimum(radii, 9)[:, None] * 0.9999
+        by[:, 1] = np.trunc(by[:, 1] / where.steps[1]) * where.steps[1]  # whole steps, no more
+        assert (model.probabilities(moved(test, where, by)).argmax(axis=1) == decided).all()
+    beyond = np.where(np.isfinite(radii), radii * 1.0001 + 1e-5, 0)
+    flipped = measure.attack.flipped_linear(
+        bounds, lambda each: model.probabilities(each).argmax(axis=1), test, where, 0.2
+    )
+    assert np.array_equal(flipped, radii <= 0.2)
+    for row in np.flatnonzero(np.isfinite(radii))[:12]:
+        part = measure.boundaries(model, model.plain.scores, test[[row]], decided[[row]], where)
+        (falls,) = measure.attack.flipped_linear(
+            part,
+            lambda each: model.probabilities(each).argmax(axis=1),
+            test[[row]],
+            where,
+            float(beyond[row]),
         )
-
-    high = 1.0
-    while not flips(high):
-        high *= 2
-    low = 0.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (low, middle) if flips(middle) else (middle, high)
-    return high
+        assert falls
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=4), NUMBERS)
-def test_the_radius_is_the_smallest_change_that_flips_a_decision(
-    features: list[tuple[float, float]], bias: float
-) -> None:
-    weights, row = (np.array(part) for part in zip(*features, strict=True))
-    assume(np.abs(weights).sum() > 0.1)
-    assume(abs(row @ weights + bias) > 1e-6)
-    (radius,) = radii(model(weights.tolist(), bias), row[None, :])
-    assert radius == pytest.approx(smallest_change_that_flips(weights, bias, row), rel=1e-6)
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_the_numbers_are_the_same_again_and_in_order(algorithm: Algorithm) -> None:
+    features = MIXES["all types"]
+    rows, truth = made(features, count=450)
+    model = fitted(rows[:TRAIN], truth[:TRAIN], features, small(algorithm))
+    first, second = (measured(features, rows, truth, model) for _ in range(2))
+    assert first.report == second.report
+    assert first.metrics == second.metrics
+    metrics = {name: value for name, value in first.metrics.items() if value is not None}
+    accuracy = (model.probabilities(rows[TRAIN:]).argmax(axis=1) == truth[TRAIN:]).mean()
+    assert metrics["certifiedAccuracy"] <= metrics["attackedAccuracy"] <= accuracy
+    assert metrics["certifiedAccuracyL2"] >= metrics["certifiedAccuracy"] - 0.02
+    curve = [each.certified_accuracy for each in first.report.curve]
+    assert curve == sorted(curve, reverse=True)
+    noise = [each.stability for each in first.report.noise]
+    assert noise == sorted(noise, reverse=True)
+    assert 0.5 < noise[-1] < noise[0] <= 1
 
 
-def test_what_may_not_move_does_not_count() -> None:
-    row = np.array([[1.0, 1.0]])
-    assert radii(model([2.0, 5.0], 0.0, [True, False]), row).tolist() == [3.5]
-    assert radii(model([0.0, 5.0], 0.0, [True, False]), row).tolist() == [np.inf]
+def test_certified_and_attacked_accuracy_meet_where_the_radius_is_exact() -> None:
+    features = MIXES["all types"]
+    rows, truth = made(features, count=500, classes=3)
+    model = fitted(rows[:TRAIN], truth[:TRAIN], features)
+    found = measured(features, rows, truth, model, epsilon=0.3)
+    assert found.report.bound == "Exact"
+    assert found.report.attack == "WorstCase"
+    assert found.metrics["certifiedAccuracy"] == found.metrics["attackedAccuracy"]
 
 
-def test_certified_accuracy_counts_right_decisions_that_stay_right() -> None:
-    rows = np.array([[0.05], [0.5], [-0.5], [-2.0]])
-    found = robustness(model([1.0], 0.0), rows, np.array([1, 1, 1, 0]))
-    # Row 1 is right but within epsilon of the boundary, row 3 is wrong.
-    assert found == {"certifiedAccuracy": 0.5, "meanRobustRadius": pytest.approx(2.55 / 4)}
+def test_whole_steps_that_are_longer_than_epsilon_cannot_be_taken() -> None:
+    # k has a standard deviation of 2.3: a whole step is 0.43 of it.
+    features = [INTEGER]
+    rows, truth = made(features, count=500, nulls=0)
+    model = fitted(rows[:TRAIN], truth[:TRAIN], features)
+    found = measured(features, rows, truth, model, epsilon=0.4)
+    accuracy = (model.probabilities(rows[TRAIN:]).argmax(axis=1) == truth[TRAIN:]).mean()
+    assert found.metrics["certifiedAccuracy"] == accuracy
+    assert (
+        measured(features, rows, truth, model, epsilon=0.5).metrics["certifiedAccuracy"] < accuracy
+    )
+    assert (found.report.bound, found.report.bound_l2) == ("Exact", "Lower")
 
 
-def test_a_model_that_no_number_moves_is_certified_where_it_is_right() -> None:
-    found = robustness(model([1.0], 1.0, [False]), np.array([[0.0], [0.0]]), np.array([1, 0]))
-    assert found == {"certifiedAccuracy": 0.5, "meanRobustRadius": None}
+def test_the_declared_range_protects_what_cannot_leave_it() -> None:
+    tight = NUMBER.model_copy(update={"minimum": 4.0, "maximum": 16.0})
+    rows, truth = made([NUMBER], count=500, nulls=0)
+    rows = np.clip(rows, 4, 16)
+    model = fitted(rows[:TRAIN], truth[:TRAIN], [NUMBER])
+    ranged = measured([tight], rows, truth, model, epsilon=1.5)
+    free = measured(
+        [NUMBER.model_copy(update={"minimum": None, "maximum": None})], rows, truth, model, 1.5
+    )
+    assert ranged.report.certified_without_range == free.metrics["certifiedAccuracy"]
+    assert ranged.metrics["certifiedAccuracy"] >= free.metrics["certifiedAccuracy"]
 
 
-@pytest.fixture(scope="module")
-def examined() -> Examined:
-    found = examine(task(mixed_spec()), mixed_parquet(), lambda *_: None)
-    assert isinstance(found, Examined)
-    return found
+def test_a_model_of_what_cannot_move_is_certified_where_it_is_right() -> None:
+    rows, truth = made([FLAG], count=500, nulls=0)
+    for algorithm in Algorithm:
+        model = fitted(rows[:TRAIN], truth[:TRAIN], [FLAG], small(algorithm))
+        found = measured([FLAG], rows, truth, model, epsilon=5)
+        accuracy = (model.probabilities(rows[TRAIN:]).argmax(axis=1) == truth[TRAIN:]).mean()
+        assert found.metrics["certifiedAccuracy"] == found.metrics["attackedAccuracy"] == accuracy
+        assert found.metrics["noiseStability"] == found.report.unmovable == 1
+        assert found.report.moving == []
 
 
-def test_the_decision_function_is_the_pipelines(examined: Examined) -> None:
-    trained = fit(examined, task(mixed_spec()).spec.trainer)
-    estimator = trained.fitted.pipeline
-    for positive, column in (("no", 0), ("yes", 1)):
-        margins = linear_model(estimator, positive).margins(encoded(estimator, trained.rows))
-        expected = probabilities(estimator, trained.rows)[:, column]
-        assert np.allclose(1 / (1 + np.exp(-margins)), expected, atol=1e-12)
+def test_many_rows_are_sampled_by_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "MAX_LINEAR_ROWS", 100)
+    features = MIXES["all types"]
+    rows, truth = made(features, count=700)
+    model = fitted(rows[:TRAIN], truth[:TRAIN], features)
+    one, again, other = (measured(features, rows, truth, model, seed=seed) for seed in (1, 1, 2))
+    assert (one.report.rows, one.report.test_rows) == (100, 400)
+    assert one.metrics == again.metrics
+    assert one.metrics != other.metrics
 
 
-@settings(max_examples=25, deadline=None)
-@given(
-    direction=arrays.arrays(np.int8, 2, elements=st.sampled_from([-1, 1])),
-    share=st.floats(0, 0.999),
-)
-def test_no_change_within_the_radius_flips_the_real_model_and_the_worst_one_beyond_does(
-    examined: Examined, direction: np.ndarray, share: float
-) -> None:
-    trained = fit(examined, task(mixed_spec()).spec.trainer)
-    estimator = trained.fitted.pipeline
-    linear = linear_model(estimator, "yes")
-    assert linear.movable.sum() == 2  # amount and count; flag and colour stay
-    rows = trained.test_rows[~np.isnan(trained.test_rows[:, :2]).any(axis=1)].astype(np.float64)
-    distances = radii(linear, encoded(estimator, rows))
-    scale = estimator.named_steps["features"].named_transformers_["number"]["scale"].scale_
-    decisions = estimator.predict(rows)
-
-    def moved(step: np.ndarray) -> np.ndarray:
-        changed = rows.copy()
-        changed[:, :2] += step * scale
-        return np.asarray(estimator.predict(changed))
-
-    inside = distances[:, None] * share * direction[None, :]
-    assert (moved(inside) == decisions).all()
-    worst = np.where(decisions == "yes", -1, 1)[:, None] * np.sign(linear.weights[:2])[None, :]
-    assert (moved(worst * (distances[:, None] * 1.001 + 1e-9)) != decisions).all()
-
-
-def test_epsilon_is_a_tenth_of_a_standard_deviation() -> None:
-    assert EPSILON == 0.1
+def test_what_is_moved_stays_whole_and_in_range() -> None:
+    unit = ServedFeature(name="k", type=FeatureType.INTEGER, nullable=False, minimum=0, maximum=4)
+    rows = np.array([[0, 5], [4, 5], [2, np.nan], [9, 5]], dtype=np.float32)
+    where = domain([unit, NUMBER], np.array([[0, 0], [2, 10]], dtype=np.float32))
+    found = moved(rows, where, np.array([[-9.0, 0.1], [9.0, 9.0], [0.6, 1.0], [0.0, 0.0]]))
+    expected = [[0, 5.5], [4, 20], [3, np.nan], [9, 5]]
+    assert np.allclose(found, expected, equal_nan=True)

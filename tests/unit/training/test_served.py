@@ -1,9 +1,8 @@
+"""The graph that is served answers as the estimator, on rows and on whatever may come."""
+
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -11,144 +10,220 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import ServedFeature
-from hallmark.api.training_run import FeatureType, Trainer
+from hallmark.api.artifacts import Finding, ServedFeature
+from hallmark.api.training_run import Algorithm, FeatureType
+from hallmark.supply_chain.onnx_form import check_onnx_form
 from hallmark.training.baseline import build_baseline, quantile_edges
-from hallmark.training.pipeline import fit
+from hallmark.training.graph import INPUT, PROBABILITIES, build
+from hallmark.training.metrics import decide
+from hallmark.training.pipeline import Fitted
+from hallmark.training.plain import LinearScores, TreeScores
 from hallmark.training.served import (
-    INPUT,
     MAX_GOLDEN_ROWS,
-    PROBABILITIES,
     TOLERANCE,
+    ServedForm,
+    answers,
+    build_golden,
     golden_rows,
-    max_difference,
-    to_served_form,
+    prove,
+)
+from tests.unit.training.fits import (
+    CATEGORY,
+    FLAG,
+    INTEGER,
+    MIXES,
+    NUMBER,
+    fitted,
+    made,
+    small,
 )
 
-ROOT = Path(__file__).parents[3]
-NUMBER = ServedFeature(name="x", type=FeatureType.NUMBER, nullable=True, minimum=0, maximum=20)
-INTEGER = ServedFeature(name="k", type=FeatureType.INTEGER, nullable=True)
-FLAG = ServedFeature(name="b", type=FeatureType.BOOLEAN, nullable=True)
-CATEGORY = ServedFeature(
-    name="c", type=FeatureType.CATEGORY, nullable=True, categories=["p", "q", "r"]
-)
+HUGE = float(np.finfo(np.float32).max)
+EDGES = [np.nan, -1.0, -0.0, 0.5, 1.0, 2.0, 3.0, 200.0, 1e-45, 1e6, -1e6, HUGE, -HUGE]
+TREES = [Algorithm.RANDOM_FOREST, Algorithm.HIST_GRADIENT_BOOSTING]
 
 
-def column(feature: ServedFeature, random: np.random.Generator, count: int) -> np.ndarray:
-    if feature.type is FeatureType.NUMBER:
-        return random.normal(10, 3, count)
-    if feature.type is FeatureType.INTEGER:
-        return random.integers(1, 9, count).astype(float)
-    high = 2 if feature.type is FeatureType.BOOLEAN else len(feature.categories or ())
-    return random.integers(0, high, count).astype(float)
+def edge_rows(rows: np.ndarray) -> np.ndarray:
+    """Return the first row with each edge in each column alone, in all, and rolled over all."""
+    width = rows.shape[1]
+    alone = np.tile(rows[0], (len(EDGES) * width, 1))
+    for position in range(width):
+        alone[position * len(EDGES) : (position + 1) * len(EDGES), position] = EDGES
+    throughout = np.repeat(np.array(EDGES)[:, None], width, axis=1)
+    rolled = np.array([np.resize(np.roll(EDGES, shift), width) for shift in range(len(EDGES))])
+    return np.vstack([alone, throughout, rolled]).astype(np.float32)
 
 
-def made(features: list[ServedFeature], count: int = 300) -> tuple[np.ndarray, np.ndarray]:
-    random = np.random.default_rng(5)
-    rows = np.column_stack([column(each, random, count) for each in features])
-    score = rows @ np.linspace(1, 0.2, rows.shape[1])
-    classes = np.where(score + random.normal(0, 1, count) > np.median(score), "yes", "no")
-    rows[random.random(rows.shape) < 0.05] = np.nan
-    return rows.astype(np.float32), classes
+def difference(found: Fitted, rows: np.ndarray) -> float:
+    """Return the largest difference between the graph and the estimator, which decide alike."""
+    here, there = found.probabilities(rows), answers(build(found.plain, "m"), rows)
+    assert np.isfinite(here).all()
+    assert np.array_equal(here.argmax(axis=1), there.argmax(axis=1))
+    return float(np.abs(here - there).max())
 
 
-MIXES = {
-    "numbers alone": [NUMBER, INTEGER],
-    "booleans alone": [FLAG],
-    "categories alone": [CATEGORY],
-    "a category before a number": [CATEGORY, NUMBER],
-    "all types": [NUMBER, CATEGORY, FLAG, INTEGER],
-    "many categories": [
-        NUMBER,
-        CATEGORY.model_copy(update={"categories": [f"c{i}" for i in range(200)]}),
-    ],
-}
-EDGES = [np.nan, -1.0, 0.0, 1.0, 2.0, 3.0, 200.0, 1e6, -1e6, 3e38, -3e38]
-
-
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("algorithm", Algorithm)
 @pytest.mark.parametrize("features", MIXES.values(), ids=MIXES)
 def test_the_graph_answers_as_the_estimator_on_rows_and_edge_cases(
-    features: list[ServedFeature],
+    features: list[ServedFeature], algorithm: Algorithm, classes: int
 ) -> None:
-    rows, classes = made(features)
-    pipeline = fit(rows, classes, features, Trainer()).pipeline
-    graph = to_served_form(pipeline, "m")
-    edges = np.array([np.roll(EDGES, shift)[: len(features)] for shift in range(len(EDGES))])
-    alone = np.tile(rows[0], (len(EDGES) * len(features), 1))
-    for position in range(len(features)):
-        alone[position * len(EDGES) : (position + 1) * len(EDGES), position] = EDGES
-    # An undeclared category is encoded as any index that none has; the door keeps it small.
-    for position, feature in enumerate(features):
-        if feature.type is FeatureType.CATEGORY:
-            edges[np.abs(edges[:, position]) > 1e5, position] = -1
-            alone[np.abs(alone[:, position]) > 1e5, position] = -1
-    asked = np.vstack([rows, golden_rows(features), alone, edges]).astype(np.float32)
-    assert max_difference(graph, pipeline, asked) <= TOLERANCE
+    rows, truth = made(features, 300, classes)
+    found = fitted(rows[:200], truth[:200], features, small(algorithm))
+    asked = np.vstack([rows, golden_rows(features), edge_rows(rows)])
+    assert difference(found, asked) <= TOLERANCE
+    assert check_onnx_form(build(found.plain, "m")) == []
 
 
-def test_a_column_of_nulls_is_served_too() -> None:
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("algorithm", TREES)
+def test_a_row_on_a_trees_threshold_and_its_neighbours_take_the_same_side(
+    algorithm: Algorithm, classes: int
+) -> None:
+    features = MIXES["numbers alone"]
+    rows, truth = made(features, 400, classes, nulls=0)
+    # Neighbours in float32: the threshold between them is a number that only float64 has.
+    rows[:, 0] = np.float32(1000) + rows[:, 0].round() * np.float32(2**-14)
+    found = fitted(rows, truth, features, small(algorithm))
+    assert isinstance(found.plain.scores, TreeScores)
+    asked = []
+    for tree in found.plain.scores.trees:
+        for node in np.flatnonzero(tree.left >= 0):
+            threshold = np.float32(tree.threshold[node])
+            for value in (
+                threshold,
+                np.nextafter(threshold, np.float32(-np.inf)),
+                np.nextafter(threshold, np.float32(np.inf)),
+            ):
+                row = rows[node % len(rows)].copy()
+                row[tree.feature[node]] = value
+                asked.append(row)
+    assert len(asked) > 100
+    assert difference(found, np.array(asked)) <= TOLERANCE
+
+
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_numbers_that_are_large_against_their_spread_are_served_exactly(
+    algorithm: Algorithm,
+) -> None:
+    features = MIXES["numbers alone"]
+    rows, truth = made(features, nulls=0)
+    rows = (rows + np.float32(1e5)).astype(np.float32)
+    assert difference(fitted(rows, truth, features, small(algorithm)), rows) <= TOLERANCE
+
+
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_a_column_of_nulls_is_served_too(algorithm: Algorithm) -> None:
     features = [NUMBER, FLAG, CATEGORY]
-    rows, classes = made(features)
+    rows, truth = made(features)
     for position in range(3):
         blank = rows.copy()
         blank[:, position] = np.nan
-        pipeline = fit(blank, classes, features, Trainer()).pipeline
-        assert max_difference(to_served_form(pipeline, "m"), pipeline, rows) <= TOLERANCE
+        assert difference(fitted(blank, truth, features, small(algorithm)), rows) <= TOLERANCE
+
+
+@pytest.mark.parametrize("algorithm", Algorithm)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_model_that_learned_nothing_is_served_too(algorithm: Algorithm, classes: int) -> None:
+    features = [NUMBER]
+    rows = np.zeros((60, 1), dtype=np.float32)
+    truth = np.arange(60) % classes
+    found = fitted(rows, truth, features, small(algorithm))
+    assert difference(found, edge_rows(rows)) <= TOLERANCE
 
 
 def test_the_graph_has_one_input_no_random_name_and_no_time() -> None:
     features = MIXES["all types"]
-    rows, classes = made(features)
-    pipeline = fit(rows, classes, features, Trainer()).pipeline
-    data = to_served_form(pipeline, "m")
-    assert data == to_served_form(pipeline, "m")
-    graph = onnx.load_from_string(data).graph
-    assert graph.name == "m"
-    assert [each.name for each in graph.input] == [INPUT]
-    assert PROBABILITIES in [each.name for each in graph.output]
+    found = fitted(*made(features), features)
+    data = build(found.plain, "m")
+    assert data == build(found.plain, "m")
+    model = onnx.load_from_string(data)
+    onnx.checker.check_model(model, full_check=True)
+    assert model.graph.name == "m"
+    assert [each.name for each in model.graph.input] == [INPUT]
+    assert [each.name for each in model.graph.output] == [PROBABILITIES]
 
 
-_PRINT_DIGEST = """
-import hashlib
-from hallmark.api.training_run import Trainer
-from hallmark.training.pipeline import fit
-from hallmark.training.served import to_served_form
-from tests.unit.training.test_served import MIXES, made
-features = MIXES["all types"]
-pipeline = fit(*made(features), features, Trainer()).pipeline
-print(hashlib.sha256(to_served_form(pipeline, "m")).hexdigest())
-"""
-
-
-def test_the_graph_has_the_same_bytes_in_processes_that_hash_texts_differently() -> None:
-    digests = {
-        subprocess.run(
-            [sys.executable, "-c", _PRINT_DIGEST],
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2", "3", "4")
-    }
-    assert len(digests) == 1
-
-
-def test_a_graph_that_answers_otherwise_is_noticed() -> None:
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_a_form_that_answers_otherwise_is_refused(algorithm: Algorithm) -> None:
     features = [NUMBER, FLAG]
-    rows, classes = made(features)
-    pipeline = fit(rows, classes, features, Trainer()).pipeline
-    graph = to_served_form(pipeline, "m")
-    pipeline.named_steps["classifier"].coef_[0, 0] += 0.01
-    assert max_difference(graph, pipeline, rows) > TOLERANCE
+    rows, truth = made(features)
+    found = fitted(rows, truth, features, small(algorithm))
+    assert isinstance(prove("m", found, features, rows, 1), ServedForm)
+    scores = found.plain.scores
+    other: LinearScores | TreeScores
+    if isinstance(scores, LinearScores):
+        other = replace(scores, biases=scores.biases + 1e-4)
+    else:
+        other = replace(scores, base=scores.base + 1e-4)
+    wrong = replace(found, plain=replace(found.plain, scores=other))
+    refused = prove("m", wrong, features, rows, 1)
+    assert isinstance(refused, Finding)
+    assert "ServedForm: expected the estimator's decisions, and its pro" in refused.sentence()
+
+
+def test_a_form_that_decides_otherwise_is_refused_even_within_the_tolerance() -> None:
+    features = [NUMBER]
+    rows, truth = made(features, nulls=0)
+    found = fitted(rows, truth, features)
+    scores = found.plain.scores
+    assert isinstance(scores, LinearScores)
+    score = scores.compute(found.encoded(rows[:1]))[0]
+    below = replace(scores, biases=scores.biases - score - 1.6e-6)
+    found.pipeline.named_steps["classifier"].intercept_ = scores.biases - score + 1.6e-6
+    refused = prove(
+        "m", replace(found, plain=replace(found.plain, scores=below)), features, rows, 1
+    )
+    assert isinstance(refused, Finding)
+    assert refused.found.startswith("a difference of 8.3e-07, and 1 other decisions in 3")
+
+
+def test_a_form_that_the_sealing_job_would_refuse_for_its_size_is_refused() -> None:
+    many = [f"{i:03}" for i in range(256)]
+    features = [
+        CATEGORY.model_copy(update={"name": f"c{i}", "categories": many}) for i in range(140)
+    ]
+    rows = np.zeros((120, 140), dtype=np.float32)
+    found = fitted(rows, np.arange(120) % 60, features)
+    refused = prove("m", found, features, rows, None)
+    assert isinstance(refused, Finding)
+    assert "at most 16777216 bytes; ask for fewer leaves or fewer" in refused.sentence()
+
+
+DECISIONS = {
+    "two classes, the positive one at the threshold": ([0.5, 0.5], 1, 1),
+    "two classes, the other order": ([0.5, 0.5], 0, 0),
+    "two classes below the threshold": ([0.51, 0.49], 1, 0),
+    "two classes that are peers": ([0.5, 0.5], None, 0),
+    "three classes": ([0.2, 0.5, 0.3], 0, 1),
+    "three classes that are equally probable": ([0.4, 0.4, 0.2], 1, 0),
+}
+
+
+@pytest.mark.parametrize("case", DECISIONS.values(), ids=DECISIONS)
+def test_decisions(case: tuple[list[float], int | None, int]) -> None:
+    probabilities, positive, expected = case
+    assert decide(np.array([probabilities]), positive).tolist() == [expected]
+
+
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_golden_rows_have_the_estimators_answers_without_a_warning(algorithm: Algorithm) -> None:
+    features = MIXES["numbers alone"]
+    found = fitted(*made(features, nulls=0), features, small(algorithm))
+    golden = build_golden(golden_rows(features), found)
+    assert golden.rows[1] == [None, None]
+    assert max(row[0] or 0 for row in golden.rows) == HUGE
+    said = answers(build(found.plain, "m"), np.array(golden.rows, dtype=np.float32))
+    assert said == pytest.approx(np.array(golden.probabilities), abs=golden.tolerance)
 
 
 def test_golden_rows_come_from_the_schema_alone() -> None:
     found = golden_rows([NUMBER, INTEGER, FLAG, CATEGORY])
     assert found[0].tolist() == [10, 0, 0, 0]
-    assert set(found[1:, 0][~np.isnan(found[1:, 0])].tolist()) == {0, 10, 20, -20, 40}
+    assert np.isnan(found[1]).all()
+    assert set(found[2:, 0][~np.isnan(found[2:, 0])].tolist()) == {0, 10, 20, -20, 40, HUGE, -HUGE}
     assert {2.0, 3.0, -1.0} <= set(found[:, 3].tolist())
-    assert np.isnan(found).any(axis=0).all()
+    assert np.isnan(found[2:]).any(axis=0).all()
 
 
 def test_many_features_share_the_golden_rows() -> None:

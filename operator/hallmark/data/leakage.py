@@ -1,0 +1,186 @@
+"""Features that know the answer: what a model would learn from them is of no use.
+
+How much a feature tells of the target is Theil's uncertainty coefficient (Theil, On the
+estimation of relationships involving qualitative variables, 1970)::
+
+    U = I(target; feature) / H(target)
+
+0 means nothing, 1 means that the feature determines the target. Mutual information I and entropy H
+are those of the counted rows. A feature's values count as they are where there are few, numbers
+in up to 64 bins of equally many rows and at least ten, and a null as a value of its own: that a
+value is missing can tell the answer too. Values of fewer than ten rows count as one, for a rare
+value determines its class by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from hallmark.api.artifacts import Finding
+from hallmark.api.training_run import Schema
+from hallmark.data.table import Column, ColumnType, Table
+
+ALMOST = 0.9
+"""From here on a feature almost determines the target. With two classes of equal size, a feature
+that is wrong in 1.3 % of the rows has this coefficient."""
+MAX_CLASSES = 64
+_MAX_BINS = 64
+_FEW = 10
+
+Codes = npt.NDArray[np.int64]
+"""Shape (rows,): the number, from 0, of each row's class, value or bin."""
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """How much a feature tells of the target.
+
+    Attributes:
+        column: The feature.
+        coefficient: Theil's U, 0 to 1.
+        renamed: Whether the feature is the target itself, or the target with other names.
+    """
+
+    column: str
+    coefficient: float
+    renamed: bool
+
+
+def measure_leakage(table: Table, schema: Schema) -> tuple[Leakage, ...]:
+    """Return what each feature tells of the target; nothing where there are no classes.
+
+    Args:
+        table: The declared columns.
+        schema: Names features and target.
+    """
+    target = table.column(schema.target.name).values
+    classes = target.drop_nulls().unique().sort()
+    if not 2 <= len(classes) <= MAX_CLASSES:
+        return ()
+    truth = _codes_of(target, classes.to_list())
+    columns = [table.column(each.name) for each in schema.features]
+    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+        return tuple(threads.map(lambda column: _measure(column, truth), columns))
+
+
+def _measure(column: Column, truth: Codes) -> Leakage:
+    counts = _contingency(_codes(column), truth)
+    renamed = counts.shape[0] == counts.shape[1] and bool(
+        ((counts > 0).sum(axis=0) == 1).all() and ((counts > 0).sum(axis=1) == 1).all()
+    )
+    return Leakage(column.name, uncertainty_coefficient(_pool_rare(counts)), renamed)
+
+
+def _codes(column: Column) -> Codes:
+    values = column.values
+    if column.spec.type is ColumnType.CATEGORY:
+        return _codes_of(values, column.spec.categories or ())
+    if column.spec.type is ColumnType.BOOLEAN:
+        return values.cast(pl.Int64).fill_null(2).to_numpy()
+    return _bins(values.cast(pl.Float64).to_numpy())
+
+
+def _codes_of(values: pl.Series, names: Sequence[str]) -> Codes:
+    """Return the values' places among the names; a null or another value is the last."""
+    codes = values.cast(pl.Enum(names), strict=False).to_physical().cast(pl.Int64)
+    return codes.fill_null(len(names)).to_numpy()
+
+
+def _bins(numbers: npt.NDArray[np.float64]) -> Codes:
+    """Return the numbers' bins: one for each number where there are few; NaN is the last."""
+    in_order = np.sort(numbers[~np.isnan(numbers)])
+    if not len(in_order):
+        return np.zeros(len(numbers), dtype=np.int64)
+    steps = in_order[1:][in_order[1:] != in_order[:-1]]
+    edges = np.append(in_order[0], steps)
+    if len(edges) > _MAX_BINS:
+        bins = max(2, min(_MAX_BINS, len(in_order) // _FEW))
+        edges = np.unique(in_order[np.arange(1, bins + 1) * len(in_order) // bins - 1])
+    return np.searchsorted(edges, numbers).astype(np.int64)
+
+
+def _contingency(codes: Codes, truth: Codes) -> npt.NDArray[np.int64]:
+    """Return how many rows have a value and a class, shape (values, classes)."""
+    classes = int(truth.max()) + 1
+    counts = np.bincount(codes * classes + truth, minlength=(int(codes.max()) + 1) * classes)
+    counts = counts.reshape(-1, classes)
+    found: npt.NDArray[np.int64] = counts[counts.any(axis=1)][:, counts.any(axis=0)]
+    return found
+
+
+def _pool_rare(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    rare = counts.sum(axis=1) < _FEW
+    return np.vstack([counts[~rare], counts[rare].sum(axis=0)])
+
+
+def uncertainty_coefficient(counts: npt.NDArray[np.int64]) -> float:
+    """Return Theil's U of the columns given the rows of a contingency table, 0 to 1.
+
+    Args:
+        counts: Shape (values, classes).
+    """
+    total = counts.sum()
+    entropy = _entropy(counts.sum(axis=0) / total)
+    if not entropy:
+        return 0.0
+    shares = counts.sum(axis=1) / total
+    rest: float = sum(
+        share * _entropy(row / row.sum())
+        for share, row in zip(shares, counts, strict=True)
+        if share
+    )
+    return round(min(1.0, max(0.0, float(1 - rest / entropy))), 6)
+
+
+def _entropy(shares: npt.NDArray[np.float64]) -> float:
+    positive = shares[shares > 0]
+    return float(-(positive * np.log(positive)).sum())
+
+
+def refusals(leaks: Sequence[Leakage]) -> Iterator[Finding]:
+    """Yield a refusal for each feature that is the target itself."""
+    for leak in leaks:
+        if leak.renamed:
+            yield Finding(
+                check="Leakage",
+                column=leak.column,
+                expected="a feature that is known before the answer is; leave this one out",
+                found="the target itself, or the target under other names",
+            )
+
+
+def remarks(table: Table, leaks: Sequence[Leakage]) -> Iterator[Finding]:
+    """Yield a remark for each feature that almost determines the target or numbers the rows."""
+    for leak in leaks:
+        if not leak.renamed and leak.coefficient >= ALMOST:
+            yield Finding(
+                check="Leakage",
+                column=leak.column,
+                expected="a feature that is known before the answer is",
+                found=f"one that tells {leak.coefficient:.0%} of the target by itself",
+            )
+    for column in table.columns:
+        if numbers_the_rows(column):
+            yield Finding(
+                check="Identifier",
+                column=column.name,
+                expected="a feature that says something of a row",
+                found="whole numbers of which each stands once and few are left out, like a "
+                "number of the row",
+            )
+
+
+def numbers_the_rows(column: Column) -> bool:
+    """Tell whether a feature's whole numbers look given out one by one: distinct and dense."""
+    span = column.extent if column.spec.type is ColumnType.INTEGER else None
+    if span is None or column.values.null_count():
+        return False
+    rows = len(column.values)
+    dense = span.maximum - span.minimum + 1 <= 2 * rows
+    return dense and column.values.n_unique() == rows

@@ -1,0 +1,249 @@
+"""The robustness of a fitted model on the test rows: metrics by row, and the report's section."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hallmark.api.artifacts import ServedFeature
+from hallmark.api.report import CertifiedAt, NoiseLevel, RobustnessReport
+from hallmark.training.matrix import Matrix, Truth
+from hallmark.training.metrics import DECISION_THRESHOLD, decide
+from hallmark.training.pipeline import Fitted
+from hallmark.training.plain import LinearScores, Link, TreeScores
+from hallmark.training.robustness import attack, noise
+from hallmark.training.robustness.domain import LARGEST, TIE, Domain, Floats, domain
+from hallmark.training.robustness.linear import Boundaries, Norm, linear_radii
+from hallmark.training.robustness.trees import TreeDecisions, tree_radii
+
+CURVE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+"""Radii of the certified-accuracy curve, besides epsilon."""
+NOISE = (1.0, 2.0, 5.0)
+"""Noise levels, in epsilon."""
+NOISE_ROWS = 1000
+MAX_TREE_ROWS, MIN_TREE_ROWS = 1000, 50
+TREE_WORK = 10_000_000
+"""Rows times nodes of all trees that are looked at; decides how many rows are sampled."""
+MAX_LINEAR_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """What was measured.
+
+    Attributes:
+        by_row: Metrics by name, each with one number for each row looked at; the metric is their
+            mean. Those rows are a sample where there are many.
+        report: The report's section.
+    """
+
+    by_row: dict[str, Floats]
+    report: RobustnessReport
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """Each metric by the name that gates use."""
+        return {name: float(values.mean()) for name, values in self.by_row.items()}
+
+
+@dataclass(frozen=True)
+class _Radii:
+    exact: dict[Norm, bool]
+    radii: dict[Norm, Floats]
+    unranged: Floats | None
+    exact_attack: bool
+    flipped: npt.NDArray[np.bool_]
+
+
+def measure_robustness(
+    fitted: Fitted,
+    features: Sequence[ServedFeature],
+    train_rows: Matrix,
+    test_rows: Matrix,
+    test_truth: Truth,
+    *,
+    positive: int | None,
+    epsilon: float,
+    seed: int,
+) -> Robustness:
+    """Certify, attack and disturb a model's decisions on the test rows.
+
+    Args:
+        fitted: The model.
+        features: What each column is, and its range.
+        train_rows: Shape (training rows, features): where the standard deviations come from.
+        test_rows: Shape (test rows, features).
+        test_truth: Shape (test rows,): class indices.
+        positive: Of two classes the one decided at a probability of one half.
+        epsilon: The radius to certify, in standard deviations.
+        seed: Of the sample and the noise.
+    """
+    random = np.random.default_rng([seed, 6])
+    space = domain(features, train_rows)
+    model = _Model(fitted, positive)
+    chosen = _sample(len(test_rows), _most_rows(fitted), random)
+    rows, truth = test_rows[chosen], test_truth[chosen]
+    decided = model.decide(rows)
+    right = decided == truth
+    found = _certify(model, rows, decided, space, epsilon)
+    noisy = _sample(len(rows), NOISE_ROWS, random)
+    stable = {
+        level * epsilon: noise.stability(
+            model.decide, rows[noisy], decided[noisy], space, level * epsilon, random
+        )
+        for level in NOISE
+    }
+    certified = {norm: right & (radii > epsilon) for norm, radii in found.radii.items()}
+    by_row = {
+        "certifiedAccuracy": certified[Norm.MAXIMUM].astype(np.float64),
+        "certifiedAccuracyL2": certified[Norm.EUCLIDEAN].astype(np.float64),
+        "meanRobustRadius": _counted(found.radii[Norm.MAXIMUM], right),
+        "meanRobustRadiusL2": _counted(found.radii[Norm.EUCLIDEAN], right),
+        "attackedAccuracy": (right & ~found.flipped).astype(np.float64),
+        "noiseStability": stable[epsilon],
+    }
+    report = RobustnessReport(
+        epsilon=epsilon,
+        moving=[features[column].name for column in space.columns],
+        rows=len(rows),
+        test_rows=len(test_rows),
+        bound="Exact" if found.exact[Norm.MAXIMUM] else "Lower",
+        bound_l2="Exact" if found.exact[Norm.EUCLIDEAN] else "Lower",
+        certified_without_range=None
+        if found.unranged is None
+        else float((right & (found.unranged > epsilon)).mean()),
+        unmovable=float(np.isinf(found.radii[Norm.MAXIMUM]).mean()),
+        attack="WorstCase" if found.exact_attack else "CoordinateSearch",
+        curve=[
+            CertifiedAt(
+                radius=radius,
+                certified_accuracy=float((right & (found.radii[Norm.MAXIMUM] > radius)).mean()),
+                certified_accuracy_l2=float(
+                    (right & (found.radii[Norm.EUCLIDEAN] > radius)).mean()
+                ),
+            )
+            for radius in sorted({*CURVE, epsilon})
+        ],
+        noise_rows=len(noisy),
+        noise_draws=noise.DRAWS,
+        noise=[
+            NoiseLevel(deviations=level, stability=float(each.mean()))
+            for level, each in stable.items()
+        ],
+    )
+    return Robustness(by_row, report)
+
+
+@dataclass(frozen=True)
+class _Model:
+    fitted: Fitted
+    positive: int | None
+
+    def decide(self, rows: Matrix) -> npt.NDArray[np.int64]:
+        return decide(self.fitted.probabilities(rows), self.positive)
+
+
+def _certify(
+    model: _Model,
+    rows: Matrix,
+    decided: npt.NDArray[np.int64],
+    space: Domain,
+    epsilon: float,
+) -> _Radii:
+    plain = model.fitted.plain
+    if isinstance(plain.scores, LinearScores):
+        return _certify_linear(model, plain.scores, rows, decided, space, epsilon)
+    return _certify_trees(model, plain.scores, rows, decided, space, epsilon)
+
+
+def _certify_linear(
+    model: _Model,
+    linear: LinearScores,
+    rows: Matrix,
+    decided: npt.NDArray[np.int64],
+    space: Domain,
+    epsilon: float,
+) -> _Radii:
+    bounds = boundaries(model.fitted, linear, rows, decided, space)
+    radii = {norm: linear_radii(bounds, space, rows, norm) for norm in Norm}
+    unranged = linear_radii(bounds, space.unbounded(), rows, Norm.MAXIMUM)
+    flipped = attack.flipped_linear(bounds, model.decide, rows, space, epsilon)
+    return _Radii(
+        {norm: bounds.exact(space, norm) for norm in Norm}, radii, unranged, True, flipped
+    )
+
+
+def boundaries(
+    fitted: Fitted,
+    linear: LinearScores,
+    rows: Matrix,
+    decided: npt.NDArray[np.int64],
+    space: Domain,
+) -> Boundaries:
+    """Return a linear model's scores, one for each class, and its weights in the domain's units.
+
+    Of two classes with one score the first one's is 0.
+    """
+    encoding = fitted.plain.encoding
+    at = [int(np.flatnonzero(encoding.numbers == column)[0]) for column in space.columns]
+    weights = linear.weights[:, at] * (space.units / encoding.scale[at])
+    scores = linear.compute(encoding.apply(rows))
+    if scores.shape[1] == 1:
+        weights = np.vstack([np.zeros_like(weights), weights])
+        scores = np.hstack([np.zeros_like(scores), scores])
+    scores[np.arange(len(scores)), decided] -= TIE
+    return Boundaries(weights, scores, decided)
+
+
+def _certify_trees(
+    model: _Model,
+    trees: TreeScores,
+    rows: Matrix,
+    decided: npt.NDArray[np.int64],
+    space: Domain,
+    epsilon: float,
+) -> _Radii:
+    encoding = model.fitted.plain.encoding
+    place = np.full(encoding.width, -1, dtype=np.intp)
+    for position, column in enumerate(space.columns):
+        place[np.flatnonzero(encoding.numbers == column)] = position
+    half = DECISION_THRESHOLD if model.fitted.plain.link is Link.SHARE else 0.0
+    asked = TreeDecisions(trees, half, encoding.apply(rows), decided, space, place)
+    radii = {norm: tree_radii(asked, norm) for norm in Norm}
+    flipped = np.zeros(len(rows), dtype=np.bool_)
+    open_rows = np.flatnonzero(radii[Norm.MAXIMUM] <= epsilon)
+    if len(open_rows):
+        attacked = attack.flipped_trees(
+            trees,
+            model.fitted.probabilities,
+            rows[open_rows],
+            decided[open_rows],
+            space,
+            place,
+            epsilon,
+        )
+        flipped[open_rows] = model.decide(attacked) != decided[open_rows]
+    exact = len(trees.trees) == 1
+    return _Radii(dict.fromkeys(Norm, exact), radii, None, False, flipped)
+
+
+def _counted(radii: Floats, right: npt.NDArray[np.bool_]) -> Floats:
+    """Return the radii up to ``LARGEST``; 0 where the decision is wrong (MACER, ICLR 2020)."""
+    return np.where(right, np.minimum(radii, LARGEST), 0.0)
+
+
+def _most_rows(fitted: Fitted) -> int:
+    scores = fitted.plain.scores
+    if isinstance(scores, LinearScores):
+        return MAX_LINEAR_ROWS
+    nodes = sum(len(tree.left) for tree in scores.trees)
+    return int(np.clip(TREE_WORK // max(nodes, 1), MIN_TREE_ROWS, MAX_TREE_ROWS))
+
+
+def _sample(rows: int, most: int, random: np.random.Generator) -> npt.NDArray[np.intp]:
+    if rows <= most:
+        return np.arange(rows)
+    return np.sort(random.choice(rows, most, replace=False))

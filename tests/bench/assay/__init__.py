@@ -1,0 +1,1 @@
+"""The assay against the peers: each module has ``run() -> list[Figure]``."""

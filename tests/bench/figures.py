@@ -1,0 +1,61 @@
+"""What a benchmark measured, as one JSON line, and whether it reaches its goal."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured number.
+
+    Attributes:
+        name: What was measured.
+        value: The median.
+        unit: Such as ``s`` or ``times``.
+        goal: What it must be, such as ``>= 30``; empty where it only informs.
+        ok: Whether it is.
+        low: The lowest that was seen.
+        high: The highest that was seen.
+    """
+
+    name: str
+    value: float
+    unit: str
+    goal: str
+    ok: bool
+    low: float
+    high: float
+
+    def line(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(asdict(self))
+
+
+def figure(
+    name: str,
+    values: Sequence[float],
+    unit: str,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> Figure:
+    """Return the figure of several measurements, judged by their median.
+
+    Args:
+        name: What was measured.
+        values: Every measurement.
+        unit: Of the values.
+        at_least: The goal, if more is better.
+        at_most: The goal, if less is better.
+    """
+    middle = statistics.median(values)
+    ok = (at_least is None or middle >= at_least) and (at_most is None or middle <= at_most)
+    goals = [(">=", at_least), ("<=", at_most)]
+    goal = " and ".join(f"{sign} {bound:g}" for sign, bound in goals if bound is not None)
+    numbers = (round(each, 4) for each in (middle, min(values), max(values)))
+    value, low, high = numbers
+    return Figure(name, value, unit, goal, ok, low, high)
