@@ -99,12 +99,18 @@ def dataset(**source: Any) -> dict[str, Any]:  # noqa: ANN401
             "'Mask'",
             id="personal data are treated as strictly as the policy says",
         ),
+        pytest.param(
+            {"pii": {"allow": [{"detector": "Secret", "column": "note", "reason": "Old keys."}]}},
+            "InvalidSpec",
+            "lets a run allow (Email), found 'Secret' for column 'note'",
+            id="no personal data stay that the policy lets no run allow",
+        ),
     ],
 )
 def test_a_run_that_cannot_be_is_refused_before_anything_is_made(
     spec: dict[str, Any], reason: str, words: str
 ) -> None:
-    strict = policy(pii={"allowedActions": ["Refuse", "Drop"]})
+    strict = policy(pii={"allowedActions": ["Refuse", "Drop"], "allowable": ["Email"]})
     asked = inputs(run=run(**spec), policy=strict)
     refusal = evaluate(BEFORE_TRAINING, asked)
     assert refusal is not None
