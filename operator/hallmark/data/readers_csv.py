@@ -157,8 +157,8 @@ class _Reader:
         if len(shape.lone_returns):
             raise unreadable("Header", "lines that end with LF or CRLF", "a CR alone")
         too_many_columns(int(shape.cells[0]), self._limits)
-        # The longest name: a cell.
-        csv.field_size_limit(len(line) + 1)
+        # The longest name: a cell. The limit is the process's, so it is never made smaller.
+        csv.field_size_limit(max(csv.field_size_limit(), len(line) + 1))
         quoting = {"quotechar": self._dialect.quote} if self.quote else {"quoting": csv.QUOTE_NONE}
         text = line.decode().rstrip("\r\n")
         names = next(csv.reader([text], delimiter=self._dialect.delimiter, **quoting), [])
