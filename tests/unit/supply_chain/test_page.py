@@ -29,8 +29,24 @@ def whole(**changes: Any) -> Report:  # noqa: ANN401
     values: dict[str, Any] = {
         "qualityParts": [{"dimension": "validity", "score": 97.5, "weight": 0.2}],
         "remarks": [{"check": "Outliers", "expected": "few", "found": "many"}],
-        "pii": [{"column": "note", "detector": "Email", "action": "Drop", "count": 3}],
+        "data": {
+            "duplicateRows": 8,
+            "contradictoryRows": 2,
+            "sharedRows": 5,
+            "anomalousRows": 12,
+            "classRows": [80, 320],
+            "smallestGroupRows": 41,
+            "leakage": [
+                {"feature": "income", "coefficient": 0.25},
+                {"feature": "balance", "coefficient": 0.75},
+            ],
+        },
+        "pii": [
+            {"column": "note", "detector": "Email", "action": "Drop", "count": 3},
+            {"column": "hop", "detector": "IPAddress", "reason": "Our own routers.", "count": 4},
+        ],
         "metrics": [
+            {"name": "outlierFraction", "value": "0.021000"},
             {"name": "accuracy", "value": "0.912000", "lower": "0.880000", "upper": "0.940000"},
             {"name": "logLoss", "value": "0.412000"},
             {"name": "demographicParityDifference.sex", "value": "0.1", "upper": "0.2"},
@@ -149,6 +165,54 @@ def test_every_section_is_there_and_the_page_is_well_formed() -> None:
         assert words in found.text, words
 
 
+COUNTED = {
+    "duplicates": ("rows equal to an earlier one", "8", "2.00%"),
+    "contradictions": ("rows of equal features and another class", "2", "0.50%"),
+    "test rows that were learned from": (
+        "test rows whose features were learned from",
+        "5",
+        "5.00%",
+    ),
+    "anomalies": ("rows whose numbers are seldom together", "12", "3.00%"),
+    "the rarest class": ("rows of the rarest class", "80", "20.00%"),
+    "the smallest group": ("rows of the smallest sensitive group", "41", "10.25%"),
+}
+
+
+@pytest.mark.parametrize("row", COUNTED.values(), ids=COUNTED)
+def test_what_was_counted_in_the_rows_is_shown_with_its_share(row: tuple[str, ...]) -> None:
+    assert "\n".join(row) in outline(page(whole())).text
+
+
+def test_outliers_are_shown_as_a_share_of_numbers() -> None:
+    assert "numbers far from the rest of their column\n2.10%" in outline(page(whole())).text
+
+
+def test_what_was_not_measured_is_said_and_a_count_beyond_all_rows_has_no_share() -> None:
+    data = {"duplicateRows": 10**400, "contradictoryRows": -1, "sharedRows": 0}
+    found = outline(page(whole(data={**data, "classRows": [], "leakage": []}))).text
+    assert "rows whose numbers are seldom together\nnot measured\n–" in found
+    assert "rows of equal features and another class\n-1\n–" in found
+    assert "test rows whose features were learned from\n0\n0.00%" in found
+
+
+def test_features_that_tell_most_of_the_target_come_first_and_all_stand_in_the_table() -> None:
+    many = [{"feature": f"f{i}", "coefficient": i / 100} for i in range(30)]
+    data = {**whole().to_wire()["data"], "leakage": many}
+    found = outline(page(whole(data=data))).text
+    assert "Features as numbers (30)" in found
+    places = [found.index(f"f{i}\n{i / 100:.3f}") for i in reversed(range(30))]
+    assert places == sorted(places)
+    assert found.count("f20\n") == 2
+    assert found.count("f19\n") == 1
+
+
+def test_what_personal_data_may_stay_is_shown_with_its_reason() -> None:
+    found = outline(page(whole())).text
+    assert "note\nEmail\nDrop\n3" in found
+    assert "hop\nIPAddress\nallowed: Our own routers.\n4" in found
+
+
 def test_nothing_comes_from_outside_and_nothing_runs() -> None:
     text = page(whole())
     found = outline(text)
@@ -163,7 +227,7 @@ def test_nothing_comes_from_outside_and_nothing_runs() -> None:
 
 def test_charts_are_well_formed_and_say_in_words_what_they_show() -> None:
     charts = re.findall(r"<svg.*?</svg>", page(whole()).decode(), re.DOTALL)
-    assert len(charts) == 6
+    assert len(charts) == 7
     for chart in charts:
         root = ElementTree.fromstring(chart)  # noqa: S314 - what we rendered
         assert root.get("role") == "img"
@@ -218,6 +282,14 @@ def test_no_report_breaks_the_page(
         metrics=[{"name": "accuracy", "value": value, "lower": text, "upper": value}],
         calibration=[{"rows": rows, "predicted": number, "observed": other}],
         qualityParts=[{"dimension": text, "score": number, "weight": 1}],
+        rows=rows,
+        data={
+            "duplicateRows": rows,
+            "contradictoryRows": -rows,
+            "sharedRows": 1,
+            "classRows": [rows, 1],
+            "leakage": [{"feature": "x", "coefficient": number}],
+        },
         robustness=robustness,
         fairness=[
             {

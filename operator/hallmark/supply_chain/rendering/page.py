@@ -6,21 +6,21 @@ anywhere without trust. Every text is escaped; every chart has the same numbers 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 
 from hallmark.api.gates import DATA, most_telling_first
 from hallmark.api.report import (
     AttributeFairness,
     CertifiedAt,
-    ColumnDecision,
     Proxy,
     Report,
     RobustnessReport,
 )
 from hallmark.api.training_run import Comparison, GateResult, MetricValue, Statistic
 from hallmark.supply_chain.rendering.charts import Line, Mark, Series, curves, intervals
+from hallmark.supply_chain.rendering.data_section import data_section
+from hallmark.supply_chain.rendering.parts import code, details, finite, number, section, table
 
 _STYLE = """
 :root{color-scheme:light dark;--paper:#fff;--ink:#1c2127;--muted:#5a6472;--line:#d8dde3;
@@ -75,59 +75,12 @@ def page(report: Report) -> bytes:
         _proxies(report.proxies),
         '<div class="columns">',
         _robustness(report.robustness),
-        _data(report),
+        data_section(report),
         "</div>",
         _origin(report),
         "</main>\n</body>\n</html>\n",
     )
     return "\n".join(part for part in parts if part).encode()
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> str:
-    """Return a table of cells that are escaped already; the last ``numbers`` columns are right."""
-    first_number = len(head) - numbers
-
-    def cells(tag: str, row: Sequence[str]) -> str:
-        scope = ' scope="col"' if tag == "th" else ""
-        return "".join(
-            f"<{tag}{scope}{_class(place >= first_number)}>{cell}</{tag}>"
-            for place, cell in enumerate(row)
-        )
-
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return (
-        f'<div class="scroll"><table><thead><tr>{cells("th", head)}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def _class(number: bool) -> str:
-    return ' class="n"' if number else ""
-
-
-def _section(title: str, *content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{''.join(content)}</section>"
-
-
-def _details(title: str, content: str) -> str:
-    return f"<details><summary>{escape(title)}</summary>{content}</details>"
-
-
-def _float(text: str | None) -> float | None:
-    """Return a finite number, or None: a report that is to be sealed may hold anything."""
-    try:
-        number = float(text) if text is not None else math.nan
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _code(text: str) -> str:
-    return f"<code>{escape(text)}</code>"
 
 
 def _head(report: Report) -> str:
@@ -158,7 +111,7 @@ def _gates(gates: Sequence[GateResult]) -> str:
         return ""
     rows = [
         (
-            _code(gate.metric),
+            code(gate.metric),
             "policy" if gate.source == "Policy" else "run",
             escape(_bar_text(gate)),
             escape(gate.value or gate.inconclusive or "not measured"),
@@ -168,7 +121,7 @@ def _gates(gates: Sequence[GateResult]) -> str:
         )
         for gate in gates
     ]
-    return _section("Gates", _table(("metric", "asked by", "needed", "found", "verdict"), rows))
+    return section("Gates", table(("metric", "asked by", "needed", "found", "verdict"), rows))
 
 
 def _ends(metric: MetricValue) -> tuple[str, ...]:
@@ -181,18 +134,18 @@ def _from_zero_to_one(metric: MetricValue) -> bool:
         "meanRobustRadius",
         "meanRobustRadiusL2",
     }
-    value = _float(metric.value)
+    value = finite(metric.value)
     return name not in whole and value is not None and 0 <= value <= 1
 
 
 def _line(metric: MetricValue, gates: Sequence[GateResult]) -> Line:
-    value = _float(metric.value)
+    value = finite(metric.value)
     return Line(
         metric.name,
         value,
-        _float(metric.lower),
-        _float(metric.upper),
-        _number(value),
+        finite(metric.lower),
+        finite(metric.upper),
+        number(value),
         tuple(
             Mark(float(gate.threshold), gate.comparison is Comparison.AT_LEAST, gate.passed)
             for gate in gates
@@ -206,16 +159,16 @@ def _metrics(report: Report) -> str:
     plain = [each for each in ordered if "." not in each.name and each.name not in DATA]
     lines = [_line(each, report.gates) for each in plain if _from_zero_to_one(each)]
     sure = f", {report.evaluation.confidence} confidence intervals" if report.evaluation else ""
-    rows = [(_code(each.name), *_ends(each)) for each in ordered]
-    why = [f"{_code(name)}: {escape(reason)}" for name, reason in report.inconclusive.items()]
+    rows = [(code(each.name), *_ends(each)) for each in ordered]
+    why = [f"{code(name)}: {escape(reason)}" for name, reason in report.inconclusive.items()]
     left_out = "".join(f'<p class="muted">{each}</p>' for each in why)
-    return _section(
+    return section(
         "Metrics",
         intervals(f"Metrics on the test rows{sure}, and gates", lines) if lines else "",
         f'<p class="muted">On the test rows{escape(sure)}. A bracket is a gate; it opens to the '
         f"side that passes.</p>",
-        _details("All metrics as numbers", _table(("metric", "value", "lower", "upper"), rows, 3)),
-        _details(f"Inconclusive ({len(why)})", left_out) if why else "",
+        details("All metrics as numbers", table(("metric", "value", "lower", "upper"), rows, 3)),
+        details(f"Inconclusive ({len(why)})", left_out) if why else "",
     )
 
 
@@ -232,7 +185,7 @@ def _calibration(report: Report) -> str:
     )
     what = f"'{report.positive}'" if report.positive is not None else "the class in question"
     rows = [(f"{each.predicted:.3f}", f"{each.observed:.3f}", f"{each.rows:,}") for each in bins]
-    return _section(
+    return section(
         "Calibration",
         curves(
             "Calibration: what was predicted and what came of it",
@@ -242,7 +195,7 @@ def _calibration(report: Report) -> str:
         ),
         f'<p class="muted">Of {escape(what)}; on the dashed line predictions come true as often as '
         "they say. Larger points are more rows.</p>",
-        _details("As numbers", _table(("predicted", "observed", "rows"), rows, 3)),
+        details("As numbers", table(("predicted", "observed", "rows"), rows, 3)),
     )
 
 
@@ -254,12 +207,12 @@ def _fairness(fairness: Sequence[AttributeFairness], metrics: Sequence[MetricVal
     pairs = [each for each in fairness if " x " in each.attribute]
     blocks = "".join(_attribute(each, by_name) for each in single)
     together = "".join(_attribute(each, by_name) for each in pairs)
-    return _section(
+    return section(
         "Fairness",
         '<p class="muted">Share decided as positive by group, with its interval, and the test '
         "rows of the group.</p>",
         f'<div class="columns">{blocks}</div>',
-        _details(f"Pairs of attributes ({len(pairs)})", f'<div class="columns">{together}</div>')
+        details(f"Pairs of attributes ({len(pairs)})", f'<div class="columns">{together}</div>')
         if pairs
         else "",
     )
@@ -294,11 +247,11 @@ def _attribute(each: AttributeFairness, metrics: dict[str, MetricValue]) -> str:
         (
             escape(group.group),
             f"{group.rows:,}",
-            _number(group.selection_rate),
-            _number(group.true_positive_rate),
-            _number(group.false_positive_rate),
-            _number(group.accuracy),
-            _number(group.metrics.get("rocAuc")),
+            number(group.selection_rate),
+            number(group.true_positive_rate),
+            number(group.false_positive_rate),
+            number(group.accuracy),
+            number(group.metrics.get("rocAuc")),
         )
         for group in each.groups
     ]
@@ -308,8 +261,8 @@ def _attribute(each: AttributeFairness, metrics: dict[str, MetricValue]) -> str:
         f"<div><h3>{escape(each.attribute)}</h3>"
         + (why if each.inconclusive else "")
         + (intervals(f"Share decided as positive by {each.attribute}", lines) if lines else "")
-        + _table(("measure", "value", "lower", "upper"), rows, 3)
-        + (_details("Groups as numbers", _table(head, groups, 6)) if groups else "")
+        + table(("measure", "value", "lower", "upper"), rows, 3)
+        + (details("Groups as numbers", table(head, groups, 6)) if groups else "")
         + "</div>"
     )
 
@@ -320,17 +273,17 @@ def _proxies(proxies: Sequence[Proxy]) -> str:
     rows = [
         (
             escape(each.attribute),
-            _number(each.roc_auc) if each.inconclusive is None else escape(each.inconclusive),
-            ", ".join(f"{_code(one.feature)} {one.contribution:.3f}" for one in each.features[:5])
+            number(each.roc_auc) if each.inconclusive is None else escape(each.inconclusive),
+            ", ".join(f"{code(one.feature)} {one.contribution:.3f}" for one in each.features[:5])
             or "–",
         )
         for each in proxies
     ]
-    return _section(
+    return section(
         "Proxies",
         '<p class="muted">How well the other features predict a sensitive attribute: 0.5 is '
         "chance, 1 gives it away. Behind a feature stands by how much that drops without it.</p>",
-        _table(("attribute", "ROC-AUC", "features that contribute most"), rows),
+        table(("attribute", "ROC-AUC", "features that contribute most"), rows),
     )
 
 
@@ -350,7 +303,7 @@ def _robustness(found: RobustnessReport | None) -> str:
         Series("every number moves", "a", [(at.radius, at.certified_accuracy) for at in curve]),
         Series("Euclidean distance", "b", [(at.radius, at.certified_accuracy_l2) for at in curve]),
     ]
-    return _section(
+    return section(
         "Robustness",
         curves(
             "Certified accuracy by radius",
@@ -360,39 +313,7 @@ def _robustness(found: RobustnessReport | None) -> str:
         ),
         '<p class="muted">The share of test rows decided rightly and proven to stay so within a '
         f"radius; {found.rows:,} of {found.test_rows:,} rows were looked at.</p>",
-        _details("As numbers", _table(("radius", "every number moves", "Euclidean"), rows, 3)),
-    )
-
-
-def _action(each: ColumnDecision) -> str:
-    if each.action is not None:
-        return escape(each.action)
-    return f"allowed: {escape(each.reason or 'no reason')}"
-
-
-def _data(report: Report) -> str:
-    lines = [
-        Line(part.dimension, part.score / 100, note=f"{part.score:.1f}")
-        for part in report.quality_parts
-    ]
-    counted = [
-        (_code(each.name), escape(each.value)) for each in report.metrics if each.name in DATA
-    ]
-    remarks = "".join(f"<li>{escape(each.sentence())}</li>" for each in report.remarks)
-    columns = [
-        (_code(each.column), escape(each.detector), _action(each), f"{each.count:,}")
-        for each in report.pii
-    ]
-    return _section(
-        "Data",
-        intervals("Parts of the data quality score, of 1", lines, bars=True) if lines else "",
-        _details("Counts as gates name them", _table(("metric", "value"), counted, 1))
-        if counted
-        else "",
-        f"<h3>Remarks</h3><ul>{remarks}</ul>" if remarks else "",
-        "<h3>Personal data</h3>" + _table(("column", "detector", "action", "cells"), columns, 1)
-        if columns
-        else "",
+        details("As numbers", table(("radius", "every number moves", "Euclidean"), rows, 3)),
     )
 
 
@@ -405,15 +326,15 @@ def _origin(report: Report) -> str:
         ("seed", str(report.seed)),
         ("largest difference of the served form", f"{report.served_form_max_difference:.2g}"),
     ]
-    rows = [(escape(name), _code(value)) for name, value in facts if value is not None]
-    settings = [(_code(name), _code(value)) for name, value in sorted(report.parameters.items())]
-    packages = [(_code(name), _code(value)) for name, value in sorted(report.packages.items())]
-    return _section(
+    rows = [(escape(name), code(value)) for name, value in facts if value is not None]
+    settings = [(code(name), code(value)) for name, value in sorted(report.parameters.items())]
+    packages = [(code(name), code(value)) for name, value in sorted(report.packages.items())]
+    return section(
         "Where it comes from",
-        _table(("what", "value"), rows),
-        _details(
+        table(("what", "value"), rows),
+        details(
             f"Parameters of {report.algorithm} ({len(settings)})",
-            _table(("parameter", "value"), settings),
+            table(("parameter", "value"), settings),
         ),
-        _details(f"Packages ({len(packages)})", _table(("package", "version"), packages)),
+        details(f"Packages ({len(packages)})", table(("package", "version"), packages)),
     )
