@@ -8,7 +8,7 @@ never a value.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -41,6 +41,7 @@ class Guarded:
             must be equal between equal runs may depend on them.
         decisions: What was done, for the report.
         refusals: Why the dataset is refused, if it is.
+        remarks: What a person should know: an allowance that nothing needs.
     """
 
     frame: pl.DataFrame
@@ -48,6 +49,7 @@ class Guarded:
     masked: frozenset[str]
     decisions: tuple[ColumnDecision, ...]
     refusals: tuple[Finding, ...]
+    remarks: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
@@ -230,7 +232,8 @@ def _apply(
         )
         must_stay = needed if action is PIIAction.MASK and hit.first_row else declared
         if action is PIIAction.REFUSE or (action and hit.column in must_stay):
-            refusals.append(_refusal(hit, action))
+            maskable = bool(hit.first_row) and hit.column not in needed
+            refusals.append(_refusal(hit, action, maskable=maskable))
         elif action is PIIAction.DROP:
             drop.add(hit.column)
         elif action is PIIAction.MASK:
@@ -243,7 +246,23 @@ def _apply(
         masked=frozenset(mask - drop),
         decisions=tuple(decisions),
         refusals=tuple(refusals),
+        remarks=tuple(_unused(pii, hits, raw.columns)),
     )
+
+
+def _unused(pii: PII, hits: list[_Hit], columns: list[str]) -> Iterator[Finding]:
+    """Yield a remark on each allowance that nothing needs: an exception that may be withdrawn."""
+    used = {(hit.detector, hit.column) for hit in hits}
+    for one in pii.allow:
+        if (one.detector, one.column) not in used:
+            yield Finding(
+                check="UnusedAllowance",
+                column=one.column,
+                expected=f"what {one.detector} looks for, which the run allows here",
+                found="none; remove the allowance"
+                if one.column in columns
+                else "no such column; remove the allowance",
+            )
 
 
 def _allowance(pii: PII, hit: _Hit) -> str | None:
@@ -263,9 +282,14 @@ def _action(pii: PII, hit: _Hit) -> PIIAction:
     return next((rule.action for rule in rules if rule.column is None), pii.default_action)
 
 
-def _refusal(hit: _Hit, action: PIIAction) -> Finding:
+def _refusal(hit: _Hit, action: PIIAction, *, maskable: bool) -> Finding:
     if action is PIIAction.REFUSE:
         expected = "no personal data"
+    elif action is PIIAction.DROP and maskable:
+        expected = (
+            "a column that can be dropped, which an identifier cannot: mask it, or leave it out of "
+            "the schema"
+        )
     else:
         verb = "dropped" if action is PIIAction.DROP else "masked"
         expected = f"a column that can be {verb}, which a declared column cannot"

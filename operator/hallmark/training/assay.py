@@ -124,7 +124,7 @@ def _validate(declared: Schema, expected: str | None, guarded: pii.Guarded) -> R
         fingerprint=identity,
         quality=score,
         quality_parts=tuple(parts),
-        remarks=(*judged.remarks, *outliers.findings),
+        remarks=(*guarded.remarks, *judged.remarks, *outliers.findings),
         pii=guarded.decisions,
         metrics=measures.data_metrics(table.rows, judged, parts, outliers),
         judged=judged,

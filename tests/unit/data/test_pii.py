@@ -16,6 +16,7 @@ from hallmark.data.pseudonyms import Pseudonyms
 from tests.unit.data.factories import category, pii, schema
 
 ADDRESS, CARD = "ann.lee@example.org", "4111 1111 1111 1111"
+ACCOUNT = "DE89 3704 0044 0532 0130 00"
 
 
 def frame(**columns: list[Any]) -> pl.DataFrame:
@@ -163,7 +164,19 @@ def test_an_identifier_can_be_masked_but_not_dropped() -> None:
     declared = schema(identifiers=["mail"])
     rows = frame(mail=[ADDRESS] * 3)
     assert guard(rows, declared, pii("Mask")).masked == {"mail"}
-    assert "which a declared column cannot" in sentences(guard(rows, declared, pii("Drop")))[0]
+    assert sentences(guard(rows, declared, pii("Drop"))) == [
+        "PII in column 'mail' (3 times, first in row 1): expected a column that can be dropped, "
+        "which an identifier cannot: mask it, or leave it out of the schema, found what Email "
+        "looks for."
+    ]
+
+
+def test_an_identifier_whose_name_is_a_datum_can_be_neither_masked_nor_dropped() -> None:
+    rows = frame(**{ACCOUNT: [1, 2, 3]})
+    for action in ("Mask", "Drop"):
+        [sentence] = sentences(guard(rows, schema(identifiers=[ACCOUNT]), pii(action)))
+        assert "which a declared column cannot" in sentence
+        assert ACCOUNT not in sentence
 
 
 ALLOWED = pii(
@@ -186,6 +199,33 @@ def test_an_allowance_is_for_one_detector_and_one_column() -> None:
     rows = frame(hop=[ADDRESS] * 3, other=["203.0.113.7", "198.51.100.9", "192.0.2.77"])
     refused = guard(rows, schema(), ALLOWED).refusals
     assert [finding.column for finding in refused] == ["hop", "other"]
+
+
+UNUSED = {
+    "the column is clear": ({"hop": ["a", "b", None]}, "found none; remove the allowance"),
+    "another detector finds something there": (
+        {"hop": [CARD] * 3},
+        "found none; remove the allowance",
+    ),
+    "the column is gone": ({"other": ["a", "b", "c"]}, "found no such column; remove the"),
+}
+
+
+@pytest.mark.parametrize("case", UNUSED.values(), ids=UNUSED)
+def test_an_allowance_that_nothing_needs_is_remarked(
+    case: tuple[dict[str, list[Any]], str],
+) -> None:
+    columns, expected = case
+    [remark] = guard(frame(**columns), schema(), ALLOWED).remarks
+    assert remark.sentence().startswith(
+        "UnusedAllowance in column 'hop': expected what IPAddress looks for, which the run allows "
+        f"here, {expected}"
+    )
+
+
+def test_an_allowance_that_is_needed_is_not_remarked() -> None:
+    assert guard(frame(hop=["a", "203.0.113.7", "b"]), schema(), ALLOWED).remarks == ()
+    assert guard(frame(hop=["a", "b", "c"]), schema(), pii()).remarks == ()
 
 
 def test_an_allowance_that_the_policy_does_not_permit_is_refused() -> None:

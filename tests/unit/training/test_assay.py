@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ from hallmark.api.gates import DATA, known_metrics
 from hallmark.api.report import Report
 from hallmark.api.report_schema import report_schema
 from hallmark.supply_chain.rendering.page import page
+from hallmark.training.assay import Examined, examine
 from hallmark.training.bundle import image_digest
 from hallmark.training.outcome import Artifacts, Refusal
 from hallmark.training.served import TOLERANCE, answers
@@ -293,6 +295,81 @@ def test_a_dropped_column_is_reported_and_trains_the_same_model() -> None:
     ]
     assert dropped.files[api.MODEL_ONNX] == plain.files[api.MODEL_ONNX]
     assert not any(SECRET.encode() in content for content in dropped.files.values())
+
+
+def addresses(host: str, distinct: int = 400) -> bytes:
+    """Return rows whose column ``mail`` names them."""
+    return rows(mail=pl.Series([f"person{i % distinct}@{host}" for i in range(400)]))
+
+
+def identified(**changes: object) -> dict[str, Any]:
+    """Return a spec in which the column ``mail`` is an identifier and is masked."""
+    schema = {**mixed_spec()["schema"], "identifiers": ["mail"]}
+    quick = {"evaluation": {"resamples": 200}, "pii": {"defaultAction": "Mask"}}
+    return mixed_spec(**{"schema": schema, **quick, **changes})
+
+
+def test_runs_with_a_masked_identifier_give_equal_bytes_and_none_of_them_names_a_row() -> None:
+    # Each run draws another key: what is equal in both holds no pseudonym and nothing made of one.
+    first, second = (run(identified(), addresses("example.org")) for _ in range(2))
+    assert isinstance(first, Artifacts)
+    assert isinstance(second, Artifacts)
+    assert first.outcome == second.outcome
+    assert first.files == second.files
+    for slot, content in first.files.items():
+        assert not re.search(rb"person\d|example\.org", content), slot
+        assert not re.search(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])", content), slot
+    report = Report.model_validate_json(first.files[api.REPORT])
+    assert [(each.column, each.action, each.count) for each in report.pii] == [
+        ("mail", "Mask", 400)
+    ]
+
+
+def test_a_masked_identifier_is_left_out_of_the_fingerprint() -> None:
+    asked = task(identified())
+    found = [
+        examine(asked, addresses("example.org"), lambda *_: None),
+        examine(asked, addresses("example.net"), lambda *_: None),
+        examine(task(mixed_spec()), mixed_parquet(), lambda *_: None),
+    ]
+    assert len({each.fingerprint for each in found if isinstance(each, Examined)}) == 1
+    assert all(isinstance(each, Examined) for each in found)
+
+
+IDENTIFIED: dict[str, tuple[str, bytes, TrainStage, str]] = {
+    "dropped": ("Drop", addresses("example.org"), TrainStage.PII, "which an identifier cannot"),
+    "there twice": (
+        "Mask",
+        addresses("example.org", distinct=399),
+        TrainStage.DATA,
+        "Identifier in column 'mail', first in row 400: expected each identifier once, found one",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IDENTIFIED.values(), ids=IDENTIFIED)
+def test_an_identifier_that_is_a_personal_datum_is_refused_where_it_is(
+    case: tuple[str, bytes, TrainStage, str],
+) -> None:
+    action, data, stage, expected = case
+    found = run(identified(pii={"defaultAction": action}), data)
+    assert isinstance(found, Refusal)
+    assert found.outcome.stage is stage
+    assert expected in found.outcome.message
+    said = found.outcome.to_bytes()
+    assert b"example.org" not in said
+    assert not re.search(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])", said)
+
+
+def test_an_allowance_that_nothing_needs_stands_in_the_report_and_on_its_page() -> None:
+    allowance = {"detector": "IPAddress", "column": "colour", "reason": "Routers of our own."}
+    spec = mixed_spec(pii={"allow": [allowance]}, evaluation={"resamples": 200})
+    found = run(spec, mixed_parquet())
+    assert isinstance(found, Artifacts)
+    report = Report.model_validate_json(found.files[api.REPORT])
+    [remark] = [each for each in report.remarks if each.check == "UnusedAllowance"]
+    assert remark.column == "colour"
+    assert b"UnusedAllowance in column" in found.files[api.REPORT_PAGE]
 
 
 def test_numbers_that_float32_cannot_tell_apart_are_refused() -> None:
