@@ -76,7 +76,7 @@ class Installation:
     def environment(self) -> dict[str, str]:
         """Return what the operator's process is told."""
         return {
-            **{k: v for k, v in os.environ.items() if k in {"PATH", "HOME"}},
+            **{k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "PYTHONPATH"}},
             "KUBECONFIG": self.kubeconfig,
             "HALLMARK_NAMESPACE": self.system,
             "HALLMARK_AUDIT_LOG": str(self.folder / "logs/secure_mlops.log"),

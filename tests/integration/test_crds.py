@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.integration import objects
 from tests.integration.api import Obj, RefusedError
-from tests.integration.conftest import OPERATOR, World
+from tests.integration.conftest import OPERATOR, ROOT, World
 
 RUN, VERSION, APPROVAL, DEPLOYMENT, POLICY = (
     objects.training_run,
@@ -42,6 +45,41 @@ def gate(threshold: str, metric: str = "accuracy") -> Obj:
     return {"metric": metric, "comparison": "AtLeast", "threshold": threshold}
 
 
+def csv(**dialect: Any) -> Obj:  # noqa: ANN401
+    """Return a TrainingRun's spec with a CSV file that is written in its own way."""
+    return dataset(uri="s3://loans/all.csv", csv=dialect)
+
+
+def target(**fields: Any) -> Obj:  # noqa: ANN401
+    """Return a TrainingRun's spec with a target."""
+    return schema(target=fields)
+
+
+def allowance(detector: str = "PersonName", column: str = "street", reason: str = "A road.") -> Obj:
+    """Return what a run lets stay."""
+    return {"detector": detector, "column": column, "reason": reason}
+
+
+def allow(*each: Obj) -> Obj:
+    """Return a TrainingRun's spec that lets personal data stay."""
+    return {"pii": {"allow": list(each)}}
+
+
+def evaluation(**how: Any) -> Obj:  # noqa: ANN401
+    """Return a TrainingRun's spec with its demands on measurements."""
+    return {"evaluation": how}
+
+
+def limits(**most: int) -> Obj:
+    """Return a ModelPolicy's spec with limits on datasets."""
+    return {"sources": {"limits": most}}
+
+
+def names(prefix: str, number: int) -> list[str]:
+    """Return distinct names of columns, as long as a name can be."""
+    return [f"{prefix}{each:03}".ljust(63, "_") for each in range(number)]
+
+
 def key(**more: Any) -> Obj:  # noqa: ANN401
     """Return a trusted key."""
     return {"keyId": "b" * 64, "publicKey": objects.PUBLIC_KEY, **more}
@@ -50,6 +88,45 @@ def key(**more: Any) -> Obj:  # noqa: ANN401
 SEALED = {"uri": "s3://bundles/loan/", "manifestDigest": objects.DIGEST}
 NO_SCHEMA = {"dataset": None, "schema": None}
 UNIQUE = "Duplicate value"
+DETECTORS = [
+    "Email",
+    "Phone",
+    "PaymentCard",
+    "IBAN",
+    "IPAddress",
+    "MACAddress",
+    "NationalID",
+    "PersonName",
+    "DateOfBirth",
+    "PostalAddress",
+    "Secret",
+]
+ALGORITHMS = ("LogisticRegression", "LinearSVM", "RandomForest", "HistGradientBoosting")
+LIMITS = {
+    "maxBytes": 1 << 40,
+    "maxDecompressedBytes": 1 << 42,
+    "maxCompressionRatio": 100_000,
+    "maxRows": 1_000_000_000,
+    "maxColumns": 16_384,
+    "maxCellBytes": 1 << 20,
+}
+"""The most that a ModelPolicy may permit of each."""
+LARGEST = {
+    **schema(
+        *({"name": name, "type": "Number"} for name in names("f", 256)),
+        target={"name": "t" * 63},
+        sensitive=[{"name": name} for name in names("s", 16)],
+        identifiers=names("i", 16),
+    ),
+    **allow(
+        *(
+            allowance(detector, name, "r" * 256)
+            for detector, name in itertools.product(DETECTORS[:4], names("c", 16))
+        )
+    ),
+    "gates": [gate("0.1", f"m{number}") for number in range(32)],
+}
+"""A spec in which every list that a rule reads has as many and as long items as it may have."""
 
 ACCEPTED: dict[str, tuple[Any, Obj]] = {
     "a run with a ConfigMap": (RUN, {}),
@@ -85,6 +162,69 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
         {"gates": [gate("0.1"), {**gate("0.9"), "comparison": "AtMost"}]},
     ),
     "a run with the smallest test split": (RUN, {"trainer": {"testFraction": "0.05"}}),
+    "a run whose lists are as long as they may be": (RUN, LARGEST),
+    "a run with CSV and nothing said of its dialect": (RUN, csv()),
+    "a run with tabs, apostrophes and UTF-16": (
+        RUN,
+        csv(delimiter="\t", quote="'", encoding="UTF-16"),
+    ),
+    "a run with semicolons, no quotes and Latin-1": (
+        RUN,
+        csv(delimiter=";", quote="", encoding="Latin1"),
+    ),
+    "a run with bars, backticks and Windows-1252": (
+        RUN,
+        csv(delimiter="|", quote="`", encoding="Windows1252"),
+    ),
+    "a run whose records have a dialect": (
+        RUN,
+        dataset(records="a;b\n1;2\n", csv={"delimiter": ";"}),
+    ),
+    "a run whose rows are named by two columns": (
+        RUN,
+        schema(sensitive=[{"name": "sex"}], identifiers=["branch", "loan number"]),
+    ),
+    "a run whose classes are peers": (RUN, target(name="grade")),
+    "a run with a favourable outcome": (RUN, target(name="grade", positive="A")),
+    "a run that lets every kind of personal datum stay": (
+        RUN,
+        allow(*(allowance(each) for each in DETECTORS)),
+    ),
+    "a run that lets a kind stay in two columns": (
+        RUN,
+        allow(allowance(), allowance(column="city")),
+    ),
+    **{f"a run with {each}": (RUN, {"trainer": {"algorithm": each}}) for each in ALGORITHMS},
+    "a run with gates on an estimate and on a bound": (
+        RUN,
+        {
+            "gates": [
+                {**gate("0.1"), "statistic": "Bound"},
+                {**gate("0.9"), "comparison": "AtMost", "statistic": "Estimate"},
+            ]
+        },
+    ),
+    "a run with a metric of the longest name": (RUN, {"gates": [gate("0.1", "m" * 160)]}),
+    "a run with the least that an evaluation may ask for": (
+        RUN,
+        evaluation(
+            confidence="0.5",
+            resamples=100,
+            epsilon="0.000000001",
+            minimumGroupRows=1,
+            intersections=False,
+        ),
+    ),
+    "a run with the most that an evaluation may ask for": (
+        RUN,
+        evaluation(
+            confidence="0.999",
+            resamples=10_000,
+            epsilon="10.0",
+            minimumGroupRows=1_000_000,
+            intersections=True,
+        ),
+    ),
     "an approval that ends": (APPROVAL, {"notAfter": "2030-01-31T12:00:00Z", "targets": ["a"]}),
     "a denial": (APPROVAL, {"decision": "Denied"}),
     "a revocation": (APPROVAL, {"decision": "Revoked"}),
@@ -100,6 +240,17 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
         {"sources": {"allowed": ["https://data.example.org/", "s3://loans/2026/"]}},
     ),
     "a policy with denied packages": (POLICY, {"dependencies": {"denied": ["pickle5", "a-b"]}}),
+    "a policy that permits the least of a dataset": (POLICY, limits(**dict.fromkeys(LIMITS, 1))),
+    "a policy that permits the most of a dataset": (POLICY, limits(**LIMITS)),
+    "a policy under which two kinds of personal data may stay": (
+        POLICY,
+        {"pii": {"allowable": ["PersonName", "PostalAddress"]}},
+    ),
+    "a policy under which nothing may stay": (POLICY, {"pii": {"allowable": []}}),
+    "a policy with a floor under a bound": (
+        POLICY,
+        {"gates": [{**gate("0.1"), "statistic": "Bound"}]},
+    ),
 }
 
 REFUSED: dict[str, tuple[Any, Obj, str]] = {
@@ -141,6 +292,32 @@ REFUSED: dict[str, tuple[Any, Obj, str]] = {
         RUN,
         dataset(records="a", fingerprint="md5:1"),
         "spec.dataset.fingerprint",
+    ),
+    "a run with a dialect for Parquet": (
+        RUN,
+        dataset(uri="s3://a/b", format="Parquet", csv={}),
+        "'csv' goes with 'format' CSV alone; leave it out.",
+    ),
+    "a run with a dialect for JSON lines": (
+        RUN,
+        dataset(records="{}", format="JSONLines", csv={"delimiter": ";"}),
+        "'csv' goes with 'format' CSV alone; leave it out.",
+    ),
+    "a dialect with one character for two things": (
+        RUN,
+        csv(delimiter="'", quote="'"),
+        "'delimiter' and 'quote' must not be the same character.",
+    ),
+    "a delimiter of two characters": (RUN, csv(delimiter=";;"), "spec.dataset.csv.delimiter"),
+    "a delimiter that is empty": (RUN, csv(delimiter=""), "spec.dataset.csv.delimiter"),
+    "a delimiter that ends a line": (RUN, csv(delimiter="\n"), "spec.dataset.csv.delimiter"),
+    "a delimiter that is part of a number": (RUN, csv(delimiter="."), "spec.dataset.csv.delimiter"),
+    "a quote of two characters": (RUN, csv(quote="''"), "spec.dataset.csv.quote"),
+    "a quote that is a letter": (RUN, csv(quote="q"), "spec.dataset.csv.quote"),
+    "an unknown encoding": (
+        RUN,
+        csv(encoding="EBCDIC"),
+        'supported values: "UTF-8", "UTF-16", "Latin1", "Windows1252"',
     ),
     "a run with a dataset and no schema": (
         RUN,
@@ -193,6 +370,42 @@ REFUSED: dict[str, tuple[Any, Obj, str]] = {
         schema(sensitive=[{"name": "sex"}, {"name": "sex"}]),
         UNIQUE,
     ),
+    "an identifier that is a feature": (
+        RUN,
+        schema(identifiers=["income"]),
+        "An identifier must be neither a feature nor the target",
+    ),
+    "an identifier that is the target": (
+        RUN,
+        schema(identifiers=["loan", "approved"]),
+        "An identifier must be neither a feature nor the target",
+    ),
+    "an identifier that is a sensitive attribute": (
+        RUN,
+        schema(sensitive=[{"name": "sex"}], identifiers=["loan", "sex"]),
+        "An identifier must not be a sensitive attribute too: each group would be one row.",
+    ),
+    "an identifier that is named twice": (RUN, schema(identifiers=["loan", "loan"]), UNIQUE),
+    "an identifier with the name of no column": (
+        RUN,
+        schema(identifiers=["1"]),
+        "spec.schema.identifiers[0] in body should match",
+    ),
+    "too many identifiers": (
+        RUN,
+        schema(identifiers=names("i", 17)),
+        "spec.schema.identifiers: Too many: 17: must have at most 16 items",
+    ),
+    "a target without a name": (
+        RUN,
+        target(positive="yes"),
+        "spec.schema.target.name: Required value",
+    ),
+    "a favourable outcome that is too long": (
+        RUN,
+        target(name="grade", positive="A" * 257),
+        "spec.schema.target.positive: Too long",
+    ),
     "a bound that is a float": (RUN, feature("Number", minimum=0.5), "must be of type string"),
     "a bound that is no number": (RUN, feature("Number", minimum="low"), "minimum"),
     # The rest of a TrainingRun.
@@ -207,6 +420,51 @@ REFUSED: dict[str, tuple[Any, Obj, str]] = {
             }
         },
         "one rule at most for a detector and a column",
+    ),
+    "a rule for an unknown detector": (
+        RUN,
+        {"pii": {"rules": [{"detector": "Shoe", "action": "Drop"}]}},
+        '"PostalAddress", "Secret"',
+    ),
+    "a datum that may stay in a column, twice": (
+        RUN,
+        allow(allowance(), allowance(reason="Another.")),
+        UNIQUE,
+    ),
+    "an unknown datum that may stay": (
+        RUN,
+        allow(allowance(detector="Shoe")),
+        'spec.pii.allow[0].detector: Unsupported value: "Shoe"',
+    ),
+    "a datum that may stay in no column": (
+        RUN,
+        allow({"detector": "Email", "reason": "Ours."}),
+        "spec.pii.allow[0].column: Required value",
+    ),
+    "a datum that may stay for no reason": (
+        RUN,
+        allow({"detector": "Email", "column": "contact"}),
+        "spec.pii.allow[0].reason: Required value",
+    ),
+    "a datum that may stay for a blank reason": (
+        RUN,
+        allow(allowance(reason="  ")),
+        "Give a reason why the datum may stay, for whoever reads the report.",
+    ),
+    "a datum that may stay for an empty reason": (
+        RUN,
+        allow(allowance(reason="")),
+        "spec.pii.allow[0].reason in body should be at least 1 chars long",
+    ),
+    "a datum that may stay for a reason that is too long": (
+        RUN,
+        allow(allowance(reason="r" * 257)),
+        "spec.pii.allow[0].reason: Too long",
+    ),
+    "too many data that may stay": (
+        RUN,
+        allow(*(allowance(column=name) for name in names("c", 65))),
+        "spec.pii.allow: Too many: 65: must have at most 64 items",
     ),
     "a parameter that is given twice": (
         RUN,
@@ -223,10 +481,73 @@ REFUSED: dict[str, tuple[Any, Obj, str]] = {
         {"trainer": {"testFraction": "0.51"}},
         "between 0.05 and 0.5 of the rows",
     ),
-    "an unknown algorithm": (RUN, {"trainer": {"algorithm": "Magic"}}, "LogisticRegression"),
+    "an unknown algorithm": (
+        RUN,
+        {"trainer": {"algorithm": "Magic"}},
+        'supported values: "LogisticRegression", "LinearSVM", "RandomForest", '
+        '"HistGradientBoosting"',
+    ),
     "a seed below zero": (RUN, {"trainer": {"seed": -1}}, "spec.trainer.seed"),
     "two gates on one side of a metric": (RUN, {"gates": [gate("0.1"), gate("0.2")]}, UNIQUE),
     "a threshold that is no decimal": (RUN, {"gates": [gate("1e-3")]}, "spec.gates[0].threshold"),
+    "an estimate and a bound on one side of a metric": (
+        RUN,
+        {"gates": [gate("0.1"), {**gate("0.1"), "statistic": "Bound"}]},
+        UNIQUE,
+    ),
+    "a gate on another statistic": (
+        RUN,
+        {"gates": [{**gate("0.1"), "statistic": "Median"}]},
+        'supported values: "Estimate", "Bound"',
+    ),
+    "a metric with a name that is too long": (
+        RUN,
+        {"gates": [gate("0.1", "m" * 161)]},
+        "spec.gates[0].metric: Too long",
+    ),
+    **{
+        f"a confidence of {each}": (
+            RUN,
+            evaluation(confidence=each),
+            "The confidence of an interval must be between 0.5 and 0.999.",
+        )
+        for each in ("0.499999999", "0.999000001", "1", "-0.95")
+    },
+    "a confidence in per cent": (RUN, evaluation(confidence="95%"), "spec.evaluation.confidence"),
+    **{
+        f"a radius of {each}": (
+            RUN,
+            evaluation(epsilon=each),
+            "The radius must be above 0 and at most 10 standard deviations.",
+        )
+        for each in ("0", "-0.0", "-0.1", "10.000000001")
+    },
+    "a radius without end": (RUN, evaluation(epsilon="inf"), "spec.evaluation.epsilon"),
+    "too few resamples": (
+        RUN,
+        evaluation(resamples=99),
+        "spec.evaluation.resamples in body should be greater than or equal to 100",
+    ),
+    "too many resamples": (
+        RUN,
+        evaluation(resamples=10_001),
+        "spec.evaluation.resamples in body should be less than or equal to 10000",
+    ),
+    "groups of no rows": (
+        RUN,
+        evaluation(minimumGroupRows=0),
+        "spec.evaluation.minimumGroupRows in body should be greater than or equal to 1",
+    ),
+    "groups of too many rows": (
+        RUN,
+        evaluation(minimumGroupRows=1_000_001),
+        "spec.evaluation.minimumGroupRows in body should be less than or equal to 1000000",
+    ),
+    "intersections that are no yes or no": (
+        RUN,
+        evaluation(intersections="yes"),
+        "spec.evaluation.intersections in body must be of type boolean",
+    ),
     "a deadline of zero": (RUN, {"activeDeadline": "0s"}, "must be longer than zero"),
     "a deadline without a unit": (RUN, {"activeDeadline": "10"}, "spec.activeDeadline"),
     "a time to live of zero": (RUN, {"jobTTL": "0h"}, "must be longer than zero"),
@@ -320,6 +641,37 @@ REFUSED: dict[str, tuple[Any, Obj, str]] = {
         {"pii": {"allowedActions": []}},
         "should have at least 1 items",
     ),
+    "an unknown datum that a run may let stay": (
+        POLICY,
+        {"pii": {"allowable": ["Shoe"]}},
+        'spec.pii.allowable[0]: Unsupported value: "Shoe"',
+    ),
+    "a datum that a run may let stay, twice": (
+        POLICY,
+        {"pii": {"allowable": ["Email", "Email"]}},
+        UNIQUE,
+    ),
+    "a floor under another statistic": (
+        POLICY,
+        {"gates": [{**gate("0.1"), "statistic": "Median"}]},
+        'supported values: "Estimate", "Bound"',
+    ),
+    **{
+        f"a {name} of zero": (
+            POLICY,
+            limits(**{name: 0}),
+            f"spec.sources.limits.{name} in body should be greater than or equal to 1",
+        )
+        for name in LIMITS
+    },
+    **{
+        f"a {name} that is too large": (
+            POLICY,
+            limits(**{name: most + 1}),
+            f"spec.sources.limits.{name} in body should be less than or equal to {most}",
+        )
+        for name, most in LIMITS.items()
+    },
     "a denied package in another spelling": (
         POLICY,
         {"dependencies": {"denied": ["Py_YAML"]}},
@@ -341,9 +693,19 @@ def create(world: World, make: Any, spec: Obj, name: str = "") -> Obj:  # noqa: 
     return world.api.create(obj, OPERATOR if make is VERSION else None)
 
 
+def kept(given: object, stored: object) -> bool:
+    """Tell whether everything that was given is stored, beside what defaults added."""
+    if isinstance(given, dict):
+        there = stored if isinstance(stored, dict) else {}
+        return all(kept(value, there.get(name)) for name, value in given.items())
+    if isinstance(given, list) and isinstance(stored, list):
+        return len(given) == len(stored) and all(map(kept, given, stored))
+    return given == stored
+
+
 @pytest.mark.parametrize(("make", "spec"), ACCEPTED.values(), ids=ACCEPTED.keys())
 def test_the_api_server_takes(world: World, make: Any, spec: Obj) -> None:  # noqa: ANN401
-    create(world, make, spec)
+    assert kept(spec, create(world, make, spec)["spec"])
 
 
 @pytest.mark.parametrize(("make", "spec", "words"), REFUSED.values(), ids=REFUSED.keys())
@@ -364,25 +726,21 @@ def test_the_api_server_refuses(
 LONG = "a" * 52
 
 
-@pytest.mark.parametrize(
-    ("make", "name", "words"),
-    [
-        (RUN, LONG + "a", "at most 52 lower-case letters"),
-        (RUN, "a.b", "at most 52 lower-case letters"),
-        (VERSION, "a.b", "at most 52 lower-case letters"),
-        (POLICY, "a.b", "at most 52 lower-case letters"),
-        (DEPLOYMENT, "1a", "begin with a letter"),
-        (DEPLOYMENT, LONG + "a", "at most 52 lower-case letters"),
-    ],
-    ids=[
-        "a run's is too long",
-        "a run's has a dot",
-        "a version's has a dot",
-        "a policy's has a dot",
-        "a deployment's begins with a digit, as no Service may",
-        "a deployment's is too long",
-    ],
-)
+NAMES: dict[str, tuple[Any, str, str]] = {
+    "a run's is too long": (RUN, LONG + "a", "at most 52 lower-case letters"),
+    "a run's has a dot": (RUN, "a.b", "at most 52 lower-case letters"),
+    "a version's has a dot": (VERSION, "a.b", "at most 52 lower-case letters"),
+    "a policy's has a dot": (POLICY, "a.b", "at most 52 lower-case letters"),
+    "a deployment's begins with a digit, as no Service may": (
+        DEPLOYMENT,
+        "1a",
+        "begin with a letter",
+    ),
+    "a deployment's is too long": (DEPLOYMENT, LONG + "a", "at most 52 lower-case letters"),
+}
+
+
+@pytest.mark.parametrize(("make", "name", "words"), NAMES.values(), ids=NAMES.keys())
 def test_a_name_is_refused_from_which_no_other_can_be_made(
     world: World,
     make: Any,  # noqa: ANN401
@@ -417,6 +775,20 @@ FROZEN: dict[str, tuple[Any, Obj, Obj, str]] = {
         {"trainer": {"testFraction": "0.3"}},
         "'trainer' cannot change",
     ),
+    "a run's personal-data rule": (
+        RUN,
+        {},
+        allow(allowance()),
+        "'pii' cannot change",
+    ),
+    "a run's evaluation": (RUN, {}, evaluation(resamples=999), "'evaluation' cannot change"),
+    "a run's bundle": (
+        RUN,
+        {**NO_SCHEMA, "sealed": SEALED},
+        {"sealed": {"uri": "s3://bundles/other/"}},
+        "'sealed' cannot change",
+    ),
+    "a run's deadline": (RUN, {}, {"activeDeadline": "2h"}, "'activeDeadline' cannot change"),
     "a run's gates, removed": (RUN, {}, {"gates": None}, "'gates' cannot change"),
     "a run's time to live, added": (RUN, {}, {"jobTTL": "1h"}, "'jobTTL' cannot change"),
     "a run's time to live, removed": (
@@ -476,6 +848,22 @@ def test_what_cannot_change(
     assert words in str(refusal.value)
 
 
+def rules(node: object) -> Iterator[str]:
+    """Yield the message of every CEL rule at and below a node of a CRD."""
+    if isinstance(node, dict):
+        yield from (each["message"] for each in node.get("x-kubernetes-validations", ()))
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for each in children:
+        yield from rules(each)
+
+
+def test_every_rule_refuses_something_above() -> None:
+    refused = [words for *_, words in (*REFUSED.values(), *FROZEN.values(), *NAMES.values())]
+    for path in sorted((ROOT / "crds").glob("*.yaml")):
+        for message in rules(yaml.safe_load(path.read_text())):
+            assert any(words in message or message in words for words in refused), message
+
+
 def test_a_run_can_be_suspended_and_resumed(world: World) -> None:
     made = create(world, RUN, {})
 
@@ -502,9 +890,32 @@ def test_defaults_stand_in_the_stored_object(world: World) -> None:
         "seed": 0,
     }
     assert run["spec"]["pii"] == {"defaultAction": "Refuse"}
+    assert run["spec"]["evaluation"] == {
+        "confidence": "0.95",
+        "resamples": 1000,
+        "epsilon": "0.1",
+        "minimumGroupRows": 30,
+        "intersections": True,
+    }
+    assert run["spec"]["gates"][0]["statistic"] == "Estimate"
     assert deployment["spec"]["drift"] == {"threshold": "0.2", "window": 500, "consecutive": 2}
     assert deployment["spec"]["strategy"]["keepWarm"] == "1h"
     assert "status" not in run
+
+
+def test_defaults_of_a_dialect_and_of_a_policy(world: World) -> None:
+    run, policy = create(world, RUN, csv()), create(world, POLICY, {})
+
+    assert run["spec"]["dataset"]["csv"] == {"delimiter": ",", "quote": '"', "encoding": "UTF-8"}
+    assert policy["spec"]["pii"]["allowable"] == DETECTORS
+    assert policy["spec"]["sources"]["limits"] == {
+        "maxBytes": 4 << 30,
+        "maxDecompressedBytes": 16 << 30,
+        "maxCompressionRatio": 200,
+        "maxRows": 10_000_000,
+        "maxColumns": 1024,
+        "maxCellBytes": 1 << 16,
+    }
 
 
 def test_an_unknown_field_is_not_stored(world: World) -> None:
@@ -530,6 +941,53 @@ def test_a_status_comes_through_its_subresource_alone(world: World) -> None:
         world.api.patch(made, {"status": {"conditions": [ready, ready]}}, OPERATOR, "status")
 
 
+METRIC = {"name": "m" * 160, "value": "0.9", "lower": "0.8", "upper": "1.0"}
+RESULT = {
+    "metric": "m" * 160,
+    "comparison": "AtLeast",
+    "threshold": "0.8",
+    "statistic": "Bound",
+    "inconclusive": "w" * 256,
+    "passed": False,
+    "source": "Run",
+}
+TOO_MUCH: dict[str, tuple[Obj, str]] = {
+    "the lower end of an interval": (
+        {"metrics": [{**METRIC, "lower": "0" * 33}]},
+        "status.metrics[0].lower: Too long",
+    ),
+    "the upper end of an interval": (
+        {"metrics": [{**METRIC, "upper": "0" * 33}]},
+        "status.metrics[0].upper: Too long",
+    ),
+    "a metric's name": ({"metrics": [{**METRIC, "name": "m" * 161}]}, "status.metrics[0].name"),
+    "a gate's metric": ({"gates": [{**RESULT, "metric": "m" * 161}]}, "status.gates[0].metric"),
+    "another statistic": (
+        {"gates": [{**RESULT, "statistic": "Median"}]},
+        'supported values: "Estimate", "Bound"',
+    ),
+    "why a gate is inconclusive": (
+        {"gates": [{**RESULT, "inconclusive": "w" * 257}]},
+        "status.gates[0].inconclusive: Too long",
+    ),
+}
+
+
+def test_a_runs_status_holds_intervals_and_inconclusive_gates(world: World) -> None:
+    made, status = create(world, RUN, {}), {"metrics": [METRIC], "gates": [RESULT]}
+
+    assert world.api.patch(made, {"status": status}, OPERATOR, "status")["status"] == status
+
+
+@pytest.mark.parametrize(("status", "words"), TOO_MUCH.values(), ids=TOO_MUCH.keys())
+def test_a_runs_status_is_bounded(world: World, status: Obj, words: str) -> None:
+    made = create(world, RUN, {})
+
+    with pytest.raises(RefusedError) as refusal:
+        world.api.patch(made, {"status": status}, OPERATOR, "status")
+    assert words in str(refusal.value)
+
+
 def test_a_deployment_scales(world: World) -> None:
     made = create(world, DEPLOYMENT, {})
     status = {"replicas": 1, "selector": "hallmark.dev/deployment=loan"}
@@ -542,7 +1000,7 @@ def test_a_deployment_scales(world: World) -> None:
 
 
 COLUMNS = {
-    "trun": "NAME MODEL READY REASON QUALITY ACCURACY AGE",
+    "trun": "NAME MODEL READY REASON QUALITY ACCURACY STAGE PERCENT AGE",
     "mver": "NAME MODEL VERSION VERIFIED APPROVED READY REASON AGE",
     "mapr": "NAME VERSION DECISION APPROVER READY REASON AGE",
     "mdep": "NAME READY REASON ACTIVE CANDIDATE DRIFT PODS AGE",

@@ -20,7 +20,7 @@ def start(folder: Path, kubeconfig: str) -> tuple[int, str]:
     """Run an operator until it ends; return its exit code and what it wrote."""
     command = ["-m", "kopf", "run", "--module", "hallmark.controllers", "--all-namespaces"]
     environment = {
-        **{k: v for k, v in os.environ.items() if k in {"PATH", "HOME"}},
+        **{k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "PYTHONPATH"}},
         "KUBECONFIG": kubeconfig,
         "HALLMARK_AUDIT_LOG": str(folder / "audit.log"),
         "HALLMARK_AUDIT_KEY": str(folder / "private.pem"),

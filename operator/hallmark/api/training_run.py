@@ -317,7 +317,19 @@ class PIIAllowance(ApiModel):
     """The kind of personal datum."""
     column: ColumnName
     """The column in which it may stay."""
-    reason: Annotated[str, Field(min_length=1, max_length=256)]
+    reason: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=256,
+            json_schema_extra=cel(
+                rule(
+                    "self.trim().size() > 0",
+                    "Give a reason why the datum may stay, for whoever reads the report.",
+                )
+            ),
+        ),
+    ]
     """Why; it is recorded in the report."""
 
 
