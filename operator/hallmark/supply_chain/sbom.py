@@ -41,10 +41,18 @@ _PRIVATE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "sbom.hallmark.dev")
 
 def installed_packages() -> dict[str, str]:
     """Return the version of every Python package installed here, by normalised name."""
+    return dict(_installed())
+
+
+@functools.cache
+def _installed() -> tuple[tuple[str, str], ...]:
+    """Return name and version, sorted. Each property of a distribution would read its file anew."""
     found = {
-        normalise(name): each.version for each in distributions() if (name := each.metadata["Name"])
+        normalise(name): metadata["Version"]
+        for metadata in (each.metadata for each in distributions())
+        if (name := metadata["Name"])
     }
-    return dict(sorted(found.items()))
+    return tuple(sorted(found.items()))
 
 
 def build_sbom(
