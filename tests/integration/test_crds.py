@@ -111,6 +111,10 @@ LIMITS = {
     "maxCellBytes": 1 << 20,
 }
 """The most that a ModelPolicy may permit of each."""
+_ALLOWED = [
+    allowance(detector, name, "r" * 256)
+    for detector, name in itertools.product(DETECTORS[:4], names("c", 16))
+]
 LARGEST = {
     **schema(
         *({"name": name, "type": "Number"} for name in names("f", 256)),
@@ -118,12 +122,13 @@ LARGEST = {
         sensitive=[{"name": name} for name in names("s", 16)],
         identifiers=names("i", 16),
     ),
-    **allow(
-        *(
-            allowance(detector, name, "r" * 256)
-            for detector, name in itertools.product(DETECTORS[:4], names("c", 16))
-        )
-    ),
+    "pii": {
+        "rules": [
+            {"detector": each["detector"], "column": each["column"], "action": "Drop"}
+            for each in _ALLOWED
+        ],
+        "allow": _ALLOWED,
+    },
     "gates": [gate("0.1", f"m{number}") for number in range(32)],
 }
 """A spec in which every list that a rule reads has as many and as long items as it may have."""
@@ -308,12 +313,32 @@ REFUSED: dict[str, tuple[Any, Obj, str]] = {
         csv(delimiter="'", quote="'"),
         "'delimiter' and 'quote' must not be the same character.",
     ),
-    "a delimiter of two characters": (RUN, csv(delimiter=";;"), "spec.dataset.csv.delimiter"),
-    "a delimiter that is empty": (RUN, csv(delimiter=""), "spec.dataset.csv.delimiter"),
-    "a delimiter that ends a line": (RUN, csv(delimiter="\n"), "spec.dataset.csv.delimiter"),
-    "a delimiter that is part of a number": (RUN, csv(delimiter="."), "spec.dataset.csv.delimiter"),
-    "a quote of two characters": (RUN, csv(quote="''"), "spec.dataset.csv.quote"),
-    "a quote that is a letter": (RUN, csv(quote="q"), "spec.dataset.csv.quote"),
+    "a delimiter of two characters": (
+        RUN,
+        csv(delimiter=";;"),
+        "spec.dataset.csv.delimiter: Too long",
+    ),
+    "a delimiter that is empty": (
+        RUN,
+        csv(delimiter=""),
+        "spec.dataset.csv.delimiter in body should be at least 1 chars long",
+    ),
+    "a delimiter that ends a line": (
+        RUN,
+        csv(delimiter="\n"),
+        "spec.dataset.csv.delimiter in body should match",
+    ),
+    "a delimiter that is part of a number": (
+        RUN,
+        csv(delimiter="."),
+        "spec.dataset.csv.delimiter in body should match",
+    ),
+    "a quote of two characters": (RUN, csv(quote="''"), "spec.dataset.csv.quote: Too long"),
+    "a quote that is a letter": (
+        RUN,
+        csv(quote="q"),
+        "spec.dataset.csv.quote in body should match",
+    ),
     "an unknown encoding": (
         RUN,
         csv(encoding="EBCDIC"),
@@ -385,7 +410,11 @@ REFUSED: dict[str, tuple[Any, Obj, str]] = {
         schema(sensitive=[{"name": "sex"}], identifiers=["loan", "sex"]),
         "An identifier must not be a sensitive attribute too: each group would be one row.",
     ),
-    "an identifier that is named twice": (RUN, schema(identifiers=["loan", "loan"]), UNIQUE),
+    "an identifier that is named twice": (
+        RUN,
+        schema(identifiers=["loan", "loan"]),
+        f"spec.schema.identifiers[1]: {UNIQUE}",
+    ),
     "an identifier with the name of no column": (
         RUN,
         schema(identifiers=["1"]),
@@ -429,7 +458,7 @@ REFUSED: dict[str, tuple[Any, Obj, str]] = {
     "a datum that may stay in a column, twice": (
         RUN,
         allow(allowance(), allowance(reason="Another.")),
-        UNIQUE,
+        f"spec.pii.allow[1]: {UNIQUE}",
     ),
     "an unknown datum that may stay": (
         RUN,
@@ -493,7 +522,7 @@ REFUSED: dict[str, tuple[Any, Obj, str]] = {
     "an estimate and a bound on one side of a metric": (
         RUN,
         {"gates": [gate("0.1"), {**gate("0.1"), "statistic": "Bound"}]},
-        UNIQUE,
+        f"spec.gates[1]: {UNIQUE}",
     ),
     "a gate on another statistic": (
         RUN,
@@ -503,7 +532,7 @@ REFUSED: dict[str, tuple[Any, Obj, str]] = {
     "a metric with a name that is too long": (
         RUN,
         {"gates": [gate("0.1", "m" * 161)]},
-        "spec.gates[0].metric: Too long",
+        "spec.gates[0].metric: Too long: may not be more than 160 bytes",
     ),
     **{
         f"a confidence of {each}": (
@@ -513,7 +542,11 @@ REFUSED: dict[str, tuple[Any, Obj, str]] = {
         )
         for each in ("0.499999999", "0.999000001", "1", "-0.95")
     },
-    "a confidence in per cent": (RUN, evaluation(confidence="95%"), "spec.evaluation.confidence"),
+    "a confidence in per cent": (
+        RUN,
+        evaluation(confidence="95%"),
+        "spec.evaluation.confidence in body should match",
+    ),
     **{
         f"a radius of {each}": (
             RUN,
@@ -522,7 +555,11 @@ REFUSED: dict[str, tuple[Any, Obj, str]] = {
         )
         for each in ("0", "-0.0", "-0.1", "10.000000001")
     },
-    "a radius without end": (RUN, evaluation(epsilon="inf"), "spec.evaluation.epsilon"),
+    "a radius without end": (
+        RUN,
+        evaluation(epsilon="inf"),
+        "spec.evaluation.epsilon in body should match",
+    ),
     "too few resamples": (
         RUN,
         evaluation(resamples=99),
@@ -649,7 +686,7 @@ REFUSED: dict[str, tuple[Any, Obj, str]] = {
     "a datum that a run may let stay, twice": (
         POLICY,
         {"pii": {"allowable": ["Email", "Email"]}},
-        UNIQUE,
+        f"spec.pii.allowable[1]: {UNIQUE}",
     ),
     "a floor under another statistic": (
         POLICY,
@@ -960,8 +997,14 @@ TOO_MUCH: dict[str, tuple[Obj, str]] = {
         {"metrics": [{**METRIC, "upper": "0" * 33}]},
         "status.metrics[0].upper: Too long",
     ),
-    "a metric's name": ({"metrics": [{**METRIC, "name": "m" * 161}]}, "status.metrics[0].name"),
-    "a gate's metric": ({"gates": [{**RESULT, "metric": "m" * 161}]}, "status.gates[0].metric"),
+    "a metric's name": (
+        {"metrics": [{**METRIC, "name": "m" * 161}]},
+        "status.metrics[0].name: Too long",
+    ),
+    "a gate's metric": (
+        {"gates": [{**RESULT, "metric": "m" * 161}]},
+        "status.gates[0].metric: Too long",
+    ),
     "another statistic": (
         {"gates": [{**RESULT, "statistic": "Median"}]},
         'supported values: "Estimate", "Bound"',
