@@ -17,6 +17,7 @@ START_SECONDS = 5.0
 TERM_SECONDS = 6.0
 KILL_SECONDS = 5.0
 POLL_SECONDS = 0.02
+EXEC_POLLS = 25
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
@@ -30,11 +31,19 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def command_line(pid: int) -> list[str]:
-    """Return the arguments of a process; none if it is gone or a zombie."""
-    try:
-        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return []
+    """Return the arguments of a process; none if it is gone or a zombie.
+
+    While a process becomes another program it has none for a moment.
+    """
+    for _ in range(EXEC_POLLS):
+        try:
+            raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return []
+        if raw or state == "Z":
+            break
+        time.sleep(POLL_SECONDS)
     return [part.decode(errors="replace") for part in raw.split(b"\0") if part]
 
 
