@@ -76,7 +76,7 @@ def fit(
         warnings.simplefilter("always")
         encoding = preprocessing.learn(rows, features, scaled=recipe.scaled)
         try:
-            classifier.fit(_without_empty_columns(encoding.apply(rows)), truth)
+            classifier.fit(preprocessing.without_empty_columns(encoding.apply(rows)), truth)
         except ValueError as error:
             return estimators.values_refused(trainer, error)
     plain = plain_model(encoding, classifier)
@@ -89,18 +89,6 @@ def fit(
         {name: str(value) for name, value in sorted(arguments.items())},
         _remarks(caught, arguments),
     )
-
-
-def _without_empty_columns(encoded: Encoded) -> Encoded:
-    """Return the rows with zeros in columns that are null throughout.
-
-    Boosting cannot bin such a column. A constant one is in no tree, so what it holds in a row to
-    be predicted does not matter.
-    """
-    for position in range(encoded.shape[1]):
-        if np.isnan(encoded[:, position]).all():
-            encoded[:, position] = 0
-    return encoded
 
 
 def _remarks(

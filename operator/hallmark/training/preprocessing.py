@@ -133,6 +133,18 @@ def learn(rows: Matrix, features: Sequence[ServedFeature], *, scaled: bool) -> E
     return _scaled(rows, plain) if scaled else plain
 
 
+def without_empty_columns(encoded: Encoded) -> Encoded:
+    """Write zeros into columns that are null throughout, and return the rows.
+
+    Boosting cannot bin such a column. A constant one is in no tree, so what it holds in a row to
+    be predicted does not matter.
+    """
+    for position in range(encoded.shape[1]):
+        if np.isnan(encoded[:, position]).all():
+            encoded[:, position] = 0
+    return encoded
+
+
 def _scaled(rows: Matrix, plain: Encoding) -> Encoding:
     fill = [_median(rows[:, i]) for i in plain.numbers] + [
         _mode(rows[:, i]) for i in plain.booleans

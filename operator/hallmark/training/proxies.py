@@ -23,6 +23,7 @@ from hallmark.training.fairness import MAX_GROUPS, Groups
 from hallmark.training.gates import Measurement
 from hallmark.training.matrix import Matrix
 from hallmark.training.metrics import Floats, Indices, Performance, Predictions
+from hallmark.training.preprocessing import without_empty_columns
 
 MAX_ROWS = 20_000
 """With more rows, a fixed stratified sample of this size is looked at."""
@@ -120,7 +121,7 @@ def _cross_validate(
         model = HistGradientBoostingClassifier(
             max_iter=_ROUNDS, max_leaf_nodes=_LEAVES, early_stopping=False, random_state=seed
         )
-        model.fit(rows[train], truth[train])
+        model.fit(without_empty_columns(rows[train]), truth[train])
         probabilities[test] = model.predict_proba(rows[test])
         drops += _drops(model, rows[test], truth[test], random) / _FOLDS
     return Predictions(truth, probabilities, 1 if classes == 2 else None), drops
