@@ -45,6 +45,7 @@ _NATIONAL = (
     "DeSocialSecurity",
     "SgFin",
 )
+"""Each version knows more countries; those that the installed one does not know are left out."""
 COMPARED = frozenset(_KINDS.values()) | {PIIDetector.NATIONAL_ID}
 
 
@@ -93,7 +94,8 @@ def _engine() -> AnalyzerEngine:
     tldextract.extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
     nlp = SpacyNlpEngine()
     nlp.nlp = {"en": spacy.blank("en")}
-    names = ["Email", "Phone", "CreditCard", "Iban", "Ip", "MacAddress", "Date", *_NATIONAL]
+    national = [name for name in _NATIONAL if hasattr(predefined_recognizers, f"{name}Recognizer")]
+    names = ["Email", "Phone", "CreditCard", "Iban", "Ip", "MacAddress", "Date", *national]
     registry = RecognizerRegistry(supported_languages=["en"])
     for name in names:
         kind = getattr(predefined_recognizers, f"{name}Recognizer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import polars as pl
@@ -22,6 +23,7 @@ FLOORS = dict.fromkeys(PIIDetector, (0.99, 0.99)) | {
 """Precision and recall below which a detector must not fall."""
 
 
+@functools.cache
 def found(column: LabelledColumn) -> dict[PIIDetector, list[int]]:
     texts = pl.Series(column.cells, dtype=pl.String)
     distinct = TextColumn(column.name, texts.unique(maintain_order=True))
