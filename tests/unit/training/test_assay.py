@@ -193,13 +193,19 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def mixed() -> Artifacts:
+    found = run(mixed_spec(), mixed_parquet())
+    assert isinstance(found, Artifacts)
+    return found
+
+
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_another_spec_makes_another_model(change: dict[str, Any]) -> None:
-    first, second = run(mixed_spec(), mixed_parquet()), run(mixed_spec(**change), mixed_parquet())
-    assert isinstance(first, Artifacts)
-    assert isinstance(second, Artifacts)
-    assert first.files[api.MODEL_ONNX] != second.files[api.MODEL_ONNX]
-    assert first.outcome.fingerprint == second.outcome.fingerprint
+def test_another_spec_makes_another_model(mixed: Artifacts, change: dict[str, Any]) -> None:
+    other = run(mixed_spec(**change), mixed_parquet())
+    assert isinstance(other, Artifacts)
+    assert other.files[api.MODEL_ONNX] != mixed.files[api.MODEL_ONNX]
+    assert other.outcome.fingerprint == mixed.outcome.fingerprint
 
 
 def test_the_policys_floor_refuses_what_the_run_lets_pass() -> None:
@@ -278,22 +284,19 @@ def test_refused(case: tuple[dict[str, Any], bytes, TrainStage, str]) -> None:
     assert SECRET not in found.outcome.to_bytes().decode()
 
 
-def test_the_expected_fingerprint_is_accepted() -> None:
-    first = run(mixed_spec(), mixed_parquet())
-    dataset = {"records": "x", "format": "Parquet", "fingerprint": first.outcome.fingerprint}
+def test_the_expected_fingerprint_is_accepted(mixed: Artifacts) -> None:
+    dataset = {"records": "x", "format": "Parquet", "fingerprint": mixed.outcome.fingerprint}
     assert isinstance(run(mixed_spec(dataset=dataset), mixed_parquet()), Artifacts)
 
 
-def test_a_dropped_column_is_reported_and_trains_the_same_model() -> None:
-    plain = run(mixed_spec(), mixed_parquet())
+def test_a_dropped_column_is_reported_and_trains_the_same_model(mixed: Artifacts) -> None:
     dropped = run(mixed_spec(pii={"defaultAction": "Drop"}), rows(note=pl.lit(SECRET)))
-    assert isinstance(plain, Artifacts)
     assert isinstance(dropped, Artifacts)
     report = Report.model_validate_json(dropped.files[api.REPORT])
     assert [(each.column, each.action, each.count) for each in report.pii] == [
         ("note", "Drop", 400)
     ]
-    assert dropped.files[api.MODEL_ONNX] == plain.files[api.MODEL_ONNX]
+    assert dropped.files[api.MODEL_ONNX] == mixed.files[api.MODEL_ONNX]
     assert not any(SECRET.encode() in content for content in dropped.files.values())
 
 
