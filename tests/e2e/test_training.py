@@ -181,7 +181,7 @@ def test_a_suspended_run_waits_then_shows_how_far_it_is_and_its_job_goes(
         progress = state.get("status", {}).get("progress")
         if progress:
             seen.append((progress["percent"], progress["stage"]))
-        if any(each["type"] == "Trained" for each in state["status"].get("conditions", [])):
+        if conditions.status(state, "Trained") == "True":
             break
     assert seen, "progress was shown while it trained"
     assert [percent for percent, _ in seen] == sorted(percent for percent, _ in seen)
