@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from hallmark.api.artifacts import Finding, TrainStage, TrainTask
 from hallmark.api.gates import ambiguous_attributes, unknown_metrics
-from hallmark.api.report import ColumnDecision, QualityPart
 from hallmark.api.training_run import Schema
 from hallmark.data import anomalies, conversion, measures, pii, quality, readers, schema
 from hallmark.data.fingerprint import fingerprint
-from hallmark.data.schema import Validation
 from hallmark.data.sources import source_name
 from hallmark.data.table import Table, declared_columns
+from hallmark.training.examined import Announce, Examined
 from hallmark.training.outcome import Artifacts, Refusal, refuse
-
-Announce = Callable[[TrainStage, int, str], None]
-"""Called at each stage with the percentage done and a few words."""
-
-
-@dataclass(frozen=True)
-class Examined:
-    """A dataset that passed: its rows and what is known about them.
-
-    Attributes:
-        metrics: What was counted, by the name that a gate can give.
-        judged: What the schema's checks found.
-    """
-
-    schema: Schema
-    table: Table
-    fingerprint: str
-    quality: float
-    quality_parts: tuple[QualityPart, ...]
-    remarks: tuple[Finding, ...]
-    pii: tuple[ColumnDecision, ...]
-    metrics: Mapping[str, float | None]
-    judged: Validation
 
 
 def assay(task: TrainTask, data: bytes | BinaryIO, announce: Announce) -> Refusal | Artifacts:

@@ -24,10 +24,10 @@ from hallmark.supply_chain.dockerfile import render_dockerfile
 from hallmark.supply_chain.rendering.page import page
 from hallmark.supply_chain.sbom import build_sbom, installed_packages
 from hallmark.training import gates, graph, served
-from hallmark.training.assay import Examined
 from hallmark.training.baseline import build_baseline
-from hallmark.training.model import Measured, Trained
+from hallmark.training.examined import Examined
 from hallmark.training.outcome import Artifacts, listed
+from hallmark.training.trained import Measured, Trained
 
 _SERVING_PACKAGES = ("numpy", "onnxruntime")
 

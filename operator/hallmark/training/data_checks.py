@@ -9,7 +9,7 @@ from hallmark.api.artifacts import Finding, ServedFeature
 from hallmark.api.report import DataReport, FeatureLeakage
 from hallmark.data.duplicates import Rows, rows_finding, shared_with_training
 from hallmark.training.anomalies import find_anomalies
-from hallmark.training.assay import Examined
+from hallmark.training.examined import Examined
 from hallmark.training.gates import Measurement
 from hallmark.training.matrix import Matrix
 from hallmark.training.split import Split

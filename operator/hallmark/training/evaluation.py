@@ -15,8 +15,8 @@ from hallmark.api.report import AttributeFairness, CalibrationBin, Proxy
 from hallmark.api.training_run import Evaluation, SensitiveAttribute
 from hallmark.data.table import ColumnType
 from hallmark.training import fairness
-from hallmark.training.assay import Examined
 from hallmark.training.bootstrap import Resampling, measure_performance
+from hallmark.training.examined import Examined
 from hallmark.training.fairness import Groups
 from hallmark.training.gates import Measurement
 from hallmark.training.matrix import Matrix

@@ -2,77 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
-from hallmark.api.artifacts import Finding, ServedFeature, TrainStage, TrainTask
+from hallmark.api.artifacts import Finding, TrainStage, TrainTask
 from hallmark.api.gates import failure, judge
-from hallmark.api.report import AttributeFairness, CalibrationBin, Proxy, RobustnessReport
 from hallmark.api.training_run import Evaluation, Trainer, TrainingRunSpec
 from hallmark.training import estimators, gates, matrix, pipeline
-from hallmark.training.assay import Announce, Examined
 from hallmark.training.bootstrap import Resampling, row_mean
-from hallmark.training.data_checks import DataChecks, check_data
+from hallmark.training.data_checks import check_data
 from hallmark.training.evaluation import Say, evaluate
+from hallmark.training.examined import Announce, Examined
 from hallmark.training.metrics import Predictions
 from hallmark.training.outcome import Artifacts, Refusal, refuse
-from hallmark.training.pipeline import Fitted
 from hallmark.training.robustness import Robustness, measure_robustness
-from hallmark.training.split import Split, split
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A fitted model with the rows it was fitted to and those it is judged by.
-
-    Attributes:
-        fitted: The pipeline and its arithmetic.
-        features: What each column of the rows is.
-        rows: Shape (rows, features).
-        truth: Shape (rows,): each row's class, as its index in ``classes``.
-        classes: The classes' names, in the order of the probabilities.
-        positive: The index of the positive class, if the schema names one.
-        split: Which rows were learned from.
-    """
-
-    fitted: Fitted
-    features: list[ServedFeature]
-    rows: matrix.Matrix
-    truth: matrix.Truth
-    classes: list[str]
-    positive: int | None
-    split: Split
-
-    @property
-    def train_rows(self) -> matrix.Matrix:
-        """Shape (training rows, features)."""
-        rows: matrix.Matrix = self.rows[self.split.train]
-        return rows
-
-    @property
-    def test_rows(self) -> matrix.Matrix:
-        """Shape (test rows, features)."""
-        rows: matrix.Matrix = self.rows[self.split.test]
-        return rows
-
-    @property
-    def test_truth(self) -> matrix.Truth:
-        """Shape (test rows,)."""
-        truth: matrix.Truth = self.truth[self.split.test]
-        return truth
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What was found on the test rows."""
-
-    metrics: Mapping[str, gates.Measurement]
-    data: DataChecks
-    calibration: list[CalibrationBin]
-    fairness: list[AttributeFairness]
-    proxies: list[Proxy]
-    robustness: RobustnessReport
+from hallmark.training.split import split
+from hallmark.training.trained import Measured, Trained
 
 
 def train(task: TrainTask, data: Examined, announce: Announce) -> Refusal | Artifacts:

@@ -25,8 +25,9 @@ from hallmark.api.gates import DATA, known_metrics
 from hallmark.api.report import Report
 from hallmark.api.report_schema import report_schema
 from hallmark.supply_chain.rendering.page import page
-from hallmark.training.assay import Examined, examine
+from hallmark.training.assay import examine
 from hallmark.training.bundle import image_digest
+from hallmark.training.examined import Examined
 from hallmark.training.outcome import Artifacts, Refusal
 from hallmark.training.served import TOLERANCE, answers
 from tests.data.hmda import PROTECTED, hmda_csv, hmda_spec

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hallmark.training.assay import Examined, examine
+from hallmark.training.assay import examine
+from hallmark.training.examined import Examined
 from hallmark.training.outcome import Artifacts, Refusal
 from tests.unit.training.factories import mixed_rows, mixed_spec, run, task
 

@@ -1,0 +1,35 @@
+"""What the checks of the rows hand to training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hallmark.api.artifacts import Finding, TrainStage
+from hallmark.api.report import ColumnDecision, QualityPart
+from hallmark.api.training_run import Schema
+from hallmark.data.schema import Validation
+from hallmark.data.table import Table
+
+Announce = Callable[[TrainStage, int, str], None]
+"""Called at each stage with the percentage done and a few words."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A dataset that passed: its rows and what is known about them.
+
+    Attributes:
+        metrics: What was counted, by the name that a gate can give.
+        judged: What the schema's checks found.
+    """
+
+    schema: Schema
+    table: Table
+    fingerprint: str
+    quality: float
+    quality_parts: tuple[QualityPart, ...]
+    remarks: tuple[Finding, ...]
+    pii: tuple[ColumnDecision, ...]
+    metrics: Mapping[str, float | None]
+    judged: Validation
