@@ -18,6 +18,7 @@ from pydantic_core import from_json, to_json
 
 from hallmark.api.training_run import FeatureType
 from hallmark.drift.counts import Rows
+from hallmark.supply_chain.decision import decide
 from hallmark_predictor.encoding import (
     MAX_ROWS,
     Column,
@@ -44,7 +45,6 @@ _DATATYPES: dict[FeatureType, tuple[str, tuple[str, ...]]] = {
 LABEL = "label"
 PROBABILITIES = "probabilities"
 MATRIX = "input"
-DECISION_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -170,13 +170,7 @@ class DataPlane:
         )
 
     def _labels(self, probabilities: NDArray[np.float32]) -> list[str]:
-        """Return what training decided too: of two classes the positive one from 0.5 on."""
-        if self._positive is None or len(self._classes) != 2:
-            decided = probabilities.argmax(axis=1)
-        else:
-            chosen = probabilities[:, self._positive] >= DECISION_THRESHOLD
-            decided = np.where(chosen, self._positive, 1 - self._positive)
-        return [self._classes[each] for each in decided.tolist()]
+        return [self._classes[each] for each in decide(probabilities, self._positive).tolist()]
 
     def _rows_of_tensors(self, inputs: object) -> Rows | BadRequest:
         tensors = _tensors(inputs)

@@ -164,12 +164,7 @@ def test_a_suspended_run_waits_then_shows_how_far_it_is_and_its_job_goes(
     world: World, namespace: str
 ) -> None:
     name = "watched"
-    world.api.apply(
-        objects.config_map(NAMESPACE, f"{name}-data", {objects.DATA_KEY: objects.loan_csv(12000)})
-    )
-    source = {"configMap": {"name": f"{name}-data", "key": objects.DATA_KEY}, "format": "CSV"}
-    run = objects.training_run(namespace, name, dataset=source, suspend=True, jobTTL="1s")
-    world.api.create(run, user=AUTHOR)
+    run_with_data(world, name, objects.loan_csv(12000), suspend=True, jobTTL="1s")
     found = world.wait_for("TrainingRun", namespace, name, "Ready=False/Suspended")
     assert "spec.suspend" in conditions.message(found, "Ready")
     label = f"hallmark.dev/training-run={name}"

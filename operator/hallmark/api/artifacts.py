@@ -15,12 +15,11 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from hallmark.api.common import (
-    ApiModel,
     ColumnName,
     Digest,
     FileModel,
@@ -80,23 +79,13 @@ def spec_digest(spec: TrainingRunSpec) -> str:
     A field that has its default counts as left out, so that a later release that knows more
     fields finds the same digest for the same manifest.
     """
-    asked = _asked(spec)
-    for name in ("suspend", "requestedBy", "jobTTL"):
-        asked.pop(name, None)
+    asked = spec.model_dump(
+        mode="json",
+        by_alias=True,
+        exclude_defaults=True,
+        exclude={"suspend", "requested_by", "job_ttl"},
+    )
     return f"sha256:{hashlib.sha256(canonical_json(asked)).hexdigest()}"
-
-
-def _asked(value: Any) -> Any:  # noqa: ANN401
-    """Return a value as JSON, without the fields of models that have their defaults."""
-    if isinstance(value, ApiModel):
-        fields = type(value).model_fields
-        named = ((field, getattr(value, name)) for name, field in fields.items())
-        return {
-            str(field.alias): _asked(found)
-            for field, found in named
-            if found != field.get_default(call_default_factory=True)
-        }
-    return [_asked(each) for each in value] if isinstance(value, list) else value
 
 
 def run_id(spec: str, fingerprint: str, image: str) -> str:

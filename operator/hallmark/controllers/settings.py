@@ -43,7 +43,9 @@ class Settings:
             metrics_port=int(_number(environment, "HALLMARK_METRICS_PORT", 9090)),
             resync_seconds=_number(environment, "HALLMARK_RESYNC_SECONDS", 180),
             heartbeat_seconds=_number(environment, "HALLMARK_HEARTBEAT_SECONDS", 10),
-            longest_silence_seconds=_number(environment, "HALLMARK_LONGEST_SILENCE_SECONDS", 60),
+            longest_silence_seconds=_number(
+                environment, "HALLMARK_LONGEST_SILENCE_SECONDS", cls.longest_silence_seconds
+            ),
         )
 
 

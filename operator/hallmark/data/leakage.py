@@ -30,6 +30,7 @@ ALMOST = 0.9
 """From here on a feature almost determines the target. With two classes of equal size, a feature
 that is wrong in 1.3 % of the rows has this coefficient."""
 MAX_CLASSES = 64
+"""More classes are no classes: the target is a number, or free text."""
 _MAX_BINS = 64
 _FEW = 10
 

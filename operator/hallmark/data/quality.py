@@ -18,11 +18,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import polars as pl
-
 from hallmark.api.report import QualityPart
-from hallmark.api.training_run import Schema
-from hallmark.data.duplicates import RepeatedRows
+from hallmark.data.schema import Validation
 from hallmark.data.table import Table
 
 WEIGHTS = {
@@ -34,26 +31,22 @@ WEIGHTS = {
 }
 
 
-def quality_parts(
-    table: Table, schema: Schema, repeated: RepeatedRows, *, invalid_cells: int, wrong_types: int
-) -> list[QualityPart]:
+def quality_parts(table: Table, judged: Validation, *, wrong_types: int) -> list[QualityPart]:
     """Return the five dimensions of the score.
 
     Args:
         table: The declared columns.
-        schema: Names the target.
-        repeated: Rows that are there more than once.
-        invalid_cells: Cells of a wrong range or category.
+        judged: What the schema's checks counted.
         wrong_types: Cells of a wrong type; they are null in the table.
     """
     cells = table.rows * len(table.columns)
     nulls = sum(column.values.null_count() for column in table.columns) - wrong_types
     shares = {
         "completeness": 1 - nulls / cells,
-        "validity": 1 - min(invalid_cells + wrong_types, cells) / cells,
-        "uniqueness": 1 - len(repeated.repeats) / table.rows,
-        "consistency": 1 - len(repeated.contradictory) / table.rows,
-        "balance": _balance(table.column(schema.target.name).values),
+        "validity": 1 - min(judged.invalid_cells + wrong_types, cells) / cells,
+        "uniqueness": 1 - len(judged.repeated.repeats) / table.rows,
+        "consistency": 1 - len(judged.repeated.contradictory) / table.rows,
+        "balance": _balance(judged.class_rows),
     }
     return [
         QualityPart(dimension=name, score=round(100 * share, 6), weight=WEIGHTS[name])
@@ -66,8 +59,7 @@ def quality_score(parts: Sequence[QualityPart]) -> float:
     return round(math.fsum(part.score * part.weight for part in parts), 6)
 
 
-def _balance(target: pl.Series) -> float:
-    counts = sorted(target.drop_nulls().value_counts().get_column("count").to_list())
+def _balance(counts: Sequence[int]) -> float:
     if len(counts) < 2:
         return 0.0
     total = sum(counts)

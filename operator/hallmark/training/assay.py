@@ -76,13 +76,7 @@ def _validate(declared: Schema, expected: str | None, guarded: pii.Guarded) -> R
         wrong = Finding(check="Fingerprint", expected=expected, found=identity)
         return refuse(TrainStage.FINGERPRINT, [wrong], fingerprint=identity)
     judged = schema.validate(table, declared, guarded.frame.width - len(specs))
-    parts = quality.quality_parts(
-        table,
-        declared,
-        judged.repeated,
-        invalid_cells=judged.invalid_cells,
-        wrong_types=converted.wrong_types,
-    )
+    parts = quality.quality_parts(table, judged, wrong_types=converted.wrong_types)
     score = quality.quality_score(parts)
     if converted.findings or judged.refusals:
         return refuse(

@@ -53,7 +53,7 @@ def evaluate(
     test: npt.NDArray[np.intp],
     rows: Matrix,
     evaluation: Evaluation,
-    seed: int,
+    resampling: Resampling,
     say: Say,
 ) -> Evaluated:
     """Measure a model on the test rows, and what the features say of sensitive attributes.
@@ -64,10 +64,9 @@ def evaluate(
         test: The numbers of the test rows.
         rows: Shape (rows, features): all, as the model takes them.
         evaluation: How sure a measurement must be.
-        seed: What resamples derive from.
+        resampling: How intervals are made.
         say: Told of each step.
     """
-    resampling = Resampling.of(evaluation, seed)
     say("Measuring performance.")
     with threadpool_limits(1):
         metrics = dict(measure_performance(predictions, resampling))

@@ -10,6 +10,7 @@ import polars as pl
 
 from hallmark.api.artifacts import Finding, ServedFeature
 from hallmark.api.training_run import FeatureType, Schema
+from hallmark.data.leakage import MAX_CLASSES
 from hallmark.data.table import Column, ColumnType, Table
 
 Matrix = npt.NDArray[np.float32]
@@ -19,8 +20,6 @@ declared ones, null as NaN."""
 Truth = npt.NDArray[np.int64]
 """Shape (rows,): each row's class, as its index in the classes' names."""
 
-MAX_CLASSES = 64
-"""More classes are no classes: the target is a number, or free text."""
 _MAX_ROUNDING = 0.01
 """The part of a column's standard deviation that rounding to float32 may blur."""
 

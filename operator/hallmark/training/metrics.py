@@ -11,7 +11,7 @@ With three classes or more, ``rocAuc`` and ``prAuc`` are the mean of each class 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,14 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hallmark.api.gates import PERFORMANCE
+from hallmark.supply_chain.decision import decide
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 Positives = npt.NDArray[np.int64]
 """Shape (rows,): 1 for the positive class, 0 for the other."""
-
-DECISION_THRESHOLD = 0.5
-"""Of two classes, the positive one is decided from this probability on."""
 
 CALIBRATION_BINS = 15
 """Bins of equal width for the expected calibration error (Guo et al., ICML 2017): of the positive
@@ -34,22 +32,6 @@ class's probability with two classes, of the most probable class's with more."""
 
 _SMALLEST = float(np.finfo(np.float64).eps)
 """No probability counts as less in ``logLoss``, as in scikit-learn."""
-
-
-def decide(probabilities: Floats, positive: int | None) -> Indices:
-    """Return the decided class of each row, as the predictor decides.
-
-    Args:
-        probabilities: Shape (rows, classes).
-        positive: Of two classes, the one that is decided from the threshold on; without it, or
-            with more classes, the most probable is, the first of equals.
-    """
-    if positive is not None and probabilities.shape[1] == 2:
-        chosen = probabilities[:, positive] >= DECISION_THRESHOLD
-        decided: Indices = np.where(chosen, positive, 1 - positive).astype(np.int64)
-    else:
-        decided = probabilities.argmax(axis=1).astype(np.int64)
-    return decided
 
 
 @dataclass(frozen=True)
@@ -119,7 +101,6 @@ class Performance:
             _Ranking(self._rows.probabilities[:, each], self.truth == each)
             for each in self._ranked(predictions.positive)
         ]
-        self._symmetric = len(self._rankings) == 2
 
     def _ranked(self, positive: int | None) -> Sequence[int]:
         if self._classes == 2 and positive is not None:
@@ -220,7 +201,3 @@ def performance(predictions: Predictions) -> dict[str, float | None]:
     """Return each metric by the name that gates use; None where it is not defined."""
     found = Performance(predictions).estimate()
     return {name: value if np.isfinite(value) else None for name, value in found.items()}
-
-
-Compute = Callable[[Weights], dict[str, Floats]]
-"""From weights of the rows to metrics, each of shape (resamples,)."""

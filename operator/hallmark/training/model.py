@@ -33,9 +33,7 @@ def train(task: TrainTask, data: Examined, announce: Announce) -> Refusal | Arti
     if isinstance(trained, list):
         return refuse_data(TrainStage.TRAIN, trained)
     announce(TrainStage.TRAIN, 60, "Measuring.")
-    measured = measure(
-        data, trained, task.spec, lambda message: announce(TrainStage.TRAIN, 60, message)
-    )
+    measured = measure(data, trained, task.spec, partial(announce, TrainStage.TRAIN, 60))
     announce(TrainStage.GATES, 70, "Judging the gates.")
     values = gates.metric_values(measured.metrics)
     why = gates.inconclusive(measured.metrics)
@@ -84,12 +82,12 @@ def measure(data: Examined, trained: Trained, spec: TrainingRunSpec, say: Say) -
     probabilities = trained.fitted.probabilities(trained.test_rows)
     predictions = Predictions(trained.test_truth, probabilities, trained.positive)
     seed, test = spec.trainer.seed, trained.split.test
-    found = evaluate(data, predictions, test, trained.rows, spec.evaluation, seed, say)
+    resampling = Resampling.of(spec.evaluation, seed)
+    found = evaluate(data, predictions, test, trained.rows, spec.evaluation, resampling, say)
     say("Looking at the rows together.")
     checked = check_data(data, trained.rows, trained.features, trained.split)
     say("Measuring robustness.")
     robust = _robustness(trained, spec.evaluation, seed)
-    resampling = Resampling.of(spec.evaluation, seed)
     return Measured(
         metrics={
             **found.metrics,

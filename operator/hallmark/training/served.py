@@ -12,10 +12,10 @@ from onnxruntime import InferenceSession, SessionOptions
 
 from hallmark.api.artifacts import Finding, Golden, ServedFeature
 from hallmark.api.training_run import FeatureType
+from hallmark.supply_chain.decision import decide
 from hallmark.supply_chain.onnx_form import MAX_BYTES
 from hallmark.training import graph
 from hallmark.training.matrix import Matrix
-from hallmark.training.metrics import decide
 from hallmark.training.pipeline import Fitted
 
 TOLERANCE = 1e-6

@@ -215,7 +215,7 @@ def _peak() -> float:
     assert table is not None
     fingerprint(table)
     judged = schema.validate(table, declared)
-    quality.quality_parts(table, declared, judged.repeated, invalid_cells=0, wrong_types=0)
+    quality.quality_parts(table, judged, wrong_types=0)
     anomalies.outliers(table)
     return (_resident("VmHWM") - before) / frame.estimated_size()
 

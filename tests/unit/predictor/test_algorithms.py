@@ -9,8 +9,8 @@ import pytest
 
 from hallmark.api.artifacts import MODEL_ONNX, SCHEMA
 from hallmark.api.training_run import Algorithm
+from hallmark.supply_chain.decision import decide
 from hallmark.training.graph import build
-from hallmark.training.metrics import decide
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.model import open_model
 from hallmark_predictor.verification import Refused

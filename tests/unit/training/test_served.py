@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from hallmark.api.artifacts import Finding, ServedFeature
 from hallmark.api.training_run import Algorithm, FeatureType
+from hallmark.supply_chain.decision import decide
 from hallmark.supply_chain.onnx_form import check_onnx_form
 from hallmark.training.baseline import build_baseline, quantile_edges
 from hallmark.training.graph import INPUT, PROBABILITIES, build
-from hallmark.training.metrics import decide
 from hallmark.training.pipeline import Fitted
 from hallmark.training.plain import LinearScores, TreeScores
 from hallmark.training.served import (

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from hallmark.api.artifacts import ServedFeature
 from hallmark.api.report import CertifiedAt, NoiseLevel, RobustnessReport
+from hallmark.supply_chain.decision import DECISION_THRESHOLD, decide
 from hallmark.training.matrix import Matrix, Truth
-from hallmark.training.metrics import DECISION_THRESHOLD, decide
 from hallmark.training.pipeline import Fitted
 from hallmark.training.plain import LinearScores, Link, TreeScores
 from hallmark.training.robustness import attack, noise
