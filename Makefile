@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CLUSTER_NAME ?= demo
+# A file's tests share what they train, so that a file stays in one process.
+PARALLEL := -n auto --dist loadfile
 LOCKS := operator trainer predictor dev
 
 .PHONY: help demo test cluster-up cluster-down images generate lock format lint verify unit integration e2e bench clean
@@ -29,11 +31,12 @@ demo: $(READY) ## Run the whole story on a real Kubernetes, and leave it up to l
 	@$(BIN)/python -u -m tests.demo
 
 test: $(READY) ## Run all tests: unit, integration (API server), end to end (KEEP=1 keeps the node)
-	@$(BIN)/python -u -m pytest tests/unit tests/integration tests/e2e
+	@$(BIN)/python -u -m pytest tests/unit $(PARALLEL)
+	@$(BIN)/python -u -m pytest tests/integration tests/e2e
 	@test -n "$(KEEP)" || $(BIN)/python -u -m tests.cluster down --name test
 
 unit: $(READY) ## Run the unit tests
-	@$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest tests/unit $(PARALLEL)
 
 integration: $(READY) ## Run the tests against a real API server
 	@$(BIN)/python -m pytest tests/integration

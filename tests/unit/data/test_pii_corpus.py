@@ -101,7 +101,7 @@ def test_recall_is_not_below_presidios_and_precision_above(
             f"precision {mine[kind].precision:.3f} (presidio {scores[kind].precision:.3f})"
         )
         print(line)
-        record_property(kind, line)
+        record_property(kind.value, line)
         assert mine[kind].recall >= scores[kind].recall, line
         assert mine[kind].precision >= scores[kind].precision, line
 
