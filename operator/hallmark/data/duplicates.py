@@ -23,8 +23,8 @@ Rows = npt.NDArray[np.intp]
 Groups = npt.NDArray[np.int64]
 """Shape (n,): rows of the same number belong together."""
 
-_FIRST_LOOK = 2
-"""So many columns are hashed for all rows; two numbers rarely agree by chance."""
+_SAMPLE = 10_000
+"""Rows that tell how many columns it takes to tell rows apart."""
 _TELLING = (ColumnType.NUMBER, ColumnType.INTEGER, ColumnType.TEXT, ColumnType.CATEGORY)
 """Types whose values tell rows apart, the best first."""
 
@@ -97,30 +97,42 @@ def equal_rows(columns: Sequence[Column]) -> tuple[Rows, Groups]:
 def _suspects(columns: Sequence[Column]) -> Rows:
     """Return the rows that may have a twin: all that have one, and few others."""
     telling = sorted(columns, key=lambda column: _rank(column.spec.type))
-    rows = np.arange(len(columns[0].values), dtype=np.intp)
-    for looked_at in (telling[:_FIRST_LOOK], telling):
-        whole = len(rows) == len(columns[0].values)
-        cells = pl.DataFrame(
-            [each.values if whole else each.values.gather(rows) for each in looked_at]
-        )
-        rows = rows[_shared(cells.hash_rows().to_numpy())]
-        if not len(rows):
-            break
-    return rows
+    values = [column.values for column in telling]
+    few = _enough(values)
+    rows = _shared(_keys(values[:few]))
+    if few == len(values) or not len(rows):
+        return rows
+    return rows[_shared(_keys([each.gather(rows) for each in values]))]
 
 
 def _rank(kind: ColumnType) -> int:
     return _TELLING.index(kind) if kind in _TELLING else len(_TELLING)
 
 
-def _shared(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Return which hashes are there more than once, shape (rows,)."""
-    in_order = np.sort(hashes)
+def _enough(values: Sequence[pl.Series]) -> int:
+    """Return how many of the columns, the first ones, tell nearly all rows of a sample apart."""
+    step = max(1, len(values[0]) // _SAMPLE)
+    sample = pl.DataFrame([each.gather_every(step).alias(str(i)) for i, each in enumerate(values)])
+    for few in range(1, len(values)):
+        if sample[:, :few].n_unique() > 0.999 * len(sample):
+            return few
+    return len(values)
+
+
+def _keys(values: Sequence[pl.Series]) -> npt.NDArray[np.generic]:
+    """Return a key for each row, shape (rows,): equal rows have equal keys."""
+    if len(values) == 1 and values[0].dtype.is_numeric() and not values[0].null_count():
+        return values[0].to_numpy()
+    return pl.DataFrame(values).hash_rows().to_numpy()
+
+
+def _shared(keys: npt.NDArray[np.generic]) -> Rows:
+    """Return the rows whose key is there more than once, ascending."""
+    in_order = np.sort(keys)
     again = in_order[1:][in_order[1:] == in_order[:-1]]
     if not len(again):
-        return np.zeros(len(hashes), dtype=np.bool_)
-    shared: npt.NDArray[np.bool_] = np.isin(hashes, np.unique(again))
-    return shared
+        return np.empty(0, dtype=np.intp)
+    return np.flatnonzero(np.isin(keys, np.unique(again)))
 
 
 def _differ(groups: Groups, target: pl.Series) -> npt.NDArray[np.bool_]:

@@ -44,11 +44,12 @@ class Setting:
         self, rows: npt.NDArray[np.float32], space: Domain | None = None
     ) -> npt.NDArray[np.float64]:
         """Return each row's exact radius, from the rows alone."""
+        score = rows @ self.classifier.coef_[0].astype(np.float32)
+        score += self.classifier.intercept_[0].astype(np.float32)
         scores = np.zeros((len(rows), 2))
-        scores[:, 1] = rows @ self.classifier.coef_[0].astype(np.float32)
-        scores[:, 1] += self.classifier.intercept_[0]
+        scores[:, 1] = score
         weights = np.vstack([np.zeros(COLUMNS), self.classifier.coef_[0]])
-        model = Boundaries(weights, scores, (scores[:, 1] >= 0).astype(np.int64))
+        model = Boundaries(weights, scores, (score >= 0).astype(np.int64))
         return linear_radii(model, space or self.space, rows, Norm.MAXIMUM)
 
 

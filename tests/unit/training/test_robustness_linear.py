@@ -195,6 +195,25 @@ def test_with_more_classes_the_nearest_boundary_counts() -> None:
     assert found.tolist() == pytest.approx([0.25, 5 / 3])
 
 
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("norm", Norm)
+def test_the_nearest_boundary_counts_within_the_range_too(norm: Norm, whole: bool) -> None:
+    random = np.random.default_rng(9)
+    rows = random.normal(size=(200, 3)).clip(-2, 2).round(0 if whole else 8)
+    rows[random.random(rows.shape) < 0.02] = np.nan
+    where = space([1.0, 0.5, 2.0], [whole, False, False], [-2, -2, -np.inf], [2, np.inf, 2])
+    weights = np.array([[1.0, 0.0, 0.5], [0.2, -1.0, 0.0], [0.2, -1.0, 0.0], [-0.7, 0.4, 1.5]])
+    scores = np.nan_to_num(where.values(rows)) @ weights.T
+    model = Boundaries(weights, scores, scores.argmax(axis=1))
+    found = linear_radii(model, where, rows, norm)
+    for row, score, decided, radius_ in zip(rows, scores, model.decided, found, strict=True):
+        to_each = [
+            radius((weights[decided] - theirs).tolist(), score[decided] - other, where, row, norm)
+            for theirs, other in zip(weights, score, strict=True)
+        ]
+        assert radius_ == pytest.approx(min(np.delete(to_each, decided)), rel=1e-9)
+
+
 def test_only_whole_steps_make_the_euclidean_radius_a_bound() -> None:
     model = two_classes([1.0, 0.0], [1.0])
     assert model.exact(space([1, 1], [True, False]), Norm.MAXIMUM)

@@ -19,16 +19,20 @@ With more than two classes the radius is the smallest over the boundaries to eac
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from hallmark.training.robustness.domain import Domain, Floats
 
 _CHUNK = 32768
 """Rows at a time: a few megabytes."""
+_LOOK = 8192
+"""Rows at a time that stay in a core's cache for a quick look."""
 _DOUBT = 1e-6
 """What rounding to float32 can change, relative to the numbers rounded."""
 _TILE = 64
@@ -58,7 +62,7 @@ class Boundaries:
     scores: Floats
     decided: npt.NDArray[np.int64]
 
-    def part(self, rows: slice) -> Boundaries:
+    def part(self, rows: slice | npt.NDArray[np.intp]) -> Boundaries:
         """Return the same for some of the rows."""
         return Boundaries(self.weights, self.scores[rows], self.decided[rows])
 
@@ -81,123 +85,142 @@ def linear_radii(
         rows: Shape (rows, features), as the served form takes them.
         norm: How the distance is measured.
     """
-    radii = np.full(len(rows), np.inf)
-    for start in range(0, len(rows), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        _chunk_radii(model.part(part), space, rows[part], norm, radii[part])
+    free = _Unlimited.of(model.weights, norm)
+    radii = np.empty(len(rows))
+    limited = np.empty(len(rows), dtype=np.bool_)
+
+    def look(part: slice) -> None:
+        radii[part] = free.radii(model.part(part))
+        limited[part] = _may_be_limited(free, space, rows[part], radii[part])
+
+    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+        list(threads.map(look, _parts(len(rows), _LOOK)))
+    near = np.flatnonzero(limited)
+    for part in _parts(len(near), _CHUNK):
+        some = near[part]
+        radii[some] = _limited_radii(model.part(some), space, rows[some], norm)
     return radii
 
 
-def _chunk_radii(
-    model: Boundaries,
-    space: Domain,
-    rows: npt.NDArray[np.floating],
-    norm: Norm,
-    radii: Floats,
-) -> None:
-    """Lower the radii to those of each boundary."""
-    for own in range(model.scores.shape[1]):
+def _parts(rows: int, size: int) -> list[slice]:
+    return [slice(start, start + size) for start in range(0, rows, size)]
+
+
+@dataclass(frozen=True)
+class _Unlimited:
+    """How far rows are from the boundaries if every feature moves as far as it takes.
+
+    Attributes:
+        norm: How the distance is measured.
+        lengths: Shape (classes, classes): what one unit of distance takes from the margin.
+        shares: Shape (movable features,): the most that each feature moves of a unit.
+    """
+
+    norm: Norm
+    lengths: Floats
+    shares: Floats
+
+    @classmethod
+    def of(cls, weights: Floats, norm: Norm) -> _Unlimited:
+        """Return it for the classes' weights, (classes, movable features)."""
+        order = 1 if norm is Norm.MAXIMUM else 2
+        lengths = np.empty((len(weights), len(weights)))
+        shares = np.zeros(weights.shape[1])
+        for own, mine in enumerate(weights):
+            size = np.abs(mine - weights)
+            lengths[own] = np.linalg.norm(size, ord=order, axis=1)
+            apart = lengths[own] > 0
+            size, length = size[apart], lengths[own][apart, None]
+            moved = size > 0 if norm is Norm.MAXIMUM else size / length
+            np.maximum(shares, moved.max(axis=0, initial=0.0), out=shares)
+        return cls(norm, lengths, shares)
+
+    def radii(self, model: Boundaries) -> Floats:
+        """Return the distance of each row, (rows,)."""
+        classes = len(self.lengths)
+        own = model.scores.ravel().take(np.arange(len(model.decided)) * classes + model.decided)
+        radii: Floats = np.full(len(own), np.inf)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for other in range(classes):
+                margins = np.maximum(own - model.scores[:, other], 0.0)
+                # Nothing leads to a class of the same weights: x / 0, or 0 / 0.
+                np.fmin(radii, margins / self.lengths[:, other].take(model.decided), out=radii)
+        return radii
+
+
+def _may_be_limited(
+    free: _Unlimited, space: Domain, rows: npt.NDArray[np.floating], radii: Floats
+) -> npt.NDArray[np.bool_]:
+    """Return in which rows a feature may have less room than it takes, or is null.
+
+    A quick look with the same limits for the whole block leaves few rows to look at closely.
+
+    Args:
+        free: What rows without limits need.
+        space: What can move.
+        rows: Shape (rows, features).
+        radii: Shape (rows,): the rows' distances without limits.
+    """
+    used = free.shares > 0
+    if free.norm is Norm.MAXIMUM and space.steps[used].any():
+        return np.ones(len(rows), dtype=np.bool_)
+    longest = radii.max(where=np.isfinite(radii), initial=0.0)
+    # An Integer's room is rounded down to whole steps; float32 rounds the limits.
+    far = (longest * free.shares + space.steps) * space.units
+    least, most = np.full(rows.shape[1], -np.inf), np.full(rows.shape[1], np.inf)
+    for limit, ends, sign in ((space.low, least, 1.0), (space.high, most, -1.0)):
+        there = used & np.isfinite(limit)
+        end = limit[there] * space.units[there]
+        ends[space.columns[there]] = end + sign * (far[there] + _DOUBT * np.abs(end))
+    with np.errstate(over="ignore"):
+        least, most = least.astype(rows.dtype), most.astype(rows.dtype)
+    # Many rows as one long one, for long inner loops. A null is not inside.
+    even = len(rows) // _TILE * _TILE
+    block = rows[:even].reshape(-1, _TILE * rows.shape[1])
+    outside = np.empty(rows.shape, dtype=np.bool_)
+    long = outside[:even].reshape(block.shape)
+    np.greater_equal(block, np.tile(least, _TILE), out=long)
+    long &= block <= np.tile(most, _TILE)
+    outside[even:] = (rows[even:] >= least) & (rows[even:] <= most)
+    np.logical_not(outside, out=outside)
+    limited = np.zeros(len(rows), dtype=np.bool_)
+    limited[np.flatnonzero(outside) // rows.shape[1]] = True
+    return limited
+
+
+def _limited_radii(
+    model: Boundaries, space: Domain, rows: npt.NDArray[np.floating], norm: Norm
+) -> Floats:
+    """Return the distances within the limits: the smallest over the boundaries to each class."""
+    radii = np.full(len(rows), np.inf)
+    for own, mine in enumerate(model.weights):
         here = np.flatnonzero(model.decided == own)
         if not len(here):
             continue
-        mine, scores = rows.take(here, axis=0), model.scores.take(here, axis=0)
-        for other in range(model.scores.shape[1]):
+        values, scores = space.values(rows[here]), model.scores[here]
+        for other, theirs in enumerate(model.weights):
             if other != own:
-                weights = model.weights[own] - model.weights[other]
                 margins = np.maximum(scores[:, own] - scores[:, other], 0.0)
-                distances = _pair(weights, margins, space, mine, norm)
-                radii[here] = np.minimum(radii.take(here), distances)
+                distances = _limited_pair(mine - theirs, margins, space, values, norm)
+                radii[here] = np.minimum(radii[here], distances)
+    return radii
 
 
-def _pair(
-    weights: Floats,
-    margins: Floats,
-    space: Domain,
-    rows: npt.NDArray[np.floating],
-    norm: Norm,
+def _limited_pair(
+    weights: Floats, margins: Floats, space: Domain, values: Floats, norm: Norm
 ) -> Floats:
     """Return the distances to one boundary; a positive weight is lowered, a negative raised."""
     used = weights != 0
     if not used.any():
         return np.full(len(margins), np.inf)
-    if not used.all():
-        space, weights = _only(space, used), weights[used]
-    size, lowering = np.abs(weights), weights > 0
+    size, steps = np.abs(weights[used]), space.steps[used]
+    rooms = space.rooms(values, weights > 0)[:, used]
     if norm is Norm.EUCLIDEAN:
-        level = margins / (size**2).sum()
-        radii: Floats = level * np.sqrt((size**2).sum())
-        bound = _may_bind(space, rows, lowering, level.max() * size)
-        if len(bound):
-            rooms = space.rooms(space.values(rows[bound]), lowering)
-            exact = _level(size**2, rooms / size, margins[bound])
-            moved = np.minimum(exact[:, None] * size, rooms)
-            radii[bound] = np.where(np.isinf(exact), np.inf, np.sqrt((moved**2).sum(axis=1)))
-        return radii
-    radii = margins / size.sum()
-    whole = bool(space.steps.any())
-    bound = (
-        np.arange(len(rows))
-        if whole
-        else _may_bind(space, rows, lowering, np.full(len(size), radii.max()))
-    )
-    if len(bound):
-        rooms = space.rooms(space.values(rows[bound]), lowering)
-        exact = _level(size, rooms, margins[bound])
-        if whole:
-            exact = _whole_level(size, rooms, margins[bound], space.steps, exact)
-        radii[bound] = exact
-    return radii
-
-
-def _may_bind(
-    space: Domain,
-    rows: npt.NDArray[np.floating],
-    lowering: npt.NDArray[np.bool_],
-    reach_: Floats,
-) -> npt.NDArray[np.intp]:
-    """Return the rows in which a feature may have less room than ``reach_``, or is null.
-
-    A quick look at the whole block that leaves few rows to look at closely.
-
-    Args:
-        space: What can move.
-        rows: Shape (rows, features).
-        lowering: Shape (movable features,).
-        reach_: Shape (movable features,): standard deviations, the same for all rows.
-    """
-    width, kind = rows.shape[1], rows.dtype
-    least, most = np.full(width, -np.inf), np.full(width, np.inf)
-    # An Integer's room is rounded down to whole steps; float32 rounds the limits.
-    limit = np.where(lowering, space.low, space.high) * space.units
-    end = np.isfinite(limit)
-    limit[~end] = 0.0
-    far = (reach_ + space.steps) * space.units + _DOUBT * np.abs(limit)
-    least[space.columns[end & lowering]] = (limit + far)[end & lowering]
-    most[space.columns[end & ~lowering]] = (limit - far)[end & ~lowering]
-    with np.errstate(over="ignore"):
-        least, most = least.astype(kind), most.astype(kind)
-    # Many rows as one long one, for long inner loops.
-    even = len(rows) // _TILE * _TILE
-    block = rows[:even].reshape(-1, _TILE * width)
-    near = np.empty((len(rows), width), dtype=np.bool_)
-    long = near[:even].reshape(block.shape)
-    np.less(block, np.tile(least, _TILE), out=long)
-    long |= block > np.tile(most, _TILE)
-    near[even:] = (rows[even:] < least) | (rows[even:] > most)
-    null = np.isnan(rows)
-    if null.any():
-        near |= null
-    return np.unique(np.flatnonzero(near) // width)
-
-
-def _only(space: Domain, used: npt.NDArray[np.bool_]) -> Domain:
-    return Domain(
-        space.columns[used],
-        space.units[used],
-        space.steps[used],
-        space.low[used],
-        space.high[used],
-    )
+        level = _level(size**2, rooms / size, margins)
+        moved = np.minimum(level[:, None] * size, rooms)
+        return np.where(np.isinf(level), np.inf, np.sqrt((moved**2).sum(axis=1)))
+    level = _level(size, rooms, margins)
+    return _whole_level(size, rooms, margins, steps, level) if steps.any() else level
 
 
 def _level(weights: Floats, rooms: Floats, margins: Floats) -> Floats:
