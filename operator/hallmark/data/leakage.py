@@ -14,7 +14,7 @@ value determines its class by chance.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -33,6 +33,8 @@ MAX_CLASSES = 64
 """More classes are no classes: the target is a number, or free text."""
 _MAX_BINS = 64
 _FEW = 10
+_STRIDE = 262_144
+"""Rows that are counted together: a few megabytes."""
 
 Codes = npt.NDArray[np.int64]
 """Shape (rows,): the number, from 0, of each row's class, value or bin."""
@@ -64,27 +66,46 @@ def measure_leakage(table: Table, schema: Schema) -> tuple[Leakage, ...]:
     classes = target.drop_nulls().unique().sort()
     if not 2 <= len(classes) <= MAX_CLASSES:
         return ()
-    truth = _codes_of(target, classes.to_list())
+    truth = _codes_of(target, classes.to_list()).astype(np.uint8)
     columns = [table.column(each.name) for each in schema.features]
     with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
         return tuple(threads.map(lambda column: _measure(column, truth), columns))
 
 
-def _measure(column: Column, truth: Codes) -> Leakage:
-    counts = _contingency(_codes(column), truth)
+def _measure(column: Column, truth: npt.NDArray[np.uint8]) -> Leakage:
+    counts = _contingency(column, truth)
     renamed = counts.shape[0] == counts.shape[1] and bool(
         ((counts > 0).sum(axis=0) == 1).all() and ((counts > 0).sum(axis=1) == 1).all()
     )
     return Leakage(column.name, uncertainty_coefficient(_pool_rare(counts)), renamed)
 
 
-def _codes(column: Column) -> Codes:
-    values = column.values
+def _contingency(column: Column, truth: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Return how many rows have a value and a class, shape (values, classes)."""
+    codes_of, codes = _coding(column)
+    classes = int(truth.max()) + 1
+    counts = np.zeros(codes * classes, dtype=np.int64)
+    for start in range(0, len(truth), _STRIDE):
+        part = codes_of(column.values.slice(start, _STRIDE)) * classes
+        counts += np.bincount(part + truth[start : start + _STRIDE], minlength=len(counts))
+    table = counts.reshape(codes, classes)
+    found: npt.NDArray[np.int64] = table[table.any(axis=1)][:, table.any(axis=0)]
+    return found
+
+
+def _coding(column: Column) -> tuple[Callable[[pl.Series], Codes], int]:
+    """Return what gives a part of the column its codes, and how many there are."""
     if column.spec.type is ColumnType.CATEGORY:
-        return _codes_of(values, column.spec.categories or ())
+        names = column.spec.categories or ()
+        return lambda values: _codes_of(values, names), len(names) + 1
     if column.spec.type is ColumnType.BOOLEAN:
-        return values.cast(pl.Int64).fill_null(2).to_numpy()
-    return _bins(values.cast(pl.Float64).to_numpy())
+        return lambda values: values.cast(pl.Int64).fill_null(2).to_numpy(), 3
+    edges = _edges(column.values.drop_nulls().cast(pl.Float64).to_numpy())
+    # A null is NaN as a number, which is beyond the last edge.
+    return (
+        lambda values: np.searchsorted(edges, values.cast(pl.Float64).to_numpy()),
+        len(edges) + 1,
+    )
 
 
 def _codes_of(values: pl.Series, names: Sequence[str]) -> Codes:
@@ -93,26 +114,14 @@ def _codes_of(values: pl.Series, names: Sequence[str]) -> Codes:
     return codes.fill_null(len(names)).to_numpy()
 
 
-def _bins(numbers: npt.NDArray[np.float64]) -> Codes:
-    """Return the numbers' bins: one for each number where there are few; NaN is the last."""
-    in_order = np.sort(numbers[~np.isnan(numbers)])
-    if not len(in_order):
-        return np.zeros(len(numbers), dtype=np.int64)
-    steps = in_order[1:][in_order[1:] != in_order[:-1]]
-    edges = np.append(in_order[0], steps)
-    if len(edges) > _MAX_BINS:
-        bins = max(2, min(_MAX_BINS, len(in_order) // _FEW))
-        edges = np.unique(in_order[np.arange(1, bins + 1) * len(in_order) // bins - 1])
-    return np.searchsorted(edges, numbers).astype(np.int64)
-
-
-def _contingency(codes: Codes, truth: Codes) -> npt.NDArray[np.int64]:
-    """Return how many rows have a value and a class, shape (values, classes)."""
-    classes = int(truth.max()) + 1
-    counts = np.bincount(codes * classes + truth, minlength=(int(codes.max()) + 1) * classes)
-    counts = counts.reshape(-1, classes)
-    found: npt.NDArray[np.int64] = counts[counts.any(axis=1)][:, counts.any(axis=0)]
-    return found
+def _edges(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the bins' upper ends: each number where there are few."""
+    in_order = np.sort(numbers)
+    steps = in_order[1:] != in_order[:-1]
+    if np.count_nonzero(steps) < _MAX_BINS:
+        return np.append(in_order[:1], in_order[1:][steps])
+    bins = max(2, min(_MAX_BINS, len(in_order) // _FEW))
+    return np.unique(in_order[np.arange(1, bins + 1) * len(in_order) // bins - 1])
 
 
 def _pool_rare(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

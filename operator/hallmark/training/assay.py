@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import BinaryIO
 
 from hallmark.api.artifacts import Finding, TrainStage, TrainTask
 from hallmark.api.gates import ambiguous_attributes, unknown_metrics
-from hallmark.api.training_run import Schema
+from hallmark.api.training_run import Dataset, Schema
 from hallmark.data import anomalies, conversion, measures, pii, quality, readers, schema
 from hallmark.data.fingerprint import fingerprint
 from hallmark.data.sources import source_name
@@ -43,29 +44,41 @@ def examine(task: TrainTask, data: bytes | BinaryIO, announce: Announce) -> Refu
     declared = schema.check_declaration(spec.schema_)
     if declared:
         return refuse(TrainStage.DATA, declared)
+    guarded = _read(task, spec.dataset, spec.schema_, data, announce)
+    if isinstance(guarded, Refusal):
+        return guarded
+    announce(TrainStage.DATA, 25, "Checking the rows against the schema.")
+    converted = conversion.convert(guarded.frame, declared_columns(spec.schema_, guarded.private))
+    # What was read is as large as the table, and not needed any more.
+    guarded = replace(guarded, frame=guarded.frame.clear())
+    return _validate(spec.schema_, spec.dataset.fingerprint, guarded, converted)
+
+
+def _read(
+    task: TrainTask, dataset: Dataset, declared: Schema, data: bytes | BinaryIO, announce: Announce
+) -> Refusal | pii.Guarded:
     announce(TrainStage.SOURCE, 10, "Reading the rows.")
     raw = readers.read(
         data,
-        spec.dataset.format,
+        dataset.format,
         task.read_limits,
-        dialect=spec.dataset.csv,
-        declared={column.name: column.type for column in declared_columns(spec.schema_)},
-        file=source_name(spec.dataset),
+        dialect=dataset.csv,
+        declared={column.name: column.type for column in declared_columns(declared)},
+        file=source_name(dataset),
     )
     if isinstance(raw, tuple):
         return refuse(TrainStage.SOURCE, raw)
     announce(TrainStage.PII, 15, "Looking for personal data.")
-    rule = pii.check_rule(spec.pii, task.allowed_pii_actions, task.allowable_pii)
-    guarded = pii.guard(raw, spec.schema_, spec.pii)
+    rule = pii.check_rule(task.spec.pii, task.allowed_pii_actions, task.allowable_pii)
+    guarded = pii.guard(raw, declared, task.spec.pii)
     if rule or guarded.refusals:
         return refuse(TrainStage.PII, [*rule, *guarded.refusals])
-    announce(TrainStage.DATA, 25, "Checking the rows against the schema.")
-    return _validate(spec.schema_, spec.dataset.fingerprint, guarded)
+    return guarded
 
 
-def _validate(declared: Schema, expected: str | None, guarded: pii.Guarded) -> Refusal | Examined:
-    specs = declared_columns(declared, guarded.private)
-    converted = conversion.convert(guarded.frame, specs)
+def _validate(
+    declared: Schema, expected: str | None, guarded: pii.Guarded, converted: conversion.Conversion
+) -> Refusal | Examined:
     table = converted.table
     if table is None:
         return refuse(TrainStage.DATA, converted.findings)
@@ -75,7 +88,7 @@ def _validate(declared: Schema, expected: str | None, guarded: pii.Guarded) -> R
     if expected and not converted.findings and identity != expected:
         wrong = Finding(check="Fingerprint", expected=expected, found=identity)
         return refuse(TrainStage.FINGERPRINT, [wrong], fingerprint=identity)
-    judged = schema.validate(table, declared, guarded.frame.width - len(specs))
+    judged = schema.validate(table, declared, guarded.frame.width - len(table.columns))
     parts = quality.quality_parts(table, judged, wrong_types=converted.wrong_types)
     score = quality.quality_score(parts)
     if converted.findings or judged.refusals:
