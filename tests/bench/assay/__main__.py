@@ -1,4 +1,4 @@
-"""``python -m tests.bench.assay [validation|pii|robustness|fit ...] [--rows N]``.
+"""``python -m tests.bench.assay [validation|reading|pii|robustness|fit ...] [--rows N]``.
 
 Each figure is one line of JSON; the surroundings stand on stderr. The exit code is 1 if a goal is
 missed or two sides disagree.

@@ -7,8 +7,6 @@ Both get the same rows, alternate, and must find the same weights.
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 
 import numpy as np
 from sklearn.impute import SimpleImputer
@@ -21,6 +19,7 @@ from hallmark.api.training_run import FeatureType, Trainer
 from hallmark.training.matrix import Matrix, Truth
 from hallmark.training.pipeline import Fitted, fit
 from tests.bench.figures import Figure, figure
+from tests.bench.measuring import seconds
 
 ROWS = int(os.environ.get("HALLMARK_BENCH_ROWS", "1000000"))
 COLUMNS = 20
@@ -53,7 +52,7 @@ def _compare(name: str, nulls: float) -> Figure:
     _assert_equal(ours(), theirs(), exact)
     ratios = []
     for _ in range(ROUNDS):
-        mine, peers = _seconds(ours), _seconds(theirs)
+        mine, peers = seconds(ours), seconds(theirs)
         ratios.append(peers / mine)
     return figure(f"{name}: scikit-learn's time by ours", ratios, "times", at_least=1)
 
@@ -78,9 +77,3 @@ def _assert_equal(ours: Fitted, theirs: Pipeline, rows: np.ndarray) -> None:
     some = rows[:1000]
     answers = ours.pipeline.predict_proba(some)
     assert np.abs(answers - theirs.predict_proba(some)).max() <= MAX_WEIGHT_DIFFERENCE
-
-
-def _seconds(action: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -20,6 +19,7 @@ from hallmark.api.training_run import PII, PIIDetector, Schema
 from hallmark.data.detectors import DETECTORS, TextColumn
 from hallmark.data.pii import guard
 from tests.bench.figures import Figure, figure
+from tests.bench.measuring import seconds
 from tests.data import presidio_peer
 from tests.data.pii_corpus import LabelledColumn, corpus, score
 from tests.data.pii_draw import Draw
@@ -72,8 +72,8 @@ def _speed(
 
     ratios = []
     for _ in range(ROUNDS):
-        mine = cells / _seconds(ours)
-        ratios.append(mine / (len(sample) / _seconds(theirs)))
+        mine = cells / seconds(ours)
+        ratios.append(mine / (len(sample) / seconds(theirs)))
     return figure(f"personal data in {name}: cells/s by presidio's", ratios, "times", at_least=goal)
 
 
@@ -127,9 +127,3 @@ def _sentences(rows: int, share: float) -> pl.DataFrame:
         return f"{draw.sentence()}, case {row}{contact}"
 
     return pl.DataFrame({f"f{i}": [text(row) for row in range(rows)] for i in range(COLUMNS)})
-
-
-def _seconds(work: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start

@@ -9,7 +9,6 @@ no successful change is smaller than the radius. Then they alternate.
 from __future__ import annotations
 
 import os
-import time
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from hallmark.training.robustness.domain import Domain
 from hallmark.training.robustness.linear import Boundaries, Norm, linear_radii
 from tests.bench.figures import Figure, figure
+from tests.bench.measuring import seconds
 
 COLUMNS = 20
 RANGE = 4.5
@@ -62,15 +62,15 @@ def run() -> list[Figure]:
     ours: list[float] = []
     theirs: dict[str, list[float]] = {name: [] for name in BATCHES}
     for _ in range(ROUNDS):
-        ours.append(_seconds(lambda: setting.radii(setting.rows)) / len(setting.rows))
+        ours.append(seconds(lambda: setting.radii(setting.rows)) / len(setting.rows))
         for name, batch in BATCHES.items():
             attack = _attack(peer, batch)
-            theirs[name].append(_seconds(lambda a=attack: a.generate(attacked)) / PEER_ROWS)
+            theirs[name].append(seconds(lambda a=attack: a.generate(attacked)) / PEER_ROWS)
     figures = [figure("robustness, exact radius", [1e9 * each for each in ours], "ns/row")]
-    for name, seconds in theirs.items():
-        ratios = [peer_s / own_s for peer_s, own_s in zip(seconds, ours, strict=True)]
+    for name, times in theirs.items():
+        ratios = [peer_s / own_s for peer_s, own_s in zip(times, ours, strict=True)]
         figures += [
-            figure(f"robustness, PGD-20{name}", [1e6 * each for each in seconds], "us/row"),
+            figure(f"robustness, PGD-20{name}", [1e6 * each for each in times], "us/row"),
             figure(f"robustness, times faster than PGD-20{name}", ratios, "times", at_least=1000),
         ]
     return figures
@@ -122,9 +122,3 @@ def compare(setting: Setting, peer: Any) -> None:  # noqa: ANN401
     assert flipped[radii < EPSILON * 0.98].all(), "no change beyond a radius succeeded"
     distance = np.abs(changed - rows).max(axis=1)
     assert (distance[flipped] >= radii[flipped] * 0.999).all(), "a change was too small"
-
-
-def _seconds(work: Any) -> float:  # noqa: ANN401
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start

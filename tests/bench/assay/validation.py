@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -26,6 +25,7 @@ from hallmark.data.duplicates import equal_rows
 from hallmark.data.fingerprint import fingerprint
 from hallmark.data.table import ColumnSpec, ColumnType, declared_columns
 from tests.bench.figures import Figure, figure
+from tests.bench.measuring import clear_peak, resident, seconds
 
 os.environ["DISABLE_PANDERA_IMPORT_WARNING"] = "True"
 
@@ -70,8 +70,8 @@ def _compare(
     ratios: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(ROUNDS):
         for name, validate in sides.items():
-            mine = _seconds(lambda: _ours(clean, unique=unique))
-            peers = _seconds(partial(validate, frames[name], unique))
+            mine = seconds(lambda: _ours(clean, unique=unique))
+            peers = seconds(partial(validate, frames[name], unique))
             ratios[name].append(peers / mine)
             speeds.append(ROWS / mine / 1e6)
     speed = figure(f"validation of {what}", speeds, "million rows/s")
@@ -179,8 +179,8 @@ def _verdicts(cases: Any) -> Verdicts:  # noqa: ANN401
 def _fingerprint(clean: pl.DataFrame) -> Figure:
     table = conversion.convert(clean, SPECS).table
     assert table is not None
-    seconds = [_seconds(lambda: fingerprint(table)) for _ in range(ROUNDS)]
-    return figure("fingerprint", seconds, "s", at_most=1)
+    times = [seconds(lambda: fingerprint(table)) for _ in range(ROUNDS)]
+    return figure("fingerprint", times, "s", at_most=1)
 
 
 def _memory() -> Figure:
@@ -205,31 +205,18 @@ def _peak() -> float:
             "target": {"name": "label", "positive": "yes"},
         }
     )
-    before = _resident("VmRSS")
+    before = resident("VmRSS")
     labels = np.where(np.arange(ROWS) % 2 == 0, "yes", "no")
     frame = _made().with_columns(label=pl.Series(labels, dtype=pl.String))
     del labels
-    with open("/proc/self/clear_refs", "w") as switch:
-        switch.write("5")  # the peak counts from here on
+    clear_peak()
     table = conversion.convert(frame, declared_columns(declared)).table
     assert table is not None
     fingerprint(table)
     judged = schema.validate(table, declared)
     quality.quality_parts(table, judged, wrong_types=0)
     anomalies.outliers(table)
-    return (_resident("VmHWM") - before) / frame.estimated_size()
-
-
-def _resident(name: str) -> int:
-    with open("/proc/self/status") as status:
-        line = next(each for each in status if each.startswith(name))
-    return int(line.split()[1]) * 1024
-
-
-def _seconds(action: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started
+    return (resident("VmHWM") - before) / frame.estimated_size()
 
 
 if __name__ == "__main__":
