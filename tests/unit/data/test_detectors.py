@@ -115,6 +115,7 @@ CLEAR = {
     "codes in a column called name": ("name", ["sensor-1", "sensor-2"]),
     "a flag that a name is missing": ("first_name_missing", ["yes", "no"]),
     "hotel is not tel": ("hotel", ["2125552368", "2125552369"]),
+    "a company's returns are not its phone": ("mobil", ["-0.078431", "0.215132456", "12.0299615"]),
     "a cell count is not a cell phone": ("cell_count", ["2125552368"]),
     "categories": ("chist", ["no", "yes", "late"]),
     "postcodes": ("zip", ["02139-4307", "10001", "SW1A 1AA"]),

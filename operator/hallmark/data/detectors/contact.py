@@ -41,9 +41,9 @@ _WORDS = (
 class Phone:
     """A telephone number (phonenumbers), international or national.
 
-    In a column that is called so the form is enough. Elsewhere: an international number; a
-    national one that is written with separators in its country's grouping; bare digits only
-    behind a word such as 'call'.
+    In a column that is called so the form is enough, if it is not that of a fraction. Elsewhere:
+    an international number; a national one that is written with separators in its country's
+    grouping; bare digits only behind a word such as 'call'.
     """
 
     kind = PIIDetector.PHONE
@@ -59,6 +59,7 @@ class Phone:
     _shape = (
         r"^\s*(?:\+|00)?[(]?[0-9](?:[ ().\-/]{0,3}[0-9]){6,14}(?: ?(?:x|ext\.?) ?[0-9]{1,6})?\s*$"
     )
+    _decimal = r"^\s*(?:0|[1-9][0-9]?)\.[0-9]+\s*$"
     _before = r"(?:^|[^0-9A-Za-z.\-_/+#$€£=])"
     _after = r"(?:$|[^0-9A-Za-z\-_/=]|[.\-]\s)"
     _international = rf"{_before}(?:\+[1-9]|00[1-9][0-9]{{0,2}}[ ().\-/])[0-9 ().\-/]{{5,20}}[0-9]"
@@ -85,7 +86,8 @@ class Phone:
     def find(self, column: TextColumn) -> pl.Series:
         """Return the texts with a number."""
         if column.is_called(self._names):
-            found = column.mostly(column.shaped(self._shape))
+            shaped = column.shaped(self._shape)
+            found = column.mostly(shaped.filter(~shaped.str.contains(self._decimal)))
             if len(found):
                 return found
         if column.numeric:
