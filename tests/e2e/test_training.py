@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.harness import conditions, objects
 from tests.e2e.harness.api import Object
 from tests.e2e.harness.objects import AUTHOR, gate
-from tests.e2e.harness.store import Store
+from tests.e2e.harness.store import Store, bundle_prefix
 from tests.e2e.harness.world import SYSTEM, World
 
 NAMESPACE = "e2e-training"
@@ -62,11 +62,42 @@ def test_a_mail_address_and_a_card_number_refuse_the_run_and_appear_nowhere(
     assert "remark" in sentence
     assert "17" in sentence or "42" in sentence, "the sentence names the row"
 
-    canaries = (EMAIL, EMAIL.split("@")[0], CARD)
-    for place in (namespace, SYSTEM):
+    nowhere(world, "personal", EMAIL, EMAIL.split("@")[0], CARD)
+
+
+def test_what_is_masked_or_dropped_trains_and_appears_nowhere(world: World, namespace: str) -> None:
+    header, *rows = objects.loan_csv().splitlines()
+    lines = [f"{header},contact,remark"]
+    lines += [f"{row},person{number}@canary-mask.example,{CARD}" for number, row in enumerate(rows)]
+    declared = {**objects.schema(), "identifiers": ["contact"]}
+    rules = [
+        {"detector": "Email", "column": "contact", "action": "Mask"},
+        {"detector": "PaymentCard", "action": "Drop"},
+    ]
+    run_with_data(
+        world,
+        "masked",
+        "\n".join(lines) + "\n",
+        schema=declared,
+        pii={"rules": rules},
+        model="mask",
+    )
+
+    run = world.wait_for("TrainingRun", namespace, "masked", "Ready=True", seconds=120)
+    version = world.api.get("ModelVersion", namespace, run["status"]["modelVersion"])
+    report = json.loads(Store(world).read(bundle_prefix(version) + "report.json"))
+    done = {each["column"]: (each["detector"], each["action"]) for each in report["pii"]}
+    assert done["contact"] == ("Email", "Mask")
+    assert ("PaymentCard", "Drop") in done.values()
+    nowhere(world, "masked", "canary-mask.example", CARD)
+
+
+def nowhere(world: World, name: str, *canaries: str) -> None:
+    """Check that no object but the run's own data, no log, no record and no artifact has them."""
+    for place in (NAMESPACE, SYSTEM):
         for kind in SEARCHED:
             for found in world.api.list(kind, place):
-                if found["metadata"]["name"] == "personal-data":
+                if found["metadata"]["name"] == f"{name}-data":
                     continue
                 text = json.dumps(found)
                 assert not any(each in text for each in canaries), f"{kind} {found['metadata']}"

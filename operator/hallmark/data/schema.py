@@ -17,6 +17,8 @@ from hallmark.data.table import Column, ColumnSpec, ColumnType, Table, first_row
 
 MIN_ROWS = 50
 FLOAT32_MAX = 3.4028234663852886e38
+MAX_LENGTH = 256
+"""Characters of a class, group or identifier, as of one that the schema declares: more is prose."""
 MIN_CLASS_ROWS = 10
 """Fewer rows of a class leave too little to learn from and to test on."""
 MIN_GROUP_ROWS = 30
@@ -180,10 +182,12 @@ def _small_groups(schema: Schema, groups: list[int]) -> Iterator[Finding]:
 
 
 def check_cells(column: Column) -> Iterator[Finding]:
-    """Yield what is wrong with a column's values: range, categories, identifiers."""
+    """Yield what is wrong with a column's values: range, length, categories, identifiers."""
     spec, values = column.spec, column.values
     if spec.type in (ColumnType.NUMBER, ColumnType.INTEGER):
         yield from _check_range(column)
+    if spec.type is ColumnType.TEXT:
+        yield from _check_length(column)
     if spec.categories is not None:
         # is_in answers null for null, which is no undeclared category.
         yield from _cells(
@@ -216,6 +220,14 @@ def _out_of_range(mask: pl.Series, column: Column, expected: str) -> Iterator[Fi
     first = mask.fill_null(value=False).arg_max() or 0
     found = "a number beyond it" if column.spec.private else f"{column.values[first]}"
     yield from _cells(mask, column.spec, "Range", expected, found)
+
+
+def _check_length(column: Column) -> Iterator[Finding]:
+    lengths = column.values.str.len_chars()
+    longest = lengths.fill_null(0).to_numpy().max(initial=0)
+    expected = f"text of at most {MAX_LENGTH} characters"
+    found = f"the longest of {longest} characters"
+    yield from _cells(lengths > MAX_LENGTH, column.spec, "Length", expected, found)
 
 
 def _cells(

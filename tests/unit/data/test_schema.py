@@ -82,6 +82,22 @@ REFUSED = {
         {"x": X, "g": ["a"] * 59 + ["c"]},
         "Category in column 'g', first in row 60",
     ),
+    "prose instead of a group": (
+        schema(sensitive=[{"name": "g"}]),
+        {"x": X, "g": ["a"] * 58 + ["ä" * 257, "b" * 300]},
+        "Length in column 'g' (2 times, in rows 59, 60): expected text of at most 256 characters, "
+        "found the longest of 300 characters.",
+    ),
+    "prose instead of a class": (
+        schema(),
+        {"x": X, "label": ["yes"] * 30 + ["n" * 257] * 30},
+        "Length in column 'label' (30 times",
+    ),
+    "prose instead of an identifier": (
+        schema(identifiers=["id"]),
+        {"x": X, "id": [str(i) for i in range(59)] + ["i" * 257]},
+        "Length in column 'id', first in row 60",
+    ),
     "an identifier that stands again": (
         schema(identifiers=["id"]),
         {"x": X, "id": [str(i) for i in range(58)] + ["7", "8"]},
