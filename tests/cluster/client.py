@@ -40,7 +40,7 @@ def _condition(layout: Layout, path: str, name: str) -> bool:
     if status != http.HTTPStatus.OK:
         return False
     found: dict[str, Any] = json.loads(body)
-    conditions = found.get("status", {}).get("conditions", [])
+    conditions = found.get("status", {}).get("conditions") or []
     return any(each["type"] == name and each["status"] == "True" for each in conditions)
 
 

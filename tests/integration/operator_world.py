@@ -114,7 +114,8 @@ async def install_crds(client: ApiCluster) -> None:
 
 async def _established(client: ApiCluster, path: str) -> bool:
     found = await client._call("GET", path)
-    conditions = found.get("status", {}).get("conditions", [])
+    # The API server writes null here at first.
+    conditions = found.get("status", {}).get("conditions") or []
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 

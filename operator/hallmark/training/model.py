@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
 from hallmark.api.artifacts import Finding, TrainStage, TrainTask
 from hallmark.api.gates import failure, judge
 from hallmark.api.training_run import Evaluation, Trainer, TrainingRunSpec
@@ -103,13 +105,15 @@ def measure(data: Examined, trained: Trained, spec: TrainingRunSpec, say: Say) -
 
 
 def _robustness(trained: Trained, evaluation: Evaluation, seed: int) -> Robustness:
-    return measure_robustness(
-        trained.fitted,
-        trained.features,
-        trained.train_rows,
-        trained.test_rows,
-        trained.test_truth,
-        positive=trained.positive,
-        epsilon=float(evaluation.epsilon),
-        seed=seed,
-    )
+    # Linear algebra in one thread: sums do not depend on the number of cores.
+    with threadpool_limits(1):
+        return measure_robustness(
+            trained.fitted,
+            trained.features,
+            trained.train_rows,
+            trained.test_rows,
+            trained.test_truth,
+            positive=trained.positive,
+            epsilon=float(evaluation.epsilon),
+            seed=seed,
+        )

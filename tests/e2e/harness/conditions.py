@@ -37,7 +37,7 @@ class Expected:
 
 def condition(found: Object, type_: str) -> Object | None:
     """Return the condition of a type, or None."""
-    conditions = found.get("status", {}).get("conditions", [])
+    conditions = found.get("status", {}).get("conditions") or []
     return next((each for each in conditions if each["type"] == type_), None)
 
 
@@ -61,7 +61,7 @@ def reason(found: Object, type_: str) -> str:
 
 def table(found: Object) -> str:
     """Return an object's conditions as lines for people."""
-    conditions: Sequence[Object] = found.get("status", {}).get("conditions", [])
+    conditions: Sequence[Object] = found.get("status", {}).get("conditions") or []
     lines = [
         f"  {each['type']:<14} {each['status']:<8} {each['reason']:<22} {each.get('message', '')}"
         for each in conditions

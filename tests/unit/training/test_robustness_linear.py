@@ -36,7 +36,7 @@ def space(
 
 
 def two_classes(weights: list[float], margins: list[float]) -> Boundaries:
-    scores = np.array([[0.0, margin] for margin in margins])
+    scores = np.array([[0.0, margin] for margin in margins]).reshape(-1, 2)
     return Boundaries(np.array([[0.0] * len(weights), weights]), scores, (scores[:, 1] >= 0) * 1)
 
 
@@ -212,6 +212,11 @@ def test_the_nearest_boundary_counts_within_the_range_too(norm: Norm, whole: boo
             for theirs, other in zip(weights, score, strict=True)
         ]
         assert radius_ == pytest.approx(min(np.delete(to_each, decided)), rel=1e-9)
+
+
+def test_no_rows_have_no_radii() -> None:
+    found = linear_radii(two_classes([1.0], []), space([1]), np.empty((0, 1)), Norm.MAXIMUM)
+    assert found.shape == (0,)
 
 
 def test_only_whole_steps_make_the_euclidean_radius_a_bound() -> None:

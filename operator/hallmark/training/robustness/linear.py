@@ -31,14 +31,18 @@ from hallmark.training.robustness.domain import Domain, Floats
 
 _CHUNK = 32768
 """Rows at a time: a few megabytes."""
-_LOOK = 8192
-"""Rows at a time that stay in a core's cache for a quick look."""
+_SPAN = 131072
+"""Rows that a thread takes at a time."""
+_EIGHT_TRUE = np.uint64(0x0101010101010101)
 _DOUBT = 1e-6
 """What rounding to float32 can change, relative to the numbers rounded."""
 _TILE = 64
 """Rows that are compared as one."""
 _HALVINGS = 52
 """As many as a double has digits."""
+
+Rows = npt.NDArray[np.intp]
+"""Shape (n,): row numbers from 0, ascending."""
 
 
 class Norm(StrEnum):
@@ -59,8 +63,8 @@ class Boundaries:
     """
 
     weights: Floats
-    scores: Floats
-    decided: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.floating]
+    decided: npt.NDArray[np.integer]
 
     def part(self, rows: slice | npt.NDArray[np.intp]) -> Boundaries:
         """Return the same for some of the rows."""
@@ -86,24 +90,29 @@ def linear_radii(
         norm: How the distance is measured.
     """
     free = _Unlimited.of(model.weights, norm)
+    limits = _Limits.of(space, free.shares, rows.shape[1])
     radii = np.empty(len(rows))
-    limited = np.empty(len(rows), dtype=np.bool_)
+    limited = np.zeros(len(rows), dtype=np.bool_)
 
-    def look(part: slice) -> None:
-        radii[part] = free.radii(model.part(part))
-        limited[part] = _may_be_limited(free, space, rows[part], radii[part])
+    def look(span: slice) -> None:
+        for part in _parts(span, _CHUNK):
+            radii[part] = free.radii(model.part(part))
+            limited[part][limits.may_bind(rows[part], radii[part])] = True
 
     with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
-        list(threads.map(look, _parts(len(rows), _LOOK)))
+        list(threads.map(look, _parts(slice(0, len(rows)), _SPAN)))
+    if norm is Norm.MAXIMUM and (space.steps[free.shares > 0] > 0).any():
+        limited[:] = True
     near = np.flatnonzero(limited)
-    for part in _parts(len(near), _CHUNK):
+    for part in _parts(slice(0, len(near)), _CHUNK):
         some = near[part]
         radii[some] = _limited_radii(model.part(some), space, rows[some], norm)
     return radii
 
 
-def _parts(rows: int, size: int) -> list[slice]:
-    return [slice(start, start + size) for start in range(0, rows, size)]
+def _parts(rows: slice, size: int) -> list[slice]:
+    starts = range(rows.start, rows.stop, size)
+    return [slice(start, min(start + size, rows.stop)) for start in starts]
 
 
 @dataclass(frozen=True)
@@ -148,44 +157,79 @@ class _Unlimited:
         return radii
 
 
-def _may_be_limited(
-    free: _Unlimited, space: Domain, rows: npt.NDArray[np.floating], radii: Floats
-) -> npt.NDArray[np.bool_]:
-    """Return in which rows a feature may have less room than it takes, or is null.
+@dataclass(frozen=True)
+class _Limits:
+    """Where a row's numbers have so little room that it may count.
 
-    A quick look with the same limits for the whole block leaves few rows to look at closely.
+    All of shape (features,), as the rows have them; nothing limits a feature that does not move.
 
-    Args:
-        free: What rows without limits need.
-        space: What can move.
-        rows: Shape (rows, features).
-        radii: Shape (rows,): the rows' distances without limits.
+    Attributes:
+        low: The least number with room to be lowered.
+        high: The greatest with room to be raised.
+        moves: How far the number goes for one unit of distance, at most.
     """
-    used = free.shares > 0
-    if free.norm is Norm.MAXIMUM and space.steps[used].any():
-        return np.ones(len(rows), dtype=np.bool_)
-    longest = radii.max(where=np.isfinite(radii), initial=0.0)
-    # An Integer's room is rounded down to whole steps; float32 rounds the limits.
-    far = (longest * free.shares + space.steps) * space.units
-    least, most = np.full(rows.shape[1], -np.inf), np.full(rows.shape[1], np.inf)
-    for limit, ends, sign in ((space.low, least, 1.0), (space.high, most, -1.0)):
-        there = used & np.isfinite(limit)
-        end = limit[there] * space.units[there]
-        ends[space.columns[there]] = end + sign * (far[there] + _DOUBT * np.abs(end))
-    with np.errstate(over="ignore"):
-        least, most = least.astype(rows.dtype), most.astype(rows.dtype)
-    # Many rows as one long one, for long inner loops. A null is not inside.
+
+    low: Floats
+    high: Floats
+    moves: Floats
+
+    @classmethod
+    def of(cls, space: Domain, shares: Floats, features: int) -> _Limits:
+        """Return them, from the most that each movable feature moves of a unit."""
+        moves, low, high = np.zeros(features), np.full(features, -np.inf), np.full(features, np.inf)
+        moves[space.columns] = shares * space.units
+        for limit, ends, sign in ((space.low, low, 1.0), (space.high, high, -1.0)):
+            there = (shares > 0) & np.isfinite(limit)
+            end, step = limit[there] * space.units[there], (space.steps * space.units)[there]
+            # An Integer's room is rounded down to whole steps; float32 rounds the limits.
+            ends[space.columns[there]] = end + sign * (step + _DOUBT * np.abs(end))
+        return cls(low, high, moves)
+
+    def may_bind(self, rows: npt.NDArray[np.floating], radii: Floats) -> Rows:
+        """Return the rows in which a feature may have less room than it takes, or is null.
+
+        A quick look with the same limits for all leaves few rows to look at closely.
+
+        Args:
+            rows: Shape (rows, features).
+            radii: Shape (rows,): their distances without limits.
+        """
+        radii = np.where(np.isfinite(radii), radii, 0.0)
+        far = radii.max(initial=0.0) * self.moves
+        with np.errstate(over="ignore"):
+            least, most = (self.low + far).astype(rows.dtype), (self.high - far).astype(rows.dtype)
+        cells = _outside(rows, least, most)
+        row, column = cells // rows.shape[1], cells % rows.shape[1]
+        number, far = rows[row, column], radii[row] * self.moves[column]
+        room = (number >= self.low[column] + far) & (number <= self.high[column] - far)
+        return np.unique(row[~room])
+
+
+def _outside(
+    rows: npt.NDArray[np.floating],
+    least: npt.NDArray[np.floating],
+    most: npt.NDArray[np.floating],
+) -> npt.NDArray[np.intp]:
+    """Return the cells, counted row by row, that are null or outside their column's limits."""
+    # Many rows as one long one, for long inner loops.
     even = len(rows) // _TILE * _TILE
-    block = rows[:even].reshape(-1, _TILE * rows.shape[1])
-    outside = np.empty(rows.shape, dtype=np.bool_)
-    long = outside[:even].reshape(block.shape)
+    block, rest = rows[:even].reshape(-1, _TILE * rows.shape[1]), rows[even:]
+    inside = np.empty(rows.size, dtype=np.bool_)
+    long = inside[: block.size].reshape(block.shape)
     np.greater_equal(block, np.tile(least, _TILE), out=long)
     long &= block <= np.tile(most, _TILE)
-    outside[even:] = (rows[even:] >= least) & (rows[even:] <= most)
-    np.logical_not(outside, out=outside)
-    limited = np.zeros(len(rows), dtype=np.bool_)
-    limited[np.flatnonzero(outside) // rows.shape[1]] = True
-    return limited
+    inside[block.size :] = ((rest >= least) & (rest <= most)).ravel()
+    return _false(inside)
+
+
+def _false(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Return where the flags are false, eight at a time; few are."""
+    whole = len(flags) // 8 * 8
+    words = np.flatnonzero(flags[:whole].view(np.uint64) != _EIGHT_TRUE)
+    cells = (words[:, None] * 8 + np.arange(8)).ravel()
+    cells = np.append(cells, np.arange(whole, len(flags)))
+    found: npt.NDArray[np.intp] = cells[~flags[cells]]
+    return found
 
 
 def _limited_radii(
