@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CLUSTER_NAME ?= demo
-# A file's tests share what they train, so that a file stays in one process.
+# The tests of a file share what they train or start, so that they stay in one process.
 PARALLEL := -n auto --dist loadfile
 LOCKS := operator trainer predictor dev
 
@@ -32,14 +32,15 @@ demo: $(READY) ## Run the whole story on a real Kubernetes, and leave it up to l
 
 test: $(READY) ## Run all tests: unit, integration (API server), end to end (KEEP=1 keeps the node)
 	@$(BIN)/python -u -m pytest tests/unit $(PARALLEL)
-	@$(BIN)/python -u -m pytest tests/integration tests/e2e
+	@$(BIN)/python -u -m pytest tests/integration $(PARALLEL)
+	@$(BIN)/python -u -m pytest tests/e2e
 	@test -n "$(KEEP)" || $(BIN)/python -u -m tests.cluster down --name test
 
 unit: $(READY) ## Run the unit tests
 	@$(BIN)/python -m pytest tests/unit $(PARALLEL)
 
 integration: $(READY) ## Run the tests against a real API server
-	@$(BIN)/python -m pytest tests/integration
+	@$(BIN)/python -m pytest tests/integration $(PARALLEL)
 
 e2e: $(READY) ## Run the end-to-end tests on a whole cluster, and keep it
 	@$(BIN)/python -u -m pytest tests/e2e

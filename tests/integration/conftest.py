@@ -14,6 +14,7 @@ from hallmark.api.names import LABEL_JOB, OPERATOR_USER
 from tests.cluster import Cluster
 from tests.integration import objects
 from tests.integration.api import Api, RefusedError, User
+from tests.integration.clusters import own_cluster
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,7 +50,7 @@ class World:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """Yield an API server with everything installed that it enforces."""
-    made = Cluster("admission")
+    made = own_cluster("admission")
     was_running = made.running
     made.up(control_plane_only=True)
     made.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "crds"))

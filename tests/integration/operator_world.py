@@ -23,7 +23,7 @@ from hallmark.cluster.kinds import (
     Kind,
     Obj,
 )
-from tests.cluster import Cluster
+from tests.integration.clusters import own_cluster
 
 CRDS = Path(__file__).parents[2] / "crds"
 RBAC = Path(__file__).parents[2] / "manifests/base/rbac"
@@ -38,14 +38,14 @@ CRD = Kind(
 @pytest.fixture(scope="session")
 def kubeconfig() -> str:
     """Return the administrator's kubeconfig of an API server that serves the five kinds."""
-    made = str(Cluster("integration").up(control_plane_only=True).kubeconfig)
+    made = str(own_cluster("integration").up(control_plane_only=True).kubeconfig)
     asyncio.run(_install_crds(made))
     return made
 
 
 def operator_kubeconfig(kubeconfig: str, folder: Path) -> str:
     """Write a kubeconfig of the operator's ServiceAccount, with the shipped role and no more."""
-    cluster = Cluster("integration")
+    cluster = own_cluster("integration")
     system = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
     cluster.kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump(system))
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(RBAC))

@@ -27,6 +27,8 @@ from tests.bench.figures import Figure, figure
 from tests.bench.measuring import clear_peak, resident, seconds
 
 ROWS = int(os.environ.get("HALLMARK_BENCH_ROWS", "1000000"))
+MANY = 10 * ROWS
+"""Rows for the memory: with fewer, the libraries' own part would count."""
 NUMBERS = 8
 ROUNDS = 3
 COLOURS = ["blue", "green", "grey", "red"]
@@ -61,8 +63,9 @@ def run() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         for ending, (data_format, peer) in FORMATS.items():
             path = Path(folder) / f"table.{ending}"
-            _write(path)
+            _write(path, ROWS)
             figures += _compare(path, ending, data_format, peer)
+            _write(path, MANY)
             figures.append(_memory(path, ending))
             path.unlink()
     return figures
@@ -122,14 +125,14 @@ def _read(path: Path, data_format: DataFormat) -> pl.DataFrame:
     return read
 
 
-def _write(path: Path) -> None:
+def _write(path: Path, rows: int) -> None:
     random = np.random.default_rng(0)
     table = pl.DataFrame(
         {
-            **{f"x{number}": random.normal(size=ROWS).round(6) for number in range(NUMBERS)},
-            "count": random.integers(0, 1000, ROWS),
-            "colour": np.array(COLOURS)[random.integers(0, len(COLOURS), ROWS)],
-            "label": np.where(random.random(ROWS) < 0.5, "yes", "no"),
+            **{f"x{number}": random.normal(size=rows).round(6) for number in range(NUMBERS)},
+            "count": random.integers(0, 1000, rows),
+            "colour": np.array(COLOURS)[random.integers(0, len(COLOURS), rows)],
+            "label": np.where(random.random(rows) < 0.5, "yes", "no"),
         }
     )
     if path.name.endswith(".csv"):
