@@ -74,7 +74,8 @@ class _Column:
 
     def add(self, cells: pl.Series) -> None:
         """Add cells."""
-        self.chunks.append(cells)
+        # polars' parser reserves more than it fills.
+        self.chunks.append(cells.shrink_to_fit())
         self.rows += len(cells)
 
     def series(self, name: str) -> pl.Series:
