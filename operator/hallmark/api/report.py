@@ -160,6 +160,7 @@ class RobustnessReport(FileModel):
     bound_l2: Literal["Exact", "Lower"]
     certified_without_range: float | None = None
     """``certifiedAccuracy`` if values could leave the declared range; linear models alone."""
+    certified_without_range_l2: float | None = None
     unmovable: float
     """The share of rows whose decision no change of what can move was found to turn."""
     attack: Literal["WorstCase", "CoordinateSearch"]

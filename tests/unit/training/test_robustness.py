@@ -128,6 +128,7 @@ def test_the_declared_range_protects_what_cannot_leave_it() -> None:
         [NUMBER.model_copy(update={"minimum": None, "maximum": None})], rows, truth, model, 1.5
     )
     assert ranged.report.certified_without_range == free.metrics["certifiedAccuracy"]
+    assert ranged.report.certified_without_range_l2 == free.metrics["certifiedAccuracyL2"]
     assert ranged.metrics["certifiedAccuracy"] >= free.metrics["certifiedAccuracy"]
 
 

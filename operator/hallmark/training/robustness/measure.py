@@ -53,7 +53,7 @@ class Robustness:
 class _Radii:
     exact: dict[Norm, bool]
     radii: dict[Norm, Floats]
-    unranged: Floats | None
+    unranged: dict[Norm, Floats]
     exact_attack: bool
     flipped: npt.NDArray[np.bool_]
 
@@ -105,6 +105,7 @@ def measure_robustness(
         "attackedAccuracy": (right & ~found.flipped).astype(np.float64),
         "noiseStability": stable[epsilon],
     }
+    unranged = {norm: _certified(radii, right, epsilon) for norm, radii in found.unranged.items()}
     report = RobustnessReport(
         epsilon=epsilon,
         moving=[features[column].name for column in space.columns],
@@ -112,18 +113,15 @@ def measure_robustness(
         test_rows=len(test_rows),
         bound="Exact" if found.exact[Norm.MAXIMUM] else "Lower",
         bound_l2="Exact" if found.exact[Norm.EUCLIDEAN] else "Lower",
-        certified_without_range=None
-        if found.unranged is None
-        else float((right & (found.unranged > epsilon)).mean()),
+        certified_without_range=unranged.get(Norm.MAXIMUM),
+        certified_without_range_l2=unranged.get(Norm.EUCLIDEAN),
         unmovable=float(np.isinf(found.radii[Norm.MAXIMUM]).mean()),
         attack="WorstCase" if found.exact_attack else "CoordinateSearch",
         curve=[
             CertifiedAt(
                 radius=radius,
-                certified_accuracy=float((right & (found.radii[Norm.MAXIMUM] > radius)).mean()),
-                certified_accuracy_l2=float(
-                    (right & (found.radii[Norm.EUCLIDEAN] > radius)).mean()
-                ),
+                certified_accuracy=_certified(found.radii[Norm.MAXIMUM], right, radius),
+                certified_accuracy_l2=_certified(found.radii[Norm.EUCLIDEAN], right, radius),
             )
             for radius in sorted({*CURVE, epsilon})
         ],
@@ -169,7 +167,7 @@ def _certify_linear(
 ) -> _Radii:
     bounds = boundaries(model.fitted, linear, rows, decided, space)
     radii = {norm: linear_radii(bounds, space, rows, norm) for norm in Norm}
-    unranged = linear_radii(bounds, space.unbounded(), rows, Norm.MAXIMUM)
+    unranged = {norm: linear_radii(bounds, space.unbounded(), rows, norm) for norm in Norm}
     flipped = attack.flipped_linear(bounds, model.decide, rows, space, epsilon)
     return _Radii(
         {norm: bounds.exact(space, norm) for norm in Norm}, radii, unranged, True, flipped
@@ -227,7 +225,12 @@ def _certify_trees(
         )
         flipped[open_rows] = model.decide(attacked) != decided[open_rows]
     exact = len(trees.trees) == 1
-    return _Radii(dict.fromkeys(Norm, exact), radii, None, False, flipped)
+    return _Radii(dict.fromkeys(Norm, exact), radii, {}, False, flipped)
+
+
+def _certified(radii: Floats, right: npt.NDArray[np.bool_], within: float) -> float:
+    """Return the share of rows that are decided rightly and stay so within a radius."""
+    return float((right & (radii > within)).mean())
 
 
 def _counted(radii: Floats, right: npt.NDArray[np.bool_]) -> Floats:
