@@ -17,7 +17,7 @@ FOLDERS = ["base", "overlays/local", "overlays/kind"]
 
 
 def built(world: World, folder: str) -> list[dict[str, Any]]:
-    """Return the objects of a kustomization, but for the CRDs, which test_crds.py looks at."""
+    """Return the objects of a kustomization, but for the CRDs, which test_crd_rules.py looks at."""
     return _built(world.cluster, folder)
 
 

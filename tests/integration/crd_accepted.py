@@ -1,0 +1,154 @@
+"""Specs that the API server must take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.integration.api import Obj
+from tests.integration.crd_specs import (
+    ALGORITHMS,
+    APPROVAL,
+    DEPLOYMENT,
+    DETECTORS,
+    LARGEST,
+    LIMITS,
+    NO_SCHEMA,
+    POLICY,
+    RUN,
+    SEALED,
+    allow,
+    allowance,
+    csv,
+    dataset,
+    evaluation,
+    gate,
+    limits,
+    schema,
+    target,
+)
+
+ACCEPTED: dict[str, tuple[Any, Obj]] = {
+    "a run with a ConfigMap": (RUN, {}),
+    "a run with a URL and credentials": (
+        RUN,
+        dataset(uri="s3://loans/all.parquet", credentialsSecret="loans", format="Parquet"),
+    ),
+    "a run with a volume": (RUN, dataset(volumeClaim={"claimName": "loans", "path": "a/b.csv"})),
+    "a run with inline records": (RUN, dataset(records="a,b\n1,2\n")),
+    "a run that adopts a bundle": (RUN, {**NO_SCHEMA, "sealed": SEALED}),
+    "a run with every type of feature": (
+        RUN,
+        schema(
+            {"name": "a", "type": "Number", "minimum": "-1.5", "maximum": "2"},
+            {"name": "b", "type": "Integer", "nullable": True},
+            {"name": "c", "type": "Boolean"},
+            {"name": "d", "type": "Category", "categories": ["x", "y"]},
+        ),
+    ),
+    "a run with rules for a detector and for its columns": (
+        RUN,
+        {
+            "pii": {
+                "rules": [
+                    {"detector": "Email", "action": "Drop"},
+                    {"detector": "Email", "action": "Mask", "column": "contact"},
+                ]
+            }
+        },
+    ),
+    "a run with both sides of a metric": (
+        RUN,
+        {"gates": [gate("0.1"), {**gate("0.9"), "comparison": "AtMost"}]},
+    ),
+    "a run with the smallest test split": (RUN, {"trainer": {"testFraction": "0.05"}}),
+    "a run whose lists are as long as they may be": (RUN, LARGEST),
+    "a run with CSV and nothing said of its dialect": (RUN, csv()),
+    "a run with tabs, apostrophes and UTF-16": (
+        RUN,
+        csv(delimiter="\t", quote="'", encoding="UTF-16"),
+    ),
+    "a run with semicolons, no quotes and Latin-1": (
+        RUN,
+        csv(delimiter=";", quote="", encoding="Latin1"),
+    ),
+    "a run with bars, backticks and Windows-1252": (
+        RUN,
+        csv(delimiter="|", quote="`", encoding="Windows1252"),
+    ),
+    "a run whose records have a dialect": (
+        RUN,
+        dataset(records="a;b\n1;2\n", csv={"delimiter": ";"}),
+    ),
+    "a run whose rows are named by two columns": (
+        RUN,
+        schema(sensitive=[{"name": "sex"}], identifiers=["branch", "loan number"]),
+    ),
+    "a run whose classes are peers": (RUN, target(name="grade")),
+    "a run with a favourable outcome": (RUN, target(name="grade", positive="A")),
+    "a run that lets every kind of personal datum stay": (
+        RUN,
+        allow(*(allowance(each) for each in DETECTORS)),
+    ),
+    "a run that lets a kind stay in two columns": (
+        RUN,
+        allow(allowance(), allowance(column="city")),
+    ),
+    **{f"a run with {each}": (RUN, {"trainer": {"algorithm": each}}) for each in ALGORITHMS},
+    "a run with gates on an estimate and on a bound": (
+        RUN,
+        {
+            "gates": [
+                {**gate("0.1"), "statistic": "Bound"},
+                {**gate("0.9"), "comparison": "AtMost", "statistic": "Estimate"},
+            ]
+        },
+    ),
+    "a run with a metric of the longest name": (RUN, {"gates": [gate("0.1", "m" * 160)]}),
+    "a run with the least that an evaluation may ask for": (
+        RUN,
+        evaluation(
+            confidence="0.5",
+            resamples=100,
+            epsilon="0.000000001",
+            minimumGroupRows=1,
+            intersections=False,
+        ),
+    ),
+    "a run with the most that an evaluation may ask for": (
+        RUN,
+        evaluation(
+            confidence="0.999",
+            resamples=10_000,
+            epsilon="10.0",
+            minimumGroupRows=1_000_000,
+            intersections=True,
+        ),
+    ),
+    "an approval that ends": (APPROVAL, {"notAfter": "2030-01-31T12:00:00Z", "targets": ["a"]}),
+    "a denial": (APPROVAL, {"decision": "Denied"}),
+    "a revocation": (APPROVAL, {"decision": "Revoked"}),
+    "a deployment of a model": (DEPLOYMENT, {}),
+    "a deployment of a version": (DEPLOYMENT, {"model": None, "modelVersion": "loan-v1"}),
+    "a deployment that bakes and keeps nothing": (
+        DEPLOYMENT,
+        {"strategy": {"bake": "0s", "keepWarm": "0s"}},
+    ),
+    "a policy": (POLICY, {}),
+    "a policy with sources": (
+        POLICY,
+        {"sources": {"allowed": ["https://data.example.org/", "s3://loans/2026/"]}},
+    ),
+    "a policy with denied packages": (POLICY, {"dependencies": {"denied": ["pickle5", "a-b"]}}),
+    "a policy that permits the least of a dataset": (POLICY, limits(**dict.fromkeys(LIMITS, 1))),
+    "a policy that permits the most of a dataset": (POLICY, limits(**LIMITS)),
+    "a policy under which two kinds of personal data may stay": (
+        POLICY,
+        {"pii": {"allowable": ["PersonName", "PostalAddress"]}},
+    ),
+    "a policy under which nothing may stay": (POLICY, {"pii": {"allowable": []}}),
+    "a policy with a floor under a bound": (
+        POLICY,
+        {"gates": [{**gate("0.1"), "statistic": "Bound"}]},
+    ),
+}
+"""Each kind's builder and a spec."""

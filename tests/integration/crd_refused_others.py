@@ -1,0 +1,151 @@
+"""Versions, approvals, deployments and policies that the API server must refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.integration.api import Obj
+from tests.integration.crd_specs import (
+    APPROVAL,
+    DEPLOYMENT,
+    LIMITS,
+    POLICY,
+    UNIQUE,
+    VERSION,
+    gate,
+    key,
+    limits,
+)
+
+REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
+    "a version number of zero": (VERSION, {"version": 0}, "spec.version"),
+    "a version with a digest of another form": (VERSION, {"sbomDigest": "x"}, "spec.sbomDigest"),
+    "a version with a bundle that is too large": (
+        VERSION,
+        {"bundle": "a" * 16385},
+        "may not be more than",
+    ),
+    "an unknown decision": (APPROVAL, {"decision": "Maybe"}, "Approved"),
+    "an approval without a reason": (APPROVAL, {"reason": None}, "spec.reason"),
+    "an approval with a blank reason": (
+        APPROVAL,
+        {"reason": "  "},
+        "Give a reason that a reader can understand.",
+    ),
+    "a denial that ends": (
+        APPROVAL,
+        {"decision": "Denied", "notAfter": "2030-01-01T00:00:00Z"},
+        "leave 'notAfter' out of a denial or revocation",
+    ),
+    "a revocation for some targets": (
+        APPROVAL,
+        {"decision": "Revoked", "targets": ["a"]},
+        "leave 'targets' out",
+    ),
+    "a target that is named twice": (APPROVAL, {"targets": ["a", "a"]}, UNIQUE),
+    "an end that is no date": (APPROVAL, {"notAfter": "2030-13-01T00:00:00Z"}, "spec.notAfter"),
+    "an end in another zone": (APPROVAL, {"notAfter": "2030-01-01T00:00:00+01:00"}, "notAfter"),
+    "a deployment of nothing": (DEPLOYMENT, {"model": None}, "Give either 'model'"),
+    "a deployment of a model and a version": (
+        DEPLOYMENT,
+        {"modelVersion": "loan-v1"},
+        "Give either 'model'",
+    ),
+    "a deadline for progress of zero": (
+        DEPLOYMENT,
+        {"strategy": {"progressDeadline": "0s"}},
+        "must be longer than zero",
+    ),
+    "an unknown strategy": (DEPLOYMENT, {"strategy": {"type": "Canary"}}, "BlueGreen"),
+    "a drift threshold of zero": (
+        DEPLOYMENT,
+        {"drift": {"threshold": "0.0"}},
+        "must be above zero",
+    ),
+    "a drift threshold below zero": (
+        DEPLOYMENT,
+        {"drift": {"threshold": "-1"}},
+        "must be above zero",
+    ),
+    "a drift window that is too small": (DEPLOYMENT, {"drift": {"window": 99}}, "drift.window"),
+    "a watched feature that is named twice": (
+        DEPLOYMENT,
+        {"drift": {"features": ["a", "a"]}},
+        UNIQUE,
+    ),
+    "fewer than no replicas": (DEPLOYMENT, {"replicas": -1}, "spec.replicas"),
+    "a quantity of another form": (
+        DEPLOYMENT,
+        {"resources": {"limits": {"memory": "lots"}}},
+        "spec.resources.limits.memory",
+    ),
+    "a policy without signers": (POLICY, {"signers": []}, "should have at least 1 items"),
+    "a signer that is named twice": (POLICY, {"signers": [key(), key()]}, UNIQUE),
+    "a private key in a policy": (
+        POLICY,
+        {"signers": [key(publicKey="-----BEGIN PRIVATE KEY-----\nx\n")]},
+        "and no private key",
+    ),
+    "a key that is no PEM": (POLICY, {"signers": [key(publicKey="x")]}, "Give the public key"),
+    "a key id of another form": (POLICY, {"signers": [key(keyId="x")]}, "keyId"),
+    "a key that ends before it begins": (
+        POLICY,
+        {"signers": [key(validFrom="2030-01-02T00:00:00Z", validUntil="2030-01-01T00:00:00Z")]},
+        "'validFrom' must be before 'validUntil'.",
+    ),
+    "a policy that asks for no approval": (POLICY, {"approvals": {"minimum": 0}}, "minimum"),
+    "a floor on one side of a metric, twice": (
+        POLICY,
+        {"gates": [gate("0.1"), gate("0.2")]},
+        UNIQUE,
+    ),
+    "a policy without personal-data actions": (
+        POLICY,
+        {"pii": {"allowedActions": []}},
+        "should have at least 1 items",
+    ),
+    "an unknown datum that a run may let stay": (
+        POLICY,
+        {"pii": {"allowable": ["Shoe"]}},
+        'spec.pii.allowable[0]: Unsupported value: "Shoe"',
+    ),
+    "a datum that a run may let stay, twice": (
+        POLICY,
+        {"pii": {"allowable": ["Email", "Email"]}},
+        f"spec.pii.allowable[1]: {UNIQUE}",
+    ),
+    "a floor under another statistic": (
+        POLICY,
+        {"gates": [{**gate("0.1"), "statistic": "Median"}]},
+        'supported values: "Estimate", "Bound"',
+    ),
+    **{
+        f"a {name} of zero": (
+            POLICY,
+            limits(**{name: 0}),
+            f"spec.sources.limits.{name} in body should be greater than or equal to 1",
+        )
+        for name in LIMITS
+    },
+    **{
+        f"a {name} that is too large": (
+            POLICY,
+            limits(**{name: most + 1}),
+            f"spec.sources.limits.{name} in body should be less than or equal to {most}",
+        )
+        for name, most in LIMITS.items()
+    },
+    "a denied package in another spelling": (
+        POLICY,
+        {"dependencies": {"denied": ["Py_YAML"]}},
+        "in their normal form",
+    ),
+    "a source that a longer host name begins with": (
+        POLICY,
+        {"sources": {"allowed": ["https://data.example.org"]}},
+        "with a '/' after the host or bucket",
+    ),
+    "a store in a folder": (POLICY, {"store": {"uri": "file:///tmp"}}, "spec.store.uri"),
+    "a policy without images": (POLICY, {"images": None}, "spec.images"),
+}
+"""The builder, a spec, and words of the refusal."""
