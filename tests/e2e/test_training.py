@@ -14,6 +14,7 @@ from tests.e2e.harness.world import SYSTEM, World
 NAMESPACE = "e2e-training"
 EMAIL = "wilhelmina.quux@canary-mail.example"
 CARD = "4556737586899855"
+MASKED_CARD = "5500005555555559"
 SEARCHED = (
     "TrainingRun", "ModelVersion", "ModelDeployment", "Event", "Pod", "Job", "ConfigMap", "Secret",
 )  # fmt: skip
@@ -68,7 +69,9 @@ def test_a_mail_address_and_a_card_number_refuse_the_run_and_appear_nowhere(
 def test_what_is_masked_or_dropped_trains_and_appears_nowhere(world: World, namespace: str) -> None:
     header, *rows = objects.loan_csv().splitlines()
     lines = [f"{header},contact,remark"]
-    lines += [f"{row},person{number}@canary-mask.example,{CARD}" for number, row in enumerate(rows)]
+    lines += [
+        f"{row},person{number}@canary-mask.example,{MASKED_CARD}" for number, row in enumerate(rows)
+    ]
     declared = {**objects.schema(), "identifiers": ["contact"]}
     rules = [
         {"detector": "Email", "column": "contact", "action": "Mask"},
@@ -89,7 +92,7 @@ def test_what_is_masked_or_dropped_trains_and_appears_nowhere(world: World, name
     done = {each["column"]: (each["detector"], each["action"]) for each in report["pii"]}
     assert done["contact"] == ("Email", "Mask")
     assert ("PaymentCard", "Drop") in done.values()
-    nowhere(world, "masked", "canary-mask.example", CARD)
+    nowhere(world, "masked", "canary-mask.example", MASKED_CARD)
 
 
 def nowhere(world: World, name: str, *canaries: str) -> None:
