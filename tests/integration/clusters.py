@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.cluster import Cluster
 
@@ -11,3 +13,16 @@ def own_cluster(name: str) -> Cluster:
     """Return this process's cluster of that name: processes that test at once do not share one."""
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     return Cluster(f"{name}-{worker}" if worker else name)
+
+
+@contextmanager
+def api_server(name: str) -> Iterator[Cluster]:
+    """Yield this process's API server of that name; one that did not run before ends after."""
+    made = own_cluster(name)
+    was_running = made.running
+    made.up(control_plane_only=True)
+    try:
+        yield made
+    finally:
+        if not was_running:
+            made.down()

@@ -14,7 +14,7 @@ from hallmark.api.names import LABEL_JOB, OPERATOR_USER
 from tests.cluster import Cluster
 from tests.integration import objects
 from tests.integration.api import Api, RefusedError, User
-from tests.integration.clusters import own_cluster
+from tests.integration.clusters import api_server
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,19 +50,15 @@ class World:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """Yield an API server with everything installed that it enforces."""
-    made = own_cluster("admission")
-    was_running = made.running
-    made.up(control_plane_only=True)
-    made.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "crds"))
-    made.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-    namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: hallmark-system}\n"
-    made.kubectl("apply", "--server-side", "-f", "-", input=namespace)
-    for part in ("rbac", "admission"):
-        folder = ROOT / "manifests" / "base" / part
-        made.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(folder))
-    yield made
-    if not was_running:
-        made.down()
+    with api_server("admission") as made:
+        made.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "crds"))
+        made.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: hallmark-system}\n"
+        made.kubectl("apply", "--server-side", "-f", "-", input=namespace)
+        for part in ("rbac", "admission"):
+            folder = ROOT / "manifests" / "base" / part
+            made.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(folder))
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from hallmark.cluster.kinds import (
     Kind,
     Obj,
 )
-from tests.integration.clusters import own_cluster
+from tests.integration.clusters import api_server, own_cluster
 
 CRDS = Path(__file__).parents[2] / "crds"
 RBAC = Path(__file__).parents[2] / "manifests/base/rbac"
@@ -36,11 +36,11 @@ CRD = Kind(
 
 
 @pytest.fixture(scope="session")
-def kubeconfig() -> str:
-    """Return the administrator's kubeconfig of an API server that serves the five kinds."""
-    made = str(own_cluster("integration").up(control_plane_only=True).kubeconfig)
-    asyncio.run(_install_crds(made))
-    return made
+def kubeconfig() -> Iterator[str]:
+    """Yield the administrator's kubeconfig of an API server that serves the five kinds."""
+    with api_server("integration") as made:
+        asyncio.run(_install_crds(str(made.kubeconfig)))
+        yield str(made.kubeconfig)
 
 
 def operator_kubeconfig(kubeconfig: str, folder: Path) -> str:
