@@ -10,6 +10,7 @@ import polars as pl
 
 from hallmark.api.artifacts import MAX_ROWS_LISTED
 from hallmark.api.training_run import Feature, Schema
+from hallmark.data.lazy import lazy
 
 _STRIDE = 131_072
 """Rows that are looked at together: 1 MiB of a column stays in a core's cache."""
@@ -102,14 +103,10 @@ class Column:
         """The column's name."""
         return self.spec.name
 
-    @property
+    @lazy
     def extent(self) -> Extent | None:
         """What the column's numbers extend over."""
-        # Python 3.11's cached_property has one lock for all columns: threads would queue.
-        if "_extent" not in self.__dict__:
-            self.__dict__["_extent"] = extent(self.values)
-        known: Extent | None = self.__dict__["_extent"]
-        return known
+        return extent(self.values)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol
 
 import polars as pl
 
 from hallmark.api.training_run import PIIDetector
+from hallmark.data.lazy import lazy
 
 _UNDECOMPOSED = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})
 _WORD_BOUNDARY = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -71,13 +71,13 @@ class TextColumn:
     texts: pl.Series
     numeric: bool = False
 
-    @cached_property
+    @lazy
     def words(self) -> tuple[str, ...]:
         """The words of the name, folded, without digits."""
         spaced = _WORD_BOUNDARY.sub(" ", self.name)
         return tuple(re.findall(r"[^\W\d_]+", folded(spaced)))
 
-    @cached_property
+    @lazy
     def called(self) -> frozenset[str]:
         """What the name may mean: its last words, joined; whose it is may follow them."""
         words = self.words
@@ -91,7 +91,7 @@ class TextColumn:
         """Tell whether the name ends with one of these words."""
         return not self.called.isdisjoint(names)
 
-    @cached_property
+    @lazy
     def suspects(self) -> pl.Series:
         """The texts in which a built-in detector could find something by content alone.
 

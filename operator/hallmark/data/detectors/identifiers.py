@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 
 from hallmark.data.detectors.checksums import is_valid
 from hallmark.data.detectors.column import folded
+from hallmark.data.lazy import lazy
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Identifier:
     written: str | None = None
     checked: bool = True
 
-    @cached_property
+    @lazy
     def names(self) -> tuple[str, ...]:
         """What it is called, folded, with spaces."""
         return tuple(folded(name.strip()) for name in self.called.split(","))
 
-    @cached_property
+    @lazy
     def exact(self) -> re.Pattern[str]:
         """The number in a text, in its form or as digits with separators."""
         forms = [self.written] if self.written else []
@@ -48,7 +48,7 @@ class Identifier:
             forms.append(rf"[0-9](?:[ .\-/]?[0-9]){{{self.digits - 1}}}")
         return re.compile(rf"(?i)(?<![0-9A-Za-z])(?:{'|'.join(forms)})(?![0-9A-Za-z])")
 
-    @cached_property
+    @lazy
     def alone(self) -> re.Pattern[str]:
         """The number in the form that gives it away, and no part of a longer one."""
         beside = r"0-9A-Za-z.\-/+"
