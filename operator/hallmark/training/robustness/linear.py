@@ -103,6 +103,7 @@ def linear_radii(
         list(threads.map(look, _parts(slice(0, len(rows)), _SPAN)))
     if norm is Norm.MAXIMUM and (space.steps[free.shares > 0] > 0).any():
         limited[:] = True
+    # Limits only lengthen distances: where none binds within the shortest, it stays the shortest.
     near = np.flatnonzero(limited)
     for part in _parts(slice(0, len(near)), _CHUNK):
         some = near[part]
@@ -200,8 +201,8 @@ class _Limits:
             least, most = (self.low + far).astype(rows.dtype), (self.high - far).astype(rows.dtype)
         cells = _outside(rows, least, most)
         row, column = cells // rows.shape[1], cells % rows.shape[1]
-        number, far = rows[row, column], radii[row] * self.moves[column]
-        room = (number >= self.low[column] + far) & (number <= self.high[column] - far)
+        number, own = rows[row, column], radii[row] * self.moves[column]
+        room = (number >= self.low[column] + own) & (number <= self.high[column] - own)
         return np.unique(row[~room])
 
 
