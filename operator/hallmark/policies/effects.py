@@ -8,23 +8,28 @@ from dataclasses import dataclass
 from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     DeploymentReason,
-    DriftState,
     HistoryEntry,
     LastRollback,
     ModelDeploymentStatus,
     Outcome,
-    RefusedIntent,
     Rollout,
     RolloutState,
 )
 from hallmark.api.model_version import ModelVersion
-from hallmark.errors import IntegrityError
 from hallmark.policies.deployment_inputs import DeploymentInputs
+from hallmark.policies.rollout_record import (
+    closed_history,
+    fresh_drift,
+    recorded_version,
+    refuse,
+    rollback_is_over,
+    rollout_of,
+    serve,
+    serving_rollout,
+    without_candidate,
+)
 from hallmark.policies.transitions import Effect, Event, Transition
 from hallmark.policies.trust import trust_of, trust_sha256
-
-HISTORY = 10
-REFUSED = 10
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def _begin(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
     assert found.version is not None  # noqa: S101 - an intent has a version
-    rollout = _rollout(status).model_copy(
+    rollout = rollout_of(status).model_copy(
         update={
             "intent_hash": found.intent_hash,
             "model_version": found.version.metadata.name,
@@ -80,19 +85,19 @@ def _begin(
             "released": False,
         }
     )
-    return _without_candidate(status).model_copy(update={"rollout": rollout})
+    return without_candidate(status).model_copy(update={"rollout": rollout})
 
 
 def _drop(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
-    return _without_candidate(status).model_copy(update={"rollout": _serving_rollout(status)})
+    return without_candidate(status).model_copy(update={"rollout": serving_rollout(status)})
 
 
 def _await(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
-    rollout = _rollout(status)
+    rollout = rollout_of(status)
     return status.model_copy(
         update={
             "candidate_model_version": rollout.model_version,
@@ -107,7 +112,7 @@ def _start(
 ) -> ModelDeploymentStatus:
     assert found.version is not None  # noqa: S101 - the candidate
     trust = trust_of(inputs, found.version)
-    rollout = _rollout(status)
+    rollout = rollout_of(status)
     return status.model_copy(
         update={
             "candidate_model_version": rollout.model_version,
@@ -122,39 +127,20 @@ def _start(
 def _refuse(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
-    rollout = _rollout(status).model_copy(
+    rollout = rollout_of(status).model_copy(
         update={"reason": found.reason, "message": found.message[:1024], "trust_sha256": ""}
     )
-    refused = refuse(status, rollout.intent_hash, rollout.manifest_digest, found.reason, inputs)
-    return _without_candidate(refused).model_copy(update={"rollout": rollout})
-
-
-def refuse(
-    status: ModelDeploymentStatus,
-    intent_hash: str,
-    digest: str | None,
-    reason: str,
-    inputs: DeploymentInputs,
-) -> ModelDeploymentStatus:
-    """Return the record with an intent among the refused, newest first."""
-    if digest is None:
-        return status
-    entry = RefusedIntent(
-        intent_hash=intent_hash, manifest_digest=digest, reason=reason, time=timestamp(inputs.now)
+    refused = refuse(
+        status, rollout.intent_hash, rollout.manifest_digest, found.reason, timestamp(inputs.now)
     )
-    others = [
-        each
-        for each in status.refused
-        if (each.intent_hash, each.manifest_digest) != (intent_hash, digest)
-    ]
-    return status.model_copy(update={"refused": [entry, *others][:REFUSED]})
+    return without_candidate(refused).model_copy(update={"rollout": rollout})
 
 
 def _promote(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
-    rollout, now = _rollout(status), timestamp(inputs.now)
-    version, digest = _recorded(rollout)
+    rollout, now = rollout_of(status), timestamp(inputs.now)
+    version, digest = recorded_version(rollout)
     head = status.history[0] if status.history else None
     same = head is not None and head.manifest_digest == digest
     entry = HistoryEntry(
@@ -168,8 +154,8 @@ def _promote(
         trust_sha256=rollout.trust_sha256,
         healthy_since=now,
     )
-    former = status.history[1:] if same else _closed(status, Outcome.REPLACED, now)
-    served = _serve(_rollback_is_over(status), entry, former)
+    former = status.history[1:] if same else closed_history(status, Outcome.REPLACED, now)
+    served = serve(rollback_is_over(status), entry, former)
     return served.model_copy(
         update={
             "rollout": rollout.model_copy(
@@ -203,7 +189,7 @@ def _turn_back(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
     assert found.version is not None  # noqa: S101 - the target
-    serving = _serving_rollout(status)
+    serving = serving_rollout(status)
     digest = found.version.spec.artifact.manifest_digest
     cause = _cause(found, status)
     refused = without_lost_target(_refuse_serving(status, cause, inputs), found.lost, inputs)
@@ -218,14 +204,14 @@ def _turn_back(
             or cause == DeploymentReason.DRIFT_ROLLBACK,
         }
     )
-    return _without_candidate(refused).model_copy(update={"rollout": rollout})
+    return without_candidate(refused).model_copy(update={"rollout": rollout})
 
 
 def _switch_back(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
-    rollout, now = _rollout(status), timestamp(inputs.now)
-    version, digest = _recorded(rollout)
+    rollout, now = rollout_of(status), timestamp(inputs.now)
+    version, digest = recorded_version(rollout)
     head = status.history[0]
     entry = HistoryEntry(
         version=version,
@@ -237,7 +223,7 @@ def _switch_back(
         trust_sha256=rollout.trust_sha256,
         healthy_since=now,
     )
-    served = _serve(status, entry, _closed(status, Outcome.ROLLED_BACK, now))
+    served = serve(status, entry, closed_history(status, Outcome.ROLLED_BACK, now))
     return served.model_copy(
         update={
             "stable_model_version": entry.version,
@@ -259,7 +245,7 @@ def _switch_back(
 def _hold(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
-    serving, cause = _serving_rollout(status), _cause(found, status)
+    serving, cause = serving_rollout(status), _cause(found, status)
     refused = without_lost_target(status, found.lost, inputs)
     rollout = serving.model_copy(
         update={
@@ -270,14 +256,14 @@ def _hold(
             or cause == DeploymentReason.DRIFT_ROLLBACK,
         }
     )
-    return _without_candidate(refused).model_copy(update={"rollout": rollout})
+    return without_candidate(refused).model_copy(update={"rollout": rollout})
 
 
 def _stop(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
     held = _hold(found, status, inputs)
-    rollout = _rollout(held).model_copy(
+    rollout = rollout_of(held).model_copy(
         update={"reason": DeploymentReason.STOPPED, "cause": DeploymentReason.STOPPED}
     )
     return held.model_copy(update={"rollout": rollout})
@@ -286,12 +272,12 @@ def _stop(
 def _forget(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
-    return _rollback_is_over(status).model_copy(
+    return rollback_is_over(status).model_copy(
         update={
-            "drift_state": _fresh_drift(status, status.active_digest)
+            "drift_state": fresh_drift(status, status.active_digest)
             if status.active_digest
             else None,
-            "rollout": _rollout(status).model_copy(
+            "rollout": rollout_of(status).model_copy(
                 update={
                     "cause": "",
                     "drift_rollback_spent": False,
@@ -321,77 +307,9 @@ _EFFECTS: dict[
 }
 
 
-def _rollout(status: ModelDeploymentStatus) -> Rollout:
-    return status.rollout or Rollout()
-
-
-def _recorded(rollout: Rollout) -> tuple[str, str]:
-    """Return name and digest of the version on record.
-
-    Raises:
-        IntegrityError: there is none, which no transition leads to.
-    """
-    if rollout.model_version is None or rollout.manifest_digest is None:
-        raise IntegrityError(
-            f"status.rollout is {rollout.state} but names no version; somebody else wrote it."
-        )
-    return rollout.model_version, rollout.manifest_digest
-
-
-def _serving_rollout(status: ModelDeploymentStatus) -> Rollout:
-    """Return the record of what serves, without a candidate; what drift did is kept."""
-    head = status.history[0] if status.history else None
-    return _rollout(status).model_copy(
-        update={
-            "intent_hash": head.intent_hash if head else "",
-            "model_version": head.version if head else None,
-            "manifest_digest": head.manifest_digest if head else None,
-            "trust_sha256": head.trust_sha256 if head else "",
-            "reason": "",
-            "message": "",
-            "released": False,
-        }
-    )
-
-
-def _without_candidate(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
-    return status.model_copy(update={"candidate_model_version": None, "candidate_digest": None})
-
-
-def _serve(
-    status: ModelDeploymentStatus, entry: HistoryEntry, former: list[HistoryEntry]
-) -> ModelDeploymentStatus:
-    return _without_candidate(status).model_copy(
-        update={
-            "active_model_version": entry.version,
-            "active_digest": entry.manifest_digest,
-            "drift_state": _fresh_drift(status, entry.manifest_digest),
-            "history": _bounded([entry, *former]),
-        }
-    )
-
-
-def _closed(status: ModelDeploymentStatus, outcome: Outcome, now: str) -> list[HistoryEntry]:
-    if not status.history:
-        return []
-    head = status.history[0].model_copy(
-        update={"to": now, "outcome": outcome, "healthy_since": None}
-    )
-    return [head, *status.history[1:]]
-
-
-def _bounded(history: list[HistoryEntry]) -> list[HistoryEntry]:
-    """Return the newest entries; the newest that was stable stays, however old."""
-    kept = history[:HISTORY]
-    if any(each.was_stable for each in kept[1:]):
-        return kept
-    stable = next((each for each in history[HISTORY:] if each.was_stable), None)
-    return [*kept[:-1], stable] if stable else kept
-
-
 def _cause(found: Found, status: ModelDeploymentStatus) -> str:
     """Return why there is a rollback: of the one on record, where there is one."""
-    rollout = _rollout(status)
+    rollout = rollout_of(status)
     return rollout.reason if rollout.state is RolloutState.ROLLING_BACK else found.reason
 
 
@@ -399,31 +317,21 @@ def without_lost_target(
     status: ModelDeploymentStatus, reason: str, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
     """Return the record with the rollback's target on record refused, where it did not start."""
-    rollout = _rollout(status)
+    rollout = rollout_of(status)
     if not reason or rollout.state is not RolloutState.ROLLING_BACK:
         return status
-    return refuse(status, rollout.intent_hash, rollout.manifest_digest, reason, inputs)
-
-
-def _rollback_is_over(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
-    last = status.last_rollback
-    over = last.model_copy(update={"acknowledged": True}) if last else None
-    return status.model_copy(update={"last_rollback": over})
-
-
-def _fresh_drift(status: ModelDeploymentStatus, digest: str) -> DriftState:
-    """Return the state before any window of the version counts; accepted sequences stay."""
-    former = status.drift_state or DriftState()
-    return DriftState(manifest_digest=digest, pods=former.pods)
+    return refuse(
+        status, rollout.intent_hash, rollout.manifest_digest, reason, timestamp(inputs.now)
+    )
 
 
 def _refuse_serving(
     status: ModelDeploymentStatus, cause: str, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
-    if _rollout(status).state is RolloutState.ROLLING_BACK:
+    if rollout_of(status).state is RolloutState.ROLLING_BACK:
         return status
     head = status.history[0]
-    return refuse(status, head.intent_hash, head.manifest_digest, cause, inputs)
+    return refuse(status, head.intent_hash, head.manifest_digest, cause, timestamp(inputs.now))
 
 
 def _target_trust(

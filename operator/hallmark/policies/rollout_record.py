@@ -1,0 +1,121 @@
+"""The record of rollouts in a Deployment's ``status``: what serves, served and is refused. Pure."""
+
+from __future__ import annotations
+
+from hallmark.api.model_deployment import (
+    DriftState,
+    HistoryEntry,
+    ModelDeploymentStatus,
+    Outcome,
+    RefusedIntent,
+    Rollout,
+)
+from hallmark.errors import IntegrityError
+
+HISTORY = 10
+REFUSED = 10
+"""Entries that are kept of each."""
+
+
+def rollout_of(status: ModelDeploymentStatus) -> Rollout:
+    """Return the rollout on record, or one that has not begun."""
+    return status.rollout or Rollout()
+
+
+def recorded_version(rollout: Rollout) -> tuple[str, str]:
+    """Return name and digest of the version on record.
+
+    Raises:
+        IntegrityError: there is none, which no transition leads to.
+    """
+    if rollout.model_version is None or rollout.manifest_digest is None:
+        raise IntegrityError(
+            f"status.rollout is {rollout.state} but names no version; somebody else wrote it."
+        )
+    return rollout.model_version, rollout.manifest_digest
+
+
+def serving_rollout(status: ModelDeploymentStatus) -> Rollout:
+    """Return the record of what serves, without a candidate; what drift did is kept."""
+    head = status.history[0] if status.history else None
+    return rollout_of(status).model_copy(
+        update={
+            "intent_hash": head.intent_hash if head else "",
+            "model_version": head.version if head else None,
+            "manifest_digest": head.manifest_digest if head else None,
+            "trust_sha256": head.trust_sha256 if head else "",
+            "reason": "",
+            "message": "",
+            "released": False,
+        }
+    )
+
+
+def without_candidate(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
+    """Return the record without what was to serve next."""
+    return status.model_copy(update={"candidate_model_version": None, "candidate_digest": None})
+
+
+def serve(
+    status: ModelDeploymentStatus, entry: HistoryEntry, former: list[HistoryEntry]
+) -> ModelDeploymentStatus:
+    """Return the record with another version that serves, before those that did."""
+    return without_candidate(status).model_copy(
+        update={
+            "active_model_version": entry.version,
+            "active_digest": entry.manifest_digest,
+            "drift_state": fresh_drift(status, entry.manifest_digest),
+            "history": _bounded([entry, *former]),
+        }
+    )
+
+
+def closed_history(status: ModelDeploymentStatus, outcome: Outcome, now: str) -> list[HistoryEntry]:
+    """Return the history, with the end and the outcome of what served until now."""
+    if not status.history:
+        return []
+    head = status.history[0].model_copy(
+        update={"to": now, "outcome": outcome, "healthy_since": None}
+    )
+    return [head, *status.history[1:]]
+
+
+def _bounded(history: list[HistoryEntry]) -> list[HistoryEntry]:
+    """Return the newest entries; the newest that was stable stays, however old."""
+    kept = history[:HISTORY]
+    if any(each.was_stable for each in kept[1:]):
+        return kept
+    stable = next((each for each in history[HISTORY:] if each.was_stable), None)
+    return [*kept[:-1], stable] if stable else kept
+
+
+def refuse(
+    status: ModelDeploymentStatus,
+    intent_hash: str,
+    digest: str | None,
+    reason: str,
+    now: str,
+) -> ModelDeploymentStatus:
+    """Return the record with an intent among the refused, newest first."""
+    if digest is None:
+        return status
+    entry = RefusedIntent(intent_hash=intent_hash, manifest_digest=digest, reason=reason, time=now)
+    others = [
+        each
+        for each in status.refused
+        if (each.intent_hash, each.manifest_digest) != (intent_hash, digest)
+    ]
+    return status.model_copy(update={"refused": [entry, *others][:REFUSED]})
+
+
+def rollback_is_over(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
+    """Return the record with the last rollback acknowledged: somebody has acted since."""
+    last = status.last_rollback
+    over = last.model_copy(update={"acknowledged": True}) if last else None
+    return status.model_copy(update={"last_rollback": over})
+
+
+def fresh_drift(status: ModelDeploymentStatus, digest: str) -> DriftState:
+    """Return the state before any window of the version counts; accepted sequences stay."""
+    former = status.drift_state or DriftState()
+    return DriftState(manifest_digest=digest, pods=former.pods)
