@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CLUSTER_NAME ?= demo
 # The tests of a file share what they train or start, so that they stay in one process.
-PARALLEL := -n auto --dist loadfile
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 LOCKS := operator trainer predictor dev
 
 .PHONY: help demo test cluster-up cluster-down images generate lock format lint verify unit integration e2e bench clean
