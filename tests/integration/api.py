@@ -150,3 +150,22 @@ class Api:
     def get(self, obj: Obj, user: User | None = None) -> Obj:
         """Read an object."""
         return self.request("GET", path_of(obj), None, user)
+
+    def may(self, user: User, verb: str, resource: str, **attributes: str) -> bool:
+        """Ask whether a user may do something; what is granted counts a moment later.
+
+        Args:
+            user: Who would do it.
+            verb: What would be done.
+            resource: To what, with a subresource behind a slash.
+            **attributes: Of a SelfSubjectAccessReview: ``group``, ``namespace``, ``name``.
+        """
+        name, _, part = resource.partition("/")
+        asked = {"verb": verb, "resource": name, "subresource": part, **attributes}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": asked},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        return bool(self.request("POST", path, review, user)["status"]["allowed"])

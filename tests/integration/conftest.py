@@ -80,6 +80,10 @@ def world(cluster: Cluster) -> World:
     until(lambda: exists(api, platform))
     built = World(api, namespace, cluster)
     until(lambda: _acts(built))
+    # The last that was granted to each kind of subject.
+    place = {"group": "hallmark.dev", "namespace": namespace}
+    until(lambda: api.may(RELAY, "relay-approval", "modelversions", **place))
+    until(lambda: api.may(PLATFORM, "use", "modelpolicies", group="hallmark.dev"))
     return built
 
 

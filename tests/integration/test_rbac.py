@@ -176,22 +176,10 @@ def allowed(world: World, user: User, verb: str, resource: str) -> bool:
         "clusterroles": "rbac.authorization.k8s.io",
         "validatingadmissionpolicies": "admissionregistration.k8s.io",
     }
-    name, _, part = resource.partition("/")
+    name = resource.partition("/")[0]
     ours = name.startswith(("model", "training"))
-    attributes = {
-        "namespace": world.namespace,
-        "verb": verb,
-        "group": "hallmark.dev" if ours else groups.get(name, ""),
-        "resource": name,
-        "subresource": part,
-    }
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    }
-    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-    return bool(world.api.request("POST", path, review, user)["status"]["allowed"])
+    group = "hallmark.dev" if ours else groups.get(name, "")
+    return world.api.may(user, verb, resource, group=group, namespace=world.namespace)
 
 
 PREDICTOR_RULES = [
