@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from hallmark.data.duplicates import Rows
 from hallmark.training.robustness.domain import Domain, Floats
 
 _CHUNK = 32768
@@ -40,9 +41,6 @@ _TILE = 64
 """Rows that are compared as one."""
 _HALVINGS = 52
 """As many as a double has digits."""
-
-Rows = npt.NDArray[np.intp]
-"""Shape (n,): row numbers from 0, ascending."""
 
 
 class Norm(StrEnum):
@@ -92,17 +90,17 @@ def linear_radii(
     free = _Unlimited.of(model.weights, norm)
     limits = _Limits.of(space, free.shares, rows.shape[1])
     radii = np.empty(len(rows))
-    limited = np.zeros(len(rows), dtype=np.bool_)
+    whole = norm is Norm.MAXIMUM and bool((space.steps[free.shares > 0] > 0).any())
+    limited = np.full(len(rows), whole)
 
     def look(span: slice) -> None:
         for part in _parts(span, _CHUNK):
             radii[part] = free.radii(model.part(part))
             limited[part][limits.may_bind(rows[part], radii[part])] = True
 
-    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
-        list(threads.map(look, _parts(slice(0, len(rows)), _SPAN)))
-    if norm is Norm.MAXIMUM and (space.steps[free.shares > 0] > 0).any():
-        limited[:] = True
+    if not whole:
+        with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+            list(threads.map(look, _parts(slice(0, len(rows)), _SPAN)))
     # Limits only lengthen distances: where none binds within the shortest, it stays the shortest.
     near = np.flatnonzero(limited)
     for part in _parts(slice(0, len(near)), _CHUNK):
