@@ -20,9 +20,10 @@ import numpy as np
 import polars as pl
 
 from hallmark.api.training_run import PII, DataFormat, Schema
-from hallmark.data import anomalies, conversion, pii, quality, readers, schema
+from hallmark.data import conversion, pii, readers
 from hallmark.data.fingerprint import fingerprint
 from hallmark.data.table import declared_columns
+from tests.bench.assay.validation import check_rows
 from tests.bench.figures import Figure, figure
 from tests.bench.measuring import clear_peak, resident, seconds
 
@@ -107,10 +108,7 @@ def _peak(path: Path, ending: str) -> float:
     table = conversion.convert(guarded.frame, declared_columns(DECLARED)).table
     assert table is not None
     del guarded
-    fingerprint(table)
-    judged = schema.validate(table, DECLARED)
-    quality.quality_parts(table, judged, wrong_types=0)
-    anomalies.outliers(table)
+    check_rows(table, DECLARED)
     return (resident("VmHWM") - before) / table.frame().estimated_size()
 
 

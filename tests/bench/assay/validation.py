@@ -23,7 +23,7 @@ from hallmark.api.training_run import Schema
 from hallmark.data import anomalies, conversion, quality, schema
 from hallmark.data.duplicates import equal_rows
 from hallmark.data.fingerprint import fingerprint
-from hallmark.data.table import ColumnSpec, ColumnType, declared_columns
+from hallmark.data.table import ColumnSpec, ColumnType, Table, declared_columns
 from tests.bench.figures import Figure, figure
 from tests.bench.measuring import clear_peak, resident, seconds
 
@@ -212,11 +212,16 @@ def _peak() -> float:
     clear_peak()
     table = conversion.convert(frame, declared_columns(declared)).table
     assert table is not None
+    check_rows(table, declared)
+    return (resident("VmHWM") - before) / frame.estimated_size()
+
+
+def check_rows(table: Table, declared: Schema) -> None:
+    """Do everything that the assay does with a typed table before it trains."""
     fingerprint(table)
     judged = schema.validate(table, declared)
     quality.quality_parts(table, judged, wrong_types=0)
     anomalies.outliers(table)
-    return (resident("VmHWM") - before) / frame.estimated_size()
 
 
 if __name__ == "__main__":
