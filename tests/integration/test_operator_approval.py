@@ -23,8 +23,8 @@ from hallmark.cluster.kinds import (
     TRAINING_RUN,
     Obj,
 )
-from hallmark.policies.approval import SETTLING
-from hallmark.policies.attestation import attest
+from hallmark.policies.model_version.approvals import SETTLING
+from hallmark.policies.model_version.attestation import attest
 from tests.e2e.harness.objects import approval, gate
 from tests.integration.operator_process import (
     Installation,

@@ -13,7 +13,7 @@ from hallmark.cluster.client import ApiCluster, ApiError, ForeignObject
 from hallmark.cluster.events import emit
 from hallmark.cluster.kinds import CONFIG_MAP, EVENT, MODEL_DEPLOYMENT, Obj
 from hallmark.cluster.version_numbers import reserve_version
-from hallmark.policies.checks import Note
+from hallmark.policies.decision import Event
 from tests.integration.operator_world import api, digest, kubeconfig, model_deployment, namespace
 
 __all__ = ["api", "kubeconfig", "namespace"]
@@ -219,8 +219,8 @@ async def test_the_same_event_is_made_once(api: ApiCluster, namespace: str) -> N
 
     made = await api.create(model_deployment(namespace))
     for _ in range(2):
-        await emit(api, made, Note("Serving", "It serves.", warning=False), datetime.now(UTC))
-    await emit(api, made, Note("Held", "x" * 5000, warning=True), datetime.now(UTC))
+        await emit(api, made, Event("Serving", "It serves.", warning=False), datetime.now(UTC))
+    await emit(api, made, Event("Held", "x" * 5000, warning=True), datetime.now(UTC))
     found = await api.list(EVENT, namespace)
     assert sorted((each["reason"], each["type"]) for each in found) == [
         ("Held", "Warning"),

@@ -36,7 +36,7 @@ from hallmark.cluster.kinds import (
     Kind,
     Obj,
 )
-from hallmark.policies.attestation import attest
+from hallmark.policies.model_version.attestation import attest
 from hallmark.supply_chain.manifest import build_manifest
 from hallmark.supply_chain.signing import sign_bundle
 from hallmark.supply_chain.verify import signed_resources

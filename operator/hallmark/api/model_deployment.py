@@ -100,7 +100,7 @@ class ModelDeploymentSpec(ApiModel):
 
 
 class RolloutState(StrEnum):
-    """A state of the rollout machine (see ``policies/rollout.py``)."""
+    """A state of the rollout machine (see ``policies/model_deployment/transitions.py``)."""
 
     IDLE = "Idle"
     VERIFYING = "Verifying"

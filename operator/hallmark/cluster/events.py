@@ -9,13 +9,13 @@ from hallmark.api import names
 from hallmark.cluster.client import ApiError, Cluster
 from hallmark.cluster.kinds import Obj
 from hallmark.cluster.status import shorten
-from hallmark.policies.checks import Note
+from hallmark.policies.decision import Event
 
 TEXT_LIMIT = 1024
 """Characters in an Event's message (the API server's own limit)."""
 
 
-def build_event(regarding: Obj, note: Note, now: datetime) -> Obj:
+def build_event(regarding: Obj, note: Event, now: datetime) -> Obj:
     """Return the Event; its name follows from object, reason and message, so it is made once."""
     metadata = regarding["metadata"]
     message = shorten(note.message, TEXT_LIMIT)
@@ -41,7 +41,7 @@ def build_event(regarding: Obj, note: Note, now: datetime) -> Obj:
     }
 
 
-async def emit(cluster: Cluster, regarding: Obj, note: Note, now: datetime) -> None:
+async def emit(cluster: Cluster, regarding: Obj, note: Event, now: datetime) -> None:
     """Create the Event unless the same one stands already.
 
     Raises:

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from hallmark.api.common import Condition, ConditionStatus
-from hallmark.policies.checks import Note, Verdict
+from hallmark.policies.conditions import ConditionUpdate
+from hallmark.policies.decision import Event
 
 MESSAGE_LIMIT = 2048
 """Characters in a condition's message."""
 
 
 def merge_conditions(
-    old: Iterable[Condition], new: Sequence[Verdict], now: datetime, generation: int
+    old: Iterable[Condition], new: Sequence[ConditionUpdate], now: datetime, generation: int
 ) -> list[Condition]:
     """Return the conditions after a reconcile, in type order.
 
@@ -42,7 +43,7 @@ def merge_conditions(
     return [merged[name] for name in sorted(merged)]
 
 
-def transition_note(old: Iterable[Condition], new: Iterable[Condition]) -> Note | None:
+def transition_note(old: Iterable[Condition], new: Iterable[Condition]) -> Event | None:
     """Return the Event for a change of Ready's status or reason, or None.
 
     Ready sums a kind's conditions up, so this is one Event per transition.
@@ -52,7 +53,7 @@ def transition_note(old: Iterable[Condition], new: Iterable[Condition]) -> Note 
     if after is None or (before and (before.status, before.reason) == (after.status, after.reason)):
         return None
     stalled = any(c.type == "Stalled" and c.status is ConditionStatus.TRUE for c in new)
-    return Note(reason=after.reason, message=after.message or after.reason, warning=stalled)
+    return Event(reason=after.reason, message=after.message or after.reason, warning=stalled)
 
 
 def shorten(text: str, limit: int) -> str:

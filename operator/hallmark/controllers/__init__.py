@@ -4,9 +4,9 @@ Importing it registers kopf's handlers and the reconcile function of each kind.
 """
 
 from hallmark.controllers import (
-    deployment,
     lifecycle,
     model_approval,
+    model_deployment,
     model_policy,
     model_version,
     training_run,
@@ -14,9 +14,9 @@ from hallmark.controllers import (
 )
 
 __all__ = [
-    "deployment",
     "lifecycle",
     "model_approval",
+    "model_deployment",
     "model_policy",
     "model_version",
     "training_run",

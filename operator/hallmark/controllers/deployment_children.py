@@ -8,11 +8,11 @@ from datetime import datetime
 
 from hallmark.api import names
 from hallmark.api.artifacts import DownloadURLs
-from hallmark.cluster.gather_deployment import DeploymentWorld, Live
+from hallmark.cluster.gather.model_deployment import DeploymentWorld, Live
 from hallmark.cluster.kinds import APPS_DEPLOYMENT, CONFIG_MAP, SECRET, Obj
-from hallmark.policies.checks import Reference
-from hallmark.policies.deployment_inputs import DeploymentInputs
-from hallmark.policies.plan import Plan, PlannedVersion
+from hallmark.policies.decision import Reference
+from hallmark.policies.model_deployment.desired import Plan, PlannedVersion
+from hallmark.policies.model_deployment.inputs import DeploymentInputs
 from hallmark.resources import predictor, predictor_version
 from hallmark.resources.difference import stamped, stands
 

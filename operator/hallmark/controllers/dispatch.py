@@ -11,7 +11,7 @@ from hallmark.controllers import metrics
 from hallmark.controllers.queue import Key
 from hallmark.controllers.runtime import RECONCILERS, Operator, log, write_status
 from hallmark.errors import HallmarkError
-from hallmark.policies.checks import holds
+from hallmark.policies.conditions import holds
 
 ALL = "*"
 """The name that stands for every object of a kind (in a namespace)."""

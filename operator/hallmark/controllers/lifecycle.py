@@ -8,9 +8,9 @@ import os
 import kopf
 
 from hallmark.audit import AuditLog
+from hallmark.bundles.stores import Stores
 from hallmark.cluster.client import ApiCluster, ApiError
 from hallmark.cluster.kinds import HALLMARK_KINDS
-from hallmark.cluster.stores import Stores
 from hallmark.controllers import dispatch, heartbeat, logs, watches
 from hallmark.controllers.queue import Key, WorkQueue
 from hallmark.controllers.runtime import Operator, log

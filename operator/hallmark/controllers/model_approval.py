@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from hallmark.cluster.gather_version import gather_approval
+from hallmark.cluster.gather.model_version import gather_approval
 from hallmark.cluster.kinds import MODEL_APPROVAL
 from hallmark.controllers.runtime import Operator, reconciler, run_decision
-from hallmark.policies.approval_status import decide_approval
-from hallmark.policies.checks import Refusal, unreadable
+from hallmark.policies.decision import unreadable
+from hallmark.policies.model_approval.decide import decide_approval
+from hallmark.policies.refusals import Refusal
 
 
 @reconciler(MODEL_APPROVAL)

@@ -6,8 +6,9 @@ from hallmark.api.model_policy import ModelPolicy
 from hallmark.cluster.kinds import MODEL_POLICY
 from hallmark.cluster.parse import read
 from hallmark.controllers.runtime import Operator, reconciler, run_decision
-from hallmark.policies.checks import Refusal, unreadable
-from hallmark.policies.policy import decide_policy
+from hallmark.policies.decision import unreadable
+from hallmark.policies.model_policy.decide import decide_policy
+from hallmark.policies.refusals import Refusal
 
 
 @reconciler(MODEL_POLICY)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from hallmark.cluster.gather_version import gather_version
+from hallmark.cluster.gather.model_version import gather_version
 from hallmark.cluster.kinds import MODEL_VERSION
 from hallmark.controllers.runtime import Operator, reconciler, run_decision
-from hallmark.policies.checks import Refusal, unreadable
-from hallmark.policies.version import decide_version
+from hallmark.policies.decision import unreadable
+from hallmark.policies.model_version.decide import decide_version
+from hallmark.policies.refusals import Refusal
 
 
 @reconciler(MODEL_VERSION)

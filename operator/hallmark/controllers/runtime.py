@@ -13,15 +13,16 @@ from pydantic import ValidationError
 
 from hallmark.api.common import ConditionedStatus
 from hallmark.audit import AuditLog
+from hallmark.bundles.stores import Stores
 from hallmark.cluster import events
 from hallmark.cluster.client import ApiError, Cluster, ForeignObject
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, Kind, Obj, kind_of
 from hallmark.cluster.status import merge_conditions, transition_note
-from hallmark.cluster.stores import Stores
 from hallmark.controllers import metrics
 from hallmark.controllers.queue import WorkQueue
 from hallmark.controllers.settings import Settings
-from hallmark.policies.checks import Decision, Note, Record, Reference, Verdict, stalled, waiting
+from hallmark.policies.conditions import ConditionUpdate, stalled, waiting
+from hallmark.policies.decision import Decision, Event, Record, Reference
 
 log = structlog.get_logger("hallmark")
 
@@ -90,8 +91,8 @@ async def write_status(
     operator: Operator,
     current: Obj,
     status: ConditionedStatus | None,
-    verdicts: tuple[Verdict, ...],
-    notes: tuple[Note, ...] = (),
+    verdicts: tuple[ConditionUpdate, ...],
+    notes: tuple[Event, ...] = (),
 ) -> Obj:
     """Write fields and conditions in one request, and one Event where Ready changed."""
     wire = _fields(current) if status is None else status.to_wire()
@@ -109,7 +110,7 @@ async def write_status(
     return changed
 
 
-async def _emit(operator: Operator, current: Obj, note: Note) -> None:
+async def _emit(operator: Operator, current: Obj, note: Event) -> None:
     try:
         await events.emit(operator.cluster, current, note, operator.clock())
     except ApiError as error:
@@ -146,7 +147,7 @@ def _conditions(current: Obj) -> list[Any]:
     return list(found.conditions)
 
 
-def _without_triple(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+def _without_triple(verdicts: tuple[ConditionUpdate, ...]) -> tuple[ConditionUpdate, ...]:
     return tuple(v for v in verdicts if v.type not in {"Ready", "Reconciling", "Stalled"})
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hallmark.cluster.gather_run import gather_run, stale_seals
+from hallmark.cluster.gather.training_run import gather_run, stale_seals
 from hallmark.cluster.kinds import TRAINING_RUN
 from hallmark.cluster.version_numbers import reserve_version
 from hallmark.controllers.runtime import Operator, delete_all, reconciler, run_decision
 from hallmark.errors import ClusterError
-from hallmark.policies.checks import Refusal, unreadable
-from hallmark.policies.run_inputs import RunInputs, Wants
-from hallmark.policies.run_outcomes import examined_seal
-from hallmark.policies.run_tasks import seal_task, train_task
-from hallmark.policies.sealing import sealed_spec
-from hallmark.policies.training import decide_run
+from hallmark.policies.decision import unreadable
+from hallmark.policies.refusals import Refusal
+from hallmark.policies.training_run.decide import decide_run
+from hallmark.policies.training_run.inputs import RunInputs, Wants
+from hallmark.policies.training_run.outcomes import examined_seal
+from hallmark.policies.training_run.seal import sealed_spec
+from hallmark.policies.training_run.tasks import seal_task, train_task
 from hallmark.resources.jobs import sealing_children, training_children
 from hallmark.resources.versions import model_version
 

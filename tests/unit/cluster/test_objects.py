@@ -21,7 +21,8 @@ from hallmark.cluster.kinds import (
 )
 from hallmark.cluster.parse import read
 from hallmark.errors import ClusterError
-from hallmark.policies.checks import Note, Refusal
+from hallmark.policies.decision import Event
+from hallmark.policies.refusals import Refusal
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 OURS = {names.LABEL_MANAGED_BY: "hallmark"}
@@ -86,15 +87,15 @@ def test_which_failures_pass_by_themselves(status: int, retryable: bool) -> None
 def test_an_event_is_named_by_what_it_says_and_bounded() -> None:
     metadata = {"name": "n" * 250, "namespace": "bank", "uid": "u"}
     run = {"apiVersion": "hallmark.dev/v1alpha1", "kind": "TrainingRun", "metadata": metadata}
-    long = build_event(run, Note("Refused", "x" * 5000, warning=True), NOW)
-    assert long == build_event(run, Note("Refused", "x" * 5000, warning=True), NOW)
+    long = build_event(run, Event("Refused", "x" * 5000, warning=True), NOW)
+    assert long == build_event(run, Event("Refused", "x" * 5000, warning=True), NOW)
     assert len(long["metadata"]["name"]) <= 253
     assert len(long["message"]) == TEXT_LIMIT
     assert long["type"] == "Warning"
-    other = build_event(run, Note("Refused", "y", warning=True), NOW)
+    other = build_event(run, Event("Refused", "y", warning=True), NOW)
     assert other["metadata"]["name"] != long["metadata"]["name"]
     policy = {**run, "metadata": {"name": "default", "uid": "u"}}
-    assert build_event(policy, Note("Valid", "Fine."), NOW)["metadata"]["namespace"] == "default"
+    assert build_event(policy, Event("Valid", "Fine."), NOW)["metadata"]["namespace"] == "default"
 
 
 def test_an_object_that_breaks_its_schema_is_a_sentence_without_its_values() -> None:

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from hallmark.api.common import Condition, ConditionStatus
 from hallmark.cluster.status import MESSAGE_LIMIT, merge_conditions, transition_note
-from hallmark.policies.checks import Verdict, ready, stalled, waiting
+from hallmark.policies.conditions import ConditionUpdate, ready, stalled, waiting
 
 T0 = datetime(2026, 6, 1, 12, tzinfo=UTC)
 VERDICTS = st.lists(
     st.builds(
-        Verdict,
+        ConditionUpdate,
         type=st.sampled_from(["Ready", "Verified", "Approved", "Denied"]),
         status=st.sampled_from(list(ConditionStatus)),
         reason=st.sampled_from(["One", "Two"]),
@@ -25,13 +25,15 @@ VERDICTS = st.lists(
 )
 
 
-def conditions(*verdicts: Verdict, at: datetime = T0, generation: int = 1) -> list[Condition]:
+def conditions(
+    *verdicts: ConditionUpdate, at: datetime = T0, generation: int = 1
+) -> list[Condition]:
     return merge_conditions([], verdicts, at, generation)
 
 
 @given(VERDICTS, VERDICTS)
 def test_the_time_moves_where_the_status_flips_and_nowhere_else(
-    first: list[Verdict], second: list[Verdict]
+    first: list[ConditionUpdate], second: list[ConditionUpdate]
 ) -> None:
     before = {each.type: each for each in conditions(*first)}
     merged = merge_conditions(before.values(), second, T0 + timedelta(hours=1), 2)
@@ -49,7 +51,7 @@ def test_the_time_moves_where_the_status_flips_and_nowhere_else(
 
 @given(VERDICTS, VERDICTS)
 def test_every_type_stands_once_and_none_is_lost(
-    first: list[Verdict], second: list[Verdict]
+    first: list[ConditionUpdate], second: list[ConditionUpdate]
 ) -> None:
     merged = merge_conditions(conditions(*first), second, T0, 1)
     types = [each.type for each in merged]
@@ -57,13 +59,13 @@ def test_every_type_stands_once_and_none_is_lost(
 
 
 @given(VERDICTS)
-def test_saying_the_same_again_changes_nothing(verdicts: list[Verdict]) -> None:
+def test_saying_the_same_again_changes_nothing(verdicts: list[ConditionUpdate]) -> None:
     once = conditions(*verdicts)
     assert merge_conditions(once, verdicts, T0 + timedelta(days=1), 1) == once
 
 
 def test_a_long_message_is_cut_to_what_a_condition_holds() -> None:
-    (found,) = conditions(Verdict("Ready", ConditionStatus.TRUE, "One", "x" * 5000))
+    (found,) = conditions(ConditionUpdate("Ready", ConditionStatus.TRUE, "One", "x" * 5000))
     assert len(found.message) == MESSAGE_LIMIT
 
 
@@ -80,8 +82,8 @@ def test_a_long_message_is_cut_to_what_a_condition_holds() -> None:
     ],
 )
 def test_an_event_is_made_for_a_change_of_ready(
-    before: tuple[Verdict, ...],
-    after: tuple[Verdict, ...],
+    before: tuple[ConditionUpdate, ...],
+    after: tuple[ConditionUpdate, ...],
     expected: tuple[str, bool] | None,
 ) -> None:
     old = conditions(*before)

@@ -20,7 +20,8 @@ from hallmark.api.model_deployment import ModelDeploymentSpec, ModelDeploymentSt
 from hallmark.api.model_policy import Approvals, Images, ModelPolicy, ModelPolicySpec
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import FeatureType
-from hallmark.cluster.bundles import Bundles
+from hallmark.bundles.bundles import Bundles
+from hallmark.bundles.stores import Stores
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
     CONFIG_MAP,
@@ -33,18 +34,17 @@ from hallmark.cluster.kinds import (
     Kind,
     Obj,
 )
-from hallmark.cluster.stores import Stores
-from hallmark.controllers.deployment import reconcile_with
+from hallmark.controllers.model_deployment import reconcile_with
 from hallmark.controllers.queue import WorkQueue
 from hallmark.controllers.runtime import Operator
 from hallmark.controllers.settings import Settings
-from hallmark.policies.checks import Record
+from hallmark.policies.decision import Record
 from hallmark.resources.predictor_version import ANNOTATION_TRUST
 from hallmark.supply_chain.manifest import build_manifest
 from hallmark.supply_chain.signing import sign_bundle
 from hallmark.supply_chain.verify import signed_resources
 from tests.unit.controllers.memory_cluster import Key, Killed, MemoryCluster
-from tests.unit.policies import rollouts
+from tests.unit.policies.model_deployment import rollouts
 from tests.unit.supply_chain.factories import KEY, trusted
 
 SPACE, NAME, MODEL = "bank", "credit", "credit"

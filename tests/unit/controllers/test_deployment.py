@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.controllers.deployment_world import CALM, SHIFTED, World
-from tests.unit.policies.rollouts import approval
+from tests.unit.policies.model_deployment.rollouts import approval
 
 
 @pytest.fixture

@@ -10,11 +10,20 @@ import pytest
 
 from hallmark.api import names
 from hallmark.api.artifacts import SealTask, TrainTask, UploadURLs
-from hallmark.policies.run_tasks import seal_task, train_task
+from hallmark.policies.training_run.tasks import seal_task, train_task
 from hallmark.resources.egress import rule_to
 from hallmark.resources.jobs import sealing_children, training_children
 from hallmark.resources.versions import model_version
-from tests.unit.policies.runs import NAME, NAMESPACE, UID, inputs, policy, run, trained, version
+from tests.unit.policies.training_run.runs import (
+    NAME,
+    NAMESPACE,
+    UID,
+    inputs,
+    policy,
+    run,
+    trained,
+    version,
+)
 
 Obj = dict[str, Any]
 URLS = UploadURLs(urls={"manifest.json": "http://store/put?signature"})

@@ -10,7 +10,7 @@ from hallmark.api.artifacts import DownloadURLs
 from hallmark.resources import predictor, predictor_version
 from hallmark.resources.predictor import ApiServer
 from hallmark.resources.predictor_version import Version
-from tests.unit.policies import rollouts
+from tests.unit.policies.model_deployment import rollouts
 
 OWNER = rollouts.deployment(replicas=3)
 TRUST = "ab" * 32

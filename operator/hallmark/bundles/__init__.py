@@ -1,0 +1,1 @@
+"""Sealed bundles in the artifact store, as the operator reads them."""

@@ -1,0 +1,190 @@
+"""Sealed bundles in the store: verified byte by byte, read for drift, signed for predictors."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from hallmark.api.artifacts import (
+    BASELINE,
+    MANIFEST,
+    REPORT,
+    SERVED_FILES,
+    SLOT_SBOM,
+    Baseline,
+    DownloadURLs,
+    Manifest,
+    final_name,
+)
+from hallmark.api.common import canonical_json, sha256_digest
+from hallmark.api.model_deployment import DeploymentReason
+from hallmark.api.model_policy import ModelPolicySpec
+from hallmark.api.model_version import ModelVersion
+from hallmark.api.names import model_prefix
+from hallmark.bundles.stores import Stores
+from hallmark.errors import ArtifactError, ConfigurationError
+from hallmark.policies.model_deployment.inputs import Verification
+from hallmark.policies.refusals import Refusal
+from hallmark.store import ArtifactMissing, ArtifactTooLarge, Store
+from hallmark.supply_chain.manifest import MAX_BYTES, FileFact
+from hallmark.supply_chain.verify import SealedManifest, check_files, verify_sealed
+
+KEPT = 64
+"""Baselines that are kept in memory."""
+BASELINE_BYTES = 4 * 1024 * 1024
+RECENT = timedelta(seconds=2)
+"""A bundle that verified so recently is not read again: Pods that start cause many looks."""
+
+
+class Bundles:
+    """Reads sealed bundles with the operator's own credentials."""
+
+    def __init__(self, stores: Stores) -> None:
+        """Start with nothing read."""
+        self._stores = stores
+        self._baselines: dict[str, Baseline] = {}
+        self._verified: dict[tuple[str, str], Verification] = {}
+
+    async def verify(
+        self, version: ModelVersion, policy: ModelPolicySpec, now: datetime
+    ) -> Verification:
+        """Hash every byte of a bundle and check its signature with the policy's keys of today.
+
+        Never raises for what is in the store: a refusal says what was expected and found, and
+        whether it is the store's trouble and may pass.
+        """
+        digest = version.spec.artifact.manifest_digest
+        key = (version.metadata.uid, sha256_digest(canonical_json(policy.to_wire())))
+        recent = self._verified.get(key)
+        if recent is not None and timedelta() <= now - recent.at < RECENT:
+            return recent
+        try:
+            found = await self._verified_manifest(version, policy, now)
+        except ArtifactMissing as error:
+            return _refused(digest, now, str(error))
+        except (ArtifactError, ConfigurationError) as error:
+            return _refused(digest, now, str(error), transient=True)
+        if isinstance(found, str):
+            return _refused(digest, now, found)
+        verification = Verification(
+            manifest_digest=digest, at=now, manifest=found.to_bytes().decode()
+        )
+        self._verified = {k: v for k, v in self._verified.items() if now - v.at < RECENT}
+        self._verified[key] = verification
+        return verification
+
+    async def _verified_manifest(
+        self, version: ModelVersion, policy: ModelPolicySpec, now: datetime
+    ) -> Manifest | str:
+        store, folder = self._stores.open(policy.store), _folder(version)
+        digest = version.spec.artifact.manifest_digest
+        try:
+            data = await store.get_async(folder + MANIFEST, limit=MAX_BYTES)
+        except ArtifactTooLarge:
+            return f"Expected {MANIFEST} of at most {MAX_BYTES} bytes, found a longer one."
+        sealed = verify_sealed(
+            data.decode(errors="replace"), digest, version.spec.bundle, policy.signers, now
+        )
+        if not isinstance(sealed, SealedManifest):
+            # Which file it is about; the bundle itself comes from the ModelVersion.
+            return f"{MANIFEST} and its signature: {sealed.message}"
+        problem = _disagreement(sealed.manifest, version)
+        if problem is not None:
+            return problem
+        facts = await _measure(store, folder, sealed.manifest)
+        findings = check_files(sealed.manifest, facts)
+        return " ".join(each.sentence() for each in findings[:3]) or sealed.manifest
+
+    async def baseline(self, version: ModelVersion, policy: ModelPolicySpec) -> Baseline | None:
+        """Return the signed baseline, or None where the store does not have it (now).
+
+        It is read once and kept: its digest is sealed.
+        """
+        digest = version.spec.baseline_digest
+        if digest not in self._baselines:
+            read = await self._read_baseline(version, policy)
+            if read is None:
+                return None
+            while len(self._baselines) >= KEPT:
+                del self._baselines[next(iter(self._baselines))]
+            self._baselines[digest] = read
+        return self._baselines[digest]
+
+    async def _read_baseline(
+        self, version: ModelVersion, policy: ModelPolicySpec
+    ) -> Baseline | None:
+        try:
+            store = self._stores.open(policy.store)
+            data = await store.get_async(_folder(version) + BASELINE, limit=BASELINE_BYTES)
+            if sha256_digest(data) != version.spec.baseline_digest:
+                return None
+            return Baseline.model_validate_json(data)
+        except (ArtifactError, ConfigurationError, ValidationError):
+            return None
+
+    def urls(
+        self, version: ModelVersion, policy: ModelPolicySpec, lifetime: timedelta
+    ) -> DownloadURLs:
+        """Return URLs that read exactly what a predictor serves, for a while.
+
+        Raises:
+            ConfigurationError: the store cannot make such URLs.
+        """
+        store, folder = self._stores.open(policy.store), _folder(version)
+        return DownloadURLs(
+            urls={name: store.sign_get(folder + name, lifetime) for name in SERVED_FILES}
+        )
+
+
+def _folder(version: ModelVersion) -> str:
+    spec = version.spec
+    namespace = version.metadata.namespace or ""
+    return model_prefix(namespace, spec.model, spec.artifact.manifest_digest)
+
+
+def _refused(digest: str, now: datetime, message: str, *, transient: bool = False) -> Verification:
+    refusal = Refusal(DeploymentReason.VERIFICATION_FAILED, message)
+    return Verification(manifest_digest=digest, at=now, refusal=refusal, transient=transient)
+
+
+def _disagreement(manifest: Manifest, version: ModelVersion) -> str | None:
+    """Return where the ModelVersion says something else than the manifest it names, or None."""
+    spec = version.spec
+    said = {
+        "namespace": (version.metadata.namespace, manifest.namespace),
+        "model": (spec.model, manifest.model),
+        BASELINE: (spec.baseline_digest, _digest_of(manifest, BASELINE)),
+        REPORT: (spec.gate_report_digest, _digest_of(manifest, REPORT)),
+        SLOT_SBOM: (
+            spec.sbom_digest,
+            _digest_of(manifest, final_name(SLOT_SBOM, manifest.run_id)),
+        ),
+    }
+    for name, (expected, found) in said.items():
+        if expected != found:
+            return f"The ModelVersion names {name} {expected}, its manifest {found}."
+    return None
+
+
+def _digest_of(manifest: Manifest, name: str) -> str | None:
+    entry = manifest.file(name)
+    return entry.digest if entry else None
+
+
+async def _measure(store: Store, folder: str, manifest: Manifest) -> dict[str, FileFact]:
+    """Return digest and size of each file of the manifest, as it is in the store.
+
+    Files that the manifest does not list are not looked at: nobody reads them.
+    """
+
+    async def one(name: str) -> tuple[str, FileFact] | None:
+        try:
+            found = await asyncio.to_thread(store.digest_of, folder + name)
+        except ArtifactMissing:
+            return None
+        return name, FileFact(*found)
+
+    measured = await asyncio.gather(*(one(each.name) for each in manifest.files))
+    return dict(each for each in measured if each is not None)

@@ -1,0 +1,231 @@
+"""A TrainingRun and all that a decision about it is made from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from hallmark.api import names
+from hallmark.api.artifacts import BUNDLE, MANIFEST, PROGRESS, REPORT, UPLOAD_SLOTS, UploadURLs
+from hallmark.api.common import parse_duration
+from hallmark.api.model_version import ModelVersion
+from hallmark.api.training_run import Progress, TrainingRun
+from hallmark.bundles.stores import Stores
+from hallmark.cluster.client import Cluster, controller_uid
+from hallmark.cluster.gather.model_policy import gather_policy
+from hallmark.cluster.identity import is_authenticated
+from hallmark.cluster.kinds import (
+    CONFIG_MAP,
+    JOB,
+    MODEL_VERSION,
+    NETWORK_POLICY,
+    POD,
+    SECRET,
+    TRAINING_RUN,
+    Kind,
+    Obj,
+)
+from hallmark.cluster.parse import Gathered, read
+from hallmark.errors import ArtifactError
+from hallmark.policies.decision import Reference
+from hallmark.policies.refusals import Refusal
+from hallmark.policies.training_run.inputs import RunInputs
+from hallmark.policies.training_run.jobs import JobView, PodView, job_view, pod_view
+from hallmark.policies.training_run.outcomes import seal_outcome
+from hallmark.policies.training_run.seal import Evidence
+from hallmark.store import ArtifactMissing, Store
+
+URL_SLACK = timedelta(minutes=30)
+"""How much longer than the run's deadline its presigned URLs live."""
+_SMALL = 1 << 20
+"""Bytes that manifest, bundle, report and progress may have."""
+
+
+async def gather_run(
+    cluster: Cluster, stores: Stores, system: str, namespace: str, name: str, now: datetime
+) -> Gathered[RunInputs] | None:
+    """Return the run of that name with its inputs, or None where there is none.
+
+    Args:
+        cluster: the Kubernetes API.
+        stores: opens the policy's store.
+        system: the operator's namespace, where sealing Jobs run.
+        namespace: the run's.
+        name: the run's.
+        now: the time of the decision.
+    """
+    obj = await cluster.get(TRAINING_RUN, namespace, name)
+    if obj is None:
+        return None
+    run = read(TrainingRun, obj)
+    if isinstance(run, Refusal):
+        return Gathered(obj, run)
+    applied = await gather_policy(cluster, namespace)
+    store = stores.open(applied.policy.spec.store) if applied.policy else None
+    version = await _version(cluster, namespace, name)
+    job, pod = await _job(cluster, namespace, names.train_job_name(name, run.metadata.uid), run)
+    seal_name = names.seal_job_name(namespace, name, run.metadata.uid)
+    seal_job, seal_pod = await _job(cluster, system, seal_name, run)
+    inputs = RunInputs(
+        run=run,
+        now=now,
+        system=system,
+        policy_name=applied.name,
+        policy=applied.policy,
+        version=version,
+        job=job,
+        pod=pod,
+        seal_job=seal_job,
+        seal_pod=seal_pod,
+        progress=await _progress(store, run, job),
+        urls=_urls(store, run, job),
+        leftovers=await _leftovers(cluster, system, run, version),
+    )
+    return Gathered(obj, await _with_evidence(cluster, obj, inputs, store))
+
+
+async def stale_seals(
+    cluster: Cluster, system: str, namespace: str, name: str, uid: str | None
+) -> list[Reference]:
+    """Return what was made to seal former runs of a name, which no owner reference collects.
+
+    Args:
+        cluster: the Kubernetes API.
+        system: the operator's namespace, where it all is.
+        namespace: the run's.
+        name: the run's.
+        uid: of the run that has the name now; None where there is none.
+    """
+    labels = {
+        names.LABEL_JOB: "seal",
+        names.LABEL_RUN: name,
+        names.LABEL_RUN_NAMESPACE: namespace,
+        names.LABEL_MANAGED_BY: names.MANAGED_BY,
+    }
+    # The Job goes last: it is what the watch reports, and so what starts a repeat.
+    return [
+        _reference(kind, each)
+        for kind in (CONFIG_MAP, NETWORK_POLICY, JOB)
+        for each in await cluster.list(kind, system, labels)
+        if each["metadata"]["labels"].get(names.LABEL_RUN_UID) != uid
+    ]
+
+
+async def _version(cluster: Cluster, namespace: str, name: str) -> ModelVersion | None:
+    obj = await cluster.get(MODEL_VERSION, namespace, name)
+    version = None if obj is None else read(ModelVersion, obj)
+    if isinstance(version, Refusal):
+        raise ArtifactError(f"ModelVersion '{name}' cannot be read. {version.message}")
+    return version
+
+
+async def _job(
+    cluster: Cluster, namespace: str, name: str, run: TrainingRun
+) -> tuple[JobView | None, PodView | None]:
+    """Return a Job of exactly this run, and the Pod whose word counts."""
+    obj = await cluster.get(JOB, namespace, name)
+    if obj is None or _uid_label(obj) != run.metadata.uid:
+        return None, None
+    pods = await cluster.list(POD, namespace, {"batch.kubernetes.io/job-name": name})
+    # A Pod that only carries the label is a stranger's; the Job's own are controlled by it.
+    own = [pod for pod in pods if controller_uid(pod) == obj["metadata"]["uid"]]
+    return job_view(obj), pod_view(own)
+
+
+async def _progress(store: Store | None, run: TrainingRun, job: JobView | None) -> Progress | None:
+    """Return what the training Job last said of itself; not knowing is no trouble."""
+    if store is None or job is None or job.finished or job.suspended:
+        return None
+    try:
+        path = names.run_prefix(run.metadata.uid) + PROGRESS
+        return Progress.model_validate_json(await store.get_async(path, limit=_SMALL))
+    except (ArtifactError, ValidationError):
+        return run.status.progress
+
+
+def _urls(store: Store | None, run: TrainingRun, job: JobView | None) -> UploadURLs | None:
+    """Return fresh URLs for a Job that is to be made or resumed."""
+    wanted = job is None or job.suspended != run.spec.suspend
+    if store is None or not wanted or run.status.completion_time or run.status.manifest_digest:
+        return None
+    lifetime = min(parse_duration(run.spec.active_deadline) + URL_SLACK, timedelta(days=7))
+    prefix = names.run_prefix(run.metadata.uid)
+    return UploadURLs(urls={slot: store.sign_put(prefix + slot, lifetime) for slot in UPLOAD_SLOTS})
+
+
+async def _with_evidence(
+    cluster: Cluster, obj: Obj, inputs: RunInputs, store: Store | None
+) -> RunInputs:
+    """Read what a finished sealing Job left in the store, and who vouches for the requester."""
+    ended = inputs.version is not None or inputs.run.status.completion_time is not None
+    if ended or store is None or inputs.seal_job is None or not inputs.seal_job.finished:
+        return inputs
+    outcome = seal_outcome(inputs)
+    if isinstance(outcome, Refusal) or outcome.manifest_digest is None:
+        return inputs
+    run = inputs.run
+    prefix = names.model_prefix(
+        run.metadata.namespace or "", run.spec.model, outcome.manifest_digest
+    )
+    manifest = await small_file(store, prefix + MANIFEST)
+    bundle = await small_file(store, prefix + BUNDLE)
+    evidence = Evidence(
+        manifest=None if manifest is None else manifest.decode(errors="replace"),
+        bundle=None if bundle is None else bundle.decode(errors="replace"),
+        report=await small_file(store, prefix + REPORT),
+    )
+    authenticated = await is_authenticated(cluster, obj)
+    return replace(inputs, evidence=evidence, authenticated=authenticated)
+
+
+async def small_file(store: Store, path: str) -> bytes | None:
+    """Return a small object's bytes, or None where there is none.
+
+    Raises:
+        ArtifactError: the store failed, or the object is not small.
+    """
+    try:
+        return await store.get_async(path, limit=_SMALL)
+    except ArtifactMissing:
+        return None
+
+
+async def _leftovers(
+    cluster: Cluster, system: str, run: TrainingRun, version: ModelVersion | None
+) -> tuple[Reference, ...]:
+    """Return the helpers of a run that has ended; the training Job itself has its own time."""
+    if version is None and run.status.completion_time is None:
+        return ()
+    uid, namespace = run.metadata.uid, run.metadata.namespace
+    train = names.train_job_name(run.metadata.name, uid)
+    seal = names.seal_job_name(namespace or "", run.metadata.name, uid)
+    secret = await cluster.get(SECRET, namespace, train)
+    if secret is None:
+        return ()  # It goes last, so all else is gone.
+    places: list[tuple[Kind, str | None, str]] = [
+        (NETWORK_POLICY, namespace, train),
+        (CONFIG_MAP, namespace, train),
+        (CONFIG_MAP, system, seal),
+        (NETWORK_POLICY, system, seal),
+        (JOB, system, seal),
+    ]
+    found = [(kind, await cluster.get(kind, space, name)) for kind, space, name in places]
+    return tuple(
+        _reference(kind, obj)
+        for kind, obj in (*found, (SECRET, secret))
+        if obj is not None and _uid_label(obj) == uid
+    )
+
+
+def _uid_label(obj: Obj) -> str | None:
+    labels: dict[str, str] = obj["metadata"].get("labels") or {}
+    return labels.get(names.LABEL_RUN_UID)
+
+
+def _reference(kind: Kind, obj: Obj) -> Reference:
+    metadata = obj["metadata"]
+    return Reference(
+        kind.api_version, kind.kind, metadata.get("namespace"), metadata["name"], metadata["uid"]
+    )

@@ -1,0 +1,51 @@
+"""What a ModelApproval's own status says: what its ModelVersion's records say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from hallmark.api.common import parse_timestamp
+from hallmark.api.model_approval import ApprovalReason, ModelApproval
+from hallmark.api.model_version import ModelVersion
+from hallmark.policies.conditions import ready, stalled, waiting
+from hallmark.policies.decision import Decision
+
+
+@dataclass(frozen=True)
+class ApprovalInputs:
+    """A ModelApproval, the ModelVersion of the name it gives, and the time."""
+
+    approval: ModelApproval
+    version: ModelVersion | None
+    now: datetime
+
+
+def decide_approval(inputs: ApprovalInputs) -> Decision:
+    """Return whether the decision counts, as it was latched; the version's reconcile latches."""
+    approval, version = inputs.approval, inputs.version
+    if version is None:
+        return Decision(
+            conditions=waiting(
+                ApprovalReason.VERSION_MISSING,
+                f"There is no ModelVersion '{approval.spec.model_version.name}' (yet).",
+            )
+        )
+    records = version.status.approvals
+    record = next((each for each in records if each.uid == approval.metadata.uid), None)
+    if record is None:
+        return Decision()
+    if not record.accepted:
+        return Decision(conditions=stalled(record.reason, record.message))
+    if record.not_after is None:
+        return _accepted(approval)
+    left = (parse_timestamp(record.not_after) - inputs.now).total_seconds()
+    if left <= 0:
+        message = f"The approval ended at {record.not_after}; create a new one."
+        return Decision(conditions=stalled(ApprovalReason.EXPIRED, message))
+    return _accepted(approval, requeue=left + 1)
+
+
+def _accepted(approval: ModelApproval, requeue: float | None = None) -> Decision:
+    message = f"{approval.spec.decision} by {approval.spec.approver}."
+    return Decision(conditions=ready(ApprovalReason.ACCEPTED, message), requeue=requeue)

@@ -1,0 +1,215 @@
+"""What a ModelDeployment's conditions say. People and tools read them; no decision does."""
+
+from __future__ import annotations
+
+from hallmark.api import names
+from hallmark.api.artifacts import REFUSED_EXIT_CODE
+from hallmark.api.model_deployment import (
+    DeploymentReason,
+    ModelDeploymentStatus,
+    Outcome,
+    RolloutState,
+)
+from hallmark.policies import conditions as triple
+from hallmark.policies.conditions import ConditionUpdate, fails, holds, unknown
+from hallmark.policies.model_deployment import checks
+from hallmark.policies.model_deployment.checks import Examination
+from hallmark.policies.model_deployment.inputs import PodState, Wait
+from hallmark.policies.model_deployment.intent import is_refused
+from hallmark.policies.model_deployment.view import View
+from hallmark.policies.refusals import evaluate
+
+_R = DeploymentReason
+_S = RolloutState
+
+
+def conditions(view: View, wait: Wait | None, drift_message: str) -> tuple[ConditionUpdate, ...]:
+    """Return all conditions.
+
+    Args:
+        view: the inputs, and the record after the decision.
+        wait: why there is nothing to do yet, where there is a reason.
+        drift_message: what the drift reports say.
+    """
+    return (
+        _verified(view, wait),
+        _approved(view),
+        _progressing(view),
+        _available(view),
+        _drift_detected(view, drift_message),
+        _rolled_back(view.status),
+        *_summary(view, wait),
+    )
+
+
+def is_rolled_back(status: ModelDeploymentStatus) -> bool:
+    """Tell whether what serves came by a rollback that is not over."""
+    return status.last_rollback is not None and not status.last_rollback.acknowledged
+
+
+def _verified(view: View, wait: Wait | None) -> ConditionUpdate:
+    rollout, state = view.rollout, view.rollout.state
+    if state is _S.VERIFYING and wait and wait.reason == _R.VERIFICATION_FAILED:
+        return fails("Verified", wait.reason, wait.message)
+    if state is _S.VERIFYING:
+        return unknown("Verified", _R.VERIFYING, wait.message if wait else "")
+    if state is _S.REFUSED and rollout.reason in {_R.VERIFICATION_FAILED, _R.PREDICTOR_REFUSED}:
+        return fails("Verified", rollout.reason, rollout.message)
+    if state is _S.REFUSED and rollout.reason != _R.PROGRESS_DEADLINE_EXCEEDED:
+        return unknown("Verified", rollout.reason, rollout.message)
+    if pod := _refusing_pod(view):
+        return fails(
+            "Verified", _R.PREDICTOR_REFUSED, f"Predictor '{pod.name}' refused: {pod.message}"
+        )
+    if rollout.model_version is None:
+        return unknown("Verified", _R.PENDING)
+    called = rollout.model_version
+    return holds("Verified", _R.VERIFIED, f"Every byte and the signature of '{called}' verified.")
+
+
+def _refusing_pod(view: View) -> PodState | None:
+    """Return a Pod of the version that serves which refused to load it, or None."""
+    label = names.manifest_label(view.status.active_digest or "")
+    return next(
+        (
+            each
+            for each in view.inputs.pods
+            if each.manifest == label and not each.ready and each.exit_code == REFUSED_EXIT_CODE
+        ),
+        None,
+    )
+
+
+def _approved(view: View) -> ConditionUpdate:
+    rollout, inputs = view.rollout, view.inputs
+    version = inputs.version(rollout.model_version, rollout.manifest_digest)
+    if version is None:
+        return unknown("Approved", _R.PENDING)
+    chain = (checks.denied, checks.revoked, checks.not_approved)
+    refusal = evaluate(chain, Examination(version, inputs))
+    if refusal is not None:
+        return fails("Approved", refusal.reason, refusal.message)
+    return holds("Approved", _R.APPROVED, f"'{version.metadata.name}' is approved.")
+
+
+def _progressing(view: View) -> ConditionUpdate:
+    rollout = view.rollout
+    match rollout.state:
+        case _S.VERIFYING | _S.STARTING:
+            return holds("Progressing", rollout.state, f"Candidate '{rollout.model_version}'.")
+        case _S.ROLLING_BACK:
+            return holds("Progressing", _R.ROLLING_BACK, f"To '{rollout.model_version}'.")
+        case _S.PROMOTED:
+            return holds("Progressing", _R.BAKING, f"'{rollout.model_version}' is being watched.")
+        case _S.AWAITING_APPROVAL:
+            return fails("Progressing", _R.AWAITING_APPROVAL)
+        case _S.STABLE:
+            return fails("Progressing", _R.SERVING)
+        case _:
+            return fails("Progressing", rollout.reason or _R.IDLE)
+
+
+def _available(view: View) -> ConditionUpdate:
+    if view.head is None:
+        return fails("Available", _R.IDLE, "No version serves yet.")
+    if view.stopped:
+        return fails("Available", _R.STOPPED, "The policy lets nothing serve.")
+    if view.inputs.deployment.spec.replicas == 0:
+        return holds("Available", _R.SERVING, "No Pod is asked for (replicas is 0).")
+    ready = _ready(view)
+    if ready:
+        return holds("Available", _R.SERVING, f"'{view.head.version}' serves with {ready} Pods.")
+    return fails("Available", _R.UNAVAILABLE, f"No Pod of '{view.head.version}' is ready.")
+
+
+def _ready(view: View) -> int:
+    workload = view.inputs.workload(view.status.active_digest or "")
+    return workload.ready if workload else 0
+
+
+def _drift_detected(view: View, message: str) -> ConditionUpdate:
+    drift = view.status.drift_state
+    if view.head is None or drift is None or drift.verdict == "Inconclusive":
+        return unknown("DriftDetected", _R.INCONCLUSIVE, message)
+    if drift.verdict == "Stable":
+        return fails("DriftDetected", _R.NO_DRIFT, message)
+    again = view.rollout.drift_rollback_spent and is_rolled_back(view.status)
+    return holds("DriftDetected", _R.TARGET_DRIFTS if again else _R.DRIFT_DETECTED, message)
+
+
+def _rolled_back(status: ModelDeploymentStatus) -> ConditionUpdate:
+    if status.last_rollback is None or not is_rolled_back(status):
+        return fails("RolledBack", _R.NOT_ROLLED_BACK)
+    return holds("RolledBack", status.last_rollback.reason, _from_to(status))
+
+
+def _from_to(status: ModelDeploymentStatus) -> str:
+    last = status.last_rollback
+    return f"'{last.to}' serves instead of '{last.from_}'. {last.message}" if last else ""
+
+
+def _summary(view: View, wait: Wait | None) -> tuple[ConditionUpdate, ...]:
+    return _summary_of_trouble(view, wait) or _summary_of_service(view, wait)
+
+
+def _summary_of_trouble(view: View, wait: Wait | None) -> tuple[ConditionUpdate, ...] | None:
+    """Return the kstatus triple where the object is not what its spec asks for."""
+    rollout, status = view.rollout, view.status
+    if wait is not None and wait.stalled:
+        return triple.stalled(wait.reason, wait.message)
+    match rollout.state:
+        case _S.HELD | _S.REFUSED:
+            return triple.stalled(rollout.reason, rollout.message)
+        case _S.ROLLING_BACK:
+            target = f"Rolling back to '{rollout.model_version}'. {rollout.message}"
+            return triple.waiting(_R.ROLLING_BACK, wait.message if wait else target)
+        case _S.VERIFYING | _S.AWAITING_APPROVAL | _S.STARTING as state:
+            return triple.waiting(*_candidate_waits(view, state, wait))
+    if is_rolled_back(status) and status.last_rollback:
+        return triple.stalled(status.last_rollback.reason, _from_to(status))
+    intent = view.intent
+    serves = intent and view.head and view.head.intent_hash == intent.hash
+    if intent and not serves and is_refused(intent, status.refused) and not _acknowledged(view):
+        called = intent.version.metadata.name
+        return triple.stalled(
+            _R.REFUSED,
+            f"'{called}' was refused before for what is asked; change what you ask for.",
+        )
+    return None
+
+
+def _acknowledged(view: View) -> bool:
+    """Tell whether a person has accepted that the rollback's target serves."""
+    last = view.status.last_rollback
+    return bool(last and last.acknowledged and last.to_digest == view.status.active_digest)
+
+
+def _candidate_waits(view: View, state: RolloutState, wait: Wait | None) -> tuple[str, str]:
+    if wait is not None:
+        return wait.reason, wait.message
+    called = f"'{view.rollout.model_version}'"
+    said = {
+        _S.VERIFYING: (_R.VERIFYING, f"{called} is being verified."),
+        _S.AWAITING_APPROVAL: (_R.AWAITING_APPROVAL, f"{called} waits for approval."),
+        _S.STARTING: (_R.STARTING, f"The Pods of {called} are starting."),
+    }
+    return said[state]
+
+
+def _summary_of_service(view: View, wait: Wait | None) -> tuple[ConditionUpdate, ...]:
+    """Return the kstatus triple of what serves, or of what is waited for."""
+    if wait is not None:
+        return triple.waiting(wait.reason, wait.message)
+    if view.head is None:
+        return triple.waiting(_R.PENDING, "The object was seen.")
+    asked = view.inputs.deployment.spec.replicas
+    if asked and not _ready(view):
+        return triple.waiting(_R.UNAVAILABLE, f"No Pod of '{view.head.version}' is ready.")
+    baking = view.head.outcome is Outcome.SERVING
+    return triple.ready(
+        _R.BAKING if baking else _R.SERVING, f"'{view.head.version}' serves{_url(view)}."
+    )
+
+
+def _url(view: View) -> str:
+    return f" at {view.status.url}" if view.status.url else ""

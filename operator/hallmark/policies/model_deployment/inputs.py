@@ -1,0 +1,122 @@
+"""What a decision about a ModelDeployment is made from: the cluster at one moment, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from hallmark.api import names
+from hallmark.api.artifacts import Baseline, Trust
+from hallmark.api.model_deployment import ModelDeployment
+from hallmark.api.model_policy import ModelPolicy
+from hallmark.api.model_version import ModelVersion
+from hallmark.policies.refusals import Refusal
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The apps/v1 Deployment that runs one version's Pods."""
+
+    manifest: str
+    """First 12 hex digits of the manifest digest."""
+    trust_sha256: str
+    """The trust that its Pod template demands."""
+    image: str
+    replicas: int
+    """How many Pods it asks for."""
+    pods: int
+    """How many it has, of whichever template."""
+    ready: int
+    settled: bool
+    """Its controller has seen the newest template, and no Pod of an older one is left."""
+
+
+@dataclass(frozen=True)
+class PodState:
+    """A Pod of the ModelDeployment."""
+
+    name: str
+    manifest: str
+    trust_sha256: str
+    ready: bool
+    exit_code: int | None = None
+    """Of the predictor's last end."""
+    message: str = ""
+    """The predictor's termination message, or why the container waits."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What hashing every byte of a bundle and checking its signature showed."""
+
+    manifest_digest: str
+    at: datetime
+    manifest: str = ""
+    """The text of ``manifest.json``, where it verified."""
+    refusal: Refusal | None = None
+    transient: bool = False
+    """The refusal is the store's trouble, not the bundle's; it is tried again."""
+
+
+@dataclass(frozen=True)
+class DeploymentInputs:
+    """Everything that a decision about one ModelDeployment depends on."""
+
+    deployment: ModelDeployment
+    now: datetime
+    policy: ModelPolicy | None
+    versions: tuple[ModelVersion, ...] = ()
+    """All of the namespace."""
+    workloads: Mapping[str, Workload] = field(default_factory=dict)
+    """By manifest label."""
+    pods: tuple[PodState, ...] = ()
+    trusts: Mapping[str, Trust] = field(default_factory=dict)
+    """The trust ConfigMaps that hold what their name says, by SHA-256 (hex)."""
+    urls_until: Mapping[str, datetime] = field(default_factory=dict)
+    """When the presigned URLs end, by manifest label."""
+    foreign: tuple[str, ...] = ()
+    """Sentences about objects of needed names that belong to somebody else."""
+    verifications: Mapping[str, Verification] = field(default_factory=dict)
+    """By manifest digest; what is missing is asked for by ``Need``."""
+    baseline: Baseline | None = None
+    """Of the version that serves; None where it cannot be had."""
+
+    @property
+    def name(self) -> str:
+        """The ModelDeployment's name."""
+        return self.deployment.metadata.name
+
+    def version(self, name: str | None, digest: str | None) -> ModelVersion | None:
+        """Return the ModelVersion of that name, if its bytes are the ones meant."""
+        return next(
+            (
+                each
+                for each in self.versions
+                if each.metadata.name == name and each.spec.artifact.manifest_digest == digest
+            ),
+            None,
+        )
+
+    def workload(self, digest: str) -> Workload | None:
+        """Return the workload of a version, or None."""
+        return self.workloads.get(names.manifest_label(digest))
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes to verify before anything can be decided."""
+
+    version: ModelVersion
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do yet, and why."""
+
+    reason: str
+    message: str
+    stalled: bool = False
+    """It does not pass by itself: a person must act."""
+    again: float | None = None
+    """Seconds after which to look again without any event."""

@@ -1,0 +1,93 @@
+"""Where a rollback goes: the newest version that was stable and passes every check today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hallmark.api.common import parse_timestamp
+from hallmark.api.model_deployment import (
+    DeploymentReason,
+    HistoryEntry,
+    ModelDeploymentStatus,
+    RefusedIntent,
+)
+from hallmark.api.model_version import ModelVersion
+from hallmark.policies.model_deployment import checks
+from hallmark.policies.model_deployment.checks import Examination
+from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Wait
+
+
+@dataclass(frozen=True)
+class NoTarget:
+    """No version can take over, and why each was passed over."""
+
+    message: str
+
+
+def refused_since(entry: HistoryEntry, refused: Iterable[RefusedIntent]) -> bool:
+    """Tell whether a version was refused after this time in service began."""
+    began = parse_timestamp(entry.from_)
+    return any(
+        each.manifest_digest == entry.manifest_digest and parse_timestamp(each.time) >= began
+        for each in refused
+    )
+
+
+def stable_entries(status: ModelDeploymentStatus) -> list[HistoryEntry]:
+    """Return the times in service that a rollback may go back to, newest first.
+
+    Only versions that were stable, other than the one that serves, and each once.
+    """
+    found: dict[str, HistoryEntry] = {}
+    for each in status.history:
+        if each.was_stable and each.manifest_digest != status.active_digest:
+            found.setdefault(each.manifest_digest, each)
+    return list(found.values())
+
+
+def find_target(
+    inputs: DeploymentInputs, status: ModelDeploymentStatus, named: str | None = None
+) -> ModelVersion | NoTarget | Need | Wait:
+    """Return the target of a rollback from what serves.
+
+    Args:
+        inputs: the cluster as it is.
+        status: the record.
+        named: the version that a person asked for; only that one is looked at.
+    """
+    passed_over: list[str] = []
+    for entry in stable_entries(status):
+        if named is not None and entry.version != named:
+            continue
+        found = _look_at(entry, inputs, status)
+        if not isinstance(found, str):
+            return found
+        passed_over.append(found)
+    if passed_over:
+        return NoTarget(" ".join(passed_over))
+    wanted = f"version '{named}'" if named else "any other version"
+    return NoTarget(f"Expected {wanted} in the history that was stable, found none.")
+
+
+def passes(version: ModelVersion, inputs: DeploymentInputs) -> str | Need | Wait | None:
+    """Return why a version cannot take over now (a sentence if it never can), or None."""
+    refusal = checks.rejection(version, inputs)
+    refusal = refusal or checks.not_approved(Examination(version, inputs))
+    if refusal is not None:
+        return refusal.message
+    missing = checks.verified(version, inputs)
+    if isinstance(missing, Wait) and missing.reason == DeploymentReason.VERIFICATION_FAILED:
+        return missing.message
+    return missing
+
+
+def _look_at(
+    entry: HistoryEntry, inputs: DeploymentInputs, status: ModelDeploymentStatus
+) -> ModelVersion | str | Need | Wait:
+    if refused_since(entry, status.refused):
+        return f"Version '{entry.version}' was refused after it had served."
+    version = inputs.version(entry.version, entry.manifest_digest)
+    if version is None:
+        return f"ModelVersion '{entry.version}' with the bytes that served does not exist."
+    return passes(version, inputs) or version

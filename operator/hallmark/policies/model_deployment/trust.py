@@ -1,0 +1,49 @@
+"""What a version's predictors are to trust; fixed when its Pods start."""
+
+from __future__ import annotations
+
+from hallmark.api.artifacts import Trust, TrustApproval
+from hallmark.api.common import canonical_json, sha256_digest
+from hallmark.api.model_version import ModelVersion
+from hallmark.policies.model_deployment.checks import approvals_in_force
+from hallmark.policies.model_deployment.inputs import DeploymentInputs
+
+
+def trust_of(inputs: DeploymentInputs, version: ModelVersion) -> Trust | None:
+    """Return what the version's predictors are to trust, or None before its bytes verified."""
+    verification = inputs.verifications.get(version.spec.artifact.manifest_digest)
+    if inputs.policy is None or verification is None or verification.refusal is not None:
+        return None
+    spec, metadata = version.spec, version.metadata
+    approvals = approvals_in_force(version, inputs.name, inputs.now)
+    return Trust(
+        namespace=inputs.deployment.metadata.namespace or "",
+        deployment=inputs.name,
+        model_version=metadata.name,
+        model_version_uid=metadata.uid,
+        version=spec.version,
+        manifest=verification.manifest,
+        manifest_digest=spec.artifact.manifest_digest,
+        bundle=spec.bundle,
+        keys=inputs.policy.spec.signers,
+        approvals=[
+            TrustApproval(
+                uid=each.uid,
+                approver=each.approver,
+                manifest_digest=spec.artifact.manifest_digest,
+                sbom_digest=spec.sbom_digest,
+                gate_report_digest=spec.gate_report_digest,
+                model_version_uid=metadata.uid,
+                not_after=each.not_after,
+            )
+            for each in sorted(approvals, key=lambda each: each.uid)
+        ],
+        minimum_approvals=inputs.policy.spec.approvals.minimum,
+        policy_digest=sha256_digest(canonical_json(inputs.policy.spec.to_wire())),
+        drift=inputs.deployment.spec.drift,
+    )
+
+
+def trust_sha256(trust: Trust) -> str:
+    """Return the SHA-256 (hex) of ``trust.json``."""
+    return sha256_digest(trust.to_bytes()).removeprefix("sha256:")

@@ -1,0 +1,1 @@
+"""Whether a ModelPolicy can be used."""

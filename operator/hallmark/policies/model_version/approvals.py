@@ -1,0 +1,246 @@
+"""Which decisions of reviewers count for a ModelVersion, and what they add up to.
+
+A decision is judged once, when the operator first sees it, and latched by the object's uid: who
+created it cannot be proved later. What may change afterwards only takes away (a deletion, an end,
+a revoked key); a denial and a revocation stay for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hallmark.api.common import parse_timestamp, timestamp
+from hallmark.api.model_approval import ApprovalReason, Decision, ModelApproval
+from hallmark.api.model_policy import ApproverKey
+from hallmark.api.model_version import ApprovalRecord, ModelVersion
+from hallmark.policies.model_version.attestation import verify_attestation
+from hallmark.policies.refusals import Refusal, evaluate
+
+SETTLING = timedelta(seconds=5)
+"""How long after its creation an admission policy may not act yet on every API server."""
+MAX_RECORDS = 64
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """One decision, and what it is judged against.
+
+    Args:
+        approval: the object.
+        version: the ModelVersion of the name that it decides on.
+        keys: the policy's approver keys.
+        vouched_since: since when the identity policy has been in force, or None.
+        earlier: what was decided about other approvals of this version.
+        now: when the operator sees it.
+    """
+
+    approval: ModelApproval
+    version: ModelVersion
+    keys: Sequence[ApproverKey]
+    vouched_since: str | None
+    earlier: Sequence[ApprovalRecord]
+    now: datetime
+
+
+def names_this_object(ballot: Ballot) -> Refusal | None:
+    """The approval is of this ModelVersion, not of another that had its name."""
+    asked, found = ballot.approval.spec.model_version.uid, ballot.version.metadata.uid
+    if asked == found:
+        return None
+    return Refusal(
+        ApprovalReason.UID_MISMATCH,
+        f"Expected a decision on ModelVersion '{ballot.version.metadata.name}' with uid {found}, "
+        f"found uid {asked}: another object that had this name. Look at the new one and decide "
+        f"again.",
+    )
+
+
+def names_these_bytes(ballot: Ballot) -> Refusal | None:
+    """All three digests are the version's."""
+    asked, sealed = ballot.approval.spec, ballot.version.spec
+    pairs = (
+        ("manifestDigest", asked.manifest_digest, sealed.artifact.manifest_digest),
+        ("sbomDigest", asked.sbom_digest, sealed.sbom_digest),
+        ("gateReportDigest", asked.gate_report_digest, sealed.gate_report_digest),
+    )
+    for name, found, expected in pairs:
+        if found != expected:
+            return Refusal(
+                ApprovalReason.DIGEST_MISMATCH,
+                f"Expected '{name}' {expected} as in ModelVersion "
+                f"'{ballot.version.metadata.name}', found {found}; look at its evidence and decide "
+                f"again.",
+            )
+    return None
+
+
+def name_is_vouched_for(ballot: Ballot) -> Refusal | None:
+    """The approver's key, or the API server through the identity policy, vouches for the name.
+
+    An object with an attestation may come from a relay, so then only the attestation counts.
+    """
+    approval = ballot.approval
+    if approval.spec.attestation:
+        return verify_attestation(ballot.version.spec.model, approval.spec, ballot.keys, ballot.now)
+    created = approval.metadata.creation_timestamp
+    if ballot.vouched_since is not None and created is not None:
+        acting = parse_timestamp(ballot.vouched_since) + SETTLING
+        if acting <= parse_timestamp(created):
+            return None
+    return Refusal(
+        ApprovalReason.ADMISSION_POLICY_MISSING,
+        "Expected the admission policy 'hallmark-approval-identity' and its binding, unchanged "
+        "and older than this approval, found that nobody vouches for the approver's name; ask the "
+        "platform team to install manifests/base/admission, then create a new ModelApproval.",
+    )
+
+
+def is_not_the_requester(ballot: Ballot) -> Refusal | None:
+    """Nobody approves what they asked for; deny or revoke it they may."""
+    spec, requester = ballot.approval.spec, ballot.version.spec.requested_by.name
+    if spec.decision is not Decision.APPROVED or spec.approver != requester:
+        return None
+    return Refusal(
+        ApprovalReason.SELF_APPROVAL,
+        f"'{requester}' asked for this version and cannot approve it; ask another reviewer.",
+    )
+
+
+def has_not_approved_before(ballot: Ballot) -> Refusal | None:
+    """The same person's approval counts once."""
+    spec = ballot.approval.spec
+    if spec.decision is not Decision.APPROVED:
+        return None
+    for each in ballot.earlier:
+        covers = not each.targets or (spec.targets and set(spec.targets) <= set(each.targets))
+        if each.approver == spec.approver and covers and counts(each, ballot.now):
+            return Refusal(
+                ApprovalReason.DUPLICATE_APPROVER,
+                f"ModelApproval '{each.name}' of '{spec.approver}' counts already; another person "
+                f"must approve.",
+            )
+    return None
+
+
+def has_not_ended(ballot: Ballot) -> Refusal | None:
+    """The approval's end is still to come."""
+    end = ballot.approval.spec.not_after
+    if end is None or ballot.approval.spec.decision is not Decision.APPROVED:
+        return None
+    if parse_timestamp(end) > ballot.now:
+        return None
+    return Refusal(ApprovalReason.EXPIRED, f"The approval ended at {end}; create a new one.")
+
+
+CHAIN = (
+    names_this_object,
+    names_these_bytes,
+    name_is_vouched_for,
+    is_not_the_requester,
+    has_not_approved_before,
+    has_not_ended,
+)
+
+
+def judge(ballot: Ballot) -> ApprovalRecord:
+    """Return the record of a decision that was not seen before."""
+    refusal = evaluate(CHAIN, ballot)
+    approval = ballot.approval
+    return ApprovalRecord(
+        uid=approval.metadata.uid,
+        name=approval.metadata.name,
+        decision=approval.spec.decision,
+        approver=approval.spec.approver,
+        accepted=refusal is None,
+        reason=refusal.reason if refusal else ApprovalReason.ACCEPTED,
+        message=refusal.message[:512] if refusal else "",
+        time=timestamp(ballot.now),
+        not_after=approval.spec.not_after,
+        targets=approval.spec.targets,
+    )
+
+
+def counts(record: ApprovalRecord, now: datetime) -> bool:
+    """Tell whether an approval counts today."""
+    return (
+        record.decision is Decision.APPROVED
+        and record.accepted
+        and not record.withdrawn
+        and (record.not_after is None or parse_timestamp(record.not_after) > now)
+    )
+
+
+def is_final(record: ApprovalRecord) -> bool:
+    """Tell whether a record is a valid denial or revocation; the object may be long gone."""
+    return record.accepted and record.decision is not Decision.APPROVED
+
+
+def next_records(
+    version: ModelVersion,
+    approvals: Sequence[ModelApproval],
+    keys: Sequence[ApproverKey],
+    vouched_since: str | None,
+    now: datetime,
+) -> tuple[ApprovalRecord, ...]:
+    """Return the records after looking at the approvals that exist now, oldest first.
+
+    Args:
+        version: with the records so far.
+        approvals: all that name this version.
+        keys: the policy's approver keys.
+        vouched_since: since when the identity policy has been in force, or None.
+        now: the time.
+    """
+    existing = {each.metadata.uid: each for each in approvals}
+    records = [
+        _seen_again(each, existing.get(each.uid), version, keys, now)
+        for each in version.status.approvals
+        if each.accepted or each.uid in existing
+    ]
+    known = {each.uid for each in records}
+    new = [each for each in approvals if each.metadata.uid not in known]
+    for each in sorted(new, key=_age):
+        records.append(judge(Ballot(each, version, keys, vouched_since, records, now)))
+    return _bounded(records)
+
+
+def _seen_again(
+    record: ApprovalRecord,
+    approval: ModelApproval | None,
+    version: ModelVersion,
+    keys: Sequence[ApproverKey],
+    now: datetime,
+) -> ApprovalRecord:
+    """Return a record as it is today: withdrawn, or attested with a key that fell."""
+    if approval is None:
+        return record.model_copy(update={"withdrawn": True})
+    if not record.accepted or is_final(record) or not approval.spec.attestation:
+        return record
+    fallen = verify_attestation(version.spec.model, approval.spec, keys, now)
+    if fallen is None:
+        return record
+    update = {"accepted": False, "reason": fallen.reason, "message": fallen.message[:512]}
+    return record.model_copy(update=update)
+
+
+def _bounded(records: Sequence[ApprovalRecord]) -> tuple[ApprovalRecord, ...]:
+    """Return at most 64 records: what is final and what was accepted before what was not."""
+    if len(records) <= MAX_RECORDS:
+        return tuple(records)
+    ranked = sorted(records, key=lambda each: (not is_final(each), not each.accepted, each.time))
+    kept = {each.uid for each in ranked[:MAX_RECORDS]}
+    return tuple(each for each in records if each.uid in kept)
+
+
+def _age(approval: ModelApproval) -> tuple[str, str]:
+    return approval.metadata.creation_timestamp or "", approval.metadata.name
+
+
+def first_end(records: Iterable[ApprovalRecord], now: datetime) -> datetime | None:
+    """Return when the next approval that counts today ends, or None."""
+    ends = [
+        parse_timestamp(each.not_after) for each in records if each.not_after and counts(each, now)
+    ]
+    return min(ends, default=None)

@@ -1,0 +1,30 @@
+"""Refusals as values, and the chain of named checks that leads to one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+Inputs = TypeVar("Inputs")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why something is refused: a reason of the kind's enum, and a sentence."""
+
+    reason: str
+    message: str
+
+
+Check = Callable[[Inputs], Refusal | None]
+"""A named check: None where it passes."""
+
+
+def evaluate(chain: Iterable[Callable[[Inputs], Refusal | None]], inputs: Inputs) -> Refusal | None:
+    """Return the first violation of a chain, or None where every check passes."""
+    for check in chain:
+        refusal = check(inputs)
+        if refusal is not None:
+            return refusal
+    return None

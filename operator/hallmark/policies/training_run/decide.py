@@ -1,0 +1,263 @@
+"""What becomes of a TrainingRun: from its spec to a training Job to a sealed ModelVersion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from hallmark.api.artifacts import TrainOutcome, spec_digest
+from hallmark.api.common import parse_duration, parse_timestamp, timestamp
+from hallmark.api.gates import most_telling_first
+from hallmark.api.model_version import ModelVersion
+from hallmark.api.training_run import RunReason, TrainingRunStatus
+from hallmark.policies.conditions import fails, holds, ready, stalled, unknown, waiting
+from hallmark.policies.decision import Decision, Record, Reference
+from hallmark.policies.refusals import Refusal, evaluate
+from hallmark.policies.training_run.checks import BEFORE_TRAINING, policy_is_there
+from hallmark.policies.training_run.inputs import Plan, RunInputs, Wants
+from hallmark.policies.training_run.jobs import JobView
+from hallmark.policies.training_run.outcomes import (
+    PASSED,
+    STEPS,
+    Training,
+    examined_seal,
+    training_result,
+)
+from hallmark.policies.training_run.seal import Examined
+
+POLL_SECONDS = 2.0
+"""How often a running Job's progress is read."""
+
+
+def decide_run(inputs: RunInputs) -> Plan:
+    """Return what to do about a run, whatever state it is in."""
+    if inputs.run.metadata.deletion_timestamp:
+        return Plan(Decision())
+    if inputs.version is not None:
+        return Plan(_has_version(inputs, inputs.version))
+    if inputs.run.status.completion_time is not None:
+        return Plan(_ended(inputs))
+    refusal = policy_is_there(inputs)
+    if refusal is not None:
+        return Plan(Decision(conditions=stalled(refusal.reason, refusal.message)))
+    if inputs.run.status.manifest_digest is not None:
+        return _seal(inputs)
+    if inputs.job is None:
+        return _start(inputs)
+    if inputs.job.finished:
+        return _trained(inputs, training_result(inputs.job, inputs.pod))
+    return _train(inputs, inputs.job)
+
+
+def _has_version(inputs: RunInputs, version: ModelVersion) -> Decision:
+    """A ModelVersion of this name exists: ours, one of the same spec, or somebody else's."""
+    origin = version.spec.training_run
+    digest = spec_digest(inputs.run.spec)
+    name = version.metadata.name
+    if origin.uid == inputs.run.metadata.uid:
+        reason, message = RunReason.SEALED, f"Sealed as ModelVersion '{name}'."
+    elif origin.spec_digest == digest:
+        reason = RunReason.ALREADY_SEALED
+        message = f"ModelVersion '{name}' was sealed from the same spec; nothing was trained."
+    else:
+        message = (
+            f"ModelVersion '{name}' comes from another spec ({origin.spec_digest}, this one is "
+            f"{digest}); create the run under another name."
+        )
+        return Decision(conditions=stalled(RunReason.SPEC_CONFLICT, message))
+    status = inputs.run.status.model_copy(
+        update={
+            "spec_digest": digest,
+            "dataset_fingerprint": version.spec.dataset_fingerprint,
+            "manifest_digest": version.spec.artifact.manifest_digest,
+            "model_version": name,
+            "progress": None,
+            "completion_time": inputs.run.status.completion_time or timestamp(inputs.now),
+        }
+    )
+    return _with_cleanup(
+        inputs,
+        Decision(
+            conditions=(holds("Sealed", reason, message), *ready(reason, message)), status=status
+        ),
+    )
+
+
+def _ended(inputs: RunInputs) -> Decision:
+    """The run has ended; what it left behind goes."""
+    return _with_cleanup(inputs, Decision())
+
+
+def _with_cleanup(inputs: RunInputs, decision: Decision) -> Decision:
+    """Delete the helpers at once, and the training Job when ``jobTTL`` has passed."""
+    gone, ttl, requeue = list(inputs.leftovers), inputs.run.spec.job_ttl, None
+    if inputs.job is not None and ttl is not None:
+        ended = inputs.run.status.completion_time or timestamp(inputs.now)
+        left = parse_timestamp(ended) + parse_duration(ttl) - inputs.now
+        if left <= timedelta(0):
+            place = inputs.run.metadata.namespace
+            gone.append(Reference("batch/v1", "Job", place, inputs.job.name, inputs.job.uid))
+        else:
+            requeue = left.total_seconds() + 1
+    return replace(decision, delete=tuple(gone), requeue=requeue)
+
+
+def _start(inputs: RunInputs) -> Plan:
+    """Nothing runs yet: check the spec, then make the training Job."""
+    refusal = evaluate(BEFORE_TRAINING, inputs)
+    if refusal is not None:
+        return Plan(Decision(conditions=stalled(refusal.reason, refusal.message)))
+    if inputs.run.spec.suspend:
+        message = "Suspended by 'spec.suspend'; set it to false to train."
+        return Plan(Decision(conditions=waiting(RunReason.SUSPENDED, message)))
+    status = inputs.run.status.model_copy(
+        update={"spec_digest": spec_digest(inputs.run.spec), "start_time": timestamp(inputs.now)}
+    )
+    pending = tuple(unknown(each, RunReason.PENDING) for each in STEPS)
+    return Plan(
+        Decision(
+            conditions=(*pending, *waiting(RunReason.TRAINING, "The training Job starts.")),
+            status=status,
+            requeue=POLL_SECONDS,
+        ),
+        Wants.TRAINING,
+    )
+
+
+def _train(inputs: RunInputs, job: JobView) -> Plan:
+    """The training Job is there: show how far it is, suspend or resume it as the spec says."""
+    status = inputs.run.status.model_copy(
+        update={
+            "spec_digest": spec_digest(inputs.run.spec),
+            "start_time": inputs.run.status.start_time or timestamp(inputs.now),
+            "progress": inputs.progress,
+        }
+    )
+    if inputs.run.spec.suspend:
+        message = "Suspended by 'spec.suspend'; set it to false to train again from the start."
+        conditions = waiting(RunReason.SUSPENDED, message)
+    else:
+        trouble = inputs.pod.trouble if inputs.pod else ""
+        conditions = waiting(RunReason.TRAINING, trouble or "The training Job runs.")
+    suspending = job.suspended != inputs.run.spec.suspend
+    return Plan(
+        Decision(conditions=conditions, status=status, requeue=POLL_SECONDS),
+        Wants.TRAINING if suspending else Wants.NOTHING,
+    )
+
+
+def _trained(inputs: RunInputs, result: Training) -> Plan:
+    """The training Job ended: note what it measured; go on to sealing, or refuse."""
+    outcome = result.outcome
+    status = inputs.run.status.model_copy(update={"progress": None, **_measured(outcome)})
+    if result.refusal is not None:
+        return Plan(_refuse(inputs, status, result.condition, result.refusal))
+    conditions = tuple(holds(name, reason) for name, reason in PASSED.items())
+    message = "The model is trained; the sealing Job starts."
+    return Plan(
+        Decision(
+            conditions=(*conditions, *waiting(RunReason.SEALING, message)),
+            status=status.model_copy(
+                update={"manifest_digest": outcome.manifest_digest if outcome else None}
+            ),
+            requeue=0.0,
+        )
+    )
+
+
+def _measured(outcome: TrainOutcome | None) -> dict[str, Any]:
+    if outcome is None:
+        return {}
+    return {
+        "dataset_fingerprint": outcome.fingerprint,
+        "quality": outcome.quality,
+        "metrics": list(outcome.metrics),
+        "gates": list(outcome.gates),
+    }
+
+
+def _refuse(
+    inputs: RunInputs, status: TrainingRunStatus, condition: str, refusal: Refusal
+) -> Decision:
+    """End the run: this step's condition is False, those before it True."""
+    names_before = list(STEPS)[: STEPS.index(condition)]
+    passed = [holds(name, PASSED[name]) for name in names_before]
+    step = fails(condition, refusal.reason, refusal.message)
+    run = inputs.run.metadata
+    event = "seal" if condition == "Sealed" else "gate"
+    return Decision(
+        conditions=(*passed, step, *stalled(refusal.reason, refusal.message)),
+        status=status.model_copy(update={"completion_time": timestamp(inputs.now)}),
+        records=(
+            Record(
+                decision_id=f"{event}:{run.uid}",
+                event=event,
+                kind="TrainingRun",
+                namespace=run.namespace or "",
+                name=run.name,
+                uid=run.uid,
+                outcome="refused",
+                reason=refusal.reason,
+                message=refusal.message,
+                details={"model": inputs.run.spec.model, "condition": condition},
+            ),
+        ),
+        requeue=0.0,
+    )
+
+
+def _seal(inputs: RunInputs) -> Plan:
+    """The model is trained: seal it, examine the seal, create the ModelVersion."""
+    if inputs.seal_job is None:
+        conditions = waiting(RunReason.SEALING, "The sealing Job starts.")
+        return Plan(Decision(conditions=conditions, requeue=POLL_SECONDS), Wants.SEALING)
+    if not inputs.seal_job.finished:
+        trouble = inputs.seal_pod.trouble if inputs.seal_pod else ""
+        conditions = waiting(RunReason.SEALING, trouble or "The sealing Job runs.")
+        return Plan(Decision(conditions=conditions, requeue=POLL_SECONDS))
+    examined = examined_seal(inputs)
+    if isinstance(examined, Refusal):
+        condition = "GatesPassed" if examined.reason == RunReason.GATE_FAILED else "Sealed"
+        return Plan(_refuse(inputs, inputs.run.status, condition, examined))
+    conditions = waiting(RunReason.SEALING, "The seal holds; the ModelVersion is created.")
+    return Plan(
+        Decision(
+            conditions=conditions,
+            status=inputs.run.status.model_copy(
+                update={
+                    "gates": list(examined.gates)[:64],
+                    "metrics": most_telling_first(examined.report.metrics, examined.gates)[:64],
+                }
+            ),
+            records=_seal_records(inputs, examined),
+            requeue=0.0,
+        ),
+        Wants.VERSION,
+    )
+
+
+def _seal_records(inputs: RunInputs, examined: Examined) -> tuple[Record, ...]:
+    run = inputs.run.metadata
+    digests = {
+        "manifestDigest": examined.claim.outcome.manifest_digest or "",
+        "gateReportDigest": examined.claim.outcome.gate_report_digest or "",
+    }
+    gate, seal = (
+        Record(
+            decision_id=f"{event}:{run.uid}",
+            event=event,
+            kind="TrainingRun",
+            namespace=run.namespace or "",
+            name=run.name,
+            uid=run.uid,
+            outcome=outcome,
+            reason=reason,
+            details={"model": inputs.run.spec.model, **digests},
+        )
+        for event, outcome, reason in (
+            ("gate", "passed", RunReason.PASSED),
+            ("seal", "sealed", RunReason.SEALED),
+        )
+    )
+    return gate, seal

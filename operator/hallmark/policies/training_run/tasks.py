@@ -1,0 +1,50 @@
+"""What a run's training and sealing Job are told."""
+
+from __future__ import annotations
+
+from hallmark.api.artifacts import (
+    SealTask,
+    TrainTask,
+    spec_digest,
+)
+from hallmark.api.model_policy import ModelPolicySpec
+from hallmark.policies.training_run.inputs import RunInputs
+
+
+def train_task(inputs: RunInputs, policy: ModelPolicySpec, image: str) -> TrainTask:
+    """Return what a training Job is told."""
+    run = inputs.run
+    return TrainTask(
+        namespace=run.metadata.namespace or "",
+        run_name=run.metadata.name,
+        run_uid=run.metadata.uid,
+        spec=run.spec,
+        spec_digest=spec_digest(run.spec),
+        floors=policy.gates,
+        allowed_pii_actions=policy.pii.allowed_actions,
+        allowable_pii=policy.pii.allowable,
+        allowed_sources=policy.sources.allowed,
+        allow_private_addresses=policy.sources.allow_private_addresses,
+        source_endpoint=policy.sources.endpoint,
+        read_limits=policy.sources.limits,
+        denied_packages=policy.dependencies.denied,
+        image=image,
+    )
+
+
+def seal_task(inputs: RunInputs, policy: ModelPolicySpec) -> SealTask:
+    """Return what a sealing Job is told."""
+    run = inputs.run
+    return SealTask(
+        namespace=run.metadata.namespace or "",
+        model=run.spec.model,
+        run_name=run.metadata.name,
+        run_uid=run.metadata.uid,
+        manifest_digest=run.status.manifest_digest or "",
+        spec_digest=spec_digest(run.spec),
+        dataset_fingerprint=run.status.dataset_fingerprint or "",
+        denied_packages=policy.dependencies.denied,
+        store_uri=policy.store.uri,
+        store_endpoint=policy.store.endpoint,
+        store_region=policy.store.region,
+    )

@@ -1,0 +1,62 @@
+"""Factories of reviewers' decisions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from hallmark.api.common import ObjectMeta
+from hallmark.api.model_approval import ModelApproval, ModelApprovalSpec
+from hallmark.api.model_policy import ApproverKey
+from hallmark.policies.model_version.approvals import Ballot
+from hallmark.policies.model_version.attestation import attest
+from tests.unit.policies.training_run.runs import MODEL, NAMESPACE, NOW, version
+from tests.unit.supply_chain.factories import OTHER_KEY, trusted
+
+VOUCHED_SINCE = "2026-01-01T00:00:00Z"
+RITA = ApproverKey.model_validate({**trusted(OTHER_KEY).to_wire(), "approver": "rita"})
+
+
+def seconds(moment: datetime) -> str:
+    """Return a moment as the API server writes a creation time."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def approval(
+    name: str = "yes",
+    *,
+    uid: str = "",
+    created: datetime = NOW - timedelta(minutes=1),
+    attested: bool = False,
+    **spec: Any,  # noqa: ANN401
+) -> ModelApproval:
+    """Return a decision on ``version()``; ``spec`` replaces fields in wire form."""
+    sealed = version().spec
+    whole = ModelApprovalSpec.model_validate(
+        {
+            "modelVersion": {"name": version().metadata.name, "uid": version().metadata.uid},
+            "manifestDigest": sealed.artifact.manifest_digest,
+            "sbomDigest": sealed.sbom_digest,
+            "gateReportDigest": sealed.gate_report_digest,
+            "decision": "Approved",
+            "approver": "rita",
+            "reason": "Looked at the report.",
+            **spec,
+        }
+    )
+    if attested:
+        whole = whole.model_copy(update={"attestation": attest(OTHER_KEY, MODEL, whole)})
+    metadata = ObjectMeta(
+        name=name,
+        namespace=NAMESPACE,
+        uid=uid or f"uid-{name}",
+        creation_timestamp=seconds(created),
+    )
+    return ModelApproval(metadata=metadata, spec=whole)
+
+
+def ballot(**changes: Any) -> Ballot:  # noqa: ANN401
+    """Return a plain approval that counts."""
+    base = Ballot(approval(), version(), [RITA], VOUCHED_SINCE, [], NOW)
+    return replace(base, **changes)

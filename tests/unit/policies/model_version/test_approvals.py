@@ -1,0 +1,293 @@
+"""Which decisions of reviewers count, and what survives what."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hallmark.api.common import timestamp
+from hallmark.api.model_approval import ModelApproval, ModelApprovalSpec
+from hallmark.api.model_version import ApprovalRecord, ModelVersion
+from hallmark.policies.model_approval.decide import ApprovalInputs, decide_approval
+from hallmark.policies.model_version.approvals import (
+    MAX_RECORDS,
+    Ballot,
+    counts,
+    first_end,
+    is_final,
+    judge,
+    next_records,
+)
+from hallmark.policies.model_version.attestation import verify_attestation
+from tests.unit.policies.model_version.ballots import RITA, VOUCHED_SINCE, approval, ballot, seconds
+from tests.unit.policies.training_run.runs import NOW, version
+
+OTHER = "sha256:" + "9" * 64
+LATER = NOW + timedelta(hours=1)
+
+
+def own(**spec: Any) -> Ballot:  # noqa: ANN401
+    return ballot(approval=approval(approver="alice", **spec))
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        pytest.param(ballot(), "Accepted", id="a vouched approval of these digests counts"),
+        pytest.param(
+            ballot(approval=approval(modelVersion={"name": "credit-v1", "uid": "old"})),
+            "UidMismatch",
+            id="an approval of an object that had the name does not count",
+        ),
+        *(
+            pytest.param(
+                ballot(approval=approval(**{field: OTHER})),
+                "DigestMismatch",
+                id=f"another {field} does not count",
+            )
+            for field in ("manifestDigest", "sbomDigest", "gateReportDigest")
+        ),
+        pytest.param(
+            ballot(vouched_since=None),
+            "AdmissionPolicyMissing",
+            id="nobody vouches without the identity policy",
+        ),
+        pytest.param(
+            ballot(vouched_since=seconds(NOW)),
+            "AdmissionPolicyMissing",
+            id="a policy that is younger than the approval vouches for nothing",
+        ),
+        pytest.param(
+            ballot(vouched_since=seconds(NOW - timedelta(minutes=1, seconds=4))),
+            "AdmissionPolicyMissing",
+            id="a policy needs some seconds to act everywhere",
+        ),
+        pytest.param(
+            ballot(approval=approval(attested=True), vouched_since=None),
+            "Accepted",
+            id="an attested approval needs no identity policy",
+        ),
+        pytest.param(
+            ballot(approval=approval(attestation="{}")),
+            "AttestationInvalid",
+            id="an attestation that is there must hold, whoever vouches",
+        ),
+        pytest.param(
+            ballot(approval=approval(attested=True), keys=[]),
+            "AttestationInvalid",
+            id="an attestation needs the approver's key in the policy",
+        ),
+        pytest.param(own(), "SelfApproval", id="nobody approves what they asked for"),
+        pytest.param(own(decision="Denied"), "Accepted", id="the requester may deny"),
+        pytest.param(own(decision="Revoked"), "Accepted", id="the requester may revoke"),
+        pytest.param(
+            ballot(earlier=[judge(ballot())], approval=approval("again")),
+            "DuplicateApprover",
+            id="one person's approval counts once",
+        ),
+        pytest.param(
+            ballot(
+                earlier=[judge(ballot(approval=approval(targets=["a"])))],
+                approval=approval("again", targets=["b"]),
+            ),
+            "Accepted",
+            id="one person may approve for one target after another",
+        ),
+        pytest.param(
+            ballot(
+                earlier=[judge(ballot()).model_copy(update={"withdrawn": True})],
+                approval=approval("again"),
+            ),
+            "Accepted",
+            id="a withdrawn approval stands in nobody's way",
+        ),
+        pytest.param(
+            ballot(approval=approval(notAfter=timestamp(NOW))),
+            "Expired",
+            id="an approval ends at its end",
+        ),
+        pytest.param(
+            ballot(approval=approval(notAfter=timestamp(NOW), decision="Denied")),
+            "Accepted",
+            id="a denial has no end",
+        ),
+    ],
+)
+def test_a_decision(asked: Ballot, reason: str) -> None:
+    record = judge(asked)
+    assert record.reason == reason
+    assert record.accepted == (reason == "Accepted")
+    assert bool(record.message) == (reason != "Accepted")
+
+
+def with_records(*records: ApprovalRecord) -> ModelVersion:
+    made = version()
+    status = made.status.model_copy(update={"approvals": list(records)})
+    return made.model_copy(update={"status": status})
+
+
+def look(
+    seen: ModelVersion,
+    *approvals: ModelApproval,
+    vouched: str | None = VOUCHED_SINCE,
+    **more: Any,  # noqa: ANN401
+) -> tuple[ApprovalRecord, ...]:
+    return next_records(seen, approvals, more.get("keys", [RITA]), vouched, more.get("now", NOW))
+
+
+def test_what_was_vouched_for_once_stays_so_when_the_policy_is_gone() -> None:
+    first = look(version(), approval())
+    assert look(with_records(*first), approval(), vouched=None) == first
+
+
+def test_what_nobody_vouched_for_stays_refused_when_the_policy_comes() -> None:
+    first = look(version(), approval(), vouched=None)
+    assert look(with_records(*first), approval()) == first
+
+
+def test_a_deleted_approval_is_withdrawn_and_a_deleted_refusal_forgotten() -> None:
+    first = look(version(), approval("yes"), approval("own", approver="alice"))
+    assert {each.name: each.accepted for each in first} == {"yes": True, "own": False}
+    second = look(with_records(*first))
+    assert [(each.name, each.withdrawn) for each in second] == [("yes", True)]
+    assert not any(counts(each, NOW) for each in second)
+
+
+def test_a_denial_outlives_its_object() -> None:
+    first = look(version(), approval("no", decision="Denied"))
+    second = look(with_records(*first))
+    assert all(is_final(each) for each in second)
+    assert len(second) == 1
+
+
+def test_an_attested_approval_falls_with_its_key() -> None:
+    first = look(version(), approval(attested=True), vouched=None)
+    assert first[0].accepted
+    fallen = RITA.model_copy(update={"revoked_at": "2026-05-01T00:00:00Z"})
+    second = look(with_records(*first), approval(attested=True), keys=[fallen])
+    assert (second[0].accepted, second[0].reason) == (False, "AttestationInvalid")
+
+
+def test_an_attested_denial_outlives_its_key() -> None:
+    denial = approval("no", attested=True, decision="Denied")
+    first = look(version(), denial, vouched=None)
+    second = look(with_records(*first), denial, keys=[])
+    assert is_final(second[0])
+
+
+def test_the_older_of_two_approvals_of_one_person_counts() -> None:
+    young = approval("a-young", created=NOW - timedelta(seconds=10))
+    old = approval("b-old", created=NOW - timedelta(seconds=20))
+    found = {each.name: each.reason for each in look(version(), young, old)}
+    assert found == {"b-old": "Accepted", "a-young": "DuplicateApprover"}
+
+
+def test_a_flood_of_refused_approvals_displaces_neither_denial_nor_approval() -> None:
+    flood = [approval(f"flood-{n:03}", manifestDigest=OTHER) for n in range(100)]
+    found = look(version(), *flood, approval("yes"), approval("no", decision="Denied"))
+    assert len(found) == MAX_RECORDS
+    assert {"yes", "no"} <= {each.name for each in found}
+
+
+def test_the_first_end_of_those_that_count_is_known() -> None:
+    soon, late = (timestamp(NOW + timedelta(minutes=n)) for n in (5, 50))
+    found = look(version(), approval(notAfter=late), approval("x", approver="rob", notAfter=soon))
+    assert first_end(found, NOW) == NOW + timedelta(minutes=5)
+    assert first_end(found, LATER) is None
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(["create", "delete"])),
+    max_size=12,
+)
+
+
+@given(STEPS, st.booleans())
+def test_after_a_denial_nothing_undoes_it(steps: list[tuple[str, str]], vouched: bool) -> None:
+    kinds = {"a": "Approved", "b": "Denied", "c": "Approved", "d": "Revoked"}
+    existing: dict[str, ModelApproval] = {}
+    seen, was_final = version(), False
+    for number, (name, step) in enumerate(steps):
+        if step == "create" and name not in existing:
+            uid = f"{name}-{number}"
+            existing[name] = approval(
+                name, uid=uid, decision=kinds[name], approver=f"person-{name}"
+            )
+        elif step == "delete":
+            existing.pop(name, None)
+        since = VOUCHED_SINCE if vouched else None
+        records = look(seen, *existing.values(), vouched=since)
+        is_now_final = any(is_final(each) for each in records)
+        assert is_now_final >= was_final
+        uids = {each.metadata.uid for each in existing.values()}
+        assert all(each.uid in uids for each in records if counts(each, NOW))
+        seen, was_final = with_records(*records), is_now_final
+
+
+# --- the approval's own status ----------------------------------------------------------------
+
+
+def status_of(made: ModelApproval, seen: ModelVersion | None, **more: Any) -> dict[str, str]:  # noqa: ANN401
+    decision = decide_approval(ApprovalInputs(made, seen, more.get("now", NOW)))
+    return {each.type: f"{each.status}/{each.reason}" for each in decision.conditions}
+
+
+def test_an_approval_of_no_version_waits() -> None:
+    assert status_of(approval(), None)["Reconciling"] == "True/VersionMissing"
+
+
+def test_an_approval_that_was_not_judged_yet_says_nothing() -> None:
+    assert status_of(approval(), version()) == {}
+
+
+def test_an_approval_says_what_the_version_says_of_it() -> None:
+    seen = with_records(*look(version(), approval(), approval("own", approver="alice")))
+    assert status_of(approval(), seen)["Ready"] == "True/Accepted"
+    assert status_of(approval("own", approver="alice"), seen)["Stalled"] == "True/SelfApproval"
+
+
+def test_an_approval_ends_when_its_time_has_passed() -> None:
+    made = approval(notAfter=timestamp(NOW + timedelta(seconds=30)))
+    seen = with_records(*look(version(), made))
+    decision = decide_approval(ApprovalInputs(made, seen, NOW))
+    assert decision.requeue == pytest.approx(31)
+    assert status_of(made, seen, now=LATER)["Ready"] == "False/Expired"
+
+
+# --- attestations -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param({"decision": "Denied"}, "another model", id="of another decision"),
+        pytest.param({"targets": ["production"]}, "another model", id="for another target"),
+        pytest.param({"sbomDigest": OTHER}, "another model", id="of another digest"),
+        pytest.param({"approver": "rob"}, "no valid key", id="by another person"),
+    ],
+)
+def test_an_attestation_holds_for_what_was_signed_alone(change: dict[str, Any], words: str) -> None:
+    signed = approval(attested=True).spec
+    moved = ModelApprovalSpec.model_validate({**signed.to_wire(), **change})
+    refusal = verify_attestation(version().spec.model, moved, [RITA], NOW)
+    assert refusal is not None
+    assert words in refusal.message
+    assert verify_attestation(version().spec.model, signed, [RITA], NOW) is None
+    assert verify_attestation("another", signed, [RITA], NOW) is not None
+
+
+@given(
+    st.text(max_size=300)
+    | st.recursive(
+        st.none() | st.integers() | st.text(max_size=9),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    ).map(json.dumps)
+)
+def test_no_text_passes_for_an_attestation_or_breaks_anything(text: str) -> None:
+    spec = approval().spec.model_copy(update={"attestation": text})
+    assert verify_attestation(version().spec.model, spec, [RITA], NOW) is not None
