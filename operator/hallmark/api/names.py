@@ -26,6 +26,8 @@ LABEL_JOB = "hallmark.dev/job"
 LABEL_POLICY = "hallmark.dev/policy"
 """On a namespace: the name of its ModelPolicy (default: ``default``)."""
 LABEL_MODEL = "hallmark.dev/model"
+LABEL_JOB_NAME = "batch.kubernetes.io/job-name"
+"""On the Pods of a Job, by its controller."""
 
 ANNOTATION_ACTION = "hallmark.dev/action"
 ANNOTATION_REQUESTER = "hallmark.dev/requester"

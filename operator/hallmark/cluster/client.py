@@ -1,14 +1,15 @@
 """The operator's client of the Kubernetes API: plain objects in, plain objects out.
 
 Every write is server-side apply under one field manager, or carries a precondition, so that two
-writers never overwrite each other in silence and a stranger's object is never adopted.
+writers never overwrite each other in silence and a foreign owner's object is never adopted.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,17 +18,22 @@ from urllib.parse import urlencode
 import aiohttp
 from kubernetes.aio import client as kubernetes_client
 from kubernetes.aio import config as kubernetes_config
+from pydantic_core import from_json
 
 from hallmark.api import names
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, Kind, Obj, kind_of
+from hallmark.cluster.lists import ListGone, Page, Selection
+from hallmark.cluster.trim import trimmed
 from hallmark.errors import ClusterError, ConfigurationError
 
 REQUEST_SECONDS = 15.0
 """No call waits longer for the API server."""
 STATUS_ATTEMPTS = 8
 """How often a status write is repeated because a predictor wrote in between."""
-PAGE = 500
-"""Objects in one page of a list."""
+PAGE = 100
+"""Objects in one page of a list that a person or a test asks for."""
+LARGEST_BODY = 8 * 1024 * 1024
+"""Bytes of a page of a list that are read; a larger page is asked for with fewer objects."""
 _TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
@@ -83,12 +89,20 @@ class Cluster(Protocol):
         """Return the objects of a kind, in a namespace or in all, that carry the labels."""
         ...
 
-    async def apply(self, obj: Obj) -> Obj | ForeignObject:
+    async def apply(
+        self, obj: Obj, current: Obj | None = None, *, absent: bool = False
+    ) -> Obj | ForeignObject:
         """Create or change an object server-side, unless it belongs to somebody else.
 
         An existing object is ours when its controller is the controller of ``obj``; where
         ``obj`` has none (its owner is in another namespace), when it carries the same
         ``hallmark.dev/*`` and managed-by labels.
+
+        Args:
+            obj: the object as it is wanted.
+            current: the object as it was decided on; ``ApiError`` 409 where it is another one by
+                now. Without it the API server is asked who has the name.
+            absent: a moment ago nobody had the name, so the API server is not asked again.
         """
         ...
 
@@ -114,11 +128,11 @@ class Cluster(Protocol):
         """Make ``status`` the operator's part of an object's status, in one write.
 
         Fields that the operator wrote before and that are not in ``status`` go away; fields of
-        other writers (``status.drift``) stay. Nothing is sent where nothing would change, and
-        nothing is written to another object of the same name.
+        other writers (``status.drift``) stay. Nothing is sent where nothing would change.
 
         Args:
-            current: the object as it was read.
+            current: the object as it was decided on. ``ApiError`` 409 where anything that a
+                decision reads is different by now; a report of a predictor is no difference.
             status: all status fields of the operator, in wire form.
         """
         ...
@@ -129,18 +143,23 @@ class Cluster(Protocol):
         """Merge into a status, nulls removing: for drift entries of Pods that are gone."""
         ...
 
-    async def patch_metadata(
-        self, kind: Kind, namespace: str | None, name: str, metadata: Mapping[str, Any]
-    ) -> Obj:
-        """Merge into an object's metadata; nulls remove."""
-        ...
-
 
 class ApiCluster:
     """A ``Cluster`` behind a real API server."""
 
-    def __init__(self, client: kubernetes_client.ApiClient) -> None:
+    def __init__(
+        self,
+        client: kubernetes_client.ApiClient,
+        observe: Callable[[Kind, Obj], object] = lambda kind, obj: None,
+    ) -> None:
+        """Use a connected client.
+
+        Args:
+            client: the Kubernetes client.
+            observe: told the answer to each write, so that a cache has it before the watch.
+        """
         self._client = client
+        self.observe = observe
 
     @classmethod
     async def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> ApiCluster:
@@ -188,49 +207,91 @@ class ApiCluster:
         self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> list[Obj]:
         """See ``Cluster.list``."""
-        selector = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
-        query = {"limit": str(PAGE), **({"labelSelector": selector} if selector else {})}
+        selection, limit, token = Selection(kind, namespace, labels), PAGE, ""
         found: list[Obj] = []
-        token = ""
         while True:
-            page = await self._call(
-                "GET", kind.path(namespace), {**query, **({"continue": token} if token else {})}
-            )
-            # Items of a list come without their type; every other function wants it.
-            found += [
-                {**each, "apiVersion": kind.api_version, "kind": kind.kind}
-                for each in page.get("items") or []
-            ]
-            token = page.get("metadata", {}).get("continue") or ""
+            page = await self.page(selection, limit, token)
+            if page is None:
+                limit = max(1, limit // 8)
+                continue
+            found += page.objects
+            token = page.token
             if not token:
                 return found
 
-    async def apply(self, obj: Obj) -> Obj | ForeignObject:
+    async def page(self, selection: Selection, limit: int, token: str) -> Page | None:
+        """See ``informer.Source.page``; a single object is taken however large it is."""
+        kind = selection.kind
+        query = {**_selector(selection), "limit": str(limit)}
+        if token:
+            query["continue"] = token
+        largest = LARGEST_BODY if limit > 1 else None
+        data = await self._request("GET", kind.path(selection.namespace), query, largest=largest)
+        if data is None:
+            return None
+        page = from_json(data)
+        # Items of a list come without their type; every other function wants it.
+        objects = [
+            {**item, "apiVersion": kind.api_version, "kind": kind.kind}
+            for item in page.get("items") or []
+        ]
+        metadata = page["metadata"]
+        return Page(
+            objects, str(metadata["resourceVersion"]), metadata.get("continue") or "", len(data)
+        )
+
+    async def watch(
+        self, selection: Selection, version: str, seconds: int, silence: float
+    ) -> AsyncIterator[Obj]:
+        """See ``informer.Source.watch``."""
+        query = {
+            **_selector(selection),
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(seconds),
+        }
+        path = selection.kind.path(selection.namespace)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=silence)
+        async with self._answer("GET", path, query, None, timeout) as response:
+            if response.status == 410:
+                raise ListGone
+            if response.status != 200:
+                raise _refusal("GET", path, response.status, await response.read())
+            async for line in _lines(response.content):
+                yield from_json(line)
+
+    async def apply(
+        self, obj: Obj, current: Obj | None = None, *, absent: bool = False
+    ) -> Obj | ForeignObject:
         """See ``Cluster.apply``."""
         kind, metadata = kind_of(obj), obj["metadata"]
         namespace, name = metadata.get("namespace"), metadata["name"]
-        existing = await self.get(kind, namespace, name)
+        existing = current if current or absent else await self.get(kind, namespace, name)
         query = {"fieldManager": names.FIELD_MANAGER}
         if existing is not None:
             if not same_owner(existing, obj):
                 return ForeignObject(kind.kind, namespace, name)
-            # The uid is a precondition: what was looked at is what is changed. Force only here:
-            # for a new object a conflict means that a stranger was faster.
-            obj = {**obj, "metadata": {**metadata, "uid": existing["metadata"]["uid"]}}
+            # What was looked at is what is changed. Force only here: for a new object a conflict
+            # means that somebody else was faster.
+            held = {field: existing["metadata"][field] for field in ("uid", "resourceVersion")}
+            obj = {**obj, "metadata": {**metadata, **held}}
             query["force"] = "true"
-        return await self._call("PATCH", kind.path(namespace, name), query, obj, _APPLY)
+        return await self._write(kind, "PATCH", kind.path(namespace, name), query, obj, _APPLY)
 
     async def create(self, obj: Obj) -> Obj:
         """See ``Cluster.create``."""
-        path = kind_of(obj).path(obj["metadata"].get("namespace"))
-        return await self._call("POST", path, {"fieldManager": names.FIELD_MANAGER}, obj)
+        kind = kind_of(obj)
+        path = kind.path(obj["metadata"].get("namespace"))
+        return await self._write(kind, "POST", path, {"fieldManager": names.FIELD_MANAGER}, obj)
 
     async def merge(
         self, kind: Kind, namespace: str | None, name: str, patch: Mapping[str, Any]
     ) -> Obj:
         """See ``Cluster.merge``."""
         query = {"fieldManager": names.FIELD_MANAGER}
-        return await self._call("PATCH", kind.path(namespace, name), query, dict(patch), _MERGE)
+        path = kind.path(namespace, name)
+        return await self._write(kind, "PATCH", path, query, dict(patch), _MERGE)
 
     async def delete(self, kind: Kind, namespace: str | None, name: str, uid: str) -> None:
         """See ``Cluster.delete``."""
@@ -257,15 +318,14 @@ class ApiCluster:
         version, attempts = metadata["resourceVersion"], STATUS_ATTEMPTS
         while True:
             # The API server ignores a uid in a status write; only the version holds it to the
-            # object that was read. Reports of predictors move the version all the time.
+            # object that was decided on. Reports of predictors move the version all the time.
             held = {**body, "metadata": {"name": name, "resourceVersion": version}}
             try:
-                return await self._call("PATCH", path, query, held, _APPLY)
+                return await self._write(kind, "PATCH", path, query, held, _APPLY)
             except ApiError as error:
                 attempts -= 1
                 newest = await self.get(kind, namespace, name) if error.status == 409 else None
-                same = newest is not None and newest["metadata"]["uid"] == metadata["uid"]
-                if newest is None or not same or attempts == 0:
+                if newest is None or attempts == 0 or not _decided_on(current, newest):
                     raise
                 version = newest["metadata"]["resourceVersion"]
 
@@ -275,13 +335,20 @@ class ApiCluster:
         """See ``Cluster.merge_status``."""
         query = {"fieldManager": names.FIELD_MANAGER}
         path = kind.path(namespace, name, "status")
-        return await self._call("PATCH", path, query, {"status": dict(status)}, _MERGE)
+        return await self._write(kind, "PATCH", path, query, {"status": dict(status)}, _MERGE)
 
-    async def patch_metadata(
-        self, kind: Kind, namespace: str | None, name: str, metadata: Mapping[str, Any]
+    async def _write(
+        self,
+        kind: Kind,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Obj,
+        content_type: str = "application/json",
     ) -> Obj:
-        """See ``Cluster.patch_metadata``."""
-        return await self.merge(kind, namespace, name, {"metadata": dict(metadata)})
+        answer = await self._call(method, path, query, body, content_type)
+        self.observe(kind, answer)
+        return answer
 
     async def _call(
         self,
@@ -296,26 +363,88 @@ class ApiCluster:
         Raises:
             ApiError: it refused, failed or did not answer in time.
         """
+        data = await self._request(method, path, query, body, content_type)
+        answer: Obj = from_json(data or b"{}")
+        return answer
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Obj | None = None,
+        content_type: str = "application/json",
+        largest: int | None = None,
+    ) -> bytes | None:
+        """Return the bytes of an answer, or None where there are more than ``largest``."""
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        async with self._answer(method, path, query, body, timeout, content_type) as response:
+            if not 200 <= response.status < 300:
+                raise _refusal(method, path, response.status, await response.read())
+            if largest is None:
+                return await response.read()
+            data = bytearray()
+            async for chunk in response.content.iter_any():
+                data += chunk
+                if len(data) > largest:
+                    response.close()
+                    return None
+            return bytes(data)
+
+    @asynccontextmanager
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Obj | None,
+        timeout: aiohttp.ClientTimeout,
+        content_type: str = "application/json",
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Yield an answer whose body is not read yet; whatever breaks is an ``ApiError``."""
         target = f"{path}?{urlencode(query)}" if query else path
         headers = {"Content-Type": content_type, "Accept": "application/json"}
         try:
-            arguments = await self._client.param_serialize(
+            method_, url, headers_, _, _ = await self._client.param_serialize(
                 method, target, header_params=headers, auth_settings=["BearerToken"]
             )
-            method_, url, headers_, _, _ = arguments
-            response = await self._client.call_api(
-                method_, url, headers_, body, _request_timeout=REQUEST_SECONDS
+            answer = await self._client.call_api(
+                method_, url, headers_, body, _request_timeout=timeout
             )
-            data = await response.read()  # type: ignore[no-untyped-call]
+            async with answer.response as response:
+                yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiError(
                 f"The API server did not answer {method} {path} ({type(error).__name__}); "
                 f"it is tried again."
             ) from error
-        if not 200 <= response.status < 300:
-            raise _refusal(method, path, response.status, data)
-        answer: Obj = json.loads(data)
-        return answer
+
+
+def _selector(selection: Selection) -> dict[str, str]:
+    labels = ",".join(f"{key}={value}" for key, value in (selection.labels or {}).items())
+    return {"labelSelector": labels} if labels else {}
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Yield the lines of a stream, however long they are."""
+    rest = bytearray()
+    async for chunk in content.iter_any():
+        rest += chunk
+        if b"\n" in chunk:
+            *whole, last = bytes(rest).split(b"\n")
+            rest = bytearray(last)
+            for line in whole:
+                if line:
+                    yield line
+
+
+def _decided_on(current: Obj, newest: Obj) -> bool:
+    """Whether an object still says what a decision about it read."""
+    kind = kind_of(current)
+    then, now = ({**trimmed(kind, obj)} for obj in (current, newest))
+    for obj in (then, now):
+        obj["metadata"] = {k: v for k, v in obj["metadata"].items() if k != "resourceVersion"}
+    return then == now
 
 
 def same_owner(existing: Obj, wanted: Obj) -> bool:

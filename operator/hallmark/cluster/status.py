@@ -43,7 +43,7 @@ def merge_conditions(
     return [merged[name] for name in sorted(merged)]
 
 
-def transition_note(old: Iterable[Condition], new: Iterable[Condition]) -> Event | None:
+def transition_event(old: Iterable[Condition], new: Iterable[Condition]) -> Event | None:
     """Return the Event for a change of Ready's status or reason, or None.
 
     Ready sums a kind's conditions up, so this is one Event per transition.

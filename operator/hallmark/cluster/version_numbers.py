@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hallmark.api import names
+from hallmark.cluster.cache import ObjectCache
 from hallmark.cluster.client import ApiError, Cluster
 from hallmark.cluster.kinds import CONFIG_MAP, MODEL_VERSION, Obj
 from hallmark.resources.labels import standard_labels
@@ -11,7 +12,7 @@ ATTEMPTS = 8
 _KEY = "highest"
 
 
-async def reserve_version(cluster: Cluster, namespace: str, model: str) -> int:
+async def reserve_version(cluster: Cluster, cache: ObjectCache, namespace: str, model: str) -> int:
     """Return a number that no version of the model has had, and remember it.
 
     What was reserved stays taken even when nothing comes of it: gaps may be, repeats never. The
@@ -23,7 +24,7 @@ async def reserve_version(cluster: Cluster, namespace: str, model: str) -> int:
     name = f"{model}-versions"
     for _ in range(ATTEMPTS):
         found = await cluster.get(CONFIG_MAP, namespace, name)
-        number = 1 + max(_read(found), await _highest_in_use(cluster, namespace, model))
+        number = 1 + max(_read(found), _highest_in_use(cache, namespace, model))
         try:
             if found is None:
                 await cluster.create(_config_map(namespace, name, model, number))
@@ -39,10 +40,9 @@ async def reserve_version(cluster: Cluster, namespace: str, model: str) -> int:
     raise ApiError(f"Could not reserve a version number in ConfigMap '{name}'.", 409, "Conflict")
 
 
-async def _highest_in_use(cluster: Cluster, namespace: str, model: str) -> int:
-    versions = await cluster.list(MODEL_VERSION, namespace)
-    numbers = [each["spec"]["version"] for each in versions if each["spec"].get("model") == model]
-    return max(numbers, default=0)
+def _highest_in_use(cache: ObjectCache, namespace: str, model: str) -> int:
+    versions = cache.objects("model", namespace, model, kind=MODEL_VERSION)
+    return max((version["spec"]["version"] for version in versions), default=0)
 
 
 def _read(found: Obj | None) -> int:

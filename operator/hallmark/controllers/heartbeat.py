@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from hallmark.api import names
 from hallmark.cluster.client import ApiError, ForeignObject
+from hallmark.cluster.kinds import CONFIG_MAP
 from hallmark.controllers import metrics
 from hallmark.controllers.runtime import Operator, log
 from hallmark.resources.labels import standard_labels
@@ -53,7 +54,9 @@ async def beat(operator: Operator) -> None:
     """Write the heartbeat every few seconds, until cancelled."""
     while True:
         try:
-            written = await operator.cluster.apply(_config_map(operator))
+            wanted = _config_map(operator)
+            place = (CONFIG_MAP, operator.settings.namespace, names.HEARTBEAT_CONFIG_MAP)
+            written = await operator.cluster.apply(wanted, operator.cache.get(*place))
             if isinstance(written, ForeignObject):
                 log.error("The heartbeat cannot be written.", error=written.sentence())
         except ApiError as error:
@@ -74,8 +77,16 @@ def _config_map(operator: Operator) -> dict[str, object]:
     }
 
 
-async def serve(operator: Operator, heartbeat: Heartbeat) -> web.AppRunner:
-    """Serve ``/healthz`` and ``/metrics`` on their ports; clean the runner up at the end."""
+async def serve(
+    operator: Operator, heartbeat: Heartbeat, ages: Callable[[], Mapping[str, float]]
+) -> web.AppRunner:
+    """Serve ``/healthz`` and ``/metrics`` on their ports; clean the runner up at the end.
+
+    Args:
+        operator: the shared parts.
+        heartbeat: when the operator last saw itself.
+        ages: seconds since each watch last said anything.
+    """
 
     async def health(_: web.Request) -> web.Response:
         if heartbeat.alive:
@@ -84,7 +95,10 @@ async def serve(operator: Operator, heartbeat: Heartbeat) -> web.AppRunner:
         return web.Response(text=text, status=503)
 
     async def show_metrics(_: web.Request) -> web.Response:
-        metrics.WATCH_AGE.set(heartbeat.age)
+        metrics.HEARTBEAT_AGE.set(heartbeat.age)
+        for kind, age in ages().items():
+            metrics.WATCH_AGE.labels(kind).set(age)
+        metrics.CACHED_OBJECTS.set(len(operator.cache))
         metrics.QUEUE_DEPTH.set(operator.queue.depth)
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 

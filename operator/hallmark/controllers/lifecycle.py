@@ -8,35 +8,54 @@ import os
 import kopf
 
 from hallmark.audit import AuditLog
+from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.stores import Stores
+from hallmark.cluster.cache import Key, ObjectCache
 from hallmark.cluster.client import ApiCluster, ApiError
+from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.cluster.kinds import HALLMARK_KINDS
-from hallmark.controllers import dispatch, heartbeat, logs, watches
-from hallmark.controllers.queue import Key, WorkQueue
+from hallmark.cluster.lists import Selection
+from hallmark.controllers import dispatch, heartbeat, logs
+from hallmark.controllers.queue import WorkQueue
 from hallmark.controllers.runtime import Operator, log
 from hallmark.controllers.settings import Settings
+from hallmark.controllers.watches import Watches, configure
 from hallmark.errors import ConfigurationError, HallmarkError
 
 
 @kopf.on.startup()
 async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) -> None:
     logs.configure()
-    watches.configure(settings)
+    configure(settings)
     try:
         operator = await build_operator(Settings.from_environment())
     except HallmarkError as error:
         # Any other error would make kopf try again in silence; the process ends instead.
         raise kopf.PermanentError(str(error)) from error
     memo.operator = operator
-    memo.heartbeat = heartbeat.Heartbeat(operator.settings.longest_silence_seconds)
-    memo.runner = await heartbeat.serve(operator, memo.heartbeat)
+    seen = heartbeat.Heartbeat(operator.settings.longest_silence_seconds)
+    watches = Watches(operator, operator.cluster, seen)
+    memo.runner = await heartbeat.serve(operator, seen, lambda: watches.ages)
     memo.background = [
-        asyncio.create_task(each)
-        for each in (operator.queue.run(), dispatch.resync(operator), heartbeat.beat(operator))
+        asyncio.create_task(work)
+        for work in (
+            *(informer.run() for informer in watches.informers),
+            _reconcile(operator, watches),
+            dispatch.resync(operator),
+            heartbeat.beat(operator),
+        )
     ]
     for task in memo.background:
         task.add_done_callback(_end_if_dead)
     log.info("The operator has started.", namespace=operator.settings.namespace)
+
+
+async def _reconcile(operator: Operator, watches: Watches) -> None:
+    """Reconcile once everything that is there is known, until cancelled."""
+    await watches.synced()
+    log.info("The cluster is in memory.", objects=len(operator.cache))
+    dispatch.look_at_all(operator)
+    await operator.queue.run()
 
 
 async def build_operator(settings: Settings) -> Operator:
@@ -51,21 +70,26 @@ async def build_operator(settings: Settings) -> Operator:
     async def reconcile(key: Key) -> bool:
         return await dispatch.reconcile(operator, key)
 
+    stores = Stores(settings.store_credentials)
     operator = Operator(
         settings=settings,
         cluster=cluster,
+        cache=ObjectCache(),
         audit=await asyncio.to_thread(AuditLog.open, settings.audit_log, settings.audit_key),
         queue=WorkQueue(reconcile),
-        stores=Stores(settings.store_credentials),
+        stores=stores,
+        bundles=Bundles(stores),
+        drift=DriftMonitor(),
     )
+    cluster.observe = operator.observe
     return operator
 
 
 async def _check_kinds(cluster: ApiCluster) -> None:
-    """End the start where a kind is not installed; kopf would wait for it in silence."""
+    """End the start where a kind is not installed, with a sentence that says what to do."""
     for kind in HALLMARK_KINDS:
         try:
-            await cluster.list(kind)
+            await cluster.page(Selection(kind), limit=1, token="")
         except ApiError as error:
             raise ConfigurationError(
                 f"Expected to list {kind.plural}, found that it cannot be done; install crds/ "

@@ -14,9 +14,13 @@ RECONCILE_SECONDS = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 QUEUE_DEPTH = Gauge("hallmark_queue_depth", "Objects that wait for a reconcile that is due.")
-WATCH_AGE = Gauge(
-    "hallmark_watch_age_seconds", "Seconds since the operator saw its own heartbeat in a watch."
+HEARTBEAT_AGE = Gauge(
+    "hallmark_heartbeat_age_seconds", "Seconds since the operator saw its own heartbeat in a watch."
 )
+WATCH_AGE = Gauge(
+    "hallmark_watch_age_seconds", "Seconds since a watch last said anything, by kind.", ["kind"]
+)
+CACHED_OBJECTS = Gauge("hallmark_cached_objects", "Objects that the operator holds in memory.")
 DECISIONS = Counter(
     "hallmark_decisions_total",
     "Recorded decisions: gates, seals, approvals, verifications, promotions, rollbacks.",

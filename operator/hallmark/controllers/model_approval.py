@@ -13,7 +13,7 @@ from hallmark.policies.refusals import Refusal
 @reconciler(MODEL_APPROVAL)
 async def reconcile(operator: Operator, namespace: str | None, name: str) -> None:
     """Say in one approval's status whether it counts."""
-    gathered = await gather_approval(operator.cluster, namespace or "", name, operator.clock())
+    gathered = gather_approval(operator.cache, namespace or "", name, operator.clock())
     if gathered is None:
         return
     inputs = gathered.inputs

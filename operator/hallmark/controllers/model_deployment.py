@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
 
 from hallmark.api.artifacts import DownloadURLs
 from hallmark.api.model_deployment import ModelDeployment
-from hallmark.bundles.bundles import Bundles
-from hallmark.bundles.stores import Stores
-from hallmark.cluster.gather.model_deployment import DeploymentWorld, gather_deployment
-from hallmark.cluster.kinds import MODEL_DEPLOYMENT
+from hallmark.cluster.children import children, retired
+from hallmark.cluster.gather.model_deployment import (
+    DeploymentSources,
+    DeploymentWorld,
+    gather_deployment,
+)
+from hallmark.cluster.kinds import MODEL_DEPLOYMENT, SECRET, Obj
 from hallmark.cluster.parse import read
-from hallmark.controllers.deployment_children import children
 from hallmark.controllers.runtime import Operator, log, reconciler, run_decision
 from hallmark.errors import HallmarkError
 from hallmark.policies.decision import Decision, unreadable
@@ -22,26 +23,19 @@ from hallmark.policies.model_deployment.decide import DeploymentDecision, decide
 from hallmark.policies.model_deployment.desired import URL_LIFETIME, Plan
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need
 from hallmark.policies.refusals import Refusal
+from hallmark.resources.predictor_version import urls_name
 
 MOST_STEPS = 4
 """Transitions in one reconcile; more than any chain needs."""
 
 
-@lru_cache(maxsize=1)
-def _bundles(stores: Stores) -> Bundles:
-    return Bundles(stores)
-
-
 @reconciler(MODEL_DEPLOYMENT)
 async def reconcile(operator: Operator, namespace: str | None, name: str) -> None:
     """Bring a ModelDeployment one step further, and its children to what is on record."""
-    bundles = _bundles(operator.stores)
-    await reconcile_with(operator, bundles, namespace or "", name)
-
-
-async def reconcile_with(operator: Operator, bundles: Bundles, namespace: str, name: str) -> None:
-    """Reconcile with these bundles; see ``reconcile``."""
-    world = await gather_deployment(operator.cluster, bundles, namespace, name, operator.clock)
+    sources = DeploymentSources(
+        operator.cache, operator.cluster, operator.bundles, operator.drift, operator.clock
+    )
+    world = await gather_deployment(sources, namespace or "", name)
     # A transition that changes no child leads to the next at once: what was gathered still holds.
     for _ in range(MOST_STEPS):
         if world is None:
@@ -49,15 +43,20 @@ async def reconcile_with(operator: Operator, bundles: Bundles, namespace: str, n
         if isinstance(world.inputs, Refusal):
             await run_decision(operator, world.obj, unreadable(world.inputs))
             return
-        world = await _step(operator, bundles, world, world.inputs)
+        world = await _step(operator, world, world.inputs)
 
 
 async def _step(
-    operator: Operator, bundles: Bundles, world: DeploymentWorld, inputs: DeploymentInputs
+    operator: Operator, world: DeploymentWorld, inputs: DeploymentInputs
 ) -> DeploymentWorld | None:
     """Decide and carry it out; return the world where the next step may follow at once."""
-    inputs, decided = await _decide(operator, bundles, inputs)
-    changes = children(world, inputs, decided.plan, _sign(bundles, inputs, decided.plan))
+    inputs, decided = await _decide(operator, inputs)
+    metadata = inputs.deployment.metadata
+    if decided.drift_memory is not None:
+        operator.drift.remember(metadata.namespace or "", metadata.name, decided.drift_memory)
+    urls = _sign(operator, inputs, decided.plan)
+    secrets = await _secrets(operator, inputs, retired(world, decided.plan))
+    changes = children(world, inputs, decided.plan, urls, secrets)
     decision = Decision(
         conditions=decided.conditions,
         status=decided.status,
@@ -75,37 +74,50 @@ async def _step(
     deployment = read(ModelDeployment, obj)
     if isinstance(deployment, Refusal):
         return None
-    return replace(
-        world, obj=obj, inputs=replace(inputs, deployment=deployment, now=operator.clock())
+    inputs = replace(
+        inputs, deployment=deployment, now=operator.clock(), drift_memory=decided.drift_memory
     )
+    return replace(world, obj=obj, inputs=inputs)
 
 
 async def _decide(
-    operator: Operator, bundles: Bundles, inputs: DeploymentInputs
+    operator: Operator, inputs: DeploymentInputs
 ) -> tuple[DeploymentInputs, DeploymentDecision]:
     """Decide, verifying the bytes of the versions that the decision asks for."""
     while isinstance(found := decide(inputs), Need):
         digest = found.version.spec.artifact.manifest_digest
         if inputs.policy is None or digest in inputs.verifications:
             raise HallmarkError(f"A decision asked twice for the bytes of {digest}.")
-        verification = await bundles.verify(found.version, inputs.policy.spec, operator.clock())
+        verification = await operator.bundles.verify(
+            found.version, inputs.policy.spec, operator.clock()
+        )
         inputs = replace(inputs, verifications={**inputs.verifications, digest: verification})
     return inputs, found
 
 
 def _sign(
-    bundles: Bundles, inputs: DeploymentInputs, plan: Plan
+    operator: Operator, inputs: DeploymentInputs, plan: Plan
 ) -> Mapping[str, tuple[DownloadURLs, datetime]]:
     if inputs.policy is None:
         return {}
     return {
-        each.label: (
-            bundles.urls(each.version, inputs.policy.spec, URL_LIFETIME),
+        version.label: (
+            operator.bundles.urls(version.version, inputs.policy.spec, URL_LIFETIME),
             inputs.now + URL_LIFETIME,
         )
-        for each in plan.versions
-        if each.refresh_urls and each.version is not None
+        for version in plan.versions
+        if version.refresh_urls and version.version is not None
     }
+
+
+async def _secrets(operator: Operator, inputs: DeploymentInputs, labels: list[str]) -> list[Obj]:
+    """Return the Secrets of versions that go; the operator asks for those whose names it knows."""
+    metadata = inputs.deployment.metadata
+    found = [
+        await operator.cluster.get(SECRET, metadata.namespace, urls_name(metadata.name, label))
+        for label in labels
+    ]
+    return [secret for secret in found if secret is not None]
 
 
 async def _forget_reports(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.cluster.kinds import MODEL_POLICY
-from hallmark.cluster.parse import read
 from hallmark.controllers.runtime import Operator, reconciler, run_decision
 from hallmark.policies.decision import unreadable
 from hallmark.policies.model_policy.decide import decide_policy
@@ -14,9 +13,9 @@ from hallmark.policies.refusals import Refusal
 @reconciler(MODEL_POLICY)
 async def reconcile(operator: Operator, namespace: str | None, name: str) -> None:
     """Say whether one policy can be used."""
-    obj = await operator.cluster.get(MODEL_POLICY, namespace, name)
-    if obj is None:
+    obj = operator.cache.get(MODEL_POLICY, namespace, name)
+    policy = operator.cache.read(ModelPolicy, MODEL_POLICY, namespace, name)
+    if obj is None or policy is None:
         return
-    policy = read(ModelPolicy, obj)
     decision = unreadable(policy) if isinstance(policy, Refusal) else decide_policy(policy)
     await run_decision(operator, obj, decision)

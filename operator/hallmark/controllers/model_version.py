@@ -14,7 +14,12 @@ from hallmark.policies.refusals import Refusal
 async def reconcile(operator: Operator, namespace: str | None, name: str) -> None:
     """Say what holds of one version today."""
     gathered = await gather_version(
-        operator.cluster, operator.stores, namespace or "", name, operator.clock()
+        operator.cache,
+        operator.cluster,
+        operator.stores,
+        namespace or "",
+        name,
+        operator.clock(),
     )
     if gathered is None:
         return

@@ -1,17 +1,20 @@
 """The operator's work queue: keys of objects to look at, never what happened to them.
 
-Watches, resyncs and delays only put keys in. A key is reconciled from the cluster as it is then
-(level-based), never twice at once, and once for any number of requests that came meanwhile.
+Changes and delays only put keys in. A key is reconciled from the cache as it is then (level-based),
+never twice at once, and once for any number of requests that came meanwhile. What is urgent (drift,
+a revocation) goes before what is not, such as the first look at each object after a start.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from hallmark.cluster.kinds import Kind
+from hallmark.cluster.cache import Key
 
 WORKERS = 8
 """Reconciles at the same time."""
@@ -20,12 +23,11 @@ LONGEST_BACKOFF = 60.0
 """Seconds after a failed reconcile: doubled from the first to the longest."""
 
 
-class Key(NamedTuple):
-    """An object to look at."""
+class _Due(NamedTuple):
+    """When a key is due; of those that are due together the urgent ones and the older go first."""
 
-    kind: Kind
-    namespace: str | None
-    name: str
+    at: float
+    order: int
 
 
 def backoff(failures: int) -> float:
@@ -53,24 +55,35 @@ class WorkQueue:
         self._reconcile = reconcile
         self._workers = workers
         self._clock = clock
-        self._due: dict[Key, float] = {}
+        self._due: dict[Key, _Due] = {}
+        self._heap: list[tuple[_Due, Key]] = []
+        """What is in ``_due``, and entries that an earlier request replaced."""
+        self._blocked: set[Key] = set()
+        """Keys that were due while they ran; they are due when that reconcile ends."""
         self._failures: dict[Key, int] = {}
         self._running: dict[Key, asyncio.Task[None]] = {}
+        self._count = itertools.count(1)
         self._wake = asyncio.Event()
 
-    def request(self, kind: Kind, namespace: str | None, name: str, after: float = 0.0) -> None:
+    def request(self, key: Key, after: float = 0.0, *, urgent: bool = False) -> None:
         """Ask for a reconcile in ``after`` seconds; an earlier request that waits stands."""
-        key = Key(kind, namespace, name)
-        due = self._clock() + after
+        number = next(self._count)
+        due = _Due(0.0, -number) if urgent else _Due(self._clock() + after, number)
         if key not in self._due or due < self._due[key]:
             self._due[key] = due
+            heapq.heappush(self._heap, (due, key))
             self._wake.set()
 
     @property
     def depth(self) -> int:
         """How many keys are due and wait."""
         now = self._clock()
-        return sum(1 for due in self._due.values() if due <= now)
+        return sum(1 for due in self._due.values() if due.at <= now)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs and nothing is due."""
+        return not self._running and not self.depth
 
     async def run(self) -> None:
         """Reconcile what is due, until cancelled; then the running reconciles are cancelled."""
@@ -85,21 +98,26 @@ class WorkQueue:
 
     def _start_what_is_due(self) -> None:
         now = self._clock()
-        due = [key for key, at in self._due.items() if at <= now]
-        for key in sorted(due, key=self._due.__getitem__):
-            if len(self._running) >= self._workers:
+        while self._heap and len(self._running) < self._workers:
+            due, key = self._heap[0]
+            if self._due.get(key) != due:
+                heapq.heappop(self._heap)
+                continue
+            if due.at > now:
                 return
-            if key not in self._running:
-                del self._due[key]
-                self._running[key] = asyncio.create_task(self._work(key))
+            heapq.heappop(self._heap)
+            if key in self._running:
+                self._blocked.add(key)
+                continue
+            del self._due[key]
+            self._running[key] = asyncio.create_task(self._work(key))
 
     async def _sleep(self) -> None:
         self._wake.clear()
-        # What is due but runs already, or finds no free worker, starts when a reconcile ends.
-        waiting = [at for key, at in self._due.items() if key not in self._running]
+        # Where no worker is free, the next one starts when a reconcile ends.
         timeout = None
-        if waiting and len(self._running) < self._workers:
-            timeout = max(0.0, min(waiting) - self._clock())
+        if self._heap and len(self._running) < self._workers:
+            timeout = max(0.0, self._heap[0][0].at - self._clock())
         try:
             async with asyncio.timeout(timeout):
                 await self._wake.wait()
@@ -112,9 +130,12 @@ class WorkQueue:
             done = await self._reconcile(key)
         finally:
             del self._running[key]
+            if key in self._blocked:
+                self._blocked.discard(key)
+                heapq.heappush(self._heap, (self._due[key], key))
             self._wake.set()
             if done:
                 self._failures.pop(key, None)
             else:
                 self._failures[key] = self._failures.get(key, 0) + 1
-                self.request(*key, after=backoff(self._failures[key]))
+                self.request(key, after=backoff(self._failures[key]))

@@ -1,105 +1,170 @@
-"""Which objects are to be looked at when another one changed. Pure."""
+"""Which objects are to be looked at when another one changed: exactly those it concerns. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
 
 from hallmark.api import names
+from hallmark.cluster.cache import Change, Key
+from hallmark.cluster.indices import text, used_versions
 from hallmark.cluster.kinds import (
+    ENDPOINT_SLICE,
     MODEL_APPROVAL,
     MODEL_DEPLOYMENT,
     MODEL_POLICY,
     MODEL_VERSION,
+    NAMESPACE,
+    POD,
     TRAINING_RUN,
+    Kind,
     Obj,
 )
-from hallmark.controllers.dispatch import ALL
-from hallmark.controllers.queue import Key
 
-Route = Callable[[Obj], list[Key]]
-
-
-def training_run(obj: Obj) -> list[Key]:
-    """A run concerns itself."""
-    return [Key(TRAINING_RUN, *_place(obj))]
+UNDER_POLICY = (MODEL_DEPLOYMENT, MODEL_VERSION, TRAINING_RUN)
+"""The kinds whose decisions depend on the ModelPolicy of their namespace."""
 
 
-def model_version(obj: Obj) -> list[Key]:
-    """A version concerns itself, its run, the approvals it decided on, and what may serve it."""
-    namespace, name = _place(obj)
-    decided = (obj.get("status") or {}).get("approvals") or []
-    approvals = [Key(MODEL_APPROVAL, namespace, str(each.get("name"))) for each in decided]
-    return [
-        *approvals,
-        Key(MODEL_VERSION, namespace, name),
-        Key(TRAINING_RUN, namespace, name),
-        Key(MODEL_DEPLOYMENT, namespace, ALL),
+class Index(Protocol):
+    """The part of the cache that routing reads."""
+
+    def indexed(self, *index: str | None, kind: Kind | None = None) -> list[Key]:
+        """Return the places of the objects under an index key."""
+        ...
+
+    def keys(self, kind: Kind, namespace: str | None = None) -> Iterator[Key]:
+        """Yield the places of all objects of a kind."""
+        ...
+
+
+def concerned(change: Change, index: Index) -> list[Key]:
+    """Return the objects whose decision may be another one after a change, each once."""
+    return list(dict.fromkeys(_BY_KIND.get(change.key.kind, _child)(change, index)))
+
+
+def is_urgent(change: Change, key: Key) -> bool:
+    """Whether a look may not wait behind others: what serves was revoked, or lost its Pods."""
+    return key.kind == MODEL_DEPLOYMENT and change.key.kind in _URGENT
+
+
+_URGENT = {MODEL_VERSION, POD}
+
+
+def _itself(change: Change, _: Index) -> Iterator[Key]:
+    yield change.key
+
+
+def _model_version(change: Change, index: Index) -> Iterator[Key]:
+    """A version concerns itself, its run, approvals it decided on anew, and what may serve it."""
+    key = change.key
+    yield key
+    if change.before is None or change.after is None:
+        yield Key(TRAINING_RUN, key.namespace, key.name)
+    before, after = _records(change.before), _records(change.after)
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            yield Key(MODEL_APPROVAL, key.namespace, name)
+    if _read_by_deployments(change.before) != _read_by_deployments(change.after):
+        yield from index.indexed("version", key.namespace, key.name, kind=MODEL_DEPLOYMENT)
+        for model in _either(change, lambda obj: text(obj, "spec", "model")):
+            yield from index.indexed("model", key.namespace, model, kind=MODEL_DEPLOYMENT)
+
+
+def _records(version: Obj | None) -> dict[str, Any]:
+    status: dict[str, Any] = (version or {}).get("status") or {}
+    return {str(record.get("name")): record for record in status.get("approvals") or []}
+
+
+def _read_by_deployments(version: Obj | None) -> object:
+    """Return what a decision about a ModelDeployment reads of a version."""
+    if version is None:
+        return None
+    status: dict[str, Any] = version.get("status") or {}
+    shown = [
+        [condition.get(field) for field in ("type", "status", "reason", "message")]
+        for condition in status.get("conditions") or []
     ]
+    metadata = version["metadata"]
+    terminating = metadata.get("deletionTimestamp")
+    return metadata["uid"], terminating, version.get("spec"), shown, status.get("approvals")
 
 
-def model_approval(obj: Obj) -> list[Key]:
+def _model_approval(change: Change, _: Index) -> Iterator[Key]:
     """An approval is decided on with its version; its own status follows."""
-    namespace, name = _place(obj)
-    version = _text(obj, "spec", "modelVersion", "name")
-    return [Key(MODEL_APPROVAL, namespace, name)] + (
-        [Key(MODEL_VERSION, namespace, version)] if version else []
+    yield change.key
+    for version in _either(change, lambda obj: text(obj, "spec", "modelVersion", "name")):
+        yield Key(MODEL_VERSION, change.key.namespace, version)
+
+
+def _model_deployment(change: Change, _: Index) -> Iterator[Key]:
+    """A ModelDeployment concerns itself, and the versions whose use begins or ends."""
+    yield change.key
+    before = used_versions(change.before) if change.before else frozenset()
+    after = used_versions(change.after) if change.after else frozenset()
+    for version in sorted(before ^ after):
+        yield Key(MODEL_VERSION, change.key.namespace, version)
+
+
+def _model_policy(change: Change, index: Index) -> Iterator[Key]:
+    """A policy concerns itself and everything in the namespaces that it applies to."""
+    yield change.key
+    if _field(change.before, "spec") != _field(change.after, "spec"):
+        for space in index.indexed("policy", change.key.name, kind=NAMESPACE):
+            yield from _under_policy(space.name, index)
+
+
+def _namespace(change: Change, index: Index) -> Iterator[Key]:
+    """A namespace's label chooses the policy of everything in it."""
+    policies = {_policy_label(obj) for obj in (change.before, change.after)}
+    if len(policies) > 1:
+        yield from _under_policy(change.key.name, index)
+
+
+def _policy_label(namespace: Obj | None) -> str:
+    labels: dict[str, str] = ((namespace or {}).get("metadata") or {}).get("labels") or {}
+    return labels.get(names.LABEL_POLICY, names.DEFAULT_POLICY)
+
+
+def _under_policy(namespace: str, index: Index) -> Iterator[Key]:
+    for kind in UNDER_POLICY:
+        yield from index.indexed("in", namespace, kind=kind)
+
+
+def _api_servers(_: Change, index: Index) -> Iterator[Key]:
+    """Where the API server is, each predictor's NetworkPolicy says."""
+    yield from index.keys(MODEL_DEPLOYMENT)
+
+
+def _child(change: Change, _: Index) -> Iterator[Key]:
+    """A child concerns the run or the ModelDeployment that its labels name."""
+    space = change.key.namespace
+    for obj in (change.before, change.after):
+        labels: dict[str, str] = ((obj or {}).get("metadata") or {}).get("labels") or {}
+        if run := labels.get(names.LABEL_RUN):
+            yield Key(TRAINING_RUN, labels.get(names.LABEL_RUN_NAMESPACE, space), run)
+        if deployment := labels.get(names.LABEL_DEPLOYMENT):
+            yield Key(MODEL_DEPLOYMENT, space, deployment)
+
+
+def _either(change: Change, of: Callable[[Obj], str]) -> Iterable[str]:
+    """Return what the object says and said, without what is empty."""
+    return dict.fromkeys(
+        said for obj in (change.before, change.after) if obj is not None and (said := of(obj))
     )
 
 
-def model_deployment(obj: Obj) -> list[Key]:
-    """A ModelDeployment concerns itself; which versions it uses, see ``used_versions``."""
-    return [Key(MODEL_DEPLOYMENT, *_place(obj))]
+def _field(obj: Obj | None, name: str) -> object:
+    return None if obj is None else obj.get(name)
 
 
-def model_policy(obj: Obj) -> list[Key]:
-    """A policy concerns itself and everything it may apply to."""
-    return [Key(MODEL_POLICY, None, str(obj["metadata"]["name"])), *_everything(None)]
+Route = Callable[[Change, Index], Iterator[Key]]
 
-
-def namespace(obj: Obj) -> list[Key]:
-    """A namespace's label chooses the policy of everything in it."""
-    return _everything(str(obj["metadata"]["name"]))
-
-
-def child(obj: Obj) -> list[Key]:
-    """A child concerns the run or the ModelDeployment that its labels name."""
-    labels: dict[str, str] = obj["metadata"].get("labels") or {}
-    space = obj["metadata"].get("namespace")
-    found = []
-    if run := labels.get(names.LABEL_RUN):
-        found.append(Key(TRAINING_RUN, labels.get(names.LABEL_RUN_NAMESPACE, space), run))
-    if deployment := labels.get(names.LABEL_DEPLOYMENT):
-        found.append(Key(MODEL_DEPLOYMENT, space, deployment))
-    return found
-
-
-def used_versions(obj: Obj) -> frozenset[str]:
-    """Return the names of the versions that a ModelDeployment serves or could serve again.
-
-    As ``policies.version.uses`` says of one version.
-    """
-    status: dict[str, Any] = obj.get("status") or {}
-    named = [
-        status.get("activeModelVersion"),
-        status.get("stableModelVersion"),
-        status.get("candidateModelVersion"),
-        (status.get("rollout") or {}).get("modelVersion"),
-    ]
-    targets = [each.get("version") for each in status.get("history") or [] if each.get("wasStable")]
-    return frozenset(str(each) for each in (*named, *targets) if each)
-
-
-def _everything(space: str | None) -> list[Key]:
-    return [Key(kind, space, ALL) for kind in (TRAINING_RUN, MODEL_VERSION, MODEL_DEPLOYMENT)]
-
-
-def _place(obj: Obj) -> tuple[str, str]:
-    return str(obj["metadata"]["namespace"]), str(obj["metadata"]["name"])
-
-
-def _text(obj: Obj, *path: str) -> str:
-    value: Any = obj
-    for step in path:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value if isinstance(value, str) else ""
+_BY_KIND: dict[Kind, Route] = {
+    TRAINING_RUN: _itself,
+    MODEL_VERSION: _model_version,
+    MODEL_APPROVAL: _model_approval,
+    MODEL_DEPLOYMENT: _model_deployment,
+    MODEL_POLICY: _model_policy,
+    NAMESPACE: _namespace,
+    ENDPOINT_SLICE: _api_servers,
+}

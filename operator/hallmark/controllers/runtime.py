@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,15 +12,19 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from hallmark.api.common import ConditionedStatus
+from hallmark.api.common import ConditionedStatus, ConditionStatus
 from hallmark.audit import AuditLog
+from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.stores import Stores
 from hallmark.cluster import events
 from hallmark.cluster.client import ApiError, Cluster, ForeignObject
-from hallmark.cluster.kinds import MODEL_DEPLOYMENT, Kind, Obj, kind_of
-from hallmark.cluster.status import merge_conditions, transition_note
+from hallmark.cluster.cache import Change, Key, ObjectCache, key_of
+from hallmark.cluster.drift_monitor import DriftMonitor
+from hallmark.cluster.kinds import Kind, Obj, kind_of
+from hallmark.cluster.status import merge_conditions, transition_event
 from hallmark.controllers import metrics
 from hallmark.controllers.queue import WorkQueue
+from hallmark.controllers.routes import concerned, is_urgent
 from hallmark.controllers.settings import Settings
 from hallmark.policies.conditions import ConditionUpdate, stalled, waiting
 from hallmark.policies.decision import Decision, Event, Record, Reference
@@ -38,10 +43,31 @@ class Operator:
 
     settings: Settings
     cluster: Cluster
+    cache: ObjectCache
     audit: AuditLog
     queue: WorkQueue
     stores: Stores
+    bundles: Bundles
+    drift: DriftMonitor
     clock: Callable[[], datetime] = now
+
+    def observe(self, kind: Kind, obj: Obj) -> None:
+        """Take the answer to an own write into the cache, and wake what it concerns.
+
+        The object that is being reconciled is not woken by what it wrote itself.
+        """
+        self.wake(self.cache.observe(kind, obj), but=RECONCILED.get())
+
+    def wake(self, change: Change | None, but: Key | None = None) -> None:
+        """Ask for a look at each object that a change concerns."""
+        if change is not None:
+            for key in concerned(change, self.cache):
+                if key != but:
+                    self.queue.request(key, urgent=is_urgent(change, key))
+
+
+RECONCILED: ContextVar[Key | None] = ContextVar("RECONCILED", default=None)
+"""The object that the current task reconciles."""
 
 
 async def run_decision(operator: Operator, current: Obj, decision: Decision) -> Obj:
@@ -49,78 +75,92 @@ async def run_decision(operator: Operator, current: Obj, decision: Decision) -> 
 
     Args:
         operator: the shared parts.
-        current: the object that was decided on, as it was read.
+        current: the object that was decided on.
         decision: what to do.
 
     Returns:
         The object with its new status.
 
     Raises:
-        ApiError: the API server refused or failed; what was recorded stands, and the next
-            reconcile completes it. A refusal shows in the object's conditions.
+        ApiError: the API server refused or failed, or the object was changed since; what was
+            recorded stands, and the next reconcile completes it.
     """
     await record(operator, decision.records)
+    report = StatusReport(operator, current, decision.events)
     if decision.intent is not None:
-        current = await write_status(operator, current, decision.intent, ())
+        # What would say too early that something serves waits until it does.
+        await report.write(decision.intent, () if _claims(decision) else decision.conditions)
     elif decision.apply and not _conditions(current):
         # The first status comes before the children do, which take longer.
-        current = await write_status(
-            operator, current, None, waiting("Pending", "Seen; work on it begins.")
-        )
+        await report.write(None, waiting("Pending", "Seen; work on it begins."))
     foreign = await _apply(operator.cluster, decision)
-    verdicts = decision.conditions
+    updates = decision.conditions
     if foreign is not None:
-        verdicts = (*_without_triple(verdicts), *stalled("ForeignObject", foreign.sentence()))
-    current = await write_status(operator, current, decision.status, verdicts, decision.events)
+        updates = (*_without_triple(updates), *stalled("ForeignObject", foreign.sentence()))
+    await report.write(decision.status, updates)
+    await report.emit()
     if decision.requeue is not None:
-        metadata = current["metadata"]
-        operator.queue.request(
-            kind_of(current), metadata.get("namespace"), metadata["name"], after=decision.requeue
-        )
-    return current
+        operator.queue.request(key_of(kind_of(current), current), after=decision.requeue)
+    return report.obj
+
+
+def _claims(decision: Decision) -> bool:
+    """Whether the conditions say that something serves which is only to be applied."""
+    applies = bool(decision.apply or decision.delete)
+    claims = {"Ready", "RolledBack"}
+    return applies and any(
+        update.type in claims and update.status is ConditionStatus.TRUE
+        for update in decision.conditions
+    )
 
 
 async def record(operator: Operator, records: tuple[Record, ...]) -> None:
     """Write and sync transitions to the audit log, before they take effect."""
-    for each in records:
-        if await asyncio.to_thread(operator.audit.append, each) is not None:
-            metrics.DECISIONS.labels(each.event, each.outcome, each.reason).inc()
+    for transition in records:
+        if await asyncio.to_thread(operator.audit.append, transition) is not None:
+            labels = (transition.event, transition.outcome, transition.reason)
+            metrics.DECISIONS.labels(*labels).inc()
 
 
-async def write_status(
-    operator: Operator,
-    current: Obj,
-    status: ConditionedStatus | None,
-    verdicts: tuple[ConditionUpdate, ...],
-    notes: tuple[Event, ...] = (),
-) -> Obj:
-    """Write fields and conditions in one request, and one Event where Ready changed."""
-    wire = _fields(current) if status is None else status.to_wire()
-    generation = int(current["metadata"].get("generation", 0))
-    old = _conditions(current)
-    new = merge_conditions(old, verdicts, operator.clock(), generation)
-    wire["conditions"] = [each.to_wire() for each in new]
-    wire["observedGeneration"] = generation
-    if kind_of(current) == MODEL_DEPLOYMENT:
-        wire.pop("drift", None)
-    changed = await operator.cluster.write_status(current, wire)
-    transition = transition_note(old, new)
-    for note in (*((transition,) if transition else ()), *notes):
-        await _emit(operator, current, note)
-    return changed
+class StatusReport:
+    """The status of one object during one reconcile, and the Events that are due at its end."""
 
+    def __init__(self, operator: Operator, current: Obj, events: tuple[Event, ...] = ()) -> None:
+        self.obj = current
+        """The object as it was last answered."""
+        self._operator = operator
+        self._events = list(events)
 
-async def _emit(operator: Operator, current: Obj, note: Event) -> None:
-    try:
-        await events.emit(operator.cluster, current, note, operator.clock())
-    except ApiError as error:
-        log.warning("An Event was not created.", reason=note.reason, error=str(error))
+    async def write(
+        self, status: ConditionedStatus | None, updates: tuple[ConditionUpdate, ...]
+    ) -> None:
+        """Write fields and conditions in one request; None leaves the fields as they are."""
+        current = self.obj
+        wire = _fields(current) if status is None else status.to_wire()
+        generation = int(current["metadata"].get("generation", 0))
+        old = _conditions(current)
+        new = merge_conditions(old, updates, self._operator.clock(), generation)
+        wire["conditions"] = [condition.to_wire() for condition in new]
+        wire["observedGeneration"] = generation
+        self.obj = await self._operator.cluster.write_status(current, wire)
+        transition = transition_event(old, new)
+        if transition is not None:
+            self._events.append(transition)
+
+    async def emit(self) -> None:
+        """Create the Events: one for each change of Ready, and the decision's own."""
+        for event in self._events:
+            try:
+                await events.emit(self._operator.cluster, self.obj, event, self._operator.clock())
+            except ApiError as error:
+                log.warning("An Event was not created.", reason=event.reason, error=str(error))
 
 
 async def _apply(cluster: Cluster, decision: Decision) -> ForeignObject | None:
     """Apply and delete children; stop at the first object that belongs to somebody else."""
     for child in decision.apply:
-        applied = await cluster.apply(dict(child))
+        current = None if child.current is None else dict(child.current)
+        applied = await cluster.apply(dict(child.obj), current, absent=child.absent)
         if isinstance(applied, ForeignObject):
             return applied
     await delete_all(cluster, decision.delete)
@@ -129,9 +169,9 @@ async def _apply(cluster: Cluster, decision: Decision) -> ForeignObject | None:
 
 async def delete_all(cluster: Cluster, references: Iterable[Reference]) -> None:
     """Delete exactly these objects; those that are gone are fine."""
-    for each in references:
-        kind = kind_of({"apiVersion": each.api_version, "kind": each.kind})
-        await cluster.delete(kind, each.namespace, each.name, each.uid)
+    for reference in references:
+        kind = kind_of({"apiVersion": reference.api_version, "kind": reference.kind})
+        await cluster.delete(kind, reference.namespace, reference.name, reference.uid)
 
 
 def _fields(current: Obj) -> dict[str, Any]:
@@ -147,8 +187,9 @@ def _conditions(current: Obj) -> list[Any]:
     return list(found.conditions)
 
 
-def _without_triple(verdicts: tuple[ConditionUpdate, ...]) -> tuple[ConditionUpdate, ...]:
-    return tuple(v for v in verdicts if v.type not in {"Ready", "Reconciling", "Stalled"})
+def _without_triple(updates: tuple[ConditionUpdate, ...]) -> tuple[ConditionUpdate, ...]:
+    triple = {"Ready", "Reconciling", "Stalled"}
+    return tuple(update for update in updates if update.type not in triple)
 
 
 Reconciler = Callable[[Operator, str | None, str], Any]

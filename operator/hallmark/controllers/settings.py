@@ -41,7 +41,7 @@ class Settings:
             store_credentials=Path(text("HALLMARK_STORE_CREDENTIALS", "/var/run/hallmark/store")),
             health_port=int(_number(environment, "HALLMARK_HEALTH_PORT", 8081)),
             metrics_port=int(_number(environment, "HALLMARK_METRICS_PORT", 9090)),
-            resync_seconds=_number(environment, "HALLMARK_RESYNC_SECONDS", 180),
+            resync_seconds=_number(environment, "HALLMARK_RESYNC_SECONDS", 36000),
             heartbeat_seconds=_number(environment, "HALLMARK_HEARTBEAT_SECONDS", 10),
             longest_silence_seconds=_number(
                 environment, "HALLMARK_LONGEST_SILENCE_SECONDS", cls.longest_silence_seconds

@@ -10,7 +10,7 @@ from hallmark.cluster.kinds import TRAINING_RUN
 from hallmark.cluster.version_numbers import reserve_version
 from hallmark.controllers.runtime import Operator, delete_all, reconciler, run_decision
 from hallmark.errors import ClusterError
-from hallmark.policies.decision import unreadable
+from hallmark.policies.decision import Apply, unreadable
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.training_run.decide import decide_run
 from hallmark.policies.training_run.inputs import RunInputs, Wants
@@ -26,10 +26,10 @@ async def reconcile(operator: Operator, namespace: str | None, name: str) -> Non
     """Bring one run a step further."""
     space, system = namespace or "", operator.settings.namespace
     gathered = await gather_run(
-        operator.cluster, operator.stores, system, space, name, operator.clock()
+        operator.cache, operator.cluster, operator.stores, system, space, name, operator.clock()
     )
     uid = gathered.obj["metadata"]["uid"] if gathered else None
-    stale = await stale_seals(operator.cluster, system, space, name, uid)
+    stale = stale_seals(operator.cache, system, space, name, uid)
     await delete_all(operator.cluster, stale)
     if gathered is None:
         return
@@ -38,7 +38,7 @@ async def reconcile(operator: Operator, namespace: str | None, name: str) -> Non
     else:
         plan = decide_run(gathered.inputs)
         children = await _children(operator, gathered.inputs, plan.wants)
-        decision = replace(plan.decision, apply=children)
+        decision = replace(plan.decision, apply=tuple(map(Apply, children)))
     await run_decision(operator, gathered.obj, decision)
 
 
@@ -62,6 +62,6 @@ async def _children(
     if isinstance(examined, Refusal):
         raise ClusterError(examined.message)
     space = inputs.run.metadata.namespace or ""
-    number = await reserve_version(operator.cluster, space, inputs.run.spec.model)
+    number = await reserve_version(operator.cluster, operator.cache, space, inputs.run.spec.model)
     spec = sealed_spec(examined, number, authenticated=inputs.authenticated)
     return (model_version(space, spec),)

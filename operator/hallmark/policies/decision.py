@@ -32,6 +32,22 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Apply:
+    """An object to apply server-side.
+
+    Args:
+        obj: as it is wanted.
+        current: as it was decided on; the write is lost where it is another one by now.
+        absent: nobody had the name when it was decided; else, without ``current``, the API server
+            is asked first.
+    """
+
+    obj: Mapping[str, Any]
+    current: Mapping[str, Any] | None = None
+    absent: bool = False
+
+
+@dataclass(frozen=True)
 class Record:
     """A transition for the audit log. ``decision_id`` makes it idempotent.
 
@@ -74,7 +90,7 @@ class Decision:
             leaves them as they are.
         intent: status to write before anything is applied, where a crash in between must be
             completed and not decided anew.
-        apply: objects to apply server-side, in this order.
+        apply: what to apply, in this order.
         delete: objects to delete.
         events: Events besides the one for a change of Ready.
         records: transitions for the audit log, written and synced before anything else.
@@ -84,7 +100,7 @@ class Decision:
     conditions: tuple[ConditionUpdate, ...] = ()
     status: ConditionedStatus | None = None
     intent: ConditionedStatus | None = None
-    apply: tuple[Mapping[str, Any], ...] = ()
+    apply: tuple[Apply, ...] = ()
     delete: tuple[Reference, ...] = ()
     events: tuple[Event, ...] = ()
     records: tuple[Record, ...] = ()

@@ -22,7 +22,8 @@ from hallmark.resources.predictor import Obj, account_name, metadata, pod_labels
 ANNOTATION_TRUST = "hallmark.dev/trust-sha256"
 """On a Pod: SHA-256 (hex) of the trust that it was started with."""
 ANNOTATION_URLS_UNTIL = "hallmark.dev/urls-until"
-"""On the Secret with the download URLs: when they end."""
+"""On a version's apps/v1 Deployment: when the download URLs in its Secret end. The operator may
+not watch Secrets, so what it must know of them stands where it looks."""
 TRUST_KEY = "trust.json"
 URLS_KEY = "urls.json"
 DEFAULTS = {
@@ -43,6 +44,8 @@ class Version:
     trust_sha256: str
     image: str
     replicas: int
+    urls_until: datetime | None = None
+    """When the download URLs in its Secret end."""
 
 
 def trust_name(name: str, sha256: str) -> str:
@@ -71,15 +74,13 @@ def trust_config_map(owner: ModelDeployment, trust: Trust, sha256: str) -> Obj:
     }
 
 
-def urls_secret(owner: ModelDeployment, manifest: str, urls: DownloadURLs, until: datetime) -> Obj:
+def urls_secret(owner: ModelDeployment, manifest: str, urls: DownloadURLs) -> Obj:
     """Return the Secret of presigned URLs for exactly this version's served files."""
-    described = metadata(
-        owner, urls_name(owner.metadata.name, manifest), **{names.LABEL_MANIFEST: manifest}
-    )
+    name = urls_name(owner.metadata.name, manifest)
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {**described, "annotations": {ANNOTATION_URLS_UNTIL: timestamp(until)}},
+        "metadata": metadata(owner, name, **{names.LABEL_MANIFEST: manifest}),
         "type": "Opaque",
         "data": {URLS_KEY: b64encode(urls.to_bytes()).decode()},
     }
@@ -92,6 +93,8 @@ def workload(owner: ModelDeployment, version: Version) -> Obj:
         names.LABEL_MODEL_VERSION: version.name,
     }
     described = metadata(owner, workload_name(owner.metadata.name, version.manifest), **labels)
+    if version.urls_until is not None:
+        described["annotations"] = {ANNOTATION_URLS_UNTIL: timestamp(version.urls_until)}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.common import Condition, ConditionStatus
-from hallmark.cluster.status import MESSAGE_LIMIT, merge_conditions, transition_note
+from hallmark.cluster.status import MESSAGE_LIMIT, merge_conditions, transition_event
 from hallmark.policies.conditions import ConditionUpdate, ready, stalled, waiting
 
 T0 = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -87,5 +87,5 @@ def test_an_event_is_made_for_a_change_of_ready(
     expected: tuple[str, bool] | None,
 ) -> None:
     old = conditions(*before)
-    note = transition_note(old, merge_conditions(old, after, T0, 1))
+    note = transition_event(old, merge_conditions(old, after, T0, 1))
     assert (note and (note.reason, note.warning)) == expected

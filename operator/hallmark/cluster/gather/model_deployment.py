@@ -1,24 +1,26 @@
-"""Everything that a decision about a ModelDeployment is made from, read live."""
+"""Everything that a decision about a ModelDeployment is made from."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic_core import from_json
 
 from hallmark.api import names
-from hallmark.api.artifacts import Trust
 from hallmark.api.common import parse_timestamp
-from hallmark.api.model_deployment import ModelDeployment
+from hallmark.api.model_deployment import Drift, ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.bundles.bundles import Bundles
+from hallmark.cluster.cache import Key, ObjectCache
 from hallmark.cluster.client import Cluster, ForeignObject, controller_uid
+from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.cluster.gather.model_policy import gather_policy
+from hallmark.cluster.indices import used_versions
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
     CONFIG_MAP,
@@ -30,13 +32,11 @@ from hallmark.cluster.kinds import (
     POD_DISRUPTION_BUDGET,
     ROLE,
     ROLE_BINDING,
-    SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
     Kind,
     Obj,
 )
-from hallmark.cluster.parse import read
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, Workload
 from hallmark.policies.refusals import Refusal
 from hallmark.resources.predictor import ApiServer, account_name, active_name
@@ -45,7 +45,6 @@ from hallmark.resources.predictor_version import (
     ANNOTATION_URLS_UNTIL,
     TRUST_KEY,
     trust_name,
-    urls_name,
 )
 
 Live = Mapping[tuple[str, str], Obj]
@@ -61,105 +60,130 @@ class DeploymentWorld:
         inputs: what a decision is made from, or why the object cannot be read.
         live: its children.
         api_servers: the API server's addresses.
+        free: names that nobody has (kind and name), seen a moment ago.
     """
 
     obj: Obj
     inputs: DeploymentInputs | Refusal
     live: Live
-    api_servers: tuple[ApiServer, ...]
+    api_servers: tuple[ApiServer, ...] = ()
+    free: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True)
+class DeploymentSources:
+    """Where what a decision depends on is read.
+
+    Args:
+        cache: the cluster as it is known.
+        cluster: the API, for the few things that are read live.
+        bundles: the store, for the baseline of what serves.
+        drift: the predictors' reports.
+        clock: the time, asked when everything was read.
+    """
+
+    cache: ObjectCache
+    cluster: Cluster
+    bundles: Bundles
+    drift: DriftMonitor
+    clock: Callable[[], datetime]
 
 
 async def gather_deployment(
-    cluster: Cluster,
-    bundles: Bundles,
-    namespace: str,
-    name: str,
-    clock: Callable[[], datetime],
+    sources: DeploymentSources, namespace: str, name: str
 ) -> DeploymentWorld | None:
-    """Return a ModelDeployment and what is around it, or None where it is gone (or going).
-
-    Args:
-        cluster: the API.
-        bundles: the store, for the baseline of what serves.
-        namespace: of the object.
-        name: of the object.
-        clock: the time, asked when everything was read.
-    """
-    obj = await cluster.get(MODEL_DEPLOYMENT, namespace, name)
+    """Return a ModelDeployment and what is around it, or None where it is gone or terminating."""
+    cache = sources.cache
+    obj = cache.get(MODEL_DEPLOYMENT, namespace, name)
     if obj is None or obj["metadata"].get("deletionTimestamp"):
         return None
-    deployment = read(ModelDeployment, obj)
-    if isinstance(deployment, Refusal):
-        return DeploymentWorld(obj, deployment, {}, ())
-    # The Pods are read after the object: a Pod whose report stands in it cannot be missing
-    # from them only because it is new.
-    applied, versions, children, api_servers = await asyncio.gather(
-        gather_policy(cluster, namespace),
-        cluster.list(MODEL_VERSION, namespace),
-        _children(cluster, deployment),
-        _api_servers(cluster),
-    )
-    live, pods, foreign = children
+    deployment = cache.read(ModelDeployment, MODEL_DEPLOYMENT, namespace, name)
+    if not isinstance(deployment, ModelDeployment):
+        return DeploymentWorld(obj, deployment or _gone(), {})
+    children = _children(cache, deployment)
+    foreign = [child for child in children if controller_uid(child) != deployment.metadata.uid]
+    live = {_place(child): child for child in children if child not in foreign}
+    taken, free = await _names(sources.cluster, deployment, live)
     inputs = DeploymentInputs(
         deployment=deployment,
-        now=clock(),
-        policy=applied.policy,
-        versions=tuple(_versions(versions)),
-        workloads={each.manifest: each for each in _workloads(live)},
-        pods=tuple(pod_state(each) for each in pods),
+        now=sources.clock(),
+        policy=gather_policy(cache, namespace).policy,
+        versions=tuple(_versions(cache, deployment)),
+        workloads={workload.manifest: workload for workload in _workloads(live)},
+        pods=tuple(pod_state(pod) for pod in _pods(cache, deployment)),
         trusts=dict(_trusts(name, live)),
         urls_until=dict(_urls_until(live)),
-        foreign=foreign,
+        foreign=taken,
     )
-    return DeploymentWorld(obj, await _with_baseline(bundles, inputs), live, api_servers)
+    inputs = await _with_drift(sources, inputs)
+    return DeploymentWorld(obj, inputs, live, _api_servers(cache), free)
 
 
-async def _with_baseline(bundles: Bundles, inputs: DeploymentInputs) -> DeploymentInputs:
-    status = inputs.deployment.status
+def _gone() -> Refusal:
+    return Refusal("InvalidSpec", "The object is gone.")
+
+
+async def _with_drift(sources: DeploymentSources, inputs: DeploymentInputs) -> DeploymentInputs:
+    """Add the reports, what was judged of them, and the baseline of what serves."""
+    status, metadata = inputs.deployment.status, inputs.deployment.metadata
     active = inputs.version(status.active_model_version, status.active_digest)
     if active is None or inputs.policy is None:
         return inputs
-    return replace(inputs, baseline=await bundles.baseline(active, inputs.policy.spec))
+    reports, memory = sources.drift.known(metadata.namespace or "", metadata.name)
+    baseline = await sources.bundles.baseline(active, inputs.policy.spec)
+    return replace(inputs, reports=reports, drift_memory=memory, baseline=baseline)
 
 
-def _versions(found: Iterable[Obj]) -> Iterable[ModelVersion]:
-    for each in found:
-        version = read(ModelVersion, each)
-        going = each["metadata"].get("deletionTimestamp")
-        if not going and not isinstance(version, Refusal):
+def _versions(cache: ObjectCache, deployment: ModelDeployment) -> Iterator[ModelVersion]:
+    """Yield the versions that the object may serve: of its model, asked for, or used."""
+    metadata, spec = deployment.metadata, deployment.spec
+    keys = set(cache.indexed("model", metadata.namespace, spec.model, kind=MODEL_VERSION))
+    asked = {spec.model_version} if spec.model_version else set()
+    for name in asked | used_versions({"status": deployment.status.to_wire()}):
+        keys.add(Key(MODEL_VERSION, metadata.namespace, name))
+    for key in sorted(keys):
+        version = cache.read(ModelVersion, *key)
+        if isinstance(version, ModelVersion) and not version.metadata.deletion_timestamp:
             yield version
 
 
-async def _children(
-    cluster: Cluster, deployment: ModelDeployment
-) -> tuple[Live, list[Obj], tuple[str, ...]]:
+def _children(cache: ObjectCache, deployment: ModelDeployment) -> list[Obj]:
+    """Return what carries the object's name in its label, Pods apart."""
+    metadata = deployment.metadata
+    found = cache.objects("child", metadata.namespace, metadata.name)
+    return [child for child in found if child["kind"] != POD.kind]
+
+
+def _pods(cache: ObjectCache, deployment: ModelDeployment) -> list[Obj]:
+    metadata = deployment.metadata
+    return cache.objects("child", metadata.namespace, metadata.name, kind=POD)
+
+
+def _place(obj: Obj) -> tuple[str, str]:
+    return obj["kind"], obj["metadata"]["name"]
+
+
+async def _names(
+    cluster: Cluster, deployment: ModelDeployment, live: Live
+) -> tuple[tuple[str, ...], frozenset[tuple[str, str]]]:
+    """Look, before anything is made, whether the needed names belong to a foreign owner.
+
+    Returns:
+        A sentence about each that does, and the names that nobody has.
+    """
     name, namespace = deployment.metadata.name, deployment.metadata.namespace
-    labels = {names.LABEL_DEPLOYMENT: name}
-    fixed = _fixed(name)
-    found, workloads, config_maps, pods = await asyncio.gather(
-        asyncio.gather(*(cluster.get(kind, namespace, called) for kind, called in fixed)),
-        cluster.list(APPS_DEPLOYMENT, namespace, labels),
-        cluster.list(CONFIG_MAP, namespace, labels),
-        cluster.list(POD, namespace, labels),
-    )
-    # The operator may not list Secrets, so it asks for those whose names it knows.
-    manifests = _manifests(deployment, workloads)
-    secrets = await asyncio.gather(
-        *(cluster.get(SECRET, namespace, urls_name(name, each)) for each in manifests)
-    )
+    if (SERVICE.kind, name) in live or deployment.status.history:
+        return (), frozenset()
+    missing = [(kind, child) for kind, child in _fixed(name) if (kind.kind, child) not in live]
+    found = await asyncio.gather(*(cluster.get(kind, namespace, child) for kind, child in missing))
+    pairs = list(zip(missing, found, strict=True))
     uid = deployment.metadata.uid
-    there = [each for each in (*found, *workloads, *config_maps, *secrets) if each is not None]
-    live = {
-        (each["kind"], each["metadata"]["name"]): each
-        for each in there
-        if controller_uid(each) == uid
-    }
     foreign = tuple(
-        ForeignObject(kind.kind, namespace, called).sentence()
-        for (kind, called), each in zip(fixed, found, strict=True)
-        if each is not None and controller_uid(each) != uid
+        ForeignObject(kind.kind, namespace, child).sentence()
+        for (kind, child), obj in pairs
+        if obj is not None and controller_uid(obj) != uid
     )
-    return live, pods, foreign
+    return foreign, frozenset((kind.kind, child) for (kind, child), obj in pairs if obj is None)
 
 
 def _fixed(name: str) -> list[tuple[Kind, str]]:
@@ -175,35 +199,25 @@ def _fixed(name: str) -> list[tuple[Kind, str]]:
     ]
 
 
-def _manifests(deployment: ModelDeployment, workloads: Iterable[Obj]) -> list[str]:
-    status = deployment.status
-    rollout = status.rollout.manifest_digest if status.rollout else None
-    recorded = [status.active_digest, status.candidate_digest, rollout]
-    labels = {names.manifest_label(each) for each in recorded if each}
-    running = {_label(each, names.LABEL_MANIFEST) for each in workloads}
-    return sorted((labels | running) - {""})
-
-
-async def _api_servers(cluster: Cluster) -> tuple[ApiServer, ...]:
+def _api_servers(cache: ObjectCache) -> tuple[ApiServer, ...]:
     """Return where the Service ``kubernetes`` leads; a Pod's packets go there."""
-    slices = await cluster.list(
-        ENDPOINT_SLICE, "default", {"kubernetes.io/service-name": "kubernetes"}
-    )
+    slices = [cache.get(*key) for key in cache.keys(ENDPOINT_SLICE)]
     return tuple(
         sorted(
             {
                 ApiServer(str(address), int(port["port"]))
-                for each in slices
-                for port in each.get("ports") or []
-                for endpoint in each.get("endpoints") or []
+                for found in slices
+                if found is not None
+                for port in found.get("ports") or []
+                for endpoint in found.get("endpoints") or []
                 for address in endpoint.get("addresses") or []
             },
-            key=lambda each: (each.address, each.port),
+            key=lambda server: (server.address, server.port),
         )
     )
 
 
-def _workloads(live: Live) -> Iterable[Workload]:
+def _workloads(live: Live) -> Iterator[Workload]:
     for (kind, _), obj in live.items():
         if kind == APPS_DEPLOYMENT.kind:
             yield workload_state(obj)
@@ -229,56 +243,52 @@ def workload_state(obj: Obj) -> Workload:
 def pod_state(pod: Obj) -> PodState:
     """Return what a Pod says of itself."""
     metadata, status = pod["metadata"], pod.get("status") or {}
-    going = bool(metadata.get("deletionTimestamp"))
+    terminating = bool(metadata.get("deletionTimestamp"))
     ready = any(
-        each.get("type") == "Ready" and each.get("status") == "True"
-        for each in status.get("conditions") or []
+        condition.get("type") == "Ready" and condition.get("status") == "True"
+        for condition in status.get("conditions") or []
     )
     ended, waiting = _container(status)
     return PodState(
         name=str(metadata["name"]),
         manifest=_label(pod, names.LABEL_MANIFEST),
         trust_sha256=str((metadata.get("annotations") or {}).get(ANNOTATION_TRUST, "")),
-        ready=ready and not going,
-        # A Pod that goes is nobody's candidate; how it ended says nothing.
-        exit_code=None if going or not ended else int(ended.get("exitCode", 1)),
+        ready=ready and not terminating,
+        # A terminating Pod is nobody's candidate; how it ended says nothing.
+        exit_code=None if terminating or not ended else int(ended.get("exitCode", 1)),
         message=str(ended.get("message") or waiting)[:1024],
     )
 
 
 def _container(status: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     """Return how the predictor last ended, and why it waits."""
-    for each in status.get("containerStatuses") or []:
-        state, last = each.get("state") or {}, each.get("lastState") or {}
+    for container in status.get("containerStatuses") or []:
+        state, last = container.get("state") or {}, container.get("lastState") or {}
         waiting = state.get("waiting") or {}
         said = ": ".join(str(waiting[k]) for k in ("reason", "message") if waiting.get(k))
         return state.get("terminated") or last.get("terminated") or {}, said
     return {}, ""
 
 
-def _trusts(name: str, live: Live) -> Iterable[tuple[str, Trust]]:
-    for (kind, called), obj in live.items():
+def _trusts(name: str, live: Live) -> Iterator[tuple[str, Drift]]:
+    """Yield hash and drift settings of each trust that holds what its name says."""
+    for (kind, child), obj in live.items():
         text = (obj.get("data") or {}).get(TRUST_KEY)
-        if kind != CONFIG_MAP.kind or not isinstance(text, str):
+        if kind != CONFIG_MAP.kind or text is None:
             continue
-        sha256 = hashlib.sha256(text.encode()).hexdigest()
-        if called != trust_name(name, sha256):
-            continue
-        try:
-            yield sha256, Trust.model_validate_json(text)
-        except ValidationError:
-            continue
+        facts = from_json(text)
+        if "drift" in facts and child == trust_name(name, facts["sha256"]):
+            yield facts["sha256"], Drift.model_validate(facts["drift"])
 
 
-def _urls_until(live: Live) -> Iterable[tuple[str, datetime]]:
+def _urls_until(live: Live) -> Iterator[tuple[str, datetime]]:
+    """Yield until when the download URLs of each version that has Pods are valid."""
     for (kind, _), obj in live.items():
-        if kind != SECRET.kind:
+        if kind != APPS_DEPLOYMENT.kind:
             continue
         text = (obj["metadata"].get("annotations") or {}).get(ANNOTATION_URLS_UNTIL, "")
-        try:
+        with suppress(ValueError):
             yield _label(obj, names.LABEL_MANIFEST), parse_timestamp(text)
-        except ValueError:
-            continue
 
 
 def _label(obj: Obj, name: str) -> str:

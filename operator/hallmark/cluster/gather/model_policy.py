@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from hallmark.api import names
 from hallmark.api.model_policy import ModelPolicy
-from hallmark.cluster.client import Cluster
+from hallmark.cluster.cache import ObjectCache
 from hallmark.cluster.kinds import MODEL_POLICY, NAMESPACE
-from hallmark.cluster.parse import read
-from hallmark.policies.refusals import Refusal
 
 
 @dataclass(frozen=True)
@@ -20,11 +18,10 @@ class AppliedPolicy:
     policy: ModelPolicy | None
 
 
-async def gather_policy(cluster: Cluster, namespace: str) -> AppliedPolicy:
+def gather_policy(cache: ObjectCache, namespace: str) -> AppliedPolicy:
     """Return the policy that the namespace's label names, else the one named ``default``."""
-    found = await cluster.get(NAMESPACE, None, namespace)
+    found = cache.get(NAMESPACE, None, namespace)
     labels = (found or {}).get("metadata", {}).get("labels") or {}
     name = labels.get(names.LABEL_POLICY, names.DEFAULT_POLICY)
-    obj = await cluster.get(MODEL_POLICY, None, name)
-    policy = None if obj is None else read(ModelPolicy, obj)
-    return AppliedPolicy(name, None if isinstance(policy, Refusal) else policy)
+    policy = cache.read(ModelPolicy, MODEL_POLICY, None, name)
+    return AppliedPolicy(name, policy if isinstance(policy, ModelPolicy) else None)

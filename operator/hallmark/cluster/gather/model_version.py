@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from hallmark.api import names
@@ -10,12 +11,13 @@ from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.bundles.stores import Stores
+from hallmark.cluster.cache import ObjectCache
 from hallmark.cluster.client import Cluster
 from hallmark.cluster.gather.model_policy import gather_policy
 from hallmark.cluster.gather.training_run import small_file
 from hallmark.cluster.identity import approvals_vouched_since
 from hallmark.cluster.kinds import MODEL_APPROVAL, MODEL_DEPLOYMENT, MODEL_VERSION
-from hallmark.cluster.parse import Gathered, read
+from hallmark.cluster.parse import Gathered
 from hallmark.policies.model_approval.decide import ApprovalInputs
 from hallmark.policies.model_version.decide import SBOM_BYTES, VersionInputs, uses
 from hallmark.policies.refusals import Refusal
@@ -24,20 +26,21 @@ from hallmark.supply_chain.manifest import read_manifest
 
 
 async def gather_version(
-    cluster: Cluster, stores: Stores, namespace: str, name: str, now: datetime
+    cache: ObjectCache, cluster: Cluster, stores: Stores, namespace: str, name: str, now: datetime
 ) -> Gathered[VersionInputs] | None:
     """Return the version of that name with its inputs, or None where there is none.
 
     Raises:
         ArtifactError: the store failed; a file that is not there is no failure.
     """
-    obj = await cluster.get(MODEL_VERSION, namespace, name)
-    if obj is None:
+    obj = cache.get(MODEL_VERSION, namespace, name)
+    version = cache.read(ModelVersion, MODEL_VERSION, namespace, name)
+    if obj is None or version is None:
         return None
-    version = read(ModelVersion, obj)
     if isinstance(version, Refusal):
         return Gathered(obj, version)
-    applied = await gather_policy(cluster, namespace)
+    applied = gather_policy(cache, namespace)
+    approvals = tuple(_approvals(cache, namespace, name))
     store = stores.open(applied.policy.spec.store) if applied.policy else None
     prefix = names.model_prefix(
         namespace, version.spec.model, version.spec.artifact.manifest_digest
@@ -51,27 +54,26 @@ async def gather_version(
         manifest=None if manifest is None else manifest.decode(errors="replace"),
         report=await small_file(store, prefix + REPORT) if store else None,
         sbom=await _sbom(store, prefix, version, manifest),
-        approvals=await _approvals(cluster, namespace, name),
-        vouched_since=await approvals_vouched_since(cluster),
-        used_by=await _users(cluster, namespace, version),
+        approvals=approvals,
+        vouched_since=await _vouched_since(cluster, version, approvals),
+        used_by=tuple(_users(cache, namespace, version)),
     )
     return Gathered(obj, inputs)
 
 
-async def gather_approval(
-    cluster: Cluster, namespace: str, name: str, now: datetime
+def gather_approval(
+    cache: ObjectCache, namespace: str, name: str, now: datetime
 ) -> Gathered[ApprovalInputs] | None:
     """Return the approval of that name with its inputs, or None where there is none."""
-    obj = await cluster.get(MODEL_APPROVAL, namespace, name)
-    if obj is None:
+    obj = cache.get(MODEL_APPROVAL, namespace, name)
+    approval = cache.read(ModelApproval, MODEL_APPROVAL, namespace, name)
+    if obj is None or approval is None:
         return None
-    approval = read(ModelApproval, obj)
     if isinstance(approval, Refusal):
         return Gathered(obj, approval)
-    found = await cluster.get(MODEL_VERSION, namespace, approval.spec.model_version.name)
-    version = None if found is None else read(ModelVersion, found)
-    inputs = ApprovalInputs(approval, None if isinstance(version, Refusal) else version, now)
-    return Gathered(obj, inputs)
+    version = cache.read(ModelVersion, MODEL_VERSION, namespace, approval.spec.model_version.name)
+    known = version if isinstance(version, ModelVersion) else None
+    return Gathered(obj, ApprovalInputs(approval, known, now))
 
 
 async def _sbom(
@@ -89,21 +91,26 @@ async def _sbom(
         return None
 
 
-async def _approvals(cluster: Cluster, namespace: str, name: str) -> tuple[ModelApproval, ...]:
-    """Return the decisions about a version; those that cannot be read count for nothing."""
-    found = [read(ModelApproval, each) for each in await cluster.list(MODEL_APPROVAL, namespace)]
-    return tuple(
-        each
-        for each in found
-        if isinstance(each, ModelApproval) and each.spec.model_version.name == name
-    )
+def _approvals(cache: ObjectCache, namespace: str, name: str) -> Iterator[ModelApproval]:
+    """Yield the decisions about a version; those that cannot be read count for nothing."""
+    for key in cache.indexed("version", namespace, name, kind=MODEL_APPROVAL):
+        approval = cache.read(ModelApproval, *key)
+        if isinstance(approval, ModelApproval):
+            yield approval
 
 
-async def _users(cluster: Cluster, namespace: str, version: ModelVersion) -> tuple[str, ...]:
-    found = await cluster.list(MODEL_DEPLOYMENT, namespace)
-    deployments = [read(ModelDeployment, each) for each in found]
-    return tuple(
-        each.metadata.name
-        for each in deployments
-        if isinstance(each, ModelDeployment) and uses(each, version)
-    )
+async def _vouched_since(
+    cluster: Cluster, version: ModelVersion, approvals: tuple[ModelApproval, ...]
+) -> str | None:
+    """Ask the API server who vouches for names, live, where a decision is new; see the ADR."""
+    known = {record.uid for record in version.status.approvals}
+    if all(approval.metadata.uid in known for approval in approvals):
+        return None
+    return await approvals_vouched_since(cluster)
+
+
+def _users(cache: ObjectCache, namespace: str, version: ModelVersion) -> Iterator[str]:
+    for key in cache.indexed("version", namespace, version.metadata.name, kind=MODEL_DEPLOYMENT):
+        deployment = cache.read(ModelDeployment, *key)
+        if isinstance(deployment, ModelDeployment) and uses(deployment, version):
+            yield deployment.metadata.name

@@ -13,6 +13,7 @@ from hallmark.api.common import parse_duration
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import Progress, TrainingRun
 from hallmark.bundles.stores import Stores
+from hallmark.cluster.cache import ObjectCache
 from hallmark.cluster.client import Cluster, controller_uid
 from hallmark.cluster.gather.model_policy import gather_policy
 from hallmark.cluster.identity import is_authenticated
@@ -21,7 +22,6 @@ from hallmark.cluster.kinds import (
     JOB,
     MODEL_VERSION,
     NETWORK_POLICY,
-    POD,
     SECRET,
     TRAINING_RUN,
     Kind,
@@ -44,30 +44,37 @@ _SMALL = 1 << 20
 
 
 async def gather_run(
-    cluster: Cluster, stores: Stores, system: str, namespace: str, name: str, now: datetime
+    cache: ObjectCache,
+    cluster: Cluster,
+    stores: Stores,
+    system: str,
+    namespace: str,
+    name: str,
+    now: datetime,
 ) -> Gathered[RunInputs] | None:
     """Return the run of that name with its inputs, or None where there is none.
 
     Args:
-        cluster: the Kubernetes API.
+        cache: the cluster as it is known.
+        cluster: the Kubernetes API, for what is read live.
         stores: opens the policy's store.
         system: the operator's namespace, where sealing Jobs run.
         namespace: the run's.
         name: the run's.
         now: the time of the decision.
     """
-    obj = await cluster.get(TRAINING_RUN, namespace, name)
+    obj = await _run(cache, cluster, namespace, name)
     if obj is None:
         return None
     run = read(TrainingRun, obj)
     if isinstance(run, Refusal):
         return Gathered(obj, run)
-    applied = await gather_policy(cluster, namespace)
+    applied = gather_policy(cache, namespace)
     store = stores.open(applied.policy.spec.store) if applied.policy else None
-    version = await _version(cluster, namespace, name)
-    job, pod = await _job(cluster, namespace, names.train_job_name(name, run.metadata.uid), run)
+    version = _version(cache, namespace, name)
+    job, pod = _job(cache, namespace, names.train_job_name(name, run.metadata.uid), run)
     seal_name = names.seal_job_name(namespace, name, run.metadata.uid)
-    seal_job, seal_pod = await _job(cluster, system, seal_name, run)
+    seal_job, seal_pod = _job(cache, system, seal_name, run)
     inputs = RunInputs(
         run=run,
         now=now,
@@ -81,57 +88,64 @@ async def gather_run(
         seal_pod=seal_pod,
         progress=await _progress(store, run, job),
         urls=_urls(store, run, job),
-        leftovers=await _leftovers(cluster, system, run, version),
+        leftovers=await _leftovers(cache, cluster, system, run, version),
     )
     return Gathered(obj, await _with_evidence(cluster, obj, inputs, store))
 
 
-async def stale_seals(
-    cluster: Cluster, system: str, namespace: str, name: str, uid: str | None
+async def _run(cache: ObjectCache, cluster: Cluster, namespace: str, name: str) -> Obj | None:
+    """Return the run; one that has not ended with its inline rows, which are read live."""
+    obj = cache.get(TRAINING_RUN, namespace, name)
+    if obj is None or (obj.get("status") or {}).get("completionTime"):
+        return obj
+    return await cluster.get(TRAINING_RUN, namespace, name)
+
+
+def stale_seals(
+    cache: ObjectCache, system: str, namespace: str, name: str, uid: str | None
 ) -> list[Reference]:
     """Return what was made to seal former runs of a name, which no owner reference collects.
 
     Args:
-        cluster: the Kubernetes API.
+        cache: the cluster as it is known.
         system: the operator's namespace, where it all is.
         namespace: the run's.
         name: the run's.
         uid: of the run that has the name now; None where there is none.
     """
-    labels = {
-        names.LABEL_JOB: "seal",
-        names.LABEL_RUN: name,
-        names.LABEL_RUN_NAMESPACE: namespace,
-        names.LABEL_MANAGED_BY: names.MANAGED_BY,
-    }
     # The Job goes last: it is what the watch reports, and so what starts a repeat.
     return [
-        _reference(kind, each)
+        _reference(kind, obj)
         for kind in (CONFIG_MAP, NETWORK_POLICY, JOB)
-        for each in await cluster.list(kind, system, labels)
-        if each["metadata"]["labels"].get(names.LABEL_RUN_UID) != uid
+        for obj in cache.objects("run", namespace, name, kind=kind)
+        if obj["metadata"]["namespace"] == system
+        and obj["metadata"]["labels"].get(names.LABEL_JOB) == "seal"
+        and obj["metadata"]["labels"].get(names.LABEL_RUN_NAMESPACE) == namespace
+        and obj["metadata"]["labels"].get(names.LABEL_RUN_UID) != uid
     ]
 
 
-async def _version(cluster: Cluster, namespace: str, name: str) -> ModelVersion | None:
-    obj = await cluster.get(MODEL_VERSION, namespace, name)
-    version = None if obj is None else read(ModelVersion, obj)
+def _version(cache: ObjectCache, namespace: str, name: str) -> ModelVersion | None:
+    version = cache.read(ModelVersion, MODEL_VERSION, namespace, name)
     if isinstance(version, Refusal):
         raise ArtifactError(f"ModelVersion '{name}' cannot be read. {version.message}")
     return version
 
 
-async def _job(
-    cluster: Cluster, namespace: str, name: str, run: TrainingRun
+def _job(
+    cache: ObjectCache, namespace: str, name: str, run: TrainingRun
 ) -> tuple[JobView | None, PodView | None]:
     """Return a Job of exactly this run, and the Pod whose word counts."""
-    obj = await cluster.get(JOB, namespace, name)
+    obj = cache.get(JOB, namespace, name)
     if obj is None or _uid_label(obj) != run.metadata.uid:
         return None, None
-    pods = await cluster.list(POD, namespace, {"batch.kubernetes.io/job-name": name})
-    # A Pod that only carries the label is a stranger's; the Job's own are controlled by it.
-    own = [pod for pod in pods if controller_uid(pod) == obj["metadata"]["uid"]]
-    return job_view(obj), pod_view(own)
+    # A Pod that only carries the label has a foreign owner; the Job's own are controlled by it.
+    pods = [
+        pod
+        for pod in cache.objects("job", namespace, name)
+        if controller_uid(pod) == obj["metadata"]["uid"]
+    ]
+    return job_view(obj), pod_view(pods)
 
 
 async def _progress(store: Store | None, run: TrainingRun, job: JobView | None) -> Progress | None:
@@ -193,28 +207,33 @@ async def small_file(store: Store, path: str) -> bytes | None:
 
 
 async def _leftovers(
-    cluster: Cluster, system: str, run: TrainingRun, version: ModelVersion | None
+    cache: ObjectCache,
+    cluster: Cluster,
+    system: str,
+    run: TrainingRun,
+    version: ModelVersion | None,
 ) -> tuple[Reference, ...]:
     """Return the helpers of a run that has ended; the training Job itself has its own time."""
     if version is None and run.status.completion_time is None:
         return ()
-    uid, namespace = run.metadata.uid, run.metadata.namespace
+    uid, namespace = run.metadata.uid, run.metadata.namespace or ""
     train = names.train_job_name(run.metadata.name, uid)
-    seal = names.seal_job_name(namespace or "", run.metadata.name, uid)
-    secret = await cluster.get(SECRET, namespace, train)
-    if secret is None:
-        return ()  # It goes last, so all else is gone.
-    places: list[tuple[Kind, str | None, str]] = [
+    seal = names.seal_job_name(namespace, run.metadata.name, uid)
+    places: list[tuple[Kind, str, str]] = [
         (NETWORK_POLICY, namespace, train),
         (CONFIG_MAP, namespace, train),
         (CONFIG_MAP, system, seal),
         (NETWORK_POLICY, system, seal),
         (JOB, system, seal),
     ]
-    found = [(kind, await cluster.get(kind, space, name)) for kind, space, name in places]
+    found = [(kind, cache.get(kind, space, name)) for kind, space, name in places]
+    if not any(obj for _, obj in found):
+        return ()
+    # The Secret goes first, while what is seen in the cache still says that something is left.
+    secret = await cluster.get(SECRET, namespace, train)
     return tuple(
         _reference(kind, obj)
-        for kind, obj in (*found, (SECRET, secret))
+        for kind, obj in ((SECRET, secret), *found)
         if obj is not None and _uid_label(obj) == uid
     )
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from hallmark.api import names
 from hallmark.api.artifacts import DownloadURLs
 from hallmark.cluster.gather.model_deployment import DeploymentWorld, Live
-from hallmark.cluster.kinds import APPS_DEPLOYMENT, CONFIG_MAP, SECRET, Obj
-from hallmark.policies.decision import Reference
+from hallmark.cluster.kinds import APPS_DEPLOYMENT, CONFIG_MAP, Obj, kind_of
+from hallmark.cluster.trim import trimmed
+from hallmark.policies.decision import Apply, Reference
 from hallmark.policies.model_deployment.desired import Plan, PlannedVersion
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
 from hallmark.resources import predictor, predictor_version
@@ -21,7 +22,7 @@ from hallmark.resources.difference import stamped, stands
 class Children:
     """What has to change so that the cluster is as planned."""
 
-    apply: tuple[Obj, ...]
+    apply: tuple[Apply, ...]
     delete: tuple[Reference, ...]
 
 
@@ -30,6 +31,7 @@ def children(
     inputs: DeploymentInputs,
     plan: Plan,
     urls: Mapping[str, tuple[DownloadURLs, datetime]],
+    secrets: Iterable[Obj] = (),
 ) -> Children:
     """Return the objects that differ from what is planned, and those that must go.
 
@@ -40,20 +42,37 @@ def children(
         inputs: what the plan was made from.
         plan: what must run.
         urls: fresh download URLs and when they end, by manifest label.
+        secrets: the URLs of versions that are not planned any more.
     """
+    unplanned = tuple(_unplanned(world.live, inputs, plan, secrets))
     if not plan.versions:
-        return Children((), tuple(_unplanned(world.live, inputs, plan)))
-    wanted = [stamped(each) for each in _wanted(world, inputs, plan, urls)]
-    changed = [each for each in wanted if not stands(each, world.live.get(_key(each)))]
+        return Children((), unplanned)
+    wanted = [stamped(obj) for obj in _wanted(world, inputs, plan, urls)]
+    changed = [obj for obj in wanted if not _stands(obj, world.live.get(_key(obj)))]
     # An immutable ConfigMap that holds something else was swapped: it goes, and is made again.
-    swapped = [each for each in changed if each.get("immutable") and _key(each) in world.live]
+    swapped = [obj for obj in changed if obj.get("immutable") and _key(obj) in world.live]
     return Children(
-        tuple(each for each in changed if each not in swapped),
-        (
-            *(_reference(world.live[_key(each)]) for each in swapped),
-            *_unplanned(world.live, inputs, plan),
+        tuple(
+            Apply(obj, world.live.get(_key(obj)), absent=_key(obj) in world.free)
+            for obj in changed
+            if obj not in swapped
         ),
+        (*(_reference(world.live[_key(obj)]) for obj in swapped), *unplanned),
     )
+
+
+def retired(world: DeploymentWorld, plan: Plan) -> list[str]:
+    """Return the manifest labels of workloads that are not planned any more."""
+    planned = {version.label for version in plan.versions}
+    labels = [
+        _label(obj) for (kind, _), obj in world.live.items() if kind == APPS_DEPLOYMENT.kind
+    ]
+    return sorted(set(labels) - planned)
+
+
+def _stands(wanted: Obj, live: Obj | None) -> bool:
+    """Whether a child is as it is wanted, as far as the cache keeps it."""
+    return live is not None and stands(trimmed(kind_of(wanted), wanted), live)
 
 
 def _key(obj: Obj) -> tuple[str, str]:
@@ -88,8 +107,10 @@ def _wanted_version(
     owner, running = inputs.deployment, inputs.workloads.get(version.label)
     if version.trust is not None:
         yield predictor_version.trust_config_map(owner, version.trust, version.trust_sha256)
+    until = inputs.urls_until.get(version.label)
     if version.label in urls:
-        yield predictor_version.urls_secret(owner, version.label, *urls[version.label])
+        fresh, until = urls[version.label]
+        yield predictor_version.urls_secret(owner, version.label, fresh)
     # Without a policy what runs goes on as it is, and can be scaled.
     image = inputs.policy.spec.images.predictor if inputs.policy else running and running.image
     if image:
@@ -101,29 +122,32 @@ def _wanted_version(
                 trust_sha256=version.trust_sha256,
                 image=image,
                 replicas=version.replicas,
+                urls_until=until,
             ),
         )
 
 
-def _unplanned(live: Live, inputs: DeploymentInputs, plan: Plan) -> Iterator[Reference]:
+def _unplanned(
+    live: Live, inputs: DeploymentInputs, plan: Plan, secrets: Iterable[Obj]
+) -> Iterator[Reference]:
     """Return what is left of versions that are not planned; their Secrets before their Pods."""
     name = inputs.deployment.metadata.name
-    labels = {each.label for each in plan.versions}
-    trusted = {each.trust_sha256 for each in plan.versions}
+    labels = {version.label for version in plan.versions}
+    trusted = {version.trust_sha256 for version in plan.versions}
     # A Pod of an older template may be there still, and mounts its own trust.
-    trusted |= {each.trust_sha256 for each in inputs.pods if each.manifest in labels}
-    kept = {predictor_version.trust_name(name, each) for each in trusted}
-    for kind in (SECRET, APPS_DEPLOYMENT, CONFIG_MAP):
-        for key, obj in live.items():
-            if key[0] != kind.kind:
-                continue
-            if kind is CONFIG_MAP:
-                goes = key[1].startswith(f"{name}-trust-") and key[1] not in kept
-            else:
-                label = obj["metadata"].get("labels", {}).get(names.LABEL_MANIFEST)
-                goes = label not in labels
-            if goes:
-                yield _reference(obj)
+    trusted |= {pod.trust_sha256 for pod in inputs.pods if pod.manifest in labels}
+    kept = {predictor_version.trust_name(name, sha256) for sha256 in trusted}
+    yield from map(_reference, secrets)
+    for (kind, _), obj in live.items():
+        if kind == APPS_DEPLOYMENT.kind and _label(obj) not in labels:
+            yield _reference(obj)
+    for (kind, child), obj in live.items():
+        if kind == CONFIG_MAP.kind and child.startswith(f"{name}-trust-") and child not in kept:
+            yield _reference(obj)
+
+
+def _label(obj: Obj) -> str:
+    return str((obj["metadata"].get("labels") or {}).get(names.LABEL_MANIFEST, ""))
 
 
 def _reference(obj: Obj) -> Reference:

@@ -1,0 +1,108 @@
+"""Under which keys an object is found besides its place. Pure.
+
+============================  ==========================================================
+``model``, namespace, model   versions of a model; ModelDeployments that follow it
+``version``, ns, version      ModelDeployments that ask for a version or use it;
+                              ModelApprovals that decide on it
+``child``, ns, deployment     what was made for a ModelDeployment
+``run``, ns, run              what was made for a TrainingRun, wherever it is
+``job``, ns, Job              the Pods of a Job
+``digest``, manifest digest   versions of these bytes, in every namespace
+``policy``, name              namespaces whose label names that ModelPolicy
+``in``, namespace             the objects of Hallmark's kinds in a namespace
+============================  ==========================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hallmark.api import names
+from hallmark.cluster.kinds import (
+    HALLMARK_KINDS,
+    MODEL_APPROVAL,
+    MODEL_DEPLOYMENT,
+    MODEL_VERSION,
+    NAMESPACE,
+    POD,
+    Kind,
+    Obj,
+)
+
+IndexKey = tuple[str | None, ...]
+
+
+def indices(kind: Kind, obj: Obj) -> Iterator[IndexKey]:
+    """Yield the index keys of a trimmed object."""
+    space = obj["metadata"].get("namespace")
+    if kind in HALLMARK_KINDS:
+        yield ("in", space)
+    else:
+        yield from _owner(kind, space, obj["metadata"].get("labels") or {})
+    if kind in _BY_KIND:
+        yield from _BY_KIND[kind](space, obj)
+
+
+def _owner(kind: Kind, space: str | None, labels: dict[str, str]) -> Iterator[IndexKey]:
+    if deployment := labels.get(names.LABEL_DEPLOYMENT):
+        yield ("child", space, deployment)
+    if run := labels.get(names.LABEL_RUN):
+        yield ("run", labels.get(names.LABEL_RUN_NAMESPACE, space), run)
+    if kind is POD and (job := labels.get(names.LABEL_JOB_NAME)):
+        yield ("job", space, job)
+
+
+def _version(space: str | None, obj: Obj) -> Iterator[IndexKey]:
+    yield ("model", space, text(obj, "spec", "model"))
+    yield ("digest", text(obj, "spec", "artifact", "manifestDigest"))
+
+
+def _approval(space: str | None, obj: Obj) -> Iterator[IndexKey]:
+    yield ("version", space, text(obj, "spec", "modelVersion", "name"))
+
+
+def _deployment(space: str | None, obj: Obj) -> Iterator[IndexKey]:
+    if model := text(obj, "spec", "model"):
+        yield ("model", space, model)
+    asked = text(obj, "spec", "modelVersion")
+    for version in used_versions(obj) | ({asked} if asked else set()):
+        yield ("version", space, version)
+
+
+def _namespace(_: str | None, obj: Obj) -> Iterator[IndexKey]:
+    labels = obj["metadata"].get("labels") or {}
+    yield ("policy", labels.get(names.LABEL_POLICY, names.DEFAULT_POLICY))
+
+
+_BY_KIND: dict[Kind, Callable[[str | None, Obj], Iterator[IndexKey]]] = {
+    MODEL_VERSION: _version,
+    MODEL_APPROVAL: _approval,
+    MODEL_DEPLOYMENT: _deployment,
+    NAMESPACE: _namespace,
+}
+
+
+def used_versions(obj: Obj) -> frozenset[str]:
+    """Return the names of the versions that a ModelDeployment serves or could serve again.
+
+    As ``policies.model_deployment`` says of a parsed one; here of one that may not parse.
+    """
+    status: dict[str, Any] = obj.get("status") or {}
+    named = [
+        status.get("activeModelVersion"),
+        status.get("stableModelVersion"),
+        status.get("candidateModelVersion"),
+        (status.get("rollout") or {}).get("modelVersion"),
+    ]
+    history = status.get("history") or []
+    targets = [entry.get("version") for entry in history if entry.get("wasStable")]
+    return frozenset(str(name) for name in (*named, *targets) if name)
+
+
+def text(obj: Obj, *path: str) -> str:
+    """Return the text at a path of an object, or an empty one."""
+    value: Any = obj
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""

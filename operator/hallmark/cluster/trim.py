@@ -1,0 +1,201 @@
+"""What the cache keeps of an object: what decisions and comparisons read, and nothing else. Pure.
+
+An author decides how large his objects are, never how much of them the operator holds in memory:
+maps that he may fill are cut to Hallmark's own keys, and texts to a length.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from pydantic import ValidationError
+
+from hallmark.api import names
+from hallmark.api.artifacts import Trust
+from hallmark.cluster.kinds import (
+    APPS_DEPLOYMENT,
+    CONFIG_MAP,
+    ENDPOINT_SLICE,
+    JOB,
+    MODEL_DEPLOYMENT,
+    NAMESPACE,
+    POD,
+    TRAINING_RUN,
+    Kind,
+    Obj,
+)
+from hallmark.resources.predictor_version import TRUST_KEY
+
+TEXT_LIMIT = 4096
+"""Characters that are kept of an annotation, a label or a message."""
+_METADATA = (
+    "name",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+)
+_LABELS = ("hallmark.dev/", "app.kubernetes.io/", names.LABEL_JOB_NAME)
+_ANNOTATIONS = ("hallmark.dev/",)
+
+
+def trimmed(kind: Kind, obj: Obj) -> Obj:
+    """Return what is kept of an object as the API server sent it, or as it is to be applied."""
+    kept: Obj = {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "metadata": _metadata(obj["metadata"]),
+    }
+    rest = {name: value for name, value in obj.items() if name not in kept}
+    return {**kept, **_BY_KIND.get(kind, _whole)(rest)}
+
+
+def _metadata(metadata: Mapping[str, Any]) -> Obj:
+    kept: Obj = {name: metadata[name] for name in _METADATA if metadata.get(name) is not None}
+    for name, prefixes in (("labels", _LABELS), ("annotations", _ANNOTATIONS)):
+        if own := _own_keys(metadata.get(name) or {}, prefixes):
+            kept[name] = own
+    # A child has one controller; what else an author lists there decides nothing.
+    owners = [owner for owner in metadata.get("ownerReferences") or [] if owner.get("controller")]
+    if owners:
+        kept["ownerReferences"] = owners[:1]
+    return kept
+
+
+def _own_keys(found: Mapping[str, str], prefixes: tuple[str, ...]) -> dict[str, str]:
+    return {
+        key: str(value)[:TEXT_LIMIT] for key, value in found.items() if key.startswith(prefixes)
+    }
+
+
+def _whole(parts: Obj) -> Obj:
+    return parts
+
+
+def _nothing(_: Obj) -> Obj:
+    return {}
+
+
+def _training_run(parts: Obj) -> Obj:
+    """Inline rows are read live by the one reconcile that hands them to the training Job."""
+    spec = parts.get("spec") or {}
+    if "records" not in (spec.get("dataset") or {}):
+        return parts
+    dataset = {**spec["dataset"], "records": []}
+    return {**parts, "spec": {**spec, "dataset": dataset}}
+
+
+def _model_deployment(parts: Obj) -> Obj:
+    """The predictors' reports are judged as they come, and not kept."""
+    status = parts.get("status")
+    if not status or "drift" not in status:
+        return parts
+    return {**parts, "status": {key: value for key, value in status.items() if key != "drift"}}
+
+
+def _config_map(parts: Obj) -> Obj:
+    """What the operator's own ConfigMaps say; a Job's task is long, and nobody reads it again."""
+    data = _only(parts.get("data"), _CONFIG_MAP_KEYS)
+    text = (parts.get("data") or {}).get(TRUST_KEY)
+    if isinstance(text, str):
+        data[TRUST_KEY] = trust_facts(text)
+    return {**_only(parts, ("immutable",)), "data": data}
+
+
+_CONFIG_MAP_KEYS = ("manifestDigest", "highest")
+
+
+def trust_facts(text: str) -> str:
+    """Return what decisions read of a ``trust.json``, as JSON: its hash, and how drift is watched.
+
+    The facts of a document that is no trust have no ``drift``.
+    """
+    facts: Obj = {"sha256": hashlib.sha256(text.encode()).hexdigest()}
+    with suppress(ValidationError):
+        facts["drift"] = Trust.model_validate_json(text).drift.to_wire()
+    return json.dumps(facts, sort_keys=True)
+
+
+def _apps_deployment(parts: Obj) -> Obj:
+    return {**parts, "status": _only(parts.get("status"), _REPLICAS)}
+
+
+_REPLICAS = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas")
+
+
+def _job(parts: Obj) -> Obj:
+    spec = parts.get("spec") or {}
+    containers = (((spec.get("template") or {}).get("spec") or {}).get("containers")) or []
+    return {
+        "spec": {
+            **_only(spec, ("suspend",)),
+            "template": {"spec": {"containers": [_only(c, ("image",)) for c in containers[:1]]}},
+        },
+        "status": {"conditions": _conditions((parts.get("status") or {}).get("conditions"))},
+    }
+
+
+def _pod(parts: Obj) -> Obj:
+    status = parts.get("status") or {}
+    conditions = _conditions(status.get("conditions"))
+    return {
+        "status": {
+            "conditions": [c for c in conditions if c.get("type") in {"Ready", "PodScheduled"}],
+            "containerStatuses": [
+                _container(container) for container in (status.get("containerStatuses") or [])[:4]
+            ],
+        }
+    }
+
+
+def _container(status: Mapping[str, Any]) -> Obj:
+    return {
+        **_only(status, ("image",)),
+        "state": _container_state(status.get("state")),
+        "lastState": _container_state(status.get("lastState")),
+    }
+
+
+def _container_state(state: Mapping[str, Any] | None) -> Obj:
+    kept = {}
+    for name in ("waiting", "terminated"):
+        if found := (state or {}).get(name):
+            kept[name] = _only(found, ("exitCode", "reason", "message", "finishedAt"))
+    return kept
+
+
+def _conditions(conditions: Iterable[Mapping[str, Any]] | None) -> list[Obj]:
+    return [
+        _only(condition, ("type", "status", "reason", "message"))
+        for condition in list(conditions or [])[:16]
+    ]
+
+
+def _endpoint_slice(parts: Obj) -> Obj:
+    return _only(parts, ("ports", "endpoints"))
+
+
+def _only(found: Mapping[str, Any] | None, names: tuple[str, ...]) -> Obj:
+    return {
+        name: value[:TEXT_LIMIT] if isinstance(value, str) else value
+        for name, value in (found or {}).items()
+        if name in names
+    }
+
+
+_BY_KIND: dict[Kind, Callable[[Obj], Obj]] = {
+    TRAINING_RUN: _training_run,
+    MODEL_DEPLOYMENT: _model_deployment,
+    CONFIG_MAP: _config_map,
+    APPS_DEPLOYMENT: _apps_deployment,
+    JOB: _job,
+    POD: _pod,
+    NAMESPACE: _nothing,
+    ENDPOINT_SLICE: _endpoint_slice,
+}
