@@ -258,7 +258,10 @@ class PodDriftState(ApiModel):
 
 
 class FeatureDrift(ApiModel):
-    """A feature's PSI in the newest window, as text with four digits after the point."""
+    """A feature's PSI in the Pods' newest windows (the median), with four digits after the point.
+
+    It is written anew when it has moved by a quarter: of the threshold, or of itself if it is more.
+    """
 
     feature: ColumnName
     psi: Annotated[str, Field(max_length=16)]
@@ -269,9 +272,14 @@ class DriftState(ApiModel):
 
     verdict: Literal["Inconclusive", "Stable", "Drifted"] = "Inconclusive"
     manifest_digest: Digest | None = None
+    voters: Annotated[int, Field(ge=0)] = 0
+    """How many Pods have enough windows."""
+    drifting: Annotated[int, Field(ge=0)] = 0
+    """How many of them drift."""
     top: Annotated[list[FeatureDrift], Field(max_length=5)] = Field(default_factory=list)
     """The five features that moved most, highest PSI first."""
     pods: Annotated[dict[str, PodDriftState], Field(max_length=64)] = Field(default_factory=dict)
+    """What was accepted of each Pod when this state was written; newer reports are in memory."""
 
 
 class DeploymentReason(StrEnum):

@@ -1,43 +1,72 @@
 """Decides from the predictors' reports whether the active version's traffic has drifted.
 
-No report is trusted. A Pod can write its own entry alone (admission sees to that), and here its
-counts must fit the signed baseline, its windows must follow each other, and its sequence must
-go on; then PSI is computed from the counts. One Pod cannot decide for the others: more than half
-of the Pods that have enough windows must drift.
+No report is trusted: it must fit the signed baseline and go on from the Pod's former one
+(``reports``), and PSI is computed from its counts. One Pod cannot decide for the others: more
+than half of the Pods that have enough windows must drift. Only a report that is new is looked
+at; what the others said is remembered, also while their entries make room for other Pods'.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
-from statistics import median
-from typing import Literal
+from typing import Literal, TypeVar
 
-from hallmark.api.artifacts import Baseline, BaselineFeature
-from hallmark.api.common import canonical_json, parse_timestamp
-from hallmark.api.model_deployment import (
-    Drift,
-    DriftReport,
-    DriftState,
-    DriftWindow,
-    FeatureDrift,
-    PodDriftState,
-)
-from hallmark.api.names import short_hash
+import numpy as np
+
+from hallmark.api.artifacts import Baseline
+from hallmark.api.model_deployment import Drift, DriftState, FeatureDrift, PodDriftState
 from hallmark.drift.counts import watched
-from hallmark.drift.psi import Stability, stability
+from hallmark.drift.psi import Reference
+from hallmark.drift.reports import (
+    Expected,
+    Key,
+    Refusal,
+    RefusedReport,
+    Report,
+    believe,
+    key_of,
+    refused,
+)
+from hallmark.drift.room import MAX_ENTRIES, make_room, places_for, take_turns
+from hallmark.drift.shown import shown_differs
+from hallmark.drift.votes import Question, Vote, vote_of
 
-MAX_ROWS = 2**53
-"""More rows than this cannot be told apart in a float; no Pod counts so many."""
+T = TypeVar("T")
+_Verdict = Literal["Inconclusive", "Stable", "Drifted"]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What was judged: the caller keeps it, for each ModelDeployment, from call to call.
+
+    Without it (after a restart) the reports that stand in the object are judged anew. Pods whose
+    entry had made room are heard when they report again; until then their number is known.
+    """
+
+    question: Question
+    reference: Reference = field(compare=False, repr=False)
+    """Of the watched features."""
+    places: int
+    """How many entries of ``status.drift`` stand at once."""
+    expected: int
+    """How many Pods had a vote on this question before this memory began."""
+    accepted: Mapping[str, PodDriftState]
+    """By Pod: the newest report that was believed, whatever the question was."""
+    votes: Mapping[str, Vote] = field(default_factory=dict)
+    """By Pod."""
+    refused: Mapping[str, tuple[Key | None, RefusedReport]] = field(default_factory=dict)
+    """By Pod: the report that stands in the object, where it decides nothing."""
+    turn: int = 1
+    """How many calls there were."""
 
 
 @dataclass(frozen=True)
 class DriftInputs:
     """All that the decision depends on."""
 
-    reports: Mapping[str, DriftReport]
+    reports: Mapping[str, Report]
     """By Pod, as they stand in ``status.drift``."""
     baseline: Baseline
     """Of the active version, from its sealed bundle."""
@@ -45,34 +74,14 @@ class DriftInputs:
     drift: Drift
     live_pods: frozenset[str]
     """The Pods of this Deployment that exist, of whichever version."""
-    former: Mapping[str, PodDriftState]
-    """What was accepted before: ``status.driftState.pods``."""
+    active_pods: frozenset[str]
+    """Those of the active version."""
+    former: DriftState
+    """What is shown now: ``status.driftState``."""
     since: datetime
     """When the active version got the traffic, or drift was acknowledged."""
-
-
-class Refusal(StrEnum):
-    """Why a report decides nothing."""
-
-    OTHER_DIGEST = "OtherDigest"
-    """It is about another version; usual while the former version is kept warm."""
-    UNKNOWN_POD = "UnknownPod"
-    """No such Pod exists."""
-    OLD_SEQUENCE = "OldSequence"
-    """It is older than one that was accepted, or the same one with other content."""
-    WRONG_COUNTS = "WrongCounts"
-    """Its counts do not fit the baseline, or do not add up."""
-    WRONG_WINDOWS = "WrongWindows"
-    """Its windows do not follow each other, or went back."""
-
-
-@dataclass(frozen=True)
-class RefusedReport:
-    """A report that decides nothing, and the sentence that says why."""
-
-    pod: str
-    reason: Refusal
-    message: str
+    memory: Memory | None = None
+    """Of the former call."""
 
 
 @dataclass(frozen=True)
@@ -80,25 +89,23 @@ class DriftVerdict:
     """What the reports say."""
 
     state: DriftState
-    """For ``status.driftState``: verdict, what moved most, the accepted sequences."""
+    """For ``status.driftState``: the very one that is shown, unless there is something to show."""
     message: str
-    """A sentence for the condition."""
+    """A sentence for the condition; it changes with ``state`` alone."""
+    changed: bool
+    """``state`` is not the one that is shown."""
     refused: tuple[RefusedReport, ...]
     """Reports that decide nothing, by Pod."""
     gone: tuple[str, ...]
     """Entries of ``status.drift`` whose Pod no longer exists: the operator removes them."""
+    room: tuple[str, ...]
+    """Entries that were judged and whose place other Pods need.
 
-
-@dataclass(frozen=True)
-class _Judged:
-    """An accepted report."""
-
-    pod: str
-    state: PodDriftState
-    enough: bool
-    """There are ``consecutive`` full windows since the promotion."""
-    drifts: bool
-    newest: Mapping[str, Stability]
+    To be removed only by who keeps ``memory``, and only from the very object that was judged (by
+    its resourceVersion): an entry that was replaced meanwhile has not been judged.
+    """
+    memory: Memory
+    """For the next call."""
 
 
 def judge(inputs: DriftInputs) -> DriftVerdict:
@@ -107,250 +114,151 @@ def judge(inputs: DriftInputs) -> DriftVerdict:
     Inconclusive is neither drift nor a pass: nothing may be rolled back or counted as stable
     because of it.
     """
-    features = watched(inputs.baseline, inputs.drift)
-    judged: list[_Judged] = []
-    refused: list[RefusedReport] = []
-    for pod, report in sorted(inputs.reports.items()):
-        refusal = _refusal(pod, report, inputs, features)
-        if refusal:
-            refused.append(refusal)
-        else:
-            judged.append(_judge_pod(pod, report, inputs, features))
+    memory = _examine(inputs, _carried_over(inputs))
+    found = _state(inputs, memory)
+    changed = shown_differs(inputs.former, found, float(inputs.drift.threshold))
+    state = found if changed else inputs.former
+    gone = sorted(inputs.reports.keys() - inputs.live_pods)
     return DriftVerdict(
-        state=_state(judged, inputs),
-        message=_message(judged, inputs),
-        refused=tuple(refused),
-        gone=tuple(sorted(set(inputs.reports) - inputs.live_pods)),
-    )
-
-
-# -- is the report to be believed? ------------------------------------------------------------
-
-_Check = Callable[
-    [str, DriftReport, DriftInputs, Sequence[BaselineFeature]], tuple[Refusal, str] | None
-]
-
-
-def _refusal(
-    pod: str, report: DriftReport, inputs: DriftInputs, features: Sequence[BaselineFeature]
-) -> RefusedReport | None:
-    for check in _CHECKS:
-        found = check(pod, report, inputs, features)
-        if found:
-            return RefusedReport(pod, found[0], f"The drift report of Pod '{pod}' {found[1]}")
-    return None
-
-
-def _is_of_the_active_version(
-    pod: str, report: DriftReport, inputs: DriftInputs, features: Sequence[BaselineFeature]
-) -> tuple[Refusal, str] | None:
-    if report.manifest_digest == inputs.active_digest:
-        return None
-    return Refusal.OTHER_DIGEST, (
-        f"is about {report.manifest_digest[:19]}; active is {inputs.active_digest[:19]}."
-    )
-
-
-def _is_of_a_pod_that_exists(
-    pod: str, report: DriftReport, inputs: DriftInputs, features: Sequence[BaselineFeature]
-) -> tuple[Refusal, str] | None:
-    if pod in inputs.live_pods:
-        return None
-    return Refusal.UNKNOWN_POD, "is ignored: no such Pod of this Deployment exists."
-
-
-def _goes_on(
-    pod: str, report: DriftReport, inputs: DriftInputs, features: Sequence[BaselineFeature]
-) -> tuple[Refusal, str] | None:
-    former = inputs.former.get(pod)
-    if former is None or former.boot_id != report.boot_id:
-        return None  # A restarted predictor starts to count, and to number, anew.
-    if report.sequence < former.sequence:
-        return Refusal.OLD_SEQUENCE, (
-            f"has sequence {report.sequence}; {former.sequence} was accepted already."
-        )
-    if report.sequence == former.sequence and _report_hash(report) != former.report_hash:
-        return Refusal.OLD_SEQUENCE, (
-            f"repeats sequence {report.sequence} with other content than was accepted."
-        )
-    if _newest_number(report) < former.window:
-        return Refusal.WRONG_WINDOWS, (
-            f"ends with window {_newest_number(report)}; window {former.window} was accepted."
-        )
-    return None
-
-
-def _counts_fit(
-    pod: str, report: DriftReport, inputs: DriftInputs, features: Sequence[BaselineFeature]
-) -> tuple[Refusal, str] | None:
-    parts: list[DriftReport | DriftWindow] = [report, *report.windows]
-    problems = (_problem_of_counts(each, features) for each in parts)
-    found = next(filter(None, problems), None)
-    if found:
-        return Refusal.WRONG_COUNTS, found
-    in_windows = sum(each.rows for each in report.windows)
-    if in_windows > report.rows:
-        return Refusal.WRONG_COUNTS, (
-            f"has {in_windows} rows in its windows, more than its total of {report.rows}."
-        )
-    return None
-
-
-def _problem_of_counts(
-    part: DriftReport | DriftWindow, features: Sequence[BaselineFeature]
-) -> str | None:
-    where = f"window {part.number}" if isinstance(part, DriftWindow) else "its totals"
-    if part.rows > MAX_ROWS:
-        return f"claims more than {MAX_ROWS} rows in {where}."
-    expected = {each.name: len(each.counts) for each in features}
-    if part.counts.keys() != expected.keys():
-        missing = len(expected.keys() - part.counts.keys())
-        extra = len(part.counts.keys() - expected.keys())
-        return (
-            f"must count the {len(expected)} watched features in {where}; "
-            f"{missing} are missing, {extra} are not watched."
-        )
-    for name, bins in expected.items():
-        counts = part.counts[name]
-        if len(counts) != bins:
-            return f"has {len(counts)} bins for '{name}' in {where}; the baseline has {bins}."
-        if sum(counts) != part.rows:
-            return f"counts {sum(counts)} rows of '{name}' in {where}, which has {part.rows}."
-    return None
-
-
-def _windows_follow_each_other(
-    pod: str, report: DriftReport, inputs: DriftInputs, features: Sequence[BaselineFeature]
-) -> tuple[Refusal, str] | None:
-    end: datetime | None = None
-    for former, window in zip([None, *report.windows], report.windows, strict=False):
-        if former and window.number != former.number + 1:
-            return Refusal.WRONG_WINDOWS, (
-                f"has window {window.number} after window {former.number}."
-            )
-        try:
-            start, stop = parse_timestamp(window.start), parse_timestamp(window.end)
-        except ValueError:
-            return Refusal.WRONG_WINDOWS, f"has no real times in window {window.number}."
-        if stop < start or (end and start < end):
-            return Refusal.WRONG_WINDOWS, (
-                f"has a window {window.number} that ends before it or the one before it began."
-            )
-        end = stop
-    return None
-
-
-_CHECKS: tuple[_Check, ...] = (
-    _is_of_the_active_version,
-    _is_of_a_pod_that_exists,
-    _goes_on,
-    _counts_fit,
-    _windows_follow_each_other,
-)
-
-
-def _newest_number(report: DriftReport) -> int:
-    return report.windows[-1].number if report.windows else 0
-
-
-def _report_hash(report: DriftReport) -> str:
-    return short_hash(canonical_json(report.to_wire()).decode(), digits=16)
-
-
-# -- what does it say? ------------------------------------------------------------------------
-
-
-def _judge_pod(
-    pod: str, report: DriftReport, inputs: DriftInputs, features: Sequence[BaselineFeature]
-) -> _Judged:
-    full = [each for each in report.windows if _counts(each, inputs)]
-    last = full[-inputs.drift.consecutive :]
-    measured = [_measure(each, features) for each in last]
-    drifting = [_drifts(each, inputs.drift) for each in measured]
-    enough = bool(features) and len(last) == inputs.drift.consecutive
-    state = PodDriftState(
-        boot_id=report.boot_id,
-        sequence=report.sequence,
-        manifest_digest=report.manifest_digest,
-        window=_newest_number(report),
-        drifted_windows=_trailing(drifting),
-        report_hash=_report_hash(report),
-    )
-    return _Judged(
-        pod=pod,
         state=state,
-        enough=enough,
-        drifts=enough and all(drifting),
-        newest=measured[-1] if measured else {},
+        message=_message(state, inputs.drift),
+        changed=changed,
+        refused=_refused(memory, gone),
+        gone=tuple(gone),
+        room=make_room(
+            inputs.reports.keys() & inputs.live_pods,
+            memory.refused,
+            memory.votes,
+            live=len(inputs.live_pods),
+            places=memory.places,
+        ),
+        memory=memory,
     )
 
 
-def _counts(window: DriftWindow, inputs: DriftInputs) -> bool:
-    """Tell whether a window counts: full, and begun after the promotion.
-
-    Predictors count from their start. What a version saw before it got the traffic (probes, or
-    its former time in service before a rollback came back to it) says nothing about now, and a
-    window that began before holds some of that.
-    """
-    return window.rows >= inputs.drift.window and parse_timestamp(window.start) >= inputs.since
+# -- what is known of each Pod ----------------------------------------------------------------
 
 
-def _measure(window: DriftWindow, features: Sequence[BaselineFeature]) -> dict[str, Stability]:
-    return {
-        each.name: stability(window.counts[each.name], each.counts, len(features))
-        for each in features
-    }
+def _carried_over(inputs: DriftInputs) -> Memory:
+    """Return what still holds of the memory: living Pods' votes, if the question is the same."""
+    before, former = inputs.memory, inputs.former
+    accepted = {**former.pods, **(before.accepted if before else {})}
+    question = Question(inputs.active_digest, inputs.drift, inputs.since)
+    if before and before.question == question:
+        return replace(
+            before,
+            accepted=_of(inputs.live_pods, accepted),
+            votes=_of(inputs.live_pods, before.votes),
+            refused=_of(inputs.live_pods & inputs.reports.keys(), before.refused),
+            turn=before.turn + 1,
+        )
+    features = watched(inputs.baseline, inputs.drift)
+    return Memory(
+        question=question,
+        reference=Reference(features),
+        places=places_for(features, inputs.drift),
+        expected=former.voters if former.manifest_digest == inputs.active_digest else 0,
+        accepted=_of(inputs.live_pods, accepted),
+    )
 
 
-def _drifts(measured: Mapping[str, Stability], drift: Drift) -> bool:
-    threshold = float(drift.threshold)
-    return any(each.psi > max(threshold, each.limit) for each in measured.values())
+def _of(pods: frozenset[str], found: Mapping[str, T]) -> dict[str, T]:
+    return {pod: value for pod, value in found.items() if pod in pods}
 
 
-def _trailing(drifting: Iterable[bool]) -> int:
-    run = 0
-    for each in drifting:
-        run = run + 1 if each else 0
-    return run
+def _examine(inputs: DriftInputs, memory: Memory) -> Memory:
+    """Return the memory with the reports that are new."""
+    accepted, votes, rejected = dict(memory.accepted), dict(memory.votes), dict(memory.refused)
+    for pod in sorted(inputs.reports.keys() & inputs.live_pods):
+        report = inputs.reports[pod]
+        key = key_of(report)
+        if key is not None and key == _known(pod, memory):
+            continue
+        rejected.pop(pod, None)
+        expected = Expected(inputs.active_digest, memory.reference.bins, accepted.get(pod))
+        found = believe(pod, report, expected)
+        if isinstance(found, RefusedReport):
+            rejected[pod] = (key, found)
+            if found.reason is not Refusal.OLD_SEQUENCE:  # What is old takes nothing back.
+                votes.pop(pod, None)
+            continue
+        votes[pod] = vote_of(found, memory.question, memory.reference, memory.turn)
+        accepted[pod] = votes[pod].state
+    return replace(memory, accepted=accepted, votes=votes, refused=rejected)
 
 
-def _state(judged: Sequence[_Judged], inputs: DriftInputs) -> DriftState:
-    kept = {pod: state for pod, state in inputs.former.items() if pod in inputs.live_pods}
+def _known(pod: str, memory: Memory) -> Key | None:
+    """Return the report of the Pod that was looked at last."""
+    if pod in memory.refused:
+        return memory.refused[pod][0]
+    return memory.votes[pod].key if pod in memory.votes else None
+
+
+def _refused(memory: Memory, gone: Sequence[str]) -> tuple[RefusedReport, ...]:
+    why = "is ignored: no such Pod of this Deployment exists."
+    strangers = [refused(pod, Refusal.UNKNOWN_POD, why) for pod in gone]
+    found = [report for _, report in memory.refused.values()]
+    return tuple(sorted(found + strangers, key=lambda report: report.pod))
+
+
+# -- what do they say together? ---------------------------------------------------------------
+
+
+def _state(inputs: DriftInputs, memory: Memory) -> DriftState:
+    voters = [vote for vote in memory.votes.values() if vote.enough]
+    drifting = sum(vote.drifts for vote in voters)
+    unheard = _unheard(inputs, memory, len(voters))
+    # Those with an entry first: a restarted operator looks at these again.
+    order = sorted(memory.accepted, key=lambda pod: (pod not in inputs.reports, pod))
     return DriftState(
-        verdict=_verdict(judged),
+        verdict=_verdict(len(voters), drifting, unheard, inputs.former.verdict),
         manifest_digest=inputs.active_digest,
-        top=[FeatureDrift(feature=name, psi=f"{psi:.4f}") for name, psi in _moved(judged)[:5]],
-        pods=dict(sorted((kept | {each.pod: each.state for each in judged}).items())[:64]),
+        voters=len(voters) + unheard,
+        drifting=drifting,
+        top=_top(voters, memory.reference),
+        pods={pod: memory.accepted[pod] for pod in sorted(order[:MAX_ENTRIES])},
     )
 
 
-def _verdict(judged: Sequence[_Judged]) -> Literal["Inconclusive", "Stable", "Drifted"]:
-    voters = [each for each in judged if each.enough]
-    if not voters:
+def _unheard(inputs: DriftInputs, memory: Memory, heard: int) -> int:
+    """Return how many Pods that had a vote before a restart have not been heard since.
+
+    Only where Pods take turns: elsewhere each has its entry. Without this a few Pods, and rather
+    those that drift (their entries go last), would decide for all after each restart.
+    """
+    if not take_turns(len(inputs.live_pods), memory.places):
+        return 0
+    return max(0, min(memory.expected, len(inputs.active_pods)) - heard)
+
+
+def _verdict(heard: int, drifting: int, unheard: int, former: _Verdict) -> _Verdict:
+    voters = heard + unheard
+    if not heard and not unheard:
         return "Inconclusive"
-    return "Drifted" if 2 * sum(each.drifts for each in voters) > len(voters) else "Stable"
+    if 2 * drifting > voters:
+        return "Drifted"
+    # While it hangs on Pods that are not heard again yet, the former verdict stands.
+    return "Stable" if 2 * (drifting + unheard) <= voters else former
 
 
-def _moved(judged: Sequence[_Judged]) -> list[tuple[str, float]]:
+def _top(voters: Sequence[Vote], reference: Reference) -> list[FeatureDrift]:
     """Return the features by PSI of the newest window, highest first.
 
     The median over the Pods: a single one, whatever it reports, cannot move it far.
     """
-    windows = [each.newest for each in judged if each.enough]
-    if not windows:
-        return []
-    middle = {name: median(each[name].psi for each in windows) for name in windows[0]}
-    return sorted(middle.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _message(judged: Sequence[_Judged], inputs: DriftInputs) -> str:
-    need = f"{inputs.drift.consecutive} windows of {inputs.drift.window} rows"
-    voters = [each for each in judged if each.enough]
     if not voters:
+        return []
+    middle = np.median([vote.psi for vote in voters], axis=0).tolist()
+    moved = sorted((-psi, name) for psi, name in zip(middle, reference.names, strict=True))
+    return [FeatureDrift(feature=name, psi=f"{-psi:.4f}") for psi, name in moved[:5]]
+
+
+def _message(state: DriftState, drift: Drift) -> str:
+    need = f"{drift.consecutive} windows of {drift.window} rows"
+    if not state.top:
         return f"No Pod has {need} since the version got the traffic; there is no verdict yet."
-    drifting = sum(each.drifts for each in voters)
-    name, psi = _moved(judged)[0]
+    most = state.top[0]
     return (
-        f"{drifting} of {len(voters)} Pods that have {need} drift; "
-        f"'{name}' moved most (PSI {psi:.4f}, threshold {inputs.drift.threshold})."
+        f"{state.drifting} of {state.voters} Pods that have {need} drift; "
+        f"'{most.feature}' moved most (PSI {most.psi}, threshold {drift.threshold})."
     )

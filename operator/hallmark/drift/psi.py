@@ -7,12 +7,16 @@ the J-divergence of Jeffreys (1946), in credit scoring by Siddiqi, "Credit Risk 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hallmark.api.artifacts import BaselineFeature
 
 SMOOTHING = 0.5
 """Added to each occupied bin's count on both sides, so that an empty bin has a finite logarithm.
@@ -29,33 +33,72 @@ FALSE_ALARM = 1e-4
 
 @dataclass(frozen=True)
 class Stability:
-    """A feature's PSI in a window, and the most that chance alone would show."""
+    """The PSI of a window's features, and the most that chance alone would show."""
 
-    psi: float
-    limit: float
+    psi: NDArray[np.float64]
+    """Shape (features,), in the order of the ``Reference``."""
+    limit: NDArray[np.float64]
+    """Shape (features,)."""
+
+    def drifts(self, threshold: float) -> bool:
+        """Tell whether any feature is above both the threshold and what chance would show.
+
+        The predictor reports at once by the same answer by which the operator decides.
+        """
+        return bool(np.any(self.psi > np.maximum(self.limit, threshold)))
 
 
-def stability(observed: Sequence[int], baseline: Sequence[int], features: int) -> Stability:
-    """Return the PSI of a window's counts against the baseline's, and its chance limit.
+class Reference:
+    """The training rows per bin of the watched features, against which windows are measured."""
 
-    Args:
-        observed: The window's rows per bin.
-        baseline: The training rows per bin, in the same order.
-        features: How many features are looked at in the window: the more, the higher the limit.
+    def __init__(self, features: Sequence[BaselineFeature]) -> None:
+        """Lay the features' bins side by side."""
+        self.names = tuple(feature.name for feature in features)
+        self.bins = {feature.name: len(feature.counts) for feature in features}
+        """How many bins each feature has."""
+        self._widths = list(self.bins.values())
+        self._starts = np.cumsum([0, *self._widths])[:-1]
+        self._training = _flat([feature.counts for feature in features])
+        self._training_rows = self._sums(self._training)
 
-    Raises:
-        ValueError: the lengths differ, or one side has no rows.
-    """
-    if len(observed) != len(baseline) or not sum(observed) or not sum(baseline):
-        raise ValueError("PSI needs as many counts on both sides, and rows on both.")
-    traffic = np.asarray(observed, dtype=np.float64)
-    training = np.asarray(baseline, dtype=np.float64)
-    occupied = (traffic + training) > 0
-    p, q = _shares(traffic[occupied]), _shares(training[occupied])
-    psi = float(np.sum((p - q) * np.log(p / q)))
-    freedom = int(occupied.sum()) - 1
-    limit = chance_limit(float(traffic.sum()), float(training.sum()), freedom, features)
-    return Stability(psi, limit)
+    def stability(self, counts: Mapping[str, Sequence[int]]) -> Stability:
+        """Return the PSI of a window's counts, and the chance limits.
+
+        Args:
+            counts: The window's rows per bin of each feature, in the baseline's order of bins.
+
+        Raises:
+            ValueError: a feature's bins are not the baseline's, or one side has no rows.
+        """
+        parts = [counts[name] for name in self.names]
+        traffic = _flat(parts)
+        if [len(part) for part in parts] != self._widths:
+            raise ValueError("PSI needs as many counts on both sides.")
+        rows = self._sums(traffic)
+        if not rows.all() or not self._training_rows.all():
+            raise ValueError("PSI needs rows on both sides.")
+        occupied = (traffic + self._training) > 0
+        p, q = self._shares(traffic, occupied), self._shares(self._training, occupied)
+        bins = self._sums(occupied.astype(np.float64)).tolist()
+        quantiles = [_chance_quantile(int(used) - 1, len(self.names)) for used in bins]
+        limit = (1 / rows + 1 / self._training_rows) * np.asarray(quantiles)
+        return Stability(self._sums((p - q) * np.log(p / q)), limit)
+
+    def _shares(
+        self, counts: NDArray[np.float64], occupied: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Return each occupied bin's share of its feature; 1 in the others, which cancel out."""
+        smoothed = np.where(occupied, counts + SMOOTHING, 0)
+        shares = smoothed / np.repeat(self._sums(smoothed), self._widths)
+        return np.where(occupied, shares, 1)
+
+    def _sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sum over each feature's bins, shape (features,)."""
+        return np.add.reduceat(values, self._starts) if len(values) else values
+
+
+def _flat(parts: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    return np.fromiter(chain.from_iterable(parts), dtype=np.float64)
 
 
 def chance_limit(
@@ -67,10 +110,12 @@ def chance_limit(
     "Statistical properties of the population stability index", Journal of Risk Model Validation
     14(4), 2020. Dividing by the number of features is Bonferroni's bound for all of them.
     """
-    if freedom < 1:
-        return 0.0
-    scale = 1 / rows + 1 / baseline_rows
-    return scale * chi_square_quantile(1 - alarm / features, freedom)
+    return (1 / rows + 1 / baseline_rows) * _chance_quantile(freedom, features, alarm)
+
+
+@lru_cache(maxsize=4096)
+def _chance_quantile(freedom: int, features: int, alarm: float = FALSE_ALARM) -> float:
+    return chi_square_quantile(1 - alarm / features, freedom) if freedom > 0 else 0.0
 
 
 def chi_square_quantile(probability: float, freedom: int) -> float:
@@ -83,8 +128,3 @@ def chi_square_quantile(probability: float, freedom: int) -> float:
     spread = 2 / (9 * freedom)
     root = 1 - spread + NormalDist().inv_cdf(probability) * spread**0.5
     return float(freedom * max(root, 0.0) ** 3)
-
-
-def _shares(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    smoothed = counts + SMOOTHING
-    return np.asarray(smoothed / smoothed.sum())

@@ -49,6 +49,11 @@ class WindowCounter:
         """How many windows were closed since the start."""
         return self._number
 
+    @property
+    def kept(self) -> tuple[DriftWindow, ...]:
+        """The newest closed windows, oldest first."""
+        return tuple(self._closed)
+
     def add(self, rows: Rows, first: datetime, last: datetime) -> None:
         """Count rows, shape (rows, features); they may close any number of windows.
 

@@ -10,10 +10,17 @@ import numpy as np
 
 from hallmark.api.artifacts import Baseline, BaselineFeature, ServedFeature, ServedSchema
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import Drift, DriftReport, DriftWindow, PodDriftState
+from hallmark.api.model_deployment import (
+    Drift,
+    DriftReport,
+    DriftState,
+    DriftWindow,
+    PodDriftState,
+)
 from hallmark.api.training_run import FeatureType
 from hallmark.drift.counts import BinCounter
 from hallmark.drift.decision import DriftInputs
+from hallmark.drift.reports import Report
 from hallmark.drift.windows import WindowCounter
 
 ACTIVE = "sha256:" + "a" * 64
@@ -91,14 +98,16 @@ def report(
     return counter.report(digest, boot, sequence)
 
 
-def inputs(reports: Mapping[str, DriftReport], **changes: object) -> DriftInputs:
+def inputs(reports: Mapping[str, Report], **changes: object) -> DriftInputs:
+    live = changes.get("live_pods", frozenset(reports))
     values: dict[str, Any] = {
         "reports": reports,
         "baseline": baseline(),
         "active_digest": ACTIVE,
         "drift": Drift(),
-        "live_pods": frozenset(reports),
-        "former": {},
+        "live_pods": live,
+        "active_pods": live,
+        "former": DriftState(),
         "since": PROMOTED,
     }
     return DriftInputs(**(values | changes))

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hallmark.api.model_deployment import Drift, DriftReport
-from hallmark.drift.decision import Refusal, judge
+from hallmark.api.model_deployment import Drift, DriftReport, DriftState
+from hallmark.drift.decision import judge
+from hallmark.drift.reports import Refusal
 from tests.unit.drift.factories import (
     OTHER,
     PROMOTED,
@@ -217,8 +218,8 @@ def test_a_pod_that_does_not_exist_decides_nothing_and_its_entry_is_to_be_remove
 
 def test_the_same_report_seen_again_says_the_same() -> None:
     first = judge(inputs({"a": SHIFTED}))
-    again = judge(inputs({"a": SHIFTED}, former=first.state.pods))
-    assert again == first
+    again = judge(inputs({"a": SHIFTED}, former=first.state))
+    assert (again.state, again.message, again.changed) == (first.state, first.message, False)
 
 
 def forged(base: DriftReport) -> DriftReport:
@@ -238,23 +239,23 @@ def forged(base: DriftReport) -> DriftReport:
 def test_a_report_that_goes_back_decides_nothing(
     change: dict[str, object], reason: Refusal
 ) -> None:
-    accepted = judge(inputs({"a": CALM.model_copy(update={"sequence": 4})})).state.pods
+    accepted = judge(inputs({"a": CALM.model_copy(update={"sequence": 4})})).state
     back = forged(CALM).model_copy(update=change)
     found = judge(inputs({"a": back}, former=accepted))
     assert [each.reason for each in found.refused] == [reason]
     assert found.state.verdict == "Inconclusive"
-    assert found.state.pods == accepted, "what was accepted stays accepted"
+    assert found.state.pods == accepted.pods, "what was accepted stays accepted"
 
 
 def test_a_restarted_predictor_starts_its_sequence_anew() -> None:
     accepted = {"a": former(boot_id="boot-0000", sequence=900, window=70)}
-    found = judge(inputs({"a": SHIFTED}, former=accepted))
+    found = judge(inputs({"a": SHIFTED}, former=DriftState(pods=accepted)))
     assert found.state.verdict == "Drifted"
     assert found.state.pods["a"].sequence == 1
 
 
 def test_the_accepted_sequence_of_a_pod_that_is_gone_is_forgotten() -> None:
-    found = judge(inputs({"a": CALM}, former={"z": former()}))
+    found = judge(inputs({"a": CALM}, former=DriftState(pods={"z": former()})))
     assert set(found.state.pods) == {"a"}
 
 

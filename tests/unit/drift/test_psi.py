@@ -1,13 +1,50 @@
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hallmark.drift.psi import chance_limit, chi_square_quantile, stability
+from hallmark.api.artifacts import BaselineFeature
+from hallmark.api.training_run import FeatureType
+from hallmark.drift.psi import Reference, Stability, chance_limit, chi_square_quantile
 
 COUNTS = st.lists(st.integers(0, 10_000), min_size=2, max_size=30).filter(sum)
+
+
+@dataclass(frozen=True)
+class Single:
+    """One feature's stability."""
+
+    psi: float
+    limit: float
+
+
+def reference(*training: Sequence[int]) -> Reference:
+    return Reference(
+        [
+            BaselineFeature(name=f"x{i}", type=FeatureType.NUMBER, edges=[], counts=list(counts))
+            for i, counts in enumerate(training)
+        ]
+    )
+
+
+def stability(observed: Sequence[int], training: Sequence[int], features: int) -> Single:
+    """The stability of the first of ``features`` features; the others are as they were."""
+    others = [[1, 1]] * (features - 1)
+    counts = {f"x{i}": each for i, each in enumerate([observed, *others])}
+    found = reference(training, *others).stability(counts)
+    return Single(float(found.psi[0]), float(found.limit[0]))
+
+
+def by_definition(observed: Sequence[int], training: Sequence[int], features: int) -> Single:
+    """PSI bin by bin, without numpy."""
+    pairs = [(a + 0.5, b + 0.5) for a, b in zip(observed, training, strict=True) if a + b]
+    p_sum, q_sum = (math.fsum(side) for side in zip(*pairs, strict=True))
+    psi = math.fsum((p / p_sum - q / q_sum) * math.log((p / p_sum) / (q / q_sum)) for p, q in pairs)
+    return Single(psi, chance_limit(sum(observed), sum(training), len(pairs) - 1, features))
 
 
 @settings(deadline=None)
@@ -33,8 +70,49 @@ def test_psi_is_that_of_the_definition() -> None:
     assert stability([30, 70], [500, 500], 1).psi == pytest.approx(expected)
 
 
+FEATURE = st.integers(2, 40).flatmap(
+    lambda bins: st.tuples(
+        *[st.lists(st.integers(0, 10**6), min_size=bins, max_size=bins).filter(sum)] * 2
+    )
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(FEATURE, min_size=1, max_size=20))
+def test_many_features_at_once_give_what_each_gives_by_definition(
+    features: list[tuple[list[int], list[int]]],
+) -> None:
+    found = reference(*(training for _, training in features)).stability(
+        {f"x{i}": observed for i, (observed, _) in enumerate(features)}
+    )
+    alone = [by_definition(*feature, len(features)) for feature in features]
+    assert found.psi.tolist() == pytest.approx([each.psi for each in alone], abs=1e-12)
+    assert found.limit.tolist() == pytest.approx([each.limit for each in alone])
+
+
+@pytest.mark.parametrize(
+    ("psi", "limit", "drifts"),
+    [
+        pytest.param([0.1, 0.3], [0.1, 0.1], True, id="one feature is above both"),
+        pytest.param([0.1, 0.3], [0.1, 0.4], False, id="chance would show as much"),
+        pytest.param([0.1, 0.19], [0.1, 0.1], False, id="below the threshold"),
+        pytest.param([0.2], [0.1], False, id="on the threshold"),
+        pytest.param([], [], False, id="nothing is watched"),
+    ],
+)
+def test_a_window_drifts_above_both_threshold_and_chance(
+    psi: list[float], limit: list[float], drifts: bool
+) -> None:
+    assert Stability(np.array(psi), np.array(limit)).drifts(0.2) is drifts
+
+
+def test_without_features_nothing_is_measured() -> None:
+    assert Reference([]).stability({}).psi.tolist() == []
+
+
 def test_a_bin_that_is_empty_on_both_sides_changes_nothing() -> None:
-    assert stability([30, 0, 70], [500, 0, 500], 3) == stability([30, 70], [500, 500], 3)
+    with_it, without = stability([30, 0, 70], [500, 0, 500], 3), stability([30, 70], [500, 500], 3)
+    assert (with_it.psi, with_it.limit) == pytest.approx((without.psi, without.limit))
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,7 @@ def judge_drift(inputs: DeploymentInputs) -> DriftVerdict | None:
     head, rollout = status.history[0], status.rollout
     since = (rollout.drift_since if rollout else None) or head.from_
     trust = inputs.trusts.get(head.trust_sha256)
+    label = names.manifest_label(status.active_digest)
     return judge(
         DriftInputs(
             reports=status.drift,
@@ -149,8 +150,9 @@ def judge_drift(inputs: DeploymentInputs) -> DriftVerdict | None:
             active_digest=status.active_digest,
             # The windows were counted as the Pods were told, also while a new intent waits.
             drift=trust.drift if trust else inputs.deployment.spec.drift,
-            live_pods=frozenset(each.name for each in inputs.pods),
-            former=status.drift_state.pods if status.drift_state else {},
+            live_pods=frozenset(pod.name for pod in inputs.pods),
+            active_pods=frozenset(pod.name for pod in inputs.pods if pod.manifest == label),
+            former=status.drift_state or DriftState(),
             since=parse_timestamp(since),
         )
     )

@@ -1,0 +1,89 @@
+"""How many reports ``status.drift`` holds, and which of them make room for others.
+
+An object in Kubernetes is bounded (etcd takes 1.5 MiB), and each write of a Pod writes all of it.
+Where more Pods run than fit, they take turns: what a report said is remembered in memory, so its
+entry may go when another Pod needs the place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from hallmark.api.artifacts import BaselineFeature
+from hallmark.api.model_deployment import Drift
+from hallmark.drift.votes import Vote
+
+MAX_ENTRIES = 64
+"""So many properties the schema allows in ``status.drift``."""
+MAX_BYTES = 448 * 1024
+"""For all reports. The largest entry that admission lets a single Pod write still fits beside
+them: 16,384 counts of 19 digits and 1,536 names of 63 characters that JSON escapes, 895 KiB."""
+
+_TOTAL_DIGITS = 10
+"""Of a count since the start: ten billion rows in one bin."""
+_NAMES_AND_IDS = 512
+"""Pod, digest, boot id, numbers and the names of a report's fields."""
+_WINDOW_FIELDS = 160
+"""Number, rows, times and the names of a window's fields."""
+
+
+def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
+    """Return how many bytes of JSON a Pod's entry has at most.
+
+    Args:
+        features: The watched ones.
+        drift: How many windows a report holds, and of how many rows.
+    """
+    bins = sum(len(feature.counts) for feature in features)
+    names = sum(len(feature.name) + len('"":[],') for feature in features)
+    in_window = names + bins * (len(str(drift.window)) + 1) + _WINDOW_FIELDS
+    in_total = names + bins * (_TOTAL_DIGITS + 1)
+    return drift.consecutive * in_window + in_total + _NAMES_AND_IDS
+
+
+def places_for(features: Sequence[BaselineFeature], drift: Drift) -> int:
+    """Return how many Pods' entries stand in the object at once."""
+    return max(2, min(MAX_ENTRIES, MAX_BYTES // report_bytes(features, drift)))
+
+
+def take_turns(live: int, places: int) -> bool:
+    """Tell whether more Pods live than have a place while some are kept free."""
+    return live > places - _reserve(places)
+
+
+def make_room(
+    entries: Collection[str],
+    refused: Collection[str],
+    votes: Mapping[str, Vote],
+    *,
+    live: int,
+    places: int,
+) -> tuple[str, ...]:
+    """Return whose entries to remove, so that other Pods find a place; mostly nobody's.
+
+    Only what was judged goes: first what was refused, then the votes by age; those whose newest
+    window drifts after all others, for a restarted operator has nothing but the entries.
+
+    Args:
+        entries: The living Pods that have an entry.
+        refused: The Pods whose entry decides nothing.
+        votes: What the other entries say.
+        live: How many Pods live, with or without an entry.
+        places: How many entries may stand at once.
+    """
+    free, reserve = places - len(entries), _reserve(places)
+    if free >= reserve or not take_turns(live, places):
+        return ()
+
+    def rank(pod: str) -> tuple[bool, bool, int, str]:
+        if pod in refused:
+            return False, False, 0, pod
+        return True, votes[pod].state.drifted_windows > 0, votes[pod].turn, pod
+
+    judged = sorted((pod for pod in entries if pod in refused or pod in votes), key=rank)
+    # Twice the reserve: one removal then serves several newcomers.
+    return tuple(judged[: 2 * reserve - free])
+
+
+def _reserve(places: int) -> int:
+    return max(1, places // 8)
