@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -376,6 +376,12 @@ class ModelDeploymentStatus(ConditionedStatus):
     ready_replicas: Annotated[int, Field(ge=0)] | None = None
     selector: Annotated[str, Field(max_length=512)] | None = None
     url: Annotated[str, Field(max_length=512)] | None = None
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the operator's part as it stands in Kubernetes; ``drift`` is the predictors'."""
+        wire = super().to_wire()
+        wire.pop("drift", None)
+        return wire
 
 
 class ModelDeployment(Resource):

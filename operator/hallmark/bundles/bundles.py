@@ -97,6 +97,10 @@ class Bundles:
         findings = check_files(sealed.manifest, facts)
         return " ".join(each.sentence() for each in findings[:3]) or sealed.manifest
 
+    def known_baseline(self, version: ModelVersion) -> Baseline | None:
+        """Return the signed baseline where it was read already."""
+        return self._baselines.get(version.spec.baseline_digest)
+
     async def baseline(self, version: ModelVersion, policy: ModelPolicySpec) -> Baseline | None:
         """Return the signed baseline, or None where the store does not have it (now).
 

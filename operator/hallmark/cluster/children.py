@@ -64,9 +64,7 @@ def children(
 def retired(world: DeploymentWorld, plan: Plan) -> list[str]:
     """Return the manifest labels of workloads that are not planned any more."""
     planned = {version.label for version in plan.versions}
-    labels = [
-        _label(obj) for (kind, _), obj in world.live.items() if kind == APPS_DEPLOYMENT.kind
-    ]
+    labels = [_label(obj) for (kind, _), obj in world.live.items() if kind == APPS_DEPLOYMENT.kind]
     return sorted(set(labels) - planned)
 
 

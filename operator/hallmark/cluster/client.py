@@ -138,9 +138,17 @@ class Cluster(Protocol):
         ...
 
     async def merge_status(
-        self, kind: Kind, namespace: str, name: str, status: Mapping[str, Any]
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        status: Mapping[str, Any],
+        version: str | None = None,
     ) -> Obj:
-        """Merge into a status, nulls removing: for drift entries of Pods that are gone."""
+        """Merge into a status, nulls removing: for drift entries that go.
+
+        With a resource version it is a precondition: ``ApiError`` 409 where the object changed.
+        """
         ...
 
 
@@ -325,17 +333,25 @@ class ApiCluster:
             except ApiError as error:
                 attempts -= 1
                 newest = await self.get(kind, namespace, name) if error.status == 409 else None
-                if newest is None or attempts == 0 or not _decided_on(current, newest):
+                if newest is None or attempts == 0 or not decided_on(current, newest):
                     raise
                 version = newest["metadata"]["resourceVersion"]
 
     async def merge_status(
-        self, kind: Kind, namespace: str, name: str, status: Mapping[str, Any]
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        status: Mapping[str, Any],
+        version: str | None = None,
     ) -> Obj:
         """See ``Cluster.merge_status``."""
         query = {"fieldManager": names.FIELD_MANAGER}
         path = kind.path(namespace, name, "status")
-        return await self._write(kind, "PATCH", path, query, {"status": dict(status)}, _MERGE)
+        patch: Obj = {"status": dict(status)}
+        if version is not None:
+            patch["metadata"] = {"resourceVersion": version}
+        return await self._write(kind, "PATCH", path, query, patch, _MERGE)
 
     async def _write(
         self,
@@ -438,7 +454,7 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
                     yield line
 
 
-def _decided_on(current: Obj, newest: Obj) -> bool:
+def decided_on(current: Obj, newest: Obj) -> bool:
     """Whether an object still says what a decision about it read."""
     kind = kind_of(current)
     then, now = ({**trimmed(kind, obj)} for obj in (current, newest))

@@ -27,8 +27,21 @@ Judge = Callable[[str, str, Mapping[str, Report], Memory | None], DriftVerdict |
 class _Heard:
     """What is known of one ModelDeployment's Pods."""
 
+    version: str = ""
+    """The resource version of the object in which the reports stood."""
     reports: bytes = b""
-    memory: Memory | None = field(default=None)
+    memory: Memory | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """The newest reports of a ModelDeployment, and what was judged of them."""
+
+    version: str = ""
+    """The resource version of the object in which they stood."""
+    reports: Mapping[str, Report] = field(default_factory=dict)
+    """By Pod, as they stand there."""
+    memory: Memory | None = None
 
 
 class DriftMonitor:
@@ -38,22 +51,23 @@ class DriftMonitor:
         """Start with nothing heard."""
         self._heard: dict[Place, _Heard] = {}
 
-    def known(self, namespace: str, name: str) -> tuple[Mapping[str, Report], Memory | None]:
-        """Return the newest reports by Pod, as they stand in the object, and what was judged."""
+    def known(self, namespace: str, name: str) -> Known:
+        """Return what is known of a ModelDeployment's Pods."""
         heard = self._heard.get((namespace, name))
         if heard is None:
-            return {}, None
-        return from_json(zlib.decompress(heard.reports)), heard.memory
+            return Known()
+        return Known(heard.version, from_json(zlib.decompress(heard.reports)), heard.memory)
 
     def remember(self, namespace: str, name: str, memory: Memory) -> None:
         """Keep what was judged for the next report."""
-        self._heard.setdefault((namespace, name), _Heard(_packed({}))).memory = memory
+        if heard := self._heard.get((namespace, name)):
+            heard.memory = memory
 
     def forget(self, namespace: str, name: str) -> None:
         """Forget a ModelDeployment that is gone."""
         self._heard.pop((namespace, name), None)
 
-    def hear(self, obj: Obj, judge: Judge) -> DriftVerdict | None:
+    def hear(self, obj: Obj, judge: Judge) -> bool:
         """Take a ModelDeployment's reports as they came, and judge what is new in them.
 
         Args:
@@ -61,25 +75,25 @@ class DriftMonitor:
             judge: judges the reports.
 
         Returns:
-            None where nothing new was reported, or it cannot be judged yet.
+            Whether the object must be looked at: the verdict or what is shown changes, an entry
+            is to be removed, or the reports cannot be judged with what is in memory.
         """
-        metadata = obj["metadata"]
+        metadata, status = obj["metadata"], obj.get("status") or {}
         place = (str(metadata["namespace"]), str(metadata["name"]))
-        reports = (obj.get("status") or {}).get("drift") or {}
-        packed, heard = _packed(reports), self._heard.get(place)
-        if packed == (heard.reports if heard else _NONE):
-            return None
-        if heard is None:
-            heard = self._heard[place] = _Heard()
+        heard = self._heard.setdefault(place, _Heard(reports=_NONE))
+        reports = status.get("drift") or {}
+        packed = zlib.compress(to_json(reports), 1)
+        heard.version = str(metadata["resourceVersion"])
+        if packed == heard.reports:
+            return False
         heard.reports = packed
+        if not status.get("activeDigest"):
+            return False
         verdict = judge(*place, reports, heard.memory)
-        if verdict is not None:
-            heard.memory = verdict.memory
-        return verdict
+        if verdict is None:
+            return True
+        heard.memory = verdict.memory
+        return bool(verdict.changed or verdict.gone or verdict.room)
 
 
-def _packed(reports: Mapping[str, object]) -> bytes:
-    return zlib.compress(to_json(reports), 1)
-
-
-_NONE = _packed({})
+_NONE = zlib.compress(to_json({}), 1)

@@ -58,7 +58,7 @@ class Informer:
         cache: takes the objects.
         selection: what to follow.
         on_change: told of each change, after the cache took it; not of the first list.
-        on_object: shown each object as it came, before it is trimmed.
+        on_object: shown each object as it came, untrimmed, after the cache took it.
         sleep: waits between attempts.
     """
 
@@ -121,7 +121,7 @@ class Informer:
             page = await self._page(token)
             for obj in page.objects:
                 seen.append(key_of(kind, obj))
-                self._tell([self._observed(obj)], quiet=first)
+                self._observe(obj, quiet=first)
             token = page.token
             if not token:
                 break
@@ -156,12 +156,13 @@ class Informer:
             case "DELETED":
                 self._tell([self._cache.remove(self.selection.kind, obj)])
             case "ADDED" | "MODIFIED":
-                self._tell([self._observed(obj)])
+                self._observe(obj)
         return str(obj["metadata"]["resourceVersion"])
 
-    def _observed(self, obj: Obj) -> Change | None:
-        self._on_object(self.selection.kind, obj)
-        return self._cache.observe(self.selection.kind, obj)
+    def _observe(self, obj: Obj, *, quiet: bool = False) -> None:
+        kind = self.selection.kind
+        self._tell([self._cache.observe(kind, obj)], quiet=quiet)
+        self._on_object(kind, obj)
 
     def _tell(self, changes: Iterable[Change | None], *, quiet: bool = False) -> None:
         for change in changes:

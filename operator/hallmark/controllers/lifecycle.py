@@ -28,13 +28,14 @@ async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) 
     logs.configure()
     configure(settings)
     try:
-        operator = await build_operator(Settings.from_environment())
+        cluster = await ApiCluster.connect()
+        operator = await build_operator(Settings.from_environment(), cluster)
     except HallmarkError as error:
         # Any other error would make kopf try again in silence; the process ends instead.
         raise kopf.PermanentError(str(error)) from error
     memo.operator = operator
     seen = heartbeat.Heartbeat(operator.settings.longest_silence_seconds)
-    watches = Watches(operator, operator.cluster, seen)
+    watches = Watches(operator, cluster, seen)
     memo.runner = await heartbeat.serve(operator, seen, lambda: watches.ages)
     memo.background = [
         asyncio.create_task(work)
@@ -58,13 +59,12 @@ async def _reconcile(operator: Operator, watches: Watches) -> None:
     await operator.queue.run()
 
 
-async def build_operator(settings: Settings) -> Operator:
-    """Return the operator's parts, connected and checked.
+async def build_operator(settings: Settings, cluster: ApiCluster) -> Operator:
+    """Return the operator's parts, checked.
 
     Raises:
         HallmarkError: something is missing: credentials, a kind, the audit key.
     """
-    cluster = await ApiCluster.connect()
     await _check_kinds(cluster)
 
     async def reconcile(key: Key) -> bool:

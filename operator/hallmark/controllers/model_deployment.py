@@ -9,6 +9,7 @@ from datetime import datetime
 from hallmark.api.artifacts import DownloadURLs
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.cluster.children import children, retired
+from hallmark.cluster.client import ApiError
 from hallmark.cluster.gather.model_deployment import (
     DeploymentSources,
     DeploymentWorld,
@@ -68,7 +69,7 @@ async def _step(
         requeue=1.0 if changes.delete and decided.requeue is None else decided.requeue,
     )
     obj = await run_decision(operator, world.obj, decision)
-    await _forget_reports(operator, world, decided)
+    await _forget_reports(operator, inputs, decided)
     if not decided.moved or changes.apply or changes.delete or decided.gone:
         return None
     deployment = read(ModelDeployment, obj)
@@ -121,16 +122,28 @@ async def _secrets(operator: Operator, inputs: DeploymentInputs, labels: list[st
 
 
 async def _forget_reports(
-    operator: Operator, world: DeploymentWorld, decided: DeploymentDecision
+    operator: Operator, inputs: DeploymentInputs, decided: DeploymentDecision
 ) -> None:
-    """Remove the drift entries of Pods that are gone; the only write to ``status.drift``."""
-    if not decided.gone:
-        return
-    metadata = world.obj["metadata"]
-    await operator.cluster.merge_status(
-        MODEL_DEPLOYMENT,
-        metadata["namespace"],
-        metadata["name"],
-        {"drift": dict.fromkeys(decided.gone)},
-    )
-    log.info("Drift reports of Pods that are gone were removed.", pods=len(decided.gone))
+    """Remove entries of ``status.drift``; the operator's only write to it.
+
+    What makes room for other Pods goes only from the very object that was judged: an entry that
+    was replaced meanwhile is not judged yet.
+    """
+    metadata = inputs.deployment.metadata
+    for pods, version in ((decided.gone, None), (decided.room, inputs.reported_in)):
+        if not pods:
+            continue
+        try:
+            await operator.cluster.merge_status(
+                MODEL_DEPLOYMENT,
+                metadata.namespace or "",
+                metadata.name,
+                {"drift": dict.fromkeys(pods)},
+                version,
+            )
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            # A report came in between; it asks for the next look itself.
+        else:
+            log.info("Drift reports were removed.", pods=len(pods))

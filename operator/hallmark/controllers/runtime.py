@@ -17,8 +17,8 @@ from hallmark.audit import AuditLog
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.stores import Stores
 from hallmark.cluster import events
-from hallmark.cluster.client import ApiError, Cluster, ForeignObject
 from hallmark.cluster.cache import Change, Key, ObjectCache, key_of
+from hallmark.cluster.client import ApiError, Cluster, ForeignObject
 from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.cluster.kinds import Kind, Obj, kind_of
 from hallmark.cluster.status import merge_conditions, transition_event

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 import kopf
 
@@ -38,7 +39,6 @@ from hallmark.cluster.kinds import (
 from hallmark.cluster.lists import Selection
 from hallmark.controllers.heartbeat import Heartbeat
 from hallmark.controllers.runtime import Operator
-from hallmark.drift.decision import DriftVerdict
 
 CHILDREN = (
     SERVICE,
@@ -112,17 +112,6 @@ class Watches:
 
     def _hear(self, obj: Obj) -> None:
         operator = self._operator
-        verdict = operator.drift.hear(
-            obj,
-            lambda space, name, reports, memory: judge_reports(
-                operator.cache, operator.bundles, space, name, reports, memory
-            ),
-        )
-        if verdict is None:
-            return
-        if _asks_for_a_look(verdict):
+        judge = partial(judge_reports, operator.cache, operator.bundles)
+        if operator.drift.hear(obj, judge):
             operator.queue.request(key_of(MODEL_DEPLOYMENT, obj), urgent=True)
-
-
-def _asks_for_a_look(verdict: DriftVerdict) -> bool:
-    return bool(verdict.changed or verdict.gone or verdict.room)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +24,9 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import FeatureType
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.stores import Stores
+from hallmark.cluster.cache import ObjectCache, key_of
+from hallmark.cluster.drift_monitor import DriftMonitor
+from hallmark.cluster.gather.drift import judge_reports
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
     CONFIG_MAP,
@@ -33,8 +38,10 @@ from hallmark.cluster.kinds import (
     SERVICE,
     Kind,
     Obj,
+    kind_of,
 )
-from hallmark.controllers.model_deployment import reconcile_with
+from hallmark.cluster.trim import trimmed
+from hallmark.controllers.model_deployment import reconcile
 from hallmark.controllers.queue import WorkQueue
 from hallmark.controllers.runtime import Operator
 from hallmark.controllers.settings import Settings
@@ -57,6 +64,7 @@ BASELINE = Baseline(
         )
     ],
 )
+WATCHED = (APPS_DEPLOYMENT, CONFIG_MAP, MODEL_VERSION, POD, SERVICE)
 CALM, SHIFTED = [40, 30, 30, 0], [0, 0, 100, 0]
 
 
@@ -109,7 +117,8 @@ class World:
         self.broken = ""
         self._sequence = 0
         self._windows = 0
-        self.bundles = FolderBundles(FolderStores(folder))
+        self.lag: tuple[Kind, ...] = ()
+        """Kinds whose watch is silent."""
         self.operator = self._operator()
         self.cluster.put(_obj(NAMESPACE, "", SPACE))
         self.set_policy()
@@ -129,23 +138,48 @@ class World:
         async def nothing(_: object) -> bool:
             return True
 
-        return Operator(
+        stores = FolderStores(self.folder)
+        operator = Operator(
             settings=settings,
             cluster=self.cluster,
-            audit=self.ledger,
-            stores=FolderStores(self.folder),
+            cache=ObjectCache(),
+            audit=cast("Any", self.ledger),
+            stores=stores,
+            bundles=FolderBundles(stores),
+            drift=DriftMonitor(),
             queue=WorkQueue(cast("Any", nothing)),
             clock=lambda: self.now,
         )
+        self.cluster.observe = operator.observe
+        return operator
+
+    def watch(self) -> None:
+        """Do what the watches do: bring the operator's memory to what the cluster is."""
+        operator = self.operator
+        for key, obj in self.cluster.objects.items():
+            kind = kind_of(obj)
+            if kind in self.lag:
+                continue
+            known = operator.cache.get(kind, obj["metadata"].get("namespace"), key[2])
+            wanted = trimmed(kind, obj)
+            if known is not None and known != wanted:
+                self.cluster.touch(key)
+            operator.cache.observe(kind, obj)
+            if kind == MODEL_DEPLOYMENT:
+                operator.drift.hear(obj, partial(judge_reports, operator.cache, operator.bundles))
+        for kind in {kind_of(obj) for obj in self.cluster.objects.values()} | set(WATCHED):
+            if kind not in self.lag:
+                there = [key_of(kind, obj) for obj in self._of(kind)]
+                operator.cache.keep_only(kind, there, sys.maxsize)
 
     def reconcile(self, die_at: int | None = None) -> bool:
         """Reconcile once; False where the operator was killed at that write and started anew."""
         self.wait(0.01)
+        self.watch()
         self.cluster.writes, self.cluster.die_at = 0, die_at
         try:
-            asyncio.run(reconcile_with(self.operator, self.bundles, SPACE, NAME))
+            asyncio.run(reconcile(self.operator, SPACE, NAME))
         except Killed:
-            self.bundles = FolderBundles(FolderStores(self.folder))
             self.operator = self._operator()
             return False
         finally:

@@ -1,4 +1,7 @@
-"""A cluster in memory behind the operator's own Protocol; it can die at any write."""
+"""A cluster in memory behind the operator's own Protocol; it can die at any write.
+
+``tests/integration/test_cluster_contract.py`` holds it and a real API server to the same contract.
+"""
 
 # ruff: noqa: D102 - the methods are those of the Protocol
 from __future__ import annotations
@@ -8,7 +11,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hallmark.cluster.client import ApiError, ForeignObject, same_owner
+from hallmark.cluster.client import ApiError, ForeignObject, decided_on, same_owner
 from hallmark.cluster.kinds import Kind, Obj, kind_of
 
 Key = tuple[str, str, str]
@@ -30,8 +33,10 @@ class MemoryCluster:
         self.writes = 0
         self.die_at: int | None = None
         """The number of the write after which the operator is killed."""
+        self.observe: Callable[[Kind, Obj], object] = lambda kind, obj: None
         self._watch = watch
         self._uids = itertools.count(1)
+        self._versions = itertools.count(1)
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Obj | None:
         return copy.deepcopy(self.objects.get(_key(kind, namespace, name)))
@@ -47,30 +52,39 @@ class MemoryCluster:
             and (labels or {}).items() <= (obj["metadata"].get("labels") or {}).items()
         ]
 
-    async def apply(self, obj: Obj) -> Obj | ForeignObject:
+    async def apply(
+        self, obj: Obj, current: Obj | None = None, *, absent: bool = False
+    ) -> Obj | ForeignObject:
         key = self.key_of(obj)
         existing = self.objects.get(key)
+        if current is not None and not _same(current, existing):
+            raise _conflict(key)
         if existing is None:
-            return self.put(obj)
-        if not same_owner(existing, obj):
-            return ForeignObject(obj["kind"], key[1], key[2])
+            return self._answer(self.put(obj))
+        if not absent and not same_owner(existing, obj):
+            return ForeignObject(obj["kind"], key[1] or None, key[2])
         if existing.get("immutable") and existing["data"] != obj["data"]:
             raise ApiError(f"{key[2]} is immutable.", 422, "Invalid")
         changed = {**existing, **{k: v for k, v in obj.items() if k != "metadata"}}
         changed["metadata"] = {**existing["metadata"], **obj["metadata"]}
         if existing.get("spec") != changed.get("spec"):
             changed["metadata"]["generation"] = existing["metadata"]["generation"] + 1
-        return self._write(key, changed)
+        return self._answer(self._write(key, changed))
 
     async def create(self, obj: Obj) -> Obj:
         if self.key_of(obj) in self.objects:
             raise ApiError("It exists.", 409, "AlreadyExists")
-        return self.put(obj)
+        return self._answer(self.put(obj))
 
     async def merge(
-        self, kind: Kind, namespace: str | None, name: str, change: Mapping[str, Any]
+        self, kind: Kind, namespace: str | None, name: str, patch: Mapping[str, Any]
     ) -> Obj:
-        raise NotImplementedError
+        key = _key(kind, namespace, name)
+        live = copy.deepcopy(self.objects[key])
+        version = (patch.get("metadata") or {}).get("resourceVersion")
+        if version not in (None, live["metadata"]["resourceVersion"]):
+            raise _conflict(key)
+        return self._answer(self._write(key, _merged(live, patch)))
 
     async def delete(self, kind: Kind, namespace: str | None, name: str, uid: str) -> None:
         key = _key(kind, namespace, name)
@@ -80,30 +94,30 @@ class MemoryCluster:
 
     async def write_status(self, current: Obj, status: Mapping[str, Any]) -> Obj:
         key = self.key_of(current)
-        live = self.objects[key]
+        before = {k: v for k, v in (current.get("status") or {}).items() if k != "drift"}
+        if before == dict(status):
+            return current
+        live = self.objects.get(key)
+        if live is None or not decided_on(current, live):
+            raise _conflict(key)
         drift = live.get("status", {}).get("drift")
         wanted = {**status, **({"drift": drift} if drift else {})}
-        if wanted == live.get("status"):
-            return copy.deepcopy(live)
-        return self._write(key, {**live, "status": wanted})
+        return self._answer(self._write(key, {**live, "status": wanted}))
 
     async def merge_status(
-        self, kind: Kind, namespace: str, name: str, status: Mapping[str, Any]
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        status: Mapping[str, Any],
+        version: str | None = None,
     ) -> Obj:
         key = _key(kind, namespace, name)
         live = copy.deepcopy(self.objects[key])
-        merged = live["status"].setdefault("drift", {})
-        for pod, report in status["drift"].items():
-            if report is None:
-                merged.pop(pod, None)
-            else:
-                merged[pod] = report
-        return self._write(key, live)
-
-    async def patch_metadata(
-        self, kind: Kind, namespace: str | None, name: str, metadata: Mapping[str, Any]
-    ) -> Obj:
-        raise NotImplementedError
+        if version not in (None, live["metadata"]["resourceVersion"]):
+            raise _conflict(key)
+        merged = _merged(live, {"status": status})
+        return self._answer(self._write(key, merged))
 
     def key_of(self, obj: Obj) -> Key:
         return _key(kind_of(obj), obj["metadata"].get("namespace"), obj["metadata"]["name"])
@@ -118,10 +132,19 @@ class MemoryCluster:
         }
         return self._write(key, {**copy.deepcopy(obj), "metadata": metadata})
 
+    def touch(self, key: Key) -> None:
+        """Give an object that a test changed in its place the next resource version."""
+        self.objects[key]["metadata"]["resourceVersion"] = str(next(self._versions))
+
     def _write(self, key: Key, obj: Obj) -> Obj:
         self.objects[key] = copy.deepcopy(obj)
+        self.touch(key)
         self._count(key)
-        return copy.deepcopy(obj)
+        return copy.deepcopy(self.objects[key])
+
+    def _answer(self, obj: Obj) -> Obj:
+        self.observe(kind_of(obj), obj)
+        return obj
 
     def _count(self, key: Key) -> None:
         self._watch(key)
@@ -132,3 +155,26 @@ class MemoryCluster:
 
 def _key(kind: Kind, namespace: str | None, name: str) -> Key:
     return (kind.kind + kind.api_version, namespace or "", name)
+
+
+def _same(current: Obj, existing: Obj | None) -> bool:
+    fields = ("uid", "resourceVersion")
+    return existing is not None and all(
+        current["metadata"][field] == existing["metadata"][field] for field in fields
+    )
+
+
+def _merged(into: Any, patch: Any) -> Any:  # noqa: ANN401 - RFC 7386 is about any JSON
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(into) if isinstance(into, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merged(merged.get(name), value)
+    return merged
+
+
+def _conflict(key: Key) -> ApiError:
+    return ApiError(f"{key[2]} was changed meanwhile.", 409, "Conflict")

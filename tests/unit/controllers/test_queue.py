@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from hallmark.cluster.cache import Key
 from hallmark.cluster.kinds import MODEL_POLICY, MODEL_VERSION, TRAINING_RUN
-from hallmark.controllers.queue import LONGEST_BACKOFF, Key, WorkQueue, backoff
+from hallmark.controllers.queue import LONGEST_BACKOFF, WorkQueue, backoff
 
 
 @asynccontextmanager
@@ -55,7 +56,7 @@ class Recorder:
 async def test_a_request_is_worked_on_once() -> None:
     seen = Recorder()
     async with working(seen) as queue:
-        queue.request(TRAINING_RUN, "bank", "a")
+        queue.request(Key(TRAINING_RUN, "bank", "a"))
         await soon(lambda: seen.seen == ["a"])
         await asyncio.sleep(0.05)
     assert seen.seen == ["a"]
@@ -65,7 +66,7 @@ async def test_requests_before_it_starts_are_one() -> None:
     seen = Recorder()
     async with working(seen) as queue:
         for _ in range(50):
-            queue.request(TRAINING_RUN, "bank", "a")
+            queue.request(Key(TRAINING_RUN, "bank", "a"))
         await soon(lambda: bool(seen.seen))
         await asyncio.sleep(0.05)
     assert seen.seen == ["a"]
@@ -75,10 +76,10 @@ async def test_requests_while_it_runs_are_one_more_and_never_at_the_same_time() 
     seen = Recorder()
     seen.gate.clear()
     async with working(seen) as queue:
-        queue.request(TRAINING_RUN, "bank", "a")
+        queue.request(Key(TRAINING_RUN, "bank", "a"))
         await soon(lambda: seen.running == 1)
         for _ in range(10):
-            queue.request(TRAINING_RUN, "bank", "a")
+            queue.request(Key(TRAINING_RUN, "bank", "a"))
             await asyncio.sleep(0)
         assert seen.running == 1
         seen.gate.set()
@@ -92,9 +93,9 @@ async def test_different_keys_run_side_by_side_up_to_the_workers() -> None:
     seen = Recorder()
     seen.gate.clear()
     async with working(seen, workers=3) as queue:
-        queue.request(MODEL_POLICY, None, "p")
+        queue.request(Key(MODEL_POLICY, None, "p"))
         for name in "abcd":
-            queue.request(TRAINING_RUN, "bank", name)
+            queue.request(Key(TRAINING_RUN, "bank", name))
         await soon(lambda: seen.running == 3)
         await asyncio.sleep(0.05)
         assert queue.depth == 2
@@ -106,24 +107,50 @@ async def test_different_keys_run_side_by_side_up_to_the_workers() -> None:
 async def test_a_delay_is_kept_and_an_earlier_request_overtakes_it() -> None:
     seen = Recorder()
     async with working(seen) as queue:
-        queue.request(TRAINING_RUN, "bank", "late", after=30)
-        queue.request(MODEL_VERSION, "bank", "soon", after=0.05)
+        queue.request(Key(TRAINING_RUN, "bank", "late"), after=30)
+        queue.request(Key(MODEL_VERSION, "bank", "soon"), after=0.05)
         assert seen.seen == []
         await soon(lambda: seen.seen == ["soon"])
-        queue.request(TRAINING_RUN, "bank", "late", after=60)
-        queue.request(TRAINING_RUN, "bank", "late")
+        queue.request(Key(TRAINING_RUN, "bank", "late"), after=60)
+        queue.request(Key(TRAINING_RUN, "bank", "late"))
         await soon(lambda: seen.seen == ["soon", "late"])
+
+
+async def test_what_is_urgent_goes_before_what_waits_for_a_worker() -> None:
+    seen = Recorder()
+    seen.gate.clear()
+    async with working(seen, workers=1) as queue:
+        queue.request(Key(TRAINING_RUN, "bank", "runs"))
+        await soon(lambda: seen.running == 1)
+        for name in "abc":
+            queue.request(Key(TRAINING_RUN, "bank", name))
+        queue.request(Key(MODEL_VERSION, "bank", "drifted"), urgent=True)
+        queue.request(Key(TRAINING_RUN, "bank", "c"), urgent=True)
+        seen.gate.set()
+        await soon(lambda: queue.idle)
+    assert seen.seen == ["runs", "c", "drifted", "a", "b"]
+
+
+async def test_ten_thousand_requests_take_no_longer_each_than_ten() -> None:
+    seen = Recorder()
+    async with working(seen) as queue:
+        for number in range(10_000):
+            queue.request(Key(TRAINING_RUN, "bank", f"later-{number}"), after=3600)
+            queue.request(Key(TRAINING_RUN, "bank", str(number)))
+        await soon(lambda: len(seen.seen) == 10_000)
+        assert queue.idle
+    assert seen.seen == [str(number) for number in range(10_000)]
 
 
 async def test_a_failure_is_repeated_with_backoff_and_an_event_does_not_wait_for_it() -> None:
     seen = Recorder()
     seen.failing = True
     async with working(seen) as queue:
-        queue.request(TRAINING_RUN, "bank", "a")
+        queue.request(Key(TRAINING_RUN, "bank", "a"))
         await soon(lambda: len(seen.seen) == 1)
         await asyncio.sleep(0.1)
         assert len(seen.seen) == 1, "not at once"
-        queue.request(TRAINING_RUN, "bank", "a")
+        queue.request(Key(TRAINING_RUN, "bank", "a"))
         await soon(lambda: len(seen.seen) == 2)
         seen.failing = False
         await soon(lambda: len(seen.seen) == 3)
@@ -140,6 +167,6 @@ async def test_the_end_of_the_queue_ends_its_reconciles() -> None:
     seen = Recorder()
     seen.gate.clear()
     async with working(seen) as queue:
-        queue.request(TRAINING_RUN, "bank", "a")
+        queue.request(Key(TRAINING_RUN, "bank", "a"))
         await soon(lambda: seen.running == 1)
     assert seen.running == 0

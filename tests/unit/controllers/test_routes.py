@@ -1,4 +1,4 @@
-"""Which objects are looked at when another one changed."""
+"""Which objects are looked at when another one changed: exactly those it concerns."""
 
 from __future__ import annotations
 
@@ -7,98 +7,261 @@ from typing import Any
 import pytest
 
 from hallmark.api import names
+from hallmark.cluster.cache import Change, Key, ObjectCache
 from hallmark.cluster.kinds import (
+    CONFIG_MAP,
+    ENDPOINT_SLICE,
+    JOB,
     MODEL_APPROVAL,
     MODEL_DEPLOYMENT,
     MODEL_POLICY,
     MODEL_VERSION,
+    NAMESPACE,
+    POD,
     TRAINING_RUN,
+    Kind,
+    Obj,
 )
-from hallmark.controllers import routes
-from hallmark.controllers.queue import Key
+from hallmark.controllers.routes import concerned, is_urgent
+
+SPACE = "bank"
 
 
-def obj(spec: Any = None, status: Any = None, **metadata: Any) -> dict[str, Any]:  # noqa: ANN401
-    whole = {"name": "x", "namespace": "bank", **metadata}
-    return {"metadata": whole, "spec": spec or {}, "status": status or {}}
+def obj(kind: Kind, name: str = "x", space: str | None = SPACE, **parts: Any) -> Obj:  # noqa: ANN401
+    labels = parts.pop("labels", {})
+    metadata = {"name": name, "uid": f"uid-{name}", "resourceVersion": "1", "labels": labels}
+    if space is not None and kind.namespaced:
+        metadata["namespace"] = space
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **parts}
 
 
-RUN = {names.LABEL_RUN: "v1"}
+def deployment(name: str, space: str = SPACE, **parts: Any) -> Obj:  # noqa: ANN401
+    return obj(MODEL_DEPLOYMENT, name, space, **parts)
+
+
+AROUND = (
+    deployment("follows", spec={"model": "credit"}),
+    deployment("pins", spec={"modelVersion": "v1"}),
+    deployment("serves", spec={"model": "other"}, status={"activeModelVersion": "v1"}),
+    deployment(
+        "could-go-back",
+        spec={"model": "other"},
+        status={"history": [{"version": "v1", "wasStable": True}]},
+    ),
+    deployment("has-nothing-to-do-with-it", spec={"model": "other"}),
+    deployment("elsewhere", "shop", spec={"model": "credit"}),
+    obj(NAMESPACE, SPACE, None),
+    obj(NAMESPACE, "shop", None, labels={names.LABEL_POLICY: "strict"}),
+    obj(TRAINING_RUN, "run"),
+    obj(MODEL_VERSION, "v1", spec={"model": "credit"}),
+    obj(MODEL_APPROVAL, "mine", spec={"modelVersion": {"name": "v1"}}),
+)
+MINE = [Key(MODEL_DEPLOYMENT, SPACE, name) for name in ("could-go-back", "pins", "serves")]
+VERSION = obj(MODEL_VERSION, "v1", spec={"model": "credit"})
+ALL_IN_BANK = [
+    *(
+        Key(MODEL_DEPLOYMENT, SPACE, name)
+        for name in sorted(
+            ["could-go-back", "follows", "has-nothing-to-do-with-it", "pins", "serves"]
+        )
+    ),
+    Key(MODEL_VERSION, SPACE, "v1"),
+    Key(TRAINING_RUN, SPACE, "run"),
+]
+
+
+@pytest.fixture(scope="module")
+def cache() -> ObjectCache:
+    made = ObjectCache()
+    for known in AROUND:
+        kinds = (MODEL_DEPLOYMENT, NAMESPACE, TRAINING_RUN, MODEL_VERSION, MODEL_APPROVAL)
+        kind = next(
+            k for k in kinds if (k.api_version, k.kind) == (known["apiVersion"], known["kind"])
+        )
+        made.observe(kind, known)
+    return made
+
+
+def with_status(version: Obj, **status: Any) -> Obj:  # noqa: ANN401
+    return {**version, "status": status}
+
+
+def labelled(kind: Kind, space: str | None = SPACE, **labels: str) -> Obj:
+    return obj(kind, "child", space, labels={key.replace("_", "/"): v for key, v in labels.items()})
+
+
+RUN, DEPLOYMENT = {names.LABEL_RUN: "v1"}, {names.LABEL_DEPLOYMENT: "credit"}
 
 
 @pytest.mark.parametrize(
-    ("route", "changed", "keys"),
+    ("kind", "before", "after", "keys"),
     [
-        pytest.param(routes.training_run, obj(), [Key(TRAINING_RUN, "bank", "x")], id="a run"),
         pytest.param(
-            routes.model_version,
-            obj(status={"approvals": [{"name": "yes"}]}),
+            TRAINING_RUN,
+            None,
+            obj(TRAINING_RUN),
+            [Key(TRAINING_RUN, SPACE, "x")],
+            id="a run concerns itself",
+        ),
+        pytest.param(
+            MODEL_VERSION,
+            None,
+            VERSION,
             [
-                Key(MODEL_APPROVAL, "bank", "yes"),
-                Key(MODEL_VERSION, "bank", "x"),
-                Key(TRAINING_RUN, "bank", "x"),
-                Key(MODEL_DEPLOYMENT, "bank", "*"),
+                Key(MODEL_VERSION, SPACE, "v1"),
+                Key(TRAINING_RUN, SPACE, "v1"),
+                *MINE,
+                Key(MODEL_DEPLOYMENT, SPACE, "follows"),
             ],
-            id="a version",
+            id="a new version concerns its run and those that follow, pin or use it",
         ),
         pytest.param(
-            routes.model_approval,
-            obj({"modelVersion": {"name": "v1"}}),
-            [Key(MODEL_APPROVAL, "bank", "x"), Key(MODEL_VERSION, "bank", "v1")],
-            id="an approval",
+            MODEL_VERSION,
+            VERSION,
+            with_status(VERSION, usedBy=["credit"]),
+            [Key(MODEL_VERSION, SPACE, "v1")],
+            id="who uses a version concerns nobody else",
         ),
         pytest.param(
-            routes.model_approval,
-            obj({"modelVersion": None}),
-            [Key(MODEL_APPROVAL, "bank", "x")],
-            id="an approval that names nothing",
-        ),
-        pytest.param(
-            routes.model_deployment, obj(), [Key(MODEL_DEPLOYMENT, "bank", "x")], id="a deployment"
-        ),
-        pytest.param(
-            routes.model_policy,
-            obj(),
+            MODEL_VERSION,
+            VERSION,
+            with_status(VERSION, approvals=[{"name": "yes", "accepted": True}]),
             [
-                Key(MODEL_POLICY, None, "x"),
-                *(Key(k, None, "*") for k in (TRAINING_RUN, MODEL_VERSION, MODEL_DEPLOYMENT)),
+                Key(MODEL_VERSION, SPACE, "v1"),
+                Key(MODEL_APPROVAL, SPACE, "yes"),
+                *MINE,
+                Key(MODEL_DEPLOYMENT, SPACE, "follows"),
             ],
-            id="a policy",
+            id="a decision on a version concerns its approval and what may serve it",
         ),
         pytest.param(
-            routes.namespace,
-            obj(),
-            [Key(k, "x", "*") for k in (TRAINING_RUN, MODEL_VERSION, MODEL_DEPLOYMENT)],
-            id="a namespace",
+            MODEL_VERSION,
+            with_status(VERSION, conditions=[{"type": "Verified", "status": "True"}]),
+            with_status(VERSION, conditions=[{"type": "Verified", "status": "False"}]),
+            [
+                Key(MODEL_VERSION, SPACE, "v1"),
+                *MINE,
+                Key(MODEL_DEPLOYMENT, SPACE, "follows"),
+            ],
+            id="a signature that does not hold any more concerns what may serve it",
         ),
         pytest.param(
-            routes.child, obj(labels=RUN), [Key(TRAINING_RUN, "bank", "v1")], id="a training Job"
+            MODEL_APPROVAL,
+            None,
+            obj(MODEL_APPROVAL, spec={"modelVersion": {"name": "v1"}}),
+            [Key(MODEL_APPROVAL, SPACE, "x"), Key(MODEL_VERSION, SPACE, "v1")],
+            id="an approval concerns its version",
         ),
         pytest.param(
-            routes.child,
-            obj(labels={**RUN, names.LABEL_RUN_NAMESPACE: "team"}, namespace="hallmark-system"),
+            MODEL_APPROVAL,
+            None,
+            obj(MODEL_APPROVAL, spec={"modelVersion": None}),
+            [Key(MODEL_APPROVAL, SPACE, "x")],
+            id="an approval that names nothing concerns itself",
+        ),
+        pytest.param(
+            MODEL_DEPLOYMENT,
+            deployment("x", status={"activeModelVersion": "v1"}),
+            deployment("x", status={"activeModelVersion": "v2", "rollout": {"modelVersion": "v1"}}),
+            [Key(MODEL_DEPLOYMENT, SPACE, "x"), Key(MODEL_VERSION, SPACE, "v2")],
+            id="a ModelDeployment concerns versions whose use begins",
+        ),
+        pytest.param(
+            MODEL_DEPLOYMENT,
+            deployment("x", status={"activeModelVersion": "v1"}),
+            None,
+            [Key(MODEL_DEPLOYMENT, SPACE, "x"), Key(MODEL_VERSION, SPACE, "v1")],
+            id="a ModelDeployment that is gone concerns what it used",
+        ),
+        pytest.param(
+            MODEL_POLICY,
+            obj(MODEL_POLICY, "default", None, spec={"a": 1}),
+            obj(MODEL_POLICY, "default", None, spec={"a": 2}),
+            [Key(MODEL_POLICY, None, "default"), *ALL_IN_BANK],
+            id="a policy concerns what is in its namespaces",
+        ),
+        pytest.param(
+            MODEL_POLICY,
+            obj(MODEL_POLICY, "default", None, spec={"a": 1}),
+            obj(MODEL_POLICY, "default", None, spec={"a": 1}, status={"conditions": []}),
+            [Key(MODEL_POLICY, None, "default")],
+            id="a policy's status concerns itself alone",
+        ),
+        pytest.param(
+            NAMESPACE,
+            obj(NAMESPACE, SPACE, None),
+            obj(NAMESPACE, SPACE, None, labels={names.LABEL_POLICY: "strict"}),
+            ALL_IN_BANK,
+            id="another policy's label on a namespace concerns all in it",
+        ),
+        pytest.param(
+            NAMESPACE,
+            obj(NAMESPACE, SPACE, None),
+            obj(NAMESPACE, SPACE, None, labels={"team": "risk"}),
+            [],
+            id="another label on a namespace concerns nobody",
+        ),
+        pytest.param(
+            JOB,
+            None,
+            obj(JOB, labels=RUN),
+            [Key(TRAINING_RUN, SPACE, "v1")],
+            id="a training Job concerns its run",
+        ),
+        pytest.param(
+            JOB,
+            None,
+            obj(JOB, "x", "hallmark-system", labels={**RUN, names.LABEL_RUN_NAMESPACE: "team"}),
             [Key(TRAINING_RUN, "team", "v1")],
-            id="a sealing Job of another namespace's run",
+            id="a sealing Job concerns a run of another namespace",
         ),
         pytest.param(
-            routes.child,
-            obj(labels={names.LABEL_DEPLOYMENT: "scores"}),
-            [Key(MODEL_DEPLOYMENT, "bank", "scores")],
-            id="a predictor's Pod",
+            POD,
+            obj(POD, labels=DEPLOYMENT),
+            None,
+            [Key(MODEL_DEPLOYMENT, SPACE, "credit")],
+            id="a predictor's Pod that is gone concerns its ModelDeployment",
         ),
-        pytest.param(routes.child, obj(labels=None), [], id="a stranger"),
+        pytest.param(
+            POD,
+            obj(POD, labels=DEPLOYMENT),
+            obj(POD, labels={names.LABEL_DEPLOYMENT: "loans"}),
+            [Key(MODEL_DEPLOYMENT, SPACE, "credit"), Key(MODEL_DEPLOYMENT, SPACE, "loans")],
+            id="a Pod that changes its owner concerns both",
+        ),
+        pytest.param(
+            ENDPOINT_SLICE,
+            None,
+            obj(ENDPOINT_SLICE, "kubernetes", "default"),
+            [
+                *(key for key in ALL_IN_BANK if key.kind == MODEL_DEPLOYMENT),
+                Key(MODEL_DEPLOYMENT, "shop", "elsewhere"),
+            ],
+            id="where the API server is concerns every ModelDeployment",
+        ),
+        pytest.param(CONFIG_MAP, None, obj(CONFIG_MAP), [], id="a foreign object concerns nobody"),
     ],
 )
-def test_a_route(route: routes.Route, changed: dict[str, Any], keys: list[Key]) -> None:
-    assert route(changed) == keys
+def test_a_change_concerns(
+    cache: ObjectCache, kind: Kind, before: Obj | None, after: Obj | None, keys: list[Key]
+) -> None:
+    there = after or before
+    assert there is not None
+    key = Key(kind, there["metadata"].get("namespace"), there["metadata"]["name"])
+    found = concerned(Change(key, before, after), cache)
+    assert sorted(found) == sorted(keys)
+    assert len(found) == len(set(found))
 
 
-def test_the_versions_that_a_deployment_uses() -> None:
-    status = {
-        "activeModelVersion": "v3",
-        "stableModelVersion": "v2",
-        "rollout": {"modelVersion": "v4"},
-        "history": [{"version": "v1", "wasStable": True}, {"version": "v0"}, {}],
-    }
-    assert routes.used_versions(obj(status=status)) == {"v1", "v2", "v3", "v4"}
-    assert routes.used_versions({"metadata": {}}) == frozenset()
+@pytest.mark.parametrize(
+    ("changed", "woken", "urgent"),
+    [
+        pytest.param(MODEL_VERSION, MODEL_DEPLOYMENT, True, id="a revocation cannot wait"),
+        pytest.param(POD, MODEL_DEPLOYMENT, True, id="a Pod that is ready or gone cannot wait"),
+        pytest.param(MODEL_VERSION, TRAINING_RUN, False, id="a run can wait"),
+        pytest.param(MODEL_POLICY, MODEL_DEPLOYMENT, False, id="a policy's objects can wait"),
+    ],
+)
+def test_what_is_urgent(changed: Kind, woken: Kind, *, urgent: bool) -> None:
+    change = Change(Key(changed, SPACE, "x"), None, None)
+    assert is_urgent(change, Key(woken, SPACE, "y")) is urgent

@@ -100,9 +100,7 @@ async def gather_deployment(
     deployment = cache.read(ModelDeployment, MODEL_DEPLOYMENT, namespace, name)
     if not isinstance(deployment, ModelDeployment):
         return DeploymentWorld(obj, deployment or _gone(), {})
-    children = _children(cache, deployment)
-    foreign = [child for child in children if controller_uid(child) != deployment.metadata.uid]
-    live = {_place(child): child for child in children if child not in foreign}
+    live = _live(cache, deployment)
     taken, free = await _names(sources.cluster, deployment, live)
     inputs = DeploymentInputs(
         deployment=deployment,
@@ -110,7 +108,7 @@ async def gather_deployment(
         policy=gather_policy(cache, namespace).policy,
         versions=tuple(_versions(cache, deployment)),
         workloads={workload.manifest: workload for workload in _workloads(live)},
-        pods=tuple(pod_state(pod) for pod in _pods(cache, deployment)),
+        pods=pods_of(cache, deployment),
         trusts=dict(_trusts(name, live)),
         urls_until=dict(_urls_until(live)),
         foreign=taken,
@@ -129,9 +127,15 @@ async def _with_drift(sources: DeploymentSources, inputs: DeploymentInputs) -> D
     active = inputs.version(status.active_model_version, status.active_digest)
     if active is None or inputs.policy is None:
         return inputs
-    reports, memory = sources.drift.known(metadata.namespace or "", metadata.name)
+    known = sources.drift.known(metadata.namespace or "", metadata.name)
     baseline = await sources.bundles.baseline(active, inputs.policy.spec)
-    return replace(inputs, reports=reports, drift_memory=memory, baseline=baseline)
+    return replace(
+        inputs,
+        reports=known.reports,
+        reported_in=known.version,
+        drift_memory=known.memory,
+        baseline=baseline,
+    )
 
 
 def _versions(cache: ObjectCache, deployment: ModelDeployment) -> Iterator[ModelVersion]:
@@ -147,20 +151,26 @@ def _versions(cache: ObjectCache, deployment: ModelDeployment) -> Iterator[Model
             yield version
 
 
-def _children(cache: ObjectCache, deployment: ModelDeployment) -> list[Obj]:
-    """Return what carries the object's name in its label, Pods apart."""
+def _live(cache: ObjectCache, deployment: ModelDeployment) -> Live:
+    """Return the object's own children, Pods apart."""
     metadata = deployment.metadata
-    found = cache.objects("child", metadata.namespace, metadata.name)
-    return [child for child in found if child["kind"] != POD.kind]
+    return {
+        (child["kind"], child["metadata"]["name"]): child
+        for child in cache.objects("child", metadata.namespace, metadata.name)
+        if child["kind"] != POD.kind and controller_uid(child) == metadata.uid
+    }
 
 
-def _pods(cache: ObjectCache, deployment: ModelDeployment) -> list[Obj]:
+def pods_of(cache: ObjectCache, deployment: ModelDeployment) -> tuple[PodState, ...]:
+    """Return the Pods of all versions of a ModelDeployment."""
     metadata = deployment.metadata
-    return cache.objects("child", metadata.namespace, metadata.name, kind=POD)
+    found = cache.objects("child", metadata.namespace, metadata.name, kind=POD)
+    return tuple(pod_state(pod) for pod in found)
 
 
-def _place(obj: Obj) -> tuple[str, str]:
-    return obj["kind"], obj["metadata"]["name"]
+def trusts_of(cache: ObjectCache, deployment: ModelDeployment) -> Mapping[str, Drift]:
+    """Return what a ModelDeployment's trusts say of drift, by their SHA-256 (hex)."""
+    return dict(_trusts(deployment.metadata.name, _live(cache, deployment)))
 
 
 async def _names(

@@ -19,12 +19,13 @@ from hallmark.api.model_deployment import (
     Rollout,
     RolloutState,
 )
-from hallmark.drift.decision import DriftInputs, DriftVerdict, judge
+from hallmark.drift.decision import DriftVerdict, Memory
 from hallmark.policies.conditions import ConditionUpdate
 from hallmark.policies.decision import Event, Record
 from hallmark.policies.model_deployment.actions import Acted, BadAction, act, pending_action
 from hallmark.policies.model_deployment.conditions import conditions, is_rolled_back
 from hallmark.policies.model_deployment.desired import URL_MARGIN, Plan, mend_trust, plan
+from hallmark.policies.model_deployment.drift import judge_drift
 from hallmark.policies.model_deployment.effects import Found, carry_out
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Wait
 from hallmark.policies.model_deployment.rollback import stable_entries
@@ -46,6 +47,10 @@ class DeploymentDecision:
     notes: tuple[Event, ...] = ()
     gone: tuple[str, ...] = ()
     """Entries of ``status.drift`` whose Pod no longer exists."""
+    room: tuple[str, ...] = ()
+    """Entries that were judged, and whose place other Pods need."""
+    drift_memory: Memory | None = None
+    """What the reports said, for the next decision."""
     requeue: float | None = None
 
 
@@ -65,7 +70,14 @@ class _Step:
 def decide(inputs: DeploymentInputs) -> DeploymentDecision | Need:
     """Return what to do, or the bytes that must be verified before it can be said."""
     before = inputs.deployment.status
-    drift = judge_drift(inputs)
+    drift = judge_drift(
+        inputs.deployment,
+        inputs.trusts,
+        inputs.pods,
+        inputs.reports,
+        inputs.baseline,
+        inputs.drift_memory,
+    )
     view = View(inputs, _observe(inputs, drift))
     step = _step(view)
     if isinstance(step, Need):
@@ -83,6 +95,8 @@ def decide(inputs: DeploymentInputs) -> DeploymentDecision | Need:
         records=tuple(_records(view, step)) + tuple(_drift_records(before, view)),
         notes=tuple(_notes(before, view, step)),
         gone=drift.gone if drift else _gone(inputs),
+        room=drift.room if drift else (),
+        drift_memory=drift.memory if drift else None,
         requeue=0.0 if moved else _requeue(after, step.wait),
     )
 
@@ -134,33 +148,9 @@ def _act(view: View, action: Action | BadAction) -> _Step | Need:
 # -- what is seen -----------------------------------------------------------------------------
 
 
-def judge_drift(inputs: DeploymentInputs) -> DriftVerdict | None:
-    """Return what the drift reports say about the version that serves, or None without one."""
-    status = inputs.deployment.status
-    if not status.history or status.active_digest is None or inputs.baseline is None:
-        return None
-    head, rollout = status.history[0], status.rollout
-    since = (rollout.drift_since if rollout else None) or head.from_
-    trust = inputs.trusts.get(head.trust_sha256)
-    label = names.manifest_label(status.active_digest)
-    return judge(
-        DriftInputs(
-            reports=status.drift,
-            baseline=inputs.baseline,
-            active_digest=status.active_digest,
-            # The windows were counted as the Pods were told, also while a new intent waits.
-            drift=trust.drift if trust else inputs.deployment.spec.drift,
-            live_pods=frozenset(pod.name for pod in inputs.pods),
-            active_pods=frozenset(pod.name for pod in inputs.pods if pod.manifest == label),
-            former=status.drift_state or DriftState(),
-            since=parse_timestamp(since),
-        )
-    )
-
-
 def _gone(inputs: DeploymentInputs) -> tuple[str, ...]:
     live = {each.name for each in inputs.pods}
-    return tuple(sorted(set(inputs.deployment.status.drift) - live))
+    return tuple(sorted(inputs.reports.keys() - live))
 
 
 def _observe(inputs: DeploymentInputs, drift: DriftVerdict | None) -> ModelDeploymentStatus:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hallmark.api import names
-from hallmark.api.artifacts import Baseline, Trust
-from hallmark.api.model_deployment import ModelDeployment
+from hallmark.api.artifacts import Baseline
+from hallmark.api.model_deployment import Drift, ModelDeployment
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
+from hallmark.drift.decision import Memory
+from hallmark.drift.reports import Report
 from hallmark.policies.refusals import Refusal
 
 
@@ -67,12 +69,13 @@ class DeploymentInputs:
     now: datetime
     policy: ModelPolicy | None
     versions: tuple[ModelVersion, ...] = ()
-    """All of the namespace."""
+    """Those of the model, those asked for and those on record."""
     workloads: Mapping[str, Workload] = field(default_factory=dict)
     """By manifest label."""
     pods: tuple[PodState, ...] = ()
-    trusts: Mapping[str, Trust] = field(default_factory=dict)
-    """The trust ConfigMaps that hold what their name says, by SHA-256 (hex)."""
+    trusts: Mapping[str, Drift] = field(default_factory=dict)
+    """The trust ConfigMaps that hold what their name says, by SHA-256 (hex): how each lets its
+    Pods count."""
     urls_until: Mapping[str, datetime] = field(default_factory=dict)
     """When the presigned URLs end, by manifest label."""
     foreign: tuple[str, ...] = ()
@@ -81,6 +84,12 @@ class DeploymentInputs:
     """By manifest digest; what is missing is asked for by ``Need``."""
     baseline: Baseline | None = None
     """Of the version that serves; None where it cannot be had."""
+    reports: Mapping[str, Report] = field(default_factory=dict)
+    """By Pod, as they stand in ``status.drift``."""
+    reported_in: str = ""
+    """The resource version of the object in which they stood."""
+    drift_memory: Memory | None = None
+    """What was judged of earlier reports."""
 
     @property
     def name(self) -> str:

@@ -1,0 +1,54 @@
+"""What the predictors' reports say about the version that serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from hallmark.api import names
+from hallmark.api.artifacts import Baseline
+from hallmark.api.common import parse_timestamp
+from hallmark.api.model_deployment import Drift, DriftState, ModelDeployment
+from hallmark.drift.decision import DriftInputs, DriftVerdict, Memory, judge
+from hallmark.drift.reports import Report
+from hallmark.policies.model_deployment.inputs import PodState
+
+
+def judge_drift(
+    deployment: ModelDeployment,
+    trusts: Mapping[str, Drift],
+    pods: Iterable[PodState],
+    reports: Mapping[str, Report],
+    baseline: Baseline | None,
+    memory: Memory | None,
+) -> DriftVerdict | None:
+    """Return the verdict, or None where no version serves or its baseline cannot be had.
+
+    Args:
+        deployment: with the record of what serves.
+        trusts: how the Pods of each trust (by its SHA-256, hex) were told to count.
+        pods: all of the ModelDeployment.
+        reports: by Pod, as they stand in ``status.drift``.
+        baseline: of the version that serves.
+        memory: what was judged before.
+    """
+    status = deployment.status
+    if not status.history or status.active_digest is None or baseline is None:
+        return None
+    head, rollout = status.history[0], status.rollout
+    since = (rollout.drift_since if rollout else None) or head.from_
+    label = names.manifest_label(status.active_digest)
+    states = tuple(pods)
+    return judge(
+        DriftInputs(
+            reports=reports,
+            baseline=baseline,
+            active_digest=status.active_digest,
+            # The windows were counted as the Pods were told, also while a new intent waits.
+            drift=trusts.get(head.trust_sha256, deployment.spec.drift),
+            live_pods=frozenset(pod.name for pod in states),
+            active_pods=frozenset(pod.name for pod in states if pod.manifest == label),
+            former=status.drift_state or DriftState(),
+            since=parse_timestamp(since),
+            memory=memory,
+        )
+    )
