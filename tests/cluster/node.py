@@ -160,8 +160,8 @@ class Node:
         alone = self.layout.control_plane_only
         if not alone:
             packages.install(self._progress)
-        modules = binaries.MODULES_OF_CONTROL_PLANE if alone else binaries.MODULES_OF_NODE
-        binaries.build(modules, self._progress)
+        node = () if alone else (binaries.NODE,)
+        binaries.build((binaries.CONTROL_PLANE, *node), self._progress)
         pki.create(self.layout)
         configs.write(self.layout)
 
