@@ -22,6 +22,7 @@ from hallmark.cluster.client import ApiError, Cluster, ForeignObject
 from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.cluster.kinds import Kind, Obj, kind_of
 from hallmark.cluster.status import merge_conditions, transition_event
+from hallmark.cluster.trim import trimmed
 from hallmark.controllers import metrics
 from hallmark.controllers.queue import WorkQueue
 from hallmark.controllers.routes import concerned, is_urgent
@@ -142,7 +143,8 @@ class StatusReport:
         new = merge_conditions(old, updates, self._operator.clock(), generation)
         wire["conditions"] = [condition.to_wire() for condition in new]
         wire["observedGeneration"] = generation
-        self.obj = await self._operator.cluster.write_status(current, wire)
+        answer = await self._operator.cluster.write_status(current, wire)
+        self.obj = trimmed(kind_of(answer), answer)
         transition = transition_event(old, new)
         if transition is not None:
             self._events.append(transition)
