@@ -343,7 +343,7 @@ async def installation(
     """Yield the running installation, whose policy applies to ``namespace``."""
     deployed.connection = api
     labels = {"labels": {names.LABEL_POLICY: deployed.policy}}
-    await api.patch_metadata(NAMESPACE, None, namespace, labels)
+    await api.merge(NAMESPACE, None, namespace, {"metadata": labels})
     yield deployed
     nothing = {"gates": None, "approvers": None}
     original = {**nothing, **deployed.policy_object()["spec"]}

@@ -197,7 +197,7 @@ async def test_a_changed_manifest_in_the_store_is_found(
     path = installation.store.folder / uri.removeprefix("s3://") / "manifest.json"
     path.write_bytes(path.read_bytes().replace(b"accuracy", b"accuracz").replace(b"size", b"sizf"))
     annotation = {"labels": {"test/look": "again"}}
-    await api.patch_metadata(MODEL_VERSION, namespace, "loan-v1", annotation)
+    await api.merge(MODEL_VERSION, namespace, "loan-v1", {"metadata": annotation})
     found = await installation.wait_for(
         MODEL_VERSION, namespace, "loan-v1", "Verified=False/SignatureInvalid", "Stalled=True"
     )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hallmark.api import names
+from hallmark.cluster.cache import ObjectCache
 from hallmark.cluster.client import ApiCluster, ApiError, ForeignObject
 from hallmark.cluster.events import emit
 from hallmark.cluster.kinds import CONFIG_MAP, EVENT, MODEL_DEPLOYMENT, Obj
@@ -112,7 +113,7 @@ async def test_a_merge_into_a_stale_object_is_a_retryable_conflict(
 
 
 async def test_reserved_version_numbers_never_repeat(api: ApiCluster, namespace: str) -> None:
-    reserve = partial(reserve_version, api, namespace, "loan")
+    reserve = partial(reserve_version, api, ObjectCache(), namespace, "loan")
     numbers = await asyncio.gather(*(reserve() for _ in range(4)))
     found = await api.get(CONFIG_MAP, namespace, "loan-versions")
     assert found is not None
@@ -184,8 +185,9 @@ async def test_concurrent_reports_and_status_writes_lose_nothing(
             await api.merge_status(MODEL_DEPLOYMENT, namespace, "loans", entry)
 
     async def operator() -> None:
+        current = made
         for number in range(10):
-            await api.write_status(made, {"activeModelVersion": f"loans-{number}"})
+            current = await api.write_status(current, {"activeModelVersion": f"loans-{number}"})
 
     await asyncio.gather(operator(), *(predictor(pod) for pod in range(4)))
     final = await api.get(MODEL_DEPLOYMENT, namespace, "loans")
@@ -226,14 +228,6 @@ async def test_the_same_event_is_made_once(api: ApiCluster, namespace: str) -> N
         ("Held", "Warning"),
         ("Serving", "Normal"),
     ]
-
-
-async def test_metadata_is_merged(api: ApiCluster, namespace: str) -> None:
-    await api.create(config_map(namespace, uid=None))
-    patch = {"annotations": {"hallmark.dev/test": "1"}}
-    changed = await api.patch_metadata(CONFIG_MAP, namespace, "child", patch)
-    assert changed["metadata"]["annotations"] == {"hallmark.dev/test": "1"}
-    assert changed["metadata"]["labels"][names.LABEL_RUN_UID] == "one"
 
 
 async def test_an_api_server_that_does_not_answer_is_retryable() -> None:

@@ -250,7 +250,7 @@ async def test_without_a_policy_nothing_runs_and_with_it_the_run_goes_on(
     api: ApiCluster, namespace: str, installation: Installation
 ) -> None:
     other = {"labels": {names.LABEL_POLICY: f"{installation.policy}-missing"}}
-    await api.patch_metadata(NAMESPACE, None, namespace, other)
+    await api.merge(NAMESPACE, None, namespace, {"metadata": other})
     await api.create(run(namespace))
     found = await installation.wait_for(
         TRAINING_RUN, namespace, "loan-v1", "Ready=False/PolicyMissing", "Stalled=True"
@@ -258,7 +258,7 @@ async def test_without_a_policy_nothing_runs_and_with_it_the_run_goes_on(
     assert installation.policy in message(found, "Ready")
     assert not await api.list(JOB, namespace)
     ours = {"labels": {names.LABEL_POLICY: installation.policy}}
-    await api.patch_metadata(NAMESPACE, None, namespace, ours)
+    await api.merge(NAMESPACE, None, namespace, {"metadata": ours})
     await installation.wait_for(TRAINING_RUN, namespace, "loan-v1", "Ready=False/Training")
 
 

@@ -93,10 +93,9 @@ def _training_run(parts: Obj) -> Obj:
 
 def _model_deployment(parts: Obj) -> Obj:
     """The predictors' reports are judged as they come, and not kept."""
-    status = parts.get("status")
-    if not status or "drift" not in status:
-        return parts
-    return {**parts, "status": {key: value for key, value in status.items() if key != "drift"}}
+    status = {key: value for key, value in (parts.get("status") or {}).items() if key != "drift"}
+    rest = {key: value for key, value in parts.items() if key != "status"}
+    return {**rest, "status": status} if status else rest
 
 
 def _config_map(parts: Obj) -> Obj:

@@ -27,7 +27,7 @@ def every_object() -> list[dict[str, Any]]:
         predictor.network_policy(
             OWNER, "http://store.system.svc:7070", [ApiServer("10.0.0.1", 6443)]
         ),
-        predictor_version.urls_secret(OWNER, VERSION.manifest, urls, rollouts.NOW),
+        predictor_version.urls_secret(OWNER, VERSION.manifest, urls),
         predictor_version.workload(OWNER, VERSION),
     ]
 
