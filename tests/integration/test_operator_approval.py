@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hallmark.api import names
 from hallmark.api.admission import approval_identity
 from hallmark.api.common import timestamp
 from hallmark.api.model_approval import ModelApprovalSpec
@@ -196,8 +197,8 @@ async def test_a_changed_manifest_in_the_store_is_found(
     uri = version["spec"]["artifact"]["uri"]
     path = installation.store.folder / uri.removeprefix("s3://") / "manifest.json"
     path.write_bytes(path.read_bytes().replace(b"accuracy", b"accuracz").replace(b"size", b"sizf"))
-    annotation = {"labels": {"test/look": "again"}}
-    await api.merge(MODEL_VERSION, namespace, "loan-v1", {"metadata": annotation})
+    annotations = {names.ANNOTATION_RECONCILE: "somebody had the store in his hands"}
+    await api.merge(MODEL_VERSION, namespace, "loan-v1", {"metadata": {"annotations": annotations}})
     found = await installation.wait_for(
         MODEL_VERSION, namespace, "loan-v1", "Verified=False/SignatureInvalid", "Stalled=True"
     )

@@ -30,6 +30,8 @@ LABEL_JOB_NAME = "batch.kubernetes.io/job-name"
 """On the Pods of a Job, by its controller."""
 
 ANNOTATION_ACTION = "hallmark.dev/action"
+ANNOTATION_RECONCILE = "hallmark.dev/reconcile"
+"""On any object of Hallmark's kinds: another value asks the operator to look at it anew."""
 ANNOTATION_REQUESTER = "hallmark.dev/requester"
 """On a TrainingRun: ``declared`` where a relay named the requester. Admission demands it then,
 and keeps it off every other run, so its absence means that the name is authenticated."""

@@ -30,6 +30,8 @@ from hallmark.cluster.kinds import (
 )
 from hallmark.resources.predictor_version import TRUST_KEY
 
+RECORDS = "(not in memory)"
+"""Stands for a run's inline rows."""
 TEXT_LIMIT = 4096
 """Characters that are kept of an annotation, a label or a message."""
 _METADATA = (
@@ -83,11 +85,11 @@ def _nothing(_: Obj) -> Obj:
 
 
 def _training_run(parts: Obj) -> Obj:
-    """Inline rows are read live by the one reconcile that hands them to the training Job."""
+    """Inline rows are read live, while the run has not ended."""
     spec = parts.get("spec") or {}
     if "records" not in (spec.get("dataset") or {}):
         return parts
-    dataset = {**spec["dataset"], "records": []}
+    dataset = {**spec["dataset"], "records": RECORDS}
     return {**parts, "spec": {**spec, "dataset": dataset}}
 
 

@@ -96,7 +96,8 @@ async def gather_run(
 async def _run(cache: ObjectCache, cluster: Cluster, namespace: str, name: str) -> Obj | None:
     """Return the run; one that has not ended with its inline rows, which are read live."""
     obj = cache.get(TRAINING_RUN, namespace, name)
-    if obj is None or (obj.get("status") or {}).get("completionTime"):
+    status = (obj or {}).get("status") or {}
+    if obj is None or (status.get("completionTime") and status.get("specDigest")):
         return obj
     return await cluster.get(TRAINING_RUN, namespace, name)
 

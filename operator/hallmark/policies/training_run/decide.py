@@ -53,7 +53,8 @@ def decide_run(inputs: RunInputs) -> Plan:
 def _has_version(inputs: RunInputs, version: ModelVersion) -> Decision:
     """A ModelVersion of this name exists: ours, one of the same spec, or somebody else's."""
     origin = version.spec.training_run
-    digest = spec_digest(inputs.run.spec)
+    # The spec never changes; of a run that has ended, its inline rows are not in memory.
+    digest = inputs.run.status.spec_digest or spec_digest(inputs.run.spec)
     name = version.metadata.name
     if origin.uid == inputs.run.metadata.uid:
         reason, message = RunReason.SEALED, f"Sealed as ModelVersion '{name}'."
