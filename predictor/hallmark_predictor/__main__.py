@@ -6,36 +6,40 @@ import asyncio
 import gc
 import logging
 import os
+import random
 import sys
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 import uvloop
 
 from hallmark.api.artifacts import REFUSED_EXIT_CODE
+from hallmark.api.model_deployment import DriftWindow
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark_predictor import logs
 from hallmark_predictor.active_watch import ActiveWatch
 from hallmark_predictor.app import create_app
 from hallmark_predictor.cluster_api import ClusterApi
 from hallmark_predictor.data_plane import DataPlane
-from hallmark_predictor.drift_reporter import DriftRecorder, DriftReporter
+from hallmark_predictor.drift_reporter import DriftRecorder, DriftReporter, status_path
 from hallmark_predictor.loader import load
 from hallmark_predictor.logs import place_of
 from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.model import Model
+from hallmark_predictor.report_schedule import Schedule
 from hallmark_predictor.server import DrainingServer, server_config
 from hallmark_predictor.serving import Serving
-from hallmark_predictor.settings import Settings, read_settings
+from hallmark_predictor.settings import ApiServer, Settings, read_settings
+from hallmark_predictor.threads import in_thread
 from hallmark_predictor.verification import Refused
 
 LOG = logging.getLogger("hallmark_predictor")
 
-T = TypeVar("T")
+LAST_REPORT_SECONDS = 2.0
+"""How long the end waits for the last drift report."""
 
 
 class Predictor:
@@ -48,11 +52,15 @@ class Predictor:
         config = server_config(create_app(self._serving), settings.host, settings.port)
         self._server = DrainingServer(config, self._serving, settings.drain_seconds)
         self._failure: tuple[int, str] | None = None
+        self._reporter: DriftReporter | None = None
 
     async def run(self) -> int:
         """Serve until a signal or a refusal; return the exit code."""
         loading = asyncio.create_task(self._bring_up())
         await self._server.serve()
+        if self._reporter:
+            self._reporter.end()
+            await asyncio.wait([loading], timeout=LAST_REPORT_SECONDS)
         loading.cancel()
         if self._failure is None:
             return 0
@@ -63,7 +71,7 @@ class Predictor:
     async def _bring_up(self) -> None:
         try:
             loop = asyncio.get_running_loop()
-            outcome = await _in_thread(lambda: self._load(loop))
+            outcome = await in_thread(lambda: self._load(loop), "load")
         except HallmarkError as error:
             self._fail(1, str(error))
             return
@@ -88,57 +96,54 @@ class Predictor:
         self._server.should_exit = True
 
     async def _serve(self, model: Model) -> None:
-        trust, server = model.trust, self._settings.api_server
-        reporter: DriftReporter | None = None
-
-        def window_closed(count: int) -> None:
+        def windows_closed(count: int, kept: Sequence[DriftWindow]) -> None:
             self._serving.metrics.drift_windows.inc(count)
-            if reporter:
-                reporter.window_closed()
+            if self._reporter:
+                self._reporter.windows_closed([model.drifts(window) for window in kept])
 
+        trust, server = model.trust, self._settings.api_server
         recorder = DriftRecorder(
             model.windows,
             len(model.schema.features),
             trust.manifest_digest,
-            on_close=window_closed,
+            on_close=windows_closed,
         )
         # What was made until now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
-        self._serving.start(DataPlane(model), recorder)
-        LOG.info("Serving %s, manifest %s.", trust.model_version, trust.manifest_digest)
         if server is None:
             LOG.warning("Not in a cluster: drift is not reported, the active version not watched.")
+        else:
+            self._reporter = self._make_reporter(recorder, server, trust.drift.consecutive)
+        self._serving.start(DataPlane(model), recorder)
+        LOG.info("Serving %s, manifest %s.", trust.model_version, trust.manifest_digest)
+        if server is None or self._reporter is None:
             return
-        where = (self._settings.namespace, self._settings.deployment)
-        self._watch(ActiveWatch(ClusterApi(server), *where, self._tell_active()))
-        reporter = DriftReporter(recorder, ClusterApi(server), *where, self._settings.pod)
-        await reporter.run()
+        self._watch(server, trust.manifest_digest)
+        await self._reporter.run()
 
-    def _tell_active(self) -> Callable[[str | None], None]:
+    def _make_reporter(
+        self, recorder: DriftRecorder, server: ApiServer, consecutive: int
+    ) -> DriftReporter:
+        path = status_path(self._settings.namespace, self._settings.deployment)
+        schedule = Schedule(consecutive, time.monotonic(), random.random)
+        return DriftReporter(recorder, ClusterApi(server), path, self._settings.pod, schedule)
+
+    def _watch(self, server: ApiServer, own_digest: str) -> None:
+        """Follow which version has the traffic."""
         loop = asyncio.get_running_loop()
+        where = self._settings.namespace, self._settings.deployment
+
+        def follow(digest: str | None) -> None:
+            if self._reporter and digest == own_digest != self._serving.active_digest:
+                self._reporter.version_activated()
+            self._serving.active_digest = digest
 
         def tell(digest: str | None) -> None:
-            loop.call_soon_threadsafe(setattr, self._serving, "active_digest", digest)
+            loop.call_soon_threadsafe(follow, digest)
 
-        return tell
-
-    def _watch(self, watch: ActiveWatch) -> None:
+        watch = ActiveWatch(ClusterApi(server), *where, tell)
         threading.Thread(target=watch.run, name="active-watch", daemon=True).start()
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Run blocking work in a thread that does not hold up the process's end."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="load", daemon=True).start()
-    return await asyncio.wrap_future(future)
 
 
 def _tell_the_end(path: Path, message: str) -> None:

@@ -9,32 +9,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import numpy as np
 
 from hallmark.api.common import API_VERSION
-from hallmark.api.model_deployment import DriftReport
+from hallmark.api.model_deployment import DriftReport, DriftWindow
 from hallmark.api.names import PREDICTOR_FIELD_MANAGER
 from hallmark.drift.counts import Rows
 from hallmark.drift.windows import WindowCounter
 from hallmark.errors import ClusterError
 from hallmark_predictor.cluster_api import ClusterApi, Reply
 from hallmark_predictor.logs import place_of
+from hallmark_predictor.report_schedule import Schedule
+from hallmark_predictor.threads import in_thread
 
 LOG = logging.getLogger(__name__)
 
 BUFFER_ROWS = 4096
-INTERVAL = 1.0
-"""Seconds between reports while no window closes."""
-MAX_PAUSE = 60.0
-"""Seconds without reports after a failure that lasts, or a refusal."""
+OnClose = Callable[[int, Sequence[DriftWindow]], None]
+"""Takes how many windows were closed, and those of them that are kept, oldest first."""
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+async def _wait(event: asyncio.Event, seconds: float | None) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
 
 
 class DriftRecorder:
@@ -47,7 +54,7 @@ class DriftRecorder:
         manifest_digest: str,
         *,
         clock: Callable[[], datetime] = _now,
-        on_close: Callable[[int], None] = lambda _: None,
+        on_close: OnClose = lambda count, kept: None,
     ) -> None:
         """Start empty, under a new boot id.
 
@@ -56,7 +63,7 @@ class DriftRecorder:
             features: Columns of a row.
             manifest_digest: The version that answers.
             clock: Tells the time in UTC.
-            on_close: Told how many windows were closed, whenever there are any.
+            on_close: Told whenever windows were closed.
         """
         self.boot_id = str(uuid.uuid4())
         self._windows = windows
@@ -97,75 +104,101 @@ class DriftRecorder:
             self._count(self._buffer[:pending])
 
     def _count(self, rows: Rows) -> None:
-        closed = self._windows.closed
+        before = self._windows.closed
         self._windows.add(rows, self._first, self._last)
-        if self._windows.closed > closed:
-            self._on_close(self._windows.closed - closed)
+        count = self._windows.closed - before
+        if count:
+            self._on_close(count, self._windows.kept[-count:])
 
 
 class DriftReporter:
-    """Reports at once when a window closes, else each second while rows come."""
+    """Reports when the schedule says so, and once more at the end."""
 
     def __init__(
-        self, recorder: DriftRecorder, api: ClusterApi, namespace: str, deployment: str, pod: str
+        self,
+        recorder: DriftRecorder,
+        api: ClusterApi,
+        path: str,
+        pod: str,
+        schedule: Schedule,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[asyncio.Event, float | None], Awaitable[None]] = _wait,
     ) -> None:
-        """Prepare to report as ``pod`` on ``deployment``."""
+        """Prepare to report.
+
+        Args:
+            recorder: Knows the counts.
+            api: The API server.
+            path: The status that is patched; see ``status_path``.
+            pod: Whose entry is written.
+            schedule: Knows when.
+            clock: Tells seconds, as the schedule's times.
+            wait: Waits for an event, at most so many seconds.
+        """
         self._recorder = recorder
         self._api = api
-        self._path = (
-            f"/apis/{API_VERSION}/namespaces/{namespace}/modeldeployments/{deployment}/status"
-        )
+        self._path = path
         self._pod = pod
+        self._schedule = schedule
+        self._clock = clock
+        self._wait = wait
         self._sequence = 0
-        self._reported_rows = 0
-        self._window_closed = asyncio.Event()
-        self._pause = INTERVAL
+        self._told_rows = 0
+        self._woken = asyncio.Event()
+        self._ended = False
 
-    def window_closed(self) -> None:
-        """Make the next report due now."""
-        self._window_closed.set()
+    def windows_closed(self, drifts: Sequence[bool]) -> None:
+        """Take whether each window that was closed drifts, oldest first."""
+        self._schedule.closed(drifts)
+        self._woken.set()
+
+    def version_activated(self) -> None:
+        """Count afresh: the version has got the traffic."""
+        self._schedule.restart()
+
+    def end(self) -> None:
+        """Let ``run`` report once more, if there is anything new, and return."""
+        self._ended = True
+        self._woken.set()
 
     async def run(self) -> None:
-        """Report for ever."""
-        while True:
-            await self._wait()
-            if self._recorder.rows != self._reported_rows:
+        """Report until the end."""
+        while not self._ended:
+            due = self._schedule.due()
+            seconds = None if due is None else due - self._clock()
+            if seconds is not None and seconds <= 0:
                 await self.report()
+            else:
+                await self._wait(self._woken, seconds)
+                self._woken.clear()
+        if self._recorder.rows != self._told_rows:
+            await self.report()
 
     async def report(self) -> bool:
         """Report once; tell whether it was taken."""
-        self._window_closed.clear()
         rows = self._recorder.rows
         self._sequence += 1
         report = self._recorder.report(self._sequence)
+        told = self._schedule.sending(self._clock())
         try:
-            reply = await asyncio.to_thread(self._send, report)
+            reply = await in_thread(lambda: self._send(report), "drift-report")
         except ClusterError as error:
-            self._back_off(str(error))
-            return False
+            return self._failed(str(error))
         except Exception as error:  # A failed report must not be the last one.
-            self._back_off(place_of(error))
-            return False
+            return self._failed(place_of(error))
         if reply.status >= 300:
-            self._back_off(f"{reply.status} {reply.message}", refused=reply.status == 422)
-            return False
-        self._reported_rows = rows
-        self._pause = INTERVAL
+            return self._failed(f"{reply.status} {reply.message}", no_room=_has_no_room(reply))
+        self._told_rows = rows
+        self._schedule.accepted(told, self._clock())
         return True
 
-    async def _wait(self) -> None:
-        if self._pause > INTERVAL:
-            await asyncio.sleep(self._pause)
-            return
-        try:
-            await asyncio.wait_for(self._window_closed.wait(), INTERVAL)
-        except TimeoutError:
-            return
-
-    def _back_off(self, why: str, *, refused: bool = False) -> None:
-        """Wait longer; a refusal (such as that 64 Pods report already) will not soon pass."""
-        self._pause = MAX_PAUSE if refused else min(2 * self._pause, MAX_PAUSE)
-        LOG.warning("The drift report was not taken; next in %.0f s: %s", self._pause, why)
+    def _failed(self, why: str, *, no_room: bool = False) -> bool:
+        self._schedule.failed(self._clock(), no_room=no_room)
+        # With more Pods than fit it is usual to wait for a place.
+        level = logging.INFO if no_room else logging.WARNING
+        LOG.log(level, "The drift report was not taken and will be tried again: %s", why)
+        return False
 
     def _send(self, report: DriftReport) -> Reply:
         return self._api.patch(
@@ -173,3 +206,13 @@ class DriftReporter:
             {"fieldManager": PREDICTOR_FIELD_MANAGER},
             {"status": {"drift": {self._pod: report.to_wire()}}},
         )
+
+
+def status_path(namespace: str, deployment: str) -> str:
+    """Return the path of a ModelDeployment's status."""
+    return f"/apis/{API_VERSION}/namespaces/{namespace}/modeldeployments/{deployment}/status"
+
+
+def _has_no_room(reply: Reply) -> bool:
+    """Tell whether other Pods' reports take all the room: by their number, or by their size."""
+    return "status.drift: Too many" in reply.message or "too large" in reply.message

@@ -19,7 +19,9 @@ from hallmark.api.artifacts import (
     ServedSchema,
     Trust,
 )
+from hallmark.api.model_deployment import DriftWindow
 from hallmark.drift.counts import BinCounter, Rows, watched
+from hallmark.drift.psi import Reference
 from hallmark.drift.windows import WindowCounter
 from hallmark_predictor.verification import Refused
 
@@ -36,6 +38,8 @@ class Model:
     session: onnxruntime.InferenceSession
     windows: WindowCounter
     """Counts the rows that it answers."""
+    reference: Reference
+    """What closed windows are measured against."""
 
     def probabilities(self, rows: Rows) -> NDArray[np.float32]:
         """Return the probabilities, shape (rows, classes), of encoded rows."""
@@ -43,6 +47,11 @@ class Model:
             [self.schema.probabilities_name], {self.schema.input_name: rows}
         )
         return np.asarray(found, dtype=np.float32)
+
+    def drifts(self, window: DriftWindow) -> bool:
+        """Tell whether a closed window drifts, as the operator will say."""
+        threshold = float(self.trust.drift.threshold)
+        return self.reference.stability(window.counts).drifts(threshold)
 
 
 def open_model(trust: Trust, manifest: Manifest, files: Mapping[str, bytes]) -> Model | Refused:
@@ -61,10 +70,12 @@ def open_model(trust: Trust, manifest: Manifest, files: Mapping[str, bytes]) -> 
             f"The sealed schema's positive class is none of its {len(schema.classes)} classes."
         )
     try:
-        counter = BinCounter(watched(baseline, trust.drift), schema)
+        features = watched(baseline, trust.drift)
+        counter, reference = BinCounter(features, schema), Reference(features)
+        reference.stability({feature.name: feature.counts for feature in features})
         session = _session(files[MODEL_ONNX])
         windows = WindowCounter(counter, trust.drift.window, trust.drift.consecutive)
-        model = Model(trust, manifest, schema, session, windows)
+        model = Model(trust, manifest, schema, session, windows, reference)
         answer = model.probabilities(np.zeros((1, len(schema.features)), dtype=np.float32))
     except Exception as error:
         return Refused(f"The sealed model cannot be loaded: {str(error)[:300]}")

@@ -118,6 +118,8 @@ class FakeApiServer:
         """All that happened; a resource version is how many of these had happened."""
         self._watches: list[queue.Queue[dict[str, Any] | None]] = []
         self._lock = threading.Lock()
+        self._answers = threading.Event()
+        self._answers.set()
         self._server: _Quiet | None = None
 
     @property
@@ -145,6 +147,10 @@ class FakeApiServer:
                 if last:
                     each.put(last)
                 each.put(None)
+
+    def hang(self) -> None:
+        """Answer no patch any more, until the server ends."""
+        self._answers.clear()
 
     def change_token(self, token: str) -> None:
         """Take, and write down, another token."""
@@ -174,6 +180,7 @@ class FakeApiServer:
             try:
                 yield self
             finally:
+                self._answers.set()
                 self.end_watches()
 
     def authorized(self, handler: _Handler) -> bool:
@@ -186,6 +193,9 @@ class FakeApiServer:
     def patch(self, handler: _Handler) -> None:
         """Take a drift report."""
         body = handler.rfile.read(int(handler.headers["Content-Length"]))
+        if not self._answers.is_set():
+            self._answers.wait()
+            return
         if not self.authorized(handler):
             return
         if self.refusals:

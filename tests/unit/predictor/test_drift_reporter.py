@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,15 +8,22 @@ from pathlib import Path
 import pytest
 
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import Drift, DriftReport
+from hallmark.api.model_deployment import Drift, DriftReport, DriftState, DriftWindow
 from hallmark.drift.decision import DriftInputs, judge
 from hallmark_predictor.cluster_api import ClusterApi
-from hallmark_predictor.drift_reporter import BUFFER_ROWS, DriftRecorder, DriftReporter
+from hallmark_predictor.drift_reporter import (
+    BUFFER_ROWS,
+    DriftRecorder,
+    DriftReporter,
+    status_path,
+)
+from hallmark_predictor.report_schedule import Schedule
 from tests.unit.predictor import factories
 from tests.unit.predictor.factories import POD, traffic
 from tests.unit.predictor.servers import FakeApiServer
 
 DIGEST = factories.sealed().trust.manifest_digest
+PATH = status_path("team", "loans")
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
@@ -48,7 +56,8 @@ def client(api: FakeApiServer) -> Iterator[ClusterApi]:
 
 
 def reporter_of(client: ClusterApi, what: DriftRecorder) -> DriftReporter:
-    return DriftReporter(what, client, "team", "loans", POD)
+    schedule = Schedule(2, 0.0, lambda: 0.0)
+    return DriftReporter(what, client, PATH, POD, schedule, clock=lambda: 0.0)
 
 
 def reports(api: FakeApiServer) -> list[DriftReport]:
@@ -87,12 +96,16 @@ def test_a_window_has_the_times_of_its_own_rows() -> None:
 
 
 def test_closed_windows_are_told() -> None:
-    closed: list[int] = []
-    what = DriftRecorder(factories.model().windows, 4, DIGEST, on_close=closed.append)
+    closed: list[tuple[int, list[int]]] = []
+
+    def told(count: int, kept: Sequence[DriftWindow]) -> None:
+        closed.append((count, [window.number for window in kept]))
+
+    what = DriftRecorder(factories.model().windows, 4, DIGEST, on_close=told)
     for _ in range(250):
         what.record(traffic(1))
     what.record(traffic(300))
-    assert closed == [1, 1, 3]
+    assert closed == [(1, [1]), (1, [2]), (3, [4, 5])]
 
 
 def test_what_is_recorded_is_what_the_operator_judges() -> None:
@@ -105,12 +118,35 @@ def test_what_is_recorded_is_what_the_operator_judges() -> None:
             active_digest=DIGEST,
             drift=Drift(window=100, consecutive=2),
             live_pods=frozenset({POD}),
-            former={},
+            active_pods=frozenset({POD}),
+            former=DriftState(),
             since=START,
         )
     )
     assert (verdict.state.verdict, verdict.refused) == ("Drifted", ())
     assert verdict.state.top[0].feature == "income"
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("shift", [0.0, 0.4, 0.5, 1.0])
+def test_a_predictor_knows_of_a_window_what_the_operator_will_say(seed: int, shift: float) -> None:
+    model, drift = factories.model(), Drift(window=100, consecutive=1)
+    what = DriftRecorder(model.windows, 4, DIGEST, clock=Clock())
+    what.record(traffic(100, seed=seed, shift=shift))
+    report = what.report(1)
+    verdict = judge(
+        DriftInputs(
+            reports={POD: report.model_copy(update={"windows": report.windows[-1:]})},
+            baseline=factories.baseline(),
+            active_digest=DIGEST,
+            drift=drift,
+            live_pods=frozenset({POD}),
+            active_pods=frozenset({POD}),
+            former=DriftState(),
+            since=START,
+        )
+    )
+    assert model.drifts(report.windows[-1]) is (verdict.state.verdict == "Drifted")
 
 
 # -- reporting --------------------------------------------------------------------------------
@@ -149,28 +185,81 @@ async def test_sequences_rise_over_one_connection_and_tokens_may_rotate(
     assert api.connections == 1
 
 
-async def test_a_window_that_closes_is_reported_at_once_else_each_second(
-    api: FakeApiServer,
-    client: ClusterApi,
+class Story:
+    """A reporter that runs on a clock of its own, on which things happen at set times."""
+
+    def __init__(self, client: ClusterApi, happenings: Sequence[tuple[float, int, float]]) -> None:
+        """Let rows of a shift come: time, number of rows, shift."""
+        self.now = 0.0
+        self._happenings = list(happenings)
+        model = factories.model()
+
+        def closed(count: int, kept: Sequence[DriftWindow]) -> None:
+            self.reporter.windows_closed([model.drifts(window) for window in kept])
+
+        self.recorder = DriftRecorder(model.windows, 4, DIGEST, on_close=closed)
+        self.reporter = DriftReporter(
+            self.recorder,
+            client,
+            PATH,
+            POD,
+            Schedule(2, 0.0, lambda: 0.0),
+            clock=lambda: self.now,
+            wait=self._wait,
+        )
+
+    async def _wait(self, event: asyncio.Event, seconds: float | None) -> None:
+        """Let the next thing happen, if it does so before the seconds are over; then the end."""
+        until = math.inf if seconds is None else self.now + seconds
+        if self._happenings and self._happenings[0][0] <= until:
+            self.now, rows, shift = self._happenings.pop(0)
+            self.recorder.record(traffic(rows, shift=shift))
+        elif seconds is None:
+            self.reporter.end()
+        else:
+            self.now = until
+
+
+async def test_it_reports_when_the_schedule_says_so_and_once_more_at_the_end(
+    api: FakeApiServer, client: ClusterApi
 ) -> None:
-    reporter: DriftReporter | None = None
-    model = factories.model()
-    what = DriftRecorder(
-        model.windows, 4, DIGEST, on_close=lambda _: reporter and reporter.window_closed()
-    )
-    reporter = reporter_of(client, what)
-    running = asyncio.create_task(reporter.run())
-    what.record(traffic(100))
-    await asyncio.sleep(0.4)
-    assert [each.rows for each in reports(api)] == [100], "at once"
-    what.record(traffic(1))
-    await asyncio.sleep(0.3)
-    assert len(api.reports) == 1, "not yet"
-    await asyncio.sleep(1.2)
-    assert [each.rows for each in reports(api)] == [100, 101], "within a second"
-    await asyncio.sleep(1.3)
-    assert len(api.reports) == 2, "nothing new, no report"
-    running.cancel()
+    happenings = [
+        (0.0, 30, 0.0),
+        (1.0, 70, 0.0),
+        (2.0, 100, 0.0),
+        (3.0, 100, 0.0),
+        (20.0, 100, 2.0),
+        (21.0, 100, 2.0),
+        (22.0, 10, 0.0),
+    ]
+    story = Story(client, happenings)
+    await story.reporter.run()
+    found = [(each.rows, [window.number for window in each.windows]) for each in reports(api)]
+    assert found == [
+        (200, [1, 2]),  # its vote
+        (300, [2, 3]),  # after the interval
+        (400, [3, 4]),  # a window that drifts
+        (500, [4, 5]),  # the one that decides
+        (510, [4, 5]),  # the end
+    ]
+
+
+async def test_nothing_is_reported_at_the_end_that_was_reported_before(
+    api: FakeApiServer, client: ClusterApi
+) -> None:
+    await Story(client, []).reporter.run()
+    await Story(client, [(1.0, 200, 0.0)]).reporter.run()
+    assert [each.rows for each in reports(api)] == [200]
+
+
+async def test_a_report_that_drifts_and_finds_no_room_is_tried_again_within_a_second(
+    api: FakeApiServer, client: ClusterApi
+) -> None:
+    api.refusals = [(422, NO_ROOM), (422, NO_ROOM)]
+    story = Story(client, [(50.0, 100, 2.0)])
+    await story.reporter.run()
+    assert [each.sequence for each in reports(api)] == [3]
+    assert story.now == 50.75
 
 
 async def test_what_failed_is_reported_again_with_newer_counts(
@@ -207,23 +296,40 @@ async def test_another_ca_is_not_trusted(
     assert api.reports == []
 
 
+NO_ROOM = (
+    'Deployment.hallmark.dev "loans" is invalid: status.drift: Too many: 65: must have at most 64 '
+    "items"
+)
+
+
 @pytest.mark.parametrize(
-    ("refusal", "pause"),
+    ("refusal", "level"),
     [
-        pytest.param((422, "status.drift: must have at most 64 items"), 60, id="64 Pods report"),
-        pytest.param((403, "forbidden"), 2, id="not allowed, perhaps not yet"),
-        pytest.param((500, ""), 2, id="a server's failure"),
+        pytest.param((422, NO_ROOM), "INFO", id="64 Pods report"),
+        pytest.param((500, "etcdserver: request is too large"), "INFO", id="etcd takes no more"),
+        pytest.param((413, "Request entity too large: limit is 3145728"), "INFO", id="nor this"),
+        pytest.param(
+            (422, "status.drift.p.counts.x: Too many: 260: must have at most 259 items"),
+            "WARNING",
+            id="too many bins",
+        ),
+        pytest.param((429, "Too many requests"), "WARNING", id="a busy API server"),
+        pytest.param((403, "forbidden"), "WARNING", id="not allowed, perhaps not yet"),
+        pytest.param((500, ""), "WARNING", id="a server's failure"),
     ],
 )
-async def test_it_backs_off_longer_from_what_will_not_soon_pass(
+async def test_only_a_lack_of_room_is_usual(
     api: FakeApiServer,
     client: ClusterApi,
     refusal: tuple[int, str],
-    pause: float,
+    level: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
     api.refusals = [refusal]
     what = recorder()
     what.record(traffic(10))
     assert not await reporter_of(client, what).report()
-    assert f"next in {pause} s: {refusal[0]} {refusal[1]}".strip() in caplog.text
+    (record,) = [one for one in caplog.records if "The drift report was not taken" in one.message]
+    assert record.levelname == level
+    assert f"{refusal[0]} {refusal[1]}".strip() in record.message

@@ -148,8 +148,11 @@ def test_it_lives_while_it_loads_serves_and_reports(process: Process) -> None:
     def newest() -> DriftReport:
         return DriftReport.model_validate(process.api.reports[-1]["status"]["drift"][POD])
 
-    eventually(lambda: bool(process.api.reports) and newest().rows == 250)
-    assert [each.number for each in newest().windows] == [1, 2]
+    eventually(lambda: bool(process.api.reports) and len(newest().windows) == 2)
+    process.send(signal.SIGTERM)
+    assert process.exit_code() == 0
+    assert newest().rows == 250, "what came since is reported at the end"
+    assert [window.number for window in newest().windows] == [1, 2]
     sequences = [each["status"]["drift"][POD]["sequence"] for each in process.api.reports]
     assert sequences == sorted(set(sequences))
 
@@ -271,6 +274,20 @@ def test_a_request_in_flight_is_finished(process: Process) -> None:
             answer += part
     assert answer.startswith(b"HTTP/1.1 200")
     assert process.exit_code() == 0
+
+
+def test_an_api_server_that_hangs_does_not_hold_up_the_end(process: Process) -> None:
+    process.start("--drain-seconds=0.2")
+    process.wait_until("/readyz")
+    process.api.hang()
+    connection = process.connect()
+    assert predict(connection)[0] == 200
+    connection.close()
+    started = time.monotonic()
+    process.send(signal.SIGTERM)
+    assert process.exit_code() == 0
+    assert time.monotonic() - started < 5
+    assert process.api.reports == []
 
 
 def test_it_ends_at_once_while_it_loads(process: Process) -> None:

@@ -1,0 +1,239 @@
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hallmark.drift.room import MAX_ENTRIES
+from hallmark_predictor.report_schedule import (
+    AT_ONCE,
+    INTERVAL,
+    JITTER,
+    LONGEST_INTERVAL,
+    Schedule,
+)
+
+C, D = False, True
+"""A calm window, and one that drifts."""
+Window = tuple[float, bool]
+"""When it closes, and whether it drifts."""
+TAKEN, REFUSED, FULL = "taken", "refused", "full"
+
+
+def no_jitter() -> float:
+    return 0.0
+
+
+@dataclass
+class Pod:
+    """A predictor with a clock of its own; nothing in it takes time."""
+
+    consecutive: int = 2
+    random: Callable[[], float] = no_jitter
+    answer: Callable[[float], str] = lambda _: TAKEN
+    activated_at: float | None = None
+    sent: list[float] = field(default_factory=list)
+
+    def run(self, windows: Iterable[Window], until: float) -> list[float]:
+        """Return when it reported, or tried to."""
+        schedule = Schedule(self.consecutive, 0.0, self.random)
+        events: list[tuple[float, bool | None]] = sorted(windows, key=lambda window: window[0])
+        if self.activated_at is not None:
+            events = sorted([*events, (self.activated_at, None)], key=lambda event: event[0])
+        now = 0.0
+        while True:
+            due = schedule.due()
+            next_event = events[0][0] if events else until
+            if due is not None and max(due, now) <= min(next_event, until):
+                now = max(due, now)
+                self._report(schedule, now)
+            elif events and next_event <= until:
+                now, drifts = events.pop(0)
+                schedule.restart() if drifts is None else schedule.closed([drifts])
+            else:
+                return self.sent
+
+    def _report(self, schedule: Schedule, now: float) -> None:
+        self.sent.append(now)
+        told, answer = schedule.sending(now), self.answer(now)
+        if answer == TAKEN:
+            schedule.accepted(told, now)
+        else:
+            schedule.failed(now, no_room=answer == FULL)
+
+
+def every(seconds: float, until: float, drifts: bool = C, start: float = 0) -> list[Window]:
+    count = int((until - start) / seconds)
+    return [(start + seconds * (1 + index), drifts) for index in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        pytest.param([], [], id="without a closed window nothing is reported"),
+        pytest.param([(1, C)], [15], id="a first calm window can wait"),
+        pytest.param([(40, C)], [40], id="but not longer than that"),
+        pytest.param([(1, C), (2, C)], [2], id="the windows that give the Pod its vote go at once"),
+        pytest.param([(1, D)], [1], id="a window that drifts goes at once"),
+        pytest.param([(1, D), (2, D)], [1, 2], id="and so does the one that decides"),
+        pytest.param([(1, D), (1.25, D)], [1, 1.25], id="however quickly it comes"),
+        pytest.param(
+            [(1, D), (2, D), (3, D), (4, D)],
+            [1, 2, 17],
+            id="further ones say nothing new, and can wait",
+        ),
+        pytest.param(
+            [(1, D), (2, D), (3, C)], [1, 2, 3], id="that it no longer drifts goes at once"
+        ),
+        pytest.param(
+            [(1, C), (2, C), (3, D), (4, C)],
+            [2, 3, 18],
+            id="that a single window was followed by a calm one can wait",
+        ),
+        pytest.param(
+            [(1, C), (2, C), (3, D), (4, C), (5, D)],
+            [2, 3, 18],
+            id="another single window says what is known",
+        ),
+        pytest.param(
+            [(1, C), (2, C), (30, C), (31, C)],
+            [2, 30, 60],
+            id="a calm window after a pause goes when it comes, the next one waits",
+        ),
+    ],
+)
+def test_when_it_reports(windows: list[Window], expected: list[float]) -> None:
+    assert Pod().run(windows, until=100) == expected
+
+
+def test_one_window_decides_where_one_is_asked_for() -> None:
+    windows = [(1, C), (2, D), (3, D), (4, C)]
+    assert Pod(consecutive=1).run(windows, until=100) == [1, 2, 4]
+
+
+def test_steady_calm_traffic_is_reported_ever_more_seldom() -> None:
+    found = Pod().run(every(1, 300), until=300)
+    assert found == [2, 17, 47, 107, 167, 227, 287]
+
+
+@pytest.mark.parametrize("answer", [TAKEN, REFUSED, FULL])
+def test_it_goes_on_for_days(answer: str) -> None:
+    days = 2 * 24 * 3600
+    sent = Pod(answer=lambda _: answer).run(every(60, days), until=days)
+    assert len(sent) > 2000
+    assert all(later - earlier <= 120 for earlier, later in pairwise(sent))
+
+
+def test_drift_ends_the_calm_pace() -> None:
+    windows = [*every(1, 200), *every(1, 300, D, start=200)]
+    found = [at for at in Pod().run(windows, until=300) if at > 190]
+    assert found == [201, 202, 217, 247]
+
+
+def test_a_version_that_gets_the_traffic_counts_afresh() -> None:
+    windows = [*every(1, 50, D), *every(1, 104, D, start=100)]
+    alone = [at for at in Pod().run(windows, until=104) if at > 100]
+    assert alone == [], "it had its vote before"
+    told = [at for at in Pod(activated_at=100.5).run(windows, until=104) if at > 100]
+    assert told == [101, 102]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.integers(1, 5),
+    st.lists(st.tuples(st.floats(0, 120), st.booleans()), max_size=400),
+)
+def test_whatever_the_clients_send_the_api_server_is_asked_at_most_once_a_second(
+    seed: int, consecutive: int, windows: list[Window]
+) -> None:
+    sent = Pod(consecutive, np.random.default_rng(seed).random).run(windows, until=200)
+    for index, at in enumerate(sent):
+        within = [other for other in sent[index:] if other - at <= 30]
+        assert len(within) <= AT_ONCE + 30 + 30 / INTERVAL
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32), st.lists(st.floats(0, 600), min_size=3, max_size=200))
+def test_calm_reports_keep_their_distance_and_none_is_forgotten(
+    seed: int, closing: list[float]
+) -> None:
+    sent = Pod(random=np.random.default_rng(seed).random).run(
+        [(at, C) for at in closing], until=10_000
+    )
+    pairs = pairwise(sent[1:])  # The first may be the vote's.
+    assert all(later - earlier >= INTERVAL - 0.001 for earlier, later in pairs)
+    longest = LONGEST_INTERVAL * (1 + JITTER)
+    assert max(closing) <= sent[-1] <= max(closing) + longest
+
+
+def test_two_thousand_calm_pods_stay_far_below_fifty_reports_a_second() -> None:
+    random = np.random.default_rng(1)
+    sent: list[float] = []
+    for _ in range(200):
+        start = random.uniform(0, 1)
+        sent += Pod(random=random.random).run(every(2, 600, start=start), until=600)
+    steady = [at for at in sent if at > 180]
+    assert 2000 / 200 * len(steady) / (600 - 180) < 35
+    a_second = [sum(int(at) == second for at in steady) for second in range(300, 600)]
+    assert max(a_second) < 20, "they do not report in step"
+
+
+# -- failures ---------------------------------------------------------------------------------
+
+
+def failing(answer: str, times: int, pod: Pod, windows: Sequence[Window]) -> list[float]:
+    """Return the seconds between the tries."""
+    pod.answer = lambda _: answer if len(pod.sent) <= times else TAKEN
+    sent = pod.run(windows, until=1000)
+    return [round(later - earlier, 3) for earlier, later in pairwise(sent)]
+
+
+def all_jitter() -> float:
+    return 1.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "drifts", "expected"),
+    [
+        pytest.param(REFUSED, D, [0.5, 1, 2, 4, 8, 15, 15], id="drift is tried again quickly"),
+        pytest.param(REFUSED, C, [5, 10, 20, 40, 60, 60], id="calm windows more slowly"),
+        pytest.param(FULL, D, [0.5, 1, 2, 4, 4, 4], id="drift waits shortly for a place"),
+        pytest.param(FULL, C, [5, 10, 15, 15, 15], id="calm windows longer"),
+    ],
+)
+def test_what_failed_is_tried_again(answer: str, drifts: bool, expected: list[float]) -> None:
+    windows = [(20, drifts)]
+    assert failing(answer, len(expected), Pod(random=all_jitter), windows) == expected
+    halved = failing(answer, len(expected), Pod(random=no_jitter), windows)
+    assert halved == [pause / 2 for pause in expected], "the jitter takes up to a half"
+
+
+def test_drift_does_not_wait_for_what_failed_before_it() -> None:
+    pod = Pod(answer=lambda now: REFUSED if now < 300 else TAKEN)
+    windows = [*every(1, 300), (400, D)]
+    assert 400 in pod.run(windows, until=500)
+    pod = Pod(answer=lambda _: FULL)
+    assert [at for at in pod.run([(20, C), (100.5, D)], until=101) if at > 100] == [100.5, 100.75]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_many_pods_that_want_few_places_all_get_one(seed: int) -> None:
+    """Eight places are free, and made free again, as the operator does."""
+    random, taken = np.random.default_rng(seed), 0.0
+    free_at = [0.0] * (MAX_ENTRIES // 8)
+
+    def answer(now: float) -> str:
+        free = [index for index, at in enumerate(free_at) if at <= now]
+        if not free:
+            return FULL
+        free_at[free[0]] = now + 0.5
+        return TAKEN
+
+    for _ in range(100):
+        found = Pod(random=random.random, answer=answer).run([(1, C), (1.5, C)], until=120)
+        taken += len(found) >= 1
+    assert taken == 100
