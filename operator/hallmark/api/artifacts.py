@@ -124,7 +124,7 @@ class Manifest(FileModel):
 
     def file(self, name: str) -> ManifestFile | None:
         """Return the entry of that name, or None."""
-        return next((each for each in self.files if each.name == name), None)
+        return next((entry for entry in self.files if entry.name == name), None)
 
 
 class ServedFeature(FileModel):
@@ -184,7 +184,7 @@ class Baseline(FileModel):
 
     def feature(self, name: str) -> BaselineFeature | None:
         """Return the feature of that name, or None."""
-        return next((each for each in self.features if each.name == name), None)
+        return next((feature for feature in self.features if feature.name == name), None)
 
 
 class Golden(FileModel):

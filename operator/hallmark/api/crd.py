@@ -236,7 +236,7 @@ def _resolve(
             within = (*within, name)
             schema = {**definitions[name], **beside}
             continue
-        choices = [each for each in schema["anyOf"] if each.get("type") != "null"]
+        choices = [choice for choice in schema["anyOf"] if choice.get("type") != "null"]
         if len(choices) != 1:
             raise ConfigurationError(f"{path}: a union of {len(choices)} types is not structural.")
         schema = {**choices[0], **beside}

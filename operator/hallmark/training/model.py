@@ -7,7 +7,7 @@ from functools import partial
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hallmark.api.artifacts import Finding, TrainStage, TrainTask
-from hallmark.api.gates import failure, judge
+from hallmark.api.gates import evaluate_gates, failure
 from hallmark.api.training_run import Evaluation, Trainer, TrainingRunSpec
 from hallmark.training import estimators, gates, matrix, pipeline
 from hallmark.training.bootstrap import Resampling, row_mean
@@ -39,7 +39,7 @@ def train(task: TrainTask, data: Examined, announce: Announce) -> Refusal | Arti
     announce(TrainStage.GATES, 70, "Judging the gates.")
     values = gates.metric_values(measured.metrics)
     why = gates.inconclusive(measured.metrics)
-    results = judge(task.spec.gates, task.floors, values, why)
+    results = evaluate_gates(task.spec.gates, task.floors, values, why)
     failed = failure(results)
     if failed:
         return refuse_data(TrainStage.GATES, failed, metrics=values, gates=results)
