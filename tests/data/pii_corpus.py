@@ -75,7 +75,7 @@ def score(columns: Iterable[LabelledColumn], find: Finder) -> dict[PIIDetector, 
             counts[kind][0] += len(cells & there)
             counts[kind][1] += len(cells - there)
             counts[kind][2] += len(there - cells)
-    return {kind: Score(*each) for kind, each in counts.items()}
+    return {kind: Score(*tally) for kind, tally in counts.items()}
 
 
 def corpus(seed: int = 20) -> tuple[LabelledColumn, ...]:

@@ -97,6 +97,6 @@ def _first_bad_quote(block: np.ndarray, quotes: np.ndarray, delimiter: int) -> i
 def _byte(block: np.ndarray, positions: np.ndarray, at_end: int) -> np.ndarray:
     """Return the bytes at positions; beyond the block's ends stands ``at_end``."""
     within = (positions >= 0) & (positions < len(block))
-    found = np.full(len(positions), at_end, np.uint8)
-    found[within] = block[positions[within]]
-    return found
+    values = np.full(len(positions), at_end, np.uint8)
+    values[within] = block[positions[within]]
+    return values

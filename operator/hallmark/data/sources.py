@@ -75,10 +75,10 @@ def fetch(
         mounts: Where files are.
         network: For URLs; by default the system's resolver and certificates.
     """
-    found = _fetch(dataset, rules, mounts, network)
-    if isinstance(found, Finding):
-        return found.model_copy(update={"file": source_name(dataset)})
-    return found
+    source = _fetch(dataset, rules, mounts, network)
+    if isinstance(source, Finding):
+        return source.model_copy(update={"file": source_name(dataset)})
+    return source
 
 
 def _fetch(

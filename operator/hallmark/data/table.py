@@ -1,4 +1,4 @@
-"""The table between the readers and everything that judges or learns from it."""
+"""The table between the readers and everything that checks or learns from it."""
 
 from __future__ import annotations
 

@@ -67,11 +67,11 @@ def run() -> list[Figure]:
         for name, batch in BATCHES.items():
             attack = _attack(peer, batch)
             theirs[name].append(seconds(lambda a=attack: a.generate(attacked)) / PEER_ROWS)
-    figures = [figure("robustness, exact radius", [1e9 * each for each in ours], "ns/row")]
+    figures = [figure("robustness, exact radius", [1e9 * duration for duration in ours], "ns/row")]
     for name, times in theirs.items():
         ratios = [peer_s / own_s for peer_s, own_s in zip(times, ours, strict=True)]
         figures += [
-            figure(f"robustness, PGD-20{name}", [1e6 * each for each in times], "us/row"),
+            figure(f"robustness, PGD-20{name}", [1e6 * duration for duration in times], "us/row"),
             figure(f"robustness, times faster than PGD-20{name}", ratios, "times", at_least=1000),
         ]
     return figures

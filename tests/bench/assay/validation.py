@@ -78,11 +78,11 @@ def _compare(
     times = [
         figure(
             f"validation of {what}: pandera on {name}'s time by ours",
-            each,
+            figures,
             "times",
             at_least=goals.get(name),
         )
-        for name, each in ratios.items()
+        for name, figures in ratios.items()
     ]
     return [speed, *times]
 

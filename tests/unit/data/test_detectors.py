@@ -24,7 +24,7 @@ EMAIL, PHONE, CARD, IBAN, IP, ID, NAME, BIRTH = (
 
 def found(name: str, *texts: str) -> set[PIIDetector]:
     column = TextColumn(name, pl.Series(name, texts, dtype=pl.String).unique(maintain_order=True))
-    return {each.kind for each in DETECTORS if len(each.find(column))}
+    return {detector.kind for detector in DETECTORS if len(detector.find(column))}
 
 
 FOUND = {

@@ -31,10 +31,10 @@ def metrics(**columns: list[Any]) -> dict[str, float | None]:
     raw = pl.DataFrame(columns, strict=False)
     converted = convert(raw, declared_columns(DECLARED))
     assert converted.table is not None
-    judged = validate(converted.table, DECLARED)
-    parts = quality_parts(converted.table, judged, wrong_types=converted.wrong_types)
+    validation = validate(converted.table, DECLARED)
+    parts = quality_parts(converted.table, validation, wrong_types=converted.wrong_types)
     assert [part.weight for part in parts] == list(WEIGHTS.values())
-    return data_metrics(raw.height, judged, parts, outliers(converted.table))
+    return data_metrics(raw.height, validation, parts, outliers(converted.table))
 
 
 def clean() -> dict[str, list[Any]]:
@@ -116,7 +116,7 @@ def test_the_order_of_rows_does_not_matter(rows: list[tuple[Any, ...]], random: 
 
 def test_the_score_is_the_weighted_mean() -> None:
     rows = table(DECLARED, x=[1.0, 1.0], c=["a", "a"], label=["yes", "no"], g=["m", "m"])
-    judged = validate(rows, DECLARED)
-    parts = quality_parts(rows, judged, wrong_types=0)
+    validation = validate(rows, DECLARED)
+    parts = quality_parts(rows, validation, wrong_types=0)
     # Nothing but consistency is missing.
     assert quality_score(parts) == pytest.approx(100 - 100 * WEIGHTS["consistency"])
