@@ -98,8 +98,8 @@ class Performance:
         self._classes = self._rows.classes
         self._columns = _columns(self._rows)
         self._rankings = [
-            _Ranking(self._rows.probabilities[:, each], self.truth == each)
-            for each in self._ranked(predictions.positive)
+            _Ranking(self._rows.probabilities[:, class_], self.truth == class_)
+            for class_ in self._ranked(predictions.positive)
         ]
 
     def _ranked(self, positive: int | None) -> Sequence[int]:
@@ -116,7 +116,7 @@ class Performance:
         ranked = [ranking.compute(weights) for ranking in self._rankings]
         with np.errstate(invalid="ignore", divide="ignore"):
             recall = recalls[:, : self._classes] / recalls[:, self._classes :]
-            found = (
+            values = (
                 sums[:, 0] / total,
                 recall.mean(axis=1),
                 np.mean([area for area, _ in ranked], axis=0),
@@ -125,7 +125,7 @@ class Performance:
                 sums[:, 2] / total,
                 np.abs(bins).sum(axis=1) / total,
             )
-        return dict(zip(PERFORMANCE, found, strict=True))
+        return dict(zip(PERFORMANCE, values, strict=True))
 
     def estimate(self) -> dict[str, float]:
         """Return each metric where every row counts once."""
@@ -135,8 +135,8 @@ class Performance:
 
 def _columns(rows: Predictions) -> Floats:
     """Return what is summed: shape (rows, 2 classes + bins + 3)."""
-    each = np.arange(rows.classes)
-    of_class = (rows.truth[:, None] == each).astype(np.float64)
+    classes = np.arange(rows.classes)
+    of_class = (rows.truth[:, None] == classes).astype(np.float64)
     right = (rows.truth == rows.decisions).astype(np.float64)
     said, came, bins = calibration(rows)
     in_bin = (bins[:, None] == np.arange(CALIBRATION_BINS)) * (said - came)[:, None]
@@ -199,5 +199,5 @@ def _running_sums(values: Floats) -> Floats:
 
 def performance(predictions: Predictions) -> dict[str, float | None]:
     """Return each metric by the name that gates use; None where it is not defined."""
-    found = Performance(predictions).estimate()
-    return {name: value if np.isfinite(value) else None for name, value in found.items()}
+    estimates = Performance(predictions).estimate()
+    return {name: value if np.isfinite(value) else None for name, value in estimates.items()}

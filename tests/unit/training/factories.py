@@ -11,7 +11,7 @@ import polars as pl
 from hallmark.api.artifacts import TrainTask, spec_digest
 from hallmark.api.training_run import Gate, TrainingRunSpec
 from hallmark.training.assay import assay
-from hallmark.training.outcome import Artifacts, Refusal
+from hallmark.training.outcome import Artifacts, RefusedRun
 
 GATE = {"metric": "accuracy", "comparison": "AtLeast", "threshold": "0.5"}
 
@@ -33,7 +33,7 @@ def task(spec: dict[str, Any], **changes: object) -> TrainTask:
     return whole.model_copy(update=changes)
 
 
-def run(spec: dict[str, Any], data: bytes, **changes: object) -> Refusal | Artifacts:
+def run(spec: dict[str, Any], data: bytes, **changes: object) -> RefusedRun | Artifacts:
     return assay(task(spec, **changes), data, lambda *_: None)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
 import pytest
 
 from hallmark.api.training_run import Evaluation
-from hallmark.training import bootstrap
 from hallmark.training.bootstrap import Resampling, cells, draws, measure_performance, row_mean
 from hallmark.training.metrics import performance
 from tests.unit.training.test_metrics import predictions
@@ -60,12 +60,11 @@ def test_the_width_of_a_mean_is_that_of_the_normal_distribution() -> None:
     assert (found.upper or 0) - (found.lower or 0) == pytest.approx(wanted, rel=0.05)
 
 
-def test_a_sample_of_many_rows_gives_the_width_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_of_many_rows_gives_the_width_of_all() -> None:
     given = predictions(rows=6000)
     resampling = Resampling(0.95, 1000, 7)
     whole = measure_performance(given, resampling)
-    monkeypatch.setattr(bootstrap, "MAX_ROWS", 1500)
-    part = measure_performance(given, resampling)
+    part = measure_performance(given, replace(resampling, max_rows=1500))
     for name in ("accuracy", "rocAuc", "logLoss", "brier"):
         one, other = whole[name], part[name]
         assert other.value == one.value

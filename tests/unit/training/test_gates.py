@@ -23,7 +23,7 @@ def test_metrics_are_text_of_six_digits_and_leave_out_what_is_no_number() -> Non
             "f": Measurement(0.5, inconclusive="too few rows"),
         }
     )
-    assert [(each.name, each.value, each.lower, each.upper) for each in found] == [
+    assert [(metric.name, metric.value, metric.lower, metric.upper) for metric in found] == [
         ("a", "-2.000000", None, None),
         ("b", "0.123456", "0.100000", "0.200000"),
         ("e", "1000000000.000000", None, None),

@@ -36,14 +36,14 @@ def predictions(
 def expected(given: Predictions, weights: np.ndarray | None = None) -> dict[str, float]:
     """Return what scikit-learn computes."""
     truth, said = given.truth, given.probabilities
-    each = np.arange(given.classes)
+    labels = np.arange(given.classes)
     if given.classes == 2:
         one = 1 if given.positive is None else given.positive
         ranked = [one] if given.positive is not None else [0, 1]
         brier = peer.brier_score_loss(truth == one, said[:, one], sample_weight=weights)
     else:
-        ranked = list(each)
-        brier = peer.brier_score_loss(truth, said, sample_weight=weights, labels=each)
+        ranked = list(labels)
+        brier = peer.brier_score_loss(truth, said, sample_weight=weights, labels=labels)
     binary = {k: (truth == k).astype(int) for k in ranked}
     return {
         "accuracy": peer.accuracy_score(truth, given.decisions, sample_weight=weights),
@@ -59,7 +59,7 @@ def expected(given: Predictions, weights: np.ndarray | None = None) -> dict[str,
                 for k in ranked
             ]
         ),
-        "logLoss": peer.log_loss(truth, said, sample_weight=weights, labels=each),
+        "logLoss": peer.log_loss(truth, said, sample_weight=weights, labels=labels),
         "brier": brier,
     }
 

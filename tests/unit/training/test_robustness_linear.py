@@ -74,7 +74,7 @@ def worst_fall(
 def cases(draw: st.DrawFn) -> tuple[list[float], float, Domain, list[float]]:
     count = draw(st.integers(1, 4))
     whole = draw(st.lists(st.booleans(), min_size=count, max_size=count))
-    row = [float(round(draw(CELLS))) if each else draw(CELLS) for each in whole]
+    row = [float(round(draw(CELLS))) if integral else draw(CELLS) for integral in whole]
     where = space(
         draw(st.lists(st.sampled_from([0.5, 1.0, 1.7, 4.0]), min_size=count, max_size=count)),
         whole,
@@ -119,7 +119,7 @@ def test_the_euclidean_radius_is_the_shortest_move_within_the_range(
     weights: list[float], margin: float, rooms: list[float]
 ) -> None:
     high = [rooms[0], 2 * rooms[1]]
-    where = space([1.0, 2.0], low=[-each for each in high], high=high)
+    where = space([1.0, 2.0], low=[-room for room in high], high=high)
     found = radius(weights, margin, where, [0.0, 0.0], Norm.EUCLIDEAN)
     expected = shortest_of_two(weights, margin, rooms)
     assert found == pytest.approx(expected, rel=1e-3)

@@ -56,7 +56,10 @@ def trees(draw: st.DrawFn, whole: list[bool], depth: int = 3) -> Tree:
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[TreeScores, Domain, np.ndarray]:
     whole = draw(st.lists(st.booleans(), min_size=2, max_size=2))
-    row = [float(draw(st.integers(-2, 2))) if each else draw(THRESHOLDS) + 0.125 for each in whole]
+    row = [
+        float(draw(st.integers(-2, 2))) if integral else draw(THRESHOLDS) + 0.125
+        for integral in whole
+    ]
     where = space(
         draw(st.lists(st.sampled_from([0.5, 1.0, 3.0]), min_size=2, max_size=2)),
         whole,

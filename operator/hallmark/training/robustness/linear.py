@@ -69,7 +69,7 @@ class Boundaries:
         return Boundaries(self.weights, self.scores[rows], self.decided[rows])
 
     def exact(self, space: Domain, norm: Norm) -> bool:
-        """Tell whether ``linear_radii`` gives the radius itself and not a lower bound."""
+        """Whether ``linear_radii`` gives the radius itself and not a lower bound."""
         whole = (space.steps > 0) & (np.ptp(self.weights, axis=0) > 0)
         return norm is Norm.MAXIMUM or not whole.any()
 
@@ -227,8 +227,8 @@ def _false(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     words = np.flatnonzero(flags[:whole].view(np.uint64) != _EIGHT_TRUE)
     cells = (words[:, None] * 8 + np.arange(8)).ravel()
     cells = np.append(cells, np.arange(whole, len(flags)))
-    found: npt.NDArray[np.intp] = cells[~flags[cells]]
-    return found
+    places: npt.NDArray[np.intp] = cells[~flags[cells]]
+    return places
 
 
 def _limited_radii(
