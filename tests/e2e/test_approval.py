@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.harness import conditions, objects
 from tests.e2e.harness.api import Object, RefusedError
-from tests.e2e.harness.objects import AUTHOR, REVIEWER, STRANGER
+from tests.e2e.harness.objects import AUTHOR, OUTSIDER, REVIEWER
 from tests.e2e.harness.versions import SHARED, sealed
 from tests.e2e.harness.world import DEPLOYMENT_LABEL, World
 
@@ -82,13 +82,13 @@ def test_admission_refuses_an_approver_without_the_verb(world: World, shared: Ob
                 "name": "clerk",
             },
             "subjects": [
-                {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": STRANGER}
+                {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": OUTSIDER}
             ],
         }
     )
-    manifest = objects.approval(shared["loan-v3"], "no-verb", approver=STRANGER)
+    manifest = objects.approval(shared["loan-v3"], "no-verb", approver=OUTSIDER)
     with pytest.raises(RefusedError, match="approve") as refusal:
-        world.api.create(manifest, user=STRANGER)
+        world.api.create(manifest, user=OUTSIDER)
     assert IDENTITY_POLICY in refusal.value.message
 
 

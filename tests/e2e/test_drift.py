@@ -66,7 +66,7 @@ def test_traffic_that_goes_on_drifting_rolls_back_exactly_once(
         seconds=4,
     )
     digest = before["status"]["activeDigest"]
-    assert [each["manifestDigest"] for each in status_of(world, name)["refused"]] == [digest]
+    assert [refusal["manifestDigest"] for refusal in status_of(world, name)["refused"]] == [digest]
 
 
 def test_normal_traffic_never_rolls_back(world: World, deploy: Callable[..., Object]) -> None:
@@ -124,7 +124,7 @@ def forged_report(digest: str, counts: Object, windows: int = 5) -> Object:
 def extreme_counts(world: World, name: str) -> Object:
     """Return counts in the shape of the Pod's own report, with every row in one bin."""
     reports = status_of(world, name).get("drift", {})
-    shape = next(each["counts"] for each in reports.values() if each.get("counts"))
+    shape = next(report["counts"] for report in reports.values() if report.get("counts"))
     return {feature: [WINDOW, *(0 for _ in bins[1:])] for feature, bins in shape.items()}
 
 
@@ -134,7 +134,8 @@ def test_forged_reports_decide_nothing(
     with world.traffic(SHARED, watched, NORMAL, rate=30):
         world.until(
             lambda: any(
-                each.get("counts") for each in status_of(world, watched).get("drift", {}).values()
+                pod_report.get("counts")
+                for pod_report in status_of(world, watched).get("drift", {}).values()
             ),
             "the first report",
         )
@@ -166,10 +167,10 @@ def test_forged_reports_decide_nothing(
             send(foreign, {"drift": {neighbour["metadata"]["name"]: report}})
         assert refusal.value.code == 403
 
-        for each in (pod, other):
-            token = world.api.token(SHARED, account, each)
+        for sender in (pod, other):
+            token = world.api.token(SHARED, account, sender)
             lie = forged_report(OTHER_DIGEST, counts)
-            send(token, {"drift": {each["metadata"]["name"]: lie}})
+            send(token, {"drift": {sender["metadata"]["name"]: lie}})
         world.stays(
             lambda: status_of(world, watched)["activeModelVersion"] == "loan-v2",
             "that a report on another digest decides nothing",
@@ -183,8 +184,8 @@ def test_one_lying_pod_of_two_does_not_roll_back(world: World, watched: str) -> 
         world.until(
             lambda: (
                 sum(
-                    bool(each.get("windows"))
-                    for each in status_of(world, watched).get("drift", {}).values()
+                    bool(pod_report.get("windows"))
+                    for pod_report in status_of(world, watched).get("drift", {}).values()
                 )
                 >= 1
             ),

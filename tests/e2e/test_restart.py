@@ -68,7 +68,7 @@ def test_a_rollout_is_completed_by_the_next_operator(
         found = world.wait_for("ModelDeployment", SHARED, name, "Ready=True")
     assert not traffic.tally.failures, traffic.tally.summary()
     assert traffic.tally.changes() == ["loan-v1", "loan-v2"]
-    assert [each["version"] for each in found["status"]["history"]].count("loan-v2") == 1
+    assert [entry["version"] for entry in found["status"]["history"]].count("loan-v2") == 1
     check_the_record(world)
 
 
@@ -88,7 +88,7 @@ def test_a_rollback_is_completed_by_the_next_operator(
         world.until(lambda: traffic.tally.first("loan-v1"), "the first answer of loan-v1")
     assert not traffic.tally.failures, traffic.tally.summary()
     assert traffic.tally.changes() == ["loan-v2", "loan-v1"]
-    outcomes = [each["outcome"] for each in found["status"]["history"]]
+    outcomes = [entry["outcome"] for entry in found["status"]["history"]]
     assert outcomes.count("RolledBack") == 1
     check_the_record(world)
 

@@ -33,7 +33,7 @@ def bucket(world: World) -> Iterator[str]:
     world.api.patch("Namespace", None, NAMESPACE, labels)
     keys = world.api.get("Secret", SYSTEM, "hallmark-store")["data"]
     world.api.apply(secret("bucket-keys", keys))
-    wrong = {each: base64.b64encode(b"not-the-key").decode() for each in keys}
+    wrong = {name: base64.b64encode(b"not-the-key").decode() for name in keys}
     world.api.apply(secret("wrong-keys", wrong))
     yield bucket
     world.remove_namespace(NAMESPACE)

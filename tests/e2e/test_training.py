@@ -89,7 +89,9 @@ def test_what_is_masked_or_dropped_trains_and_appears_nowhere(world: World, name
     run = world.wait_for("TrainingRun", namespace, "masked", "Ready=True", seconds=120)
     version = world.api.get("ModelVersion", namespace, run["status"]["modelVersion"])
     report = json.loads(Store(world).read(bundle_prefix(version) + "report.json"))
-    done = {each["column"]: (each["detector"], each["action"]) for each in report["pii"]}
+    done = {
+        decision["column"]: (decision["detector"], decision["action"]) for decision in report["pii"]
+    }
     assert done["contact"] == ("Email", "Mask")
     assert ("PaymentCard", "Drop") in done.values()
     nowhere(world, "masked", "canary-mask.example", MASKED_CARD)
@@ -103,11 +105,13 @@ def nowhere(world: World, name: str, *canaries: str) -> None:
                 if found["metadata"]["name"] == f"{name}-data":
                     continue
                 text = json.dumps(found)
-                assert not any(each in text for each in canaries), f"{kind} {found['metadata']}"
+                assert not any(canary in text for canary in canaries), f"{kind} {found['metadata']}"
         for pod in world.api.list("Pod", place):
             log = world.api.log(place, pod["metadata"]["name"])
-            assert not any(each in log for each in canaries), f"log of {pod['metadata']['name']}"
-    assert not any(each in json.dumps(world.audit()) for each in canaries)
+            assert not any(canary in log for canary in canaries), (
+                f"log of {pod['metadata']['name']}"
+            )
+    assert not any(canary in json.dumps(world.audit()) for canary in canaries)
     assert Store(world).containing("", *canaries) == []
 
 
@@ -120,7 +124,7 @@ def test_a_failed_gate_refuses_the_run_with_value_and_threshold(
     sentence = conditions.message(run, "GatesPassed")
     assert "rocAuc" in sentence
     assert "0.9999" in sentence
-    verdicts = {each["metric"]: each["passed"] for each in run["status"]["gates"]}
+    verdicts = {result["metric"]: result["passed"] for result in run["status"]["gates"]}
     assert verdicts["accuracy"] is True
     assert verdicts["rocAuc"] is False
 
@@ -141,7 +145,7 @@ def test_a_metric_without_a_number_never_passes(world: World, namespace: str) ->
         world, name, "\n".join([header, *rows]) + "\n", gates=[gate(metric, "AtMost", "100")]
     )
     run = refused(world, name, "GateFailed")
-    result = next(each for each in run["status"]["gates"] if each["metric"] == metric)
+    result = next(verdict for verdict in run["status"]["gates"] if verdict["metric"] == metric)
     assert result["passed"] is False
     assert "value" not in result
 
@@ -160,13 +164,13 @@ def test_rows_that_break_the_schema_refuse_the_run(world: World, namespace: str)
 def test_two_runs_at_once_lead_to_two_versions_with_different_numbers(
     world: World, shared: Object
 ) -> None:
-    numbers = [each["spec"]["version"] for each in shared.values()]
-    digests = {each["spec"]["artifact"]["manifestDigest"] for each in shared.values()}
+    numbers = [version["spec"]["version"] for version in shared.values()]
+    digests = {version["spec"]["artifact"]["manifestDigest"] for version in shared.values()}
     assert len(set(numbers)) == len(shared)
     assert len(digests) == len(shared)
     jobs = [
-        each["metadata"]["labels"]["hallmark.dev/training-run"]
-        for each in world.api.list("Job", "e2e", "hallmark.dev/job=train")
+        job["metadata"]["labels"]["hallmark.dev/training-run"]
+        for job in world.api.list("Job", "e2e", "hallmark.dev/job=train")
     ]
     assert len(jobs) == len(set(jobs)), "one training Job for each run"
 

@@ -71,7 +71,7 @@ def _wait_for_rollout(world: World, name: str) -> None:
 
     def describe() -> str:
         pods = world.api.list("Pod", SYSTEM)
-        return yaml.safe_dump([each["status"].get("containerStatuses") for each in pods])
+        return yaml.safe_dump([pod["status"].get("containerStatuses") for pod in pods])
 
     world.until(is_current, f"{name} to run", 120, describe)
 

@@ -13,7 +13,7 @@ from tests.e2e.harness.api import Object
 def container_id(pod: Object, container: str = "") -> str:
     """Return the id of a Pod's container (the first, unless one is named)."""
     statuses = pod["status"].get("containerStatuses", [])
-    found = next(each for each in statuses if container in {"", each["name"]})
+    found = next(status for status in statuses if container in {"", status["name"]})
     return str(found["containerID"]).removeprefix("containerd://")
 
 

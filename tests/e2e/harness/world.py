@@ -142,7 +142,7 @@ class World:
 
         def holds() -> Object | None:
             found = self.api.find(kind, namespace, name)
-            if found and all(each.holds(found) for each in wanted):
+            if found and all(condition.holds(found) for condition in wanted):
                 return found
             # What has given up will not come right by waiting.
             assert not (found and hopeless and hopeless.holds(found)), (
@@ -205,26 +205,26 @@ class World:
     def events(self, namespace: str | None, name: str) -> list[str]:
         """Return the Events about the objects of a name, oldest first, one line each."""
         found = [
-            each
-            for each in self.api.list("Event", namespace)
-            if each["involvedObject"].get("name") == name
+            event
+            for event in self.api.list("Event", namespace)
+            if event["involvedObject"].get("name") == name
         ]
-        found.sort(key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime")))
-        return [f"{each['type']} {each['reason']}: {each.get('message', '')}" for each in found]
+        found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")))
+        return [f"{event['type']} {event['reason']}: {event.get('message', '')}" for event in found]
 
     # The operator
 
     def operator_pods(self) -> list[Object]:
-        """Return the operator's Pods that are not ending."""
+        """Return the operator's Pods that are not terminating."""
         pods = self.api.list("Pod", SYSTEM, OPERATOR_PODS)
-        return [each for each in pods if "deletionTimestamp" not in each["metadata"]]
+        return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
     def operator_tail(self, lines: int = 30) -> str:
         """Return the last lines of the operator's log."""
         try:
             logs = [
-                self.api.log(SYSTEM, each["metadata"]["name"], lines=lines)
-                for each in self.operator_pods()
+                self.api.log(SYSTEM, pod["metadata"]["name"], lines=lines)
+                for pod in self.operator_pods()
             ]
         except RefusedError as error:
             return f"(no operator log: {error})"
@@ -315,9 +315,9 @@ class World:
             return ask(client, url, rows)
 
     def pods_of(self, namespace: str, deployment: str) -> list[Object]:
-        """Return the predictor Pods of a ModelDeployment that are not ending."""
+        """Return the predictor Pods of a ModelDeployment that are not terminating."""
         pods = self.api.list("Pod", namespace, f"{DEPLOYMENT_LABEL}={deployment}")
-        return [each for each in pods if "deletionTimestamp" not in each["metadata"]]
+        return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
 
 def field(found: Object, path: str) -> object:
