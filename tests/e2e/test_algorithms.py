@@ -64,14 +64,14 @@ def versions(world: World) -> Iterator[dict[str, Object]]:
     )
     for algorithm in ALGORITHMS:
         world.api.create(fruit_run(algorithm), user=AUTHOR)
-    found = {}
+    versions = {}
     for algorithm in ALGORITHMS:
         name = algorithm.lower()
         world.wait_for("TrainingRun", NAMESPACE, name, "Ready=True", seconds=240)
         version = world.wait_for("ModelVersion", NAMESPACE, name, "Verified=True")
         world.api.create(objects.approval(version, name), user=REVIEWER)
-        found[algorithm] = world.wait_for("ModelVersion", NAMESPACE, name, "Approved=True")
-    yield found
+        versions[algorithm] = world.wait_for("ModelVersion", NAMESPACE, name, "Approved=True")
+    yield versions
     world.remove_namespace(NAMESPACE)
 
 

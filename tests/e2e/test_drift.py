@@ -30,8 +30,8 @@ def moved_on(world: World, deploy: Callable[..., Object], name: str, **spec: obj
 
 def status_of(world: World, name: str, namespace: str = SHARED) -> Object:
     """Return the ModelDeployment's status."""
-    found: Object = world.api.get("ModelDeployment", namespace, name)["status"]
-    return found
+    status: Object = world.api.get("ModelDeployment", namespace, name)["status"]
+    return status
 
 
 def test_traffic_that_goes_on_drifting_rolls_back_exactly_once(
@@ -47,11 +47,13 @@ def test_traffic_that_goes_on_drifting_rolls_back_exactly_once(
             lambda: (len(traffic.tally.answers) - answered) * 40 >= 5 * WINDOW,
             "five windows after the rollback",
         )
-        found = world.wait_for("ModelDeployment", SHARED, name, "DriftDetected=True/TargetDrifts")
+        deployment = world.wait_for(
+            "ModelDeployment", SHARED, name, "DriftDetected=True/TargetDrifts"
+        )
     assert not traffic.tally.failures, traffic.tally.summary()
     assert traffic.tally.changes() == ["loan-v2", "loan-v1"]
-    assert found["status"]["lastRollback"] == first["status"]["lastRollback"]
-    assert found["spec"] == before["spec"]
+    assert deployment["status"]["lastRollback"] == first["status"]["lastRollback"]
+    assert deployment["spec"] == before["spec"]
     assert status_of(world, name)["activeModelVersion"] == "loan-v1"
 
     scaled = {"spec": {"replicas": 2}}
@@ -75,8 +77,10 @@ def test_normal_traffic_never_rolls_back(world: World, deploy: Callable[..., Obj
     with world.traffic(SHARED, name, NORMAL, rate=50) as traffic:
         world.until(lambda: len(traffic.tally.answers) * 20 >= 10 * WINDOW, "ten windows")
     assert not traffic.tally.failures, traffic.tally.summary()
-    found = world.wait_for("ModelDeployment", SHARED, name, "DriftDetected=False", "Ready=True")
-    assert found["status"]["activeModelVersion"] == "loan-v2"
+    deployment = world.wait_for(
+        "ModelDeployment", SHARED, name, "DriftDetected=False", "Ready=True"
+    )
+    assert deployment["status"]["activeModelVersion"] == "loan-v2"
 
 
 # Forged reports
@@ -223,13 +227,13 @@ def test_drift_with_the_only_older_version_revoked_holds(world: World) -> None:
     world.api.create(revocation, user=REVIEWER)
     world.wait_for("ModelVersion", NAMESPACE, "old", "Revoked=True")
     with world.traffic(NAMESPACE, name, SHIFTED) as traffic:
-        found = world.wait_for(
+        deployment = world.wait_for(
             "ModelDeployment", NAMESPACE, name, "Ready=False/NoVerifiedTarget", "Stalled=True"
         )
         answered = len(traffic.tally.answers)
         world.until(lambda: len(traffic.tally.answers) >= answered + 40, "more answers")
     assert not traffic.tally.failures, traffic.tally.summary()
     assert set(traffic.tally.versions) == {"new"}
-    assert found["status"]["activeModelVersion"] == "new"
-    assert "old" in conditions.message(found, "Ready")
+    assert deployment["status"]["activeModelVersion"] == "new"
+    assert "old" in conditions.message(deployment, "Ready")
     world.api.delete("Namespace", None, NAMESPACE)

@@ -67,17 +67,17 @@ def test_one_flipped_bit_in_the_store_keeps_a_version_from_serving(
         with world.traffic(SHARED, stable, NORMAL) as traffic:
             change = {"spec": {"modelVersion": "loan-v2", "strategy": strategy}}
             world.api.patch("ModelDeployment", SHARED, stable, change, user=AUTHOR)
-            found = world.wait_for("ModelDeployment", SHARED, stable, "Verified=False")
+            deployment = world.wait_for("ModelDeployment", SHARED, stable, "Verified=False")
             world.wait_for("ModelDeployment", SHARED, stable, "Stalled=True")
     finally:
         store.flip(path)
-    sentence = conditions.message(found, "Verified")
+    sentence = conditions.message(deployment, "Verified")
     assert name in sentence, sentence
     assert not traffic.tally.failures, traffic.tally.summary()
     assert set(traffic.tally.versions) == {"loan-v1"}
-    found = world.api.get("ModelDeployment", SHARED, stable)
-    assert found["status"]["activeModelVersion"] == "loan-v1"
-    assert digest in {refusal["manifestDigest"] for refusal in found["status"]["refused"]}
+    deployment = world.api.get("ModelDeployment", SHARED, stable)
+    assert deployment["status"]["activeModelVersion"] == "loan-v1"
+    assert digest in {refusal["manifestDigest"] for refusal in deployment["status"]["refused"]}
     for pod in world.pods_of(SHARED, stable):
         is_candidate = pod["metadata"]["labels"][MANIFEST_LABEL] in digest
         assert not (is_candidate and is_ready(pod))
@@ -113,8 +113,8 @@ def test_a_version_without_our_signature_never_serves(
         world.api.create(manifest, user=REVIEWER)
     version = world.api.create(manifest, user=OPERATOR_USER)
     try:
-        found = world.wait_for("ModelVersion", SHARED, name, f"Verified=False/{reason}")
-        assert conditions.message(found, "Verified")
+        version = world.wait_for("ModelVersion", SHARED, name, f"Verified=False/{reason}")
+        assert conditions.message(version, "Verified")
         world.api.create(objects.approval(version, name), user=REVIEWER)
         deploy(name, name, ready=False)
         world.wait_for("ModelDeployment", SHARED, name, "Ready=False", "Verified=False")
@@ -132,8 +132,8 @@ def users(world: World, version: str) -> object:
 
 def trust_of(world: World, deployment: str) -> Object:
     """Return the ConfigMap of trust that the ModelDeployment's Pods mount."""
-    found = world.api.list("ConfigMap", SHARED, f"{DEPLOYMENT_LABEL}={deployment}")
-    return next(trust for trust in found if "-trust-" in trust["metadata"]["name"])
+    config_maps = world.api.list("ConfigMap", SHARED, f"{DEPLOYMENT_LABEL}={deployment}")
+    return next(trust for trust in config_maps if "-trust-" in trust["metadata"]["name"])
 
 
 @pytest.mark.parametrize("user", [AUTHOR, None], ids=["an author", "the cluster's administrator"])
@@ -190,8 +190,10 @@ def test_a_predictor_refuses_trust_that_was_swapped(
         assert not any(is_ready(pod) for pod in world.pods_of(SHARED, "swapped"))
     finally:
         world.scale_operator(1)
-    found = world.wait_for("ModelDeployment", SHARED, "swapped", "Verified=False/PredictorRefused")
-    assert "trust" in conditions.message(found, "Verified")
+    deployment = world.wait_for(
+        "ModelDeployment", SHARED, "swapped", "Verified=False/PredictorRefused"
+    )
+    assert "trust" in conditions.message(deployment, "Verified")
 
     # The operator has made the trust again; new Pods serve.
     for replicas in (0, 1):
@@ -262,8 +264,8 @@ def test_a_pod_that_labels_itself_into_the_service_is_not_made(
     slices = world.api.list("EndpointSlice", SHARED, f"kubernetes.io/service-name={stable}")
     pods = {
         endpoint["targetRef"]["name"]
-        for found in slices
-        for endpoint in found.get("endpoints") or []
+        for slice_ in slices
+        for endpoint in slice_.get("endpoints") or []
     }
     assert pods <= {pod["metadata"]["name"] for pod in world.pods_of(SHARED, stable)}
 

@@ -101,11 +101,11 @@ def nowhere(world: World, name: str, *canaries: str) -> None:
     """Check that no object but the run's own data, no log, no record and no artifact has them."""
     for place in (NAMESPACE, SYSTEM):
         for kind in SEARCHED:
-            for found in world.api.list(kind, place):
-                if found["metadata"]["name"] == f"{name}-data":
+            for child in world.api.list(kind, place):
+                if child["metadata"]["name"] == f"{name}-data":
                     continue
-                text = json.dumps(found)
-                assert not any(canary in text for canary in canaries), f"{kind} {found['metadata']}"
+                text = json.dumps(child)
+                assert not any(canary in text for canary in canaries), f"{kind} {child['metadata']}"
         for pod in world.api.list("Pod", place):
             log = world.api.log(place, pod["metadata"]["name"])
             assert not any(canary in log for canary in canaries), (
@@ -203,8 +203,8 @@ def test_a_suspended_run_waits_then_shows_how_far_it_is_and_its_job_goes(
 ) -> None:
     name = "watched"
     run_with_data(world, name, objects.loan_csv(12000), suspend=True, jobTTL="1s")
-    found = world.wait_for("TrainingRun", namespace, name, "Ready=False/Suspended")
-    assert "spec.suspend" in conditions.message(found, "Ready")
+    run = world.wait_for("TrainingRun", namespace, name, "Ready=False/Suspended")
+    assert "spec.suspend" in conditions.message(run, "Ready")
     label = f"hallmark.dev/training-run={name}"
     world.stays(lambda: not world.api.list("Pod", namespace, label), "that no Pod starts", 2)
 
@@ -218,8 +218,8 @@ def test_a_suspended_run_waits_then_shows_how_far_it_is_and_its_job_goes(
             break
     assert seen, "progress was shown while it trained"
     assert [percent for percent, _ in seen] == sorted(percent for percent, _ in seen)
-    found = world.wait_for("TrainingRun", namespace, name, "Ready=True", seconds=120)
-    assert "progress" not in found["status"]
+    run = world.wait_for("TrainingRun", namespace, name, "Ready=True", seconds=120)
+    assert "progress" not in run["status"]
     world.until(
         lambda: not world.api.list("Job", namespace, label), "the finished Job to be gone", 30
     )

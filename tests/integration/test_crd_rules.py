@@ -33,7 +33,7 @@ REFUSED = {**REFUSED_RUNS, **REFUSED_OTHERS}
 
 
 def kept(given: object, stored: object) -> bool:
-    """Tell whether everything that was given is stored, beside what defaults added."""
+    """Whether everything that was given is stored, beside what defaults added."""
     if isinstance(given, dict):
         there = stored if isinstance(stored, dict) else {}
         return all(kept(value, there.get(name)) for name, value in given.items())

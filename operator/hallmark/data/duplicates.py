@@ -63,7 +63,7 @@ def repeated_rows(table: Table, schema: Schema) -> RepeatedRows:
         if column.name not in names and not column.spec.identifier
     ]
     # Columns are numbered, so that none has the name of another.
-    cells = [column.values.gather(twins).alias(str(i)) for i, column in enumerate(others)]
+    cells = [column.values.gather(twins).alias(str(number)) for number, column in enumerate(others)]
     whole = pl.DataFrame([pl.Series("group", groups), *cells])
     target = table.column(schema.target.name).values.gather(twins)
     return RepeatedRows(
@@ -83,7 +83,9 @@ def equal_rows(columns: Sequence[Column]) -> tuple[Rows, Groups]:
     suspects = _suspects(columns)
     if not len(suspects):
         return suspects, np.empty(0, dtype=np.int64)
-    cells = [column.values.gather(suspects).alias(str(i)) for i, column in enumerate(columns)]
+    cells = [
+        column.values.gather(suspects).alias(str(number)) for number, column in enumerate(columns)
+    ]
     together = (
         pl.DataFrame(cells)
         .with_row_index("row")
@@ -117,7 +119,7 @@ def _enough(values: Sequence[pl.Series]) -> int:
     """Return how many of the columns, the first ones, tell nearly all rows of a sample apart."""
     step = max(1, len(values[0]) // _SAMPLE)
     sample = pl.DataFrame(
-        [series.gather_every(step).alias(str(i)) for i, series in enumerate(values)]
+        [series.gather_every(step).alias(str(number)) for number, series in enumerate(values)]
     )
     for few in range(1, len(values)):
         if sample[:, :few].n_unique() > 0.999 * len(sample):

@@ -200,7 +200,11 @@ def _path(entry: Entry) -> str:
 def _checked(path: str) -> str:
     """Return ``path`` if it names something below the store's root and nothing else."""
     parts = path.removesuffix("/").split("/")
-    if len(path) > _MAX_PATH or not path.isprintable() or any(p in {"", ".", ".."} for p in parts):
+    if (
+        len(path) > _MAX_PATH
+        or not path.isprintable()
+        or any(part in {"", ".", ".."} for part in parts)
+    ):
         raise ArtifactError(
             "Expected a path of names separated by single slashes, such as 'runs/x/manifest.json'; "
             f"found {path[:128]!r}."

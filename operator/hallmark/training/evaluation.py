@@ -133,12 +133,12 @@ def _shortened(reports: list[AttributeFairness]) -> list[AttributeFairness]:
 
 
 def _calibration(predictions: Predictions) -> list[CalibrationBin]:
-    said, came, bins = calibration(predictions)
+    predicted, observed, bins = calibration(predictions)
     return [
         CalibrationBin(
             rows=int(inside.sum()),
-            predicted=round(float(said[inside].mean()), 6),
-            observed=round(float(came[inside].mean()), 6),
+            predicted=round(float(predicted[inside].mean()), 6),
+            observed=round(float(observed[inside].mean()), 6),
         )
         for inside in (bins == number for number in np.unique(bins))
     ]

@@ -73,13 +73,13 @@ class Predictions:
 def calibration(predictions: Predictions) -> tuple[Floats, Floats, Indices]:
     """Return each row's probability, what came of it (0 or 1), and its calibration bin."""
     if predictions.headline is not None:
-        said = predictions.probabilities[:, predictions.headline]
-        came = (predictions.truth == predictions.headline).astype(np.float64)
+        predicted = predictions.probabilities[:, predictions.headline]
+        observed = (predictions.truth == predictions.headline).astype(np.float64)
     else:
-        said = predictions.probabilities.max(axis=1)
-        came = (predictions.truth == predictions.decisions).astype(np.float64)
-    bins = np.minimum((said * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-    return said, came, bins
+        predicted = predictions.probabilities.max(axis=1)
+        observed = (predictions.truth == predictions.decisions).astype(np.float64)
+    bins = np.minimum((predicted * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    return predicted, observed, bins
 
 
 Weights = Floats
@@ -138,15 +138,15 @@ def _columns(rows: Predictions) -> Floats:
     classes = np.arange(rows.classes)
     of_class = (rows.truth[:, None] == classes).astype(np.float64)
     right = (rows.truth == rows.decisions).astype(np.float64)
-    said, came, bins = calibration(rows)
-    in_bin = (bins[:, None] == np.arange(CALIBRATION_BINS)) * (said - came)[:, None]
+    predicted, observed, bins = calibration(rows)
+    in_bin = (bins[:, None] == np.arange(CALIBRATION_BINS)) * (predicted - observed)[:, None]
     if len(rows.truth):
         of_truth = rows.probabilities[np.arange(len(rows.truth)), rows.truth]
     else:
         of_truth = np.empty(0)
     loss = -np.log(np.clip(of_truth, _SMALLEST, 1 - _SMALLEST))
     if rows.headline is not None:
-        brier = (said - came) ** 2
+        brier = (predicted - observed) ** 2
     else:
         brier = ((rows.probabilities - of_class) ** 2).sum(axis=1)
     sums = np.column_stack([right, loss, brier])

@@ -124,14 +124,16 @@ def learn(
             models need; trees take nulls and numbers as they are.
         block_rows: How many rows are looked at once.
     """
-    numbers = [i for i, feature in enumerate(features) if is_number(feature)]
-    booleans = [i for i, feature in enumerate(features) if feature.type is FeatureType.BOOLEAN]
+    numbers = [position for position, feature in enumerate(features) if is_number(feature)]
+    booleans = [
+        position for position, feature in enumerate(features) if feature.type is FeatureType.BOOLEAN
+    ]
     plain = Encoding(
         numbers=np.array(numbers, dtype=np.intp),
         booleans=np.array(booleans, dtype=np.intp),
         categories=tuple(
-            (i, len(feature.categories or ()))
-            for i, feature in enumerate(features)
+            (position, len(feature.categories or ()))
+            for position, feature in enumerate(features)
             if feature.type is FeatureType.CATEGORY
         ),
         fill=np.full(len(numbers) + len(booleans), np.nan),
@@ -155,8 +157,8 @@ def without_empty_columns(encoded: Encoded) -> Encoded:
 
 
 def _scaled(rows: Matrix, plain: Encoding, block_rows: int) -> Encoding:
-    fill = [_median(rows[:, i]) for i in plain.numbers] + [
-        _mode(rows[:, i]) for i in plain.booleans
+    fill = [_median(rows[:, position]) for position in plain.numbers] + [
+        _mode(rows[:, position]) for position in plain.booleans
     ]
     filled = Encoding(
         plain.numbers, plain.booleans, plain.categories, np.array(fill), plain.mean, plain.scale

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def run() -> list[Figure]:
             ours.append(seconds(lambda: setting.radii(setting.rows)) / len(setting.rows))
         for name, batch in BATCHES.items():
             attack = _attack(peer, batch)
-            theirs[name].append(seconds(lambda a=attack: a.generate(attacked)) / PEER_ROWS)
+            theirs[name].append(seconds(partial(attack.generate, attacked)) / PEER_ROWS)
     figures = [figure("robustness, exact radius", [1e9 * duration for duration in ours], "ns/row")]
     for name, times in theirs.items():
         ratios = [peer_s / own_s for peer_s, own_s in zip(times, ours, strict=True)]

@@ -48,8 +48,8 @@ def _install(world: World, images: dict[str, str], progress: Progress) -> None:
     manifests = _render(world.cluster, images)
     wanted = hashlib.sha256((manifests + repr(sorted(images.items()))).encode()).hexdigest()
     namespace = world.api.find("Namespace", None, SYSTEM)
-    found = (namespace or {"metadata": {}})["metadata"].get("annotations", {}).get(INSTALLED)
-    if found != wanted:
+    recorded = (namespace or {"metadata": {}})["metadata"].get("annotations", {}).get(INSTALLED)
+    if recorded != wanted:
         with progress.step("installing Hallmark"):
             _apply(world.cluster, manifests)
             _apply(world.cluster, _policy(world.cluster, images))
@@ -63,9 +63,9 @@ def _install(world: World, images: dict[str, str], progress: Progress) -> None:
 
 def _wait_for_rollout(world: World, name: str) -> None:
     def is_current() -> bool:
-        found = world.api.get("Deployment", SYSTEM, name)
-        status, replicas = found.get("status", {}), found["spec"]["replicas"]
-        seen = status.get("observedGeneration", 0) >= found["metadata"]["generation"]
+        deployment = world.api.get("Deployment", SYSTEM, name)
+        status, replicas = deployment.get("status", {}), deployment["spec"]["replicas"]
+        seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
         counts = {status.get(key, 0) for key in ("replicas", "updatedReplicas", "readyReplicas")}
         return bool(seen and counts == {replicas})
 
@@ -77,7 +77,7 @@ def _wait_for_rollout(world: World, name: str) -> None:
 
 
 def _admission_is_in_force(world: World) -> bool:
-    """Tell whether the API server refuses a ConfigMap that says it is a predictor's."""
+    """Whether the API server refuses a ConfigMap that says it is a predictor's."""
     metadata = {"name": "bad", "namespace": SYSTEM, "labels": {DEPLOYMENT_LABEL: "bad"}}
     bad = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
     try:

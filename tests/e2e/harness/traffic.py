@@ -68,8 +68,8 @@ class Tally:
 
     def first(self, version: str, after: float = 0.0) -> Answer | None:
         """Return the first answer of a version after a moment."""
-        found = (answer for answer in list(self.answers) if answer.version == version)
-        return next((answer for answer in found if answer.at > after), None)
+        answers = (answer for answer in list(self.answers) if answer.version == version)
+        return next((answer for answer in answers if answer.at > after), None)
 
     def changes(self) -> list[str]:
         """Return the versions in the order in which they answered, repeats left out."""

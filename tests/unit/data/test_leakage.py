@@ -43,7 +43,10 @@ TELLING = {
     ),
     "a value that is missing for one class": (
         NUMBER,
-        [float(x) if y else None for x, y in zip(NOISE, TRUTH, strict=True)],
+        [
+            float(number) if positive else None
+            for number, positive in zip(NOISE, TRUTH, strict=True)
+        ],
     ),
     "a flag that is wrong in one row of a hundred": (
         {"name": "x", "type": "Boolean"},
@@ -51,7 +54,7 @@ TELLING = {
     ),
     "categories of which each belongs to a class": (
         category("x", *"abcdef"),
-        ["abc"[i % 3] if y else "def"[i % 3] for i, y in enumerate(TRUTH)],
+        ["abc"[i % 3] if positive else "def"[i % 3] for i, positive in enumerate(TRUTH)],
     ),
 }
 
@@ -91,9 +94,12 @@ def test_what_does_not(case: tuple[dict[str, Any], list[Any]]) -> None:
 
 SELF = {
     "a flag": ({"name": "x", "type": "Boolean"}, [bool(cell) for cell in TRUTH]),
-    "other names": (category("x", "bad", "good", "never"), [["good", "bad"][y] for y in TRUTH]),
-    "numbers": ({"name": "x", "type": "Integer"}, [int(-5 * y) for y in TRUTH]),
-    "a number or nothing": (NUMBER, [1.0 if y else None for y in TRUTH]),
+    "other names": (
+        category("x", "bad", "good", "never"),
+        [["good", "bad"][code] for code in TRUTH],
+    ),
+    "numbers": ({"name": "x", "type": "Integer"}, [int(-5 * code) for code in TRUTH]),
+    "a number or nothing": (NUMBER, [1.0 if positive else None for positive in TRUTH]),
 }
 
 
@@ -139,8 +145,14 @@ def test_the_order_of_rows_does_not_matter() -> None:
 
 NUMBERED = {
     "a number of the row": (list(range(1000, 2000)), True),
-    "with gaps and in no order": ([int(i) for i in RANDOM.permutation(1500)[:1000]], True),
-    "amounts, though each is another": ([int(i) * 37 for i in RANDOM.permutation(1000)], False),
+    "with gaps and in no order": (
+        [int(number) for number in RANDOM.permutation(1500)[:1000]],
+        True,
+    ),
+    "amounts, though each is another": (
+        [int(number) * 37 for number in RANDOM.permutation(1000)],
+        False,
+    ),
     "ages": ([i % 80 for i in range(1000)], False),
 }
 

@@ -39,7 +39,7 @@ def metrics(**columns: list[Any]) -> dict[str, float | None]:
 
 def clean() -> dict[str, list[Any]]:
     return {
-        "x": [str(x) for x in X],
+        "x": [str(number) for number in X],
         "c": ["a", "b", "b"] * 20,
         "label": list(LABELS),
         "g": ["m", "m", "n"] * 20,
@@ -106,9 +106,9 @@ def test_the_order_of_rows_does_not_matter(rows: list[tuple[Any, ...]], random: 
     random.shuffle(turned)
     found = [
         metrics(
-            **{name: [row[i] for row in some] for i, name in enumerate(("x", "c", "label", "g"))}
+            **{name: [row[i] for row in order] for i, name in enumerate(("x", "c", "label", "g"))}
         )
-        for some in (rows, turned)
+        for order in (rows, turned)
     ]
     assert found[0] == found[1]
     assert 0 <= (found[0]["dataQuality"] or 0) <= 100

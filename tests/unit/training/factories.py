@@ -54,15 +54,20 @@ def mixed_rows(rows: int = 400, seed: int = 3) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "amount": [
-                None if gone else round(float(x), 3)
-                for x, gone in zip(amount, absent[:, 0], strict=True)
+                None if missing else round(float(value), 3)
+                for value, missing in zip(amount, absent[:, 0], strict=True)
             ],
             "count": [
-                None if gone else int(x) for x, gone in zip(count, absent[:, 1], strict=True)
+                None if missing else int(value)
+                for value, missing in zip(count, absent[:, 1], strict=True)
             ],
-            "flag": [None if gone else bool(x) for x, gone in zip(flag, absent[:, 2], strict=True)],
+            "flag": [
+                None if missing else bool(value)
+                for value, missing in zip(flag, absent[:, 2], strict=True)
+            ],
             "colour": [
-                None if gone else str(x) for x, gone in zip(colour, absent[:, 3], strict=True)
+                None if missing else str(value)
+                for value, missing in zip(colour, absent[:, 3], strict=True)
             ],
             "group": random.choice(["a", "b"], rows).tolist(),
             "label": label.tolist(),

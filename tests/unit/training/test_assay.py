@@ -121,7 +121,8 @@ def test_the_manifest_names_every_file_by_its_digest(bundle: Artifacts) -> None:
     assert manifest.run_id == run_id(
         asked.spec_digest, manifest.dataset_fingerprint, f"sha256:{'5' * 64}"
     )
-    assert [entry.name for entry in manifest.files] == sorted(e.name for e in manifest.files)
+    names = [entry.name for entry in manifest.files]
+    assert names == sorted(names)
     for slot, content in bundle.files.items():
         if slot != api.MANIFEST:
             entry = manifest.file(api.final_name(slot, manifest.run_id))
@@ -132,7 +133,8 @@ def test_the_manifest_names_every_file_by_its_digest(bundle: Artifacts) -> None:
 def test_the_served_form_gives_the_recorded_answers_to_the_golden_rows(bundle: Artifacts) -> None:
     golden = Golden.model_validate_json(bundle.files[api.GOLDEN])
     rows = np.array(
-        [[np.nan if x is None else x for x in row] for row in golden.rows], dtype=np.float32
+        [[np.nan if value is None else value for value in row] for row in golden.rows],
+        dtype=np.float32,
     )
     served = answers(bundle.files[api.MODEL_ONNX], rows)
     assert np.abs(served - np.array(golden.probabilities)).max() <= golden.tolerance == TOLERANCE

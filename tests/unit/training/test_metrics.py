@@ -44,19 +44,22 @@ def expected(given: Predictions, weights: np.ndarray | None = None) -> dict[str,
     else:
         ranked = list(labels)
         brier = peer.brier_score_loss(truth, said, sample_weight=weights, labels=labels)
-    binary = {k: (truth == k).astype(int) for k in ranked}
+    binary = {label: (truth == label).astype(int) for label in ranked}
     return {
         "accuracy": peer.accuracy_score(truth, given.decisions, sample_weight=weights),
         "balancedAccuracy": peer.balanced_accuracy_score(
             truth, given.decisions, sample_weight=weights
         ),
         "rocAuc": np.mean(
-            [peer.roc_auc_score(binary[k], said[:, k], sample_weight=weights) for k in ranked]
+            [
+                peer.roc_auc_score(binary[label], said[:, label], sample_weight=weights)
+                for label in ranked
+            ]
         ),
         "prAuc": np.mean(
             [
-                peer.average_precision_score(binary[k], said[:, k], sample_weight=weights)
-                for k in ranked
+                peer.average_precision_score(binary[label], said[:, label], sample_weight=weights)
+                for label in ranked
             ]
         ),
         "logLoss": peer.log_loss(truth, said, sample_weight=weights, labels=labels),

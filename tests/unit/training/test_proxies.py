@@ -73,7 +73,9 @@ def test_many_rows_are_sampled() -> None:
     [
         pytest.param(["a"] * 95 + ["b"] * 5, ["x", "y"], "has 5 rows, 30 are needed", id="few"),
         pytest.param(["a"] * 100, ["x", "y"], "has 1 groups", id="one group"),
-        pytest.param([str(n) for n in range(100)], ["x", "y"], "has 100 groups", id="no grouping"),
+        pytest.param(
+            [str(number) for number in range(100)], ["x", "y"], "has 100 groups", id="no grouping"
+        ),
         pytest.param(["a", "b"] * 50, ["sex"], "no feature but 'sex'", id="nothing to look at"),
     ],
 )

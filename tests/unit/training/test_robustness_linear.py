@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hallmark.training.robustness.domain import Domain
 from hallmark.training.robustness.linear import Boundaries, Norm, linear_radii
 
-WEIGHTS = st.floats(-3, 3).map(lambda x: round(x, 2))
-CELLS = st.integers(-6, 6).map(lambda x: x / 2)
+WEIGHTS = st.floats(-3, 3).map(lambda number: round(number, 2))
+CELLS = st.integers(-6, 6).map(lambda number: number / 2)
 
 
 def space(
@@ -78,8 +78,8 @@ def cases(draw: st.DrawFn) -> tuple[list[float], float, Domain, list[float]]:
     where = space(
         draw(st.lists(st.sampled_from([0.5, 1.0, 1.7, 4.0]), min_size=count, max_size=count)),
         whole,
-        [x - draw(st.sampled_from([0.0, 1.0, 1.5, np.inf])) for x in row],
-        [x + draw(st.sampled_from([0.0, 1.0, 2.5, np.inf])) for x in row],
+        [value - draw(st.sampled_from([0.0, 1.0, 1.5, np.inf])) for value in row],
+        [value + draw(st.sampled_from([0.0, 1.0, 2.5, np.inf])) for value in row],
     )
     weights = draw(st.lists(WEIGHTS, min_size=count, max_size=count))
     margin = draw(st.floats(-4, 4).filter(lambda m: abs(m) > 0.01))

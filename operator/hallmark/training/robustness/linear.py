@@ -134,8 +134,8 @@ class _Unlimited:
         order = 1 if norm is Norm.MAXIMUM else 2
         lengths = np.empty((len(weights), len(weights)))
         shares = np.zeros(weights.shape[1])
-        for own, mine in enumerate(weights):
-            size = np.abs(mine - weights)
+        for own, own_weights in enumerate(weights):
+            size = np.abs(own_weights - weights)
             lengths[own] = np.linalg.norm(size, ord=order, axis=1)
             apart = lengths[own] > 0
             size, length = size[apart], lengths[own][apart, None]
@@ -236,15 +236,15 @@ def _limited_radii(
 ) -> Floats:
     """Return the distances within the limits: the smallest over the boundaries to each class."""
     radii = np.full(len(rows), np.inf)
-    for own, mine in enumerate(model.weights):
+    for own, own_weights in enumerate(model.weights):
         here = np.flatnonzero(model.decided == own)
         if not len(here):
             continue
         values, scores = space.values(rows[here]), model.scores[here]
-        for other, theirs in enumerate(model.weights):
+        for other, other_weights in enumerate(model.weights):
             if other != own:
                 margins = np.maximum(scores[:, own] - scores[:, other], 0.0)
-                distances = _limited_pair(mine - theirs, margins, space, values, norm)
+                distances = _limited_pair(own_weights - other_weights, margins, space, values, norm)
                 radii[here] = np.minimum(radii[here], distances)
     return radii
 
