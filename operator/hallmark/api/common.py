@@ -179,7 +179,7 @@ class Condition(ApiModel):
 
 
 class ObjectMeta(ApiModel):
-    """What we read of an object's metadata."""
+    """The part of an object's metadata that is read."""
 
     name: str = ""
     namespace: str | None = None
@@ -232,7 +232,7 @@ class ResourceAmounts(ApiModel):
 
 
 class Resources(ApiModel):
-    """What a container asks for and may use at most."""
+    """The resources that a container asks for and may use at most."""
 
     requests: ResourceAmounts | None = None
     """What is set aside for it."""

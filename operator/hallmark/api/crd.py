@@ -60,7 +60,7 @@ _AGE = _column("Age", ".metadata.creationTimestamp", "date")
 
 @dataclass(frozen=True)
 class Kind:
-    """What a CRD says of a kind beside its schema.
+    """The part of a kind's CRD beside its schema.
 
     Attributes:
         model: the pydantic model.

@@ -16,7 +16,7 @@ _LF, _CR = 10, 13
 
 @dataclass(frozen=True)
 class Structure:
-    """What a block of whole records holds; rows are 0-based within the block.
+    """The structure of a block of whole records; rows are 0-based within the block.
 
     Attributes:
         cells: Number of cells by record, 0 for an empty line. Shape (rows,).

@@ -51,7 +51,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Transfer:
-    """What a download may do.
+    """The limits of a download, and its refusals.
 
     Attributes:
         max_bytes: What is read at most.

@@ -31,7 +31,7 @@ _TELLING = (ColumnType.NUMBER, ColumnType.INTEGER, ColumnType.TEXT, ColumnType.C
 
 @dataclass(frozen=True)
 class RepeatedRows:
-    """Which rows are there more than once. An identifier does not tell rows apart here.
+    """The rows that are there more than once. An identifier does not tell rows apart here.
 
     Attributes:
         repeats: Rows that are equal to an earlier one.

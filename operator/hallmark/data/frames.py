@@ -68,7 +68,7 @@ def check_header(names: Sequence[str], limits: ReadLimits) -> None:
 
 
 class LongCells:
-    """Counts the cells that are longer than allowed."""
+    """A count of the cells that are longer than allowed."""
 
     def __init__(self, limits: ReadLimits) -> None:
         self._limit = limits.max_cell_bytes

@@ -42,7 +42,7 @@ Codes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Leakage:
-    """How much a feature tells of the target.
+    """The part of the target that a feature tells.
 
     Attributes:
         column: The feature.

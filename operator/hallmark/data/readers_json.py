@@ -216,7 +216,7 @@ def _kind_of(series: pl.Series) -> str | None:
 
 
 class _BadLineError(Exception):
-    """Why a line of JSON is refused; the text holds no value of it."""
+    """The reason why a line of JSON is refused; the text holds no value of it."""
 
 
 def _unique_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:

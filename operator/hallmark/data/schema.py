@@ -27,7 +27,7 @@ MIN_GROUP_ROWS = 30
 
 @dataclass(frozen=True)
 class Validation:
-    """What breaks the schema, what is worth a remark, and what was counted on the way.
+    """The findings against the schema, the remarks, and the counts made on the way.
 
     Attributes:
         refusals: What cannot be right.

@@ -25,7 +25,7 @@ _MAX_NAME = 256
 
 @dataclass(frozen=True)
 class SourceRules:
-    """What the policy allows, and the limits.
+    """The policy's rules for sources, and the limits.
 
     Attributes:
         allowed: URL prefixes; without one no URL is allowed.
@@ -44,7 +44,7 @@ class SourceRules:
 
 @dataclass(frozen=True)
 class Mounts:
-    """Where the Job's volumes are."""
+    """The folders of the Job's volumes."""
 
     config_map: Path = Path("/data/configmap")
     volume: Path = Path("/data/volume")

@@ -33,7 +33,7 @@ CALIBRATION_FOLDS = 5
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an algorithm is made.
+    """The estimator of an algorithm, and its settings.
 
     Attributes:
         estimator: The class whose parameters may be set.

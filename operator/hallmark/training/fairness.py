@@ -31,7 +31,7 @@ _MISSING = "(missing)"
 
 @dataclass(frozen=True)
 class Groups:
-    """Which group of an attribute each row is in.
+    """The rows' groups of an attribute.
 
     Attributes:
         attributes: The attribute's name, or two names.

@@ -35,7 +35,7 @@ Document = TypeVar("Document", TrainTask, UploadURLs)
 
 @dataclass(frozen=True)
 class Paths:
-    """Where the Job's files are."""
+    """The paths of the Job's files."""
 
     task: Path = Path("/etc/hallmark/task.json")
     urls: Path = Path("/var/run/hallmark/urls/urls.json")

@@ -36,7 +36,7 @@ _SMALLEST = float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the model said of rows whose classes are known.
+    """The model's probabilities for rows whose classes are known.
 
     Attributes:
         truth: Shape (rows,): class indices.

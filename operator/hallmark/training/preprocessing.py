@@ -32,7 +32,7 @@ BLOCK_ROWS = 16384
 
 @dataclass(frozen=True)
 class Encoding:
-    """How each column that the classifier sees comes from the float matrix.
+    """The encoding of the float matrix into the columns that the classifier sees.
 
     The encoded columns are the numbers, then the booleans, then one column (1 or 0) for each
     category of each category feature. A null or undeclared category sets none of its columns.

@@ -44,7 +44,7 @@ _HALVINGS = 52
 
 
 class Norm(StrEnum):
-    """How a change of several features is measured."""
+    """The norm by which a change of several features is measured."""
 
     MAXIMUM = "Linf"
     EUCLIDEAN = "L2"

@@ -71,7 +71,7 @@ class TreeDecisions:
 
 @dataclass(frozen=True)
 class _Falls:
-    """Where margins fall as the radius grows: one entry for each fall."""
+    """The distances at which margins fall as the radius grows: one entry for each fall."""
 
     rows: npt.NDArray[np.intp]
     distances: Floats
