@@ -43,7 +43,7 @@ def figure(
     at_least: float | None = None,
     at_most: float | None = None,
 ) -> Figure:
-    """Return the figure of several measurements, judged by their median.
+    """Return the figure of several measurements, represented by their median.
 
     Args:
         name: What was measured.

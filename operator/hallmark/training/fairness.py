@@ -93,15 +93,15 @@ def of_rows(whole: Groups, rows: npt.NDArray[np.intp]) -> Groups:
     )
 
 
-def intersection(one: Groups, other: Groups) -> Groups:
+def intersection(first: Groups, second: Groups) -> Groups:
     """Return the groups of two attributes together, those that occur."""
-    pairs = one.codes * len(other.labels) + other.codes
+    pairs = first.codes * len(second.labels) + second.codes
     present, codes = np.unique(pairs, return_inverse=True)
     labels = [
-        f"{one.labels[pair // len(other.labels)]} x {other.labels[pair % len(other.labels)]}"
+        f"{first.labels[pair // len(second.labels)]} x {second.labels[pair % len(second.labels)]}"
         for pair in present.tolist()
     ]
-    attributes = (*one.attributes, *other.attributes)
+    attributes = (*first.attributes, *second.attributes)
     return Groups(attributes, codes.astype(np.int64), tuple(labels), (False,) * len(labels))
 
 

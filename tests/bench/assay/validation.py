@@ -219,8 +219,8 @@ def _peak() -> float:
 def check_rows(table: Table, declared: Schema) -> None:
     """Do everything that the assay does with a typed table before it trains."""
     fingerprint(table)
-    judged = schema.validate(table, declared)
-    quality.quality_parts(table, judged, wrong_types=0)
+    validation = schema.validate(table, declared)
+    quality.quality_parts(table, validation, wrong_types=0)
     anomalies.outliers(table)
 
 

@@ -140,9 +140,9 @@ def test_an_action_that_the_policy_does_not_allow_is_refused() -> None:
 def test_pseudonyms_are_equal_for_equal_values_of_a_run_and_of_no_other() -> None:
     rows = frame(a=[ADDRESS, "bob@example.org", ADDRESS], b=["x@example.org", None, ADDRESS])
     first, second = (guard(rows, schema(), pii("Mask")).frame for _ in range(2))
-    one, other, same = first["a"]
-    assert one == same == first["b"][2]
-    assert one != other
+    first_pseudonym, other_pseudonym, again = first["a"]
+    assert first_pseudonym == again == first["b"][2]
+    assert first_pseudonym != other_pseudonym
     assert first["b"][1] is None
     assert all(re.fullmatch("[0-9a-f]{32}", pseudonym) for pseudonym in first["a"])
     assert set(first["a"]).isdisjoint(second["a"])

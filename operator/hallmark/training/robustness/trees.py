@@ -59,8 +59,9 @@ class TreeDecisions:
         width = len(self.model.base)
         if width == 1:
             return [np.where(self.decided == 1, 1.0, -1.0)[:, None]]
-        one = np.eye(width)
-        return [one[self.decided] - one[(self.decided + turn) % width] for turn in range(1, width)]
+        axes = np.eye(width)
+        others = [(self.decided + turn) % width for turn in range(1, width)]
+        return [axes[self.decided] - axes[other] for other in others]
 
     def base_margins(self, directions: Floats) -> Floats:
         """Return what the margins are before any tree counts, (rows,)."""
