@@ -43,7 +43,7 @@ def figure(
     at_least: float | None = None,
     at_most: float | None = None,
 ) -> Figure:
-    """Return the figure of several measurements, judged by their median.
+    """Return the figure of several measurements, represented by their median.
 
     Args:
         name: What was measured.
@@ -56,6 +56,6 @@ def figure(
     ok = (at_least is None or middle >= at_least) and (at_most is None or middle <= at_most)
     goals = [(">=", at_least), ("<=", at_most)]
     goal = " and ".join(f"{sign} {bound:g}" for sign, bound in goals if bound is not None)
-    numbers = (round(each, 4) for each in (middle, min(values), max(values)))
-    value, low, high = numbers
+    rounded = (round(number, 4) for number in (middle, min(values), max(values)))
+    value, low, high = rounded
     return Figure(name, value, unit, goal, ok, low, high)

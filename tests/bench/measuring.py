@@ -22,5 +22,5 @@ def clear_peak() -> None:
 def resident(name: str) -> int:
     """Return this process's memory in bytes: ``VmRSS`` is today's, ``VmHWM`` the peak."""
     with open("/proc/self/status") as status:
-        line = next(each for each in status if each.startswith(name))
+        line = next(entry for entry in status if entry.startswith(name))
     return int(line.split()[1]) * 1024

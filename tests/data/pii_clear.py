@@ -83,7 +83,11 @@ def clear_columns(draw: Draw) -> Iterable[Clear]:
         lambda: f"{chance.randrange(1, 999)} {draw.digits(3)} {draw.digits(3)}",
     )
     yield clear("UUIDs", "id", lambda: str(uuid.UUID(int=chance.getrandbits(128), version=4)))
-    yield clear("UUIDs of digits", "id", lambda: "-".join(draw.digits(n) for n in (8, 4, 4, 4, 12)))
+    yield clear(
+        "UUIDs of digits",
+        "id",
+        lambda: "-".join(draw.digits(length) for length in (8, 4, 4, 4, 12)),
+    )
     yield clear("SHA-256", "digest", lambda: hashlib.sha256(draw.digits(9).encode()).hexdigest())
     yield clear("MD5", "checksum", lambda: draw.hexadecimal(32))
     yield clear("commits", "commit", lambda: draw.hexadecimal(40))

@@ -50,8 +50,8 @@ class Score:
     @property
     def precision(self) -> float:
         """Which share of what was found is right; 1 where nothing was found."""
-        found = self.right + self.wrong
-        return self.right / found if found else 1.0
+        hits = self.right + self.wrong
+        return self.right / hits if hits else 1.0
 
     @property
     def recall(self) -> float:
@@ -68,14 +68,18 @@ def score(columns: Iterable[LabelledColumn], find: Finder) -> dict[PIIDetector, 
     """Return each detector's score."""
     counts = {kind: [0, 0, 0] for kind in PIIDetector}
     for column in columns:
-        found = {kind: set(cells) for kind, cells in find(column).items()}
+        hits = {kind: set(cells) for kind, cells in find(column).items()}
         for kind in PIIDetector:
-            there = {i for i, mark in enumerate(column.marks) if mark and kind is column.label}
-            cells = found.get(kind, set())
+            there = {
+                position
+                for position, mark in enumerate(column.marks)
+                if mark and kind is column.label
+            }
+            cells = hits.get(kind, set())
             counts[kind][0] += len(cells & there)
             counts[kind][1] += len(cells - there)
             counts[kind][2] += len(there - cells)
-    return {kind: Score(*each) for kind, each in counts.items()}
+    return {kind: Score(*tally) for kind, tally in counts.items()}
 
 
 def corpus(seed: int = 20) -> tuple[LabelledColumn, ...]:

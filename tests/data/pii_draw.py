@@ -94,9 +94,9 @@ class Draw:
              ("NL", self.letters(4) + self.digits(10)), ("CH", self.digits(17)),
              ("AT", self.digits(16)), ("IE", self.letters(4) + self.digits(14))]
         )  # fmt: skip
-        as_number = "".join(str(int(c, 36)) for c in f"{body}{country}00")
+        as_number = "".join(str(int(character, 36)) for character in f"{body}{country}00")
         number = f"{country}{98 - int(as_number) % 97:02d}{body}"
-        spaced = " ".join(number[i : i + 4] for i in range(0, len(number), 4))
+        spaced = " ".join(number[start : start + 4] for start in range(0, len(number), 4))
         return number if self.chance.random() < 0.5 else spaced
 
     def ipv4(self) -> str:

@@ -72,15 +72,15 @@ class Presidio:
 
     def kinds(self, text: str, threshold: float = 0.0) -> set[PIIDetector]:
         """Return the kinds of what it finds in a text, with a score of the threshold or more."""
-        found = self._engine.analyze(text, language="en", score_threshold=threshold)
-        return {_KINDS.get(each.entity_type, PIIDetector.NATIONAL_ID) for each in found}
+        matches = self._engine.analyze(text, language="en", score_threshold=threshold)
+        return {_KINDS.get(match.entity_type, PIIDetector.NATIONAL_ID) for match in matches}
 
     def find(self, cells: Iterable[str], threshold: float = 0.0) -> dict[PIIDetector, list[int]]:
         """Return the positions of the cells in which it finds each kind."""
         positions: dict[PIIDetector, list[int]] = {}
-        for i, cell in enumerate(cells):
+        for position, cell in enumerate(cells):
             for kind in self.kinds(cell, threshold):
-                positions.setdefault(kind, []).append(i)
+                positions.setdefault(kind, []).append(position)
         return positions
 
 

@@ -53,7 +53,10 @@ class RealTable:
 
     def without(self, *names: str) -> RealTable:
         """Return the same with fewer features; the columns stay in the file."""
-        return replace(self, features=tuple(f for f in self.features if f["name"] not in names))
+        return replace(
+            self,
+            features=tuple(feature for feature in self.features if feature["name"] not in names),
+        )
 
     def spec(self, **changes: object) -> dict[str, Any]:
         """Return a TrainingRun's spec in wire form."""
@@ -70,7 +73,7 @@ class RealTable:
             },
             "trainer": {
                 "algorithm": self.algorithm,
-                "parameters": [{"name": n, "value": v} for n, v in self.parameters],
+                "parameters": [{"name": name, "value": value} for name, value in self.parameters],
             },
             "evaluation": {"resamples": 100},
             "requestedBy": "alice",
@@ -110,9 +113,9 @@ def _r(package: str, item: str) -> pd.DataFrame:
 
 def _sklearn(load: Any) -> pd.DataFrame:  # noqa: ANN401
     """Return a table with names of classes, and of columns that a schema can declare."""
-    found = load(as_frame=True)
-    names = {i: str(name) for i, name in enumerate(found.target_names)}
-    frame = found.data.assign(target=found.target.map(names))
+    bunch = load(as_frame=True)
+    names = {code: str(name) for code, name in enumerate(bunch.target_names)}
+    frame = bunch.data.assign(target=bunch.target.map(names))
     return frame.rename(columns=lambda name: re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_"))
 
 

@@ -16,11 +16,12 @@ from tests.e2e.harness.world import World
 def world() -> Iterator[World]:
     """Hallmark, installed; namespaces of an earlier run are removed."""
     with installed(Cluster("test")) as ready:
-        leftovers = [each["metadata"]["name"] for each in ready.api.list("Namespace")]
-        for name in (each for each in leftovers if each == SHARED or each.startswith("e2e-")):
-            ready.api.delete("Namespace", None, name)
-        for name in (each for each in leftovers if each == SHARED or each.startswith("e2e-")):
-            ready.remove_namespace(name)
+        names = [namespace["metadata"]["name"] for namespace in ready.api.list("Namespace")]
+        leftovers = [name for name in names if name == SHARED or name.startswith("e2e-")]
+        for leftover in leftovers:
+            ready.api.delete("Namespace", None, leftover)
+        for leftover in leftovers:
+            ready.remove_namespace(leftover)
         yield ready
 
 

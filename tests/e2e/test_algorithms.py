@@ -33,7 +33,7 @@ def fruit_csv(count: int = 600, seed: int = 3) -> str:
 def fruit_run(algorithm: str) -> Object:
     """Return a run on the packed rows."""
     name = algorithm.lower()
-    numbers = [{"name": each, "type": "Number"} for each in ("weight", "width")]
+    numbers = [{"name": column, "type": "Number"} for column in ("weight", "width")]
     return objects.training_run(
         NAMESPACE,
         name,
@@ -62,16 +62,16 @@ def versions(world: World) -> Iterator[dict[str, Object]]:
             "binaryData": {"fruit.csv.gz": packed},
         }
     )
-    for each in ALGORITHMS:
-        world.api.create(fruit_run(each), user=AUTHOR)
-    found = {}
-    for each in ALGORITHMS:
-        name = each.lower()
+    for algorithm in ALGORITHMS:
+        world.api.create(fruit_run(algorithm), user=AUTHOR)
+    versions = {}
+    for algorithm in ALGORITHMS:
+        name = algorithm.lower()
         world.wait_for("TrainingRun", NAMESPACE, name, "Ready=True", seconds=240)
         version = world.wait_for("ModelVersion", NAMESPACE, name, "Verified=True")
         world.api.create(objects.approval(version, name), user=REVIEWER)
-        found[each] = world.wait_for("ModelVersion", NAMESPACE, name, "Approved=True")
-    yield found
+        versions[algorithm] = world.wait_for("ModelVersion", NAMESPACE, name, "Approved=True")
+    yield versions
     world.remove_namespace(NAMESPACE)
 
 
@@ -90,7 +90,7 @@ def test_an_algorithm_answers_for_classes_that_are_peers(
     answer = world.predict(NAMESPACE, name, rows)
     assert answer.code == 200, answer
     assert answer.digest == versions[algorithm]["spec"]["artifact"]["manifestDigest"]
-    labels = [each["label"] for each in json.loads(answer.text)["predictions"]]
+    labels = [prediction["label"] for prediction in json.loads(answer.text)["predictions"]]
     assert labels == list(CLASSES)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.harness import conditions, objects
 from tests.e2e.harness.api import Object, RefusedError
-from tests.e2e.harness.objects import AUTHOR, REVIEWER, STRANGER
+from tests.e2e.harness.objects import AUTHOR, OUTSIDER, REVIEWER
 from tests.e2e.harness.versions import SHARED, sealed
 from tests.e2e.harness.world import DEPLOYMENT_LABEL, World
 
@@ -21,13 +21,13 @@ def refused_by_operator(world: World, manifest: Object, user: str, reason: str) 
     """Create an approval that the API server accepts and the operator does not."""
     metadata = manifest["metadata"]
     world.api.create(manifest, user=user)
-    found = world.wait_for(
+    approval = world.wait_for(
         "ModelApproval", metadata["namespace"], metadata["name"], f"Ready=False/{reason}"
     )
     version = manifest["spec"]["modelVersion"]["name"]
     current = world.api.get("ModelVersion", metadata["namespace"], version)
     assert conditions.status(current, "Approved") == "False"
-    return found
+    return approval
 
 
 def test_an_unapproved_version_gets_no_pod_ever(
@@ -42,8 +42,8 @@ def test_an_unapproved_version_gets_no_pod_ever(
         return not any(world.api.list(kind, SHARED, label) for kind in kinds)
 
     world.stays(nothing_runs, "that no Pod was made", seconds=5)
-    found = world.api.get("ModelDeployment", SHARED, "unapproved")
-    assert conditions.status(found, "Reconciling") == "True"
+    deployment = world.api.get("ModelDeployment", SHARED, "unapproved")
+    assert conditions.status(deployment, "Reconciling") == "True"
 
 
 @pytest.mark.parametrize("digest", ["manifestDigest", "sbomDigest", "gateReportDigest"])
@@ -52,8 +52,8 @@ def test_an_approval_of_another_digest_does_not_count(
 ) -> None:
     name = f"other-{digest.lower()}"
     manifest = objects.approval(shared["loan-v3"], name, **{digest: OTHER_DIGEST})
-    found = refused_by_operator(world, manifest, REVIEWER, "DigestMismatch")
-    assert digest in conditions.message(found, "Ready")
+    approval = refused_by_operator(world, manifest, REVIEWER, "DigestMismatch")
+    assert digest in conditions.message(approval, "Ready")
 
 
 def test_admission_refuses_an_approver_without_the_verb(world: World, shared: Object) -> None:
@@ -82,13 +82,13 @@ def test_admission_refuses_an_approver_without_the_verb(world: World, shared: Ob
                 "name": "clerk",
             },
             "subjects": [
-                {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": STRANGER}
+                {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": OUTSIDER}
             ],
         }
     )
-    manifest = objects.approval(shared["loan-v3"], "no-verb", approver=STRANGER)
+    manifest = objects.approval(shared["loan-v3"], "no-verb", approver=OUTSIDER)
     with pytest.raises(RefusedError, match="approve") as refusal:
-        world.api.create(manifest, user=STRANGER)
+        world.api.create(manifest, user=OUTSIDER)
     assert IDENTITY_POLICY in refusal.value.message
 
 
@@ -123,8 +123,8 @@ def own_version(world: World) -> Iterator[Object]:
 
 def test_nobody_approves_what_they_asked_for(world: World, own_version: Object) -> None:
     manifest = objects.approval(own_version, "mine", approver=BOTH)
-    found = refused_by_operator(world, manifest, BOTH, "SelfApproval")
-    assert BOTH in conditions.message(found, "Ready")
+    approval = refused_by_operator(world, manifest, BOTH, "SelfApproval")
+    assert BOTH in conditions.message(approval, "Ready")
 
 
 def test_a_run_in_another_persons_name_is_refused(world: World, shared: Object) -> None:
@@ -165,7 +165,7 @@ def test_without_the_identity_policy_an_approval_does_not_count(
 
 
 def created(world: World, manifest: Object, user: str, *, keep: bool = True) -> bool:
-    """Tell whether the API server lets the user create the object."""
+    """Whether the API server lets the user create the object."""
     try:
         world.api.create(manifest, user=user)
     except RefusedError:

@@ -66,7 +66,10 @@ def test_the_api_server_refuses_with_the_fields_name(
     world: World, shared: Object, manifest: Object, words: str
 ) -> None:
     del shared
-    manifest = {**manifest, "spec": {k: v for k, v in manifest["spec"].items() if v is not None}}
+    manifest = {
+        **manifest,
+        "spec": {field: value for field, value in manifest["spec"].items() if value is not None},
+    }
     with pytest.raises(RefusedError) as refusal:
         world.api.create(manifest)
     assert words in refusal.value.message
@@ -100,8 +103,8 @@ def test_a_run_that_cannot_work_is_refused_with_a_sentence(
 ) -> None:
     del shared
     world.api.create(objects.training_run(SHARED, name, **spec), user=AUTHOR)
-    found = world.wait_for("TrainingRun", SHARED, name, f"Ready=False/{reason}", "Stalled=True")
-    assert word in conditions.message(found, "Ready")
+    run = world.wait_for("TrainingRun", SHARED, name, f"Ready=False/{reason}", "Stalled=True")
+    assert word in conditions.message(run, "Ready")
     world.api.delete("TrainingRun", SHARED, name)
 
 
@@ -109,9 +112,9 @@ def test_a_deployment_of_a_version_that_is_not_there_waits_and_says_so(
     world: World, deploy: Callable[..., Object]
 ) -> None:
     deploy("early", "not-yet", ready=False)
-    found = world.wait_for("ModelDeployment", SHARED, "early", "Ready=False/VersionMissing")
-    assert "not-yet" in conditions.message(found, "Ready")
-    assert conditions.status(found, "Stalled") == "False"
+    deployment = world.wait_for("ModelDeployment", SHARED, "early", "Ready=False/VersionMissing")
+    assert "not-yet" in conditions.message(deployment, "Ready")
+    assert conditions.status(deployment, "Stalled") == "False"
 
 
 def test_an_approval_of_a_version_that_is_not_there_waits_and_says_so(
@@ -120,8 +123,8 @@ def test_an_approval_of_a_version_that_is_not_there_waits_and_says_so(
     manifest = objects.approval(shared["loan-v1"], "early")
     manifest["spec"]["modelVersion"]["name"] = "not-yet"
     world.api.create(manifest, user=REVIEWER)
-    found = world.wait_for("ModelApproval", SHARED, "early", "Ready=False/VersionMissing")
-    assert "not-yet" in conditions.message(found, "Ready")
+    approval = world.wait_for("ModelApproval", SHARED, "early", "Ready=False/VersionMissing")
+    assert "not-yet" in conditions.message(approval, "Ready")
 
 
 def test_a_policy_whose_key_is_not_the_one_it_names_says_which(world: World) -> None:
@@ -129,8 +132,8 @@ def test_a_policy_whose_key_is_not_the_one_it_names_says_which(world: World) -> 
     spec["signers"] = [{**spec["signers"][0], "keyId": "0" * 64}]
     world.api.apply(objects.resource("ModelPolicy", None, "e2e-bad-key", spec))
     try:
-        found = world.wait_for("ModelPolicy", None, "e2e-bad-key", "Ready=False/InvalidKey")
-        assert "0" * 12 in conditions.message(found, "Ready")
+        policy = world.wait_for("ModelPolicy", None, "e2e-bad-key", "Ready=False/InvalidKey")
+        assert "0" * 12 in conditions.message(policy, "Ready")
     finally:
         world.api.delete("ModelPolicy", None, "e2e-bad-key")
 

@@ -32,9 +32,9 @@ def children(world: World, name: str) -> list[str]:
     """Return what is left of a ModelDeployment's children."""
     label = f"{DEPLOYMENT_LABEL}={name}"
     return [
-        f"{kind} {each['metadata']['name']}"
+        f"{kind} {child['metadata']['name']}"
         for kind in CHILDREN
-        for each in world.api.list(kind, SHARED, label)
+        for child in world.api.list(kind, SHARED, label)
     ]
 
 

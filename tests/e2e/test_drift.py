@@ -30,8 +30,8 @@ def moved_on(world: World, deploy: Callable[..., Object], name: str, **spec: obj
 
 def status_of(world: World, name: str, namespace: str = SHARED) -> Object:
     """Return the ModelDeployment's status."""
-    found: Object = world.api.get("ModelDeployment", namespace, name)["status"]
-    return found
+    status: Object = world.api.get("ModelDeployment", namespace, name)["status"]
+    return status
 
 
 def test_traffic_that_goes_on_drifting_rolls_back_exactly_once(
@@ -47,11 +47,13 @@ def test_traffic_that_goes_on_drifting_rolls_back_exactly_once(
             lambda: (len(traffic.tally.answers) - answered) * 40 >= 5 * WINDOW,
             "five windows after the rollback",
         )
-        found = world.wait_for("ModelDeployment", SHARED, name, "DriftDetected=True/TargetDrifts")
+        deployment = world.wait_for(
+            "ModelDeployment", SHARED, name, "DriftDetected=True/TargetDrifts"
+        )
     assert not traffic.tally.failures, traffic.tally.summary()
     assert traffic.tally.changes() == ["loan-v2", "loan-v1"]
-    assert found["status"]["lastRollback"] == first["status"]["lastRollback"]
-    assert found["spec"] == before["spec"]
+    assert deployment["status"]["lastRollback"] == first["status"]["lastRollback"]
+    assert deployment["spec"] == before["spec"]
     assert status_of(world, name)["activeModelVersion"] == "loan-v1"
 
     scaled = {"spec": {"replicas": 2}}
@@ -66,7 +68,7 @@ def test_traffic_that_goes_on_drifting_rolls_back_exactly_once(
         seconds=4,
     )
     digest = before["status"]["activeDigest"]
-    assert [each["manifestDigest"] for each in status_of(world, name)["refused"]] == [digest]
+    assert [refusal["manifestDigest"] for refusal in status_of(world, name)["refused"]] == [digest]
 
 
 def test_normal_traffic_never_rolls_back(world: World, deploy: Callable[..., Object]) -> None:
@@ -75,8 +77,10 @@ def test_normal_traffic_never_rolls_back(world: World, deploy: Callable[..., Obj
     with world.traffic(SHARED, name, NORMAL, rate=50) as traffic:
         world.until(lambda: len(traffic.tally.answers) * 20 >= 10 * WINDOW, "ten windows")
     assert not traffic.tally.failures, traffic.tally.summary()
-    found = world.wait_for("ModelDeployment", SHARED, name, "DriftDetected=False", "Ready=True")
-    assert found["status"]["activeModelVersion"] == "loan-v2"
+    deployment = world.wait_for(
+        "ModelDeployment", SHARED, name, "DriftDetected=False", "Ready=True"
+    )
+    assert deployment["status"]["activeModelVersion"] == "loan-v2"
 
 
 # Forged reports
@@ -124,7 +128,7 @@ def forged_report(digest: str, counts: Object, windows: int = 5) -> Object:
 def extreme_counts(world: World, name: str) -> Object:
     """Return counts in the shape of the Pod's own report, with every row in one bin."""
     reports = status_of(world, name).get("drift", {})
-    shape = next(each["counts"] for each in reports.values() if each.get("counts"))
+    shape = next(report["counts"] for report in reports.values() if report.get("counts"))
     return {feature: [WINDOW, *(0 for _ in bins[1:])] for feature, bins in shape.items()}
 
 
@@ -134,7 +138,8 @@ def test_forged_reports_decide_nothing(
     with world.traffic(SHARED, watched, NORMAL, rate=30):
         world.until(
             lambda: any(
-                each.get("counts") for each in status_of(world, watched).get("drift", {}).values()
+                pod_report.get("counts")
+                for pod_report in status_of(world, watched).get("drift", {}).values()
             ),
             "the first report",
         )
@@ -166,10 +171,10 @@ def test_forged_reports_decide_nothing(
             send(foreign, {"drift": {neighbour["metadata"]["name"]: report}})
         assert refusal.value.code == 403
 
-        for each in (pod, other):
-            token = world.api.token(SHARED, account, each)
+        for sender in (pod, other):
+            token = world.api.token(SHARED, account, sender)
             lie = forged_report(OTHER_DIGEST, counts)
-            send(token, {"drift": {each["metadata"]["name"]: lie}})
+            send(token, {"drift": {sender["metadata"]["name"]: lie}})
         world.stays(
             lambda: status_of(world, watched)["activeModelVersion"] == "loan-v2",
             "that a report on another digest decides nothing",
@@ -183,8 +188,8 @@ def test_one_lying_pod_of_two_does_not_roll_back(world: World, watched: str) -> 
         world.until(
             lambda: (
                 sum(
-                    bool(each.get("windows"))
-                    for each in status_of(world, watched).get("drift", {}).values()
+                    bool(pod_report.get("windows"))
+                    for pod_report in status_of(world, watched).get("drift", {}).values()
                 )
                 >= 1
             ),
@@ -222,13 +227,13 @@ def test_drift_with_the_only_older_version_revoked_holds(world: World) -> None:
     world.api.create(revocation, user=REVIEWER)
     world.wait_for("ModelVersion", NAMESPACE, "old", "Revoked=True")
     with world.traffic(NAMESPACE, name, SHIFTED) as traffic:
-        found = world.wait_for(
+        deployment = world.wait_for(
             "ModelDeployment", NAMESPACE, name, "Ready=False/NoVerifiedTarget", "Stalled=True"
         )
         answered = len(traffic.tally.answers)
         world.until(lambda: len(traffic.tally.answers) >= answered + 40, "more answers")
     assert not traffic.tally.failures, traffic.tally.summary()
     assert set(traffic.tally.versions) == {"new"}
-    assert found["status"]["activeModelVersion"] == "new"
-    assert "old" in conditions.message(found, "Ready")
+    assert deployment["status"]["activeModelVersion"] == "new"
+    assert "old" in conditions.message(deployment, "Ready")
     world.api.delete("Namespace", None, NAMESPACE)

@@ -39,8 +39,8 @@ class Killer:
         self._world.wait_for_operator()
 
     def _run(self) -> None:
-        for found in self._world.api.watch("ModelDeployment", SHARED, self._name, 60):
-            if found.get("status", {}).get("rollout", {}).get("state") == self._state:
+        for deployment in self._world.api.watch("ModelDeployment", SHARED, self._name, 60):
+            if deployment.get("status", {}).get("rollout", {}).get("state") == self._state:
                 self.seen = True
                 self._world.kill_operator()
                 return
@@ -65,10 +65,10 @@ def test_a_rollout_is_completed_by_the_next_operator(
             world.api.patch("ModelDeployment", SHARED, name, change, user=AUTHOR)
             world.until(lambda: killer.seen, f"the state {state}")
         world.wait_field("ModelDeployment", SHARED, name, "status.stableModelVersion", "loan-v2")
-        found = world.wait_for("ModelDeployment", SHARED, name, "Ready=True")
+        deployment = world.wait_for("ModelDeployment", SHARED, name, "Ready=True")
     assert not traffic.tally.failures, traffic.tally.summary()
     assert traffic.tally.changes() == ["loan-v1", "loan-v2"]
-    assert [each["version"] for each in found["status"]["history"]].count("loan-v2") == 1
+    assert [entry["version"] for entry in deployment["status"]["history"]].count("loan-v2") == 1
     check_the_record(world)
 
 
@@ -84,11 +84,13 @@ def test_a_rollback_is_completed_by_the_next_operator(
     with world.traffic(SHARED, name, SHIFTED) as traffic:
         with Killer(world, name, "RollingBack") as killer:
             world.until(lambda: killer.seen, "the state RollingBack")
-        found = world.wait_for("ModelDeployment", SHARED, name, "RolledBack=True/DriftRollback")
+        deployment = world.wait_for(
+            "ModelDeployment", SHARED, name, "RolledBack=True/DriftRollback"
+        )
         world.until(lambda: traffic.tally.first("loan-v1"), "the first answer of loan-v1")
     assert not traffic.tally.failures, traffic.tally.summary()
     assert traffic.tally.changes() == ["loan-v2", "loan-v1"]
-    outcomes = [each["outcome"] for each in found["status"]["history"]]
+    outcomes = [entry["outcome"] for entry in deployment["status"]["history"]]
     assert outcomes.count("RolledBack") == 1
     check_the_record(world)
 

@@ -33,7 +33,7 @@ def bucket(world: World) -> Iterator[str]:
     world.api.patch("Namespace", None, NAMESPACE, labels)
     keys = world.api.get("Secret", SYSTEM, "hallmark-store")["data"]
     world.api.apply(secret("bucket-keys", keys))
-    wrong = {each: base64.b64encode(b"not-the-key").decode() for each in keys}
+    wrong = {name: base64.b64encode(b"not-the-key").decode() for name in keys}
     world.api.apply(secret("wrong-keys", wrong))
     yield bucket
     world.remove_namespace(NAMESPACE)
@@ -91,10 +91,10 @@ def test_rows_on_a_volume_are_read_and_a_missing_file_is_named(world: World, cla
     for name, path in (("on-a-volume", "loans.csv"), ("not-there", "loans-of-last-year.csv")):
         run(world, name, {"volumeClaim": {"claimName": claim, "path": path}})
     world.wait_for("TrainingRun", NAMESPACE, "on-a-volume", "Ready=True", seconds=120)
-    found = world.wait_for(
+    refused = world.wait_for(
         "TrainingRun", NAMESPACE, "not-there", "Ready=False/SourceRefused", seconds=120
     )
-    assert "loans-of-last-year.csv" in conditions.message(found, "Ready")
+    assert "loans-of-last-year.csv" in conditions.message(refused, "Ready")
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,9 @@ def test_a_source_that_cannot_be_read_refuses_the_run(
     world: World, bucket: str, name: str, path: str, credentials: str, words: str
 ) -> None:
     run(world, name, {"uri": f"{bucket}/{path}", "credentialsSecret": credentials})
-    found = world.wait_for(
+    refused = world.wait_for(
         "TrainingRun", NAMESPACE, name, "Ready=False/SourceRefused", "Stalled=True", seconds=120
     )
-    sentence = conditions.message(found, "Ready")
+    sentence = conditions.message(refused, "Ready")
     assert words in sentence, sentence
     assert "not-the-key" not in sentence

@@ -73,8 +73,8 @@ def test_a_version_is_trained_approved_served_replaced_and_rolled_back(world: Wo
 
 
 def drift_verdict(world: World) -> str:
-    found = world.api.get("ModelDeployment", NAMESPACE, NAME)
-    return str(found["status"].get("driftState", {}).get("verdict", ""))
+    deployment = world.api.get("ModelDeployment", NAMESPACE, NAME)
+    return str(deployment["status"].get("driftState", {}).get("verdict", ""))
 
 
 def test_every_metric_of_a_sealed_run_is_a_number(world: World, shared: Object) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.harness import conditions, objects
 from tests.e2e.harness.api import Object, RefusedError
 from tests.e2e.harness.forgery import foreign_bundle
-from tests.e2e.harness.objects import AUTHOR, REVIEWER, STRANGER
+from tests.e2e.harness.objects import AUTHOR, OUTSIDER, REVIEWER
 from tests.e2e.harness.store import Store, bundle_prefix
 from tests.e2e.harness.traffic import cycle
 from tests.e2e.harness.versions import SHARED
@@ -55,7 +55,9 @@ def test_one_flipped_bit_in_the_store_keeps_a_version_from_serving(
 ) -> None:
     store = Store(world)
     prefix = bundle_prefix(shared["loan-v2"])
-    path = next(each for each in store.names(prefix) if each.startswith(prefix + name))
+    path = next(
+        candidate for candidate in store.names(prefix) if candidate.startswith(prefix + name)
+    )
     digest = shared["loan-v2"]["spec"]["artifact"]["manifestDigest"]
     # Another keepWarm is another intent, so that an earlier refusal does not answer for this one.
     warm = f"{10 + FILES.index(name)}m"
@@ -65,17 +67,17 @@ def test_one_flipped_bit_in_the_store_keeps_a_version_from_serving(
         with world.traffic(SHARED, stable, NORMAL) as traffic:
             change = {"spec": {"modelVersion": "loan-v2", "strategy": strategy}}
             world.api.patch("ModelDeployment", SHARED, stable, change, user=AUTHOR)
-            found = world.wait_for("ModelDeployment", SHARED, stable, "Verified=False")
+            deployment = world.wait_for("ModelDeployment", SHARED, stable, "Verified=False")
             world.wait_for("ModelDeployment", SHARED, stable, "Stalled=True")
     finally:
         store.flip(path)
-    sentence = conditions.message(found, "Verified")
+    sentence = conditions.message(deployment, "Verified")
     assert name in sentence, sentence
     assert not traffic.tally.failures, traffic.tally.summary()
     assert set(traffic.tally.versions) == {"loan-v1"}
-    found = world.api.get("ModelDeployment", SHARED, stable)
-    assert found["status"]["activeModelVersion"] == "loan-v1"
-    assert digest in {each["manifestDigest"] for each in found["status"]["refused"]}
+    deployment = world.api.get("ModelDeployment", SHARED, stable)
+    assert deployment["status"]["activeModelVersion"] == "loan-v1"
+    assert digest in {refusal["manifestDigest"] for refusal in deployment["status"]["refused"]}
     for pod in world.pods_of(SHARED, stable):
         is_candidate = pod["metadata"]["labels"][MANIFEST_LABEL] in digest
         assert not (is_candidate and is_ready(pod))
@@ -111,8 +113,8 @@ def test_a_version_without_our_signature_never_serves(
         world.api.create(manifest, user=REVIEWER)
     version = world.api.create(manifest, user=OPERATOR_USER)
     try:
-        found = world.wait_for("ModelVersion", SHARED, name, f"Verified=False/{reason}")
-        assert conditions.message(found, "Verified")
+        version = world.wait_for("ModelVersion", SHARED, name, f"Verified=False/{reason}")
+        assert conditions.message(version, "Verified")
         world.api.create(objects.approval(version, name), user=REVIEWER)
         deploy(name, name, ready=False)
         world.wait_for("ModelDeployment", SHARED, name, "Ready=False", "Verified=False")
@@ -130,8 +132,8 @@ def users(world: World, version: str) -> object:
 
 def trust_of(world: World, deployment: str) -> Object:
     """Return the ConfigMap of trust that the ModelDeployment's Pods mount."""
-    found = world.api.list("ConfigMap", SHARED, f"{DEPLOYMENT_LABEL}={deployment}")
-    return next(each for each in found if "-trust-" in each["metadata"]["name"])
+    config_maps = world.api.list("ConfigMap", SHARED, f"{DEPLOYMENT_LABEL}={deployment}")
+    return next(trust for trust in config_maps if "-trust-" in trust["metadata"]["name"])
 
 
 @pytest.mark.parametrize("user", [AUTHOR, None], ids=["an author", "the cluster's administrator"])
@@ -185,11 +187,13 @@ def test_a_predictor_refuses_trust_that_was_swapped(
         scale(1)
         world.until(lambda: refusal_of(world, "swapped"), "the predictor's refusal")
         assert "trust" in refusal_of(world, "swapped")
-        assert not any(is_ready(each) for each in world.pods_of(SHARED, "swapped"))
+        assert not any(is_ready(pod) for pod in world.pods_of(SHARED, "swapped"))
     finally:
         world.scale_operator(1)
-    found = world.wait_for("ModelDeployment", SHARED, "swapped", "Verified=False/PredictorRefused")
-    assert "trust" in conditions.message(found, "Verified")
+    deployment = world.wait_for(
+        "ModelDeployment", SHARED, "swapped", "Verified=False/PredictorRefused"
+    )
+    assert "trust" in conditions.message(deployment, "Verified")
 
     # The operator has made the trust again; new Pods serve.
     for replicas in (0, 1):
@@ -213,9 +217,9 @@ def refusal_of(world: World, deployment: str) -> str:
 
 
 def let_edit(world: World) -> None:
-    """Let the stranger do what the cluster's `edit` role may, which is to create Pods."""
-    world.grant(SHARED, STRANGER, "edit")
-    world.until(lambda: world.may(STRANGER, "create", "pods", SHARED), "the stranger's rights")
+    """Let the outsider do what the cluster's `edit` role may, which is to create Pods."""
+    world.grant(SHARED, OUTSIDER, "edit")
+    world.until(lambda: world.may(OUTSIDER, "create", "pods", SHARED), "the outsider's rights")
 
 
 def impostor(kind: str, name: str, labels: Object) -> Object:
@@ -256,10 +260,14 @@ def test_a_pod_that_labels_itself_into_the_service_is_not_made(
     }
     name = f"impostor-{kind.lower()}"
     with pytest.raises(RefusedError, match="hallmark"):
-        world.api.create(impostor(kind, name, labels), user=STRANGER)
+        world.api.create(impostor(kind, name, labels), user=OUTSIDER)
     slices = world.api.list("EndpointSlice", SHARED, f"kubernetes.io/service-name={stable}")
-    pods = {each["targetRef"]["name"] for found in slices for each in found.get("endpoints") or []}
-    assert pods <= {each["metadata"]["name"] for each in world.pods_of(SHARED, stable)}
+    pods = {
+        endpoint["targetRef"]["name"]
+        for slice_ in slices
+        for endpoint in slice_.get("endpoints") or []
+    }
+    assert pods <= {pod["metadata"]["name"] for pod in world.pods_of(SHARED, stable)}
 
 
 def test_a_running_pod_cannot_take_the_labels_later(
@@ -270,7 +278,7 @@ def test_a_running_pod_cannot_take_the_labels_later(
     change = {"metadata": {"labels": {MANIFEST_LABEL: "000000000000"}}}
     let_edit(world)
     with pytest.raises(RefusedError):
-        world.api.patch("Pod", SHARED, pod, change, user=STRANGER)
+        world.api.patch("Pod", SHARED, pod, change, user=OUTSIDER)
 
 
 def test_an_endpoint_slice_of_a_stranger_does_not_join_the_service(

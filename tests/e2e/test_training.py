@@ -89,7 +89,9 @@ def test_what_is_masked_or_dropped_trains_and_appears_nowhere(world: World, name
     run = world.wait_for("TrainingRun", namespace, "masked", "Ready=True", seconds=120)
     version = world.api.get("ModelVersion", namespace, run["status"]["modelVersion"])
     report = json.loads(Store(world).read(bundle_prefix(version) + "report.json"))
-    done = {each["column"]: (each["detector"], each["action"]) for each in report["pii"]}
+    done = {
+        decision["column"]: (decision["detector"], decision["action"]) for decision in report["pii"]
+    }
     assert done["contact"] == ("Email", "Mask")
     assert ("PaymentCard", "Drop") in done.values()
     nowhere(world, "masked", "canary-mask.example", MASKED_CARD)
@@ -99,15 +101,17 @@ def nowhere(world: World, name: str, *canaries: str) -> None:
     """Check that no object but the run's own data, no log, no record and no artifact has them."""
     for place in (NAMESPACE, SYSTEM):
         for kind in SEARCHED:
-            for found in world.api.list(kind, place):
-                if found["metadata"]["name"] == f"{name}-data":
+            for child in world.api.list(kind, place):
+                if child["metadata"]["name"] == f"{name}-data":
                     continue
-                text = json.dumps(found)
-                assert not any(each in text for each in canaries), f"{kind} {found['metadata']}"
+                text = json.dumps(child)
+                assert not any(canary in text for canary in canaries), f"{kind} {child['metadata']}"
         for pod in world.api.list("Pod", place):
             log = world.api.log(place, pod["metadata"]["name"])
-            assert not any(each in log for each in canaries), f"log of {pod['metadata']['name']}"
-    assert not any(each in json.dumps(world.audit()) for each in canaries)
+            assert not any(canary in log for canary in canaries), (
+                f"log of {pod['metadata']['name']}"
+            )
+    assert not any(canary in json.dumps(world.audit()) for canary in canaries)
     assert Store(world).containing("", *canaries) == []
 
 
@@ -120,7 +124,7 @@ def test_a_failed_gate_refuses_the_run_with_value_and_threshold(
     sentence = conditions.message(run, "GatesPassed")
     assert "rocAuc" in sentence
     assert "0.9999" in sentence
-    verdicts = {each["metric"]: each["passed"] for each in run["status"]["gates"]}
+    verdicts = {result["metric"]: result["passed"] for result in run["status"]["gates"]}
     assert verdicts["accuracy"] is True
     assert verdicts["rocAuc"] is False
 
@@ -141,7 +145,7 @@ def test_a_metric_without_a_number_never_passes(world: World, namespace: str) ->
         world, name, "\n".join([header, *rows]) + "\n", gates=[gate(metric, "AtMost", "100")]
     )
     run = refused(world, name, "GateFailed")
-    result = next(each for each in run["status"]["gates"] if each["metric"] == metric)
+    result = next(verdict for verdict in run["status"]["gates"] if verdict["metric"] == metric)
     assert result["passed"] is False
     assert "value" not in result
 
@@ -160,13 +164,13 @@ def test_rows_that_break_the_schema_refuse_the_run(world: World, namespace: str)
 def test_two_runs_at_once_lead_to_two_versions_with_different_numbers(
     world: World, shared: Object
 ) -> None:
-    numbers = [each["spec"]["version"] for each in shared.values()]
-    digests = {each["spec"]["artifact"]["manifestDigest"] for each in shared.values()}
+    numbers = [version["spec"]["version"] for version in shared.values()]
+    digests = {version["spec"]["artifact"]["manifestDigest"] for version in shared.values()}
     assert len(set(numbers)) == len(shared)
     assert len(digests) == len(shared)
     jobs = [
-        each["metadata"]["labels"]["hallmark.dev/training-run"]
-        for each in world.api.list("Job", "e2e", "hallmark.dev/job=train")
+        job["metadata"]["labels"]["hallmark.dev/training-run"]
+        for job in world.api.list("Job", "e2e", "hallmark.dev/job=train")
     ]
     assert len(jobs) == len(set(jobs)), "one training Job for each run"
 
@@ -199,8 +203,8 @@ def test_a_suspended_run_waits_then_shows_how_far_it_is_and_its_job_goes(
 ) -> None:
     name = "watched"
     run_with_data(world, name, objects.loan_csv(12000), suspend=True, jobTTL="1s")
-    found = world.wait_for("TrainingRun", namespace, name, "Ready=False/Suspended")
-    assert "spec.suspend" in conditions.message(found, "Ready")
+    run = world.wait_for("TrainingRun", namespace, name, "Ready=False/Suspended")
+    assert "spec.suspend" in conditions.message(run, "Ready")
     label = f"hallmark.dev/training-run={name}"
     world.stays(lambda: not world.api.list("Pod", namespace, label), "that no Pod starts", 2)
 
@@ -214,8 +218,8 @@ def test_a_suspended_run_waits_then_shows_how_far_it_is_and_its_job_goes(
             break
     assert seen, "progress was shown while it trained"
     assert [percent for percent, _ in seen] == sorted(percent for percent, _ in seen)
-    found = world.wait_for("TrainingRun", namespace, name, "Ready=True", seconds=120)
-    assert "progress" not in found["status"]
+    run = world.wait_for("TrainingRun", namespace, name, "Ready=True", seconds=120)
+    assert "progress" not in run["status"]
     world.until(
         lambda: not world.api.list("Job", namespace, label), "the finished Job to be gone", 30
     )

@@ -124,10 +124,10 @@ class Api:
             headers=headers,
             body=None if body is None else json.dumps(body),
         )
-        found: Obj = json.loads(answer.data)
+        document: Obj = json.loads(answer.data)
         if answer.status >= 300:
-            raise RefusedError(answer.status, found.get("message", ""))
-        return found
+            raise RefusedError(answer.status, document.get("message", ""))
+        return document
 
     def create(self, obj: Obj, user: User | None = None, *, dry_run: bool = False) -> Obj:
         """Create an object, or only ask whether it could be."""

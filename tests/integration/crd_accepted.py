@@ -87,13 +87,16 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
     "a run with a favourable outcome": (RUN, target(name="grade", positive="A")),
     "a run that lets every kind of personal datum stay": (
         RUN,
-        allow(*(allowance(each) for each in DETECTORS)),
+        allow(*(allowance(detector) for detector in DETECTORS)),
     ),
     "a run that lets a kind stay in two columns": (
         RUN,
         allow(allowance(), allowance(column="city")),
     ),
-    **{f"a run with {each}": (RUN, {"trainer": {"algorithm": each}}) for each in ALGORITHMS},
+    **{
+        f"a run with {algorithm}": (RUN, {"trainer": {"algorithm": algorithm}})
+        for algorithm in ALGORITHMS
+    },
     "a run with gates on an estimate and on a bound": (
         RUN,
         {

@@ -299,12 +299,12 @@ REFUSED_RUNS: dict[str, tuple[Any, Obj, str]] = {
         "spec.gates[0].metric: Too long: may not be more than 160 bytes",
     ),
     **{
-        f"a confidence of {each}": (
+        f"a confidence of {confidence}": (
             RUN,
-            evaluation(confidence=each),
+            evaluation(confidence=confidence),
             "The confidence of an interval must be between 0.5 and 0.999.",
         )
-        for each in ("0.499999999", "0.999000001", "1", "-0.95")
+        for confidence in ("0.499999999", "0.999000001", "1", "-0.95")
     },
     "a confidence in per cent": (
         RUN,
@@ -312,12 +312,12 @@ REFUSED_RUNS: dict[str, tuple[Any, Obj, str]] = {
         "spec.evaluation.confidence in body should match",
     ),
     **{
-        f"a radius of {each}": (
+        f"a radius of {epsilon}": (
             RUN,
-            evaluation(epsilon=each),
+            evaluation(epsilon=epsilon),
             "The radius must be above 0 and at most 10 standard deviations.",
         )
-        for each in ("0", "-0.0", "-0.1", "10.000000001")
+        for epsilon in ("0", "-0.0", "-0.1", "10.000000001")
     },
     "a radius without end": (
         RUN,

@@ -56,9 +56,9 @@ def allowance(detector: str = "PersonName", column: str = "street", reason: str 
     return {"detector": detector, "column": column, "reason": reason}
 
 
-def allow(*each: Obj) -> Obj:
+def allow(*allowances: Obj) -> Obj:
     """Return a TrainingRun's spec that lets personal data stay."""
-    return {"pii": {"allow": list(each)}}
+    return {"pii": {"allow": list(allowances)}}
 
 
 def evaluation(**how: Any) -> Obj:  # noqa: ANN401
@@ -73,7 +73,7 @@ def limits(**most: int) -> Obj:
 
 def names(prefix: str, number: int) -> list[str]:
     """Return distinct names of columns, as long as a name can be."""
-    return [f"{prefix}{each:03}".ljust(63, "_") for each in range(number)]
+    return [f"{prefix}{position:03}".ljust(63, "_") for position in range(number)]
 
 
 def key(**more: Any) -> Obj:  # noqa: ANN401
@@ -120,8 +120,8 @@ LARGEST = {
     ),
     "pii": {
         "rules": [
-            {"detector": each["detector"], "column": each["column"], "action": "Drop"}
-            for each in _ALLOWED
+            {"detector": allowed["detector"], "column": allowed["column"], "action": "Drop"}
+            for allowed in _ALLOWED
         ],
         "allow": _ALLOWED,
     },

@@ -46,12 +46,12 @@ def unique(stem: str) -> str:
 @pytest.mark.parametrize(
     "expected",
     admission.policies(),
-    ids=[each["metadata"]["name"] for each, _ in admission.policies()],
+    ids=[wanted["metadata"]["name"] for wanted, _ in admission.policies()],
 )
 def test_the_operator_recognises_a_policy_of_the_cluster(
     world: World, expected: tuple[Obj, Obj]
 ) -> None:
-    policy, binding = (world.api.get(each) for each in expected)
+    policy, binding = (world.api.get(obj) for obj in expected)
     name = expected[0]["metadata"]["name"]
 
     assert admission.in_force_since(name, policy, binding)
@@ -222,8 +222,8 @@ def deployment(world: World) -> str:
     world.api.create(made)
     status = {"replicas": 1, "drift": {"other": objects.drift_report()}}
     world.api.patch(made, {"status": status}, OPERATOR, "status")
-    for each in (f"{name}-predictor", "foreign-predictor"):
-        grant(world, name, each)
+    for account in (f"{name}-predictor", "foreign-predictor"):
+        grant(world, name, account)
     return name
 
 

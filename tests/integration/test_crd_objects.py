@@ -137,9 +137,9 @@ def test_a_deployment_scales(world: World) -> None:
     status = {"replicas": 1, "selector": "hallmark.dev/deployment=loan"}
     world.api.patch(made, {"status": status}, OPERATOR, "status")
 
-    found = world.api.patch(made, {"spec": {"replicas": 3}}, None, "scale")
-    assert found["spec"] == {"replicas": 3}
-    assert found["status"] == status
+    scaled = world.api.patch(made, {"spec": {"replicas": 3}}, None, "scale")
+    assert scaled["spec"] == {"replicas": 3}
+    assert scaled["status"] == status
     assert world.api.get(made)["spec"]["replicas"] == 3
 
 

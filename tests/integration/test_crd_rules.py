@@ -33,7 +33,7 @@ REFUSED = {**REFUSED_RUNS, **REFUSED_OTHERS}
 
 
 def kept(given: object, stored: object) -> bool:
-    """Tell whether everything that was given is stored, beside what defaults added."""
+    """Whether everything that was given is stored, beside what defaults added."""
     if isinstance(given, dict):
         there = stored if isinstance(stored, dict) else {}
         return all(kept(value, there.get(name)) for name, value in given.items())
@@ -190,10 +190,10 @@ def test_what_cannot_change(
 def rules(node: object) -> Iterator[str]:
     """Yield the message of every CEL rule at and below a node of a CRD."""
     if isinstance(node, dict):
-        yield from (each["message"] for each in node.get("x-kubernetes-validations", ()))
+        yield from (rule["message"] for rule in node.get("x-kubernetes-validations", ()))
     children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    for each in children:
-        yield from rules(each)
+    for child in children:
+        yield from rules(child)
 
 
 def test_every_rule_refuses_something() -> None:

@@ -30,7 +30,7 @@ def _built(cluster: Cluster, folder: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_the_api_server_takes_it_without_a_warning(world: World, folder: str) -> None:
-    objects = "---\n".join(json.dumps(each) + "\n" for each in built(world, folder))
+    objects = "---\n".join(json.dumps(manifest) + "\n" for manifest in built(world, folder))
 
     options = ("--server-side", "--force-conflicts", "--dry-run=server", "-f=-")
     assert world.cluster.kubectl("apply", *options, input=objects).stderr == ""
@@ -38,11 +38,11 @@ def test_the_api_server_takes_it_without_a_warning(world: World, folder: str) ->
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_workload_is_restricted(world: World, folder: str) -> None:
-    workloads = [each for each in built(world, folder) if each["kind"] == "Deployment"]
+    workloads = [manifest for manifest in built(world, folder) if manifest["kind"] == "Deployment"]
 
     assert workloads
-    for each in workloads:
-        pod = each["spec"]["template"]["spec"]
+    for workload in workloads:
+        pod = workload["spec"]["template"]["spec"]
         assert pod["securityContext"]["runAsUser"] == 65532
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         for container in pod["containers"]:
@@ -55,9 +55,11 @@ def test_every_workload_is_restricted(world: World, folder: str) -> None:
 
 def test_the_overlays_let_the_operator_reach_only_private_addresses(world: World) -> None:
     for folder in FOLDERS[1:]:
-        policies = [each for each in built(world, folder) if each["kind"] == "NetworkPolicy"]
+        policies = [policy for policy in built(world, folder) if policy["kind"] == "NetworkPolicy"]
         assert "0.0.0.0/0" not in str(policies)
-        assert {"default-deny", "store-ingress"} <= {each["metadata"]["name"] for each in policies}
+        assert {"default-deny", "store-ingress"} <= {
+            policy["metadata"]["name"] for policy in policies
+        }
 
 
 @pytest.mark.parametrize("name", ["trainingrun", "deployment", "modelpolicy"])

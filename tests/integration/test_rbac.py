@@ -105,12 +105,12 @@ def rights(world: World, user: User) -> dict[str, set[str]]:
         "spec": {"namespace": world.namespace},
     }
     path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
-    found: dict[str, set[str]] = {}
+    verbs: dict[str, set[str]] = {}
     for rule in world.api.request("POST", path, review, user)["status"]["resourceRules"]:
         for resource in rule["resources"]:
             if not resource.startswith("selfsubject"):
-                found.setdefault(resource, set()).update(rule["verbs"])
-    return found
+                verbs.setdefault(resource, set()).update(rule["verbs"])
+    return verbs
 
 
 @pytest.mark.parametrize(
@@ -219,6 +219,6 @@ def test_the_operator_gives_nobody_a_right_that_it_lacks(world: World) -> None:
 
 def test_the_viewer_is_part_of_the_clusters_own_view(world: World) -> None:
     made = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
-    found = world.api.get({**made, "metadata": {"name": "hallmark-viewer"}})
+    role = world.api.get({**made, "metadata": {"name": "hallmark-viewer"}})
 
-    assert found["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"] == "true"
+    assert role["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"] == "true"

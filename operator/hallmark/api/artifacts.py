@@ -124,7 +124,7 @@ class Manifest(FileModel):
 
     def file(self, name: str) -> ManifestFile | None:
         """Return the entry of that name, or None."""
-        return next((each for each in self.files if each.name == name), None)
+        return next((entry for entry in self.files if entry.name == name), None)
 
 
 class ServedFeature(FileModel):
@@ -184,7 +184,7 @@ class Baseline(FileModel):
 
     def feature(self, name: str) -> BaselineFeature | None:
         """Return the feature of that name, or None."""
-        return next((each for each in self.features if each.name == name), None)
+        return next((feature for feature in self.features if feature.name == name), None)
 
 
 class Golden(FileModel):
@@ -229,7 +229,7 @@ class Finding(FileModel):
 
 
 class TrainTask(FileModel):
-    """What the operator tells a training Job: ``/etc/hallmark/task.json`` (a ConfigMap)."""
+    """The operator's task for a training Job: ``/etc/hallmark/task.json`` (a ConfigMap)."""
 
     namespace: str
     run_name: str
@@ -261,7 +261,7 @@ class DownloadURLs(FileModel):
 
 
 class TrainStage(StrEnum):
-    """How far a training Job came: the outcome names the stage that refused.
+    """A stage of a training Job; the outcome names the one that refused.
 
     The personal-data guard sees the rows first: a refusal at PII says nothing on the schema.
     """
@@ -293,7 +293,7 @@ class TrainOutcome(FileModel):
 
 
 class SealTask(FileModel):
-    """What the operator tells a sealing Job: ``/etc/hallmark/task.json`` (a ConfigMap)."""
+    """The operator's task for a sealing Job: ``/etc/hallmark/task.json`` (a ConfigMap)."""
 
     namespace: str
     model: ObjectName

@@ -149,7 +149,7 @@ def parse_timestamp(text: str) -> datetime:
 
 def clip(text: str, limit: int = 256) -> str:
     """Return ``text`` on one line, printable and at most ``limit`` characters long."""
-    line = "".join(each if each.isprintable() else "?" for each in text)
+    line = "".join(character if character.isprintable() else "?" for character in text)
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 
@@ -179,7 +179,7 @@ class Condition(ApiModel):
 
 
 class ObjectMeta(ApiModel):
-    """What we read of an object's metadata."""
+    """The part of an object's metadata that is read."""
 
     name: str = ""
     namespace: str | None = None
@@ -214,12 +214,12 @@ class ConditionedStatus(ApiModel):
 
     def condition(self, type_: str) -> Condition | None:
         """Return the condition of that type, or None."""
-        return next((each for each in self.conditions if each.type == type_), None)
+        return next((condition for condition in self.conditions if condition.type == type_), None)
 
     def is_true(self, type_: str) -> bool:
-        """Tell whether the condition of that type is there and True."""
-        found = self.condition(type_)
-        return found is not None and found.status is ConditionStatus.TRUE
+        """Whether the condition of that type is there and True."""
+        condition = self.condition(type_)
+        return condition is not None and condition.status is ConditionStatus.TRUE
 
 
 class ResourceAmounts(ApiModel):
@@ -232,7 +232,7 @@ class ResourceAmounts(ApiModel):
 
 
 class Resources(ApiModel):
-    """What a container asks for and may use at most."""
+    """The resources that a container asks for and may use at most."""
 
     requests: ResourceAmounts | None = None
     """What is set aside for it."""

@@ -60,7 +60,7 @@ _AGE = _column("Age", ".metadata.creationTimestamp", "date")
 
 @dataclass(frozen=True)
 class Kind:
-    """What a CRD says of a kind beside its schema.
+    """The part of a kind's CRD beside its schema.
 
     Attributes:
         model: the pydantic model.
@@ -236,7 +236,7 @@ def _resolve(
             within = (*within, name)
             schema = {**definitions[name], **beside}
             continue
-        choices = [each for each in schema["anyOf"] if each.get("type") != "null"]
+        choices = [choice for choice in schema["anyOf"] if choice.get("type") != "null"]
         if len(choices) != 1:
             raise ConfigurationError(f"{path}: a union of {len(choices)} types is not structural.")
         schema = {**choices[0], **beside}

@@ -1,4 +1,4 @@
-"""What a gate can name, and when it passes: judged in the training Job, and again from the seal.
+"""What a gate can name, and when it passes: evaluated in the training Job, and again from the seal.
 
 Everything that a gate can name follows from the spec, so that a name that nobody measures refuses
 a run before it starts.
@@ -82,7 +82,7 @@ def attribute_key(*attributes: str) -> str:
 
 def attribute_sets(spec: TrainingRunSpec) -> list[tuple[str, ...]]:
     """Return the attributes by which fairness is measured: each, and each pair if asked for."""
-    names = [each.name for each in spec.schema_.sensitive] if spec.schema_ else []
+    names = [attribute.name for attribute in spec.schema_.sensitive] if spec.schema_ else []
     pairs = combinations(names, 2) if spec.evaluation.intersections else ()
     return [*((name,) for name in names), *pairs]
 
@@ -157,11 +157,11 @@ def most_telling_first(
     headline = (*PERFORMANCE, *DATA[:1], *ROBUSTNESS)
     ranks = {name: number for number, name in enumerate(headline)}
     return sorted(
-        metrics, key=lambda each: (each.name not in asked, ranks.get(each.name, len(ranks)))
+        metrics, key=lambda metric: (metric.name not in asked, ranks.get(metric.name, len(ranks)))
     )
 
 
-def judge(
+def evaluate_gates(
     gates: Sequence[Gate],
     floors: Sequence[Gate],
     metrics: Iterable[MetricValue],
@@ -178,16 +178,16 @@ def judge(
         metrics: Every metric that was measured.
         inconclusive: Why a metric has no value, by name.
     """
-    values = {each.name: each for each in metrics}
+    values = {metric.name: metric for metric in metrics}
     why = inconclusive or {}
     return [
-        _judge_one(gate, values.get(gate.metric), why.get(gate.metric), is_floor=is_floor)
-        for is_floor, some in ((False, gates), (True, floors))
-        for gate in some
+        _evaluate(gate, values.get(gate.metric), why.get(gate.metric), is_floor=is_floor)
+        for is_floor, asked in ((False, gates), (True, floors))
+        for gate in asked
     ]
 
 
-def _judge_one(
+def _evaluate(
     gate: Gate, metric: MetricValue | None, why: str | None, *, is_floor: bool
 ) -> GateResult:
     text = None if metric is None or why else _compared(gate, metric)

@@ -35,7 +35,7 @@ def prose(text: str) -> str:
 def to_yaml(*objects: Mapping[str, Any]) -> str:
     """Return objects as YAML documents, keys in their order."""
     return yaml.dump_all(
-        [dict(each) for each in objects], Dumper=_Dumper, sort_keys=False, width=100
+        [dict(document) for document in objects], Dumper=_Dumper, sort_keys=False, width=100
     )
 
 

@@ -21,7 +21,7 @@ from hallmark.api.rules import FROZEN, SET, cel, rule
 
 
 class Decision(StrEnum):
-    """What the reviewer decided."""
+    """The reviewer's decision."""
 
     APPROVED = "Approved"
     DENIED = "Denied"

@@ -69,7 +69,7 @@ class ApproverKey(TrustedKey):
 
 
 class OnRevocation(StrEnum):
-    """What a revocation of the active version does."""
+    """The effect of a revocation of the active version."""
 
     BLOCK = "Block"
     ROLLBACK = "Rollback"
@@ -77,14 +77,14 @@ class OnRevocation(StrEnum):
 
 
 class OnNoTarget(StrEnum):
-    """What happens where a rollback has no target."""
+    """The effect of a rollback that has no target."""
 
     HOLD = "Hold"
     STOP = "Stop"
 
 
 class Approvals(ApiModel):
-    """How a version is approved."""
+    """The approvals that a version needs."""
 
     minimum: Annotated[int, Field(ge=1, le=8)] = 1
     """How many different people must approve."""
@@ -95,7 +95,7 @@ class Approvals(ApiModel):
 
 
 class Dependencies(ApiModel):
-    """What may be in a model's image."""
+    """The packages that may be in a model's image."""
 
     denied: Annotated[
         list[ShortText],
@@ -116,7 +116,7 @@ class Dependencies(ApiModel):
 
 
 class Store(ApiModel):
-    """Where artifacts are kept."""
+    """The store in which artifacts are kept."""
 
     uri: Annotated[str, Field(pattern=r"^(s3|gs|az)://.+", max_length=512)]
     """The bucket, such as ``s3://hallmark``."""
@@ -127,7 +127,7 @@ class Store(ApiModel):
 
 
 class ReadLimits(ApiModel):
-    """What a dataset may be at most; what is larger is refused before it fills the memory."""
+    """The limits of a dataset; what is larger is refused before it fills the memory."""
 
     max_bytes: Annotated[int, Field(ge=1, le=1 << 40)] = 4 << 30
     """Bytes of the file as it is stored; the training Job's ``/tmp`` holds as many."""
@@ -144,7 +144,7 @@ class ReadLimits(ApiModel):
 
 
 class Sources(ApiModel):
-    """Which URLs a dataset may come from."""
+    """The URLs that a dataset may come from."""
 
     allowed: Annotated[
         list[ShortText],
@@ -235,7 +235,7 @@ class ModelPolicyStatus(ConditionedStatus):
 
 
 class ModelPolicy(Resource):
-    """What must hold for every model; written by the platform engineer."""
+    """The demands on every model, written by the platform engineer."""
 
     model_config = ConfigDict(json_schema_extra=NAME)
 

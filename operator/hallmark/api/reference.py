@@ -115,12 +115,12 @@ def reasons(enum: type[StrEnum]) -> list[tuple[str, str]]:
     if not isinstance(body, ast.ClassDef):
         return []
     members = {member.name: str(member.value) for member in enum}
-    found: list[tuple[str, str]] = []
+    documented: list[tuple[str, str]] = []
     for node, after in zip(body.body, [*body.body[1:], ast.Pass()], strict=True):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             text = ast.get_docstring(ast.Module([after], [])) if isinstance(after, ast.Expr) else ""
-            found.append((members[node.targets[0].id], text or ""))
-    return found
+            documented.append((members[node.targets[0].id], text or ""))
+    return documented
 
 
 if __name__ == "__main__":

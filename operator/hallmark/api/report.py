@@ -23,7 +23,7 @@ class QualityPart(FileModel):
 
 
 class FeatureLeakage(FileModel):
-    """How much a feature tells of the target by itself: Theil's uncertainty coefficient."""
+    """The part of the target that a feature tells by itself: Theil's uncertainty coefficient."""
 
     feature: ColumnName
     coefficient: float
@@ -31,7 +31,7 @@ class FeatureLeakage(FileModel):
 
 
 class DataReport(FileModel):
-    """What was counted in the rows; ``remarks`` say where."""
+    """The counts of the rows; ``remarks`` say where."""
 
     duplicate_rows: int
     """Rows equal to an earlier one in every declared column but identifiers."""
@@ -85,7 +85,7 @@ class AttributeFairness(FileModel):
 
 
 class ProxyFeature(FileModel):
-    """What a feature contributes to predicting a sensitive attribute."""
+    """The contribution of a feature to predicting a sensitive attribute."""
 
     feature: ColumnName
     contribution: float
@@ -93,7 +93,7 @@ class ProxyFeature(FileModel):
 
 
 class Proxy(FileModel):
-    """How well the features without a sensitive attribute predict it."""
+    """The prediction of a sensitive attribute from the other features."""
 
     attribute: ColumnName
     roc_auc: float | None = None
@@ -117,7 +117,7 @@ class CalibrationBin(FileModel):
 
 
 class ColumnDecision(FileModel):
-    """What the personal-data guard did with a column."""
+    """The personal-data guard's decision on a column."""
 
     column: str
     detector: str
@@ -146,7 +146,7 @@ class NoiseLevel(FileModel):
 
 
 class RobustnessReport(FileModel):
-    """How much a row may change before the decision does; radii in standard deviations."""
+    """The change that a row may bear before its decision changes; radii in standard deviations."""
 
     epsilon: float
     """The radius that ``certifiedAccuracy`` and ``attackedAccuracy`` are about."""

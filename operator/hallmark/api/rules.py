@@ -35,9 +35,9 @@ def rule(expression: str, message: str, *, field: str = "", found: str = "") -> 
     return made
 
 
-def cel(*each: Rule) -> Extra:
-    """Return the mark that carries ``each``."""
-    return {"x-kubernetes-validations": list(each)}
+def cel(*rules: Rule) -> Extra:
+    """Return the mark that carries ``rules``."""
+    return {"x-kubernetes-validations": list(rules)}
 
 
 def immutable_but(*mutable: str, also: tuple[Rule, ...] = ()) -> Callable[[Extra], None]:

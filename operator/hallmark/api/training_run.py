@@ -26,7 +26,7 @@ from hallmark.api.rules import NAME, SET, cel, immutable_but, list_map, rule
 
 
 class DataFormat(StrEnum):
-    """How a dataset's bytes are to be read."""
+    """The format of a dataset's bytes."""
 
     CSV = "CSV"
     PARQUET = "Parquet"
@@ -43,7 +43,7 @@ class CSVEncoding(StrEnum):
 
 
 class CSVDialect(ApiModel):
-    """How a CSV file is written. The first line is the header."""
+    """The dialect of a CSV file. The first line is the header."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(
@@ -96,7 +96,7 @@ class VolumeClaimSource(ApiModel):
 
 
 class Dataset(ApiModel):
-    """Where the rows are: exactly one of the four sources."""
+    """The source of the rows: exactly one of the four."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(
@@ -153,7 +153,7 @@ class SealedBundle(ApiModel):
 
 
 class FeatureType(StrEnum):
-    """What a column's values are."""
+    """The type of a column's values."""
 
     NUMBER = "Number"
     INTEGER = "Integer"
@@ -224,7 +224,7 @@ class SensitiveAttribute(ApiModel):
 
 
 class Schema(ApiModel):
-    """What the dataset must look like."""
+    """The columns that the dataset must have."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(
@@ -292,7 +292,7 @@ class PIIDetector(StrEnum):
 
 
 class PIIAction(StrEnum):
-    """What happens to a column in which a personal datum was found."""
+    """The action on a column in which a personal datum was found."""
 
     REFUSE = "Refuse"
     DROP = "Drop"
@@ -305,13 +305,13 @@ class PIIRule(ApiModel):
     detector: PIIDetector
     """The kind of personal datum."""
     action: PIIAction
-    """What happens to a column in which it was found."""
+    """The action on a column in which it was found."""
     column: ColumnName | None = None
     """The column that the rule is for; absent: all."""
 
 
 class PIIAllowance(ApiModel):
-    """What looks like a personal datum and may stay all the same, and why."""
+    """An exception for what looks like a personal datum and may stay, with its reason."""
 
     detector: PIIDetector
     """The kind of personal datum."""
@@ -334,7 +334,7 @@ class PIIAllowance(ApiModel):
 
 
 class PII(ApiModel):
-    """What to do about personal data."""
+    """The rule about personal data."""
 
     default_action: PIIAction = PIIAction.REFUSE
     """What happens where no rule says otherwise."""
@@ -377,7 +377,7 @@ class Parameter(ApiModel):
 
 
 class Trainer(ApiModel):
-    """How to fit."""
+    """The estimator and its settings."""
 
     algorithm: Algorithm = Algorithm.LOGISTIC_REGRESSION
     """The estimator."""
@@ -402,14 +402,14 @@ class Trainer(ApiModel):
 
 
 class Comparison(StrEnum):
-    """Which side of the threshold passes."""
+    """The side of the threshold that passes."""
 
     AT_LEAST = "AtLeast"
     AT_MOST = "AtMost"
 
 
 class Statistic(StrEnum):
-    """Which number of a metric a gate looks at."""
+    """The number of a metric that a gate looks at."""
 
     ESTIMATE = "Estimate"
     """The number that was measured on the test rows."""
@@ -429,7 +429,7 @@ class Gate(ApiModel):
     metric: MetricName
     """Such as ``accuracy`` or ``demographicParityDifference.<attribute>``."""
     comparison: Comparison
-    """Which side of the threshold passes."""
+    """The side of the threshold that passes."""
     threshold: DecimalString
     """The bar."""
     statistic: Statistic = Statistic.ESTIMATE
@@ -443,7 +443,7 @@ Gates = Annotated[
 
 
 class Evaluation(ApiModel):
-    """How sure a measurement must be."""
+    """The certainty that a measurement must have."""
 
     confidence: Annotated[
         DecimalString,
@@ -478,7 +478,7 @@ class Evaluation(ApiModel):
 
 
 class TrainingRunSpec(ApiModel):
-    """What is asked for; immutable but for ``suspend``."""
+    """The run that is asked for; immutable but for ``suspend``."""
 
     model_config = ConfigDict(
         json_schema_extra=immutable_but(
@@ -542,7 +542,7 @@ class MetricValue(ApiModel):
 
 
 class Progress(ApiModel):
-    """How far a training Job is."""
+    """The progress of a training Job."""
 
     stage: Annotated[str, Field(max_length=32)]
     percent: Annotated[int, Field(ge=0, le=100)]
@@ -601,7 +601,7 @@ class RunReason(StrEnum):
 
 
 class TrainingRunStatus(ConditionedStatus):
-    """What became of the run."""
+    """The outcome of the run."""
 
     spec_digest: Digest | None = None
     dataset_fingerprint: Digest | None = None

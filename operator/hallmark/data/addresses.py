@@ -14,7 +14,7 @@ _ENCODED_SEPARATOR = re.compile(r"%(?:2[ef]|5c|00)", re.IGNORECASE)
 
 
 def is_allowed_url(url: str, prefixes: Sequence[str]) -> bool:
-    """Tell whether a prefix covers the URL: same scheme, host and port, and a path below it.
+    """Whether a prefix covers the URL: same scheme, host and port, and a path below it.
 
     A prefix ends at a segment: ``https://a.example/data`` covers ``/data/x``, not ``/database``.
     A URL with a user, with ``..`` or with encoded separators is never allowed.
@@ -50,7 +50,7 @@ def _covers(prefix: SplitResult | None, url: SplitResult) -> bool:
 
 
 def is_public_address(text: str) -> bool:
-    """Tell whether an IP address is one of the public Internet.
+    """Whether an IP address is one of the public Internet.
 
     Private, loopback, link-local, shared, reserved and metadata addresses are not, nor is an IPv6
     address that stands for such an IPv4 address.

@@ -38,7 +38,7 @@ def outliers(table: Table) -> Outliers:
         for column in table.columns
         if column.spec.type in (ColumnType.NUMBER, ColumnType.INTEGER)
     ]
-    findings = tuple(found for column in numeric if (found := _column_outliers(column)))
+    findings = tuple(remark for column in numeric if (remark := _column_outliers(column)))
     numbers = sum(len(column.values) - column.values.null_count() for column in numeric)
     beyond = sum(finding.count for finding in findings)
     return Outliers(findings, beyond / numbers if numbers else None)

@@ -15,7 +15,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 
-PIECE = 1 << 20
+PIECE_BYTES = 1 << 20
 """Bytes that are read, and at most returned, at once."""
 _ZSTD_WINDOW_LOG = 27
 """128 MiB: what the zstd command accepts too."""
@@ -74,9 +74,9 @@ class _Gunzip:
         return self._zlib.unused_data
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        found = self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
-        self.needs_input = len(found) < max_length
-        return found
+        piece = self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
+        self.needs_input = len(piece) < max_length
+        return piece
 
 
 def _zstd() -> ZstdDecompressor:
@@ -107,20 +107,22 @@ def peek(file: BinaryIO) -> bytes:
     return head
 
 
-def plain_pieces(file: BinaryIO, limits: ReadLimits) -> Iterator[bytes]:
-    """Yield what a file holds, decompressed, in pieces of at most 1 MiB.
+def plain_pieces(
+    file: BinaryIO, limits: ReadLimits, piece_bytes: int = PIECE_BYTES
+) -> Iterator[bytes]:
+    """Yield what a file holds, decompressed, in pieces of at most ``piece_bytes``.
 
     Raises:
         Unreadable: damaged, compressed twice, or beyond a limit.
     """
     codec = codec_of(peek(file))
     if codec is None:
-        while piece := file.read(PIECE):
+        while piece := file.read(piece_bytes):
             yield piece
         return
     name, make = codec
     size = 0
-    for piece in _decompressed(file, name, make):
+    for piece in _decompressed(file, name, make, piece_bytes):
         if not size and codec_of(piece[:_HEAD]):
             raise unreadable("Compression", "a file compressed once", f"{name} around another")
         size += len(piece)
@@ -141,14 +143,16 @@ def _check_size(size: int, read: int, limits: ReadLimits) -> None:
         )
 
 
-def _decompressed(file: BinaryIO, name: str, make: Callable[[], _Codec]) -> Iterator[bytes]:
+def _decompressed(
+    file: BinaryIO, name: str, make: Callable[[], _Codec], piece_bytes: int
+) -> Iterator[bytes]:
     """Yield the pieces of all members, none of them empty."""
-    data = file.read(PIECE)
+    data = file.read(piece_bytes)
     while data:
         codec = make()
         while not codec.eof:
             try:
-                piece = codec.decompress(data, PIECE)
+                piece = codec.decompress(data, piece_bytes)
             except (zlib.error, ZstdError, EOFError, MemoryError):
                 raise unreadable(
                     "Compression",
@@ -159,20 +163,20 @@ def _decompressed(file: BinaryIO, name: str, make: Callable[[], _Codec]) -> Iter
                 yield piece
             data = b""
             if not codec.eof and codec.needs_input:
-                data = file.read(PIECE)
+                data = file.read(piece_bytes)
                 if not data:
                     raise unreadable(
                         "Compression",
                         f"a whole {name} file",
                         f"one that ends early, after {file.tell()} bytes",
                     )
-        data = _next_member(codec.unused_data, file)
+        data = _next_member(codec.unused_data, file, piece_bytes)
 
 
-def _next_member(data: bytes, file: BinaryIO) -> bytes:
+def _next_member(data: bytes, file: BinaryIO, piece_bytes: int) -> bytes:
     """Return the bytes of the next member, if any: a gzip file may be padded with zeros."""
     while not (data := data.lstrip(b"\0")):
-        data = file.read(PIECE)
+        data = file.read(piece_bytes)
         if not data:
             break
     return data

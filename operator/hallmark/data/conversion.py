@@ -62,7 +62,7 @@ def convert(raw: pl.DataFrame, specs: list[ColumnSpec]) -> Conversion:
         )
     with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
         converted = list(threads.map(lambda spec: _convert(raw.get_column(spec.name), spec), specs))
-    findings = tuple(finding for _, found in converted for finding in found)
+    findings = tuple(finding for _, column_findings in converted for finding in column_findings)
     return Conversion(Table(tuple(column for column, _ in converted)), findings)
 
 
@@ -79,7 +79,7 @@ def _convert(values: pl.Series, spec: ColumnSpec) -> tuple[Column, list[Finding]
 
 
 def _fits(column: Column) -> bool:
-    """Tell whether the column is as declared already, so that nothing needs to be copied."""
+    """Whether the column is as declared already, so that nothing needs to be copied."""
     if column.spec.type is ColumnType.NUMBER and column.values.dtype == pl.Float64:
         return column.extent is None or column.extent.plain
     return column.spec.type is ColumnType.INTEGER and column.values.dtype == pl.Int64

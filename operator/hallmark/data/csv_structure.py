@@ -16,7 +16,7 @@ _LF, _CR = 10, 13
 
 @dataclass(frozen=True)
 class Structure:
-    """What a block of whole records holds; rows are 0-based within the block.
+    """The structure of a block of whole records; rows are 0-based within the block.
 
     Attributes:
         cells: Number of cells by record, 0 for an empty line. Shape (rows,).
@@ -97,6 +97,6 @@ def _first_bad_quote(block: np.ndarray, quotes: np.ndarray, delimiter: int) -> i
 def _byte(block: np.ndarray, positions: np.ndarray, at_end: int) -> np.ndarray:
     """Return the bytes at positions; beyond the block's ends stands ``at_end``."""
     within = (positions >= 0) & (positions < len(block))
-    found = np.full(len(positions), at_end, np.uint8)
-    found[within] = block[positions[within]]
-    return found
+    values = np.full(len(positions), at_end, np.uint8)
+    values[within] = block[positions[within]]
+    return values

@@ -36,13 +36,13 @@ def resolve(host: str, port: int) -> list[str]:
     Raises:
         OSError: the host is not known.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(info[4][0]) for info in found))
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
 
 @dataclass(frozen=True)
 class Network:
-    """How names become addresses, whose certificates are trusted, and how a pause is made."""
+    """The resolver, the trusted certificates and the pause between two tries."""
 
     resolve: Resolver = resolve
     tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
@@ -51,7 +51,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Transfer:
-    """What a download may do.
+    """The limits of a download, and its refusals.
 
     Attributes:
         max_bytes: What is read at most.
@@ -94,10 +94,10 @@ def download(url: str, transfer: Transfer, network: Network) -> BinaryIO | Findi
 
 def _follow(url: str, transfer: Transfer, network: Network, ends: float) -> BinaryIO | Finding:
     for _ in range(_MAX_REDIRECTS + 1):
-        found = _ask(url, transfer, network, ends)
-        if not isinstance(found, str):
-            return found
-        target = urljoin(url, found)
+        answer = _ask(url, transfer, network, ends)
+        if not isinstance(answer, str):
+            return answer
+        target = urljoin(url, answer)
         if _origin(target) != _origin(url) or not transfer.may_follow(target):
             return source_finding(
                 "a redirect to the same host below an allowed prefix", "one to elsewhere"

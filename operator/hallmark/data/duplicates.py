@@ -31,7 +31,7 @@ _TELLING = (ColumnType.NUMBER, ColumnType.INTEGER, ColumnType.TEXT, ColumnType.C
 
 @dataclass(frozen=True)
 class RepeatedRows:
-    """Which rows are there more than once. An identifier does not tell rows apart here.
+    """The rows that are there more than once. An identifier does not tell rows apart here.
 
     Attributes:
         repeats: Rows that are equal to an earlier one.
@@ -57,9 +57,13 @@ def repeated_rows(table: Table, schema: Schema) -> RepeatedRows:
     twins, groups = equal_rows([table.column(name) for name in names])
     if not len(twins):
         return RepeatedRows(twins, twins, twins, groups)
-    others = [each for each in table.columns if each.name not in names and not each.spec.identifier]
+    others = [
+        column
+        for column in table.columns
+        if column.name not in names and not column.spec.identifier
+    ]
     # Columns are numbered, so that none has the name of another.
-    cells = [each.values.gather(twins).alias(str(i)) for i, each in enumerate(others)]
+    cells = [column.values.gather(twins).alias(str(number)) for number, column in enumerate(others)]
     whole = pl.DataFrame([pl.Series("group", groups), *cells])
     target = table.column(schema.target.name).values.gather(twins)
     return RepeatedRows(
@@ -79,7 +83,9 @@ def equal_rows(columns: Sequence[Column]) -> tuple[Rows, Groups]:
     suspects = _suspects(columns)
     if not len(suspects):
         return suspects, np.empty(0, dtype=np.int64)
-    cells = [each.values.gather(suspects).alias(str(i)) for i, each in enumerate(columns)]
+    cells = [
+        column.values.gather(suspects).alias(str(number)) for number, column in enumerate(columns)
+    ]
     together = (
         pl.DataFrame(cells)
         .with_row_index("row")
@@ -102,7 +108,7 @@ def _suspects(columns: Sequence[Column]) -> Rows:
     rows = _shared(_keys(values[:few]))
     if few == len(values) or not len(rows):
         return rows
-    return rows[_shared(_keys([each.gather(rows) for each in values]))]
+    return rows[_shared(_keys([series.gather(rows) for series in values]))]
 
 
 def _rank(kind: ColumnType) -> int:
@@ -112,7 +118,9 @@ def _rank(kind: ColumnType) -> int:
 def _enough(values: Sequence[pl.Series]) -> int:
     """Return how many of the columns, the first ones, tell nearly all rows of a sample apart."""
     step = max(1, len(values[0]) // _SAMPLE)
-    sample = pl.DataFrame([each.gather_every(step).alias(str(i)) for i, each in enumerate(values)])
+    sample = pl.DataFrame(
+        [series.gather_every(step).alias(str(number)) for number, series in enumerate(values)]
+    )
     for few in range(1, len(values)):
         if sample[:, :few].n_unique() > 0.999 * len(sample):
             return few
@@ -152,7 +160,7 @@ def shared_with_training(repeated: RepeatedRows, train: Rows, test: Rows) -> Row
     Args:
         repeated: Which rows have a twin.
         train: Rows that were learned from.
-        test: Rows that are judged by.
+        test: Rows that are measured on.
     """
     learned = np.unique(repeated.groups[np.isin(repeated.twins, train)])
     known = repeated.twins[np.isin(repeated.groups, learned)]

@@ -16,7 +16,7 @@ _PYTHON = {CSVEncoding.LATIN1: "latin-1", CSVEncoding.WINDOWS_1252: "cp1252"}
 def utf8_pieces(pieces: Iterator[bytes], encoding: CSVEncoding) -> Iterator[bytes]:
     """Yield the text as UTF-8 without its byte-order mark.
 
-    Bytes that are declared as UTF-8 are not examined here: who knows the rows says where one
+    Bytes that are declared as UTF-8 are not looked at here: who knows the rows says where one
     is wrong.
 
     Raises:

@@ -13,7 +13,7 @@ MAX_FAILURES = 20
 
 
 class Unreadable(Exception):
-    """Ends the reading of a file at once; ``read`` turns it into findings."""
+    """The end of the reading of a file; ``read`` turns it into findings."""
 
     def __init__(self, *findings: Finding) -> None:
         super().__init__("the file cannot be read")
@@ -33,7 +33,7 @@ class _Kind:
 
 @dataclass
 class Failures:
-    """Gathers the failures of a whole file."""
+    """The failures of a whole file, by kind."""
 
     _kinds: dict[tuple[str, str, str], _Kind] = field(default_factory=dict)
 
@@ -62,7 +62,7 @@ class Failures:
 
     def findings(self) -> tuple[Finding, ...]:
         """Return one finding for each kind, in the order of the first rows."""
-        kinds = sorted(self._kinds.items(), key=lambda item: item[1].rows[0])
+        kinds = sorted(self._kinds.items(), key=lambda known: known[1].rows[0])
         return tuple(
             Finding(
                 check=check,

@@ -9,6 +9,8 @@ import polars as pl
 from hallmark.api.model_policy import ReadLimits
 from hallmark.data.failures import Failures, unreadable
 
+BLOCK_BYTES = 8 << 20
+"""Bytes of text that are parsed at once; a record or a line must not be longer."""
 _NAME_BYTES = 1024
 
 
@@ -66,7 +68,7 @@ def check_header(names: Sequence[str], limits: ReadLimits) -> None:
 
 
 class LongCells:
-    """Counts the cells that are longer than allowed."""
+    """A count of the cells that are longer than allowed."""
 
     def __init__(self, limits: ReadLimits) -> None:
         self._limit = limits.max_cell_bytes

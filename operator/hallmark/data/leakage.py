@@ -42,7 +42,7 @@ Codes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Leakage:
-    """How much a feature tells of the target.
+    """The part of the target that a feature tells.
 
     Attributes:
         column: The feature.
@@ -67,7 +67,7 @@ def measure_leakage(table: Table, schema: Schema) -> tuple[Leakage, ...]:
     if not 2 <= len(classes) <= MAX_CLASSES:
         return ()
     truth = _codes_of(target, classes.to_list()).astype(np.uint8)
-    columns = [table.column(each.name) for each in schema.features]
+    columns = [table.column(feature.name) for feature in schema.features]
     with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
         return tuple(threads.map(lambda column: _measure(column, truth), columns))
 
@@ -89,8 +89,8 @@ def _contingency(column: Column, truth: npt.NDArray[np.uint8]) -> npt.NDArray[np
         part = codes_of(column.values.slice(start, _STRIDE)) * classes
         counts += np.bincount(part + truth[start : start + _STRIDE], minlength=len(counts))
     table = counts.reshape(codes, classes)
-    found: npt.NDArray[np.int64] = table[table.any(axis=1)][:, table.any(axis=0)]
-    return found
+    used: npt.NDArray[np.int64] = table[table.any(axis=1)][:, table.any(axis=0)]
+    return used
 
 
 def _coding(column: Column) -> tuple[Callable[[pl.Series], Codes], int]:
@@ -187,7 +187,7 @@ def remarks(table: Table, leaks: Sequence[Leakage]) -> Iterator[Finding]:
 
 
 def numbers_the_rows(column: Column) -> bool:
-    """Tell whether a feature's whole numbers look given out one by one: distinct and dense."""
+    """Whether a feature's whole numbers look given out one by one: distinct and dense."""
     span = column.extent if column.spec.type is ColumnType.INTEGER else None
     if span is None or column.values.null_count():
         return False

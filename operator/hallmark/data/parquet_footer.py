@@ -97,19 +97,19 @@ def _check_chunk(file: BinaryIO, size: int, column: Fields, rows: int) -> None:
     compressed, plain = _number(column, 7), _number(column, 6)
     if start < 4 or start + compressed > size - 12:
         raise _DamagedError("a column outside the file")
-    position, values, found = start, 0, 0
+    position, values, unpacked = start, 0, 0
     while position < start + compressed:
         file.seek(position)
         thrift = _Thrift(file.read(min(_PAGE_HEADER, start + compressed - position)))
         page = thrift.struct()
         body = _number(page, 3)
-        found += _number(page, 2) + thrift.position
+        unpacked += _number(page, 2) + thrift.position
         if page.get(1) in (_DATA, _DATA_V2):
             values += _number(_struct(page, 5 if page[1] == _DATA else 8), 1)
         elif page.get(1) not in (_INDEX, _DICTIONARY):
             raise _DamagedError("a page of an unknown kind")
         position += thrift.position + body
-    if position != start + compressed or found != plain:
+    if position != start + compressed or unpacked != plain:
         raise _DamagedError("pages of other sizes than its footer says")
     if values != _number(column, 5) or values < rows:
         raise _DamagedError("pages with another number of values than its footer says")
@@ -124,7 +124,7 @@ def _number(fields: Fields, name: int) -> int:
 
 def _list(fields: Fields, name: int) -> list[Fields]:
     value = fields.get(name)
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+    if not isinstance(value, list) or not all(isinstance(element, dict) for element in value):
         raise _DamagedError(f"no list where field {name} should be one")
     return value
 
@@ -138,7 +138,7 @@ def _struct(fields: Fields, name: int) -> Fields:
 
 @dataclass
 class _Thrift:
-    """Reads Thrift's compact protocol."""
+    """A reader of Thrift's compact protocol."""
 
     data: bytes
     position: int = 0
@@ -186,11 +186,11 @@ class _Thrift:
         return self._bytes(1)[0]
 
     def _bytes(self, length: int) -> bytes:
-        found = self.data[self.position : self.position + length]
-        if len(found) < length:
+        part = self.data[self.position : self.position + length]
+        if len(part) < length:
             raise _DamagedError("a part that ends early")
         self.position += length
-        return found
+        return part
 
     def _varint(self) -> int:
         value = 0

@@ -32,7 +32,7 @@ that many of them, and many of the long ones, tell whether it is worth to look a
 
 @dataclass(frozen=True)
 class Guarded:
-    """What passed the guard.
+    """A frame that went through the guard, and what was done to it.
 
     Attributes:
         frame: The columns, without those dropped and with pseudonyms in those masked.
@@ -91,13 +91,13 @@ def check_rule(
     allowances = [
         Finding(
             check="PIIRule",
-            column=one.column,
+            column=allowance.column,
             expected="an allowance for a kind of data that the policy lets a run allow: "
             f"{', '.join(sorted(may_stay)) or 'none'}",
-            found=f"one for {one.detector}",
+            found=f"one for {allowance.detector}",
         )
-        for one in pii.allow
-        if one.detector not in may_stay
+        for allowance in pii.allow
+        if allowance.detector not in may_stay
     ]
     return actions + allowances
 
@@ -109,7 +109,7 @@ def guard(
     detectors: Sequence[Detector] = DETECTORS,
     pseudonyms: Pseudonyms | None = None,
 ) -> Guarded:
-    """Scan every column and every column's name, and do what the rule says.
+    """Return what the rule leaves of the columns, each and each name of which was scanned.
 
     Args:
         raw: What a reader returned.
@@ -131,10 +131,10 @@ def guard(
         for position, name in enumerate(raw.columns, start=1)
     }
     with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
-        found = threads.map(
+        hits_by_column = threads.map(
             lambda series: _scan(series, labels[series.name], detectors), raw.get_columns()
         )
-        hits = [hit for each in found for hit in each]
+        hits = [hit for column_hits in hits_by_column for hit in column_hits]
     hits += _scan_names(raw.columns, detectors)
     return _apply(raw, hits, needed, declared, pii, pseudonyms or Pseudonyms())
 
@@ -145,17 +145,21 @@ def _scan(series: pl.Series, label: str, detectors: Sequence[Detector]) -> list[
         return []
     values = readable.drop_nulls()
     if numeric and values.dtype.is_integer():
-        looked_at = (_some(values), _some(values.filter(values.abs() >= _LONG_NUMBER)))
-        columns = [_text_column(each, numeric=True) for each in looked_at]
-        detectors = [one for one in detectors if any(len(one.find(each)) for each in columns)]
+        ranges = (_some(values), _some(values.filter(values.abs() >= _LONG_NUMBER)))
+        samples = [_text_column(cells, numeric=True) for cells in ranges]
+        detectors = [
+            candidate
+            for candidate in detectors
+            if any(len(candidate.find(sample)) for sample in samples)
+        ]
     if not detectors:
         return []
     column = _text_column(values, numeric=numeric)
     hits = []
     for detector in detectors:
-        found = detector.find(column)
-        if len(found):
-            rows = readable.cast(pl.String).is_in(found.implode()).fill_null(value=False)
+        texts = detector.find(column)
+        if len(texts):
+            rows = readable.cast(pl.String).is_in(texts.implode()).fill_null(value=False)
             first = (rows.arg_max() or 0) + 1
             hits.append(_Hit(series.name, label, detector.kind, int(rows.sum()), first))
     return hits
@@ -197,7 +201,7 @@ def _largest(series: pl.Series) -> int:
 
 
 def _scan_names(names: list[str], detectors: Sequence[Detector]) -> list[_Hit]:
-    """Look for data that stand where a column's name should be, as without a header line."""
+    """Return hits where a column's name should be, as in a file without a header line."""
     column = TextColumn("", pl.Series(names, dtype=pl.String))
     return [
         _Hit(name, f"the name of column number {names.index(name) + 1}", detector.kind, 1, None)
@@ -253,23 +257,23 @@ def _apply(
 def _unused(pii: PII, hits: list[_Hit], columns: list[str]) -> Iterator[Finding]:
     """Yield a remark on each allowance that nothing needs: an exception that may be withdrawn."""
     used = {(hit.detector, hit.column) for hit in hits}
-    for one in pii.allow:
-        if (one.detector, one.column) not in used:
+    for allowance in pii.allow:
+        if (allowance.detector, allowance.column) not in used:
             yield Finding(
                 check="UnusedAllowance",
-                column=one.column,
-                expected=f"what {one.detector} looks for, which the run allows here",
+                column=allowance.column,
+                expected=f"what {allowance.detector} looks for, which the run allows here",
                 found="none; remove the allowance"
-                if one.column in columns
+                if allowance.column in columns
                 else "no such column; remove the allowance",
             )
 
 
 def _allowance(pii: PII, hit: _Hit) -> str | None:
     """Return why it may stay, if it may."""
-    for one in pii.allow:
-        if one.detector is hit.detector and one.column == hit.column:
-            return one.reason
+    for allowance in pii.allow:
+        if allowance.detector is hit.detector and allowance.column == hit.column:
+            return allowance.reason
     return None
 
 

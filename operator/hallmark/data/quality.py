@@ -31,22 +31,22 @@ WEIGHTS = {
 }
 
 
-def quality_parts(table: Table, judged: Validation, *, wrong_types: int) -> list[QualityPart]:
+def quality_parts(table: Table, validation: Validation, *, wrong_types: int) -> list[QualityPart]:
     """Return the five dimensions of the score.
 
     Args:
         table: The declared columns.
-        judged: What the schema's checks counted.
+        validation: What the schema's checks counted.
         wrong_types: Cells of a wrong type; they are null in the table.
     """
     cells = table.rows * len(table.columns)
     nulls = sum(column.values.null_count() for column in table.columns) - wrong_types
     shares = {
         "completeness": 1 - nulls / cells,
-        "validity": 1 - min(judged.invalid_cells + wrong_types, cells) / cells,
-        "uniqueness": 1 - len(judged.repeated.repeats) / table.rows,
-        "consistency": 1 - len(judged.repeated.contradictory) / table.rows,
-        "balance": _balance(judged.class_rows),
+        "validity": 1 - min(validation.invalid_cells + wrong_types, cells) / cells,
+        "uniqueness": 1 - len(validation.repeated.repeats) / table.rows,
+        "consistency": 1 - len(validation.repeated.contradictory) / table.rows,
+        "balance": _balance(validation.class_rows),
     }
     return [
         QualityPart(dimension=name, score=round(100 * share, 6), weight=WEIGHTS[name])

@@ -11,7 +11,7 @@ file without a header line has a person's data there; a column is named by its p
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 import polars as pl
@@ -19,8 +19,9 @@ import polars as pl
 from hallmark.api.artifacts import Finding
 from hallmark.api.model_policy import ReadLimits
 from hallmark.api.training_run import CSVDialect, DataFormat
-from hallmark.data.compression import plain_pieces
+from hallmark.data.compression import PIECE_BYTES, plain_pieces
 from hallmark.data.failures import Unreadable, unreadable
+from hallmark.data.frames import BLOCK_BYTES
 from hallmark.data.readers_csv import read_csv
 from hallmark.data.readers_json import read_json_lines
 from hallmark.data.readers_parquet import read_parquet
@@ -35,6 +36,8 @@ def read(
     dialect: CSVDialect | None = None,
     declared: Mapping[str, ColumnType] | None = None,
     file: str | None = None,
+    piece_bytes: int = PIECE_BYTES,
+    block_bytes: int = BLOCK_BYTES,
 ) -> pl.DataFrame | tuple[Finding, ...]:
     """Return the file's rows, or why they cannot be read.
 
@@ -46,20 +49,24 @@ def read(
         declared: Types of declared columns. A CSV column declared as a number is stored as one
             where that loses no digit, in half of the memory.
         file: What findings call the file.
+        piece_bytes: How many bytes of text are read at once.
+        block_bytes: How many are parsed at once; no record may be longer.
     """
     limits = limits or ReadLimits()
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
+
+    def pieces() -> Iterator[bytes]:
+        return plain_pieces(stream, limits, piece_bytes)
+
     try:
         _check_size(stream, limits)
         if data_format is DataFormat.PARQUET:
-            return read_parquet(stream, limits)
+            return read_parquet(stream, limits, piece_bytes)
         if data_format is DataFormat.JSON_LINES:
-            return read_json_lines(plain_pieces(stream, limits), limits)
-        return read_csv(
-            lambda: plain_pieces(stream, limits), dialect or CSVDialect(), limits, declared or {}
-        )
+            return read_json_lines(pieces(), limits, block_bytes)
+        return read_csv(pieces, dialect or CSVDialect(), limits, declared or {}, block_bytes)
     except Unreadable as refusal:
-        return tuple(each.model_copy(update={"file": file}) for each in refusal.findings)
+        return tuple(finding.model_copy(update={"file": file}) for finding in refusal.findings)
 
 
 def _check_size(stream: BinaryIO, limits: ReadLimits) -> None:

@@ -15,6 +15,7 @@ from hallmark.data.csv_structure import Structure, structure, whole_records
 from hallmark.data.encodings import utf8_pieces
 from hallmark.data.failures import Failures, unreadable
 from hallmark.data.frames import (
+    BLOCK_BYTES,
     LongCells,
     check_header,
     check_rows,
@@ -23,8 +24,6 @@ from hallmark.data.frames import (
 )
 from hallmark.data.table import ColumnType
 
-BLOCK = 8 << 20
-"""Bytes of text that are parsed at once; a record must not be longer."""
 _LOSSLESS = {
     # A number that is stored as a double without a loss: its digits can be written again.
     ColumnType.NUMBER: (
@@ -39,7 +38,11 @@ Pieces = Callable[[], Iterator[bytes]]
 
 
 def read_csv(
-    pieces: Pieces, dialect: CSVDialect, limits: ReadLimits, declared: Mapping[str, ColumnType]
+    pieces: Pieces,
+    dialect: CSVDialect,
+    limits: ReadLimits,
+    declared: Mapping[str, ColumnType],
+    block_bytes: int = BLOCK_BYTES,
 ) -> pl.DataFrame:
     """Return the rows: text, but numbers where that is declared and loses nothing.
 
@@ -50,7 +53,7 @@ def read_csv(
         Unreadable: the file breaks the format's rules or a limit.
     """
     while True:
-        reader = _Reader(dialect, limits, declared)
+        reader = _Reader(dialect, limits, declared, block_bytes)
         for block in _blocks(utf8_pieces(pieces(), dialect.encoding), reader):
             reader.take(block)
         if not reader.late_text:
@@ -59,11 +62,11 @@ def read_csv(
 
 
 def _blocks(pieces: Iterable[bytes], reader: _Reader) -> Iterator[bytes]:
-    """Yield whole records in blocks of at most 8 MiB."""
+    """Yield whole records in blocks of about ``reader.block_bytes``."""
     data = bytearray()
     for piece in pieces:
         data += piece
-        if len(data) >= BLOCK:
+        if len(data) >= reader.block_bytes:
             whole = bytes(data)
             length = whole_records(whole, reader.quote)
             if not length:
@@ -84,10 +87,15 @@ class _Column:
 
 class _Reader:
     def __init__(
-        self, dialect: CSVDialect, limits: ReadLimits, declared: Mapping[str, ColumnType]
+        self,
+        dialect: CSVDialect,
+        limits: ReadLimits,
+        declared: Mapping[str, ColumnType],
+        block_bytes: int,
     ) -> None:
         self.delimiter, self.quote = dialect.delimiter.encode(), dialect.quote.encode()
         self._dialect, self._limits, self._declared = dialect, limits, declared
+        self.block_bytes = block_bytes
         self._names: list[str] | None = None
         self._columns: list[_Column] = []
         self._rows = 0
@@ -141,10 +149,16 @@ class _Reader:
         row = self._rows + 1 if self._names else None
         if self.quote and data.count(self.quote) % 2:
             raise unreadable(
-                "CSV", "well-formed cells", f"a quotation not closed within {BLOCK} bytes", row
+                "CSV",
+                "well-formed cells",
+                f"a quotation not closed within {self.block_bytes} bytes",
+                row,
             )
         raise unreadable(
-            "CSV", f"records of at most {BLOCK} bytes", "a longer one (or no line ends)", row
+            "CSV",
+            f"records of at most {self.block_bytes} bytes",
+            "a longer one (or no line ends)",
+            row,
         )
 
     def _take_header(self, block: bytes) -> bytes:
@@ -202,7 +216,7 @@ class _Reader:
         rows = self._plain_rows(body, frame)
         if rows is None:
             shape = structure(body, self.delimiter, self.quote)
-            self._judge(shape)
+            self._gather_failures(shape)
             rows = len(shape.cells)
             if not self._failures and (frame is None or frame.height != rows):
                 raise unreadable(
@@ -238,7 +252,7 @@ class _Reader:
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
             return None
 
-    def _judge(self, shape: Structure) -> None:
+    def _gather_failures(self, shape: Structure) -> None:
         """Gather what is wrong; a broken quotation ends the reading, for no row after it counts.
 
         Raises:

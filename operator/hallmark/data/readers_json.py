@@ -14,6 +14,7 @@ from hallmark.api.training_run import CSVEncoding
 from hallmark.data.encodings import utf8_pieces
 from hallmark.data.failures import Failures, unreadable
 from hallmark.data.frames import (
+    BLOCK_BYTES,
     LongCells,
     check_header,
     check_rows,
@@ -22,8 +23,6 @@ from hallmark.data.frames import (
 )
 from hallmark.data.readers_json_fast import read_uniform
 
-BLOCK = 8 << 20
-"""Bytes of text that are parsed at once; a line must not be longer."""
 _INT64 = 2**63
 _TYPES = {
     "text": (pl.String,),
@@ -32,27 +31,31 @@ _TYPES = {
 }
 
 
-def read_json_lines(pieces: Iterator[bytes], limits: ReadLimits) -> pl.DataFrame:
+def read_json_lines(
+    pieces: Iterator[bytes], limits: ReadLimits, block_bytes: int = BLOCK_BYTES
+) -> pl.DataFrame:
     """Return the rows: text, numbers (whole where all are) and booleans as the file says.
 
     Raises:
         Unreadable: the file breaks the format's rules or a limit.
     """
     reader = _Reader(limits)
-    for block in _blocks(utf8_pieces(pieces, CSVEncoding.UTF8)):
+    for block in _blocks(utf8_pieces(pieces, CSVEncoding.UTF8), block_bytes):
         reader.take(block)
     return reader.frame()
 
 
-def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield whole lines in blocks of at most 8 MiB."""
+def _blocks(pieces: Iterable[bytes], block_bytes: int) -> Iterator[bytes]:
+    """Yield whole lines in blocks of about ``block_bytes``."""
     data = bytearray()
     for piece in pieces:
         data += piece
-        if len(data) >= BLOCK:
+        if len(data) >= block_bytes:
             length = data.rfind(b"\n") + 1
             if not length:
-                raise unreadable("JSONLines", f"lines of at most {BLOCK} bytes", "a longer one")
+                raise unreadable(
+                    "JSONLines", f"lines of at most {block_bytes} bytes", "a longer one"
+                )
             yield bytes(data[:length])
             data = data[length:]
     if data:
@@ -150,12 +153,12 @@ class _Reader:
         return self._rows + sum(1 for line in lines[:-1] if line.strip()) + 1
 
     def _fits(self, frame: pl.DataFrame) -> bool:
-        """Tell whether the columns have the types that they had before."""
+        """Whether the columns have the types that they had before."""
         too_many_columns(len({*self._columns, *frame.columns}), self._limits)
         for name, series in zip(frame.columns, frame.iter_columns(), strict=True):
             before = self._columns.get(name)
-            found = _kind_of(series)
-            if before is not None and before.kind and found and before.kind != found:
+            kind = _kind_of(series)
+            if before is not None and before.kind and kind and before.kind != kind:
                 return False
         return True
 
@@ -186,16 +189,16 @@ class _Reader:
         before = self._columns.get(name)
         kind = before.kind if before else None
         kinds = list(map(_json_type, cells))
-        kind = kind or next((each for each in kinds if each), None)
+        kind = kind or next(filter(None, kinds), None)
         bad: dict[str, list[int]] = {}
-        for row, found in enumerate(kinds, start=self._rows + 1):
-            if found is not None and (found != kind or found not in _TYPES):
-                bad.setdefault(found, []).append(row)
-        for found, rows in bad.items():
+        for row, cell_kind in enumerate(kinds, start=self._rows + 1):
+            if cell_kind is not None and (cell_kind != kind or cell_kind not in _TYPES):
+                bad.setdefault(cell_kind, []).append(row)
+        for bad_kind, rows in bad.items():
             self._failures.add(
                 "JSONLines",
                 "plain values of one type in a column",
-                f"a JSON {found} in column number {position}",
+                f"a JSON {bad_kind} in column number {position}",
                 rows,
             )
         if bad or kind is None:
@@ -213,7 +216,7 @@ def _kind_of(series: pl.Series) -> str | None:
 
 
 class _BadLineError(Exception):
-    """Why a line of JSON is refused; the text holds no value of it."""
+    """The reason why a line of JSON is refused; the text holds no value of it."""
 
 
 def _unique_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:

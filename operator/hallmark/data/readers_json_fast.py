@@ -81,7 +81,7 @@ def _uniform_names(block: bytes, data: np.ndarray, rows: int, max_columns: int) 
 
 
 def _exact(frame: pl.DataFrame, block: bytes) -> bool:
-    """Tell whether every cell has its column's type in the text too."""
+    """Whether every cell has its column's type in the text too."""
     texts = 0
     for series in frame.iter_columns():
         if series.dtype not in _EXACT_TYPES:

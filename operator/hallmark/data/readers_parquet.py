@@ -9,13 +9,15 @@ from typing import BinaryIO
 import polars as pl
 
 from hallmark.api.model_policy import ReadLimits
-from hallmark.data.compression import codec_of, peek, plain_pieces
+from hallmark.data.compression import PIECE_BYTES, codec_of, peek, plain_pieces
 from hallmark.data.failures import unreadable
 from hallmark.data.frames import LongCells, check_header, check_rows
 from hallmark.data.parquet_footer import check_parquet
 
 
-def read_parquet(file: BinaryIO, limits: ReadLimits) -> pl.DataFrame:
+def read_parquet(
+    file: BinaryIO, limits: ReadLimits, piece_bytes: int = PIECE_BYTES
+) -> pl.DataFrame:
     """Return the rows with the types that the file says; dictionaries of text become text.
 
     Raises:
@@ -24,7 +26,7 @@ def read_parquet(file: BinaryIO, limits: ReadLimits) -> pl.DataFrame:
     if codec_of(peek(file)) is None:
         return _read(file, limits)
     with tempfile.TemporaryFile() as plain:
-        _copy(plain_pieces(file, limits), plain, limits)
+        _copy(plain_pieces(file, limits, piece_bytes), plain, limits)
         return _read(plain, limits)
 
 

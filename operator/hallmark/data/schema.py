@@ -27,11 +27,11 @@ MIN_GROUP_ROWS = 30
 
 @dataclass(frozen=True)
 class Validation:
-    """What breaks the schema, what is worth a remark, and what was counted on the way.
+    """The findings against the schema, the remarks, and the counts made on the way.
 
     Attributes:
         refusals: What cannot be right.
-        remarks: What a person should know; matters of degree that a gate can judge.
+        remarks: What a person should know; matters of degree, for gates.
         invalid_cells: Cells of a wrong range or category, and identifiers that stand again.
         repeated: Rows that are there more than once.
         leaks: How much each feature tells of the target.
@@ -112,7 +112,7 @@ def _declaration(feature: Feature, expected: str, found: str) -> Finding:
 
 
 def validate(table: Table, schema: Schema, undeclared: int = 0) -> Validation:
-    """Judge the typed rows.
+    """Return what breaks the schema, what is worth a remark, and the counts.
 
     Args:
         table: The declared columns.
@@ -123,7 +123,7 @@ def validate(table: Table, schema: Schema, undeclared: int = 0) -> Validation:
     target = table.column(schema.target.name).values
     repeated = repeated_rows(table, schema)
     leaks = leakage.measure_leakage(table, schema)
-    groups = [_group_rows(table, each.name) for each in schema.sensitive]
+    groups = [_group_rows(table, attribute.name) for attribute in schema.sensitive]
     refusals = [*cells, *check_target(target, schema), *leakage.refusals(leaks)]
     if table.rows < MIN_ROWS:
         refusals.append(

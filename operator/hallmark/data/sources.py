@@ -25,7 +25,7 @@ _MAX_NAME = 256
 
 @dataclass(frozen=True)
 class SourceRules:
-    """What the policy allows, and the limits.
+    """The policy's rules for sources, and the limits.
 
     Attributes:
         allowed: URL prefixes; without one no URL is allowed.
@@ -44,7 +44,7 @@ class SourceRules:
 
 @dataclass(frozen=True)
 class Mounts:
-    """Where the Job's volumes are."""
+    """The folders of the Job's volumes."""
 
     config_map: Path = Path("/data/configmap")
     volume: Path = Path("/data/volume")
@@ -75,10 +75,10 @@ def fetch(
         mounts: Where files are.
         network: For URLs; by default the system's resolver and certificates.
     """
-    found = _fetch(dataset, rules, mounts, network)
-    if isinstance(found, Finding):
-        return found.model_copy(update={"file": source_name(dataset)})
-    return found
+    source = _fetch(dataset, rules, mounts, network)
+    if isinstance(source, Finding):
+        return source.model_copy(update={"file": source_name(dataset)})
+    return source
 
 
 def _fetch(

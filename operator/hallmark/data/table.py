@@ -1,4 +1,4 @@
-"""The table between the readers and everything that judges or learns from it."""
+"""The table between the readers and everything that checks or learns from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STRIDE = 131_072
 
 
 class ColumnType(StrEnum):
-    """What a declared column's values are; the polars type is in brackets."""
+    """The type of a declared column's values; the polars type is in brackets."""
 
     NUMBER = "Number"
     """Finite, no negative zero (Float64)."""
@@ -33,7 +33,7 @@ class ColumnType(StrEnum):
 
 @dataclass(frozen=True)
 class ColumnSpec:
-    """What the schema declares of a column.
+    """The schema's declaration of a column.
 
     Attributes:
         private: Its values never stand in a message.
@@ -105,7 +105,7 @@ class Column:
 
     @lazy
     def extent(self) -> Extent | None:
-        """What the column's numbers extend over."""
+        """The extent of the column's numbers."""
         return extent(self.values)
 
 

@@ -74,8 +74,8 @@ class Store:
         """Return an object's bytes, as ``get`` does."""
         with self._errors("read", path):
             data = bytearray()
-            found = await obstore.get_async(self._backend, _checked(path))
-            async for chunk in found.stream(_CHUNK):
+            answer = await obstore.get_async(self._backend, _checked(path))
+            async for chunk in answer.stream(_CHUNK):
                 data += chunk
                 self._require_size(path, len(data), limit)
             return bytes(data)
@@ -130,14 +130,18 @@ class Store:
     def list(self, folder: str) -> tuple[Entry, ...]:
         """Return every object below a folder, by path."""
         with self._errors("list", folder):
-            found = obstore.list(self._backend, _checked(folder)).collect()
-            return tuple(sorted((Entry(e["path"], e["size"]) for e in found), key=_path))
+            entries = obstore.list(self._backend, _checked(folder)).collect()
+            return tuple(
+                sorted((Entry(entry["path"], entry["size"]) for entry in entries), key=_path)
+            )
 
     async def list_async(self, folder: str) -> tuple[Entry, ...]:
         """Return every object below a folder, as ``list`` does."""
         with self._errors("list", folder):
-            found = await obstore.list(self._backend, _checked(folder)).collect_async()
-            return tuple(sorted((Entry(e["path"], e["size"]) for e in found), key=_path))
+            entries = await obstore.list(self._backend, _checked(folder)).collect_async()
+            return tuple(
+                sorted((Entry(entry["path"], entry["size"]) for entry in entries), key=_path)
+            )
 
     def sign_get(self, path: str, expires_in: timedelta) -> str:
         """Return a URL that reads this one object for a while, without credentials."""
@@ -196,7 +200,11 @@ def _path(entry: Entry) -> str:
 def _checked(path: str) -> str:
     """Return ``path`` if it names something below the store's root and nothing else."""
     parts = path.removesuffix("/").split("/")
-    if len(path) > _MAX_PATH or not path.isprintable() or any(p in {"", ".", ".."} for p in parts):
+    if (
+        len(path) > _MAX_PATH
+        or not path.isprintable()
+        or any(part in {"", ".", ".."} for part in parts)
+    ):
         raise ArtifactError(
             "Expected a path of names separated by single slashes, such as 'runs/x/manifest.json'; "
             f"found {path[:128]!r}."

@@ -60,7 +60,7 @@ def find_anomalies(rows: Matrix, features: Sequence[ServedFeature]) -> Anomalies
         rows: Shape (rows, features).
         features: What each column is; only numbers are looked at.
     """
-    numeric = [position for position, each in enumerate(features) if is_number(each)]
+    numeric = [position for position, feature in enumerate(features) if is_number(feature)]
     if len(numeric) < 2:
         return Anomalies(None, None)
     # One thread: the order of sums, and so the last bits, must not depend on the number of cores.
@@ -69,8 +69,8 @@ def find_anomalies(rows: Matrix, features: Sequence[ServedFeature]) -> Anomalies
     fences = tukey_fences(pl.Series(distances))
     if fences is None:
         return Anomalies(np.empty(0, dtype=np.intp), 0.0)
-    found: Rows = np.flatnonzero(distances > fences[1])
-    return Anomalies(found, len(found) / len(rows))
+    unlike: Rows = np.flatnonzero(distances > fences[1])
+    return Anomalies(unlike, len(unlike) / len(rows))
 
 
 def _scaled(rows: Matrix) -> Numbers:

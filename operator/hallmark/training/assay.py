@@ -12,29 +12,31 @@ from hallmark.data import anomalies, conversion, measures, pii, quality, readers
 from hallmark.data.fingerprint import fingerprint
 from hallmark.data.sources import source_name
 from hallmark.data.table import Table, declared_columns
-from hallmark.training.examined import Announce, Examined
-from hallmark.training.outcome import Artifacts, Refusal, refuse
+from hallmark.training.dataset import Announce, ValidatedDataset
+from hallmark.training.outcome import Artifacts, RefusedRun, refuse
 
 
-def assay(task: TrainTask, data: bytes | BinaryIO, announce: Announce) -> Refusal | Artifacts:
-    """Validate, fingerprint, train and gate.
+def assay(task: TrainTask, data: bytes | BinaryIO, announce: Announce) -> RefusedRun | Artifacts:
+    """Return the artifacts of a model that was validated, trained and gated, or a refusal.
 
     Args:
         task: What to do.
         data: The dataset's file, open, or its bytes.
         announce: Told of each stage.
     """
-    examined = examine(task, data, announce)
-    if isinstance(examined, Refusal):
-        return examined
+    dataset = validate_dataset(task, data, announce)
+    if isinstance(dataset, RefusedRun):
+        return dataset
     announce(TrainStage.TRAIN, 40, "Loading the estimator.")
     from hallmark.training.model import train  # seconds of imports, wasted if the data are refused
 
-    return train(task, examined, announce)
+    return train(task, dataset, announce)
 
 
-def examine(task: TrainTask, data: bytes | BinaryIO, announce: Announce) -> Refusal | Examined:
-    """Check the rows: the personal-data guard first, before anything else sees a value."""
+def validate_dataset(
+    task: TrainTask, data: bytes | BinaryIO, announce: Announce
+) -> RefusedRun | ValidatedDataset:
+    """Return the checked rows; the personal-data guard is first, before anything sees a value."""
     spec = task.spec
     if spec.schema_ is None or spec.dataset is None:
         return refuse(TrainStage.DATA, "Schema: expected a schema and a dataset, found none.")
@@ -45,7 +47,7 @@ def examine(task: TrainTask, data: bytes | BinaryIO, announce: Announce) -> Refu
     if declared:
         return refuse(TrainStage.DATA, declared)
     guarded = _read(task, spec.dataset, spec.schema_, data, announce)
-    if isinstance(guarded, Refusal):
+    if isinstance(guarded, RefusedRun):
         return guarded
     announce(TrainStage.DATA, 25, "Checking the rows against the schema.")
     converted = conversion.convert(guarded.frame, declared_columns(spec.schema_, guarded.private))
@@ -56,7 +58,7 @@ def examine(task: TrainTask, data: bytes | BinaryIO, announce: Announce) -> Refu
 
 def _read(
     task: TrainTask, dataset: Dataset, declared: Schema, data: bytes | BinaryIO, announce: Announce
-) -> Refusal | pii.Guarded:
+) -> RefusedRun | pii.Guarded:
     announce(TrainStage.SOURCE, 10, "Reading the rows.")
     raw = readers.read(
         data,
@@ -78,35 +80,35 @@ def _read(
 
 def _validate(
     declared: Schema, expected: str | None, guarded: pii.Guarded, converted: conversion.Conversion
-) -> Refusal | Examined:
+) -> RefusedRun | ValidatedDataset:
     table = converted.table
     if table is None:
         return refuse(TrainStage.DATA, converted.findings)
     # Pseudonyms differ between equal runs, and the fingerprint must not.
-    lasting = tuple(each for each in table.columns if each.name not in guarded.masked)
+    lasting = tuple(column for column in table.columns if column.name not in guarded.masked)
     identity = fingerprint(Table(lasting))
     if expected and not converted.findings and identity != expected:
         wrong = Finding(check="Fingerprint", expected=expected, found=identity)
         return refuse(TrainStage.FINGERPRINT, [wrong], fingerprint=identity)
-    judged = schema.validate(table, declared, guarded.frame.width - len(table.columns))
-    parts = quality.quality_parts(table, judged, wrong_types=converted.wrong_types)
+    validation = schema.validate(table, declared, guarded.frame.width - len(table.columns))
+    parts = quality.quality_parts(table, validation, wrong_types=converted.wrong_types)
     score = quality.quality_score(parts)
-    if converted.findings or judged.refusals:
+    if converted.findings or validation.refusals:
         return refuse(
             TrainStage.DATA,
-            [*converted.findings, *judged.refusals],
+            [*converted.findings, *validation.refusals],
             fingerprint=None if converted.findings else identity,
             quality=f"{score:.2f}",
         )
     outliers = anomalies.outliers(table)
-    return Examined(
+    return ValidatedDataset(
         schema=declared,
         table=table,
         fingerprint=identity,
         quality=score,
         quality_parts=tuple(parts),
-        remarks=(*guarded.remarks, *judged.remarks, *outliers.findings),
+        remarks=(*guarded.remarks, *validation.remarks, *outliers.findings),
         pii=guarded.decisions,
-        metrics=measures.data_metrics(table.rows, judged, parts, outliers),
-        judged=judged,
+        metrics=measures.data_metrics(table.rows, validation, parts, outliers),
+        validation=validation,
     )

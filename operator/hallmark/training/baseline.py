@@ -23,7 +23,10 @@ def build_baseline(rows: Matrix, features: Sequence[ServedFeature]) -> Baseline:
     """
     return Baseline(
         rows=len(rows),
-        features=[_bin(rows[:, i].astype(np.float64), each) for i, each in enumerate(features)],
+        features=[
+            _bin(rows[:, position].astype(np.float64), feature)
+            for position, feature in enumerate(features)
+        ],
     )
 
 

@@ -32,17 +32,19 @@ _BLOCK = 1_000_000
 
 @dataclass(frozen=True)
 class Resampling:
-    """How intervals are made.
+    """The way in which intervals are made.
 
     Attributes:
         confidence: Between 0 and 1.
         resamples: How many.
         seed: What the draws derive from, with the name of what is measured.
+        max_rows: Of more rows a sample of this size is resampled.
     """
 
     confidence: float
     resamples: int
     seed: int
+    max_rows: int = MAX_ROWS
 
     @classmethod
     def of(cls, evaluation: Evaluation, seed: int) -> Resampling:
@@ -80,8 +82,8 @@ def measure_performance(
     whole = Performance(predictions).estimate()
     random = resampling.random("performance")
     sample, scale = predictions, 1.0
-    if len(predictions.truth) > MAX_ROWS:
-        rows = stratified(predictions.truth, MAX_ROWS, random)
+    if len(predictions.truth) > resampling.max_rows:
+        rows = stratified(predictions.truth, resampling.max_rows, random)
         sample, scale = predictions.take(rows), math.sqrt(len(rows) / len(predictions.truth))
     prepared = Performance(sample)
     estimate = prepared.estimate()
@@ -129,7 +131,7 @@ def row_mean(values: Floats, resampling: Resampling, name: str) -> Measurement:
     if not np.isfinite(values).all():
         return Measurement(estimate)
     random = resampling.random(name)
-    kept = values[stratified(np.zeros(len(values), dtype=np.int64), MAX_ROWS, random)]
+    kept = values[stratified(np.zeros(len(values), dtype=np.int64), resampling.max_rows, random)]
     strata = np.zeros(len(kept), dtype=np.int64)
     means = [weights @ kept / len(kept) for weights in draws(strata, resampling.resamples, random)]
     deviations = np.concatenate(means) - kept.mean()
@@ -148,15 +150,15 @@ def cells(counts: Indices, resampling: Resampling, random: np.random.Generator) 
         resampling: How many.
         random: The draws.
     """
-    found = np.zeros((resampling.resamples, *counts.shape))
+    resampled = np.zeros((resampling.resamples, *counts.shape))
     for truth in range(2):
         of_class = counts[:, truth, :]
         total = int(of_class.sum())
         if total:
             shares = of_class.ravel() / total
             drawn = random.multinomial(total, shares, size=resampling.resamples)
-            found[:, :, truth, :] = drawn.reshape(-1, *of_class.shape)
-    return found
+            resampled[:, :, truth, :] = drawn.reshape(-1, *of_class.shape)
+    return resampled
 
 
 def stratified(truth: Indices, size: int, random: np.random.Generator) -> npt.NDArray[np.intp]:
@@ -165,7 +167,7 @@ def stratified(truth: Indices, size: int, random: np.random.Generator) -> npt.ND
         return np.arange(len(truth))
     chosen = [
         random.permutation(rows)[: max(1, round(size * len(rows) / len(truth)))]
-        for each in np.unique(truth)
-        for rows in [np.flatnonzero(truth == each)]
+        for class_ in np.unique(truth)
+        for rows in [np.flatnonzero(truth == class_)]
     ]
     return np.sort(np.concatenate(chosen))

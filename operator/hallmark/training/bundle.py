@@ -25,7 +25,7 @@ from hallmark.supply_chain.rendering.page import page
 from hallmark.supply_chain.sbom import build_sbom, installed_packages
 from hallmark.training import gates, graph, served
 from hallmark.training.baseline import build_baseline
-from hallmark.training.examined import Examined
+from hallmark.training.dataset import ValidatedDataset
 from hallmark.training.outcome import Artifacts, listed
 from hallmark.training.trained import Measured, Trained
 
@@ -34,7 +34,7 @@ _SERVING_PACKAGES = ("numpy", "onnxruntime")
 
 def make(
     task: TrainTask,
-    data: Examined,
+    data: ValidatedDataset,
     trained: Trained,
     measured: Measured,
     results: list[GateResult],
@@ -59,7 +59,9 @@ def make(
         packages=report.packages,
         fingerprint=data.fingerprint,
         report=report,
-        files={api.final_name(slot, run_id): sha256_digest(each) for slot, each in files.items()},
+        files={
+            api.final_name(slot, run_id): sha256_digest(content) for slot, content in files.items()
+        },
     )
     files[api.DOCKERFILE] = render_dockerfile(
         run_id=run_id,
@@ -80,7 +82,7 @@ def make(
 
 def _report(
     task: TrainTask,
-    data: Examined,
+    data: ValidatedDataset,
     trained: Trained,
     measured: Measured,
     results: list[GateResult],
@@ -127,7 +129,7 @@ def _dump(estimator: object) -> bytes:
     return buffer.getvalue()
 
 
-def _served_schema(task: TrainTask, data: Examined, trained: Trained) -> ServedSchema:
+def _served_schema(task: TrainTask, data: ValidatedDataset, trained: Trained) -> ServedSchema:
     return ServedSchema(
         model=task.spec.model,
         features=trained.features,
@@ -143,8 +145,10 @@ def _manifest(
     task: TrainTask, fingerprint: str, image: str, run_id: str, files: Mapping[str, bytes]
 ) -> Manifest:
     entries = [
-        ManifestFile(name=api.final_name(slot, run_id), digest=sha256_digest(each), size=len(each))
-        for slot, each in files.items()
+        ManifestFile(
+            name=api.final_name(slot, run_id), digest=sha256_digest(content), size=len(content)
+        )
+        for slot, content in files.items()
     ]
     return Manifest(
         namespace=task.namespace,

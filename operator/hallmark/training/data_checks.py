@@ -9,7 +9,7 @@ from hallmark.api.artifacts import Finding, ServedFeature
 from hallmark.api.report import DataReport, FeatureLeakage
 from hallmark.data.duplicates import Rows, rows_finding, shared_with_training
 from hallmark.training.anomalies import find_anomalies
-from hallmark.training.examined import Examined
+from hallmark.training.dataset import ValidatedDataset
 from hallmark.training.gates import Measurement
 from hallmark.training.matrix import Matrix
 from hallmark.training.split import Split
@@ -17,7 +17,7 @@ from hallmark.training.split import Split
 
 @dataclass(frozen=True)
 class DataChecks:
-    """What was counted in the data.
+    """The counts of the data.
 
     Attributes:
         metrics: By the name that a gate can give.
@@ -31,7 +31,7 @@ class DataChecks:
 
 
 def check_data(
-    data: Examined, rows: Matrix, features: list[ServedFeature], split: Split
+    data: ValidatedDataset, rows: Matrix, features: list[ServedFeature], split: Split
 ) -> DataChecks:
     """Return what was counted before, and what shows only now.
 
@@ -42,7 +42,7 @@ def check_data(
         split: Which rows are learned from.
     """
     anomalies = find_anomalies(rows, features)
-    shared = shared_with_training(data.judged.repeated, split.train, split.test)
+    shared = shared_with_training(data.validation.repeated, split.train, split.test)
     values = {
         **data.metrics,
         "anomalyFraction": anomalies.fraction,
@@ -55,18 +55,18 @@ def check_data(
     )
 
 
-def _report(data: Examined, anomalies: Rows | None, shared: Rows) -> DataReport:
-    judged = data.judged
+def _report(data: ValidatedDataset, anomalies: Rows | None, shared: Rows) -> DataReport:
+    validation = data.validation
     return DataReport(
-        duplicate_rows=len(judged.repeated.repeats),
-        contradictory_rows=len(judged.repeated.contradictory),
+        duplicate_rows=len(validation.repeated.repeats),
+        contradictory_rows=len(validation.repeated.contradictory),
         shared_rows=len(shared),
         anomalous_rows=None if anomalies is None else len(anomalies),
-        class_rows=list(judged.class_rows),
-        smallest_group_rows=judged.smallest_group,
+        class_rows=list(validation.class_rows),
+        smallest_group_rows=validation.smallest_group,
         leakage=[
             FeatureLeakage(feature=leak.column, coefficient=leak.coefficient)
-            for leak in judged.leaks
+            for leak in validation.leaks
         ],
     )
 

@@ -33,7 +33,7 @@ CALIBRATION_FOLDS = 5
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an algorithm is made.
+    """The estimator of an algorithm, and its settings.
 
     Attributes:
         estimator: The class whose parameters may be set.
@@ -96,13 +96,13 @@ def arguments(trainer: Trainer, classes: int) -> dict[str, Any]:
     """
     recipe = RECIPES[trainer.algorithm]
     given = {parameter.name: parse_value(parameter) for parameter in trainer.parameters}
-    found = {**recipe.defaults, **given, "random_state": trainer.seed}
+    settings = {**recipe.defaults, **given, "random_state": trainer.seed}
     if recipe.estimator is RandomForestClassifier and "max_leaf_nodes" not in given:
-        trees = found.get("n_estimators", 100)
+        trees = settings.get("n_estimators", 100)
         if isinstance(trees, int) and trees > 0:
             room = MAX_LEAF_VALUES // (trees * _values_per_leaf(recipe, classes))
-            found["max_leaf_nodes"] = max(2, min(MAX_FOREST_LEAVES, room))
-    return found
+            settings["max_leaf_nodes"] = max(2, min(MAX_FOREST_LEAVES, room))
+    return settings
 
 
 def make(trainer: Trainer, classes: int, rarest: int) -> Any:  # noqa: ANN401
@@ -152,7 +152,7 @@ def check(trainer: Trainer, classes: int) -> list[Finding]:
 
 
 def _check_values(trainer: Trainer, classes: int) -> list[Finding]:
-    """Let the estimator judge its values: alone, then those of a linear one on a few rows."""
+    """Return what the estimator refuses: its values, then those of a linear one on a few rows."""
     recipe = RECIPES[trainer.algorithm]
     try:
         estimator = recipe.estimator(**arguments(trainer, classes))
@@ -219,8 +219,8 @@ def settle(classifier: Any, names: list[str]) -> None:  # noqa: ANN401
     classifier.classes_ = np.array(names)
     if isinstance(classifier, RandomForestClassifier):
         classifier.set_params(n_jobs=None)  # a prediction's sum must have one order
-        for each in classifier.estimators_:
-            each.tree_.__setstate__(_without_padding(each.tree_.__getstate__()))
+        for estimator in classifier.estimators_:
+            estimator.tree_.__setstate__(_without_padding(estimator.tree_.__getstate__()))
 
 
 def _without_padding(state: dict[str, Any]) -> dict[str, Any]:

@@ -16,15 +16,15 @@ from hallmark.api.training_run import Evaluation, SensitiveAttribute
 from hallmark.data.table import ColumnType
 from hallmark.training import fairness
 from hallmark.training.bootstrap import Resampling, measure_performance
-from hallmark.training.examined import Examined
+from hallmark.training.dataset import ValidatedDataset
 from hallmark.training.fairness import Groups
 from hallmark.training.gates import Measurement
 from hallmark.training.matrix import Matrix
 from hallmark.training.metrics import Predictions, calibration
 from hallmark.training.proxies import find_proxies
 
-Say = Callable[[str], None]
-"""Told what is measured next, without a value."""
+AnnounceStep = Callable[[str], None]
+"""The callback that is told what is measured next, without a value."""
 
 MAX_PAIR_GROUPS = 512
 """So many groups of pairs of attributes does the report list in all."""
@@ -32,7 +32,7 @@ MAX_PAIR_GROUPS = 512
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What was measured.
+    """The measurements of a model.
 
     Attributes:
         metrics: By the name that gates use.
@@ -48,15 +48,15 @@ class Evaluated:
 
 
 def evaluate(
-    data: Examined,
+    data: ValidatedDataset,
     predictions: Predictions,
     test: npt.NDArray[np.intp],
     rows: Matrix,
     evaluation: Evaluation,
     resampling: Resampling,
-    say: Say,
+    announce: AnnounceStep,
 ) -> Evaluated:
-    """Measure a model on the test rows, and what the features say of sensitive attributes.
+    """Return the measurements of a model on the test rows, and of sensitive attributes.
 
     Args:
         data: The checked rows.
@@ -65,21 +65,21 @@ def evaluate(
         rows: Shape (rows, features): all, as the model takes them.
         evaluation: How sure a measurement must be.
         resampling: How intervals are made.
-        say: Told of each step.
+        announce: Told of each step.
     """
-    say("Measuring performance.")
+    announce("Measuring performance.")
     with threadpool_limits(1):
         metrics = dict(measure_performance(predictions, resampling))
     everyone = [_groups(data, attribute) for attribute in data.schema.sensitive]
     reports: list[AttributeFairness] = []
-    for found in _attribute_sets(everyone, test, pairs=evaluation.intersections):
-        say(f"Measuring fairness, {len(reports)} done.")
-        measured, report = _fairness(found, predictions, evaluation, resampling)
+    for test_groups in _attribute_sets(everyone, test, pairs=evaluation.intersections):
+        announce(f"Measuring fairness, {len(reports)} done.")
+        measured, report = _fairness(test_groups, predictions, evaluation, resampling)
         metrics.update(measured)
         reports.append(report)
     proxies: list[Proxy] = []
     for groups in everyone:
-        say(f"Looking for proxies, {len(proxies)} of {len(everyone)} done.")
+        announce(f"Looking for proxies, {len(proxies)} of {len(everyone)} done.")
         names = [feature.name for feature in data.schema.features]
         minimum = evaluation.minimum_group_rows
         proxy = find_proxies(groups, rows, names, minimum, resampling)
@@ -88,12 +88,12 @@ def evaluate(
     return Evaluated(metrics, _calibration(predictions), _shortened(reports), proxies)
 
 
-def _groups(data: Examined, attribute: SensitiveAttribute) -> Groups:
+def _groups(data: ValidatedDataset, attribute: SensitiveAttribute) -> Groups:
     column = data.table.column(attribute.name)
     declared: Collection[str] = attribute.categories or column.spec.categories or ()
     if column.spec.type is ColumnType.BOOLEAN:
         declared = ("False", "True")
-    return fairness.groups(
+    return fairness.group_rows(
         attribute.name, column.values.to_list(), declared, attribute.categories or ()
     )
 
@@ -108,19 +108,19 @@ def _attribute_sets(
 
 
 def _fairness(
-    found: Groups, predictions: Predictions, evaluation: Evaluation, resampling: Resampling
+    groups: Groups, predictions: Predictions, evaluation: Evaluation, resampling: Resampling
 ) -> tuple[dict[str, Measurement], AttributeFairness]:
-    counts = fairness.count(found, predictions)
+    counts = fairness.count(groups, predictions)
     measured: dict[str, Measurement] = {}
     if predictions.positive is not None:
-        measured = fairness.measure(found, counts, evaluation.minimum_group_rows, resampling)
-    report = fairness.report(found, predictions, counts, measured, resampling)
-    key = attribute_key(*found.attributes)
+        measured = fairness.measure(groups, counts, evaluation.minimum_group_rows, resampling)
+    report = fairness.report(groups, predictions, counts, measured, resampling)
+    key = attribute_key(*groups.attributes)
     return {f"{name}.{key}": measured[name] for name in FAIRNESS if name in measured}, report
 
 
 def _shortened(reports: list[AttributeFairness]) -> list[AttributeFairness]:
-    """Leave out the groups of pairs that would make the report too long."""
+    """Return the reports without the groups of pairs that would make them too long."""
     room, kept = MAX_PAIR_GROUPS, []
     for report in reports:
         if " x " in report.attribute:
@@ -133,12 +133,12 @@ def _shortened(reports: list[AttributeFairness]) -> list[AttributeFairness]:
 
 
 def _calibration(predictions: Predictions) -> list[CalibrationBin]:
-    said, came, bins = calibration(predictions)
+    predicted, observed, bins = calibration(predictions)
     return [
         CalibrationBin(
             rows=int(inside.sum()),
-            predicted=round(float(said[inside].mean()), 6),
-            observed=round(float(came[inside].mean()), 6),
+            predicted=round(float(predicted[inside].mean()), 6),
+            observed=round(float(observed[inside].mean()), 6),
         )
         for inside in (bins == number for number in np.unique(bins))
     ]

@@ -31,12 +31,12 @@ _MISSING = "(missing)"
 
 @dataclass(frozen=True)
 class Groups:
-    """Which group of an attribute each row is in.
+    """The rows' groups of an attribute.
 
     Attributes:
         attributes: The attribute's name, or two names.
         codes: Shape (rows,): indices of ``labels``.
-        labels: What the groups are called.
+        labels: The groups' names.
         must: Whether the schema demands that a group is there.
     """
 
@@ -47,11 +47,11 @@ class Groups:
 
     @property
     def name(self) -> str:
-        """What the attribute, or both, are called."""
+        """The name of the attribute, or of both."""
         return " x ".join(self.attributes)
 
 
-def groups(
+def group_rows(
     attribute: str, values: Sequence[object], declared: Collection[str], compared: Collection[str]
 ) -> Groups:
     """Return the groups of an attribute.
@@ -65,7 +65,9 @@ def groups(
         declared: The groups that the schema declares.
         compared: Those of them that must be there.
     """
-    texts = np.asarray([_MISSING if each is None else str(each) for each in values], dtype=np.str_)
+    texts = np.asarray(
+        [_MISSING if value is None else str(value) for value in values], dtype=np.str_
+    )
     wanted = np.asarray(sorted(compared), dtype=np.str_)
     names = np.unique(np.concatenate([texts, wanted]))
     codes = np.searchsorted(names, texts).astype(np.int64)
@@ -91,15 +93,15 @@ def of_rows(whole: Groups, rows: npt.NDArray[np.intp]) -> Groups:
     )
 
 
-def intersection(one: Groups, other: Groups) -> Groups:
+def intersection(first: Groups, second: Groups) -> Groups:
     """Return the groups of two attributes together, those that occur."""
-    pairs = one.codes * len(other.labels) + other.codes
-    found, codes = np.unique(pairs, return_inverse=True)
+    pairs = first.codes * len(second.labels) + second.codes
+    present, codes = np.unique(pairs, return_inverse=True)
     labels = [
-        f"{one.labels[pair // len(other.labels)]} x {other.labels[pair % len(other.labels)]}"
-        for pair in found.tolist()
+        f"{first.labels[pair // len(second.labels)]} x {second.labels[pair % len(second.labels)]}"
+        for pair in present.tolist()
     ]
-    attributes = (*one.attributes, *other.attributes)
+    attributes = (*first.attributes, *second.attributes)
     return Groups(attributes, codes.astype(np.int64), tuple(labels), (False,) * len(labels))
 
 
@@ -134,12 +136,12 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
     return ratio
 
 
-def count(found: Groups, predictions: Predictions) -> Counts:
+def count(groups: Groups, predictions: Predictions) -> Counts:
     """Return the counts of groups, truth and decisions, the positive class being 1."""
     truth = (predictions.truth == predictions.positive).astype(np.int64)
     decisions = (predictions.decisions == predictions.positive).astype(np.int64)
-    size = len(found.labels)
-    counted = np.bincount(found.codes * 4 + truth * 2 + decisions, minlength=size * 4)
+    size = len(groups.labels)
+    counted = np.bincount(groups.codes * 4 + truth * 2 + decisions, minlength=size * 4)
     return Counts(counted.reshape(size, 2, 2).astype(np.float64))
 
 
@@ -178,23 +180,23 @@ _OF_CLASSES: Mapping[str, tuple[int, ...]] = {
 
 
 def measure(
-    found: Groups, counts: Counts, minimum_rows: int, resampling: Resampling
+    groups: Groups, counts: Counts, minimum_rows: int, resampling: Resampling
 ) -> dict[str, Measurement]:
     """Return each metric without the attribute's name, inconclusive where it would be noise.
 
     Args:
-        found: The groups.
+        groups: The groups.
         counts: What ``count`` returns of them.
         minimum_rows: The test rows that every group needs.
         resampling: How intervals are made.
     """
     why = {
-        name: _too_little(found, counts, minimum_rows, _OF_CLASSES.get(name, ()))
+        name: _too_little(groups, counts, minimum_rows, _OF_CLASSES.get(name, ()))
         for name in RESAMPLED
     }
     if all(why.values()):
         return {name: Measurement(None, inconclusive=reason) for name, reason in why.items()}
-    random = resampling.random(f"fairness.{gates.attribute_key(*found.attributes)}")
+    random = resampling.random(f"fairness.{gates.attribute_key(*groups.attributes)}")
     drawn = Counts(cells(counts.cells.astype(np.int64), resampling, random))
     return {
         name: Measurement(None, inconclusive=reason)
@@ -205,7 +207,7 @@ def measure(
 
 
 def _defined(resampled: Floats) -> Floats:
-    """Leave out the resamples in which no row was selected at all."""
+    """Return the resamples without those in which no row was selected at all."""
     return resampled[np.isfinite(resampled)]
 
 
@@ -224,13 +226,13 @@ def _estimate(name: str, counts: Counts) -> float:
 
 
 def _too_little(
-    found: Groups, counts: Counts, minimum_rows: int, classes: Sequence[int]
+    groups: Groups, counts: Counts, minimum_rows: int, classes: Sequence[int]
 ) -> str | None:
     """Return which group has too few rows, or nothing."""
-    size = len(found.labels)
+    size = len(groups.labels)
     if not 1 < size <= MAX_GROUPS:
         wanted = f"2 to {MAX_GROUPS} are needed"
-        return f"'{found.name}' has {size} group{'s' * (size != 1)} in the test rows, {wanted}"
+        return f"'{groups.name}' has {size} group{'s' * (size != 1)} in the test rows, {wanted}"
     checks = [("test rows", counts.rows, minimum_rows)]
     checks += [
         (
@@ -246,14 +248,14 @@ def _too_little(
             few = int((rows < needed).sum()) - 1
             more = f" (and {few} more such group{'s' * (few != 1)})" if few else ""
             return (
-                f"group '{found.labels[smallest]}' of '{found.name}' has {int(rows[smallest])} "
+                f"group '{groups.labels[smallest]}' of '{groups.name}' has {int(rows[smallest])} "
                 f"{what}, {needed} are needed{more}"
             )
     return None
 
 
 def report(
-    found: Groups,
+    groups: Groups,
     predictions: Predictions,
     counts: Counts,
     measured: Mapping[str, Measurement],
@@ -262,24 +264,26 @@ def report(
     """Return what the report says of an attribute and its groups.
 
     Args:
-        found: The groups.
+        groups: The groups.
         predictions: Of the test rows.
         counts: What ``count`` returns of them.
         measured: What ``measure`` returns.
         resampling: How intervals are made.
     """
-    why = [each.inconclusive for each in measured.values() if each.inconclusive]
-    listed = min(len(found.labels), MAX_GROUPS)
-    rates = _rate_intervals(found, counts, resampling)
+    why = [
+        measurement.inconclusive for measurement in measured.values() if measurement.inconclusive
+    ]
+    listed = min(len(groups.labels), MAX_GROUPS)
+    rates = _rate_intervals(groups, counts, resampling)
     return AttributeFairness(
-        attribute=found.name,
+        attribute=groups.name,
         demographic_parity_difference=_rounded(measured, gates.DEMOGRAPHIC_PARITY_DIFFERENCE),
         demographic_parity_ratio=_rounded(measured, gates.DEMOGRAPHIC_PARITY_RATIO),
         equalized_odds_difference=_rounded(measured, gates.EQUALIZED_ODDS_DIFFERENCE),
         equal_opportunity_difference=_rounded(measured, gates.EQUAL_OPPORTUNITY_DIFFERENCE),
         inconclusive=why[0] if why else None,
-        groups=[_group(found, number, predictions, counts, rates) for number in range(listed)],
-        groups_left_out=len(found.labels) - listed,
+        groups=[_group(groups, number, predictions, counts, rates) for number in range(listed)],
+        groups_left_out=len(groups.labels) - listed,
     )
 
 
@@ -289,9 +293,9 @@ def _rounded(measured: Mapping[str, Measurement], name: str) -> float | None:
 
 
 def _rate_intervals(
-    found: Groups, counts: Counts, resampling: Resampling
+    groups: Groups, counts: Counts, resampling: Resampling
 ) -> list[tuple[float, float]]:
-    random = resampling.random(f"groups.{gates.attribute_key(*found.attributes)}")
+    random = resampling.random(f"groups.{gates.attribute_key(*groups.attributes)}")
     drawn = Counts(cells(counts.cells.astype(np.int64), resampling, random)).selected
     return [
         resampling.interval(float(rate), _defined(drawn[:, number])) if rate == rate else (0.0, 1.0)
@@ -300,23 +304,23 @@ def _rate_intervals(
 
 
 def _group(
-    found: Groups,
+    groups: Groups,
     number: int,
     predictions: Predictions,
     counts: Counts,
     rates: Sequence[tuple[float, float]],
 ) -> GroupMetrics:
-    inside = predictions.take(found.codes == number)
+    inside = predictions.take(groups.codes == number)
     measured = performance(inside)
     fair = predictions.positive is not None and len(inside.truth) > 0
     low, high = rates[number]
     further = {
         name: round(value, 6)
         for name, value in measured.items()
-        if value is not None and name != "accuracy" and len(found.attributes) == 1
+        if value is not None and name != "accuracy" and len(groups.attributes) == 1
     }
     return GroupMetrics(
-        group=found.labels[number],
+        group=groups.labels[number],
         rows=len(inside.truth),
         positives=int(counts.cells[number, 1].sum()) if fair else None,
         selection_rate=_rate(counts.selected[number]) if fair else None,

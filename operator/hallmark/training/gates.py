@@ -42,18 +42,18 @@ def metric_values(metrics: Mapping[str, Measurement]) -> list[MetricValue]:
         MetricValue(
             name=name,
             value=text,
-            lower=metric_text(found.lower),
-            upper=metric_text(found.upper),
+            lower=metric_text(measurement.lower),
+            upper=metric_text(measurement.upper),
         )
-        for name, found in sorted(metrics.items())
-        if found.inconclusive is None and (text := metric_text(found.value)) is not None
+        for name, measurement in sorted(metrics.items())
+        if measurement.inconclusive is None and (text := metric_text(measurement.value)) is not None
     ]
 
 
 def inconclusive(metrics: Mapping[str, Measurement]) -> dict[str, str]:
     """Return why a metric has no number, by name."""
     return {
-        name: found.inconclusive or "it is not defined for these rows"
-        for name, found in sorted(metrics.items())
-        if found.inconclusive or metric_text(found.value) is None
+        name: measurement.inconclusive or "it is not defined for these rows"
+        for name, measurement in sorted(metrics.items())
+        if measurement.inconclusive or metric_text(measurement.value) is None
     }

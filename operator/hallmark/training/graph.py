@@ -63,8 +63,8 @@ def build(model: PlainModel, name: str) -> bytes:
         scores = _linear(graph, model.scores, encoded)
     else:
         scores = _trees(graph, model.scores, encoded)
-    found = _link(graph, model, scores)
-    graph.node("Cast", found, output=PROBABILITIES, to=TensorProto.FLOAT)
+    probabilities = _link(graph, model, scores)
+    graph.node("Cast", probabilities, output=PROBABILITIES, to=TensorProto.FLOAT)
     return _serialise(graph, name, _features(model.encoding), model.classes)
 
 
@@ -162,7 +162,7 @@ def _ensemble(scores: TreeScores) -> dict[str, Any]:
     def joined(name: str, starts: npt.NDArray[np.int64] | None = None) -> npt.NDArray[np.generic]:
         arrays = [getattr(part, name) for part in parts]
         if starts is not None:
-            arrays = [each + start for each, start in zip(arrays, starts, strict=True)]
+            arrays = [array + start for array, start in zip(arrays, starts, strict=True)]
         return np.concatenate(arrays)
 
     def child(side: str) -> list[int]:
@@ -171,8 +171,8 @@ def _ensemble(scores: TreeScores) -> dict[str, Any]:
             for part, first_node, first_leaf in zip(parts, nodes, leaves, strict=True)
             for leaf, target in [(getattr(part, f"{side}_leaf"), getattr(part, side))]
         ]
-        found: list[int] = np.concatenate(ids).tolist()
-        return found
+        children: list[int] = np.concatenate(ids).tolist()
+        return children
 
     modes = np.full(int(nodes[-1]) + len(parts[-1].feature), _AT_MOST, dtype=np.uint8)
     return {

@@ -25,7 +25,7 @@ from hallmark.api.training_run import Progress
 from hallmark.data.sources import Mounts, SourceRules, fetch
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark.training.assay import assay
-from hallmark.training.outcome import Artifacts, Refusal, refuse, termination_message
+from hallmark.training.outcome import Artifacts, RefusedRun, refuse, termination_message
 from hallmark.training.upload import ProgressReporter, put
 
 UNEXPECTED_EXIT_CODE = 1
@@ -35,7 +35,7 @@ Document = TypeVar("Document", TrainTask, UploadURLs)
 
 @dataclass(frozen=True)
 class Paths:
-    """Where the Job's files are."""
+    """The paths of the Job's files."""
 
     task: Path = Path("/etc/hallmark/task.json")
     urls: Path = Path("/var/run/hallmark/urls/urls.json")
@@ -44,7 +44,7 @@ class Paths:
 
 
 class Journal:
-    """Writes one JSON line per stage to a stream, and remembers the stage. No line has a value."""
+    """The Job's log: one JSON line per stage, and the newest stage. No line has a value."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
@@ -58,7 +58,7 @@ class Journal:
 
 
 def run(paths: Paths, write: Callable[[str], object] = sys.stderr.write) -> int:
-    """Do the Job and return its exit code: 0 done, 10 refused, 1 unexpected.
+    """Return the exit code of the whole Job: 0 done, 10 refused, 1 unexpected.
 
     Args:
         paths: Where its files are.
@@ -90,7 +90,7 @@ def _run(task: TrainTask, urls: dict[str, str], paths: Paths, journal: Journal) 
 
         announce(TrainStage.SOURCE, 0, "Fetching the dataset.")
         data = _fetch(task, paths.mounts)
-        if isinstance(data, Refusal):
+        if isinstance(data, RefusedRun):
             return data.outcome
         with data:
             result = assay(task, data, announce)
@@ -102,7 +102,7 @@ def _run(task: TrainTask, urls: dict[str, str], paths: Paths, journal: Journal) 
     return result.outcome
 
 
-def _fetch(task: TrainTask, mounts: Mounts) -> BinaryIO | Refusal:
+def _fetch(task: TrainTask, mounts: Mounts) -> BinaryIO | RefusedRun:
     rules = SourceRules(
         allowed=task.allowed_sources,
         allow_private=task.allow_private_addresses,
@@ -112,8 +112,8 @@ def _fetch(task: TrainTask, mounts: Mounts) -> BinaryIO | Refusal:
     if task.spec.dataset is None:
         nothing = Finding(check="Source", expected="a dataset", found="none")
         return refuse(TrainStage.SOURCE, [nothing])
-    found = fetch(task.spec.dataset, rules, mounts)
-    return refuse(TrainStage.SOURCE, [found]) if isinstance(found, Finding) else found
+    source = fetch(task.spec.dataset, rules, mounts)
+    return refuse(TrainStage.SOURCE, [source]) if isinstance(source, Finding) else source
 
 
 def _read(path: Path, model: type[Document]) -> Document:

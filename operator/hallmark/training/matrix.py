@@ -118,14 +118,14 @@ def truth(table: Table, schema: Schema, names: Sequence[str]) -> Truth:
         schema: Names the target.
         names: Every class that occurs.
     """
-    found: Truth = (
+    indices: Truth = (
         table.column(schema.target.name)
         .values.replace_strict(list(names), list(range(len(names))), return_dtype=pl.Int64)
         .to_numpy()
     )
-    return found
+    return indices
 
 
 def is_number(feature: ServedFeature) -> bool:
-    """Tell whether a feature is measured, so that a small change of it makes sense."""
+    """Whether a feature is measured, so that a small change of it makes sense."""
     return feature.type in (FeatureType.NUMBER, FeatureType.INTEGER)

@@ -36,7 +36,7 @@ _SMALLEST = float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the model said of rows whose classes are known.
+    """The model's probabilities for rows whose classes are known.
 
     Attributes:
         truth: Shape (rows,): class indices.
@@ -73,13 +73,13 @@ class Predictions:
 def calibration(predictions: Predictions) -> tuple[Floats, Floats, Indices]:
     """Return each row's probability, what came of it (0 or 1), and its calibration bin."""
     if predictions.headline is not None:
-        said = predictions.probabilities[:, predictions.headline]
-        came = (predictions.truth == predictions.headline).astype(np.float64)
+        predicted = predictions.probabilities[:, predictions.headline]
+        observed = (predictions.truth == predictions.headline).astype(np.float64)
     else:
-        said = predictions.probabilities.max(axis=1)
-        came = (predictions.truth == predictions.decisions).astype(np.float64)
-    bins = np.minimum((said * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-    return said, came, bins
+        predicted = predictions.probabilities.max(axis=1)
+        observed = (predictions.truth == predictions.decisions).astype(np.float64)
+    bins = np.minimum((predicted * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    return predicted, observed, bins
 
 
 Weights = Floats
@@ -98,8 +98,8 @@ class Performance:
         self._classes = self._rows.classes
         self._columns = _columns(self._rows)
         self._rankings = [
-            _Ranking(self._rows.probabilities[:, each], self.truth == each)
-            for each in self._ranked(predictions.positive)
+            _Ranking(self._rows.probabilities[:, class_], self.truth == class_)
+            for class_ in self._ranked(predictions.positive)
         ]
 
     def _ranked(self, positive: int | None) -> Sequence[int]:
@@ -116,7 +116,7 @@ class Performance:
         ranked = [ranking.compute(weights) for ranking in self._rankings]
         with np.errstate(invalid="ignore", divide="ignore"):
             recall = recalls[:, : self._classes] / recalls[:, self._classes :]
-            found = (
+            values = (
                 sums[:, 0] / total,
                 recall.mean(axis=1),
                 np.mean([area for area, _ in ranked], axis=0),
@@ -125,7 +125,7 @@ class Performance:
                 sums[:, 2] / total,
                 np.abs(bins).sum(axis=1) / total,
             )
-        return dict(zip(PERFORMANCE, found, strict=True))
+        return dict(zip(PERFORMANCE, values, strict=True))
 
     def estimate(self) -> dict[str, float]:
         """Return each metric where every row counts once."""
@@ -135,18 +135,18 @@ class Performance:
 
 def _columns(rows: Predictions) -> Floats:
     """Return what is summed: shape (rows, 2 classes + bins + 3)."""
-    each = np.arange(rows.classes)
-    of_class = (rows.truth[:, None] == each).astype(np.float64)
+    classes = np.arange(rows.classes)
+    of_class = (rows.truth[:, None] == classes).astype(np.float64)
     right = (rows.truth == rows.decisions).astype(np.float64)
-    said, came, bins = calibration(rows)
-    in_bin = (bins[:, None] == np.arange(CALIBRATION_BINS)) * (said - came)[:, None]
+    predicted, observed, bins = calibration(rows)
+    in_bin = (bins[:, None] == np.arange(CALIBRATION_BINS)) * (predicted - observed)[:, None]
     if len(rows.truth):
         of_truth = rows.probabilities[np.arange(len(rows.truth)), rows.truth]
     else:
         of_truth = np.empty(0)
     loss = -np.log(np.clip(of_truth, _SMALLEST, 1 - _SMALLEST))
     if rows.headline is not None:
-        brier = (said - came) ** 2
+        brier = (predicted - observed) ** 2
     else:
         brier = ((rows.probabilities - of_class) ** 2).sum(axis=1)
     sums = np.column_stack([right, loss, brier])
@@ -199,5 +199,5 @@ def _running_sums(values: Floats) -> Floats:
 
 def performance(predictions: Predictions) -> dict[str, float | None]:
     """Return each metric by the name that gates use; None where it is not defined."""
-    found = Performance(predictions).estimate()
-    return {name: value if np.isfinite(value) else None for name, value in found.items()}
+    estimates = Performance(predictions).estimate()
+    return {name: value if np.isfinite(value) else None for name, value in estimates.items()}

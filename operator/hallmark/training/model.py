@@ -1,4 +1,4 @@
-"""From checked rows to a fitted and judged model; needs scikit-learn and fairlearn."""
+"""From checked rows to a fitted and gated model; needs scikit-learn and fairlearn."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from functools import partial
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hallmark.api.artifacts import Finding, TrainStage, TrainTask
-from hallmark.api.gates import failure, judge
+from hallmark.api.gates import evaluate_gates, failure
 from hallmark.api.training_run import Evaluation, Trainer, TrainingRunSpec
 from hallmark.training import estimators, gates, matrix, pipeline
 from hallmark.training.bootstrap import Resampling, row_mean
 from hallmark.training.data_checks import check_data
-from hallmark.training.evaluation import Say, evaluate
-from hallmark.training.examined import Announce, Examined
+from hallmark.training.dataset import Announce, ValidatedDataset
+from hallmark.training.evaluation import AnnounceStep, evaluate
 from hallmark.training.metrics import Predictions
-from hallmark.training.outcome import Artifacts, Refusal, refuse
+from hallmark.training.outcome import Artifacts, RefusedRun, refuse
 from hallmark.training.robustness import Robustness, measure_robustness
 from hallmark.training.split import split
 from hallmark.training.trained import Measured, Trained
 
 
-def train(task: TrainTask, data: Examined, announce: Announce) -> Refusal | Artifacts:
-    """Fit, measure, gate, and make the artifacts.
+def train(task: TrainTask, data: ValidatedDataset, announce: Announce) -> RefusedRun | Artifacts:
+    """Return the artifacts of a fitted, measured and gated model, or why there are none.
 
     Args:
         task: What to do.
@@ -36,10 +36,10 @@ def train(task: TrainTask, data: Examined, announce: Announce) -> Refusal | Arti
         return refuse_data(TrainStage.TRAIN, trained)
     announce(TrainStage.TRAIN, 60, "Measuring.")
     measured = measure(data, trained, task.spec, partial(announce, TrainStage.TRAIN, 60))
-    announce(TrainStage.GATES, 70, "Judging the gates.")
+    announce(TrainStage.GATES, 70, "Evaluating the gates.")
     values = gates.metric_values(measured.metrics)
     why = gates.inconclusive(measured.metrics)
-    results = judge(task.spec.gates, task.floors, values, why)
+    results = evaluate_gates(task.spec.gates, task.floors, values, why)
     failed = failure(results)
     if failed:
         return refuse_data(TrainStage.GATES, failed, metrics=values, gates=results)
@@ -54,7 +54,7 @@ def train(task: TrainTask, data: Examined, announce: Announce) -> Refusal | Arti
     return bundle.make(task, data, trained, measured, results, form)
 
 
-def fit(data: Examined, trainer: Trainer) -> Trained | list[Finding]:
+def fit(data: ValidatedDataset, trainer: Trainer) -> Trained | list[Finding]:
     """Return the model fitted to the rows of the training split, or why there is none."""
     classes = matrix.class_names(data.table, data.schema)
     if isinstance(classes, Finding):
@@ -79,27 +79,31 @@ def fit(data: Examined, trainer: Trainer) -> Trained | list[Finding]:
     return Trained(fitted, features, rows, truth, classes, positive, parts)
 
 
-def measure(data: Examined, trained: Trained, spec: TrainingRunSpec, say: Say) -> Measured:
+def measure(
+    data: ValidatedDataset, trained: Trained, spec: TrainingRunSpec, announce: AnnounceStep
+) -> Measured:
     """Return every metric that gates can name, measured on the test rows."""
     probabilities = trained.fitted.probabilities(trained.test_rows)
     predictions = Predictions(trained.test_truth, probabilities, trained.positive)
     seed, test = spec.trainer.seed, trained.split.test
     resampling = Resampling.of(spec.evaluation, seed)
-    found = evaluate(data, predictions, test, trained.rows, spec.evaluation, resampling, say)
-    say("Looking at the rows together.")
+    evaluated = evaluate(
+        data, predictions, test, trained.rows, spec.evaluation, resampling, announce
+    )
+    announce("Looking at the rows together.")
     checked = check_data(data, trained.rows, trained.features, trained.split)
-    say("Measuring robustness.")
+    announce("Measuring robustness.")
     robust = _robustness(trained, spec.evaluation, seed)
     return Measured(
         metrics={
-            **found.metrics,
-            **{name: row_mean(each, resampling, name) for name, each in robust.by_row.items()},
+            **evaluated.metrics,
+            **{name: row_mean(values, resampling, name) for name, values in robust.by_row.items()},
             **checked.metrics,
         },
         data=checked,
-        calibration=found.calibration,
-        fairness=found.fairness,
-        proxies=found.proxies,
+        calibration=evaluated.calibration,
+        fairness=evaluated.fairness,
+        proxies=evaluated.proxies,
         robustness=robust.report,
     )
 

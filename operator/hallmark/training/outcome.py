@@ -20,15 +20,15 @@ Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """The run stops here; the outcome says where and why."""
+class RefusedRun:
+    """A run that stops here; the outcome says where and why."""
 
     outcome: TrainOutcome
 
 
 @dataclass(frozen=True)
 class Artifacts:
-    """The run is done: the outcome, and every file by its upload slot, the manifest last."""
+    """A run that is done: its outcome, and every file by its upload slot, the manifest last."""
 
     outcome: TrainOutcome
     files: Mapping[str, bytes]
@@ -42,9 +42,9 @@ def refuse(
     quality: str | None = None,
     metrics: Sequence[MetricValue] = (),
     gates: Sequence[GateResult] = (),
-) -> Refusal:
+) -> RefusedRun:
     """Return a refusal at a stage, for findings or a sentence, with what was known by then."""
-    return Refusal(
+    return RefusedRun(
         TrainOutcome(
             stage=stage,
             message=why[:1024] if isinstance(why, str) else sentences(why),
@@ -83,7 +83,7 @@ def termination_message(outcome: TrainOutcome) -> bytes:
     """
     document = outcome.to_bytes()
     if len(document) > MAX_MESSAGE_BYTES:
-        bare = [MetricValue(name=each.name, value=each.value) for each in outcome.metrics]
+        bare = [MetricValue(name=metric.name, value=metric.value) for metric in outcome.metrics]
         outcome = outcome.model_copy(update={"metrics": bare})
         document = outcome.to_bytes()
     while len(document) > MAX_MESSAGE_BYTES:

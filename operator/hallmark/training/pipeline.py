@@ -48,8 +48,8 @@ class Fitted:
         """
         # scikit-learn looks for infinity by a sum first, which huge numbers overflow to no harm.
         with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):
-            found = self.pipeline.predict_proba(rows.astype(self.plain.encoding.dtype))
-        return np.asarray(found, dtype=np.float32).astype(np.float64)
+            predicted = self.pipeline.predict_proba(rows.astype(self.plain.encoding.dtype))
+        return np.asarray(predicted, dtype=np.float32).astype(np.float64)
 
 
 def fit(
@@ -94,7 +94,7 @@ def fit(
 def _remarks(
     caught: Sequence[warnings.WarningMessage], arguments: estimators.Arguments
 ) -> tuple[Finding, ...]:
-    if not any(issubclass(each.category, ConvergenceWarning) for each in caught):
+    if not any(issubclass(warning.category, ConvergenceWarning) for warning in caught):
         return ()
     steps = f"{arguments.get('max_iter', 'the default number of')} iterations"
     return (Finding(check="Convergence", expected="a fit that converges", found=steps),)

@@ -156,10 +156,10 @@ def plain_model(encoding: Encoding, classifier: Any) -> PlainModel:  # noqa: ANN
 
 
 def _calibrated(classifier: CalibratedClassifierCV) -> LinearScores:
-    """Fold Platt's sigmoid, 1 / (1 + exp(a f + b)), into the linear function f."""
+    """Return Platt's sigmoid, 1 / (1 + exp(a f + b)), folded into the linear function f."""
     (fitted,) = classifier.calibrated_classifiers_
-    slopes = np.array([each.a_ for each in fitted.calibrators])
-    offsets = np.array([each.b_ for each in fitted.calibrators])
+    slopes = np.array([sigmoid.a_ for sigmoid in fitted.calibrators])
+    offsets = np.array([sigmoid.b_ for sigmoid in fitted.calibrators])
     weights = -slopes[:, None] * fitted.estimator.coef_
     return LinearScores(weights, -(slopes * fitted.estimator.intercept_ + offsets))
 
@@ -176,7 +176,7 @@ def _forest(classifier: RandomForestClassifier) -> TreeScores:
             right=tree.children_right,
             value=tree.value[:, 0, first:],
         )
-        for tree in (each.tree_ for each in classifier.estimators_)
+        for tree in (estimator.tree_ for estimator in classifier.estimators_)
     )
     return TreeScores(trees, np.zeros(classes - first), len(trees))
 

@@ -7,7 +7,7 @@ last bit (a test compares), and whoever loads the joblib file needs nothing of o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,13 +26,13 @@ Encoded = npt.NDArray[np.floating[Any]]
 
 NO_CATEGORY = -1.0
 """What a null category becomes: no declared index, so no category's column is set."""
-_BLOCK = 16384
+BLOCK_ROWS = 16384
 """Rows that are worked on at a time: they stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How each column that the classifier sees comes from the float matrix.
+    """The encoding of the float matrix into the columns that the classifier sees.
 
     The encoded columns are the numbers, then the booleans, then one column (1 or 0) for each
     category of each category feature. A null or undeclared category sets none of its columns.
@@ -71,15 +71,17 @@ class Encoding:
         """Shape (encoded columns,): those of measured features (Number, Integer)."""
         return np.arange(self.width) < len(self.numbers)
 
-    def apply(self, rows: Matrix) -> Encoded:
+    def apply(self, rows: Matrix, block_rows: int = BLOCK_ROWS) -> Encoded:
         """Return the encoded rows.
 
         Args:
             rows: Shape (rows, features).
+            block_rows: How many are encoded at once.
         """
         encoded = np.empty((len(rows), self.width), dtype=self.dtype)
-        for start in range(0, len(rows), _BLOCK):
-            self._apply(rows[start : start + _BLOCK], encoded[start : start + _BLOCK])
+        for start in range(0, len(rows), block_rows):
+            block = slice(start, start + block_rows)
+            self._apply(rows[block], encoded[block])
         return encoded
 
     def _apply(self, rows: Matrix, into: Encoded) -> None:
@@ -104,7 +106,13 @@ class Encoding:
         return values
 
 
-def learn(rows: Matrix, features: Sequence[ServedFeature], *, scaled: bool) -> Encoding:
+def learn(
+    rows: Matrix,
+    features: Sequence[ServedFeature],
+    *,
+    scaled: bool,
+    block_rows: int = BLOCK_ROWS,
+) -> Encoding:
     """Return the encoding for the training rows.
 
     A column that is null in every training row is kept, so that its place does not shift others.
@@ -114,15 +122,18 @@ def learn(rows: Matrix, features: Sequence[ServedFeature], *, scaled: bool) -> E
         features: What each column is.
         scaled: Fill nulls (median, more frequent boolean) and standardise numbers, as linear
             models need; trees take nulls and numbers as they are.
+        block_rows: How many rows are looked at once.
     """
-    numbers = [i for i, feature in enumerate(features) if is_number(feature)]
-    booleans = [i for i, feature in enumerate(features) if feature.type is FeatureType.BOOLEAN]
+    numbers = [position for position, feature in enumerate(features) if is_number(feature)]
+    booleans = [
+        position for position, feature in enumerate(features) if feature.type is FeatureType.BOOLEAN
+    ]
     plain = Encoding(
         numbers=np.array(numbers, dtype=np.intp),
         booleans=np.array(booleans, dtype=np.intp),
         categories=tuple(
-            (i, len(feature.categories or ()))
-            for i, feature in enumerate(features)
+            (position, len(feature.categories or ()))
+            for position, feature in enumerate(features)
             if feature.type is FeatureType.CATEGORY
         ),
         fill=np.full(len(numbers) + len(booleans), np.nan),
@@ -130,7 +141,7 @@ def learn(rows: Matrix, features: Sequence[ServedFeature], *, scaled: bool) -> E
         scale=np.ones(len(numbers)),
         dtype=np.float32,
     )
-    return _scaled(rows, plain) if scaled else plain
+    return _scaled(rows, plain, block_rows) if scaled else plain
 
 
 def without_empty_columns(encoded: Encoded) -> Encoded:
@@ -145,9 +156,9 @@ def without_empty_columns(encoded: Encoded) -> Encoded:
     return encoded
 
 
-def _scaled(rows: Matrix, plain: Encoding) -> Encoding:
-    fill = [_median(rows[:, i]) for i in plain.numbers] + [
-        _mode(rows[:, i]) for i in plain.booleans
+def _scaled(rows: Matrix, plain: Encoding, block_rows: int) -> Encoding:
+    fill = [_median(rows[:, position]) for position in plain.numbers] + [
+        _mode(rows[:, position]) for position in plain.booleans
     ]
     filled = Encoding(
         plain.numbers, plain.booleans, plain.categories, np.array(fill), plain.mean, plain.scale
@@ -155,16 +166,12 @@ def _scaled(rows: Matrix, plain: Encoding) -> Encoding:
     if not len(plain.numbers):
         return filled
     scaler = StandardScaler()
-    for block in _blocks(rows):
+    for start in range(0, len(rows), block_rows):
+        block = rows[start : start + block_rows]
         scaler.partial_fit(filled._filled(block)[:, : len(plain.numbers)])
     return Encoding(
         plain.numbers, plain.booleans, plain.categories, filled.fill, scaler.mean_, scaler.scale_
     )
-
-
-def _blocks(rows: Matrix) -> Iterator[Matrix]:
-    for start in range(0, len(rows), _BLOCK):
-        yield rows[start : start + _BLOCK]
 
 
 def _median(values: Matrix) -> float:
@@ -211,10 +218,10 @@ def _column_transformer(encoding: Encoding, width: int) -> ColumnTransformer:
         ("boolean", "passthrough", encoding.booleans.tolist()),
         ("category", encoder, [position for position, _ in encoding.categories]),
     ]
-    found = ColumnTransformer([part for part in parts if part[2]])
-    found.fit(np.zeros((2, width), dtype=encoding.dtype))
+    transformer = ColumnTransformer([part for part in parts if part[2]])
+    transformer.fit(np.zeros((2, width), dtype=encoding.dtype))
     if scaled and len(encoding.numbers):
-        scaler = found.named_transformers_["number"]
+        scaler = transformer.named_transformers_["number"]
         scaler.mean_, scaler.scale_ = encoding.mean, encoding.scale
         scaler.var_ = encoding.scale**2
-    return found
+    return transformer

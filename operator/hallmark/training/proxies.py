@@ -36,8 +36,8 @@ _ROWS_TO_SHUFFLE = 1000
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was found of an attribute.
+class ProxyResult:
+    """The measurement of an attribute's proxies.
 
     Attributes:
         measurement: ROC-AUC with its interval.
@@ -54,7 +54,8 @@ def find_proxies(
     names: Sequence[str],
     minimum_rows: int,
     resampling: Resampling,
-) -> Found:
+    max_rows: int = MAX_ROWS,
+) -> ProxyResult:
     """Return how well the features predict an attribute, and which contribute most.
 
     Args:
@@ -63,22 +64,23 @@ def find_proxies(
         names: Of the features.
         minimum_rows: The rows that every group needs.
         resampling: How the interval is made; its seed is the folds' too.
+        max_rows: Of more rows a sample of this size is looked at.
     """
     (attribute,) = groups.attributes
     others = np.flatnonzero([name != attribute for name in names])
     why = _too_little(groups, minimum_rows, len(others))
     if why:
         proxy = Proxy(attribute=attribute, inconclusive=why, rows=len(rows))
-        return Found(Measurement(None, inconclusive=why), proxy)
+        return ProxyResult(Measurement(None, inconclusive=why), proxy)
     random = resampling.random(f"proxies.{attribute}")
-    chosen = stratified(groups.codes, MAX_ROWS, random)
+    chosen = stratified(groups.codes, max_rows, random)
     _, truth = np.unique(groups.codes[chosen], return_inverse=True)
     features = rows[np.ix_(chosen, others)]
     with threadpool_limits(1):
         predicted, drops = _cross_validate(features, truth.astype(np.int64), random)
         measured = measure_performance(predicted, resampling)["rocAuc"]
     best = sorted(zip((-drops).tolist(), others.tolist(), strict=True))[:_LISTED]
-    return Found(
+    return ProxyResult(
         measured,
         Proxy(
             attribute=attribute,

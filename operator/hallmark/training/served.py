@@ -82,8 +82,10 @@ def answers(form: bytes, rows: Matrix) -> npt.NDArray[np.float32]:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     session = InferenceSession(form, options, providers=["CPUExecutionProvider"])
-    found: npt.NDArray[np.float32] = session.run([graph.PROBABILITIES], {graph.INPUT: rows})[0]
-    return found
+    probabilities: npt.NDArray[np.float32] = session.run(
+        [graph.PROBABILITIES], {graph.INPUT: rows}
+    )[0]
+    return probabilities
 
 
 def golden_rows(features: Sequence[ServedFeature]) -> Matrix:
@@ -136,7 +138,7 @@ def _edge_cases(feature: ServedFeature) -> list[float]:
 def build_golden(rows: Matrix, fitted: Fitted) -> Golden:
     """Return the golden rows with the estimator's answers."""
     return Golden(
-        rows=[[None if np.isnan(x) else float(x) for x in row] for row in rows],
+        rows=[[None if np.isnan(value) else float(value) for value in row] for row in rows],
         probabilities=fitted.probabilities(rows).tolist(),
         tolerance=TOLERANCE,
     )

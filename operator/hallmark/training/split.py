@@ -18,7 +18,7 @@ MIN_TRAIN_ROWS = 2
 
 @dataclass(frozen=True)
 class Split:
-    """Rows to learn from and rows to judge by.
+    """Rows to learn from and rows to measure on.
 
     Attributes:
         train: Row numbers (from 0), ascending.

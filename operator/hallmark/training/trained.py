@@ -20,7 +20,7 @@ from hallmark.training.split import Split
 
 @dataclass(frozen=True)
 class Trained:
-    """A fitted model with the rows it was fitted to and those it is judged by.
+    """A fitted model with the rows it was fitted to and those it is measured on.
 
     Attributes:
         fitted: The pipeline and its arithmetic.
@@ -61,7 +61,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was found on the test rows."""
+    """The measurements on the test rows."""
 
     metrics: Mapping[str, gates.Measurement]
     data: DataChecks

@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from hallmark.api.artifacts import PROGRESS
 from hallmark.api.training_run import Progress
@@ -21,8 +21,21 @@ _ATTEMPTS = 5
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-def put(urls: Mapping[str, str], slot: str, data: bytes, attempts: int = _ATTEMPTS) -> None:
+def put(
+    urls: Mapping[str, str],
+    slot: str,
+    data: bytes,
+    attempts: int = _ATTEMPTS,
+    pause: Callable[[float], object] = time.sleep,
+) -> None:
     """Upload the bytes to a slot; transient failures are tried again with growing pauses.
+
+    Args:
+        urls: The presigned URLs by slot.
+        slot: Where to.
+        data: The bytes.
+        attempts: How many in all.
+        pause: Waits for so many seconds.
 
     Raises:
         ArtifactError: there is no URL for the slot, or the store refuses or does not answer.
@@ -31,16 +44,16 @@ def put(urls: Mapping[str, str], slot: str, data: bytes, attempts: int = _ATTEMP
     if url is None:
         raise ArtifactError(f"There is no upload URL for '{slot}'; give one in urls.json.")
     for attempt in range(1, attempts + 1):
-        found = _put_once(url, data)
-        if found is None:
+        failure = _put_once(url, data)
+        if failure is None:
             return
-        reason, transient = found
+        reason, transient = failure
         if not transient or attempt == attempts:
             raise ArtifactError(
                 f"The store did not take '{slot}' ({len(data)} bytes, attempt {attempt}): "
                 f"{reason}. Check the store and how long its upload URLs are valid."
             )
-        time.sleep(0.2 * 2**attempt)
+        pause(0.2 * 2**attempt)
 
 
 def _put_once(url: str, data: bytes) -> tuple[str, bool] | None:
@@ -60,19 +73,21 @@ def _put_once(url: str, data: bytes) -> tuple[str, bool] | None:
 
 
 class ProgressReporter:
-    """Uploads the newest progress from a thread of its own, at most every two seconds.
+    """A thread that uploads the newest progress, at most once in a period.
 
     While a step is long it is uploaded again with the seconds since it began, so that whoever
     waits sees that the Job lives. A failed upload is not repeated: the next one says more, and
     the outcome does not depend on it.
+
+    Args:
+        urls: The presigned URLs by slot; without one for progress nothing is uploaded.
+        period: Seconds between two uploads at least.
+        long: Seconds after which a step is long.
     """
 
-    _PERIOD = 2.0
-    _LONG = 10.0
-    """Seconds after which a step is long."""
-
-    def __init__(self, urls: Mapping[str, str]) -> None:
+    def __init__(self, urls: Mapping[str, str], *, period: float = 2.0, long: float = 10.0) -> None:
         self._urls = urls
+        self._period, self._long = period, long
         self._newest: Progress | None = None
         self._changed = threading.Event()
         self._done = threading.Event()
@@ -97,7 +112,7 @@ class ProgressReporter:
     def _run(self) -> None:
         shown, since = None, time.monotonic()
         while not self._done.is_set():
-            self._changed.wait(self._LONG)
+            self._changed.wait(self._long)
             self._changed.clear()
             newest, self._newest = self._newest, None
             if newest is not None:
@@ -106,7 +121,7 @@ class ProgressReporter:
                 newest = _still(shown, time.monotonic() - since)
             if newest is not None:
                 self._upload(newest)
-            self._done.wait(self._PERIOD)
+            self._done.wait(self._period)
 
     def _upload(self, progress: Progress) -> None:
         document = progress.model_dump_json(by_alias=True).encode()

@@ -48,7 +48,7 @@ def main() -> int:
 
 def _run(name: str) -> bool:
     """Run one benchmark and print its figures; return whether each reaches its goal."""
-    _say(f"{name}: load average {' '.join(f'{each:.2f}' for each in os.getloadavg())} before")
+    _say(f"{name}: load average {' '.join(f'{load:.2f}' for load in os.getloadavg())} before")
     try:
         figures = importlib.import_module(f"tests.bench.assay.{name}").run()
     except Exception:
@@ -60,13 +60,13 @@ def _run(name: str) -> bool:
 
 
 def _versions() -> str:
-    found = [f"Python {platform.python_version()}"]
+    versions = [f"Python {platform.python_version()}"]
     for package in PACKAGES:
         try:
-            found.append(f"{package} {version(package)}")
+            versions.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             continue
-    return ", ".join(found)
+    return ", ".join(versions)
 
 
 def _say(text: str) -> None:

@@ -40,9 +40,9 @@ def _compare(name: str, nulls: float) -> Figure:
     exact = rows.astype(np.float64)  # the peer's own type, which costs it no time here
 
     def ours() -> Fitted:
-        found = fit(rows, truth, ["no", "yes"], features, Trainer())
-        assert isinstance(found, Fitted), found.sentence()
-        return found
+        fitted = fit(rows, truth, ["no", "yes"], features, Trainer())
+        assert isinstance(fitted, Fitted), fitted.sentence()
+        return fitted
 
     def theirs() -> Pipeline:
         median = SimpleImputer(strategy="median")

@@ -64,7 +64,7 @@ def _speed(
 
     def ours() -> None:
         decisions = guard(frame, _SCHEMA, PII()).decisions
-        assert {each.detector for each in decisions} == expected, decisions
+        assert {decision.detector for decision in decisions} == expected, decisions
 
     def theirs() -> None:
         found = {kind.value for cell in sample for kind in peer.kinds(cell, threshold=0.5)}
@@ -79,7 +79,7 @@ def _speed(
 
 def _recall(peer: presidio_peer.Presidio) -> list[Figure]:
     """Return by how much our recall is above presidio's, for each kind both look for."""
-    columns = [each for each in corpus() if each.label in presidio_peer.COMPARED]
+    columns = [column for column in corpus() if column.label in presidio_peer.COMPARED]
 
     def theirs(column: LabelledColumn) -> dict[PIIDetector, list[int]]:
         return peer.find(column.cells)

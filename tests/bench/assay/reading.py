@@ -87,7 +87,7 @@ def _compare(
         ours.append(seconds(partial(_read, path, data_format)))
         ratios.append(ours[-1] / seconds(partial(peer, path)))
     return [
-        figure(f"reading {ending}", [ROWS / each / 1e6 for each in ours], "million rows/s"),
+        figure(f"reading {ending}", [ROWS / duration / 1e6 for duration in ours], "million rows/s"),
         figure(f"reading {ending}: our time by polars'", ratios, "times"),
     ]
 

@@ -78,11 +78,11 @@ def _compare(
     times = [
         figure(
             f"validation of {what}: pandera on {name}'s time by ours",
-            each,
+            figures,
             "times",
             at_least=goals.get(name),
         )
-        for name, each in ratios.items()
+        for name, figures in ratios.items()
     ]
     return [speed, *times]
 
@@ -118,17 +118,17 @@ def _ours(frame: pl.DataFrame, *, unique: bool) -> Verdicts:
     converted = conversion.convert(frame, SPECS)
     assert converted.table is not None
     columns = converted.table.columns
-    found: Verdicts = Counter()
+    verdicts: Verdicts = Counter()
     for finding in converted.findings:
-        found[finding.column or "", finding.check] += finding.count
+        verdicts[finding.column or "", finding.check] += finding.count
     for column in columns:
         for finding in schema.check_cells(column):
-            found[column.name, finding.check] += finding.count
+            verdicts[column.name, finding.check] += finding.count
     if unique:
         twins, _ = equal_rows(columns)
         if len(twins):
-            found["", "Duplicate"] = len(twins)
-    return found
+            verdicts["", "Duplicate"] = len(twins)
+    return verdicts
 
 
 def _sides() -> dict[str, Side]:
@@ -163,7 +163,7 @@ def _side(module: Any, kind: Any) -> Side:  # noqa: ANN401 - pandera's two faces
 
 def _verdicts(cases: Any) -> Verdicts:  # noqa: ANN401
     """Return pandera's failure cases as ours are counted: of a repeated row, each cell is one."""
-    found: Verdicts = Counter()
+    verdicts: Verdicts = Counter()
     repeated = set()
     rows = cases.to_dicts() if isinstance(cases, pl.DataFrame) else cases.to_dict("records")
     for row in rows:
@@ -171,9 +171,9 @@ def _verdicts(cases: Any) -> Verdicts:  # noqa: ANN401
         if "unique" in check:
             repeated.add(row["index"])
         else:
-            found[str(row["column"]), "Null" if "null" in check else "Range"] += 1
-    found["", "Duplicate"] = len(repeated)
-    return +found
+            verdicts[str(row["column"]), "Null" if "null" in check else "Range"] += 1
+    verdicts["", "Duplicate"] = len(repeated)
+    return +verdicts
 
 
 def _fingerprint(clean: pl.DataFrame) -> Figure:
@@ -219,8 +219,8 @@ def _peak() -> float:
 def check_rows(table: Table, declared: Schema) -> None:
     """Do everything that the assay does with a typed table before it trains."""
     fingerprint(table)
-    judged = schema.validate(table, declared)
-    quality.quality_parts(table, judged, wrong_types=0)
+    validation = schema.validate(table, declared)
+    quality.quality_parts(table, validation, wrong_types=0)
     anomalies.outliers(table)
 
 

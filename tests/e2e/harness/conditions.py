@@ -24,46 +24,47 @@ class Expected:
         status, _, reason = rest.partition("/")
         return cls(type_, status, reason)
 
-    def holds(self, found: Object) -> bool:
-        """Tell whether the object has the condition, for its newest generation."""
-        each = condition(found, self.type)
+    def holds(self, obj: Object) -> bool:
+        """Whether the object has the condition, for its newest generation."""
+        current = condition(obj, self.type)
         return (
-            each is not None
-            and each["status"] == self.status
-            and self.reason in {"", each["reason"]}
-            and each.get("observedGeneration", 0) >= found["metadata"].get("generation", 0)
+            current is not None
+            and current["status"] == self.status
+            and self.reason in {"", current["reason"]}
+            and current.get("observedGeneration", 0) >= obj["metadata"].get("generation", 0)
         )
 
 
-def condition(found: Object, type_: str) -> Object | None:
+def condition(obj: Object, type_: str) -> Object | None:
     """Return the condition of a type, or None."""
-    conditions = found.get("status", {}).get("conditions") or []
-    return next((each for each in conditions if each["type"] == type_), None)
+    conditions = obj.get("status", {}).get("conditions") or []
+    return next((entry for entry in conditions if entry["type"] == type_), None)
 
 
-def status(found: Object, type_: str) -> str:
+def status(obj: Object, type_: str) -> str:
     """Return the status of a condition; empty if there is none."""
-    each = condition(found, type_)
-    return str(each["status"]) if each else ""
+    current = condition(obj, type_)
+    return str(current["status"]) if current else ""
 
 
-def message(found: Object, type_: str) -> str:
+def message(obj: Object, type_: str) -> str:
     """Return the sentence of a condition; empty if there is none."""
-    each = condition(found, type_)
-    return str(each.get("message", "")) if each else ""
+    current = condition(obj, type_)
+    return str(current.get("message", "")) if current else ""
 
 
-def reason(found: Object, type_: str) -> str:
+def reason(obj: Object, type_: str) -> str:
     """Return the reason of a condition; empty if there is none."""
-    each = condition(found, type_)
-    return str(each["reason"]) if each else ""
+    current = condition(obj, type_)
+    return str(current["reason"]) if current else ""
 
 
-def table(found: Object) -> str:
+def table(obj: Object) -> str:
     """Return an object's conditions as lines for people."""
-    conditions: Sequence[Object] = found.get("status", {}).get("conditions") or []
+    conditions: Sequence[Object] = obj.get("status", {}).get("conditions") or []
     lines = [
-        f"  {each['type']:<14} {each['status']:<8} {each['reason']:<22} {each.get('message', '')}"
-        for each in conditions
+        f"  {entry['type']:<14} {entry['status']:<8} {entry['reason']:<22} "
+        f"{entry.get('message', '')}"
+        for entry in conditions
     ]
     return "\n".join(lines) or "  (no conditions)"

@@ -48,8 +48,8 @@ def _install(world: World, images: dict[str, str], progress: Progress) -> None:
     manifests = _render(world.cluster, images)
     wanted = hashlib.sha256((manifests + repr(sorted(images.items()))).encode()).hexdigest()
     namespace = world.api.find("Namespace", None, SYSTEM)
-    found = (namespace or {"metadata": {}})["metadata"].get("annotations", {}).get(INSTALLED)
-    if found != wanted:
+    recorded = (namespace or {"metadata": {}})["metadata"].get("annotations", {}).get(INSTALLED)
+    if recorded != wanted:
         with progress.step("installing Hallmark"):
             _apply(world.cluster, manifests)
             _apply(world.cluster, _policy(world.cluster, images))
@@ -63,21 +63,21 @@ def _install(world: World, images: dict[str, str], progress: Progress) -> None:
 
 def _wait_for_rollout(world: World, name: str) -> None:
     def is_current() -> bool:
-        found = world.api.get("Deployment", SYSTEM, name)
-        status, replicas = found.get("status", {}), found["spec"]["replicas"]
-        seen = status.get("observedGeneration", 0) >= found["metadata"]["generation"]
+        deployment = world.api.get("Deployment", SYSTEM, name)
+        status, replicas = deployment.get("status", {}), deployment["spec"]["replicas"]
+        seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
         counts = {status.get(key, 0) for key in ("replicas", "updatedReplicas", "readyReplicas")}
         return bool(seen and counts == {replicas})
 
     def describe() -> str:
         pods = world.api.list("Pod", SYSTEM)
-        return yaml.safe_dump([each["status"].get("containerStatuses") for each in pods])
+        return yaml.safe_dump([pod["status"].get("containerStatuses") for pod in pods])
 
     world.until(is_current, f"{name} to run", 120, describe)
 
 
 def _admission_is_in_force(world: World) -> bool:
-    """Tell whether the API server refuses a ConfigMap that says it is a predictor's."""
+    """Whether the API server refuses a ConfigMap that says it is a predictor's."""
     metadata = {"name": "bad", "namespace": SYSTEM, "labels": {DEPLOYMENT_LABEL: "bad"}}
     bad = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
     try:

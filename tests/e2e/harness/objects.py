@@ -9,7 +9,7 @@ from tests.e2e.harness.api import Object
 
 API_VERSION = "hallmark.dev/v1alpha1"
 DATA_KEY = "data.csv"
-AUTHOR, REVIEWER, VIEWER, PLATFORM, STRANGER = "alice", "rita", "vic", "pam", "mallory"
+AUTHOR, REVIEWER, VIEWER, PLATFORM, OUTSIDER = "alice", "rita", "vic", "pam", "mallory"
 
 SEGMENTS = ("retail", "business", "public")
 GROUPS = ("north", "south")

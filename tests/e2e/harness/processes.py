@@ -13,20 +13,20 @@ from tests.e2e.harness.api import Object
 def container_id(pod: Object, container: str = "") -> str:
     """Return the id of a Pod's container (the first, unless one is named)."""
     statuses = pod["status"].get("containerStatuses", [])
-    found = next(each for each in statuses if container in {"", each["name"]})
-    return str(found["containerID"]).removeprefix("containerd://")
+    chosen = next(status for status in statuses if container in {"", status["name"]})
+    return str(chosen["containerID"]).removeprefix("containerd://")
 
 
 def _pids(identity: str) -> list[int]:
     """Return the processes of this machine whose control group names the container."""
-    found = []
+    pids = []
     for entry in Path("/proc").glob("[0-9]*/cgroup"):
         try:
             if identity in entry.read_text():
-                found.append(int(entry.parent.name))
+                pids.append(int(entry.parent.name))
         except OSError:
             continue
-    return found
+    return pids
 
 
 def kill_container(cluster: Cluster, pod: Object) -> None:

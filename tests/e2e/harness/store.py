@@ -27,8 +27,8 @@ store = S3Store(
 
 _LIST = """
 for batch in obstore.list(store, options["prefix"]):
-    for each in batch:
-        print(each["path"])
+    for entry in batch:
+        print(entry["path"])
 """
 
 _FLIP = """
@@ -42,13 +42,13 @@ obstore.put(store, options["path"], options["text"].encode())
 """
 
 _SEARCH = """
-needles = [each.encode() for each in options["needles"]]
+needles = [needle.encode() for needle in options["needles"]]
 for batch in obstore.list(store, options["prefix"]):
-    for each in batch:
-        data = bytes(obstore.get(store, each["path"]).bytes())
+    for entry in batch:
+        data = bytes(obstore.get(store, entry["path"]).bytes())
         for needle in needles:
             if needle in data:
-                print(each["path"])
+                print(entry["path"])
 """
 
 _READ = """

@@ -58,25 +58,25 @@ class Tally:
     @property
     def failures(self) -> list[Answer]:
         """Every request without a good answer."""
-        return [each for each in list(self.answers) if each.code != httpx.codes.OK]
+        return [answer for answer in list(self.answers) if answer.code != httpx.codes.OK]
 
     @property
     def versions(self) -> dict[str, int]:
         """How many answers each version gave."""
-        good = (each for each in list(self.answers) if each.code == httpx.codes.OK)
-        return dict(collections.Counter(each.version for each in good))
+        good = (answer for answer in list(self.answers) if answer.code == httpx.codes.OK)
+        return dict(collections.Counter(answer.version for answer in good))
 
     def first(self, version: str, after: float = 0.0) -> Answer | None:
         """Return the first answer of a version after a moment."""
-        found = (each for each in list(self.answers) if each.version == version)
-        return next((each for each in found if each.at > after), None)
+        answers = (answer for answer in list(self.answers) if answer.version == version)
+        return next((answer for answer in answers if answer.at > after), None)
 
     def changes(self) -> list[str]:
         """Return the versions in the order in which they answered, repeats left out."""
         seen: list[str] = []
-        for each in list(self.answers):
-            if each.version and seen[-1:] != [each.version]:
-                seen.append(each.version)
+        for answer in list(self.answers):
+            if answer.version and seen[-1:] != [answer.version]:
+                seen.append(answer.version)
         return seen
 
     def summary(self) -> str:
@@ -129,6 +129,6 @@ def cycle(rows: Iterable[dict[str, Any]], size: int) -> Callable[[int], Rows]:
 
     def make(number: int) -> Rows:
         start = number * size
-        return [pool[(start + each) % len(pool)] for each in range(size)]
+        return [pool[(start + offset) % len(pool)] for offset in range(size)]
 
     return make

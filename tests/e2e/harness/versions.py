@@ -22,12 +22,12 @@ def sealed(world: World, namespace: str, names: dict[str, bool]) -> Object:
     for seed, name in enumerate(names):
         run = objects.training_run(namespace, name, seed=seed)
         world.api.create(run, user=objects.AUTHOR)
-    found = {}
+    versions = {}
     for name, approved in names.items():
         world.wait_for("TrainingRun", namespace, name, "Ready=True", seconds=180)
-        found[name] = world.wait_for("ModelVersion", namespace, name, "Verified=True")
+        versions[name] = world.wait_for("ModelVersion", namespace, name, "Verified=True")
         if approved:
-            world.api.create(objects.approval(found[name], name), user=objects.REVIEWER)
+            world.api.create(objects.approval(versions[name], name), user=objects.REVIEWER)
     for name in (name for name, approved in names.items() if approved):
-        found[name] = world.wait_for("ModelVersion", namespace, name, "Approved=True")
-    return found
+        versions[name] = world.wait_for("ModelVersion", namespace, name, "Approved=True")
+    return versions

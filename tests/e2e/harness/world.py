@@ -117,9 +117,9 @@ class World:
         """
         deadline = time.monotonic() + seconds
         while True:
-            found = holds()
-            if found:
-                return found
+            result = holds()
+            if result:
+                return result
             if time.monotonic() > deadline:
                 raise AssertionError(
                     f"waited {seconds:.0f} s for {what}\n{describe()}\n{self.operator_tail()}"
@@ -141,23 +141,23 @@ class World:
         hopeless = Expected.parse("Stalled=True") if "Ready=True" in " ".join(expected) else None
 
         def holds() -> Object | None:
-            found = self.api.find(kind, namespace, name)
-            if found and all(each.holds(found) for each in wanted):
-                return found
+            obj = self.api.find(kind, namespace, name)
+            if obj and all(condition.holds(obj) for condition in wanted):
+                return obj
             # What has given up will not come right by waiting.
-            assert not (found and hopeless and hopeless.holds(found)), (
+            assert not (obj and hopeless and hopeless.holds(obj)), (
                 f"expected {', '.join(expected)}\n{self.describe(kind, namespace, name)}"
             )
             return None
 
-        found = self.until(
+        obj = self.until(
             holds,
             f"{kind} {namespace}/{name} to have {', '.join(expected)}",
             seconds,
             lambda: self.describe(kind, namespace, name),
         )
-        assert found
-        return found
+        assert obj
+        return obj
 
     def wait_field(
         self, kind: str, namespace: str, name: str, path: str, value: object, seconds: float = 60
@@ -165,17 +165,17 @@ class World:
         """Wait until a field, such as `status.activeModelVersion`, has a value."""
 
         def holds() -> Object | None:
-            found = self.api.find(kind, namespace, name)
-            return found if found and field(found, path) == value else None
+            obj = self.api.find(kind, namespace, name)
+            return obj if obj and field(obj, path) == value else None
 
-        found = self.until(
+        obj = self.until(
             holds,
             f"{path} of {kind} {namespace}/{name} to be {value!r}",
             seconds,
             lambda: self.describe(kind, namespace, name),
         )
-        assert found
-        return found
+        assert obj
+        return obj
 
     def stays(self, holds: Callable[[], object], what: str, seconds: float) -> None:
         """Check again and again that something holds, for so many seconds."""
@@ -186,10 +186,10 @@ class World:
 
     def describe(self, kind: str, namespace: str | None, name: str) -> str:
         """Return an object's conditions, rollout and Events as text."""
-        found = self.api.find(kind, namespace, name)
-        if not found:
+        obj = self.api.find(kind, namespace, name)
+        if not obj:
             return f"There is no {kind} {namespace}/{name}."
-        status = found.get("status", {})
+        status = obj.get("status", {})
         rest = {
             key: value
             for key, value in status.items()
@@ -197,41 +197,43 @@ class World:
         }
         events = "\n".join(self.events(namespace, name)) if namespace else ""
         return (
-            f"{kind} {namespace}/{name}, generation {found['metadata'].get('generation')}:\n"
-            f"{conditions.table(found)}\n  {json.dumps(rest)[:2000]}\nEvents:\n"
+            f"{kind} {namespace}/{name}, generation {obj['metadata'].get('generation')}:\n"
+            f"{conditions.table(obj)}\n  {json.dumps(rest)[:2000]}\nEvents:\n"
             f"{textwrap.indent(events, '  ')}"
         )
 
     def events(self, namespace: str | None, name: str) -> list[str]:
         """Return the Events about the objects of a name, oldest first, one line each."""
-        found = [
-            each
-            for each in self.api.list("Event", namespace)
-            if each["involvedObject"].get("name") == name
+        events = [
+            event
+            for event in self.api.list("Event", namespace)
+            if event["involvedObject"].get("name") == name
         ]
-        found.sort(key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime")))
-        return [f"{each['type']} {each['reason']}: {each.get('message', '')}" for each in found]
+        events.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")))
+        return [
+            f"{event['type']} {event['reason']}: {event.get('message', '')}" for event in events
+        ]
 
     # The operator
 
     def operator_pods(self) -> list[Object]:
-        """Return the operator's Pods that are not ending."""
+        """Return the operator's Pods that are not terminating."""
         pods = self.api.list("Pod", SYSTEM, OPERATOR_PODS)
-        return [each for each in pods if "deletionTimestamp" not in each["metadata"]]
+        return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
     def operator_tail(self, lines: int = 30) -> str:
         """Return the last lines of the operator's log."""
         try:
             logs = [
-                self.api.log(SYSTEM, each["metadata"]["name"], lines=lines)
-                for each in self.operator_pods()
+                self.api.log(SYSTEM, pod["metadata"]["name"], lines=lines)
+                for pod in self.operator_pods()
             ]
         except RefusedError as error:
             return f"(no operator log: {error})"
         return "Operator log:\n" + textwrap.indent("\n".join(logs) or "(no operator)", "  ")
 
     def operator_is_ready(self) -> bool:
-        """Tell whether exactly one operator runs and is Ready."""
+        """Whether exactly one operator runs and is Ready."""
         pods = self.operator_pods()
         return len(pods) == 1 and is_ready(pods[0])
 
@@ -315,20 +317,20 @@ class World:
             return ask(client, url, rows)
 
     def pods_of(self, namespace: str, deployment: str) -> list[Object]:
-        """Return the predictor Pods of a ModelDeployment that are not ending."""
+        """Return the predictor Pods of a ModelDeployment that are not terminating."""
         pods = self.api.list("Pod", namespace, f"{DEPLOYMENT_LABEL}={deployment}")
-        return [each for each in pods if "deletionTimestamp" not in each["metadata"]]
+        return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
 
-def field(found: Object, path: str) -> object:
+def field(obj: Object, path: str) -> object:
     """Return the value at a dotted path, or None."""
-    value: object = found
+    value: object = obj
     for part in path.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value
 
 
 def is_ready(pod: Object) -> bool:
-    """Tell whether a Pod is Ready."""
-    found = conditions.condition(pod, "Ready")
-    return found is not None and found["status"] == "True"
+    """Whether a Pod is Ready."""
+    ready = conditions.condition(pod, "Ready")
+    return ready is not None and ready["status"] == "True"

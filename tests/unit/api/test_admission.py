@@ -37,8 +37,8 @@ def test_a_policy_is_bound_denies_and_fails_closed(policy: Obj, binding: Obj) ->
 def as_stored() -> tuple[Obj, Obj]:
     """Return the identity policy and its binding as an API server would send them."""
     policy, binding = copy.deepcopy(admission.approval_identity())
-    for each in (policy, binding):
-        each["metadata"].update(uid="1", creationTimestamp="2026-01-01T00:00:00Z")
+    for obj in (policy, binding):
+        obj["metadata"].update(uid="1", creationTimestamp="2026-01-01T00:00:00Z")
     policy["status"] = {"observedGeneration": 1}
     return policy, binding
 

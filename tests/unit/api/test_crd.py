@@ -23,13 +23,13 @@ def test_no_other_file_stands_beside_the_generated_ones() -> None:
 
 
 def nodes(schema: dict[str, Any], path: str = "") -> list[tuple[str, dict[str, Any]]]:
-    found = [(path, schema)]
+    visited = [(path, schema)]
     for name, child in schema.get("properties", {}).items():
-        found += nodes(child, f"{path}.{name}")
+        visited += nodes(child, f"{path}.{name}")
     for nested in ("items", "additionalProperties"):
         if isinstance(schema.get(nested), dict):
-            found += nodes(schema[nested], f"{path}[]")
-    return found
+            visited += nodes(schema[nested], f"{path}[]")
+    return visited
 
 
 every_kind = pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from hallmark.api.gates import (
     ambiguous_attributes,
+    evaluate_gates,
     failure,
-    judge,
     known_metrics,
     unknown_metrics,
 )
@@ -37,7 +37,7 @@ def spec(*gates: Gate, positive: str | None = "yes", **changes: Any) -> Training
                 "target": {"name": "paid", "positive": positive},
                 "sensitive": [{"name": "sex"}, {"name": "age band"}],
             },
-            "gates": [each.to_wire() for each in gates],
+            "gates": [asked.to_wire() for asked in gates],
             "requestedBy": "alice",
             **changes,
         }
@@ -59,7 +59,7 @@ def spec(*gates: Gate, positive: str | None = "yes", **changes: Any) -> Training
     ],
 )
 def test_a_gate(comparison: str, value: str, passed: bool) -> None:
-    (result,) = judge([gate(comparison, "0.8")], [], [MetricValue(name="m", value=value)])
+    (result,) = evaluate_gates([gate(comparison, "0.8")], [], [MetricValue(name="m", value=value)])
     assert result.passed is passed
     assert bool(failure([result])) is not passed
 
@@ -77,24 +77,26 @@ def test_a_gate(comparison: str, value: str, passed: bool) -> None:
 def test_a_bound_is_the_unfavourable_end(
     comparison: str, threshold: str, statistic: str, compared: str, passed: bool
 ) -> None:
-    (result,) = judge([gate(comparison, threshold, statistic=statistic)], [], [METRIC])
+    (result,) = evaluate_gates([gate(comparison, threshold, statistic=statistic)], [], [METRIC])
     assert (result.value, result.passed, result.statistic) == (compared, passed, statistic)
 
 
 def test_a_bound_that_nobody_computed_never_passes() -> None:
     bare = MetricValue(name="m", value="1.000000")
-    (result,) = judge([gate("AtLeast", "0", statistic="Bound")], [], [bare])
+    (result,) = evaluate_gates([gate("AtLeast", "0", statistic="Bound")], [], [bare])
     assert (result.value, result.passed) == (None, False)
 
 
 def test_the_bound_of_what_is_counted_exactly_is_its_value() -> None:
     exact = MetricValue(name="dataQuality", value="98.000000")
-    (result,) = judge([gate("AtLeast", "98", "dataQuality", statistic="Bound")], [], [exact])
+    (result,) = evaluate_gates(
+        [gate("AtLeast", "98", "dataQuality", statistic="Bound")], [], [exact]
+    )
     assert result.passed
 
 
 def test_a_metric_that_nobody_measured_fails() -> None:
-    (result,) = judge([gate("AtMost", "100")], [], [])
+    (result,) = evaluate_gates([gate("AtMost", "100")], [], [])
     assert not result.passed
     assert result.value is None
     assert failure([result]) == "Gate m failed: expected at most 100, it could not be measured."
@@ -102,7 +104,7 @@ def test_a_metric_that_nobody_measured_fails() -> None:
 
 def test_an_inconclusive_metric_fails_and_says_why() -> None:
     why = {"m": "group 'b' of 'sex' has 12 test rows, 30 are needed"}
-    (result,) = judge([gate("AtMost", "100")], [], [METRIC], why)
+    (result,) = evaluate_gates([gate("AtMost", "100")], [], [METRIC], why)
     assert not result.passed
     assert result.value is None
     assert failure([result]) == (
@@ -112,12 +114,12 @@ def test_an_inconclusive_metric_fails_and_says_why() -> None:
 
 
 def test_the_runs_gates_and_the_policys_floors_all_count() -> None:
-    results = judge(
+    results = evaluate_gates(
         [gate("AtLeast", "0.5")],
         [gate("AtLeast", "0.65", statistic="Bound"), gate("AtMost", "0.1", "n")],
         [METRIC, MetricValue(name="n", value="0.050000")],
     )
-    assert [(each.source, each.metric, each.passed) for each in results] == [
+    assert [(result.source, result.metric, result.passed) for result in results] == [
         ("Run", "m", True),
         ("Policy", "m", False),
         ("Policy", "n", True),
@@ -134,14 +136,16 @@ def test_a_value_passes_one_of_two_opposite_gates_and_both_only_at_the_bar(
 ) -> None:
     metric = [MetricValue(name="m", value=f"{value:.6f}")]
     text = f"{bar:.6f}"
-    low, high = judge([gate("AtLeast", text)], [gate("AtMost", text)], metric)
+    low, high = evaluate_gates([gate("AtLeast", text)], [gate("AtMost", text)], metric)
     assert low.passed or high.passed
     assert (low.passed and high.passed) == (value == bar)
 
 
 @given(st.text(max_size=32), st.sampled_from(list(Comparison)))
 def test_no_text_breaks_a_gate(text: str, comparison: Comparison) -> None:
-    assert len(judge([gate(comparison, "0")], [], [MetricValue(name="m", value=text)])) == 1
+    assert (
+        len(evaluate_gates([gate(comparison, "0")], [], [MetricValue(name="m", value=text)])) == 1
+    )
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,8 @@ def test_accepted(case: tuple[dict[str, object], list[object], list[object]]) ->
     values = found.table.column("x").values.to_list()
     assert values == expected
     assert [str(value) for value in values] == [
-        str(float(each)) if feature is NUMBER and each is not None else str(each)
-        for each in expected
+        str(float(value)) if feature is NUMBER and value is not None else str(value)
+        for value in expected
     ]
 
 
@@ -87,7 +87,9 @@ def test_missing_columns_are_named_each() -> None:
 def test_an_empty_cell_is_a_finding_where_the_column_is_not_nullable() -> None:
     raw = pl.DataFrame({"x": ["1", None, None], "label": ["yes", "no", None]})
     found = convert(raw, declared_columns(schema()))
-    assert [(each.check, each.column, each.row, each.count) for each in found.findings] == [
+    assert [
+        (finding.check, finding.column, finding.row, finding.count) for finding in found.findings
+    ] == [
         ("Null", "x", 2, 2),
         ("Null", "label", 3, 1),
     ]

@@ -24,7 +24,7 @@ EMAIL, PHONE, CARD, IBAN, IP, ID, NAME, BIRTH = (
 
 def found(name: str, *texts: str) -> set[PIIDetector]:
     column = TextColumn(name, pl.Series(name, texts, dtype=pl.String).unique(maintain_order=True))
-    return {each.kind for each in DETECTORS if len(each.find(column))}
+    return {detector.kind for detector in DETECTORS if len(detector.find(column))}
 
 
 FOUND = {
@@ -95,7 +95,7 @@ CLEAR = {
     "seconds since 1970": ("seen", sequence(1700000000, 61)),
     "milliseconds since 1970": ("seen", sequence(1700000000000, 61_003)),
     "nanoseconds since 1970": ("seen", sequence(1700000000000000000, 61_000_003)),
-    "timestamps": ("seen", [f"2024-05-{d:02d}T12:{d:02d}:59Z" for d in range(1, 29)]),
+    "timestamps": ("seen", [f"2024-05-{day:02d}T12:{day:02d}:59Z" for day in range(1, 29)]),
     "times of day": ("at", ["12:30:45", "08:15:00"]),
     "dates": ("opened", ["2024-01-31", "31.12.2023", "1/2/2024"]),
     "a date column that is no birth": ("rebirth_rate", ["2024-01-31"]),
@@ -140,6 +140,8 @@ def test_one_card_in_a_thousand_sentences_is_found() -> None:
 def test_a_column_of_bare_identity_numbers_is_found_by_its_checksums() -> None:
     from stdnum.nl import bsn
 
-    numbers = [str(n) for n in range(100_000_000, 100_003_000) if bsn.is_valid(str(n))]
+    numbers = [
+        str(number) for number in range(100_000_000, 100_003_000) if bsn.is_valid(str(number))
+    ]
     assert len(numbers) > 100
     assert found("reference", *numbers) == {ID}

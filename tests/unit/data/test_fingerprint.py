@@ -89,7 +89,7 @@ def test_the_documents_vectors_follow_from_its_table_of_bytes_and_from_the_code(
         for name, (code, cells) in columns.items()
     }
     assert {
-        f"column `{each.name}`": column_digest(each).hex() for each in table.columns
+        f"column `{column.name}`": column_digest(column).hex() for column in table.columns
     } == expected
     expected["fingerprint"] = specified(3, list(expected.values()))
     assert fingerprint(table) == f"sha256:{expected['fingerprint']}"

@@ -19,7 +19,7 @@ from tests.unit.data.factories import category, schema, table
 ROWS = 1000
 RANDOM = np.random.default_rng(3)
 TRUTH = RANDOM.integers(0, 2, ROWS)
-LABELS = ["yes" if each else "no" for each in TRUTH]
+LABELS = ["yes" if positive else "no" for positive in TRUTH]
 NOISE = RANDOM.normal(size=ROWS)
 NUMBER = {"name": "x", "type": "Number", "nullable": True}
 
@@ -43,15 +43,18 @@ TELLING = {
     ),
     "a value that is missing for one class": (
         NUMBER,
-        [float(x) if y else None for x, y in zip(NOISE, TRUTH, strict=True)],
+        [
+            float(number) if positive else None
+            for number, positive in zip(NOISE, TRUTH, strict=True)
+        ],
     ),
     "a flag that is wrong in one row of a hundred": (
         {"name": "x", "type": "Boolean"},
-        [bool(each) for each in flipped(0.01)],
+        [bool(cell) for cell in flipped(0.01)],
     ),
     "categories of which each belongs to a class": (
         category("x", *"abcdef"),
-        ["abc"[i % 3] if y else "def"[i % 3] for i, y in enumerate(TRUTH)],
+        ["abc"[i % 3] if positive else "def"[i % 3] for i, positive in enumerate(TRUTH)],
     ),
 }
 
@@ -72,7 +75,7 @@ USUAL = {
     "a strong and honest feature": (NUMBER, (TRUTH + NOISE).tolist()),
     "a flag that is wrong in one row of ten": (
         {"name": "x", "type": "Boolean"},
-        [bool(each) for each in flipped(0.1)],
+        [bool(cell) for cell in flipped(0.1)],
     ),
     "a constant": (NUMBER, [1.0] * ROWS),
     "nothing but nulls": (NUMBER, [None] * ROWS),
@@ -90,10 +93,13 @@ def test_what_does_not(case: tuple[dict[str, Any], list[Any]]) -> None:
 
 
 SELF = {
-    "a flag": ({"name": "x", "type": "Boolean"}, [bool(each) for each in TRUTH]),
-    "other names": (category("x", "bad", "good", "never"), [["good", "bad"][y] for y in TRUTH]),
-    "numbers": ({"name": "x", "type": "Integer"}, [int(-5 * y) for y in TRUTH]),
-    "a number or nothing": (NUMBER, [1.0 if y else None for y in TRUTH]),
+    "a flag": ({"name": "x", "type": "Boolean"}, [bool(cell) for cell in TRUTH]),
+    "other names": (
+        category("x", "bad", "good", "never"),
+        [["good", "bad"][code] for code in TRUTH],
+    ),
+    "numbers": ({"name": "x", "type": "Integer"}, [int(-5 * code) for code in TRUTH]),
+    "a number or nothing": (NUMBER, [1.0 if positive else None for positive in TRUTH]),
 }
 
 
@@ -139,8 +145,14 @@ def test_the_order_of_rows_does_not_matter() -> None:
 
 NUMBERED = {
     "a number of the row": (list(range(1000, 2000)), True),
-    "with gaps and in no order": ([int(i) for i in RANDOM.permutation(1500)[:1000]], True),
-    "amounts, though each is another": ([int(i) * 37 for i in RANDOM.permutation(1000)], False),
+    "with gaps and in no order": (
+        [int(number) for number in RANDOM.permutation(1500)[:1000]],
+        True,
+    ),
+    "amounts, though each is another": (
+        [int(number) * 37 for number in RANDOM.permutation(1000)],
+        False,
+    ),
     "ages": ([i % 80 for i in range(1000)], False),
 }
 
@@ -151,5 +163,5 @@ def test_numbers_of_the_row(case: tuple[list[int], bool]) -> None:
     declared = schema({"name": "x", "type": "Integer"})
     rows = table(declared, x=values, label=LABELS)
     assert numbers_the_rows(rows.column("x")) is expected
-    found = [each.check for each in remarks(rows, ())]
+    found = [remark.check for remark in remarks(rows, ())]
     assert found == ["Identifier"] * expected

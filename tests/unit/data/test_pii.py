@@ -76,7 +76,8 @@ def test_drop_and_mask_keep_the_values_from_what_comes_after() -> None:
     assert not {"x", CARD, "y"} & set(guarded.frame["card"])
     assert (guarded.private, guarded.masked) == ({"mail", "card"}, {"card"})
     assert [
-        (each.column, each.detector, each.action, each.count) for each in guarded.decisions
+        (decision.column, decision.detector, decision.action, decision.count)
+        for decision in guarded.decisions
     ] == [
         ("mail", "Email", PIIAction.DROP, 3),
         ("card", "PaymentCard", PIIAction.MASK, 1),
@@ -139,11 +140,11 @@ def test_an_action_that_the_policy_does_not_allow_is_refused() -> None:
 def test_pseudonyms_are_equal_for_equal_values_of_a_run_and_of_no_other() -> None:
     rows = frame(a=[ADDRESS, "bob@example.org", ADDRESS], b=["x@example.org", None, ADDRESS])
     first, second = (guard(rows, schema(), pii("Mask")).frame for _ in range(2))
-    one, other, same = first["a"]
-    assert one == same == first["b"][2]
-    assert one != other
+    first_pseudonym, other_pseudonym, again = first["a"]
+    assert first_pseudonym == again == first["b"][2]
+    assert first_pseudonym != other_pseudonym
     assert first["b"][1] is None
-    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in first["a"])
+    assert all(re.fullmatch("[0-9a-f]{32}", pseudonym) for pseudonym in first["a"])
     assert set(first["a"]).isdisjoint(second["a"])
 
 
@@ -262,7 +263,7 @@ class NamesOfShips:
 def test_another_detector_can_be_plugged_in() -> None:
     rows = frame(note=["a", "HMS Beagle", f"HMS Erebus, {ADDRESS}"])
     guarded = guard(rows, schema(), pii("Drop"), (*DETECTORS, NamesOfShips()))
-    assert [(each.detector, each.count) for each in guarded.decisions] == [
+    assert [(decision.detector, decision.count) for decision in guarded.decisions] == [
         ("Email", 1),
         ("PersonName", 2),
     ]
@@ -278,6 +279,6 @@ def test_any_text_passes_through_and_an_address_is_never_missed(
 ) -> None:
     rows = frame().with_columns(pl.Series(f"n{name}", cells, dtype=pl.String))
     guarded = guard(rows, schema(), pii())
-    emails = [each for each in guarded.decisions if each.detector == PIIDetector.EMAIL]
-    assert sum(each.count for each in emails) >= cells.count(ADDRESS)
+    emails = [decision for decision in guarded.decisions if decision.detector == PIIDetector.EMAIL]
+    assert sum(decision.count for decision in emails) >= cells.count(ADDRESS)
     assert not any(ADDRESS in sentence for sentence in sentences(guarded))

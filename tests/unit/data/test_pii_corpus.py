@@ -58,9 +58,9 @@ def test_precision_and_recall_are_above_their_floors(
 def test_the_floors_hold_on_a_corpus_that_was_drawn_otherwise() -> None:
     scores = score(corpus(seed=1984), found)
     low = {
-        kind: each
-        for kind, each in scores.items()
-        if each.precision < FLOORS[kind][0] or each.recall < FLOORS[kind][1]
+        kind: kind_score
+        for kind, kind_score in scores.items()
+        if kind_score.precision < FLOORS[kind][0] or kind_score.recall < FLOORS[kind][1]
     }
     assert low == {}
 
@@ -76,7 +76,7 @@ def test_the_prefilter_hides_nothing_from_a_detector(columns: Corpus) -> None:
 
 def test_numbers_of_at_least_twenty_countries_are_known_and_in_the_corpus(columns: Corpus) -> None:
     about = {column.about[:2] for column in columns if column.label is PIIDetector.NATIONAL_ID}
-    assert len({one.country for one in IDENTIFIERS}) >= 50
+    assert len({identifier.country for identifier in IDENTIFIERS}) >= 50
     assert len(about) == 30
 
 
@@ -87,7 +87,7 @@ def test_recall_is_not_below_presidios_and_precision_above(
         pytest.skip(
             "presidio-analyzer is not installed; 'pip install presidio-analyzer' to compare."
         )
-    compared = [each for each in columns if each.label in presidio_peer.COMPARED | {None}]
+    compared = [column for column in columns if column.label in presidio_peer.COMPARED | {None}]
     few = [_some(column) for column in compared]
     peer = presidio_peer.Presidio()
 

@@ -31,15 +31,15 @@ def metrics(**columns: list[Any]) -> dict[str, float | None]:
     raw = pl.DataFrame(columns, strict=False)
     converted = convert(raw, declared_columns(DECLARED))
     assert converted.table is not None
-    judged = validate(converted.table, DECLARED)
-    parts = quality_parts(converted.table, judged, wrong_types=converted.wrong_types)
+    validation = validate(converted.table, DECLARED)
+    parts = quality_parts(converted.table, validation, wrong_types=converted.wrong_types)
     assert [part.weight for part in parts] == list(WEIGHTS.values())
-    return data_metrics(raw.height, judged, parts, outliers(converted.table))
+    return data_metrics(raw.height, validation, parts, outliers(converted.table))
 
 
 def clean() -> dict[str, list[Any]]:
     return {
-        "x": [str(x) for x in X],
+        "x": [str(number) for number in X],
         "c": ["a", "b", "b"] * 20,
         "label": list(LABELS),
         "g": ["m", "m", "n"] * 20,
@@ -106,9 +106,9 @@ def test_the_order_of_rows_does_not_matter(rows: list[tuple[Any, ...]], random: 
     random.shuffle(turned)
     found = [
         metrics(
-            **{name: [row[i] for row in some] for i, name in enumerate(("x", "c", "label", "g"))}
+            **{name: [row[i] for row in order] for i, name in enumerate(("x", "c", "label", "g"))}
         )
-        for some in (rows, turned)
+        for order in (rows, turned)
     ]
     assert found[0] == found[1]
     assert 0 <= (found[0]["dataQuality"] or 0) <= 100
@@ -116,7 +116,7 @@ def test_the_order_of_rows_does_not_matter(rows: list[tuple[Any, ...]], random: 
 
 def test_the_score_is_the_weighted_mean() -> None:
     rows = table(DECLARED, x=[1.0, 1.0], c=["a", "a"], label=["yes", "no"], g=["m", "m"])
-    judged = validate(rows, DECLARED)
-    parts = quality_parts(rows, judged, wrong_types=0)
+    validation = validate(rows, DECLARED)
+    parts = quality_parts(rows, validation, wrong_types=0)
     # Nothing but consistency is missing.
     assert quality_score(parts) == pytest.approx(100 - 100 * WEIGHTS["consistency"])

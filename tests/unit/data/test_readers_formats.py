@@ -12,12 +12,11 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hallmark.api.artifacts import Finding
 from hallmark.api.training_run import CSVDialect, CSVEncoding, DataFormat
-from hallmark.data import compression, readers_csv, readers_json
 from hallmark.data.conversion import convert
 from hallmark.data.fingerprint import fingerprint
 from hallmark.data.readers import read
@@ -126,37 +125,30 @@ def test_a_declared_number_is_stored_as_one_where_no_digit_is_lost() -> None:
     ]
 
 
-@pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every file have many blocks."""
-    monkeypatch.setattr(compression, "PIECE", 16)
-    monkeypatch.setattr(readers_csv, "BLOCK", 256)
-    monkeypatch.setattr(readers_json, "BLOCK", 256)
+SMALL_BLOCKS: dict[str, Any] = {"piece_bytes": 16, "block_bytes": 256}
+"""So small that every file has many blocks."""
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_a_late_cell_that_is_no_number_keeps_the_whole_column_as_text() -> None:
     data = b"a,b\n" + b"1.50,2\n" * 50 + b"007,3\n"
-    frame = frame_of(data, declared={"a": NUMBER, "b": INTEGER})
+    frame = frame_of(data, declared={"a": NUMBER, "b": INTEGER}, **SMALL_BLOCKS)
     assert frame.dtypes == [pl.String, pl.Int64]
     assert frame.get_column("a").to_list() == ["1.50"] * 50 + ["007"]
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_rows_are_counted_over_blocks() -> None:
-    found = read(b"a,b\n" + b"1,2\n" * 50 + b'"x,3\n', CSV)
+    found = read(b"a,b\n" + b"1,2\n" * 50 + b'"x,3\n', CSV, **SMALL_BLOCKS)
     assert isinstance(found, tuple)
     assert found[0].row == 51
     text = b'{"a":1}\n' * 50 + b'{"b":"x"}\n{"a":"x"}\n'
-    found = read(text, JSON)
+    found = read(text, JSON, **SMALL_BLOCKS)
     assert isinstance(found, tuple)
     assert found[0].row == 52
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_json_columns_may_come_and_go_and_become_fractions() -> None:
     data = b'{"a":1}\n' * 50 + b'{"a":0.5,"b":"x"}\n' + b'{"b":"y"}\n' * 50
-    frame = frame_of(data, JSON)
+    frame = frame_of(data, JSON, **SMALL_BLOCKS)
     assert frame.dtypes == [pl.Float64, pl.String]
     assert frame.height == 101
     assert frame.row(50) == (0.5, "x")
@@ -212,10 +204,7 @@ WRITERS = {CSV: write_csv, JSON: write_json, PARQUET: write_parquet}
 DECLARED = {spec.name: spec.type for spec in SPECS}
 
 
-@pytest.mark.usefixtures("small_blocks")
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, deadline=None)
 @given(TABLES, st.sampled_from(["plain", *PACKED]))
 def test_a_table_is_the_same_in_every_format_compressed_or_not(
     frame: pl.DataFrame, packing: str
@@ -225,7 +214,8 @@ def test_a_table_is_the_same_in_every_format_compressed_or_not(
         data = write(frame)
         data = PACKED[packing](data) if packing != "plain" else data
         for declared in ({}, DECLARED):
-            converted = convert(frame_of(data, data_format, declared=declared), SPECS)
+            rows = frame_of(data, data_format, declared=declared, **SMALL_BLOCKS)
+            converted = convert(rows, SPECS)
             assert not converted.findings
             assert converted.table is not None
             tables.append(converted.table)
@@ -236,10 +226,7 @@ def test_a_table_is_the_same_in_every_format_compressed_or_not(
         assert fingerprint(table) == fingerprint(expected)
 
 
-@pytest.mark.usefixtures("small_blocks")
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, deadline=None)
 @given(
     st.text(st.sampled_from(list('a1,"\n\r\té')), max_size=400).map(str.encode),
     st.sampled_from(["", '"', "'"]),
@@ -247,7 +234,7 @@ def test_a_table_is_the_same_in_every_format_compressed_or_not(
 def test_any_text_of_csv_marks_ends_in_rows_that_are_as_wide_as_the_header(
     text: bytes, quote: str
 ) -> None:
-    found = read(b"a,b\n" + text, CSV, dialect=CSVDialect(quote=quote))
+    found = read(b"a,b\n" + text, CSV, dialect=CSVDialect(quote=quote), **SMALL_BLOCKS)
     if isinstance(found, pl.DataFrame):
         assert found.width == 2
     else:
@@ -312,4 +299,4 @@ def test_any_bytes_behind_any_mark_end_in_rows_or_findings(
     mark: bytes, data: bytes, data_format: DataFormat, encoding: CSVEncoding
 ) -> None:
     found = read(mark + data, data_format, dialect=CSVDialect(encoding=encoding))
-    assert isinstance(found, pl.DataFrame) or all(isinstance(each, Finding) for each in found)
+    assert isinstance(found, pl.DataFrame) or all(isinstance(finding, Finding) for finding in found)

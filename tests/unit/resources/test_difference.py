@@ -16,11 +16,11 @@ WANTED = {
 
 def live(**spec: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
     """Return the object as the API server would send it, with defaults and its own fields."""
-    found = copy.deepcopy(stamped(WANTED))
-    found["metadata"]["uid"] = "1"
-    found["spec"] = {**found["spec"], "clusterIP": "10.0.0.1", **spec}
-    found["status"] = {}
-    return found
+    existing = copy.deepcopy(stamped(WANTED))
+    existing["metadata"]["uid"] = "1"
+    existing["spec"] = {**existing["spec"], "clusterIP": "10.0.0.1", **spec}
+    existing["status"] = {}
+    return existing
 
 
 def test_an_object_with_the_servers_defaults_stands() -> None:
@@ -56,8 +56,8 @@ def test_a_tampered_object_does_not_stand(spec: dict[str, Any]) -> None:
 
 def test_what_is_left_of_an_earlier_form_is_found_by_the_stamp() -> None:
     earlier = {**WANTED, "spec": {**WANTED["spec"], "externalName": "x"}}  # type: ignore[dict-item]
-    found = copy.deepcopy(stamped(earlier))
-    assert not stands(stamped(WANTED), found)
+    existing = copy.deepcopy(stamped(earlier))
+    assert not stands(stamped(WANTED), existing)
 
 
 def test_the_stamp_is_of_the_content_alone() -> None:

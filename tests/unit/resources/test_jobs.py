@@ -32,14 +32,14 @@ URLS = UploadURLs(urls={"manifest.json": "http://store/put?signature"})
 def training(**spec: Any) -> dict[str, Obj]:  # noqa: ANN401
     made = run(**spec)
     task = train_task(inputs(run=made), policy().spec, "trainer:1")
-    found = training_children(made, policy().spec, task, URLS, "trainer:1")
-    return {each["kind"]: each for each in found}
+    children = training_children(made, policy().spec, task, URLS, "trainer:1")
+    return {child["kind"]: child for child in children}
 
 
 def sealing() -> dict[str, Obj]:
     task = seal_task(inputs(run=trained()), policy().spec)
-    found = sealing_children("hallmark-system", task, policy().spec)
-    return {each["kind"]: each for each in found}
+    children = sealing_children("hallmark-system", task, policy().spec)
+    return {child["kind"]: child for child in children}
 
 
 def pod(children: dict[str, Obj]) -> Obj:
@@ -66,7 +66,9 @@ def test_a_pod_is_restricted_and_has_no_token(children: dict[str, Obj]) -> None:
         assert context["allowPrivilegeEscalation"] is False
         assert context["readOnlyRootFilesystem"] is True
         assert context["capabilities"] == {"drop": ["ALL"]}
-        writable = [each["name"] for each in container["volumeMounts"] if not each.get("readOnly")]
+        writable = [
+            mount["name"] for mount in container["volumeMounts"] if not mount.get("readOnly")
+        ]
         assert writable == ["tmp"]
     allowed = {"configMap", "secret", "emptyDir", "persistentVolumeClaim"}
     for volume in spec["volumes"]:
@@ -88,9 +90,9 @@ def test_a_refusal_is_final_and_a_disruption_does_not_count(children: dict[str, 
 
 @BOTH
 def test_names_fit_and_nothing_may_come_in(children: dict[str, Obj]) -> None:
-    for each in children.values():
-        assert len(each["metadata"]["name"]) <= 63
-        assert each["metadata"]["labels"][names.LABEL_RUN_UID] == UID
+    for child in children.values():
+        assert len(child["metadata"]["name"]) <= 63
+        assert child["metadata"]["labels"][names.LABEL_RUN_UID] == UID
     network = children["NetworkPolicy"]["spec"]
     assert network["ingress"] == []
     assert set(network["policyTypes"]) == {"Ingress", "Egress"}
@@ -100,20 +102,20 @@ def test_names_fit_and_nothing_may_come_in(children: dict[str, Obj]) -> None:
 
 
 def test_training_belongs_to_its_run_and_sealing_is_found_by_its_labels() -> None:
-    for each in training().values():
-        (owner,) = each["metadata"]["ownerReferences"]
+    for child in training().values():
+        (owner,) = child["metadata"]["ownerReferences"]
         assert (owner["uid"], owner["controller"]) == (UID, True)
-        assert each["metadata"]["namespace"] == NAMESPACE
-    for each in sealing().values():
-        assert "ownerReferences" not in each["metadata"], "owners do not reach across namespaces"
-        assert each["metadata"]["namespace"] == "hallmark-system"
-        assert each["metadata"]["labels"][names.LABEL_RUN_NAMESPACE] == NAMESPACE
+        assert child["metadata"]["namespace"] == NAMESPACE
+    for child in sealing().values():
+        assert "ownerReferences" not in child["metadata"], "owners do not reach across namespaces"
+        assert child["metadata"]["namespace"] == "hallmark-system"
+        assert child["metadata"]["labels"][names.LABEL_RUN_NAMESPACE] == NAMESPACE
 
 
 def test_only_the_sealing_job_has_the_key_and_the_stores_credentials() -> None:
     def secrets(children: dict[str, Obj]) -> set[str]:
         volumes = pod(children)["volumes"]
-        return {each["secret"]["secretName"] for each in volumes if "secret" in each}
+        return {volume["secret"]["secretName"] for volume in volumes if "secret" in volume}
 
     assert secrets(training()) == {names.train_job_name(NAME, UID)}
     assert secrets(sealing()) == {names.SEALING_KEY_SECRET, names.STORE_SECRET}
@@ -156,7 +158,7 @@ def test_a_dataset_is_mounted_read_only(source: Obj, volume: Obj, path: str) -> 
 def test_credentials_of_a_source_are_mounted() -> None:
     data = {"uri": "s3://datasets/x.csv", "format": "CSV", "credentialsSecret": "reader"}
     spec = pod(training(dataset=data))
-    secrets = [each["secret"]["secretName"] for each in spec["volumes"] if "secret" in each]
+    secrets = [volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume]
     assert "reader" in secrets
 
 

@@ -32,7 +32,7 @@ def every_object() -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("obj", every_object(), ids=lambda each: each["kind"])
+@pytest.mark.parametrize("obj", every_object(), ids=lambda child: child["kind"])
 def test_every_child_is_labelled_and_owned(obj: dict[str, Any]) -> None:
     metadata = obj["metadata"]
     assert metadata["labels"][names.LABEL_DEPLOYMENT] == "credit"
@@ -63,7 +63,7 @@ def test_the_pod_is_restricted() -> None:
     }
     assert container["terminationMessagePolicy"] == "File"
     assert f"--trust-sha256={TRUST}" in container["args"]
-    mounts = {each["mountPath"] for each in container["volumeMounts"]}
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
     assert mounts == {"/tmp", "/etc/hallmark/trust", "/var/run/hallmark/urls"}  # noqa: S108
 
 
@@ -95,7 +95,7 @@ def test_the_network_policy_names_the_api_server_by_address() -> None:
     rules = predictor.network_policy(
         OWNER, "https://s3.example.org", [ApiServer("10.0.0.1", 6443), ApiServer("fd00::1", 443)]
     )["spec"]["egress"]
-    blocks = [each["to"][0]["ipBlock"]["cidr"] for each in rules if "ipBlock" in str(each)]
+    blocks = [rule["to"][0]["ipBlock"]["cidr"] for rule in rules if "ipBlock" in str(rule)]
     assert blocks == ["10.0.0.1/32", "fd00::1/128"]
 
 

@@ -60,7 +60,7 @@ def test_a_listing_has_every_object_below_a_folder_in_order(store: Store) -> Non
     for path in ("runs/2/b", "runs/1/a", "runs/1/sub/c", "runs-old/x"):
         store.put(path, path.encode())
     assert store.list("runs/1") == (Entry("runs/1/a", 8), Entry("runs/1/sub/c", 12))
-    assert [each.path for each in store.list("runs/")] == ["runs/1/a", "runs/1/sub/c", "runs/2/b"]
+    assert [entry.path for entry in store.list("runs/")] == ["runs/1/a", "runs/1/sub/c", "runs/2/b"]
     assert store.list("nothing") == ()
 
 

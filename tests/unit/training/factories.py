@@ -11,7 +11,7 @@ import polars as pl
 from hallmark.api.artifacts import TrainTask, spec_digest
 from hallmark.api.training_run import Gate, TrainingRunSpec
 from hallmark.training.assay import assay
-from hallmark.training.outcome import Artifacts, Refusal
+from hallmark.training.outcome import Artifacts, RefusedRun
 
 GATE = {"metric": "accuracy", "comparison": "AtLeast", "threshold": "0.5"}
 
@@ -33,7 +33,7 @@ def task(spec: dict[str, Any], **changes: object) -> TrainTask:
     return whole.model_copy(update=changes)
 
 
-def run(spec: dict[str, Any], data: bytes, **changes: object) -> Refusal | Artifacts:
+def run(spec: dict[str, Any], data: bytes, **changes: object) -> RefusedRun | Artifacts:
     return assay(task(spec, **changes), data, lambda *_: None)
 
 
@@ -54,15 +54,20 @@ def mixed_rows(rows: int = 400, seed: int = 3) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "amount": [
-                None if gone else round(float(x), 3)
-                for x, gone in zip(amount, absent[:, 0], strict=True)
+                None if missing else round(float(value), 3)
+                for value, missing in zip(amount, absent[:, 0], strict=True)
             ],
             "count": [
-                None if gone else int(x) for x, gone in zip(count, absent[:, 1], strict=True)
+                None if missing else int(value)
+                for value, missing in zip(count, absent[:, 1], strict=True)
             ],
-            "flag": [None if gone else bool(x) for x, gone in zip(flag, absent[:, 2], strict=True)],
+            "flag": [
+                None if missing else bool(value)
+                for value, missing in zip(flag, absent[:, 2], strict=True)
+            ],
             "colour": [
-                None if gone else str(x) for x, gone in zip(colour, absent[:, 3], strict=True)
+                None if missing else str(value)
+                for value, missing in zip(colour, absent[:, 3], strict=True)
             ],
             "group": random.choice(["a", "b"], rows).tolist(),
             "label": label.tolist(),

@@ -61,7 +61,7 @@ def made(
 ) -> tuple[Matrix, Truth]:
     """Return rows, and classes that follow from them with noise."""
     random = np.random.default_rng(5)
-    rows = np.column_stack([column(each, random, count) for each in features])
+    rows = np.column_stack([column(feature, random, count) for feature in features])
     score = rows @ np.linspace(1, 0.2, rows.shape[1]) + random.normal(0, 1, count)
     truth = np.digitize(score, np.quantile(score, np.arange(1, classes) / classes))
     rows[random.random(rows.shape) < nulls] = np.nan

@@ -25,10 +25,10 @@ from hallmark.api.gates import DATA, known_metrics
 from hallmark.api.report import Report
 from hallmark.api.report_schema import report_schema
 from hallmark.supply_chain.rendering.page import page
-from hallmark.training.assay import examine
+from hallmark.training.assay import validate_dataset
 from hallmark.training.bundle import image_digest
-from hallmark.training.examined import Examined
-from hallmark.training.outcome import Artifacts, Refusal
+from hallmark.training.dataset import ValidatedDataset
+from hallmark.training.outcome import Artifacts, RefusedRun
 from hallmark.training.served import TOLERANCE, answers
 from tests.data.hmda import PROTECTED, hmda_csv, hmda_spec
 from tests.unit.training.factories import gate, mixed_parquet, mixed_rows, mixed_spec, run, task
@@ -60,7 +60,7 @@ def test_the_report_has_the_published_form(bundle: Artifacts, report: Report) ->
 
 
 def test_every_known_metric_is_a_number_or_has_a_reason(report: Report) -> None:
-    measured = {each.name for each in report.metrics} | set(report.inconclusive)
+    measured = {metric.name for metric in report.metrics} | set(report.inconclusive)
     known = known_metrics(task(hmda_spec(with_protected=False)).spec)
     assert set(known) - measured == set()
     assert measured - set(known) == set()
@@ -68,11 +68,11 @@ def test_every_known_metric_is_a_number_or_has_a_reason(report: Report) -> None:
 
 def test_a_model_that_uses_the_protected_attribute_is_refused_by_the_fairness_gate() -> None:
     found = run(hmda_spec(with_protected=True), hmda_csv())
-    assert isinstance(found, Refusal)
+    assert isinstance(found, RefusedRun)
     outcome = found.outcome
     assert outcome.stage is TrainStage.GATES
     assert outcome.message == (f"Gate {PARITY} failed: expected at most 0.12, measured 0.150390.")
-    assert [(each.metric, each.passed) for each in outcome.gates] == [
+    assert [(result.metric, result.passed) for result in outcome.gates] == [
         (PARITY, False),
         ("rocAuc", True),
     ]
@@ -81,19 +81,19 @@ def test_a_model_that_uses_the_protected_attribute_is_refused_by_the_fairness_ga
 
 
 def test_without_it_the_model_passes_with_margin(report: Report) -> None:
-    metrics = {each.name: float(each.value) for each in report.metrics}
+    metrics = {metric.name: float(metric.value) for metric in report.metrics}
     assert metrics[PARITY] < 0.10
     assert metrics["rocAuc"] > 0.84
     assert metrics["certifiedAccuracy"] == pytest.approx(metrics["accuracy"], abs=0.02)
-    assert all(each.passed for each in report.gates)
+    assert all(result.passed for result in report.gates)
     (fairness,) = report.fairness
-    assert [(each.group, each.rows) for each in fairness.groups] == [("no", 826), ("yes", 126)]
+    assert [(group.group, group.rows) for group in fairness.groups] == [("no", 826), ("yes", 126)]
     assert report.train_rows + report.test_rows == report.rows == 2380
     assert 90 < report.quality < 100
 
 
 def test_what_was_counted_in_the_rows_is_reported_and_can_be_gated(report: Report) -> None:
-    metrics = {each.name: float(each.value) for each in report.metrics}
+    metrics = {metric.name: float(metric.value) for metric in report.metrics}
     assert set(DATA) - set(metrics) == set()
     assert metrics["dataQuality"] == pytest.approx(report.quality)
     data = report.data
@@ -103,12 +103,12 @@ def test_what_was_counted_in_the_rows_is_reported_and_can_be_gated(report: Repor
     assert metrics["sharedRowFraction"] == pytest.approx(shared, abs=1e-6)
     assert sum(data.class_rows) == 2380
     assert max(leak.coefficient for leak in data.leakage) < 0.5
-    assert {each.check for each in report.remarks} >= {"Anomaly", "Duplicate", "Outlier"}
+    assert {remark.check for remark in report.remarks} >= {"Anomaly", "Duplicate", "Outlier"}
 
     spec = hmda_spec(with_protected=False)
     spec["gates"] = [{"metric": "dataQuality", "comparison": "AtLeast", "threshold": "99.9"}]
     found = run(spec, hmda_csv())
-    assert isinstance(found, Refusal)
+    assert isinstance(found, RefusedRun)
     assert "Gate dataQuality failed: expected at least 99.9" in found.outcome.message
 
 
@@ -121,7 +121,8 @@ def test_the_manifest_names_every_file_by_its_digest(bundle: Artifacts) -> None:
     assert manifest.run_id == run_id(
         asked.spec_digest, manifest.dataset_fingerprint, f"sha256:{'5' * 64}"
     )
-    assert [entry.name for entry in manifest.files] == sorted(e.name for e in manifest.files)
+    names = [entry.name for entry in manifest.files]
+    assert names == sorted(names)
     for slot, content in bundle.files.items():
         if slot != api.MANIFEST:
             entry = manifest.file(api.final_name(slot, manifest.run_id))
@@ -132,7 +133,8 @@ def test_the_manifest_names_every_file_by_its_digest(bundle: Artifacts) -> None:
 def test_the_served_form_gives_the_recorded_answers_to_the_golden_rows(bundle: Artifacts) -> None:
     golden = Golden.model_validate_json(bundle.files[api.GOLDEN])
     rows = np.array(
-        [[np.nan if x is None else x for x in row] for row in golden.rows], dtype=np.float32
+        [[np.nan if value is None else value for value in row] for row in golden.rows],
+        dtype=np.float32,
     )
     served = answers(bundle.files[api.MODEL_ONNX], rows)
     assert np.abs(served - np.array(golden.probabilities)).max() <= golden.tolerance == TOLERANCE
@@ -211,7 +213,7 @@ def test_another_spec_makes_another_model(mixed: Artifacts, change: dict[str, An
 
 def test_the_policys_floor_refuses_what_the_run_lets_pass() -> None:
     found = run(mixed_spec(), mixed_parquet(), floors=[gate("rocAuc", "AtLeast", "0.99")])
-    assert isinstance(found, Refusal)
+    assert isinstance(found, RefusedRun)
     assert found.outcome.message.startswith("The policy's gate rocAuc failed: expected at least")
 
 
@@ -279,7 +281,7 @@ REFUSED: dict[str, tuple[dict[str, Any], bytes, TrainStage, str]] = {
 def test_refused(case: tuple[dict[str, Any], bytes, TrainStage, str]) -> None:
     changes, data, stage, expected = case
     found = run(mixed_spec(**changes), data)
-    assert isinstance(found, Refusal)
+    assert isinstance(found, RefusedRun)
     assert found.outcome.stage is stage
     assert expected in found.outcome.message
     assert SECRET not in found.outcome.to_bytes().decode()
@@ -294,7 +296,7 @@ def test_a_dropped_column_is_reported_and_trains_the_same_model(mixed: Artifacts
     dropped = run(mixed_spec(pii={"defaultAction": "Drop"}), rows(note=pl.lit(SECRET)))
     assert isinstance(dropped, Artifacts)
     report = Report.model_validate_json(dropped.files[api.REPORT])
-    assert [(each.column, each.action, each.count) for each in report.pii] == [
+    assert [(decision.column, decision.action, decision.count) for decision in report.pii] == [
         ("note", "Drop", 400)
     ]
     assert dropped.files[api.MODEL_ONNX] == mixed.files[api.MODEL_ONNX]
@@ -324,7 +326,7 @@ def test_runs_with_a_masked_identifier_give_equal_bytes_and_none_of_them_names_a
         assert not re.search(rb"person\d|example\.org", content), slot
         assert not re.search(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])", content), slot
     report = Report.model_validate_json(first.files[api.REPORT])
-    assert [(each.column, each.action, each.count) for each in report.pii] == [
+    assert [(decision.column, decision.action, decision.count) for decision in report.pii] == [
         ("mail", "Mask", 400)
     ]
 
@@ -332,12 +334,13 @@ def test_runs_with_a_masked_identifier_give_equal_bytes_and_none_of_them_names_a
 def test_a_masked_identifier_is_left_out_of_the_fingerprint() -> None:
     asked = task(identified())
     found = [
-        examine(asked, addresses("example.org"), lambda *_: None),
-        examine(asked, addresses("example.net"), lambda *_: None),
-        examine(task(mixed_spec()), mixed_parquet(), lambda *_: None),
+        validate_dataset(asked, addresses("example.org"), lambda *_: None),
+        validate_dataset(asked, addresses("example.net"), lambda *_: None),
+        validate_dataset(task(mixed_spec()), mixed_parquet(), lambda *_: None),
     ]
-    assert len({each.fingerprint for each in found if isinstance(each, Examined)}) == 1
-    assert all(isinstance(each, Examined) for each in found)
+    datasets = [dataset for dataset in found if isinstance(dataset, ValidatedDataset)]
+    assert len({dataset.fingerprint for dataset in datasets}) == 1
+    assert len(datasets) == len(found)
 
 
 IDENTIFIED: dict[str, tuple[str, bytes, TrainStage, str]] = {
@@ -357,7 +360,7 @@ def test_an_identifier_that_is_a_personal_datum_is_refused_where_it_is(
 ) -> None:
     action, data, stage, expected = case
     found = run(identified(pii={"defaultAction": action}), data)
-    assert isinstance(found, Refusal)
+    assert isinstance(found, RefusedRun)
     assert found.outcome.stage is stage
     assert expected in found.outcome.message
     said = found.outcome.to_bytes()
@@ -371,14 +374,14 @@ def test_an_allowance_that_nothing_needs_stands_in_the_report_and_on_its_page() 
     found = run(spec, mixed_parquet())
     assert isinstance(found, Artifacts)
     report = Report.model_validate_json(found.files[api.REPORT])
-    [remark] = [each for each in report.remarks if each.check == "UnusedAllowance"]
+    [remark] = [unused for unused in report.remarks if unused.check == "UnusedAllowance"]
     assert remark.column == "colour"
     assert b"UnusedAllowance in column" in found.files[api.REPORT_PAGE]
 
 
 def test_numbers_that_float32_cannot_tell_apart_are_refused() -> None:
     found = run(mixed_spec(), rows(amount=pl.col("amount") / 1000 + 1e6))
-    assert isinstance(found, Refusal)
+    assert isinstance(found, RefusedRun)
     assert found.outcome.stage is TrainStage.TRAIN
     assert (
         "Precision in column 'amount': expected numbers whose differences survive"

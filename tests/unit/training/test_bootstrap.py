@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
 import pytest
 
 from hallmark.api.training_run import Evaluation
-from hallmark.training import bootstrap
 from hallmark.training.bootstrap import Resampling, cells, draws, measure_performance, row_mean
 from hallmark.training.metrics import performance
 from tests.unit.training.test_metrics import predictions
@@ -29,12 +29,12 @@ def test_the_interval_holds_the_estimate_and_is_the_same_again(classes: int) -> 
     assert found == measure_performance(given, RESAMPLING)
     assert found != measure_performance(given, Resampling(0.95, 400, 8))
     for name, value in performance(given).items():
-        one = found[name]
-        assert one.value == value
-        assert one.lower is not None
-        assert one.upper is not None
-        assert one.lower <= (value or 0) <= one.upper
-        assert one.lower < one.upper
+        measurement = found[name]
+        assert measurement.value == value
+        assert measurement.lower is not None
+        assert measurement.upper is not None
+        assert measurement.lower <= (value or 0) <= measurement.upper
+        assert measurement.lower < measurement.upper
 
 
 def test_more_confidence_is_a_wider_interval() -> None:
@@ -60,17 +60,16 @@ def test_the_width_of_a_mean_is_that_of_the_normal_distribution() -> None:
     assert (found.upper or 0) - (found.lower or 0) == pytest.approx(wanted, rel=0.05)
 
 
-def test_a_sample_of_many_rows_gives_the_width_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_of_many_rows_gives_the_width_of_all() -> None:
     given = predictions(rows=6000)
     resampling = Resampling(0.95, 1000, 7)
     whole = measure_performance(given, resampling)
-    monkeypatch.setattr(bootstrap, "MAX_ROWS", 1500)
-    part = measure_performance(given, resampling)
+    part = measure_performance(given, replace(resampling, max_rows=1500))
     for name in ("accuracy", "rocAuc", "logLoss", "brier"):
-        one, other = whole[name], part[name]
-        assert other.value == one.value
-        width = (one.upper or 0) - (one.lower or 0)
-        assert (other.upper or 0) - (other.lower or 0) == pytest.approx(width, rel=0.25)
+        full, sampled = whole[name], part[name]
+        assert sampled.value == full.value
+        width = (full.upper or 0) - (full.lower or 0)
+        assert (sampled.upper or 0) - (sampled.lower or 0) == pytest.approx(width, rel=0.25)
 
 
 def test_resampled_cells_have_the_moments_of_drawing_rows() -> None:

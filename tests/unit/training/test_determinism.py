@@ -62,7 +62,7 @@ def train_apart(algorithms: list[str], environment: dict[str, str]) -> subproces
 
 @pytest.fixture(scope="module")
 def trained() -> list[dict[str, dict[str, str]]]:
-    started = [train_apart(list(Algorithm), each) for each in ENVIRONMENTS]
+    started = [train_apart(list(Algorithm), environment) for environment in ENVIRONMENTS]
     return [json.loads(process.communicate()[0]) for process in started]
 
 
@@ -71,6 +71,6 @@ def trained() -> list[dict[str, dict[str, str]]]:
 def test_every_artifact_has_the_same_bytes(
     trained: list[dict[str, dict[str, str]]], algorithm: Algorithm, classes: int
 ) -> None:
-    first, second = (each[f"{algorithm} {classes}"] for each in trained)
+    first, second = (digests[f"{algorithm} {classes}"] for digests in trained)
     assert set(first) == set(api.UPLOAD_SLOTS) - {api.PROGRESS}
     assert {name for name in first if first[name] != second[name]} == set()

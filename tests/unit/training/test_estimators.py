@@ -162,7 +162,7 @@ def test_an_unknown_category_and_a_null_one_have_no_weight_of_their_own(
 def test_a_fit_that_does_not_converge_is_a_remark() -> None:
     rows, truth = made(MIXES["all types"])
     found = fitted(rows, truth, MIXES["all types"], trainer(parameters={"max_iter": "1"}))
-    assert [each.sentence() for each in found.remarks] == [
+    assert [remark.sentence() for remark in found.remarks] == [
         "Convergence: expected a fit that converges, found 1 iterations."
     ]
     assert fitted(rows, truth, MIXES["all types"]).remarks == ()

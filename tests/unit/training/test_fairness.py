@@ -13,7 +13,7 @@ from hallmark.training.fairness import (
     RESAMPLED,
     Groups,
     count,
-    groups,
+    group_rows,
     intersection,
     measure,
     of_rows,
@@ -31,14 +31,14 @@ def rows(*cells: tuple[str, int, int, int, int]) -> tuple[Groups, Predictions]:
         cells: Name, then how many rows are true and decided positive, true and decided negative,
             false and decided positive, false and decided negative.
     """
-    each = [
+    rows = [
         (name, truth, decision)
         for name, *counts in cells
         for number, (truth, decision) in zip(counts, ((1, 1), (1, 0), (0, 1), (0, 0)), strict=True)
         for _ in range(number)
     ]
-    names, truth, decisions = zip(*each, strict=True)
-    found = groups("g", names, {name for name, *_ in cells}, ())
+    names, truth, decisions = zip(*rows, strict=True)
+    found = group_rows("g", names, {name for name, *_ in cells}, ())
     said = np.where(np.array(decisions) == 1, 0.9, 0.1)
     return found, Predictions(np.array(truth), np.column_stack([1 - said, said]), 1)
 
@@ -81,7 +81,7 @@ def test_estimates_and_resampled_numbers_are_fairlearns(cells: tuple) -> None:
 def test_with_three_classes_the_favourable_one_is_looked_at() -> None:
     random = np.random.default_rng(3)
     truth, said = random.integers(0, 3, 400), random.dirichlet(np.ones(3), 400)
-    found = groups("g", random.choice(["a", "b"], 400).tolist(), ["a", "b"], ())
+    found = group_rows("g", random.choice(["a", "b"], 400).tolist(), ["a", "b"], ())
     predictions = Predictions(truth, said, 2)
     estimates = measure(found, count(found, predictions), 30, RESAMPLING)
     for name, compute in (
@@ -93,8 +93,8 @@ def test_with_three_classes_the_favourable_one_is_looked_at() -> None:
 
 
 def test_each_number_has_an_interval_around_it() -> None:
-    for each in measured(*THREE).values():
-        assert each.lower < each.value < each.upper
+    for measurement in measured(*THREE).values():
+        assert measurement.lower < measurement.value < measurement.upper
     assert measured(*THREE) == measured(*THREE)
 
 
@@ -130,9 +130,9 @@ INCONCLUSIVE = {
 @pytest.mark.parametrize("case", INCONCLUSIVE.values(), ids=INCONCLUSIVE)
 def test_too_few_rows_are_inconclusive(case: tuple) -> None:
     cells, names, sentence = case
-    for name, each in measured(*cells).items():
-        assert each.inconclusive == (sentence if name in names else None)
-        assert (each.value is None) == (name in names)
+    for name, measurement in measured(*cells).items():
+        assert measurement.inconclusive == (sentence if name in names else None)
+        assert (measurement.value is None) == (name in names)
 
 
 def test_a_run_can_ask_for_fewer_rows() -> None:
@@ -149,25 +149,25 @@ def test_nobody_selected_has_no_ratio() -> None:
 
 def test_a_declared_group_without_a_row_is_inconclusive() -> None:
     values = ["a"] * 40 + ["b"] * 40
-    whole = groups("sex", values, ["a", "b", "c"], ["a", "b", "c"])
+    whole = group_rows("sex", values, ["a", "b", "c"], ["a", "b", "c"])
     found = of_rows(whole, np.arange(80))
     said = np.full(80, 0.9)
     predictions = Predictions(np.tile([0, 1], 40), np.column_stack([1 - said, said]), 1)
     estimates = measure(found, count(found, predictions), 30, RESAMPLING)
-    assert {each.inconclusive for each in estimates.values()} == {
+    assert {estimate.inconclusive for estimate in estimates.values()} == {
         "group 'c' of 'sex' has 0 test rows, 30 are needed"
     }
 
 
 def test_a_group_that_nobody_declared_gets_a_number() -> None:
-    found = groups("name", ["Ada", "Bob", None, "Ada"], ["Bob"], ())
+    found = group_rows("name", ["Ada", "Bob", None, "Ada"], ["Bob"], ())
     assert found.labels == ("(missing)", "group 2", "Bob")
     assert found.codes.tolist() == [1, 2, 0, 1]
 
 
 def test_two_attributes_together_have_the_groups_that_occur() -> None:
-    sex = groups("sex", ["f", "f", "m", "m"], ["f", "m"], ())
-    age = groups("age", ["old", "young", "old", "old"], ["old", "young"], ())
+    sex = group_rows("sex", ["f", "f", "m", "m"], ["f", "m"], ())
+    age = group_rows("age", ["old", "young", "old", "old"], ["old", "young"], ())
     both = intersection(sex, age)
     assert both.name == "sex x age"
     assert both.labels == ("f x old", "f x young", "m x old")
@@ -181,22 +181,22 @@ def test_the_report_has_sizes_and_rates_of_each_group() -> None:
     assert said.attribute == "g"
     assert said.demographic_parity_difference == pytest.approx(35 / 60 - 22 / 40, abs=1e-6)
     assert said.inconclusive is None
-    assert [(each.group, each.rows, each.positives) for each in said.groups] == [
+    assert [(group.group, group.rows, group.positives) for group in said.groups] == [
         ("a", 60, 40),
         ("b", 40, 20),
     ]
-    assert [each.selection_rate for each in said.groups] == [0.583333, 0.55]
-    assert [each.true_positive_rate for each in said.groups] == [0.75, 0.6]
-    assert [each.false_positive_rate for each in said.groups] == [0.25, 0.5]
-    assert [each.accuracy for each in said.groups] == [0.75, 0.55]
-    for each in said.groups:
-        assert each.selection_rate_lower < each.selection_rate < each.selection_rate_upper
-        assert each.metrics["brier"] > 0
+    assert [group.selection_rate for group in said.groups] == [0.583333, 0.55]
+    assert [group.true_positive_rate for group in said.groups] == [0.75, 0.6]
+    assert [group.false_positive_rate for group in said.groups] == [0.25, 0.5]
+    assert [group.accuracy for group in said.groups] == [0.75, 0.55]
+    for group in said.groups:
+        assert group.selection_rate_lower < group.selection_rate < group.selection_rate_upper
+        assert group.metrics["brier"] > 0
 
 
 def test_classes_that_are_peers_have_no_selection_rate() -> None:
     found, predictions = rows(*TWO)
     peers = Predictions(predictions.truth, predictions.probabilities, None)
     said = report(found, peers, count(found, peers), {}, RESAMPLING)
-    assert {each.selection_rate for each in said.groups} == {None}
-    assert [each.accuracy for each in said.groups] == [0.75, 0.55]
+    assert {group.selection_rate for group in said.groups} == {None}
+    assert [group.accuracy for group in said.groups] == [0.75, 0.55]

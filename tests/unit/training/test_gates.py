@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.gates import judge
+from hallmark.api.gates import evaluate_gates
 from hallmark.training.gates import Measurement, inconclusive, metric_text, metric_values
 from tests.unit.training.factories import gate
 
@@ -23,7 +23,7 @@ def test_metrics_are_text_of_six_digits_and_leave_out_what_is_no_number() -> Non
             "f": Measurement(0.5, inconclusive="too few rows"),
         }
     )
-    assert [(each.name, each.value, each.lower, each.upper) for each in found] == [
+    assert [(metric.name, metric.value, metric.lower, metric.upper) for metric in found] == [
         ("a", "-2.000000", None, None),
         ("b", "0.123456", "0.100000", "0.200000"),
         ("e", "1000000000.000000", None, None),
@@ -48,8 +48,10 @@ def test_what_has_no_number_has_a_reason() -> None:
 def test_the_verdict_can_be_repeated_from_the_report(value: float, threshold: object) -> None:
     for comparison in ("AtLeast", "AtMost"):
         asked = [gate("m", comparison, f"{threshold}")]
-        (result,) = judge(asked, [], metric_values({"m": Measurement(value)}))
+        (result,) = evaluate_gates(asked, [], metric_values({"m": Measurement(value)}))
         text = metric_text(value)
         assert result.value == text
-        (again,) = judge(asked, [], metric_values({"m": Measurement(float(text or "nan"))}))
+        (again,) = evaluate_gates(
+            asked, [], metric_values({"m": Measurement(float(text or "nan"))})
+        )
         assert again.passed == result.passed

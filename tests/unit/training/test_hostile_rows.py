@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hallmark.training.assay import examine
-from hallmark.training.examined import Examined
-from hallmark.training.outcome import Artifacts, Refusal
+from hallmark.training.assay import validate_dataset
+from hallmark.training.dataset import ValidatedDataset
+from hallmark.training.outcome import Artifacts, RefusedRun
 from tests.unit.training.factories import mixed_rows, mixed_spec, run, task
 
 CELLS = st.one_of(
@@ -40,11 +40,12 @@ def test_any_cells(data: st.DataObject) -> None:
     for name in data.draw(st.sets(st.sampled_from(COLUMNS), max_size=4)):
         kind = data.draw(CELLS)
         cells = [kind, *data.draw(st.lists(CELLS, max_size=3))]
-        same = [each for each in cells if each is None or type(each) is type(kind)]
+        same = [cell for cell in cells if cell is None or type(cell) is type(kind)]
         values = (same * 60)[:60]
         frame = frame.with_columns(pl.Series(name, values, strict=False))
     assert isinstance(
-        examine(task(mixed_spec()), parquet(frame), lambda *_: None), Refusal | Examined
+        validate_dataset(task(mixed_spec()), parquet(frame), lambda *_: None),
+        RefusedRun | ValidatedDataset,
     )
 
 
@@ -78,8 +79,8 @@ def test_extremes(changes: dict[str, Any]) -> None:
     if "label" in changes:
         spec["schema"]["target"]["positive"] = "1"
     found = run(spec, parquet(mixed_rows().with_columns(**changes)))
-    assert isinstance(found, Artifacts | Refusal)
-    if isinstance(found, Refusal):
+    assert isinstance(found, Artifacts | RefusedRun)
+    if isinstance(found, RefusedRun):
         assert found.outcome.message
 
 

@@ -39,6 +39,8 @@ class Uploads:
     port: int = 0
     taken: list[tuple[str, bytes, float]] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
+    answered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    """Released once for every request that was answered."""
 
     def urls(self) -> dict[str, str]:
         """Return a presigned URL for every slot."""
@@ -68,6 +70,7 @@ def uploads() -> Iterator[Uploads]:
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
+            found.answered.release()
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
@@ -125,20 +128,15 @@ def test_progress_comes_at_most_every_two_seconds(tmp_path: Path, uploads: Uploa
     assert ended(paths).stage is TrainStage.GATES
 
 
-def test_a_long_step_is_told_again_with_its_seconds(
-    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ProgressReporter, "_LONG", 0.1)
-    monkeypatch.setattr(ProgressReporter, "_PERIOD", 0.05)
-    with ProgressReporter(uploads.urls()) as reporter:
+def test_a_long_step_is_told_again_with_its_seconds(uploads: Uploads) -> None:
+    with ProgressReporter(uploads.urls(), period=0.05, long=0.1) as reporter:
         reporter.report(Progress(stage="Train", percent=50, message="Fitting."))
-        deadline = time.monotonic() + 5
-        while len(uploads.taken) < 3 and time.monotonic() < deadline:
-            time.sleep(0.02)
+        for _ in range(3):
+            assert uploads.answered.acquire(timeout=5)
     told = [Progress.model_validate_json(content) for _, content, _ in uploads.taken]
     assert told[0].message == "Fitting."
     assert told[1].message.startswith("Fitting. Still at it after ")
-    assert {each.percent for each in told} == {50}
+    assert {progress.percent for progress in told} == {50}
 
 
 SECRETS = ("ann.lee@example.org", "4111111111111111")
@@ -195,7 +193,7 @@ def test_a_failed_upload_says_which_file_but_not_the_url(
     statuses, attempts, expected = case
     uploads.statuses = list(statuses)
     with pytest.raises(ArtifactError) as error:
-        put(uploads.urls(), api.REPORT, b"{}", attempts=attempts)
+        put(uploads.urls(), api.REPORT, b"{}", attempts=attempts, pause=lambda _: None)
     assert "did not take 'report.json' (2 bytes" in str(error.value)
     assert expected in str(error.value)
     assert "secret" not in str(error.value)
@@ -211,7 +209,7 @@ def test_progress_that_cannot_be_uploaded_disturbs_nothing(uploads: Uploads) -> 
     uploads.statuses = [500] * 10
     with ProgressReporter(uploads.urls()) as reporter:
         reporter.report(Progress(stage="Train", percent=50))
-        time.sleep(0.2)
+        assert uploads.answered.acquire(timeout=5)
     assert not uploads.taken
     with ProgressReporter({}) as reporter:
         reporter.report(Progress(stage="Train", percent=50))

@@ -71,4 +71,4 @@ def test_numbers_must_survive_in_float32(case: tuple[list[float | None], str]) -
     with np.errstate(over="ignore"):
         findings = check_precision(rows, declared, encode(rows, declared))
     assert len(findings) == bool(expected)
-    assert all(expected in each.sentence() for each in findings)
+    assert all(expected in finding.sentence() for finding in findings)

@@ -35,31 +35,36 @@ def predictions(
 
 def expected(given: Predictions, weights: np.ndarray | None = None) -> dict[str, float]:
     """Return what scikit-learn computes."""
-    truth, said = given.truth, given.probabilities
-    each = np.arange(given.classes)
+    truth, predicted = given.truth, given.probabilities
+    labels = np.arange(given.classes)
     if given.classes == 2:
-        one = 1 if given.positive is None else given.positive
-        ranked = [one] if given.positive is not None else [0, 1]
-        brier = peer.brier_score_loss(truth == one, said[:, one], sample_weight=weights)
+        class_ = 1 if given.positive is None else given.positive
+        ranked = [class_] if given.positive is not None else [0, 1]
+        brier = peer.brier_score_loss(truth == class_, predicted[:, class_], sample_weight=weights)
     else:
-        ranked = list(each)
-        brier = peer.brier_score_loss(truth, said, sample_weight=weights, labels=each)
-    binary = {k: (truth == k).astype(int) for k in ranked}
+        ranked = list(labels)
+        brier = peer.brier_score_loss(truth, predicted, sample_weight=weights, labels=labels)
+    binary = {label: (truth == label).astype(int) for label in ranked}
     return {
         "accuracy": peer.accuracy_score(truth, given.decisions, sample_weight=weights),
         "balancedAccuracy": peer.balanced_accuracy_score(
             truth, given.decisions, sample_weight=weights
         ),
         "rocAuc": np.mean(
-            [peer.roc_auc_score(binary[k], said[:, k], sample_weight=weights) for k in ranked]
+            [
+                peer.roc_auc_score(binary[label], predicted[:, label], sample_weight=weights)
+                for label in ranked
+            ]
         ),
         "prAuc": np.mean(
             [
-                peer.average_precision_score(binary[k], said[:, k], sample_weight=weights)
-                for k in ranked
+                peer.average_precision_score(
+                    binary[label], predicted[:, label], sample_weight=weights
+                )
+                for label in ranked
             ]
         ),
-        "logLoss": peer.log_loss(truth, said, sample_weight=weights, labels=each),
+        "logLoss": peer.log_loss(truth, predicted, sample_weight=weights, labels=labels),
         "brier": brier,
     }
 
@@ -108,17 +113,17 @@ def test_macro_roc_auc_is_scikit_learns_one_vs_rest() -> None:
 @pytest.mark.parametrize("given", CASES.values(), ids=CASES)
 def test_calibration_error_is_that_of_the_definition(given: Predictions) -> None:
     if given.classes == 2:
-        one = 1 if given.positive is None else given.positive
-        said, came = given.probabilities[:, one], given.truth == one
+        class_ = 1 if given.positive is None else given.positive
+        predicted, observed = given.probabilities[:, class_], given.truth == class_
     else:
-        said, came = given.probabilities.max(axis=1), given.truth == given.decisions
+        predicted, observed = given.probabilities.max(axis=1), given.truth == given.decisions
     error = 0.0
     for number in range(CALIBRATION_BINS):
         low, high = number / CALIBRATION_BINS, (number + 1) / CALIBRATION_BINS
         last = number == CALIBRATION_BINS - 1
-        inside = (said >= low) & ((said < high) | last)
+        inside = (predicted >= low) & ((predicted < high) | last)
         if inside.any():
-            error += inside.mean() * abs(said[inside].mean() - came[inside].mean())
+            error += inside.mean() * abs(predicted[inside].mean() - observed[inside].mean())
     assert performance(given)["expectedCalibrationError"] == pytest.approx(error, abs=1e-12)
 
 

@@ -59,11 +59,11 @@ def test_what_gates_name_comes_first_and_intervals_give_way_before_metrics() -> 
     ] + [MetricValue(name="accuracy", value="0.9", lower="0.8", upper="1.0")]
     gate = result(1, 0, passed=True).model_copy(update={"metric": "t".ljust(80, "x")})
     outcome = refuse(TrainStage.GATES, "x" * 1000, gates=[gate], metrics=metrics).outcome
-    names = [each.name.rstrip("x") for each in outcome.metrics]
+    names = [kept.name.rstrip("x") for kept in outcome.metrics]
     assert names[:3] == ["t", "accuracy", "a"]
     read = TrainOutcome.model_validate_json(termination_message(outcome))
     assert len(read.metrics) == len(outcome.metrics)
-    assert {each.lower for each in read.metrics} == {None}
+    assert {kept.lower for kept in read.metrics} == {None}
 
 
 def test_as_many_sentences_as_fit_and_how_many_more() -> None:

@@ -56,4 +56,6 @@ def test_trees_stay_within_the_leaves_that_were_asked_for(algorithm: Algorithm) 
     most = 24 if algorithm is Algorithm.RANDOM_FOREST else 15
     leaves = [tree.leaves for tree in found.plain.scores.trees]
     assert max(leaves) <= most
-    assert [len(tree.left) for tree in found.plain.scores.trees] == [2 * n - 1 for n in leaves]
+    assert [len(tree.left) for tree in found.plain.scores.trees] == [
+        2 * count - 1 for count in leaves
+    ]

@@ -41,14 +41,11 @@ def reference(features: list[ServedFeature]) -> ColumnTransformer:
 
 
 @pytest.mark.parametrize("features", MIXES.values(), ids=MIXES)
-def test_the_encoding_is_scikit_learns(
-    features: list[ServedFeature], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(preprocessing, "_BLOCK", 37)
+def test_the_encoding_is_scikit_learns(features: list[ServedFeature]) -> None:
     rows, _ = made(features)
-    encoding = learn(rows, features, scaled=True)
+    encoding = learn(rows, features, scaled=True, block_rows=37)
     expected = reference(features).fit_transform(rows.astype(np.float64))
-    assert encoding.apply(rows) == pytest.approx(expected, abs=1e-12)
+    assert encoding.apply(rows, block_rows=37) == pytest.approx(expected, abs=1e-12)
     assert encoding.width == expected.shape[1] == len(encoding.movable)
 
 

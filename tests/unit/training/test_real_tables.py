@@ -10,7 +10,7 @@ import pytest
 from hallmark.api import artifacts as api
 from hallmark.api.artifacts import TrainStage
 from hallmark.api.report import Report
-from hallmark.training.outcome import Artifacts, Refusal
+from hallmark.training.outcome import Artifacts, RefusedRun
 from tests.data import tables
 from tests.data.tables import RealTable, number
 from tests.unit.training.factories import run
@@ -22,18 +22,18 @@ def passed(table: RealTable) -> tuple[Report, dict[str, float]]:
     found = run(table.spec(), table.csv)
     assert isinstance(found, Artifacts), found.outcome.message
     report = Report.model_validate_json(found.files[api.REPORT])
-    return report, {each.name: float(each.value) for each in report.metrics}
+    return report, {metric.name: float(metric.value) for metric in report.metrics}
 
 
-def refused(table: RealTable, **changes: object) -> Refusal:
+def refused(table: RealTable, **changes: object) -> RefusedRun:
     found = run(table.spec(**changes), table.csv)
-    assert isinstance(found, Refusal)
+    assert isinstance(found, RefusedRun)
     return found
 
 
 def remarks(report: Report, check: str) -> dict[str | None, int]:
     """Return how many rows or times a check found, by column."""
-    return {each.column: each.count for each in report.remarks if each.check == check}
+    return {remark.column: remark.count for remark in report.remarks if remark.check == check}
 
 
 ALL = {
@@ -123,7 +123,7 @@ def test_smoke_ban_pairs_of_groups_are_too_small_and_say_so() -> None:
 def test_smoke_ban_education_is_a_proxy_of_origin() -> None:
     report, metrics = passed(tables.smoke_ban())
     assert metrics["proxyAuc.hispanic"] > 0.7
-    (proxy,) = (each for each in report.proxies if each.attribute == "hispanic")
+    (proxy,) = (measured for measured in report.proxies if measured.attribute == "hispanic")
     assert proxy.features[0].feature == "education"
 
 
@@ -140,14 +140,14 @@ def test_titanic_passengers_are_named() -> None:
     assert "column 'passenger'" in found.outcome.message
     assert "Allen" not in found.outcome.message
     report, _ = passed(tables.titanic())
-    assert [(each.column, each.detector, each.action) for each in report.pii] == [
+    assert [(decision.column, decision.detector, decision.action) for decision in report.pii] == [
         ("passenger", "PersonName", "Drop")
     ]
 
 
 def test_titanic_age_is_not_known_of_every_fifth() -> None:
     # What may be missing must be declared so; a null is not moved, and trees take it as it is.
-    strict = [{**each, "nullable": False} for each in tables.titanic().features]
+    strict = [{**feature, "nullable": False} for feature in tables.titanic().features]
     schema = {**tables.titanic().spec()["schema"], "features": strict}
     found = refused(tables.titanic(), schema=schema)
     assert "'age' (263 times" in found.outcome.message
@@ -222,9 +222,9 @@ def test_wines_differ_so_clearly_that_a_small_forest_is_perfect() -> None:
 
 def test_iris_holds_a_flower_twice() -> None:
     report, _ = passed(tables.iris())
-    assert [(each.row, each.count) for each in report.remarks if each.check == "Duplicate"] == [
-        (143, 1)
-    ]
+    assert [
+        (remark.row, remark.count) for remark in report.remarks if remark.check == "Duplicate"
+    ] == [(143, 1)]
 
 
 def test_election_answers_on_scales_cannot_move_by_a_tenth_of_a_deviation() -> None:
@@ -245,8 +245,8 @@ def test_mortgages_write_a_million_where_they_do_not_know() -> None:
     outliers = remarks(report, "Outlier")
     assert {"liq", "lines"} <= set(outliers)
     ranged = [
-        number("liq", 0, 99999) if each["name"] == "liq" else each
-        for each in tables.mortgages().without("reject").features
+        number("liq", 0, 99999) if feature["name"] == "liq" else feature
+        for feature in tables.mortgages().without("reject").features
     ]
     schema = {**tables.mortgages().spec()["schema"], "features": ranged}
     found = refused(tables.mortgages(), schema=schema)

@@ -26,6 +26,7 @@ def measured(
     model: Fitted,
     epsilon: float = 0.1,
     seed: int = 0,
+    **options: int,
 ) -> Robustness:
     return measure_robustness(
         model,
@@ -36,6 +37,7 @@ def measured(
         positive=None,
         epsilon=epsilon,
         seed=seed,
+        **options,
     )
 
 
@@ -60,14 +62,14 @@ def test_no_change_within_the_radius_flips_the_fitted_model_and_the_worst_beyond
         assert (model.probabilities(moved(test, where, by)).argmax(axis=1) == decided).all()
     beyond = np.where(np.isfinite(radii), radii * 1.0001 + 1e-5, 0)
     flipped = measure.attack.flipped_linear(
-        bounds, lambda each: model.probabilities(each).argmax(axis=1), test, where, 0.2
+        bounds, lambda changed: model.probabilities(changed).argmax(axis=1), test, where, 0.2
     )
     assert np.array_equal(flipped, radii <= 0.2)
     for row in np.flatnonzero(np.isfinite(radii))[:12]:
         part = measure.boundaries(model, model.plain.scores, test[[row]], decided[[row]], where)
         (falls,) = measure.attack.flipped_linear(
             part,
-            lambda each: model.probabilities(each).argmax(axis=1),
+            lambda changed: model.probabilities(changed).argmax(axis=1),
             test[[row]],
             where,
             float(beyond[row]),
@@ -87,9 +89,9 @@ def test_the_numbers_are_the_same_again_and_in_order(algorithm: Algorithm) -> No
     accuracy = (model.probabilities(rows[TRAIN:]).argmax(axis=1) == truth[TRAIN:]).mean()
     assert metrics["certifiedAccuracy"] <= metrics["attackedAccuracy"] <= accuracy
     assert metrics["certifiedAccuracyL2"] >= metrics["certifiedAccuracy"] - 0.02
-    curve = [each.certified_accuracy for each in first.report.curve]
+    curve = [point.certified_accuracy for point in first.report.curve]
     assert curve == sorted(curve, reverse=True)
-    noise = [each.stability for each in first.report.noise]
+    noise = [level.stability for level in first.report.noise]
     assert noise == sorted(noise, reverse=True)
     assert 0.5 < noise[-1] < noise[0] <= 1
 
@@ -143,12 +145,13 @@ def test_a_model_of_what_cannot_move_is_certified_where_it_is_right() -> None:
         assert found.report.moving == []
 
 
-def test_many_rows_are_sampled_by_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "MAX_LINEAR_ROWS", 100)
+def test_many_rows_are_sampled_by_the_seed() -> None:
     features = MIXES["all types"]
     rows, truth = made(features, count=700)
     model = fitted(rows[:TRAIN], truth[:TRAIN], features)
-    one, again, other = (measured(features, rows, truth, model, seed=seed) for seed in (1, 1, 2))
+    one, again, other = (
+        measured(features, rows, truth, model, seed=seed, max_linear_rows=100) for seed in (1, 1, 2)
+    )
     assert (one.report.rows, one.report.test_rows) == (100, 400)
     assert one.metrics == again.metrics
     assert one.metrics != other.metrics

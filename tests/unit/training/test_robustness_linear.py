@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hallmark.training.robustness.domain import Domain
 from hallmark.training.robustness.linear import Boundaries, Norm, linear_radii
 
-WEIGHTS = st.floats(-3, 3).map(lambda x: round(x, 2))
-CELLS = st.integers(-6, 6).map(lambda x: x / 2)
+WEIGHTS = st.floats(-3, 3).map(lambda number: round(number, 2))
+CELLS = st.integers(-6, 6).map(lambda number: number / 2)
 
 
 def space(
@@ -74,12 +74,12 @@ def worst_fall(
 def cases(draw: st.DrawFn) -> tuple[list[float], float, Domain, list[float]]:
     count = draw(st.integers(1, 4))
     whole = draw(st.lists(st.booleans(), min_size=count, max_size=count))
-    row = [float(round(draw(CELLS))) if each else draw(CELLS) for each in whole]
+    row = [float(round(draw(CELLS))) if integral else draw(CELLS) for integral in whole]
     where = space(
         draw(st.lists(st.sampled_from([0.5, 1.0, 1.7, 4.0]), min_size=count, max_size=count)),
         whole,
-        [x - draw(st.sampled_from([0.0, 1.0, 1.5, np.inf])) for x in row],
-        [x + draw(st.sampled_from([0.0, 1.0, 2.5, np.inf])) for x in row],
+        [value - draw(st.sampled_from([0.0, 1.0, 1.5, np.inf])) for value in row],
+        [value + draw(st.sampled_from([0.0, 1.0, 2.5, np.inf])) for value in row],
     )
     weights = draw(st.lists(WEIGHTS, min_size=count, max_size=count))
     margin = draw(st.floats(-4, 4).filter(lambda m: abs(m) > 0.01))
@@ -119,7 +119,7 @@ def test_the_euclidean_radius_is_the_shortest_move_within_the_range(
     weights: list[float], margin: float, rooms: list[float]
 ) -> None:
     high = [rooms[0], 2 * rooms[1]]
-    where = space([1.0, 2.0], low=[-each for each in high], high=high)
+    where = space([1.0, 2.0], low=[-room for room in high], high=high)
     found = radius(weights, margin, where, [0.0, 0.0], Norm.EUCLIDEAN)
     expected = shortest_of_two(weights, margin, rooms)
     assert found == pytest.approx(expected, rel=1e-3)

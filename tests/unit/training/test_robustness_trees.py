@@ -56,12 +56,15 @@ def trees(draw: st.DrawFn, whole: list[bool], depth: int = 3) -> Tree:
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[TreeScores, Domain, np.ndarray]:
     whole = draw(st.lists(st.booleans(), min_size=2, max_size=2))
-    row = [float(draw(st.integers(-2, 2))) if each else draw(THRESHOLDS) + 0.125 for each in whole]
+    row = [
+        float(draw(st.integers(-2, 2))) if integral else draw(THRESHOLDS) + 0.125
+        for integral in whole
+    ]
     where = space(
         draw(st.lists(st.sampled_from([0.5, 1.0, 3.0]), min_size=2, max_size=2)),
         whole,
-        [x - draw(st.sampled_from([0.0, 1.0, np.inf])) for x in row],
-        [x + draw(st.sampled_from([0.0, 1.0, np.inf])) for x in row],
+        [value - draw(st.sampled_from([0.0, 1.0, np.inf])) for value in row],
+        [value + draw(st.sampled_from([0.0, 1.0, np.inf])) for value in row],
     )
     if draw(st.booleans()):
         row[draw(st.integers(0, 1))] = np.nan
@@ -88,7 +91,9 @@ def true_radius(model: TreeScores, where: Domain, row: np.ndarray, norm: Norm) -
             for at in tree.threshold[(tree.left >= 0) & (tree.feature == j)]:
                 moves += [np.floor(at), np.floor(at) + 1] if where.steps[j] else [at, at + 1e-7]
         low, high = where.low[j] * where.units[j], where.high[j] * where.units[j]
-        axes.append([row[j]] if np.isnan(row[j]) else [x for x in moves if low <= x <= high])
+        axes.append(
+            [row[j]] if np.isnan(row[j]) else [value for value in moves if low <= value <= high]
+        )
     points = np.array([[*point, row[2]] for point in itertools.product(*axes)])
     flips = decide(model, points) != own
     moved = np.nan_to_num(np.abs(points[:, :2] - row[:2]) / where.units)

@@ -140,8 +140,8 @@ def test_the_graph_has_one_input_no_random_name_and_no_time() -> None:
     model = onnx.load_from_string(data)
     onnx.checker.check_model(model, full_check=True)
     assert model.graph.name == "m"
-    assert [each.name for each in model.graph.input] == [INPUT]
-    assert [each.name for each in model.graph.output] == [PROBABILITIES]
+    assert [tensor.name for tensor in model.graph.input] == [INPUT]
+    assert [tensor.name for tensor in model.graph.output] == [PROBABILITIES]
 
 
 @pytest.mark.parametrize("algorithm", Algorithm)

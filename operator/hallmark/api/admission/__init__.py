@@ -73,16 +73,16 @@ def in_force_since(
 
 def _last_change(obj: Mapping[str, Any]) -> str:
     metadata = obj["metadata"]
-    writes = [each for each in metadata.get("managedFields", ()) if not each.get("subresource")]
+    writes = [write for write in metadata.get("managedFields", ()) if not write.get("subresource")]
     # The API server writes no time for an apply that changed nothing.
-    times = [str(each["time"]) for each in writes if "time" in each]
+    times = [str(write["time"]) for write in writes if "time" in write]
     return max([str(metadata["creationTimestamp"]), *times])
 
 
 def identity_is_in_force(
     policy: Mapping[str, Any] | None, binding: Mapping[str, Any] | None
 ) -> bool:
-    """Tell whether the policy and the binding that vouch for approvers are the expected ones."""
+    """Whether the policy and the binding that vouch for approvers are the expected ones."""
     return in_force_since(names.APPROVAL_IDENTITY_POLICY, policy, binding) is not None
 
 

@@ -14,5 +14,5 @@ def _validator(module: str) -> Callable[[str], bool]:
 
 
 def is_valid(module: str, number: str) -> bool:
-    """Tell whether a number passes; the module is python-stdnum's, such as ``de.idnr``."""
+    """Whether a number passes; the module is python-stdnum's, such as ``de.idnr``."""
     return _validator(module)(number)

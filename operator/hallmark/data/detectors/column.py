@@ -39,12 +39,16 @@ _SUSPECT = "|".join(
 
 def folded(text: str) -> str:
     """Return the text without accents, in one case: ``Prénom`` and ``PRENOM`` are one word."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    plain = "".join(
+        character
+        for character in unicodedata.normalize("NFKD", text)
+        if not unicodedata.combining(character)
+    )
     return plain.casefold().translate(_UNDECOMPOSED)
 
 
 def vocabulary(words: str) -> frozenset[str]:
-    """Return column names, given separated by white space, as ``TextColumn.called`` has them."""
+    """Return column names, given separated by white space, as ``TextColumn.meanings`` has them."""
     return frozenset(folded(word) for word in words.split())
 
 
@@ -78,8 +82,8 @@ class TextColumn:
         return tuple(re.findall(r"[^\W\d_]+", folded(spaced)))
 
     @lazy
-    def called(self) -> frozenset[str]:
-        """What the name may mean: its last words, joined; whose it is may follow them."""
+    def meanings(self) -> frozenset[str]:
+        """Meanings of the name: its last words, joined; whose it is may follow them."""
         words = self.words
         meanings = {"".join(words[start:]) for start in range(len(words))}
         while len(words) > 1 and words[-1] in _OWNERS:
@@ -87,9 +91,9 @@ class TextColumn:
             meanings |= {"".join(words[start:]) for start in range(len(words))}
         return frozenset(meanings)
 
-    def is_called(self, names: frozenset[str]) -> bool:
-        """Tell whether the name ends with one of these words."""
-        return not self.called.isdisjoint(names)
+    def is_named(self, names: frozenset[str]) -> bool:
+        """Whether the name ends with one of these words."""
+        return not self.meanings.isdisjoint(names)
 
     @lazy
     def suspects(self) -> pl.Series:
@@ -109,13 +113,13 @@ class TextColumn:
         """Return the texts, suspects or not, in which the pattern (Rust's syntax) occurs."""
         return self.texts.filter(self.texts.str.contains(pattern))
 
-    def share(self, found: pl.Series) -> float:
-        """Return which share of the texts was found."""
-        return len(found) / len(self.texts) if len(self.texts) else 0.0
+    def share(self, hits: pl.Series) -> float:
+        """Return which share of the texts the hits are."""
+        return len(hits) / len(self.texts) if len(self.texts) else 0.0
 
-    def mostly(self, found: pl.Series) -> pl.Series:
-        """Return what was found if it is half of the texts or more, else nothing."""
-        return found if self.share(found) >= 0.5 else self.texts.clear()
+    def mostly(self, hits: pl.Series) -> pl.Series:
+        """Return the hits if they are half of the texts or more, else nothing."""
+        return hits if self.share(hits) >= 0.5 else self.texts.clear()
 
     def nothing(self) -> pl.Series:
         """Return no text."""
@@ -123,11 +127,11 @@ class TextColumn:
 
 
 class Detector(Protocol):
-    """Looks for one kind of personal datum."""
+    """A search for one kind of personal datum."""
 
     @property
     def kind(self) -> PIIDetector:
-        """What it looks for."""
+        """The kind it looks for."""
         ...
 
     def find(self, column: TextColumn) -> pl.Series:
@@ -149,8 +153,8 @@ def by_majority(texts: pl.Series, holds: Callable[[str], bool]) -> pl.Series:
             all count or none.
     """
     if len(texts) <= _SAMPLE:
-        found = only(texts, holds)
-        return found if len(found) * 2 >= len(texts) else texts.clear()
+        hits = only(texts, holds)
+        return hits if len(hits) * 2 >= len(texts) else texts.clear()
     sample = even_sample(texts, _SAMPLE)
     return texts if len(only(sample, holds)) * 2 >= len(sample) else texts.clear()
 

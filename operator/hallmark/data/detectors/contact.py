@@ -26,9 +26,9 @@ class Email:
 
     def find(self, column: TextColumn) -> pl.Series:
         """Return the texts with an address."""
-        found = column.matching("@")
-        found = found.filter(found.str.replace_all(self._login, " ").str.contains(self._pattern))
-        return found.filter(~found.str.contains(self._file))
+        hits = column.matching("@")
+        hits = hits.filter(hits.str.replace_all(self._login, " ").str.contains(self._pattern))
+        return hits.filter(~hits.str.contains(self._file))
 
 
 _WORDS = (
@@ -41,7 +41,7 @@ _WORDS = (
 class Phone:
     """A telephone number (phonenumbers), international or national.
 
-    In a column that is called so the form is enough, if it is not that of a fraction. Elsewhere:
+    In a column that is named so the form is enough, if it is not that of a fraction. Elsewhere:
     an international number; a national one that is written with separators in its country's
     grouping; bare digits only behind a word such as 'call'.
     """
@@ -85,11 +85,11 @@ class Phone:
 
     def find(self, column: TextColumn) -> pl.Series:
         """Return the texts with a number."""
-        if column.is_called(self._names):
+        if column.is_named(self._names):
             shaped = column.shaped(self._shape)
-            found = column.mostly(shaped.filter(~shaped.str.contains(self._decimal)))
-            if len(found):
-                return found
+            hits = column.mostly(shaped.filter(~shaped.str.contains(self._decimal)))
+            if len(hits):
+                return hits
         if column.numeric:
             return column.nothing()
         return union(
@@ -104,7 +104,7 @@ class Phone:
         )
 
     def _written(self, texts: pl.Series, holds: Callable[[str], bool]) -> pl.Series:
-        """Judge numbers in sentences one by one, and those that stand alone together."""
+        """Return the texts that hold: in sentences one by one, numbers alone by their majority."""
         alone = texts.str.contains(self._whole)
         return pl.concat(
             [only(texts.filter(~alone), holds), by_majority(texts.filter(alone), holds)]

@@ -47,16 +47,16 @@ class PaymentCard:
 
     def find(self, column: TextColumn) -> pl.Series:
         """Return the texts with a card's number."""
-        named = column.is_called(self._names)
+        named = column.is_named(self._names)
         candidates = column.matching(self._pattern)
         alone = candidates.str.contains(self._alone)
 
         def holds(text: str) -> bool:
             return self._holds(text, short=named)
 
-        found = only(candidates.filter(~alone), holds)
+        in_sentences = only(candidates.filter(~alone), holds)
         bare = candidates.filter(alone)
-        return pl.concat([found, only(bare, holds) if named else by_majority(bare, holds)])
+        return pl.concat([in_sentences, only(bare, holds) if named else by_majority(bare, holds)])
 
     def _holds(self, text: str, *, short: bool) -> bool:
         for match in self._number.finditer(text):

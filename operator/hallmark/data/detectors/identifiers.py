@@ -1,4 +1,4 @@
-"""The numbers by which states know persons: form, checksum (python-stdnum) and what each is called.
+"""The numbers by which states know persons: form, checksum (python-stdnum) and their names.
 
 A form with letters or separators of its own, or with a checksum and a date of birth that hardly
 any other number passes, is ``written``: it counts wherever it stands. All others are bare digits,
@@ -17,13 +17,13 @@ from hallmark.data.lazy import lazy
 
 @dataclass(frozen=True)
 class Identifier:
-    """One kind of number.
+    """A kind of number.
 
     Attributes:
         country: ISO 3166-1 alpha-2.
         module: Its checksum in python-stdnum; none where the form is all there is.
         digits: How many digits it has where it is written bare; 0 where it never is.
-        called: What people call it, separated by commas.
+        aliases: Its names in use, separated by commas.
         written: The form that gives it away (a regular expression that Rust and Python read).
         checked: Whether the number has a checksum or a date that most numbers fail.
     """
@@ -31,14 +31,14 @@ class Identifier:
     country: str
     module: str | None
     digits: int
-    called: str
+    aliases: str
     written: str | None = None
     checked: bool = True
 
     @lazy
     def names(self) -> tuple[str, ...]:
-        """What it is called, folded, with spaces."""
-        return tuple(folded(name.strip()) for name in self.called.split(","))
+        """Its names, folded, with spaces."""
+        return tuple(folded(name.strip()) for name in self.aliases.split(","))
 
     @lazy
     def exact(self) -> re.Pattern[str]:
@@ -57,7 +57,7 @@ class Identifier:
         )
 
     def passes(self, number: str) -> bool:
-        """Tell whether the checksum, or else the form alone, lets the number pass."""
+        """Whether the checksum, or else the form alone, lets the number pass."""
         return self.module is None or is_valid(self.module, number)
 
 

@@ -19,20 +19,22 @@ from hallmark.data.detectors.column import (
 )
 from hallmark.data.detectors.identifiers import IDENTIFIERS, Identifier
 
-_WRITTEN = tuple(one for one in IDENTIFIERS if one.written)
-_BARE = tuple(one for one in IDENTIFIERS if one.digits and one.checked)
+_WRITTEN = tuple(identifier for identifier in IDENTIFIERS if identifier.written)
+_BARE = tuple(identifier for identifier in IDENTIFIERS if identifier.digits and identifier.checked)
 _BY_NAME: dict[str, list[Identifier]] = {}
-for _one in IDENTIFIERS:
-    for _name in _one.names:
-        _BY_NAME.setdefault(re.sub("[^\\w]", "", _name), []).append(_one)
+for _identifier in IDENTIFIERS:
+    for _name in _identifier.names:
+        _BY_NAME.setdefault(re.sub("[^\\w]", "", _name), []).append(_identifier)
 _JOINED = frozenset(_BY_NAME)
 _SPOKEN = "|".join(
     re.escape(name).replace(r"\ ", r"[ \-_]?")
-    for name in sorted((name for one in IDENTIFIERS for name in one.names), key=len, reverse=True)
+    for name in sorted(
+        (name for identifier in IDENTIFIERS for name in identifier.names), key=len, reverse=True
+    )
 )
 
 
-_ANY_FORM = "|".join(one.written for one in _WRITTEN if one.written)
+_ANY_FORM = "|".join(identifier.written for identifier in _WRITTEN if identifier.written)
 _DIGITS = r"^\s*[0-9](?:[ .\-/]?[0-9]){8,14}\s*$"
 _BESIDE = r"(?:^|[^0-9A-Za-z.\-/+])"
 
@@ -40,9 +42,9 @@ _BESIDE = r"(?:^|[^0-9A-Za-z.\-/+])"
 class NationalID:
     """A number by which a state knows a person, by checksum (python-stdnum).
 
-    Forms of their own count wherever they stand. Bare digits count in a column that is called so,
+    Forms of their own count wherever they stand. Bare digits count in a column that is named so,
     behind the number's name in a sentence, or where nine in ten of at least twenty texts pass one
-    country's checksum and the column is not called after something else that has a checksum.
+    country's checksum and the column is not named after something else that has a checksum.
     """
 
     kind = PIIDetector.NATIONAL_ID
@@ -80,64 +82,74 @@ class NationalID:
         return union((self._written(column), self._in_sentences(column), self._bare(column)))
 
     def _in_named_column(self, column: TextColumn) -> pl.Series:
-        """Take the form for enough where the column says whose number it is."""
-        identifiers = [one for name in column.called & _JOINED for one in _BY_NAME[name]]
+        """Return the texts in the form, which is enough where the column names the number."""
+        identifiers = [
+            identifier for name in column.meanings & _JOINED for identifier in _BY_NAME[name]
+        ]
         if identifiers:
-            found = only(
+            hits = only(
                 column.texts,
-                lambda text: any(_has_form(one, text, column.numeric) for one in identifiers),
+                lambda text: any(
+                    _has_form(identifier, text, column.numeric) for identifier in identifiers
+                ),
             )
-            if column.share(found) >= 0.5:
-                return found
-        if column.is_called(self._passport):
+            if column.share(hits) >= 0.5:
+                return hits
+        if column.is_named(self._passport):
             return column.mostly(column.shaped(self._passport_shape))
-        if column.is_called(self._generic):
+        if column.is_named(self._generic):
             return self._explained(column, IDENTIFIERS, column.texts, 0.8, 1)
         return column.nothing()
 
     def _written(self, column: TextColumn) -> pl.Series:
         hits = column.matching(rf"{_BESIDE}(?:{_ANY_FORM})(?:$|[^0-9A-Za-z])")
         if len(self._digits(column)):
-            hits = hits.filter(~hits.str.contains("^[0-9]+$"))  # _bare judges them, all together
-        found = [column.nothing()]
-        for one in _WRITTEN:
+            hits = hits.filter(~hits.str.contains("^[0-9]+$"))  # _bare looks at them, all together
+        passing = [column.nothing()]
+        for identifier in _WRITTEN:
             # Compiling a pattern in Rust costs more than a thousand searches in Python.
             few = len(hits) < 1000
-            mine = hits if few else hits.filter(hits.str.contains(rf"{_BESIDE}(?:{one.written})"))
-            found += self._judged(one, mine)
-        return union(found)
+            mine = (
+                hits
+                if few
+                else hits.filter(hits.str.contains(rf"{_BESIDE}(?:{identifier.written})"))
+            )
+            passing += self._passing(identifier, mine)
+        return union(passing)
 
-    def _judged(self, one: Identifier, texts: pl.Series) -> Iterable[pl.Series]:
-        """Judge numbers in sentences one by one, and those that stand alone together."""
-        candidates = only(texts, lambda text: one.alone.search(text) is not None)
+    def _passing(self, identifier: Identifier, texts: pl.Series) -> Iterable[pl.Series]:
+        """Yield the texts that pass: in sentences one by one, numbers alone by their majority."""
+        candidates = only(texts, lambda text: identifier.alone.search(text) is not None)
         if not len(candidates):
             return
 
         def holds(text: str) -> bool:
-            return any(one.passes(match.group()) for match in one.alone.finditer(text))
+            return any(
+                identifier.passes(match.group()) for match in identifier.alone.finditer(text)
+            )
 
         whole = pl.Series(
-            [one.alone.fullmatch(text.strip()) is not None for text in candidates],
+            [identifier.alone.fullmatch(text.strip()) is not None for text in candidates],
             dtype=pl.Boolean,
         )
         yield only(candidates.filter(~whole), holds)
         yield by_majority(candidates.filter(whole), holds)
 
     def _in_sentences(self, column: TextColumn) -> pl.Series:
-        return only(column.matching(self._spoken_fast), self._says_so)
+        return only(column.matching(self._spoken_fast), self._has_named_number)
 
-    def _says_so(self, text: str) -> bool:
+    def _has_named_number(self, text: str) -> bool:
         said = folded(text)
         for match in self._spoken.finditer(said):
             tail = said[match.end() : match.end() + 40].upper()
-            for one in _BY_NAME[re.sub(r"[\s_-]", "", match.group(1))]:
-                number = one.exact.search(tail)
-                if number and one.passes(number.group()):
+            for identifier in _BY_NAME[re.sub(r"[\s_-]", "", match.group(1))]:
+                number = identifier.exact.search(tail)
+                if number and identifier.passes(number.group()):
                     return True
         return False
 
     def _bare(self, column: TextColumn) -> pl.Series:
-        if column.is_called(self._other) or len(column.shaped(self._isbn)):
+        if column.is_named(self._other) or len(column.shaped(self._isbn)):
             return column.nothing()
         digits = self._digits(column)
         return self._explained(column, _BARE, digits, 0.9, 20)
@@ -158,21 +170,21 @@ class NationalID:
     ) -> pl.Series:
         """Return the texts if one country's checksum passes enough of them."""
         few, many = even_sample(texts, 50).to_list(), even_sample(texts, 1000).to_list()
-        for one in identifiers:
+        for identifier in identifiers:
             if all(
                 len(sample) >= least
-                and sum(_is_number(one, text) for text in sample) >= share * len(sample)
+                and sum(_is_number(identifier, text) for text in sample) >= share * len(sample)
                 for sample in (few, many)
             ):
                 return texts
         return column.nothing()
 
 
-def _has_form(one: Identifier, text: str, numeric: bool) -> bool:
+def _has_form(identifier: Identifier, text: str, numeric: bool) -> bool:
     if numeric:  # leading zeros are lost
-        return one.digits - 3 <= len(text) <= one.digits
-    return one.exact.fullmatch(text.strip()) is not None
+        return identifier.digits - 3 <= len(text) <= identifier.digits
+    return identifier.exact.fullmatch(text.strip()) is not None
 
 
-def _is_number(one: Identifier, text: str) -> bool:
-    return one.exact.fullmatch(text.strip()) is not None and one.passes(text)
+def _is_number(identifier: Identifier, text: str) -> bool:
+    return identifier.exact.fullmatch(text.strip()) is not None and identifier.passes(text)

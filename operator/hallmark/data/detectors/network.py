@@ -36,20 +36,20 @@ class IPAddress:
 
     def find(self, column: TextColumn) -> pl.Series:
         """Return the texts with an address."""
-        if column.is_called(self._versions):
+        if column.is_named(self._versions):
             return column.nothing()
-        found = only(column.matching(self._pattern), self._holds)
-        alone = found.filter(found.str.contains(self._alone))
-        if len(alone) > 2 and not column.is_called(self._named) and _are_versions(alone):
-            return found.filter(~found.str.contains(self._alone))
-        return found
+        hits = only(column.matching(self._pattern), self._holds)
+        alone = hits.filter(hits.str.contains(self._alone))
+        if len(alone) > 2 and not column.is_named(self._named) and _are_versions(alone):
+            return hits.filter(~hits.str.contains(self._alone))
+        return hits
 
     def _holds(self, text: str) -> bool:
         return any(_leads_to_somebody(token.rstrip(".:")) for token in self._token.findall(text))
 
 
 def _are_versions(quads: pl.Series) -> bool:
-    """Tell whether no part of any is above 30: addresses use the whole range."""
+    """Whether no part of any is above 30: addresses use the whole range."""
     parts = quads.str.strip_chars().str.split(".").explode().cast(pl.Int64, strict=False)
     return bool((parts <= 30).all())
 
@@ -86,11 +86,11 @@ class MACAddress:
 
     def find(self, column: TextColumn) -> pl.Series:
         """Return the texts with an address."""
-        named = column.is_called(self._names)
-        found = only(column.matching(self._pattern), lambda text: self._holds(text, named=named))
-        if named and not len(found):
+        named = column.is_named(self._names)
+        hits = only(column.matching(self._pattern), lambda text: self._holds(text, named=named))
+        if named and not len(hits):
             return column.mostly(column.shaped(self._bare))
-        return found
+        return hits
 
     def _holds(self, text: str, *, named: bool) -> bool:
         for match in self._exact.findall(text):

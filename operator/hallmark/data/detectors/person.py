@@ -1,4 +1,4 @@
-"""Who a person is, by what a column is called and what its values look like."""
+"""Who a person is, by what a column is named and what its values look like."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SAMPLE = 500
 class PersonName:
     """A person's name.
 
-    A column that is called so and holds words without digits; a column that is called ``name``, or
+    A column that is named so and holds words without digits; a column that is named ``name``, or
     something else, only where frequent given names say so; a title before a name in a sentence.
     """
 
@@ -61,18 +61,18 @@ class PersonName:
         """Return the texts that are or hold names."""
         if column.numeric:
             return column.nothing()
-        if column.is_called(self._names):
-            found = column.mostly(column.shaped(self._word))
-            if len(found):
-                return found
+        if column.is_named(self._names):
+            hits = column.mostly(column.shaped(self._word))
+            if len(hits):
+                return hits
         titled = column.matching(self._titled)
-        if column.is_called(self._things):
+        if column.is_named(self._things):
             return titled
         return union((titled, self._by_given_names(column)))
 
     def _by_given_names(self, column: TextColumn) -> pl.Series:
         """Look for frequent given names: at least five texts, most of them two words or more."""
-        weak = column.is_called(self._weak)
+        weak = column.is_named(self._weak)
         sample = even_sample(column.texts, _SAMPLE)
         full = sample.filter(sample.str.contains(self._full))
         if len(full) < (1 if weak else 5) or len(full) * 2 < len(sample):
@@ -99,7 +99,7 @@ _DATE = (
 
 
 class DateOfBirth:
-    """A date of birth: a column that is called so and holds dates of people who may be alive.
+    """A date of birth: a column that is named so and holds dates of people who may be alive.
 
     A year alone is none. In a sentence, the words before the date say it.
     """
@@ -126,14 +126,14 @@ class DateOfBirth:
 
     def find(self, column: TextColumn) -> pl.Series:
         """Return the texts that are or hold such dates."""
-        if column.is_called(self._names):
-            found = column.shaped(rf"{self._column}|{self._compact}")
-            return column.mostly(found.filter(found.map_elements(_may_live, pl.Boolean)))
+        if column.is_named(self._names):
+            hits = column.shaped(rf"{self._column}|{self._compact}")
+            return column.mostly(hits.filter(hits.map_elements(_may_live, pl.Boolean)))
         return column.nothing() if column.numeric else column.matching(self._sentence)
 
 
 def _may_live(date: str) -> bool:
-    """Tell whether the year, where four digits tell it, is one in which a living person was born.
+    """Whether the year, where four digits tell it, is one in which a living person was born.
 
     The end is fixed, so that equal data have equal verdicts at all times.
     """
@@ -145,7 +145,7 @@ def _may_live(date: str) -> bool:
 
 
 class PostalAddress:
-    """A postal address: a column that is called so, with a number beside words or a street's name.
+    """A postal address: a column that is named so, with a number beside words or a street's name.
 
     A city, a state or a postal code alone is none. In a sentence, a house number with a capitalised
     street.
@@ -192,17 +192,17 @@ class PostalAddress:
         """Return the texts that are or hold addresses."""
         if column.numeric:
             return column.nothing()
-        if column.is_called(self._names) and self._other_words.isdisjoint(column.words):
-            found = union(
+        if column.is_named(self._names) and self._other_words.isdisjoint(column.words):
+            hits = union(
                 (
                     only(column.shaped(self._numbered), _has_letters_enough),
                     self._streets(column),
                     column.shaped(self._cjk),
                 )
             )
-            found = column.mostly(found)
-            if len(found):
-                return found
+            hits = column.mostly(hits)
+            if len(hits):
+                return hits
         return column.matching(self._sentence)
 
     def _streets(self, column: TextColumn) -> pl.Series:
@@ -212,4 +212,8 @@ class PostalAddress:
 
 
 def _has_letters_enough(text: str) -> bool:
-    return sum(c.isalpha() for c in text) >= 4 and "@" not in text and "://" not in text
+    return (
+        sum(character.isalpha() for character in text) >= 4
+        and "@" not in text
+        and "://" not in text
+    )

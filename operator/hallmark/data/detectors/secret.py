@@ -62,10 +62,10 @@ class Secret:
         """Return the texts that are or hold a secret."""
         if column.numeric:
             return column.nothing()
-        if column.is_called(self._names):
-            found = column.mostly(only(column.texts, _may_be_password))
-            if len(found):
-                return found
+        if column.is_named(self._names):
+            hits = column.mostly(only(column.texts, _may_be_password))
+            if len(hits):
+                return hits
         return union(
             (
                 column.matching(self._issued),
@@ -84,7 +84,7 @@ class Secret:
 
 
 def _is_jwt_header(header: str) -> bool:
-    """Tell whether it is a JSON object with an algorithm (RFC 7515)."""
+    """Whether it is a JSON object with an algorithm (RFC 7515)."""
     try:
         decoded = json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))
     except (ValueError, binascii.Error, RecursionError):
@@ -94,11 +94,13 @@ def _is_jwt_header(header: str) -> bool:
 
 def _entropy(text: str) -> float:
     """Return Shannon's entropy, in bits per character."""
-    return -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
+    return -sum(
+        count / len(text) * math.log2(count / len(text)) for count in Counter(text).values()
+    )
 
 
 def _is_random(value: str) -> bool:
-    """Tell whether a value is neither a word, a placeholder nor a reference."""
+    """Whether a value is neither a word, a placeholder nor a reference."""
     if value[0] in "<$%{*[(" or value.lower().startswith(("process.env", "os.environ", "env.")):
         return False
     kinds = sum(

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from hallmark.api.artifacts import BASELINE, REPORT, SLOT_SBOM, Manifest, final_name
 from hallmark.api.common import ConditionStatus, sha256_digest
-from hallmark.api.gates import failure, judge
+from hallmark.api.gates import evaluate_gates, failure
 from hallmark.api.model_approval import Decision as Verb
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
@@ -137,7 +137,7 @@ def meets_policy(inputs: VersionInputs, verified: Verified) -> Refusal | None:
     if isinstance(report, Refusal):
         return Refusal(VersionReason.POLICY_FAILED, report.message)
     policy = inputs.policy.spec
-    failed = failure(judge((), policy.gates, report.metrics, report.inconclusive))
+    failed = failure(evaluate_gates((), policy.gates, report.metrics, report.inconclusive))
     denied = check_dependencies(report.packages.items(), policy.dependencies.denied)
     said = " ".join(text for text in (failed, *(each.sentence() for each in denied)) if text)
     return Refusal(VersionReason.POLICY_FAILED, said) if said else None

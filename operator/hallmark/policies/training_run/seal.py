@@ -22,7 +22,7 @@ from hallmark.api.artifacts import (
     spec_digest,
 )
 from hallmark.api.common import sha256_digest
-from hallmark.api.gates import failure, judge
+from hallmark.api.gates import evaluate_gates, failure
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import Artifact, ModelVersionSpec, Requester, RunReference
 from hallmark.api.report import Report
@@ -63,7 +63,9 @@ class Examined:
     def gates(self) -> list[GateResult]:
         """The verdicts on the run's gates and the policy's floors, from the sealed report."""
         run, policy = self.claim.run, self.claim.policy
-        return judge(run.spec.gates, policy.gates, self.report.metrics, self.report.inconclusive)
+        return evaluate_gates(
+            run.spec.gates, policy.gates, self.report.metrics, self.report.inconclusive
+        )
 
     def digest(self, name: str) -> str | None:
         """Return the manifest's digest of a file, or None."""

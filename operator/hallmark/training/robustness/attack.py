@@ -32,7 +32,7 @@ _CANDIDATES = 6
 def flipped_linear(
     model: Boundaries, decide: Decide, rows: Matrix, space: Domain, epsilon: float
 ) -> npt.NDArray[np.bool_]:
-    """Tell for each row whether the worst change within epsilon turns its decision.
+    """Return for each row whether the worst change within epsilon turns its decision.
 
     Args:
         model: The scores of the same rows.
@@ -76,19 +76,19 @@ def flipped_trees(
     """
     best = rows.copy()
     lowest = _margins(probabilities(best), decided)
-    each = np.arange(len(rows))
+    numbers = np.arange(len(rows))
     for _ in range(PASSES):
         for place in range(len(space.columns)):
             thresholds = _thresholds(model, np.flatnonzero(movable == place))
             tried = _candidates(rows, space, place, thresholds, epsilon)
             trial = np.repeat(best[None], len(tried), axis=0)
             trial[:, :, space.columns[place]] = tried
-            found = probabilities(trial.reshape(-1, rows.shape[1]))
-            margins = _margins(found, np.tile(decided, len(tried))).reshape(len(tried), -1)
+            predicted = probabilities(trial.reshape(-1, rows.shape[1]))
+            margins = _margins(predicted, np.tile(decided, len(tried))).reshape(len(tried), -1)
             choice = margins.argmin(axis=0)
-            reached = margins[choice, each]
+            reached = margins[choice, numbers]
             better = reached < lowest
-            best[better] = trial[choice, each][better]
+            best[better] = trial[choice, numbers][better]
             lowest[better] = reached[better]
     return best
 
@@ -105,8 +105,8 @@ def _thresholds(model: TreeScores, columns: npt.NDArray[np.intp]) -> Floats:
     looked_at = [
         tree.threshold[(tree.left >= 0) & np.isin(tree.feature, columns)] for tree in model.trees
     ]
-    found = np.unique(np.concatenate(looked_at))
-    return found[np.isfinite(found)]
+    thresholds = np.unique(np.concatenate(looked_at))
+    return thresholds[np.isfinite(thresholds)]
 
 
 def _candidates(

@@ -82,7 +82,7 @@ def domain(features: Sequence[ServedFeature], train_rows: npt.NDArray[np.floatin
         features: What each column is.
         train_rows: Shape (rows, features): what the standard deviations are taken from.
     """
-    found = []
+    movable = []
     for column, feature in enumerate(features):
         if not is_number(feature):
             continue
@@ -90,13 +90,15 @@ def domain(features: Sequence[ServedFeature], train_rows: npt.NDArray[np.floatin
         known = values[~np.isnan(values)]
         unit = float(known.std()) if len(known) else 0.0
         if unit > 0:
-            found.append((column, unit, feature))
-    units = np.array([unit for _, unit, _ in found], dtype=np.float64)
-    whole = np.array([each.type is FeatureType.INTEGER for *_, each in found], dtype=np.bool_)
-    low = [-np.inf if each.minimum is None else each.minimum for *_, each in found]
-    high = [np.inf if each.maximum is None else each.maximum for *_, each in found]
+            movable.append((column, unit, feature))
+    units = np.array([unit for _, unit, _ in movable], dtype=np.float64)
+    whole = np.array(
+        [declared.type is FeatureType.INTEGER for *_, declared in movable], dtype=np.bool_
+    )
+    low = [-np.inf if declared.minimum is None else declared.minimum for *_, declared in movable]
+    high = [np.inf if declared.maximum is None else declared.maximum for *_, declared in movable]
     return Domain(
-        columns=np.array([column for column, *_ in found], dtype=np.intp),
+        columns=np.array([column for column, *_ in movable], dtype=np.intp),
         units=units,
         steps=np.where(whole, 1.0, 0.0) / units,
         low=np.array(low, dtype=np.float64) / units,

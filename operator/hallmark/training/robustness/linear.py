@@ -44,7 +44,7 @@ _HALVINGS = 52
 
 
 class Norm(StrEnum):
-    """How a change of several features is measured."""
+    """The norm by which a change of several features is measured."""
 
     MAXIMUM = "Linf"
     EUCLIDEAN = "L2"
@@ -69,7 +69,7 @@ class Boundaries:
         return Boundaries(self.weights, self.scores[rows], self.decided[rows])
 
     def exact(self, space: Domain, norm: Norm) -> bool:
-        """Tell whether ``linear_radii`` gives the radius itself and not a lower bound."""
+        """Whether ``linear_radii`` gives the radius itself and not a lower bound."""
         whole = (space.steps > 0) & (np.ptp(self.weights, axis=0) > 0)
         return norm is Norm.MAXIMUM or not whole.any()
 
@@ -134,8 +134,8 @@ class _Unlimited:
         order = 1 if norm is Norm.MAXIMUM else 2
         lengths = np.empty((len(weights), len(weights)))
         shares = np.zeros(weights.shape[1])
-        for own, mine in enumerate(weights):
-            size = np.abs(mine - weights)
+        for own, own_weights in enumerate(weights):
+            size = np.abs(own_weights - weights)
             lengths[own] = np.linalg.norm(size, ord=order, axis=1)
             apart = lengths[own] > 0
             size, length = size[apart], lengths[own][apart, None]
@@ -227,8 +227,8 @@ def _false(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     words = np.flatnonzero(flags[:whole].view(np.uint64) != _EIGHT_TRUE)
     cells = (words[:, None] * 8 + np.arange(8)).ravel()
     cells = np.append(cells, np.arange(whole, len(flags)))
-    found: npt.NDArray[np.intp] = cells[~flags[cells]]
-    return found
+    places: npt.NDArray[np.intp] = cells[~flags[cells]]
+    return places
 
 
 def _limited_radii(
@@ -236,15 +236,15 @@ def _limited_radii(
 ) -> Floats:
     """Return the distances within the limits: the smallest over the boundaries to each class."""
     radii = np.full(len(rows), np.inf)
-    for own, mine in enumerate(model.weights):
+    for own, own_weights in enumerate(model.weights):
         here = np.flatnonzero(model.decided == own)
         if not len(here):
             continue
         values, scores = space.values(rows[here]), model.scores[here]
-        for other, theirs in enumerate(model.weights):
+        for other, other_weights in enumerate(model.weights):
             if other != own:
                 margins = np.maximum(scores[:, own] - scores[:, other], 0.0)
-                distances = _limited_pair(mine - theirs, margins, space, values, norm)
+                distances = _limited_pair(own_weights - other_weights, margins, space, values, norm)
                 radii[here] = np.minimum(radii[here], distances)
     return radii
 

@@ -32,7 +32,7 @@ MAX_LINEAR_ROWS = 1_000_000
 
 @dataclass(frozen=True)
 class Robustness:
-    """What was measured.
+    """The measurements of robustness.
 
     Attributes:
         by_row: Metrics by name, each with one number for each row looked at; the metric is their
@@ -68,8 +68,9 @@ def measure_robustness(
     positive: int | None,
     epsilon: float,
     seed: int,
+    max_linear_rows: int = MAX_LINEAR_ROWS,
 ) -> Robustness:
-    """Certify, attack and disturb a model's decisions on the test rows.
+    """Return what certificates, an attack and noise say of a model's decisions on the test rows.
 
     Args:
         fitted: The model.
@@ -80,15 +81,16 @@ def measure_robustness(
         positive: Of two classes the one decided at a probability of one half.
         epsilon: The radius to certify, in standard deviations.
         seed: Of the sample and the noise.
+        max_linear_rows: Of a linear model and more rows a sample of this size is looked at.
     """
     random = np.random.default_rng([seed, 6])
     space = domain(features, train_rows)
     model = _Model(fitted, positive)
-    chosen = _sample(len(test_rows), _most_rows(fitted), random)
+    chosen = _sample(len(test_rows), _most_rows(fitted, max_linear_rows), random)
     rows, truth = test_rows[chosen], test_truth[chosen]
     decided = model.decide(rows)
     right = decided == truth
-    found = _certify(model, rows, decided, space, epsilon)
+    certificate = _certify(model, rows, decided, space, epsilon)
     noisy = _sample(len(rows), NOISE_ROWS, random)
     stable = {
         level * epsilon: noise.stability(
@@ -96,40 +98,42 @@ def measure_robustness(
         )
         for level in NOISE
     }
-    certified = {norm: right & (radii > epsilon) for norm, radii in found.radii.items()}
+    certified = {norm: right & (radii > epsilon) for norm, radii in certificate.radii.items()}
     by_row = {
         "certifiedAccuracy": certified[Norm.MAXIMUM].astype(np.float64),
         "certifiedAccuracyL2": certified[Norm.EUCLIDEAN].astype(np.float64),
-        "meanRobustRadius": _counted(found.radii[Norm.MAXIMUM], right),
-        "meanRobustRadiusL2": _counted(found.radii[Norm.EUCLIDEAN], right),
-        "attackedAccuracy": (right & ~found.flipped).astype(np.float64),
+        "meanRobustRadius": _counted(certificate.radii[Norm.MAXIMUM], right),
+        "meanRobustRadiusL2": _counted(certificate.radii[Norm.EUCLIDEAN], right),
+        "attackedAccuracy": (right & ~certificate.flipped).astype(np.float64),
         "noiseStability": stable[epsilon],
     }
-    unranged = {norm: _certified(radii, right, epsilon) for norm, radii in found.unranged.items()}
+    unranged = {
+        norm: _certified(radii, right, epsilon) for norm, radii in certificate.unranged.items()
+    }
     report = RobustnessReport(
         epsilon=epsilon,
         moving=[features[column].name for column in space.columns],
         rows=len(rows),
         test_rows=len(test_rows),
-        bound="Exact" if found.exact[Norm.MAXIMUM] else "Lower",
-        bound_l2="Exact" if found.exact[Norm.EUCLIDEAN] else "Lower",
+        bound="Exact" if certificate.exact[Norm.MAXIMUM] else "Lower",
+        bound_l2="Exact" if certificate.exact[Norm.EUCLIDEAN] else "Lower",
         certified_without_range=unranged.get(Norm.MAXIMUM),
         certified_without_range_l2=unranged.get(Norm.EUCLIDEAN),
-        unmovable=float(np.isinf(found.radii[Norm.MAXIMUM]).mean()),
-        attack="WorstCase" if found.exact_attack else "CoordinateSearch",
+        unmovable=float(np.isinf(certificate.radii[Norm.MAXIMUM]).mean()),
+        attack="WorstCase" if certificate.exact_attack else "CoordinateSearch",
         curve=[
             CertifiedAt(
                 radius=radius,
-                certified_accuracy=_certified(found.radii[Norm.MAXIMUM], right, radius),
-                certified_accuracy_l2=_certified(found.radii[Norm.EUCLIDEAN], right, radius),
+                certified_accuracy=_certified(certificate.radii[Norm.MAXIMUM], right, radius),
+                certified_accuracy_l2=_certified(certificate.radii[Norm.EUCLIDEAN], right, radius),
             )
             for radius in sorted({*CURVE, epsilon})
         ],
         noise_rows=len(noisy),
         noise_draws=noise.DRAWS,
         noise=[
-            NoiseLevel(deviations=level, stability=float(each.mean()))
-            for level, each in stable.items()
+            NoiseLevel(deviations=level, stability=float(shares.mean()))
+            for level, shares in stable.items()
         ],
     )
     return Robustness(by_row, report)
@@ -238,10 +242,10 @@ def _counted(radii: Floats, right: npt.NDArray[np.bool_]) -> Floats:
     return np.where(right, np.minimum(radii, LARGEST), 0.0)
 
 
-def _most_rows(fitted: Fitted) -> int:
+def _most_rows(fitted: Fitted, max_linear_rows: int) -> int:
     scores = fitted.plain.scores
     if isinstance(scores, LinearScores):
-        return MAX_LINEAR_ROWS
+        return max_linear_rows
     nodes = sum(len(tree.left) for tree in scores.trees)
     return int(np.clip(TREE_WORK // max(nodes, 1), MIN_TREE_ROWS, MAX_TREE_ROWS))
 

@@ -59,8 +59,9 @@ class TreeDecisions:
         width = len(self.model.base)
         if width == 1:
             return [np.where(self.decided == 1, 1.0, -1.0)[:, None]]
-        one = np.eye(width)
-        return [one[self.decided] - one[(self.decided + turn) % width] for turn in range(1, width)]
+        axes = np.eye(width)
+        others = [(self.decided + turn) % width for turn in range(1, width)]
+        return [axes[self.decided] - axes[other] for other in others]
 
     def base_margins(self, directions: Floats) -> Floats:
         """Return what the margins are before any tree counts, (rows,)."""
@@ -71,7 +72,7 @@ class TreeDecisions:
 
 @dataclass(frozen=True)
 class _Falls:
-    """Where margins fall as the radius grows: one entry for each fall."""
+    """The distances at which margins fall as the radius grows: one entry for each fall."""
 
     rows: npt.NDArray[np.intp]
     distances: Floats
@@ -106,12 +107,12 @@ def _chunk_radii(decisions: TreeDecisions, layouts: Sequence[Layout], norm: Norm
         values = layout.values / decisions.model.divisor
         for index, directions in enumerate(boundaries):
             for rows in groups:
-                own, found = _falls(distances[rows], values @ directions[rows[0]], rows)
+                own, fall = _falls(distances[rows], values @ directions[rows[0]], rows)
                 margins[index][rows] += own
-                falls[index].append(found)
-    radii = [_used_up(margin, each) for margin, each in zip(margins, falls, strict=True)]
-    found_radii: Floats = np.min(radii, axis=0)
-    return found_radii
+                falls[index].append(fall)
+    radii = [_used_up(margin, taken) for margin, taken in zip(margins, falls, strict=True)]
+    smallest: Floats = np.min(radii, axis=0)
+    return smallest
 
 
 def _falls(distances: Floats, worth: Floats, rows: npt.NDArray[np.intp]) -> tuple[Floats, _Falls]:
@@ -140,9 +141,9 @@ def _falls(distances: Floats, worth: Floats, rows: npt.NDArray[np.intp]) -> tupl
 
 def _used_up(margins: Floats, falls: list[_Falls]) -> Floats:
     """Return the distance at which the falls of all trees have used up each row's margin."""
-    rows = np.concatenate([each.rows for each in falls])
-    distances = np.concatenate([each.distances for each in falls])
-    amounts = np.concatenate([each.amounts for each in falls])
+    rows = np.concatenate([fall.rows for fall in falls])
+    distances = np.concatenate([fall.distances for fall in falls])
+    amounts = np.concatenate([fall.amounts for fall in falls])
     order = np.lexsort((distances, rows))
     rows, distances = rows[order], distances[order]
     total = np.concatenate([[0.0], np.cumsum(amounts[order])])

@@ -285,7 +285,7 @@ def outcomes() -> Iterator[dict[str, object]]:
         sentences = (
             f"rows: {found.shape}"
             if isinstance(found, pl.DataFrame)
-            else " ".join(each.sentence() for each in found)
+            else " ".join(finding.sentence() for finding in found)
         )
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         yield {"name": name, "sentences": sentences, "seconds": seconds, "peak_mib": peak}

@@ -29,7 +29,7 @@ def outcomes() -> dict[str, dict[str, object]]:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
-    return {each["name"]: each for each in map(json.loads, ended.stdout.splitlines())}
+    return {outcome["name"]: outcome for outcome in map(json.loads, ended.stdout.splitlines())}
 
 
 @pytest.mark.timeout(300)
@@ -50,5 +50,5 @@ def test_a_hostile_file_ends_in_a_sentence(
 def test_no_hostile_file_takes_more_memory_than_a_few_blocks(
     outcomes: dict[str, dict[str, object]],
 ) -> None:
-    peaks = [peak for each in outcomes.values() if isinstance(peak := each["peak_mib"], int)]
+    peaks = [peak for outcome in outcomes.values() if isinstance(peak := outcome["peak_mib"], int)]
     assert max(peaks) < PEAK_MIB

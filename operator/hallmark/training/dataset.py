@@ -1,4 +1,4 @@
-"""What the checks of the rows hand to training."""
+"""The dataset as the checks of its rows hand it to training."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from hallmark.data.schema import Validation
 from hallmark.data.table import Table
 
 Announce = Callable[[TrainStage, int, str], None]
-"""Called at each stage with the percentage done and a few words."""
+"""The callback that is told of each stage, with the percentage done and a few words."""
 
 
 @dataclass(frozen=True)
-class Examined:
+class ValidatedDataset:
     """A dataset that passed: its rows and what is known about them.
 
     Attributes:
         metrics: What was counted, by the name that a gate can give.
-        judged: What the schema's checks found.
+        validation: What the schema's checks found.
     """
 
     schema: Schema
@@ -32,4 +32,4 @@ class Examined:
     remarks: tuple[Finding, ...]
     pii: tuple[ColumnDecision, ...]
     metrics: Mapping[str, float | None]
-    judged: Validation
+    validation: Validation
