@@ -102,10 +102,23 @@ def sync_folder(folder: Path, sync: Sync) -> None:
 
 def torn_tail(path: Path) -> tuple[int, bytes]:
     """Return where a file's whole lines end, and the bytes after that."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        start = max(0, size - MAX_LINE - 1)
-        file.seek(start)
-        tail = file.read()
+    start, tail = _tail(path)
     end = tail.rfind(b"\n") + 1
     return start + end, tail[end:]
+
+
+def last_line(log: Path) -> bytes | None:
+    """Return the last line of a log without its end; None where the log has no line."""
+    for path in reversed(log_files(log)):
+        _, tail = _tail(path)
+        if tail:
+            return tail.removesuffix(b"\n").rpartition(b"\n")[2]
+    return None
+
+
+def _tail(path: Path) -> tuple[int, bytes]:
+    """Return the end of a file, which holds a record at least, and where it begins."""
+    with path.open("rb") as file:
+        start = max(0, file.seek(0, os.SEEK_END) - MAX_LINE - 1)
+        file.seek(start)
+        return start, file.read()

@@ -55,6 +55,23 @@ def is_signed_by(head: Head, public_key: ec.EllipticCurvePublicKey) -> bool:
     return head.key_id == _key_id(public_key)
 
 
+def doubt_about(head: Head | None, public_key: ec.EllipticCurvePublicKey) -> str | None:
+    """Return why a log's head vouches for nothing; None where the key's owner signed it."""
+    if head is None:
+        return "The signed head is missing: a cut could not be found."
+    if not is_signed_by(head, public_key):
+        return f"The head was not signed by the given audit key; it names the key {head.key_id}."
+    return None
+
+
+def unheld(head: Head, last_seq: int) -> str:
+    """Return the sentence about a log that ends with ``last_seq`` and misses its head's record."""
+    return (
+        f"The head names record {head.seq} with {head.hash}, but the log, which ends with record "
+        f"{last_seq}, does not hold it: records were cut off or rewritten."
+    )
+
+
 def load_private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
     """Return the audit key.
 

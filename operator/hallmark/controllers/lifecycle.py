@@ -32,11 +32,17 @@ async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) 
     memo.runner = await heartbeat.serve(operator, memo.heartbeat)
     memo.background = [
         asyncio.create_task(each)
-        for each in (operator.queue.run(), dispatch.resync(operator), heartbeat.beat(operator))
+        for each in (_decide(operator), dispatch.resync(operator), heartbeat.beat(operator))
     ]
     for task in memo.background:
         task.add_done_callback(_end_if_dead)
     log.info("The operator has started.", namespace=operator.settings.namespace)
+
+
+async def _decide(operator: Operator) -> None:
+    """Reconcile once the whole audit log is verified; liveness does not wait for it."""
+    await asyncio.to_thread(operator.audit.verify_rest)
+    await operator.queue.run()
 
 
 async def build_operator(settings: Settings) -> Operator:
@@ -79,6 +85,7 @@ async def _stop(memo: kopf.Memo, **_: object) -> None:
         task.cancel()
     await asyncio.gather(*memo.background, return_exceptions=True)
     await memo.runner.cleanup()
+    await asyncio.to_thread(memo.operator.audit.close)
     await memo.operator.cluster.close()
 
 
