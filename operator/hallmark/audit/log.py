@@ -24,7 +24,7 @@ from hallmark.audit.files import (
     rotated_name,
     sync_folder,
 )
-from hallmark.audit.head import Head, load_private_key, sign_head
+from hallmark.audit.head import Head, sign_head
 from hallmark.audit.record import AuditRecord, Record, bounded_id, build_record
 from hallmark.audit.recovery import (
     doubt_records,
@@ -33,6 +33,7 @@ from hallmark.audit.recovery import (
     torn_records,
 )
 from hallmark.errors import ArtifactError, ConfigurationError, IntegrityError
+from hallmark.keys import load_private_key
 
 ROTATE_AT = 64 * 1024 * 1024
 """Bytes after which a new file is begun."""
@@ -114,7 +115,11 @@ class AuditLog:
                 f"The audit key {key_path} cannot be read ({error.strerror}). "
                 "Make one with 'hallmark keys init'."
             ) from error
-        return cls(path, load_private_key(pem))
+        try:
+            key = load_private_key(pem)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"The audit key {key_path}: {error}") from error
+        return cls(path, key)
 
     @property
     def ready(self) -> bool:

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark.audit.chain import Chain
 from hallmark.audit.files import lines_of, opened, read_head
-from hallmark.audit.head import doubt_about, load_public_key
+from hallmark.audit.head import doubt_about
+from hallmark.keys import load_public_key
 
 MAX_PROBLEMS = 100
 """The most problems that a verdict names."""

@@ -8,17 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
 
 from hallmark.api import names
 from hallmark.api.common import API_VERSION
 from hallmark.api.model_policy import Approvals, Images, ModelPolicySpec, Store, TrustedKey
 from hallmark.errors import ConfigurationError
-from hallmark.supply_chain.keys import key_id, public_pem
+from hallmark.keys import key_id, private_pem, public_pem
 
 Obj = dict[str, Any]
 
@@ -44,7 +39,7 @@ def new_key_secret(name: str, namespace: str) -> Obj:
     """Return the Secret of a new ECDSA P-256 key."""
     private = ec.generate_private_key(ec.SECP256R1())
     public = public_pem(private.public_key())
-    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    pem = private_pem(private).decode()
     data = {"private.pem": pem, "public.pem": public, "key-id": key_id(public)}
     return {**_secret(name, namespace, data), "immutable": True}
 

@@ -31,11 +31,11 @@ from hallmark.api.artifacts import (
 from hallmark.api.common import clip, sha256_digest
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.names import model_prefix, run_prefix
+from hallmark.keys import key_id, public_pem
 from hallmark.store import ArtifactMissing, ArtifactTooLarge, Store
 from hallmark.supply_chain import manifest as manifests
 from hallmark.supply_chain.examine import examine, examine_manifest, slots
 from hallmark.supply_chain.findings import finding
-from hallmark.supply_chain.keys import key_id, public_pem
 from hallmark.supply_chain.provenance import sign_provenance
 from hallmark.supply_chain.sbom import SBOM, read_sbom
 from hallmark.supply_chain.served_check import check_apart
@@ -169,7 +169,7 @@ def _sealed(
     summary = sbom.summary if isinstance(sbom, SBOM) else None
     return SealOutcome(
         sealed=True,
-        key_id=key_id(public_pem(key.public_key())),
+        key_id=key_id(key),
         uri=store.uri_of(model_prefix(task.namespace, task.model, task.manifest_digest)),
         size=sum(each.size for each in manifest.files) + len(upload.manifest_bytes),
         manifest_digest=task.manifest_digest,

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hallmark.audit import AuditLog, Record
+from hallmark.keys import public_pem
 
 KEY = ec.generate_private_key(ec.SECP256R1())
-PUBLIC = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+PUBLIC = public_pem(KEY.public_key())
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 

@@ -15,18 +15,13 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
 
 from hallmark.audit import AuditLog
 from hallmark.audit.files import head_path, log_files
 from hallmark.audit.head import sign_head
 from hallmark.audit.verify import verify_log
 from hallmark.errors import ArtifactError, ConfigurationError, IntegrityError
+from hallmark.keys import private_pem, public_pem
 from tests.unit.audit.factories import KEY, PUBLIC, decided, open_log, open_unverified, write_log
 
 
@@ -376,8 +371,7 @@ def test_a_log_whose_head_vouches_for_nothing_goes_on_and_says_so(
     assert [record["event"] for record in records] == ["promote"] * 2 + ["recover", "promote"]
     assert records[2]["reason"] == "HeadNotVerified"
     assert sentence in records[2]["message"]
-    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    assert verify_log(path, public.decode()).ok
+    assert verify_log(path, public_pem(key.public_key())).ok
     assert verify_log(path, PUBLIC).ok == (key is KEY)
 
 
@@ -405,9 +399,9 @@ def test_it_opens_with_the_key_in_a_file(path: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         AuditLog.open(path, key_file)
     key_file.write_bytes(b"no key")
-    with pytest.raises(ConfigurationError, match="Expected the audit key"):
+    with pytest.raises(ConfigurationError, match="Expected an unencrypted PKCS#8 private key"):
         AuditLog.open(path, key_file)
-    key_file.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    key_file.write_bytes(private_pem(KEY))
     log = AuditLog.open(path, key_file)
     log.verify_rest()
     log.append(decided("a"))
@@ -431,7 +425,7 @@ for number in range(100_000):
 
 def test_after_sigkill_every_acknowledged_decision_is_there(path: Path, tmp_path: Path) -> None:
     key_file = tmp_path / "private.pem"
-    key_file.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    key_file.write_bytes(private_pem(KEY))
     acknowledged: list[str] = []
     for turn in ("a", "b", "c"):
         command = [sys.executable, "-c", WRITER, str(path), str(key_file), turn]

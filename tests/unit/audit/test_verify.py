@@ -199,7 +199,7 @@ def test_any_bytes_may_be_a_log(noise: bytes) -> None:
 
 
 def test_a_key_that_is_none_is_refused(log: Path) -> None:
-    with pytest.raises(ConfigurationError, match="public half in PEM"):
+    with pytest.raises(ConfigurationError, match="Expected a public key"):
         verify_log(log, "no key")
 
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hallmark.api.common import canonical_json, sha256_digest
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.model_version import VersionReason
+from hallmark.keys import public_pem
 from hallmark.supply_chain.dsse import IN_TOTO, pae, sign_envelope
-from hallmark.supply_chain.keys import public_pem
 from hallmark.supply_chain.signing import Refusal, VerifiedSignature, sign_bundle, verify_bundle
 from tests.unit.supply_chain.factories import KEY, MODEL, NOW, OTHER_KEY, trusted
 
@@ -68,7 +68,7 @@ def test_our_signature_verifies_with_our_key() -> None:
         pytest.param(
             trusted(OTHER_KEY).model_copy(update={"key_id": trusted().key_id}),
             VersionReason.UNKNOWN_SIGNER,
-            "not the SHA-256",
+            "the SHA-256 of its public key",
             id="an id that is another key's",
         ),
         pytest.param(
