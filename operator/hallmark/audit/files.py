@@ -9,8 +9,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic import ValidationError
-
 from hallmark.audit.chain import Line
 from hallmark.audit.head import Head
 from hallmark.audit.record import MAX_LINE
@@ -74,11 +72,12 @@ def read_head(log: Path) -> Head | str | None:
     try:
         data = path.read_bytes()
         head = Head.model_validate_json(data)
+        canonical = head.to_bytes()
     except FileNotFoundError:
         return None
-    except (ValidationError, ValueError):
+    except ValueError:
         return f"{path.name}: it is not a signed head."
-    return head if head.to_bytes() == data else f"{path.name}: it is not in canonical form."
+    return head if canonical == data else f"{path.name}: it is not in canonical form."
 
 
 def replace_file(path: Path, data: bytes, sync: Sync) -> None:

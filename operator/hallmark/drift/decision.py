@@ -16,7 +16,7 @@ from statistics import median
 from typing import Literal
 
 from hallmark.api.artifacts import Baseline, BaselineFeature
-from hallmark.api.common import canonical_json, parse_timestamp
+from hallmark.api.common import parse_timestamp, sorted_json
 from hallmark.api.model_deployment import (
     Drift,
     DriftReport,
@@ -254,7 +254,7 @@ def _newest_number(report: DriftReport) -> int:
 
 
 def _report_hash(report: DriftReport) -> str:
-    return short_hash(canonical_json(report.to_wire()).decode(), digits=16)
+    return short_hash(sorted_json(report.to_wire()).decode(), digits=16)
 
 
 # -- what does it say? ------------------------------------------------------------------------

@@ -139,6 +139,13 @@ def forge_head(log: Path) -> None:
         pytest.param(
             lambda log: head_path(log).write_bytes(b"{}"), "not a signed head", id="a broken head"
         ),
+        pytest.param(
+            lambda log: head_path(log).write_bytes(
+                head_path(log).read_bytes().replace(b'"seq":', b'"seq":9007199254740993')
+            ),
+            "not a signed head",
+            id="a head with a number that canonical JSON cannot express",
+        ),
         pytest.param(lambda log: log.unlink(), "There is no record", id="no log"),
     ],
 )
