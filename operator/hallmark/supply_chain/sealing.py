@@ -1,6 +1,6 @@
-"""The sealing Job: examine what a training Job uploaded, sign it, and store it for good.
+"""The sealing Job: check what a training Job uploaded, sign it, and store it for good.
 
-The bytes that are stored are the bytes that were examined: who holds a training Job's URLs may
+The bytes that are stored are the bytes that were checked: who holds a training Job's URLs may
 overwrite his uploads at any time. Running it again after a crash, or for another run with the same
 bytes, changes nothing and gives the same answer.
 """
@@ -34,7 +34,7 @@ from hallmark.api.names import model_prefix, run_prefix
 from hallmark.keys import key_id, public_pem
 from hallmark.store import ArtifactMissing, ArtifactTooLarge, Store
 from hallmark.supply_chain import manifest as manifests
-from hallmark.supply_chain.examine import examine, examine_manifest, slots
+from hallmark.supply_chain.bundle_checks import check_bundle, check_manifest, slots
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.provenance import sign_provenance
 from hallmark.supply_chain.sbom import SBOM, read_sbom
@@ -72,7 +72,7 @@ def seal(
     Args:
         task: What the operator wants sealed.
         store: Where the upload is and the bundle goes.
-        read_key: Reads the sealing key; called only once the examination found nothing.
+        read_key: Reads the sealing key; called only once the checks found nothing.
         now: The moment of sealing (aware).
 
     Raises:
@@ -83,7 +83,7 @@ def seal(
     if not isinstance(upload, _Upload):
         return _refused(upload)
     files = upload.files
-    if found := examine(task, upload.manifest, files):
+    if found := check_bundle(task, upload.manifest, files):
         return _refused(found)
     if found := check_apart(files[MODEL_ONNX], files[SCHEMA], files[GOLDEN]):
         return _refused(found)
@@ -101,7 +101,7 @@ def _fetch(task: SealTask, store: Store) -> _Upload | list[Finding]:
         manifest = manifests.read_manifest(data, task.manifest_digest)
         if isinstance(manifest, Finding):
             return [manifest]
-        if found := examine_manifest(task, manifest):
+        if found := check_manifest(task, manifest):
             return found
         files = {}
         for name, slot in slots(manifest.run_id).items():

@@ -23,6 +23,7 @@ from hallmark.api.common import canonical_json, clip
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.model_version import VersionReason
 from hallmark.keys import UnusableKey, key_id, usable_key
+from hallmark.refusal import Refusal
 from hallmark.supply_chain.dsse import (
     IN_TOTO,
     MalformedEnvelope,
@@ -52,15 +53,6 @@ class VerifiedSignature:
 
     key_id: str
     model: str
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a signature or a bundle is not accepted."""
-
-    reason: VersionReason
-    message: str
-    """A sentence or two for people."""
 
 
 def sign_bundle(

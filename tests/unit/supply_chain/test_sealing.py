@@ -33,10 +33,11 @@ from hallmark.api.names import model_prefix, run_prefix
 from hallmark.api.training_run import Comparison, GateResult
 from hallmark.errors import ArtifactError
 from hallmark.keys import private_pem
+from hallmark.refusal import Refusal
 from hallmark.store import Store, open_store
 from hallmark.supply_chain.dsse import IN_TOTO, is_signed_by, open_envelope
 from hallmark.supply_chain.sealing import seal
-from hallmark.supply_chain.verify import Refusal, SealedManifest, verify_sealed
+from hallmark.supply_chain.verify import SealedManifest, verify_sealed
 from tests.unit.store.versitygw import BUCKET, Gateway
 from tests.unit.supply_chain import factories
 from tests.unit.supply_chain.factories import KEY, MODEL, NOW, OTHER_KEY, trusted

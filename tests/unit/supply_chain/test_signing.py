@@ -17,8 +17,9 @@ from hallmark.api.common import canonical_json, sha256_digest
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.model_version import VersionReason
 from hallmark.keys import public_pem
+from hallmark.refusal import Refusal
 from hallmark.supply_chain.dsse import IN_TOTO, pae, sign_envelope
-from hallmark.supply_chain.signing import Refusal, VerifiedSignature, sign_bundle, verify_bundle
+from hallmark.supply_chain.signing import VerifiedSignature, sign_bundle, verify_bundle
 from tests.unit.supply_chain.factories import KEY, MODEL, NOW, OTHER_KEY, trusted
 
 RESOURCES = {name: sha256_digest(name.encode()) for name in ("a.json", "manifest.json", "z.onnx")}

@@ -7,8 +7,8 @@ from html import escape
 
 from hallmark.api.gates import DATA
 from hallmark.api.report import ColumnDecision, DataReport, FeatureLeakage, Report
-from hallmark.supply_chain.rendering.charts import Line, intervals
-from hallmark.supply_chain.rendering.parts import code, details, finite, number, section, table
+from hallmark.reporting.charts import Line, intervals
+from hallmark.reporting.parts import code, details, finite, number, section, table
 
 _FEATURES_DRAWN = 10
 

@@ -18,9 +18,9 @@ from hallmark.api.report import (
     RobustnessReport,
 )
 from hallmark.api.training_run import Comparison, GateResult, MetricValue, Statistic
-from hallmark.supply_chain.rendering.charts import Line, Mark, Series, curves, intervals
-from hallmark.supply_chain.rendering.data_section import data_section
-from hallmark.supply_chain.rendering.parts import code, details, finite, number, section, table
+from hallmark.reporting.charts import Line, Mark, Series, curves, intervals
+from hallmark.reporting.data_section import data_section
+from hallmark.reporting.parts import code, details, finite, number, section, table
 
 _STYLE = """
 :root{color-scheme:light dark;--paper:#fff;--ink:#1c2127;--muted:#5a6472;--line:#d8dde3;

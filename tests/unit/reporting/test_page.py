@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hallmark.api.report import Report
-from hallmark.supply_chain.rendering.charts import Line, Mark, Series, curves, intervals
-from hallmark.supply_chain.rendering.page import page
+from hallmark.reporting.charts import Line, Mark, Series, curves, intervals
+from hallmark.reporting.page import page
 from tests.unit.supply_chain.factories import report
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
