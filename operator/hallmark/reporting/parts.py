@@ -1,42 +1,37 @@
-"""The pieces that sections of the page are made of."""
+"""What sections of the page show: tables, charts with their numbers, and numbers as text."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from hallmark.reporting.charts import Chart
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> str:
-    """Return a table of cells that are escaped already; the last ``numbers`` columns are right."""
-    first_number = len(head) - numbers
+@dataclass(frozen=True)
+class Table:
+    """A table.
 
-    def cells(tag: str, row: Sequence[str]) -> str:
-        scope = ' scope="col"' if tag == "th" else ""
-        return "".join(
-            f"<{tag}{scope}{_class(place >= first_number)}>{cell}</{tag}>"
-            for place, cell in enumerate(row)
-        )
+    Attributes:
+        head: A title for each column.
+        rows: Cells; text is escaped where it is shown.
+        numbers: How many of the last columns hold numbers.
+    """
 
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return (
-        f'<div class="scroll"><table><thead><tr>{cells("th", head)}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numbers: int = 0
 
 
-def _class(number: bool) -> str:
-    return ' class="n"' if number else ""
+@dataclass(frozen=True)
+class Charted:
+    """A chart, and its numbers in a table."""
 
-
-def section(title: str, *content: str) -> str:
-    """Return a section of markup below a title, which is escaped here."""
-    return f"<section><h2>{escape(title)}</h2>{''.join(content)}</section>"
-
-
-def details(title: str, content: str) -> str:
-    """Return markup that opens below its title, which is escaped here."""
-    return f"<details><summary>{escape(title)}</summary>{content}</details>"
+    chart: Chart
+    table: Table
 
 
 def finite(text: str | None) -> float | None:
@@ -53,6 +48,11 @@ def number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def code(text: str) -> str:
+def count(value: int) -> str:
+    """Return a count with its thousands apart."""
+    return f"{value:,}"
+
+
+def code(text: str) -> Markup:
     """Return a text, escaped here, as one that is not prose."""
-    return f"<code>{escape(text)}</code>"
+    return Markup("<code>{}</code>").format(text)
