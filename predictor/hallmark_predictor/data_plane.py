@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pydantic_core import from_json, to_json
 
 from hallmark.api.training_run import FeatureType
+from hallmark.classification import predicted_classes
 from hallmark.drift.counts import Rows
-from hallmark.supply_chain.decision import decide
 from hallmark_predictor.encoding import (
     MAX_ROWS,
     Column,
@@ -170,7 +170,10 @@ class DataPlane:
         )
 
     def _labels(self, probabilities: NDArray[np.float32]) -> list[str]:
-        return [self._classes[each] for each in decide(probabilities, self._positive).tolist()]
+        return [
+            self._classes[each]
+            for each in predicted_classes(probabilities, self._positive).tolist()
+        ]
 
     def _rows_of_tensors(self, inputs: object) -> Rows | BadRequest:
         tensors = _tensors(inputs)

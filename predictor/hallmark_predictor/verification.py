@@ -24,7 +24,8 @@ from hallmark.api.artifacts import (
     final_name,
 )
 from hallmark.api.common import sha256_digest
-from hallmark.supply_chain.verify import Refusal, verify_sealed
+from hallmark.refusal import Refusal
+from hallmark.supply_chain.verify import verify_sealed
 
 
 @dataclass(frozen=True)

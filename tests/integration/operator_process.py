@@ -21,13 +21,12 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from hallmark.api import names
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.kinds import CONFIG_MAP, JOB, MODEL_POLICY, NAMESPACE, POD, SECRET, Kind, Obj
+from hallmark.keys import key_id, private_pem, public_pem
 from hallmark.supply_chain import __main__ as sealing_job
-from hallmark.supply_chain.keys import key_id, public_pem
 from hallmark.training import job as training_job
 from tests.integration.operator_world import connected, operator_kubeconfig, until
 from tests.unit.store.versitygw import BUCKET, Gateway, running
@@ -43,7 +42,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 def write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
     """Write a private key as ``hallmark keys init`` would."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    path.write_bytes(private_pem(key))
 
 
 def trusted(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:

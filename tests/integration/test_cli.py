@@ -137,7 +137,7 @@ def test_a_stranger_gets_the_api_servers_sentence(world: World, version: Obj) ->
     done = hallmark(world, "approve", name, "-n", world.namespace, "--as=alice", "--reason=x")
 
     assert done.returncode == 1
-    assert done.stderr.startswith("error: Could not create modelapprovals ")
+    assert done.stderr.startswith("error: The API server refused POST /apis/hallmark.dev/")
     assert 'User "alice" cannot create resource "modelapprovals"' in done.stderr
     assert "Traceback" not in done.stderr
 

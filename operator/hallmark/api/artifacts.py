@@ -106,7 +106,8 @@ class ManifestFile(FileModel):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=128)]
     digest: Digest
-    size: Annotated[int, Field(ge=0)]
+    size: Annotated[int, Field(ge=0, le=2**53 - 1)]
+    """In bytes; canonical JSON expresses no greater integer."""
 
 
 class Manifest(FileModel):

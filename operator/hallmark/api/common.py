@@ -8,8 +8,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
+import rfc8785
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
@@ -49,15 +50,25 @@ class FileModel(ApiModel):
 
 
 def canonical_json(value: object) -> bytes:
-    """Return ``value`` as UTF-8 JSON with sorted keys and no spaces (NaN and infinity refused).
+    """Return ``value`` as canonical JSON (RFC 8785): what is signed, or named by its digest.
+
+    Another program that knows the RFC gets the same bytes: keys in the order of their UTF-16
+    code units, numbers as JavaScript writes them (``1.0`` is ``1``).
 
     Raises:
-        ValueError: ``value`` holds a number that JSON cannot express.
+        ValueError: ``value`` holds NaN, an infinity, an integer beyond 2**53 - 1, half a surrogate
+            pair, or what is no JSON.
     """
-    text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return text.encode()
+    return rfc8785.dumps(cast("Any", value))
+
+
+def sorted_json(value: object) -> bytes:
+    """Return ``value`` as UTF-8 JSON with sorted keys: to compare within one program.
+
+    Several times faster than ``canonical_json``, and it takes any integer; no other program need
+    get the same bytes, so that no digest of these is shown.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def sha256_digest(data: bytes) -> str:

@@ -9,8 +9,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic import ValidationError
-
 from hallmark.audit.chain import Line
 from hallmark.audit.head import Head
 from hallmark.audit.record import MAX_LINE
@@ -74,11 +72,12 @@ def read_head(log: Path) -> Head | str | None:
     try:
         data = path.read_bytes()
         head = Head.model_validate_json(data)
+        canonical = head.to_bytes()
     except FileNotFoundError:
         return None
-    except (ValidationError, ValueError):
+    except ValueError:
         return f"{path.name}: it is not a signed head."
-    return head if head.to_bytes() == data else f"{path.name}: it is not in canonical form."
+    return head if canonical == data else f"{path.name}: it is not in canonical form."
 
 
 def replace_file(path: Path, data: bytes, sync: Sync) -> None:
@@ -102,10 +101,23 @@ def sync_folder(folder: Path, sync: Sync) -> None:
 
 def torn_tail(path: Path) -> tuple[int, bytes]:
     """Return where a file's whole lines end, and the bytes after that."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        start = max(0, size - MAX_LINE - 1)
-        file.seek(start)
-        tail = file.read()
+    start, tail = _tail(path)
     end = tail.rfind(b"\n") + 1
     return start + end, tail[end:]
+
+
+def last_line(log: Path) -> bytes | None:
+    """Return the last line of a log without its end; None where the log has no line."""
+    for path in reversed(log_files(log)):
+        _, tail = _tail(path)
+        if tail:
+            return tail.removesuffix(b"\n").rpartition(b"\n")[2]
+    return None
+
+
+def _tail(path: Path) -> tuple[int, bytes]:
+    """Return the end of a file, which holds a record at least, and where it begins."""
+    with path.open("rb") as file:
+        start = max(0, file.seek(0, os.SEEK_END) - MAX_LINE - 1)
+        file.seek(start)
+        return start, file.read()

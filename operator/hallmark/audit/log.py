@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import chain as concatenate
 from pathlib import Path
@@ -25,37 +23,22 @@ from hallmark.audit.files import (
     replace_file,
     rotated_name,
     sync_folder,
-    torn_tail,
 )
-from hallmark.audit.head import load_private_key, sign_head
-from hallmark.audit.record import AuditRecord, Transition, bounded_id, build_record
+from hallmark.audit.head import Head, sign_head
+from hallmark.audit.record import AuditRecord, Record, bounded_id, build_record
+from hallmark.audit.recovery import (
+    doubt_records,
+    missing_end,
+    set_torn_bytes_aside,
+    torn_records,
+)
 from hallmark.errors import ArtifactError, ConfigurationError, IntegrityError
+from hallmark.keys import load_private_key
 
 ROTATE_AT = 64 * 1024 * 1024
 """Bytes after which a new file is begun."""
 
 Clock = Callable[[], datetime]
-
-
-@dataclass(frozen=True)
-class _Recovery:
-    """The record that says that unfinished bytes were set aside."""
-
-    name: str
-    uid: str
-    message: str
-    details: Mapping[str, str] = field(default_factory=dict)
-    event: str = "recover"
-    kind: str = "AuditLog"
-    namespace: str = ""
-    outcome: str = "recovered"
-    reason: str = "TornRecord"
-    actor: str = "hallmark-operator"
-
-    @property
-    def decision_id(self) -> str:
-        """The same for the same bytes."""
-        return f"recover/{self.uid}"
 
 
 class AuditLog:
@@ -64,6 +47,9 @@ class AuditLog:
     Each record names the hash of the one before, across rotated files, and after each write the
     head (last number and hash) is signed with the audit key. A decision whose id stands in the log
     is not written again. Methods may be called from any thread.
+
+    Opening takes no longer for a long log: only the last record is held against the head. No
+    decision is recorded before ``verify_rest`` has read the whole.
     """
 
     def __init__(
@@ -86,7 +72,7 @@ class AuditLog:
 
         Raises:
             ConfigurationError: Another process writes it, or the folder cannot be used.
-            IntegrityError: The log was changed since it was written.
+            IntegrityError: The log does not reach as far as its head says.
         """
         self.path = path
         self._key = key
@@ -94,14 +80,17 @@ class AuditLog:
         self._rotate_at = rotate_at
         self._sync = sync
         self._mutex = threading.Lock()
+        self._closed = threading.Event()
+        self._verified: Chain | None = None
         self._lock = _lock(path)
         try:
-            torn = self._set_torn_bytes_aside()
-            self._chain = self._read_chain()
+            set_torn_bytes_aside(path, sync)
+            self._head = self._read_head()
+            doubts = doubt_records(path, self._head, key.public_key())
+            self._recoveries = [*doubts, *torn_records(path)]
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             sync_folder(path.parent, sync)
             self._size = os.fstat(self._file).st_size
-            self._first_seq = self._chain.seq + 1 - sum(1 for _ in read_lines(path))
         except OSError as error:
             os.close(self._lock)
             raise ConfigurationError(
@@ -110,8 +99,6 @@ class AuditLog:
         except IntegrityError:
             os.close(self._lock)
             raise
-        for each in torn:
-            self.append(each)
 
     @classmethod
     def open(cls, path: Path, key_path: Path) -> AuditLog:
@@ -119,7 +106,7 @@ class AuditLog:
 
         Raises:
             ConfigurationError: The key or the log cannot be used.
-            IntegrityError: The log was changed since it was written.
+            IntegrityError: The log does not reach as far as its head says.
         """
         try:
             pem = key_path.read_bytes()
@@ -128,43 +115,81 @@ class AuditLog:
                 f"The audit key {key_path} cannot be read ({error.strerror}). "
                 "Make one with 'hallmark keys init'."
             ) from error
-        return cls(path, load_private_key(pem))
+        try:
+            key = load_private_key(pem)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"The audit key {key_path}: {error}") from error
+        return cls(path, key)
 
-    def append(self, transition: Transition) -> AuditRecord | None:
+    @property
+    def ready(self) -> bool:
+        """Whether the whole log is verified, so that decisions can be recorded."""
+        return self._verified is not None
+
+    def verify_rest(self) -> None:
+        """Read the whole log, once, and say in it what was found at the start.
+
+        It takes some seconds for 100,000 records; ``close`` ends it early.
+
+        Raises:
+            IntegrityError: The log was changed since it was written.
+            ArtifactError: What was found could not be recorded.
+        """
+        if not self.ready:
+            chain = self._read_chain()
+            if chain is None:
+                return
+            with self._mutex:
+                self._first_seq = chain.seq + 1 - sum(1 for _ in read_lines(self.path))
+                self._verified = chain
+        while self._recoveries:
+            self.append(self._recoveries[0])
+            del self._recoveries[0]
+
+    def append(self, decided: Record) -> AuditRecord | None:
         """Write one decision and return its record once it is on the disk.
 
         Returns:
             None if a decision of that id stands in the log already.
 
         Raises:
-            ArtifactError: It could not be written: the decision must not take effect.
+            ArtifactError: It could not be written, or not yet: the decision must not take effect.
             IntegrityError: Somebody else changed the log: neither must it.
         """
         with self._mutex:
-            if self._chain.has(bounded_id(transition.decision_id)):
+            chain = self._require_verified()
+            if chain.has(bounded_id(decided.decision_id)):
                 return None
-            record = build_record(
-                transition, self._chain.seq + 1, timestamp(self._clock()), self._chain.hash
-            )
+            record = build_record(decided, chain.seq + 1, timestamp(self._clock()), chain.hash)
             line = record.line()
             try:
                 if self._size and self._size + len(line) > self._rotate_at:
-                    self._rotate()
+                    self._rotate(record.seq)
                 self._write(line)
             except OSError as error:
                 raise ArtifactError(
                     f"The audit log {self.path} could not be written ({error.strerror}); the "
                     "decision does not take effect. Make room on the volume, or mend it."
                 ) from error
-            self._chain.add(record)
-            self._write_head()
+            chain.add(record)
+            self._write_head(record)
             return record
 
     def close(self) -> None:
         """Let another process write."""
+        self._closed.set()
         with self._mutex:
             os.close(self._file)
             os.close(self._lock)
+
+    def _require_verified(self) -> Chain:
+        if self._closed.is_set() or self._verified is None:
+            raise ArtifactError(
+                f"The audit log {self.path} takes no record: expected it verified and open, found "
+                f"it {'closed' if self._closed.is_set() else 'still being verified'}. The decision "
+                "does not take effect; it is tried again."
+            )
+        return self._verified
 
     def _write(self, line: bytes) -> None:
         """Put a whole line on the disk, or leave the file as it was."""
@@ -189,67 +214,47 @@ class AuditLog:
                 "evidence, then start the operator again, which checks it."
             )
 
-    def _rotate(self) -> None:
+    def _rotate(self, next_seq: int) -> None:
         if self.path.exists():  # Else the last rotation came only half way.
             self.path.rename(rotated_name(self.path, self._first_seq))
         fresh = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
         os.close(self._file)
-        self._file, self._size, self._first_seq = fresh, 0, self._chain.seq + 1
+        self._file, self._size, self._first_seq = fresh, 0, next_seq
         sync_folder(self.path.parent, self._sync)
 
-    def _write_head(self) -> None:
+    def _write_head(self, last: AuditRecord) -> None:
         """Sign how far the log reaches; the next record's head makes up for one that failed."""
-        head = sign_head(self._key, self._chain.seq, self._chain.hash, timestamp(self._clock()))
+        head = sign_head(self._key, last.seq, last.hash, timestamp(self._clock()))
         try:
             replace_file(head_path(self.path), head.to_bytes(), self._sync)
         except OSError:
             return
 
-    def _read_chain(self) -> Chain:
+    def _read_head(self) -> Head | None:
+        """Return the head, which may be signed with a key of earlier."""
         head = read_head(self.path)
-        chain = Chain(head if not isinstance(head, str) else None)
-        for _ in chain.follow(concatenate.from_iterable(map(read_lines, log_files(self.path)))):
-            pass
-        # The key may have changed since the head was signed: who verifies the log has both.
-        chain.finish(None)
-        problems = [*([head] if isinstance(head, str) else []), *chain.problems]
-        if problems:
-            raise IntegrityError(
-                f"The audit log {self.path} was changed since it was written: {problems[0]} "
-                f"({len(problems)} problems in all.) Keep all files beside it as evidence in "
-                "another folder; then the operator begins a new log."
-            )
+        problem = head if isinstance(head, str) else missing_end(self.path, head)
+        if problem:
+            raise self._changed([problem])
+        return head if isinstance(head, Head) else None
+
+    def _read_chain(self) -> Chain | None:
+        """Follow the log from its first record; None where it is closed meanwhile."""
+        chain = Chain(self._head)
+        lines = concatenate.from_iterable(map(read_lines, log_files(self.path)))
+        for _ in chain.follow(lines):
+            if self._closed.is_set():
+                return None
+        chain.finish()
+        if chain.problems:
+            raise self._changed(chain.problems)
         return chain
 
-    def _set_torn_bytes_aside(self) -> Iterable[_Recovery]:
-        """Move an unfinished last line to a file of its own; return what is to be recorded."""
-        if self.path.exists():
-            end, torn = torn_tail(self.path)
-            if torn:
-                digest = hashlib.sha256(torn).hexdigest()
-                aside = self.path.with_name(f"{self.path.name}.torn-{digest[:12]}")
-                replace_file(aside, torn, self._sync)
-                sync_folder(aside.parent, self._sync)
-                with self.path.open("r+b") as file:
-                    file.truncate(end)
-                    self._sync(file.fileno())
-        # All that are there: the last process may have ended before it recorded one.
-        return [self._recovery(each) for each in sorted(self._torn_files())]
-
-    def _torn_files(self) -> list[Path]:
-        found = self.path.parent.glob(f"{self.path.name}.torn-*")
-        return [each for each in found if not each.name.endswith(".partial")]
-
-    def _recovery(self, aside: Path) -> _Recovery:
-        data = aside.read_bytes()
-        return _Recovery(
-            name=self.path.name,
-            uid=aside.name.rpartition("-")[2],
-            message=(
-                f"A record was left unfinished, so its decision did not take effect; its "
-                f"{len(data)} bytes were moved to {aside.name}."
-            ),
-            details={"sha256": hashlib.sha256(data).hexdigest()},
+    def _changed(self, problems: Sequence[str]) -> IntegrityError:
+        return IntegrityError(
+            f"The audit log {self.path} was changed since it was written: {problems[0]} "
+            f"({len(problems)} problems in all.) Keep all files beside it as evidence in "
+            "another folder; then the operator begins a new log."
         )
 
 

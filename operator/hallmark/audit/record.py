@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Any, Protocol
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from hallmark.api.common import FileModel, Timestamp, canonical_json, clip
+from hallmark.api.common import FileModel, Timestamp, canonical_json, clip, sha256_digest
 
 FIRST_PREVIOUS = "sha256:" + "0" * 64
 """What the first record names as the one before."""
@@ -22,52 +23,37 @@ _MAX_ID = 512
 Hash = Annotated[str, Field(pattern=r"^sha256:[a-f0-9]{64}$")]
 
 
-class Transition(Protocol):
-    """What a caller wants recorded; ``hallmark.policies.checks.Record`` is one."""
+@dataclass(frozen=True)
+class Record:
+    """A decision to be recorded.
 
-    @property
-    def decision_id(self) -> str:
-        """The same for the same decision, also after a crash."""
+    Args:
+        decision_id: The same for the same decision, also after a crash: made of uids and digests,
+            never of the time.
+        event: gate, seal, approve, deny, revoke, withdraw, verify, promote, drift, rollback,
+            action or recover.
+        kind: Kind of the object that was decided on.
+        namespace: Its namespace.
+        name: Its name.
+        uid: Its uid.
+        outcome: What was decided, such as ``passed`` or ``refused``.
+        reason: The reason, of the kind's enum.
+        message: A sentence; never a value of a personal datum.
+        actor: Who decided: the operator, or a person's authenticated name.
+        details: Digests, versions and numbers, as text.
+    """
 
-    @property
-    def event(self) -> str:
-        """What happened, such as ``approve``."""
-
-    @property
-    def kind(self) -> str:
-        """Kind of the object that was decided on."""
-
-    @property
-    def namespace(self) -> str:
-        """Its namespace."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def uid(self) -> str:
-        """Its uid."""
-
-    @property
-    def outcome(self) -> str:
-        """What was decided, such as ``refused``."""
-
-    @property
-    def reason(self) -> str:
-        """The reason, of the kind's enum."""
-
-    @property
-    def message(self) -> str:
-        """A sentence; never a value of a personal datum."""
-
-    @property
-    def actor(self) -> str:
-        """Who decided."""
-
-    @property
-    def details(self) -> Mapping[str, str]:
-        """Digests, versions and numbers, as text."""
+    decision_id: str
+    event: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    outcome: str
+    reason: str
+    message: str = ""
+    actor: str = "hallmark-operator"
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 class AuditRecord(FileModel):
@@ -100,7 +86,24 @@ class AuditRecord(FileModel):
 def hash_of(wire: Mapping[str, Any]) -> str:
     """Return the hash that a record's JSON object gives: over all fields but ``hash``."""
     rest = {name: value for name, value in wire.items() if name != "hash"}
-    return f"sha256:{hashlib.sha256(canonical_json(rest)).hexdigest()}"
+    return sha256_digest(canonical_json(rest))
+
+
+def read_record(line: bytes) -> AuditRecord:
+    """Return the record in a line without its end.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return AuditRecord.model_validate_json(line)
+
+
+def is_as_hashed(record: AuditRecord, line: bytes) -> bool:
+    """Tell whether each byte of a record's line is as it was when the record got its hash."""
+    # What stands before and after the hash is the canonical JSON of all other fields. It is the
+    # last such text: later fields are strings, and a quote in a string is escaped.
+    before, _, after = line.rpartition(f'"hash":"{record.hash}",'.encode())
+    return sha256_digest(before + after) == record.hash
 
 
 def bounded_id(decision_id: str) -> str:
@@ -111,25 +114,25 @@ def bounded_id(decision_id: str) -> str:
     return clip(decision_id, _MAX_ID - len(digest)) + digest
 
 
-def build_record(transition: Transition, seq: int, time: str, prev: str) -> AuditRecord:
-    """Return the record of a transition; texts that are too long are clipped."""
+def build_record(decided: Record, seq: int, time: str, prev: str) -> AuditRecord:
+    """Return the line's record of a decision; texts that are too long are clipped."""
     details = {
         clip(name, 64): clip(value)
-        for name, value in sorted(transition.details.items())[:_MAX_DETAILS]
+        for name, value in sorted(decided.details.items())[:_MAX_DETAILS]
     }
     unsealed = AuditRecord(
         seq=seq,
         time=time,
-        event=clip(transition.event, 64),
-        kind=clip(transition.kind, 64),
-        namespace=clip(transition.namespace, 64),
-        name=clip(transition.name, 253),
-        uid=clip(transition.uid, 64),
-        outcome=clip(transition.outcome, 64),
-        reason=clip(transition.reason, 64),
-        message=clip(transition.message, 1024),
-        actor=clip(transition.actor, 253),
-        decision_id=bounded_id(transition.decision_id),
+        event=clip(decided.event, 64),
+        kind=clip(decided.kind, 64),
+        namespace=clip(decided.namespace, 64),
+        name=clip(decided.name, 253),
+        uid=clip(decided.uid, 64),
+        outcome=clip(decided.outcome, 64),
+        reason=clip(decided.reason, 64),
+        message=clip(decided.message, 1024),
+        actor=clip(decided.actor, 253),
+        decision_id=bounded_id(decided.decision_id),
         details=details,
         prev=prev,
         hash=FIRST_PREVIOUS,

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark.audit.chain import Chain
 from hallmark.audit.files import lines_of, opened, read_head
-from hallmark.audit.head import load_public_key
+from hallmark.audit.head import doubt_about
+from hallmark.keys import load_public_key
 
 MAX_PROBLEMS = 100
 """The most problems that a verdict names."""
@@ -66,7 +67,9 @@ def _verify(path: Path, public_key: ec.EllipticCurvePublicKey | None) -> tuple[A
     if isinstance(head, str):
         chain.problems.append(head)
     else:
-        chain.finish(public_key)
+        doubt = doubt_about(head, public_key) if public_key and records else None
+        chain.problems += [doubt] if doubt else []
+        chain.finish()
     if not records:
         chain.problems.append(f"There is no record in an audit log {path}.")
     problems = tuple(chain.problems[:MAX_PROBLEMS])

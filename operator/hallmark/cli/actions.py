@@ -1,15 +1,76 @@
-"""The annotation in which a person asks the operator for something."""
+"""``hallmark rollback``, ``acknowledge``, ``promote``, ``pause``, ``resume`` and ``abort``.
+
+Each writes the annotation in which a person asks the operator for something.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
+import secrets
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
 
 from hallmark.api.common import canonical_json
 from hallmark.api.model_deployment import Action, ActionName
-from hallmark.cli.validation import checked
+from hallmark.api.names import ANNOTATION_ACTION
+from hallmark.cli.cluster import User, cluster_of, namespace_of, user_name
+from hallmark.cli.options import AsGroups, AsUser, Context, Namespace, Reason, checked
+from hallmark.cluster.kinds import MODEL_DEPLOYMENT
 from hallmark.errors import ConfigurationError
 
 _UNQUOTABLE = re.compile(r'["\\\x00-\x1f]')
+
+_HELP = {
+    ActionName.ROLLBACK: "Go back to the last version that was stable, or to --target.",
+    ActionName.ACKNOWLEDGE: "Say that a rollback or drift was seen, so that drift counts afresh.",
+    ActionName.PROMOTE: "Give the candidate the traffic without waiting.",
+    ActionName.PAUSE: "Promote nothing until it is resumed.",
+    ActionName.RESUME: "Promote again.",
+    ActionName.ABORT: "Give the candidate up.",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add a command for each action."""
+    for action, text in _HELP.items():
+        app.command(action.value, help=text)(_command(action))
+
+
+def _command(action: ActionName) -> Callable[..., None]:
+    def run(
+        deployment: Annotated[
+            str, typer.Argument(metavar="MODELDEPLOYMENT", help="The ModelDeployment's name.")
+        ],
+        reason: Reason,
+        namespace: Namespace = None,
+        target: Annotated[
+            str | None, typer.Option("--target", help="The ModelVersion it is about.")
+        ] = None,
+        context: Context = None,
+        as_user: AsUser = None,
+        as_groups: AsGroups = None,
+    ) -> None:
+        user = User(context, as_user, as_groups)
+        asyncio.run(_ask(user, namespace_of(user, namespace), deployment, action, reason, target))
+
+    return run
+
+
+async def _ask(
+    user: User, namespace: str, name: str, action: ActionName, reason: str, target: str | None
+) -> None:
+    identity = secrets.token_hex(8)
+    async with cluster_of(user) as cluster:
+        text = action_text(action, identity, await user_name(cluster), reason, target)
+        change = {"metadata": {"annotations": {ANNOTATION_ACTION: text}}}
+        await cluster.merge(MODEL_DEPLOYMENT, namespace, name, change)
+    typer.echo(
+        f"Asked to {action} {namespace}/{name} (id {identity}).\nSee what came of it: "
+        f"kubectl get mdep {name} -n {namespace} -o jsonpath='{{.status.lastAction}}'"
+    )
 
 
 def action_text(

@@ -1,10 +1,14 @@
-"""The commands, as typer reads them; each is thin, and what it makes is made elsewhere."""
+"""The commands, as typer reads them."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-from hallmark.cli import actions_commands, audit_commands, decision_commands, key_commands
+from hallmark.audit.command import verify
+from hallmark.cli import actions, approvals, keys
 
 app = typer.Typer(
     name="hallmark",
@@ -13,7 +17,31 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(key_commands.app, name="keys")
-app.add_typer(audit_commands.app, name="audit")
-decision_commands.register(app)
-actions_commands.register(app)
+audit = typer.Typer(help="The audit log.", no_args_is_help=True)
+
+
+@audit.callback()
+def _audit() -> None:
+    """The audit log."""
+
+
+@audit.command("verify")
+def verify_audit(
+    file: Annotated[Path, typer.Argument(help="The log's current file, secure_mlops.log.")],
+    public_key: Annotated[
+        Path | None,
+        typer.Option(
+            help="The audit key's public half (PEM); without it a log that was "
+            "rewritten from the start is not noticed."
+        ),
+    ] = None,
+) -> None:
+    """Check that no record of a log was changed, removed or added."""
+    if not verify(file, public_key, typer.echo):
+        raise typer.Exit(1)
+
+
+app.add_typer(keys.app, name="keys")
+app.add_typer(audit, name="audit")
+approvals.register(app)
+actions.register(app)

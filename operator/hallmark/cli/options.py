@@ -1,10 +1,15 @@
-"""Options that several commands have."""
+"""What users type: options that several commands have, and the models that check values."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
+from pydantic import BaseModel, ValidationError
+
+from hallmark.errors import ConfigurationError
+
+Model = TypeVar("Model", bound=BaseModel)
 
 Namespace = Annotated[
     str | None,
@@ -17,3 +22,17 @@ AsGroups = Annotated[
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for whoever reads the audit log.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the object instead of creating it.")]
+
+
+def checked(model: type[Model], **values: object) -> Model:
+    """Return the model of the values.
+
+    Raises:
+        ConfigurationError: a value does not fit.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{where}: {first['msg']}; correct it and try again.") from error

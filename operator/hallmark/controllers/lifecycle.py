@@ -52,8 +52,11 @@ async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) 
 
 
 async def _reconcile(operator: Operator, watches: Watches) -> None:
-    """Reconcile once everything that is there is known, until cancelled."""
-    await watches.synced()
+    """Reconcile once everything is known and the whole audit log is verified, until cancelled.
+
+    Liveness waits for neither.
+    """
+    await asyncio.gather(watches.synced(), asyncio.to_thread(operator.audit.verify_rest))
     log.info("The cluster is in memory.", objects=len(operator.cache))
     dispatch.look_at_all(operator)
     await operator.queue.run()
@@ -103,6 +106,7 @@ async def _stop(memo: kopf.Memo, **_: object) -> None:
         task.cancel()
     await asyncio.gather(*memo.background, return_exceptions=True)
     await memo.runner.cleanup()
+    await asyncio.to_thread(memo.operator.audit.close)
     await memo.operator.cluster.close()
 
 

@@ -2,56 +2,50 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hallmark.api import names
 from hallmark.errors import ConfigurationError
 
+_PREFIX = "HALLMARK_"
 
-@dataclass(frozen=True)
-class Settings:
-    """The operator's settings; see ``docs/architecture.md``."""
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
-    namespace: str
-    audit_log: Path
-    audit_key: Path
-    store_credentials: Path
-    health_port: int
-    metrics_port: int
-    resync_seconds: float
-    heartbeat_seconds: float
-    longest_silence_seconds: float = 60
+
+class Settings(BaseSettings):
+    """The operator's settings, each from ``HALLMARK_<NAME>``; see ``docs/architecture.md``."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True)
+
+    namespace: str = names.SYSTEM_NAMESPACE
+    audit_log: Path = Path("/var/lib/hallmark/logs/secure_mlops.log")
+    audit_key: Path = Path("/var/run/hallmark/audit/private.pem")
+    store_credentials: Path = Path("/var/run/hallmark/store")
+    health_port: Port = 8081
+    metrics_port: Port = 9090
+    resync_seconds: Seconds = 36000
+    heartbeat_seconds: Seconds = 10
+    longest_silence_seconds: Seconds = 60
     """Without an own heartbeat in the watch for so long the operator counts as dead."""
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Return the settings that ``HALLMARK_*`` variables give.
+    def from_environment(cls) -> Settings:
+        """Return the settings of this process.
 
         Raises:
-            ConfigurationError: a number is not one.
+            ConfigurationError: a variable has a value that does not fit.
         """
-        text = environment.get
-        return cls(
-            namespace=text("HALLMARK_NAMESPACE", names.SYSTEM_NAMESPACE),
-            audit_log=Path(text("HALLMARK_AUDIT_LOG", "/var/lib/hallmark/logs/secure_mlops.log")),
-            audit_key=Path(text("HALLMARK_AUDIT_KEY", "/var/run/hallmark/audit/private.pem")),
-            store_credentials=Path(text("HALLMARK_STORE_CREDENTIALS", "/var/run/hallmark/store")),
-            health_port=int(_number(environment, "HALLMARK_HEALTH_PORT", 8081)),
-            metrics_port=int(_number(environment, "HALLMARK_METRICS_PORT", 9090)),
-            resync_seconds=_number(environment, "HALLMARK_RESYNC_SECONDS", 36000),
-            heartbeat_seconds=_number(environment, "HALLMARK_HEARTBEAT_SECONDS", 10),
-            longest_silence_seconds=_number(
-                environment, "HALLMARK_LONGEST_SILENCE_SECONDS", cls.longest_silence_seconds
-            ),
-        )
-
-
-def _number(environment: Mapping[str, str], name: str, default: float) -> float:
-    text = environment.get(name, str(default))
-    try:
-        return float(text)
-    except ValueError:
-        raise ConfigurationError(f"Expected a number in {name}, found {text!r}.") from None
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            variable = f"{_PREFIX}{first['loc'][0]}".upper()
+            raise ConfigurationError(
+                f"{variable}: {first['msg']}; found {first['input']!r}. Correct the operator's "
+                "environment."
+            ) from error

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from hallmark.api.common import ConditionedStatus
+from hallmark.audit.record import Record as Record
 from hallmark.policies.conditions import ConditionUpdate, stalled
 from hallmark.policies.refusals import Refusal
 
@@ -45,39 +46,6 @@ class Apply:
     obj: Mapping[str, Any]
     current: Mapping[str, Any] | None = None
     absent: bool = False
-
-
-@dataclass(frozen=True)
-class Record:
-    """A transition for the audit log. ``decision_id`` makes it idempotent.
-
-    Args:
-        decision_id: the same for the same decision, also after a crash: made of uids and
-            digests, never of the time.
-        event: gate, seal, approve, deny, revoke, withdraw, verify, promote, drift, rollback,
-            action.
-        kind: the kind of the object that was decided on.
-        namespace: of that object.
-        name: of that object.
-        uid: of that object.
-        outcome: what was decided, such as ``passed`` or ``refused``.
-        reason: of the kind's enum.
-        message: a sentence; never a value of a personal datum.
-        actor: who decided: the operator, or a person's authenticated name.
-        details: digests, versions and numbers, as text.
-    """
-
-    decision_id: str
-    event: str
-    kind: str
-    namespace: str
-    name: str
-    uid: str
-    outcome: str
-    reason: str
-    message: str = ""
-    actor: str = "hallmark-operator"
-    details: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TypeVar
 
+from hallmark.refusal import Refusal as Refusal
+
 Inputs = TypeVar("Inputs")
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why something is refused: a reason of the kind's enum, and a sentence."""
-
-    reason: str
-    message: str
 
 
 Check = Callable[[Inputs], Refusal | None]

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hallmark.api.common import canonical_json
+from hallmark.api.common import sorted_json
 
 ANNOTATION_APPLIED = "hallmark.dev/applied"
 """Hash of the object as the operator last applied it."""
@@ -16,7 +16,7 @@ WHOLE = frozenset({"selector", "matchLabels", "data"})
 
 def stamped(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return the object with the hash of its own content in an annotation."""
-    digest = hashlib.sha256(canonical_json(wanted)).hexdigest()[:16]
+    digest = hashlib.sha256(sorted_json(wanted)).hexdigest()[:16]
     described = wanted["metadata"]
     annotations = {**described.get("annotations", {}), ANNOTATION_APPLIED: digest}
     return {**wanted, "metadata": {**described, "annotations": annotations}}

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from hallmark.api.artifacts import REFUSED_EXIT_CODE, SealOutcome, SealTask
 from hallmark.api.common import clip
 from hallmark.errors import ConfigurationError, HallmarkError
+from hallmark.keys import load_private_key
 from hallmark.store import open_store
-from hallmark.supply_chain.keys import load_private_key
 from hallmark.supply_chain.sealing import seal
 
 _FAILED_EXIT_CODE = 1

@@ -8,9 +8,9 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
+
+from hallmark.keys import is_signature, sign
 
 IN_TOTO = "application/vnd.in-toto+json"
 """Payload type of in-toto statements."""
@@ -30,7 +30,7 @@ def sign_envelope(
     key: ec.EllipticCurvePrivateKey, payload_type: str, payload: bytes
 ) -> dict[str, Any]:
     """Return the envelope as a JSON object."""
-    signature = key.sign(pae(payload_type, payload), ec.ECDSA(SHA256()))
+    signature = sign(key, pae(payload_type, payload))
     return {
         "payload": base64.b64encode(payload).decode(),
         "payloadType": payload_type,
@@ -62,11 +62,7 @@ def is_signed_by(
     key: ec.EllipticCurvePublicKey, payload_type: str, payload: bytes, signature: bytes
 ) -> bool:
     """Tell whether the key's owner signed this payload of this type."""
-    try:
-        key.verify(signature, pae(payload_type, payload), ec.ECDSA(SHA256()))
-    except InvalidSignature:
-        return False
-    return True
+    return is_signature(key, signature, pae(payload_type, payload))
 
 
 def take(

@@ -1,6 +1,6 @@
-"""The sealing Job: examine what a training Job uploaded, sign it, and store it for good.
+"""The sealing Job: check what a training Job uploaded, sign it, and store it for good.
 
-The bytes that are stored are the bytes that were examined: who holds a training Job's URLs may
+The bytes that are stored are the bytes that were checked: who holds a training Job's URLs may
 overwrite his uploads at any time. Running it again after a crash, or for another run with the same
 bytes, changes nothing and gives the same answer.
 """
@@ -31,11 +31,11 @@ from hallmark.api.artifacts import (
 from hallmark.api.common import clip, sha256_digest
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.names import model_prefix, run_prefix
+from hallmark.keys import key_id, public_pem
 from hallmark.store import ArtifactMissing, ArtifactTooLarge, Store
 from hallmark.supply_chain import manifest as manifests
-from hallmark.supply_chain.examine import examine, examine_manifest, slots
+from hallmark.supply_chain.bundle_checks import check_bundle, check_manifest, slots
 from hallmark.supply_chain.findings import finding
-from hallmark.supply_chain.keys import key_id, public_pem
 from hallmark.supply_chain.provenance import sign_provenance
 from hallmark.supply_chain.sbom import SBOM, read_sbom
 from hallmark.supply_chain.served_check import check_apart
@@ -72,7 +72,7 @@ def seal(
     Args:
         task: What the operator wants sealed.
         store: Where the upload is and the bundle goes.
-        read_key: Reads the sealing key; called only once the examination found nothing.
+        read_key: Reads the sealing key; called only once the checks found nothing.
         now: The moment of sealing (aware).
 
     Raises:
@@ -83,7 +83,7 @@ def seal(
     if not isinstance(upload, _Upload):
         return _refused(upload)
     files = upload.files
-    if found := examine(task, upload.manifest, files):
+    if found := check_bundle(task, upload.manifest, files):
         return _refused(found)
     if found := check_apart(files[MODEL_ONNX], files[SCHEMA], files[GOLDEN]):
         return _refused(found)
@@ -101,7 +101,7 @@ def _fetch(task: SealTask, store: Store) -> _Upload | list[Finding]:
         manifest = manifests.read_manifest(data, task.manifest_digest)
         if isinstance(manifest, Finding):
             return [manifest]
-        if found := examine_manifest(task, manifest):
+        if found := check_manifest(task, manifest):
             return found
         files = {}
         for name, slot in slots(manifest.run_id).items():
@@ -169,7 +169,7 @@ def _sealed(
     summary = sbom.summary if isinstance(sbom, SBOM) else None
     return SealOutcome(
         sealed=True,
-        key_id=key_id(public_pem(key.public_key())),
+        key_id=key_id(key),
         uri=store.uri_of(model_prefix(task.namespace, task.model, task.manifest_digest)),
         size=sum(each.size for each in manifest.files) + len(upload.manifest_bytes),
         manifest_digest=task.manifest_digest,

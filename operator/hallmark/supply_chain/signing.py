@@ -19,10 +19,11 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark.api.artifacts import BUNDLE
-from hallmark.api.common import canonical_json, clip, parse_timestamp
+from hallmark.api.common import canonical_json, clip
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.model_version import VersionReason
-from hallmark.errors import ConfigurationError
+from hallmark.keys import UnusableKey, key_id, usable_key
+from hallmark.refusal import Refusal
 from hallmark.supply_chain.dsse import (
     IN_TOTO,
     MalformedEnvelope,
@@ -31,7 +32,6 @@ from hallmark.supply_chain.dsse import (
     sign_envelope,
     take,
 )
-from hallmark.supply_chain.keys import key_id, load_public_key, public_pem
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -55,15 +55,6 @@ class VerifiedSignature:
     model: str
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Why a signature or a bundle is not accepted."""
-
-    reason: VersionReason
-    message: str
-    """A sentence or two for people."""
-
-
 def sign_bundle(
     private_key: ec.EllipticCurvePrivateKey, model: str, resources: Mapping[str, str]
 ) -> str:
@@ -78,7 +69,7 @@ def sign_bundle(
     bundle = {
         "mediaType": MEDIA_TYPE,
         "verificationMaterial": {
-            "publicKey": {"hint": key_id(public_pem(private_key.public_key()))},
+            "publicKey": {"hint": key_id(private_key)},
             "tlogEntries": [],
         },
         "dsseEnvelope": sign_envelope(private_key, IN_TOTO, payload),
@@ -227,28 +218,20 @@ def _trusted(
             f"The bundle names the key {hint}, which is not among the {len(keys)} trusted "
             "signers. Sign with a trusted key, or add this one to the policy's signers.",
         )
-    try:
-        if any(key_id(each.public_key) != hint for each in entries):
-            raise ConfigurationError("Its id is not the SHA-256 of its public key in PEM.")
-        for each in entries:
-            if problem := _out_of_validity(each, now):
-                return Refusal(VersionReason.SIGNER_REVOKED, f"The key {hint} {problem}.")
-        return load_public_key(entries[0].public_key)
-    except (ConfigurationError, ValueError) as error:
+    for entry in entries:
+        key = usable_key(entry, now)
+        if isinstance(key, UnusableKey):
+            return _unusable(hint, key)
+        found = key
+    return found
+
+
+def _unusable(hint: str, key: UnusableKey) -> Refusal:
+    if key.misconfigured:
         return Refusal(
-            VersionReason.UNKNOWN_SIGNER,
-            f"The trusted key {hint} cannot be used: {clip(str(error))} Correct the policy.",
+            VersionReason.UNKNOWN_SIGNER, f"The key {hint} {key.why}. Correct the policy."
         )
-
-
-def _out_of_validity(key: TrustedKey, now: datetime) -> str | None:
-    if key.revoked_at and parse_timestamp(key.revoked_at) <= now:
-        return f"was revoked at {key.revoked_at}; nothing that it signed counts"
-    if key.valid_from and now < parse_timestamp(key.valid_from):
-        return f"is not valid before {key.valid_from}"
-    if key.valid_until and parse_timestamp(key.valid_until) <= now:
-        return f"was valid until {key.valid_until}"
-    return None
+    return Refusal(VersionReason.SIGNER_REVOKED, f"The key {hint} {key.why}.")
 
 
 def _invalid(message: str) -> Refusal:

@@ -13,8 +13,9 @@ from hallmark.api.artifacts import MANIFEST, Finding, Manifest
 from hallmark.api.common import clip
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.model_version import VersionReason
+from hallmark.refusal import Refusal
 from hallmark.supply_chain.manifest import check_bytes, check_files, read_manifest
-from hallmark.supply_chain.signing import Refusal, VerifiedSignature, verify_bundle
+from hallmark.supply_chain.signing import VerifiedSignature, verify_bundle
 
 __all__ = [
     "Refusal",

@@ -20,8 +20,8 @@ from hallmark.api.common import Digest, sha256_digest
 from hallmark.api.gates import most_telling_first
 from hallmark.api.report import Report
 from hallmark.api.training_run import GateResult
+from hallmark.reporting.page import page
 from hallmark.supply_chain.dockerfile import render_dockerfile
-from hallmark.supply_chain.rendering.page import page
 from hallmark.supply_chain.sbom import build_sbom, installed_packages
 from hallmark.training import gates, graph, served
 from hallmark.training.baseline import build_baseline

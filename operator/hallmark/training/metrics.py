@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hallmark.api.gates import PERFORMANCE
-from hallmark.supply_chain.decision import decide
+from hallmark.classification import predicted_classes
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -63,7 +63,7 @@ class Predictions:
     @cached_property
     def decisions(self) -> Indices:
         """Shape (rows,): the class that is decided."""
-        return decide(self.probabilities, self.positive)
+        return predicted_classes(self.probabilities, self.positive)
 
     def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Predictions:
         """Return those of some rows."""

@@ -12,7 +12,7 @@ from onnxruntime import InferenceSession, SessionOptions
 
 from hallmark.api.artifacts import Finding, Golden, ServedFeature
 from hallmark.api.training_run import FeatureType
-from hallmark.supply_chain.decision import decide
+from hallmark.classification import predicted_classes
 from hallmark.supply_chain.onnx_form import MAX_BYTES
 from hallmark.training import graph
 from hallmark.training.matrix import Matrix
@@ -65,7 +65,7 @@ def prove(
     asked = np.vstack([rows, golden])
     here, there = fitted.probabilities(asked), answers(form, asked).astype(np.float64)
     difference = float(np.nan_to_num(np.abs(there - here), nan=np.inf).max())
-    others = int((decide(there, positive) != decide(here, positive)).sum())
+    others = int((predicted_classes(there, positive) != predicted_classes(here, positive)).sum())
     if difference <= TOLERANCE and not others:
         return ServedForm(form, golden, difference)
     return Finding(

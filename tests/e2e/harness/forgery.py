@@ -5,8 +5,8 @@ import copy
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hallmark.keys import key_id
 from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope
-from hallmark.supply_chain.keys import key_id, public_pem
 from tests.e2e.harness.api import Object
 
 
@@ -22,5 +22,5 @@ def foreign_bundle(bundle: Object, *, named: bool = True) -> Object:
     payload = base64.b64decode(bundle["dsseEnvelope"]["payload"])
     forged["dsseEnvelope"] = sign_envelope(key, IN_TOTO, payload)
     if named:
-        forged["verificationMaterial"]["publicKey"]["hint"] = key_id(public_pem(key.public_key()))
+        forged["verificationMaterial"]["publicKey"]["hint"] = key_id(key)
     return forged

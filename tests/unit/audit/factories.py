@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from hallmark.audit import AuditLog
+from hallmark.audit import AuditLog, Record
+from hallmark.keys import public_pem
 
 KEY = ec.generate_private_key(ec.SECP256R1())
-PUBLIC = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+PUBLIC = public_pem(KEY.public_key())
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Decided:
-    """A decision, as the operator hands it over."""
+def decided(decision_id: str, **changes: object) -> Record:
+    """Return a decision, as the operator hands it over."""
+    promoted = Record(
+        decision_id=decision_id,
+        event="promote",
+        kind="Deployment",
+        namespace="team",
+        name="credit",
+        uid="uid-1",
+        outcome="promoted",
+        reason="Promoted",
+        message="Version 2 has the traffic.",
+        details={"manifestDigest": "sha256:ab"},
+    )
+    return replace(promoted, **changes)
 
-    decision_id: str
-    event: str = "promote"
-    kind: str = "Deployment"
-    namespace: str = "team"
-    name: str = "credit"
-    uid: str = "uid-1"
-    outcome: str = "promoted"
-    reason: str = "Promoted"
-    message: str = "Version 2 has the traffic."
-    actor: str = "hallmark-operator"
-    details: Mapping[str, str] = field(default_factory=lambda: {"manifestDigest": "sha256:ab"})
 
-
-def open_log(
+def open_unverified(
     path: Path,
     *,
     key: ec.EllipticCurvePrivateKey = KEY,
@@ -45,9 +45,20 @@ def open_log(
     return AuditLog(path, key, clock=lambda: NOW, rotate_at=rotate_at, sync=sync)
 
 
+def open_log(path: Path, **options: object) -> AuditLog:
+    """Open a log as the operator does, and wait until it is ready."""
+    log = open_unverified(path, **options)
+    try:
+        log.verify_rest()
+    except Exception:
+        log.close()
+        raise
+    return log
+
+
 def write_log(path: Path, count: int, *, rotate_at: int = 1 << 20) -> None:
     """Write a log of ``count`` decisions."""
     log = open_log(path, rotate_at=rotate_at)
     for number in range(count):
-        log.append(Decided(f"decision-{number}"))
+        log.append(decided(f"decision-{number}"))
     log.close()

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from hallmark.audit import AuditLog
-from hallmark.audit.files import log_files
+from hallmark.audit.files import head_path, log_files
+from hallmark.audit.head import sign_head
 from hallmark.audit.verify import verify_log
 from hallmark.errors import ArtifactError, ConfigurationError, IntegrityError
-from tests.unit.audit.factories import KEY, PUBLIC, Decided, open_log, write_log
+from hallmark.keys import private_pem, public_pem
+from tests.unit.audit.factories import KEY, PUBLIC, decided, open_log, open_unverified, write_log
 
 
 @pytest.fixture
@@ -45,8 +46,8 @@ def expect_whole(path: Path, records: int) -> None:
 
 def test_a_record_holds_the_decision_and_names_the_one_before(path: Path) -> None:
     log = open_log(path)
-    first = log.append(Decided("a"))
-    second = log.append(Decided("b", actor="ada"))
+    first = log.append(decided("a"))
+    second = log.append(decided("b", actor="ada"))
     assert first is not None
     assert second is not None
     assert second.prev == first.hash
@@ -62,9 +63,9 @@ def test_a_decision_is_written_once_also_after_a_restart_and_a_rotation(path: Pa
     write_log(path, 8, rotate_at=1000)
     assert len(log_files(path)) > 2
     log = open_log(path, rotate_at=1000)
-    assert log.append(Decided("decision-0", message="again")) is None
-    assert log.append(Decided("decision-8")) is not None
-    assert log.append(Decided("decision-8")) is None
+    assert log.append(decided("decision-0", message="again")) is None
+    assert log.append(decided("decision-8")) is not None
+    assert log.append(decided("decision-8")) is None
     log.close()
     assert decisions(path) == [f"decision-{number}" for number in range(9)]
     expect_whole(path, 9)
@@ -79,7 +80,7 @@ def test_it_is_on_the_disk_before_append_returns(path: Path) -> None:
 
     log = open_log(path, sync=sync)
     synced.clear()
-    log.append(Decided("a"))
+    log.append(decided("a"))
     assert synced[0] == path.stat().st_ino
     log.close()
 
@@ -89,7 +90,7 @@ def test_many_tasks_at_once_write_one_chain(path: Path) -> None:
 
     async def write_all() -> None:
         ids = [f"d{number % 40}" for number in range(80)]
-        await asyncio.gather(*(asyncio.to_thread(log.append, Decided(each)) for each in ids))
+        await asyncio.gather(*(asyncio.to_thread(log.append, decided(each)) for each in ids))
 
     asyncio.run(write_all())
     log.close()
@@ -99,9 +100,9 @@ def test_many_tasks_at_once_write_one_chain(path: Path) -> None:
 
 def test_it_verifies_while_it_is_written_and_rotated(path: Path) -> None:
     log = open_log(path, rotate_at=2000)
-    log.append(Decided("first"))
+    log.append(decided("first"))
     with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(lambda: [log.append(Decided(f"d{i}")) for i in range(60)])
+        done = pool.submit(lambda: [log.append(decided(f"d{i}")) for i in range(60)])
         verdicts = [verify_log(path, PUBLIC)]
         while not done.done():
             verdicts.append(verify_log(path, PUBLIC))
@@ -113,8 +114,8 @@ def test_it_verifies_while_it_is_written_and_rotated(path: Path) -> None:
 def test_texts_are_bounded_and_on_one_line(path: Path) -> None:
     log = open_log(path)
     details = {f"k{number}" * 40: "\U0001f512" * 900 for number in range(50)}
-    record = log.append(Decided("x" * 900, message="a\n\ud800" + "b" * 5000, details=details))
-    assert log.append(Decided("x" * 900)) is None
+    record = log.append(decided("x" * 900, message="a\n\ud800" + "b" * 5000, details=details))
+    assert log.append(decided("x" * 900)) is None
     log.close()
     assert record is not None
     assert len(record.message) == 1024
@@ -128,7 +129,7 @@ def test_long_or_strange_ids_stay_different(path: Path) -> None:
     ids = ["x" * 600 + "a", "x" * 600 + "b", "y\n", "y?", "\ud800", "\ud801"]
     for _ in range(2):
         for each in ids:
-            log.append(Decided(each))
+            log.append(decided(each))
     log.close()
     expect_whole(path, len(ids))
 
@@ -160,7 +161,7 @@ def test_an_unfinished_record_is_set_aside_and_said(
     assert not verify_log(path, PUBLIC).ok
     for _ in range(2):
         log = open_log(path)
-        log.append(Decided("decision-3"))
+        log.append(decided("decision-3"))
         log.close()
     (aside,) = path.parent.glob("*.torn-*")
     assert aside.read_bytes() == torn
@@ -181,7 +182,7 @@ def test_a_rotation_that_came_half_way_is_completed(path: Path) -> None:
     write_log(path, 2)
     path.rename(path.with_name(f"{path.name}.000000000001"))
     log = open_log(path)
-    log.append(Decided("decision-2"))
+    log.append(decided("decision-2"))
     log.close()
     assert decisions(path) == ["decision-0", "decision-1", "decision-2"]
     expect_whole(path, 3)
@@ -199,12 +200,12 @@ def test_a_decision_that_cannot_be_written_does_not_take_effect(path: Path, at: 
         os.fsync(descriptor)
 
     log = open_log(path, sync=sync, rotate_at=1000)
-    log.append(Decided("a"))
+    log.append(decided("a"))
     broken[0], calls[0] = True, 0
 
     def append_all() -> None:
         for number in range(9):
-            log.append(Decided(f"b{number}"))
+            log.append(decided(f"b{number}"))
 
     with pytest.raises(ArtifactError, match="No space left on device"):
         append_all()
@@ -217,39 +218,180 @@ def test_a_decision_that_cannot_be_written_does_not_take_effect(path: Path, at: 
 
 def test_it_never_writes_after_a_strangers_bytes_or_into_a_lost_file(path: Path) -> None:
     log = open_log(path)
-    log.append(Decided("a"))
+    log.append(decided("a"))
     with path.open("ab") as file:
         file.write(b"stranger\n")
     with pytest.raises(IntegrityError, match="was changed or replaced"):
-        log.append(Decided("b"))
+        log.append(decided("b"))
     path.rename(path.with_name("elsewhere"))
     path.write_bytes(b"")
     with pytest.raises(IntegrityError, match="was changed or replaced"):
-        log.append(Decided("b"))
+        log.append(decided("b"))
     log.close()
 
 
-def test_a_log_that_was_cut_or_edited_is_not_continued(path: Path) -> None:
+def rewritten(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"Version 2", b"Version 3"))
+
+
+def without_a_record(path: Path) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + lines[2])
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def with_another_end(path: Path) -> None:
+    """As who puts back a copy of the log from before the head, and lets it grow anew."""
+    cut(path)
+    kept = head_path(path).read_bytes()
+    head_path(path).unlink()
+    log = open_log(path)
+    log.close()
+    head_path(path).write_bytes(kept)
+
+
+def no_head(path: Path) -> None:
+    head_path(path).write_bytes(b"{}")
+
+
+CHANGED_ENDS = {
+    "a cut log": (cut, "cut off or rewritten"),
+    "an empty log": (emptied, "cut off or rewritten"),
+    "a log that ends with another record of that number": (
+        with_another_end,
+        "cut off or rewritten",
+    ),
+    "a head that cannot be read": (no_head, "not a signed head"),
+}
+
+
+@pytest.mark.parametrize(("change", "sentence"), CHANGED_ENDS.values(), ids=CHANGED_ENDS.keys())
+def test_an_end_that_the_head_does_not_name_is_found_when_it_is_opened(
+    path: Path, change: Callable[[Path], None], sentence: str
+) -> None:
     write_log(path, 3)
-    whole = path.read_bytes()
-    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]))
-    with pytest.raises(IntegrityError, match="cut off or rewritten"):
-        open_log(path)
-    path.write_bytes(whole.replace(b"Version 2", b"Version 3"))
-    with pytest.raises(IntegrityError, match="was edited after its hash"):
-        open_log(path)
-    path.write_bytes(whole)
-    open_log(path).close()
+    change(path)
+    with pytest.raises(IntegrityError, match=sentence):
+        open_unverified(path)
+    with pytest.raises(IntegrityError, match=sentence):  # It left no lock behind.
+        open_unverified(path)
 
 
-def test_a_new_audit_key_continues_the_log(path: Path) -> None:
-    write_log(path, 1)
-    other = ec.generate_private_key(ec.SECP256R1())
-    log = open_log(path, key=other)
-    log.append(Decided("b"))
+CHANGED_INSIDES = {
+    "an edited record": (rewritten, "was edited after its hash"),
+    "a removed record": (without_a_record, "expected record 2, found record 3"),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"), CHANGED_INSIDES.values(), ids=CHANGED_INSIDES.keys()
+)
+def test_a_change_before_the_end_is_found_before_anything_is_decided(
+    path: Path, change: Callable[[Path], None], sentence: str
+) -> None:
+    write_log(path, 3)
+    change(path)
+    log = open_unverified(path)
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match=sentence):
+            log.verify_rest()
+        assert not log.ready
+        with pytest.raises(ArtifactError, match="still being verified"):
+            log.append(decided("decision-3"))
     log.close()
-    verdict = verify_log(path, PUBLIC)
-    assert "not signed by the given audit key" in verdict.problems[0]
+
+
+def test_no_decision_is_recorded_before_the_whole_log_is_verified(path: Path) -> None:
+    write_log(path, 3)
+    log = open_unverified(path)
+    assert not log.ready
+    for decision_id in ("decision-1", "decision-3"):
+        with pytest.raises(ArtifactError, match="still being verified"):
+            log.append(decided(decision_id))
+    log.verify_rest()
+    assert log.ready
+    assert log.append(decided("decision-1")) is None
+    log.verify_rest()
+    assert log.append(decided("decision-3")) is not None
+    log.close()
+    expect_whole(path, 4)
+
+
+def test_a_log_that_is_closed_meanwhile_is_verified_no_further(path: Path) -> None:
+    write_log(path, 3)
+    log = open_unverified(path)
+    log.close()
+    log.verify_rest()
+    assert not log.ready
+    with pytest.raises(ArtifactError, match="found it closed"):
+        log.append(decided("decision-3"))
+
+
+def test_opening_reads_no_more_of_a_long_log_than_its_end(path: Path) -> None:
+    write_log(path, 300)
+    whole = path.read_bytes()
+    # What is not read may be anything.
+    path.write_bytes(bytes(len(whole) // 2) + whole[len(whole) // 2 :])
+    open_unverified(path).close()
+
+
+def lost_head(path: Path) -> ec.EllipticCurvePrivateKey:
+    head_path(path).unlink()
+    return KEY
+
+
+def new_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+DOUBTS = {
+    "a new audit key": (new_key, "The head was not signed by the given audit key"),
+    "a missing head": (lost_head, "The signed head is missing"),
+}
+
+
+@pytest.mark.parametrize(("change", "sentence"), DOUBTS.values(), ids=DOUBTS.keys())
+def test_a_log_whose_head_vouches_for_nothing_goes_on_and_says_so(
+    path: Path, change: Callable[[Path], ec.EllipticCurvePrivateKey], sentence: str
+) -> None:
+    write_log(path, 2)
+    key = change(path)
+    for _ in range(2):
+        log = open_log(path, key=key)
+        log.append(decided("decision-2"))
+        log.close()
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [record["event"] for record in records] == ["promote"] * 2 + ["recover", "promote"]
+    assert records[2]["reason"] == "HeadNotVerified"
+    assert sentence in records[2]["message"]
+    assert verify_log(path, public_pem(key.public_key())).ok
+    assert verify_log(path, PUBLIC).ok == (key is KEY)
+
+
+def test_a_cut_is_found_though_the_head_is_of_another_key(path: Path) -> None:
+    write_log(path, 3)
+    cut(path)
+    with pytest.raises(IntegrityError, match="cut off or rewritten"):
+        open_log(path, key=ec.generate_private_key(ec.SECP256R1()))
+
+
+@pytest.mark.parametrize("behind", range(3))
+def test_records_that_a_crash_kept_from_the_head_are_no_change(path: Path, behind: int) -> None:
+    write_log(path, 3, rotate_at=700)
+    third = json.loads(log_files(path)[2 - behind].read_text())
+    head = sign_head(KEY, third["seq"], third["hash"], third["time"])
+    head_path(path).write_bytes(head.to_bytes())
+    log = open_log(path)
+    log.append(decided("decision-3"))
+    log.close()
+    expect_whole(path, 4)
 
 
 def test_it_opens_with_the_key_in_a_file(path: Path, tmp_path: Path) -> None:
@@ -257,11 +399,12 @@ def test_it_opens_with_the_key_in_a_file(path: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         AuditLog.open(path, key_file)
     key_file.write_bytes(b"no key")
-    with pytest.raises(ConfigurationError, match="Expected the audit key"):
+    with pytest.raises(ConfigurationError, match="Expected an unencrypted PKCS#8 private key"):
         AuditLog.open(path, key_file)
-    key_file.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    key_file.write_bytes(private_pem(KEY))
     log = AuditLog.open(path, key_file)
-    log.append(Decided("a"))
+    log.verify_rest()
+    log.append(decided("a"))
     log.close()
     expect_whole(path, 1)
 
@@ -269,11 +412,12 @@ def test_it_opens_with_the_key_in_a_file(path: Path, tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from tests.unit.audit.factories import Decided
+from tests.unit.audit.factories import decided
 from hallmark.audit import AuditLog
 log = AuditLog.open(Path(sys.argv[1]), Path(sys.argv[2]))
+log.verify_rest()
 for number in range(100_000):
-    log.append(Decided(f"{sys.argv[3]}-{number}"))
+    log.append(decided(f"{sys.argv[3]}-{number}"))
     sys.stdout.write(f"{sys.argv[3]}-{number}\\n")
     sys.stdout.flush()
 """
@@ -281,7 +425,7 @@ for number in range(100_000):
 
 def test_after_sigkill_every_acknowledged_decision_is_there(path: Path, tmp_path: Path) -> None:
     key_file = tmp_path / "private.pem"
-    key_file.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    key_file.write_bytes(private_pem(KEY))
     acknowledged: list[str] = []
     for turn in ("a", "b", "c"):
         command = [sys.executable, "-c", WRITER, str(path), str(key_file), turn]

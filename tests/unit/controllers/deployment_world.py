@@ -133,7 +133,7 @@ class World:
     # -- the operator -------------------------------------------------------------------------
 
     def _operator(self) -> Operator:
-        settings = Settings(SPACE, Path(), Path(), Path(), 0, 0, 1.0, 1.0)
+        settings = Settings(namespace=SPACE, heartbeat_seconds=1.0)
 
         async def nothing(_: object) -> bool:
             return True

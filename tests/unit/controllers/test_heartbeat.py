@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from hallmark.controllers.heartbeat import Heartbeat
-from hallmark.controllers.settings import Settings
-from hallmark.errors import ConfigurationError
 
 
 class Clock:
@@ -32,11 +26,3 @@ def test_an_operator_that_does_not_see_itself_is_dead() -> None:
     heartbeat.seen()
     assert heartbeat.alive
     assert heartbeat.age == 0
-
-
-def test_settings_come_from_the_environment_and_have_defaults() -> None:
-    found = Settings.from_environment({"HALLMARK_NAMESPACE": "x", "HALLMARK_HEALTH_PORT": "1234"})
-    assert (found.namespace, found.health_port, found.metrics_port) == ("x", 1234, 9090)
-    assert found.audit_log == Path("/var/lib/hallmark/logs/secure_mlops.log")
-    with pytest.raises(ConfigurationError, match="HALLMARK_RESYNC_SECONDS"):
-        Settings.from_environment({"HALLMARK_RESYNC_SECONDS": "often"})

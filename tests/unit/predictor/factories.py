@@ -30,7 +30,7 @@ from hallmark.api.model_deployment import Drift
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.training_run import FeatureType, Trainer
 from hallmark.drift.counts import BinCounter, Rows
-from hallmark.supply_chain.keys import key_id, public_pem
+from hallmark.keys import key_id, public_pem
 from hallmark.supply_chain.manifest import build_manifest
 from hallmark.supply_chain.signing import sign_bundle
 from hallmark.supply_chain.verify import signed_resources

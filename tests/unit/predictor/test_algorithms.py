@@ -9,7 +9,7 @@ import pytest
 
 from hallmark.api.artifacts import MODEL_ONNX, SCHEMA
 from hallmark.api.training_run import Algorithm
-from hallmark.supply_chain.decision import decide
+from hallmark.classification import predicted_classes
 from hallmark.training.graph import build
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.model import open_model
@@ -44,7 +44,7 @@ def test_a_request_is_answered_as_training_decided(
         assert isinstance(answer, Answer)
         predictions = json.loads(answer.body)["predictions"]
         probabilities = found.probabilities(ROWS)
-        decided = [classes[each] for each in decide(probabilities, positive)]
+        decided = [classes[each] for each in predicted_classes(probabilities, positive)]
         assert [each["label"] for each in predictions] == decided
         said = [[each["probabilities"][name] for name in classes] for each in predictions]
         assert np.array(said) == pytest.approx(probabilities, abs=1e-6)

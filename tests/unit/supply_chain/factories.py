@@ -12,7 +12,7 @@ from hallmark.api.common import sha256_digest
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.report import AttributeFairness, GroupMetrics, Report
 from hallmark.api.training_run import MetricValue
-from hallmark.supply_chain.keys import key_id, public_pem
+from hallmark.keys import key_id, public_pem
 from hallmark.supply_chain.manifest import build_manifest
 from hallmark.supply_chain.sbom import build_sbom
 from hallmark.supply_chain.signing import sign_bundle

@@ -56,6 +56,11 @@ def with_files(*names: str) -> bytes:
             with_files("model.sigstore.json"), "model.sigstore.json", id="its own signature"
         ),
         pytest.param(json.dumps(WIRE).encode(), "canonical", id="spaces"),
+        pytest.param(
+            canonical_json(WIRE).replace(b'"size":', b'"size":9007199254740993', 1),
+            "'files.0.size'",
+            id="a size that canonical JSON cannot express",
+        ),
         pytest.param(b" " * 70_000, "70000 bytes", id="more bytes than are read"),
     ],
 )

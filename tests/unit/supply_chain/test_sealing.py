@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from onnx import helper
 
 from hallmark.api.artifacts import (
@@ -33,10 +32,12 @@ from hallmark.api.common import canonical_json, sha256_digest
 from hallmark.api.names import model_prefix, run_prefix
 from hallmark.api.training_run import Comparison, GateResult
 from hallmark.errors import ArtifactError
+from hallmark.keys import private_pem
+from hallmark.refusal import Refusal
 from hallmark.store import Store, open_store
 from hallmark.supply_chain.dsse import IN_TOTO, is_signed_by, open_envelope
 from hallmark.supply_chain.sealing import seal
-from hallmark.supply_chain.verify import Refusal, SealedManifest, verify_sealed
+from hallmark.supply_chain.verify import SealedManifest, verify_sealed
 from tests.unit.store.versitygw import BUCKET, Gateway
 from tests.unit.supply_chain import factories
 from tests.unit.supply_chain.factories import KEY, MODEL, NOW, OTHER_KEY, trusted
@@ -359,9 +360,7 @@ def test_a_store_that_fails_is_an_error_and_not_a_refusal(gateway: Gateway) -> N
 def start(folder: Path, gateway: Gateway, each: SealTask | bytes) -> tuple[int, SealOutcome]:
     """Run the Job's process; return its exit code and termination message."""
     (folder / "task.json").write_bytes(each if isinstance(each, bytes) else each.to_bytes())
-    (folder / "private.pem").write_bytes(
-        KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
+    (folder / "private.pem").write_bytes(private_pem(KEY))
     environment = {
         **os.environ,
         "HALLMARK_TASK": str(folder / "task.json"),

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from hallmark.api.common import sha256_digest
-from hallmark.supply_chain.verify import Refusal, SealedManifest, verify_sealed
+from hallmark.refusal import Refusal
+from hallmark.supply_chain.verify import SealedManifest, verify_sealed
 from tests.unit.supply_chain import factories
 from tests.unit.supply_chain.factories import KEY, NOW, OTHER_KEY, trusted
 

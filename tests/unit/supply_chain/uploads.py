@@ -36,10 +36,10 @@ from hallmark.api.common import sha256_digest
 from hallmark.api.names import run_prefix
 from hallmark.api.report import Report
 from hallmark.api.training_run import FeatureType
+from hallmark.reporting.page import page
 from hallmark.store import Store
 from hallmark.supply_chain.dockerfile import render_dockerfile
 from hallmark.supply_chain.manifest import build_manifest
-from hallmark.supply_chain.rendering.page import page
 from tests.unit.supply_chain import factories
 from tests.unit.supply_chain.factories import FINGERPRINT, MODEL
 

@@ -24,7 +24,7 @@ from hallmark.api.common import sha256_digest
 from hallmark.api.gates import DATA, known_metrics
 from hallmark.api.report import Report
 from hallmark.api.report_schema import report_schema
-from hallmark.supply_chain.rendering.page import page
+from hallmark.reporting.page import page
 from hallmark.training.assay import validate_dataset
 from hallmark.training.bundle import image_digest
 from hallmark.training.dataset import ValidatedDataset

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hallmark.api.artifacts import Finding, ServedFeature
 from hallmark.api.training_run import Algorithm, FeatureType
-from hallmark.supply_chain.decision import decide
+from hallmark.classification import predicted_classes
 from hallmark.supply_chain.onnx_form import check_onnx_form
 from hallmark.training.baseline import build_baseline, quantile_edges
 from hallmark.training.graph import INPUT, PROBABILITIES, build
@@ -203,7 +203,7 @@ DECISIONS = {
 @pytest.mark.parametrize("case", DECISIONS.values(), ids=DECISIONS)
 def test_decisions(case: tuple[list[float], int | None, int]) -> None:
     probabilities, positive, expected = case
-    assert decide(np.array([probabilities]), positive).tolist() == [expected]
+    assert predicted_classes(np.array([probabilities]), positive).tolist() == [expected]
 
 
 @pytest.mark.parametrize("algorithm", Algorithm)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from hallmark.api.model_policy import ModelPolicy, PolicyReason, TrustedKey
 from hallmark.errors import ConfigurationError
+from hallmark.keys import key_id
 from hallmark.policies.conditions import ready, stalled
 from hallmark.policies.decision import Decision
 from hallmark.policies.refusals import Refusal
-from hallmark.supply_chain.keys import key_id
 
 
 def key_problem(role: str, key: TrustedKey) -> Refusal | None:

@@ -12,10 +12,10 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hallmark.api.common import canonical_json, parse_timestamp
+from hallmark.api.common import canonical_json
 from hallmark.api.model_approval import ApprovalReason, ModelApprovalSpec
-from hallmark.api.model_policy import ApproverKey, TrustedKey
-from hallmark.errors import ConfigurationError
+from hallmark.api.model_policy import ApproverKey
+from hallmark.keys import UnusableKey, usable_key
 from hallmark.policies.refusals import Refusal
 from hallmark.supply_chain.dsse import (
     MalformedEnvelope,
@@ -23,7 +23,6 @@ from hallmark.supply_chain.dsse import (
     open_envelope,
     sign_envelope,
 )
-from hallmark.supply_chain.keys import key_id, load_public_key
 
 PAYLOAD_TYPE = "application/vnd.hallmark.approval.v1+json"
 
@@ -58,8 +57,9 @@ def verify_attestation(
         keys: the policy's approver keys.
         now: the moment at which the key must be valid (aware).
     """
-    own = [each for each in keys if each.approver == spec.approver and is_usable(each, now)]
-    if not own:
+    own = [usable_key(key, now) for key in keys if key.approver == spec.approver]
+    valid = [key for key in own if not isinstance(key, UnusableKey)]
+    if not valid:
         return _invalid(f"the policy has no valid key of approver '{spec.approver}'")
     try:
         envelope = json.loads(spec.attestation or "")
@@ -70,24 +70,9 @@ def verify_attestation(
         return _invalid("it is no JSON")
     if found != payload(model, spec):
         return _invalid("it was made for another model, digest, decision or target")
-    for each in own:
-        if is_signed_by(load_public_key(each.public_key), PAYLOAD_TYPE, found, signature):
-            return None
+    if any(is_signed_by(key, PAYLOAD_TYPE, found, signature) for key in valid):
+        return None
     return _invalid(f"no valid key of approver '{spec.approver}' made the signature")
-
-
-def is_usable(key: TrustedKey, now: datetime) -> bool:
-    """Tell whether a key reads, has the id it claims, and is valid at ``now``."""
-    try:
-        if key_id(key.public_key) != key.key_id:
-            return False
-    except ConfigurationError:
-        return False
-    return not (
-        (key.revoked_at is not None and parse_timestamp(key.revoked_at) <= now)
-        or (key.valid_from is not None and now < parse_timestamp(key.valid_from))
-        or (key.valid_until is not None and parse_timestamp(key.valid_until) <= now)
-    )
 
 
 def _invalid(why: str) -> Refusal:

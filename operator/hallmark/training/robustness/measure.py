@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hallmark.api.artifacts import ServedFeature
 from hallmark.api.report import CertifiedAt, NoiseLevel, RobustnessReport
-from hallmark.supply_chain.decision import DECISION_THRESHOLD, decide
+from hallmark.classification import DECISION_THRESHOLD, predicted_classes
 from hallmark.training.matrix import Matrix, Truth
 from hallmark.training.pipeline import Fitted
 from hallmark.training.plain import LinearScores, Link, TreeScores
@@ -145,7 +145,7 @@ class _Model:
     positive: int | None
 
     def decide(self, rows: Matrix) -> npt.NDArray[np.int64]:
-        return decide(self.fitted.probabilities(rows), self.positive)
+        return predicted_classes(self.fitted.probabilities(rows), self.positive)
 
 
 def _certify(

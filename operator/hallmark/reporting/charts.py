@@ -1,14 +1,13 @@
-"""Charts as inline SVG: no script, no outside resource, a title and a description in each.
+"""Charts as shapes of inline SVG, with a title and a description in each.
 
-Colours are classes that the page's style defines for light and dark. All text is escaped here.
+Colours are classes that the page's style defines for light and dark.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 WIDTH = 640
 _LABELS = 190
@@ -72,10 +71,38 @@ class Series:
     sizes: Sequence[float] = ()
 
 
-def _text(x: float, y: float, text: str, style: str, anchor: str = "start") -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" class="{style}" text-anchor="{anchor}">'
-        f"{escape(text)}</text>"
+@dataclass(frozen=True)
+class Shape:
+    """An element of SVG; attributes and text are escaped where it is shown."""
+
+    tag: str
+    attributes: Mapping[str, str]
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture, and in words what it shows."""
+
+    title: str
+    description: str
+    height: int
+    shapes: Sequence[Shape]
+    width: int = WIDTH
+
+
+def _text(x: float, y: float, text: str, style: str, anchor: str = "start") -> Shape:
+    place = {"x": f"{x:.1f}", "y": f"{y:.1f}"}
+    return Shape("text", {**place, "class": style, "text-anchor": anchor}, text)
+
+
+def _path(steps: str, style: str) -> Shape:
+    return Shape("path", {"d": steps, "class": style})
+
+
+def _circle(x: float, y: float, radius: float, style: str) -> Shape:
+    return Shape(
+        "circle", {"cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": f"{radius:.1f}", "class": style}
     )
 
 
@@ -83,14 +110,7 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _svg(height: float, title: str, description: str, content: Sequence[str]) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img">'
-        f"<title>{escape(title)}</title><desc>{escape(description)}</desc>{''.join(content)}</svg>"
-    )
-
-
-def intervals(title: str, lines: Sequence[Line], *, bars: bool = False) -> str:
+def intervals(title: str, lines: Sequence[Line], *, bars: bool = False) -> Chart:
     """Return numbers from 0 to 1 below each other, with intervals and gates.
 
     Args:
@@ -107,12 +127,12 @@ def intervals(title: str, lines: Sequence[Line], *, bars: bool = False) -> str:
     drawn = []
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
         x = across(tick)
-        drawn.append(f'<path d="M{x:.1f} {_TOP}V{bottom}" class="grid"/>')
+        drawn.append(_path(f"M{x:.1f} {_TOP}V{bottom}", "grid"))
         drawn.append(_text(x, bottom + 16, f"{tick:g}", "muted", "middle"))
     for number, line in enumerate(lines):
         drawn += _interval(line, _TOP + _ROW * (number + 0.5), across, bars=bars)
     said = "; ".join(_spoken(line) for line in lines)
-    return _svg(bottom + _BOTTOM, title, said, drawn)
+    return Chart(title, said, bottom + _BOTTOM, drawn)
 
 
 def _spoken(line: Line) -> str:
@@ -122,35 +142,34 @@ def _spoken(line: Line) -> str:
     return f"{line.label}: {line.value:.3f}{ends}"
 
 
-def _interval(line: Line, y: float, across: Callable[[float], float], *, bars: bool) -> list[str]:
+def _interval(line: Line, y: float, across: Callable[[float], float], *, bars: bool) -> list[Shape]:
     drawn = [_text(_LABELS - 10, y + 4, _shortened(line.label), "ink", "end")]
     if line.value is None:
         drawn.append(_text(across(0) + 6, y + 4, "inconclusive", "muted"))
     else:
         x = across(line.value)
         if bars:
-            start = across(0)
-            drawn.append(
-                f'<rect x="{start:.1f}" y="{y - 8:.1f}" width="{max(x - start, 1):.1f}" '
-                f'height="16" class="bar"/>'
-            )
+            drawn.append(_bar(across(0), y, x))
         if line.low is not None and line.high is not None:
             low, high = across(line.low), across(line.high)
-            drawn.append(f'<path d="M{low:.1f} {y:.1f}H{high:.1f}" class="interval"/>')
+            drawn.append(_path(f"M{low:.1f} {y:.1f}H{high:.1f}", "interval"))
         if not bars:
-            drawn.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" class="dot"/>')
+            drawn.append(_circle(x, y, 4.5, "dot"))
     drawn += [_mark(mark, across(mark.place), y) for mark in line.marks]
     drawn.append(_text(WIDTH - _NOTES + 12, y + 4, line.note, "muted"))
     return drawn
 
 
-def _mark(mark: Mark, x: float, y: float) -> str:
+def _bar(start: float, y: float, end: float) -> Shape:
+    place = {"x": f"{start:.1f}", "y": f"{y - 8:.1f}", "width": f"{max(end - start, 1):.1f}"}
+    return Shape("rect", {**place, "height": "16", "class": "bar"})
+
+
+def _mark(mark: Mark, x: float, y: float) -> Shape:
     side = 5 if mark.at_least else -5
     style = "good" if mark.passed else "bad"
-    return (
-        f'<path d="M{x:.1f} {y - 11:.1f}V{y + 11:.1f}M{x + side:.1f} {y - 11:.1f}H{x:.1f}'
-        f'M{x + side:.1f} {y + 11:.1f}H{x:.1f}" class="gate {style}"/>'
-    )
+    ends = "".join(f"M{x + side:.1f} {y + away:.1f}H{x:.1f}" for away in (-11, 11))
+    return _path(f"M{x:.1f} {y - 11:.1f}V{y + 11:.1f}{ends}", f"gate {style}")
 
 
 def curves(
@@ -160,7 +179,7 @@ def curves(
     *,
     logarithmic: bool = False,
     diagonal: bool = False,
-) -> str:
+) -> Chart:
     """Return points joined by lines over a y scale from 0 to 1.
 
     Args:
@@ -184,7 +203,7 @@ def curves(
 
     drawn = []
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
-        drawn.append(f'<path d="M{left} {up(tick):.1f}H{right}" class="grid"/>')
+        drawn.append(_path(f"M{left} {up(tick):.1f}H{right}", "grid"))
         drawn.append(_text(left - 8, up(tick) + 4, f"{tick:g}", "muted", "end"))
     for tick in places if logarithmic else (0.0, 0.25, 0.5, 0.75, 1.0):
         drawn.append(_text(across(tick), bottom + 17, f"{tick:g}", "muted", "middle"))
@@ -192,27 +211,28 @@ def curves(
     drawn.append(_text(left - 40, top - 16, axes[1], "muted"))
     if diagonal:
         ends = f"M{across(first):.1f} {up(first):.1f}L{across(last):.1f} {up(last):.1f}"
-        drawn.append(f'<path d="{ends}" class="diagonal"/>')
-    for number, each in enumerate(series):
-        drawn += _curve(each, across, up)
+        drawn.append(_path(ends, "diagonal"))
+    for number, drawn_series in enumerate(series):
+        drawn += _curve(drawn_series, across, up)
         if len(series) > 1:
-            drawn.append(_text(right - 4, top + 16 + 18 * number, each.name, each.style, "end"))
+            name, style = drawn_series.name, drawn_series.style
+            drawn.append(_text(right - 4, top + 16 + 18 * number, name, style, "end"))
     said = "; ".join(
         f"{each.name}: " + ", ".join(f"{y:.3f} at {x:g}" for x, y in each.points) for each in series
     )
-    return _svg(bottom + 46, title, said, drawn)
+    return Chart(title, said, bottom + 46, drawn)
 
 
 def _curve(
     series: Series, across: Callable[[float], float], up: Callable[[float], float]
-) -> list[str]:
+) -> list[Shape]:
     places = [(across(x), up(y)) for x, y in series.points]
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
     sizes = series.sizes or [3.5] * len(places)
     return [
-        f'<path d="M{path}" class="curve {series.style}"/>',
+        _path(f"M{path}", f"curve {series.style}"),
         *(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size:.1f}" class="point {series.style}"/>'
+            _circle(x, y, size, f"point {series.style}")
             for (x, y), size in zip(places, sizes, strict=True)
         ),
     ]

@@ -1,11 +1,12 @@
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from hallmark.api.model_approval import Decision, ModelApproval
 from hallmark.api.model_version import ModelVersion
-from hallmark.cli.decisions import model_approval, not_after, read_version
+from hallmark.cli.approvals import Said, model_approval, not_after, read_version
+from hallmark.cluster.kinds import Obj
 from hallmark.errors import ConfigurationError
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -41,9 +42,11 @@ def version() -> ModelVersion:
     )
 
 
-def decide(decision: Decision = Decision.APPROVED, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
-    whole = {"approver": "rita", "reason": "Read.", "targets": [], "end": None, **changes}
-    return model_approval(version(), decision, **whole)
+APPROVED = Said(Decision.APPROVED, "Read.")
+
+
+def decide(said: Said = APPROVED, approver: str = "rita") -> Obj:
+    return model_approval(version(), said, approver)
 
 
 def test_an_approval_names_the_uid_and_the_digests_of_the_version() -> None:
@@ -59,23 +62,23 @@ def test_an_approval_names_the_uid_and_the_digests_of_the_version() -> None:
 def test_the_same_decision_has_the_same_name_and_another_has_another() -> None:
     first = decide()["metadata"]["name"]
 
-    assert decide(reason="Read again.")["metadata"]["name"] == first
+    assert decide(replace(APPROVED, reason="Read again."))["metadata"]["name"] == first
     others = [
-        decide(Decision.DENIED),
+        decide(replace(APPROVED, decision=Decision.DENIED)),
         decide(approver="rob"),
-        decide(targets=["loan"]),
-        decide(end="2027-01-01T00:00:00Z"),
+        decide(replace(APPROVED, targets=("loan",))),
+        decide(replace(APPROVED, not_after="2027-01-01T00:00:00Z")),
     ]
     assert len({first, *(each["metadata"]["name"] for each in others)}) == 5
 
 
 def test_a_denial_has_no_targets() -> None:
-    assert "targets" not in decide(Decision.DENIED)["spec"]
+    assert "targets" not in decide(Said(Decision.DENIED, "Leak."))["spec"]
 
 
 def test_an_empty_reason_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"reason: .*at least 1 character"):
-        decide(reason="")
+        decide(Said(Decision.APPROVED, ""))
 
 
 @pytest.mark.parametrize(

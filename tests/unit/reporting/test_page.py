@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hallmark.api.report import Report
-from hallmark.supply_chain.rendering.charts import Line, Mark, Series, curves, intervals
-from hallmark.supply_chain.rendering.page import page
+from hallmark.reporting.charts import Chart, Line, Mark, Series, curves, intervals
+from hallmark.reporting.page import TEMPLATES, page
 from tests.unit.supply_chain.factories import report
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -103,6 +103,11 @@ def whole(**changes: Any) -> Report:  # noqa: ANN401
         **changes,
     }
     return Report.model_validate({**report().to_wire(), **values})
+
+
+def drawn(chart: Chart) -> str:
+    """Return a chart as it stands in the page."""
+    return str(TEMPLATES.get_template("parts.html").module.chart(chart))
 
 
 class Outline(HTMLParser):
@@ -312,7 +317,7 @@ def test_no_report_breaks_the_page(
 
 def test_a_gate_opens_to_the_side_that_passes() -> None:
     line = Line("accuracy", 0.5, 0.4, 0.6, marks=(Mark(0.5, True, True), Mark(0.5, False, False)))
-    chart = intervals("t", [line])
+    chart = drawn(intervals("t", [line]))
     right, left = re.findall(
         r'M([\d.]+) [\d.]+V[\d.]+M([\d.]+) [\d.]+H[\d.]+M[^"]*" class="g', chart
     )
@@ -322,11 +327,12 @@ def test_a_gate_opens_to_the_side_that_passes() -> None:
 
 @pytest.mark.parametrize("value", [-0.5, 0.0, 1.0, 7.0])
 def test_what_is_off_the_scale_stays_in_the_picture(value: float) -> None:
-    chart = intervals("t", [Line("x", value)])
+    chart = drawn(intervals("t", [Line("x", value)]))
     x = re.search(r'<circle cx="([\d.]+)"', chart)
     assert x is not None
     assert 190 <= float(x[1]) <= 530
 
 
 def test_curves_of_one_point_are_drawn() -> None:
-    assert "circle" in curves("t", [Series("s", "a", [(0.1, 0.5)])], ("x", "y"), logarithmic=True)
+    points = [Series("s", "a", [(0.1, 0.5)])]
+    assert "circle" in drawn(curves("t", points, ("x", "y"), logarithmic=True))

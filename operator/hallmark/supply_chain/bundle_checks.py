@@ -29,11 +29,11 @@ from hallmark.api.artifacts import (
 )
 from hallmark.api.common import FileModel
 from hallmark.api.report import Report
+from hallmark.reporting.page import page
 from hallmark.supply_chain.dependencies import check_dependencies
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.manifest import FileFact, check_files
 from hallmark.supply_chain.onnx_form import check_onnx_form
-from hallmark.supply_chain.rendering.page import page
 from hallmark.supply_chain.sbom import SBOM, check_sbom, read_sbom
 from hallmark.supply_chain.served_check import check_golden
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
@@ -55,7 +55,7 @@ def slots(run_identity: str) -> dict[str, str]:
     }
 
 
-def examine_manifest(task: SealTask, manifest: Manifest) -> list[Finding]:
+def check_manifest(task: SealTask, manifest: Manifest) -> list[Finding]:
     """Return how the manifest is not that of the run to seal, or lists other files than it must."""
     identity = run_id(task.spec_digest, task.dataset_fingerprint, manifest.image_digest)
     pairs = [
@@ -78,41 +78,41 @@ def examine_manifest(task: SealTask, manifest: Manifest) -> list[Finding]:
     return found
 
 
-def examine(task: SealTask, manifest: Manifest, files: Mapping[str, bytes]) -> list[Finding]:
+def check_bundle(task: SealTask, manifest: Manifest, files: Mapping[str, bytes]) -> list[Finding]:
     """Return everything that keeps these bytes from being sealed; empty if nothing does.
 
     Whether the served form answers as it should is left to ``served_check.check_apart``.
 
     Args:
         task: What is to be sealed, as the operator says.
-        manifest: What the training Job says it made; ``examine_manifest`` found nothing.
+        manifest: What the training Job says it made; ``check_manifest`` found nothing.
         files: The bytes of each file, by its name in the bundle.
     """
     if found := check_files(manifest, {name: FileFact.of(data) for name, data in files.items()}):
         return found
     return [
-        *_examine_documents(task, files),
+        *_check_documents(task, files),
         *check_onnx_form(files[MODEL_ONNX]),
-        *_examine_sbom(task, manifest, files),
+        *_check_sbom(task, manifest, files),
     ]
 
 
-def _examine_documents(task: SealTask, files: Mapping[str, bytes]) -> list[Finding]:
+def _check_documents(task: SealTask, files: Mapping[str, bytes]) -> list[Finding]:
     schema = _read(ServedSchema, SCHEMA, files)
     baseline = _read(Baseline, BASELINE, files)
     report = _read(Report, REPORT, files)
     golden = _read(Golden, GOLDEN, files)
     found = [each for each in (schema, baseline, report, golden) if isinstance(each, Finding)]
     if isinstance(report, Report):
-        found += _examine_report(task, report, files[REPORT_PAGE])
+        found += _check_report(task, report, files[REPORT_PAGE])
     if isinstance(schema, ServedSchema):
-        found += _examine_schema(task, schema, baseline)
+        found += _check_schema(task, schema, baseline)
         if isinstance(golden, Golden):
             found += check_golden(schema, golden)
     return found
 
 
-def _examine_report(task: SealTask, report: Report, shown: bytes) -> list[Finding]:
+def _check_report(task: SealTask, report: Report, shown: bytes) -> list[Finding]:
     found = [
         finding("Gates", f"{each.metric} {each.comparison} {each.threshold}", each.value or "none")
         for each in report.gates
@@ -128,7 +128,7 @@ def _examine_report(task: SealTask, report: Report, shown: bytes) -> list[Findin
     return found + check_dependencies(report.packages.items(), task.denied_packages)
 
 
-def _examine_schema(
+def _check_schema(
     task: SealTask, schema: ServedSchema, baseline: Baseline | Finding
 ) -> list[Finding]:
     found = []
@@ -146,7 +146,7 @@ def _examine_schema(
     return found
 
 
-def _examine_sbom(task: SealTask, manifest: Manifest, files: Mapping[str, bytes]) -> list[Finding]:
+def _check_sbom(task: SealTask, manifest: Manifest, files: Mapping[str, bytes]) -> list[Finding]:
     data = files[final_name(SLOT_SBOM, manifest.run_id)]
     found = check_sbom(
         data,

@@ -1,0 +1,39 @@
+"""What ``hallmark audit verify`` and ``python -m hallmark.audit verify`` do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from hallmark.audit.verify import verify_log
+
+
+def verify(log: Path, public_key: Path | None, say: Callable[[str], object]) -> bool:
+    """Verify an audit log, say line by line what was found, and tell whether it is whole.
+
+    Args:
+        log: The log's current file.
+        public_key: The audit key's public half in PEM; without one, the operator's own is taken
+            where this runs beside it.
+        say: Writes a line.
+
+    Raises:
+        ConfigurationError: ``public_key`` is no public key.
+        OSError: It cannot be read.
+    """
+    key = public_key or _own_public_key()
+    verdict = verify_log(log, key.read_text() if key else None)
+    for problem in verdict.problems:
+        say(problem)
+    word = "verifies" if verdict.ok else "does not verify"
+    unsigned = "" if key else " (the head's signature was not checked: no --public-key)"
+    say(f"{log}: {verdict.records} records, {word}{unsigned}")
+    return verdict.ok
+
+
+def _own_public_key() -> Path | None:
+    """Return the public key in the operator's own Secret, where this runs beside it."""
+    private = os.environ.get("HALLMARK_AUDIT_KEY", "/var/run/hallmark/audit/private.pem")
+    public = Path(private).with_name("public.pem")
+    return public if public.exists() else None

@@ -1,0 +1,203 @@
+"""``hallmark approve``, ``deny`` and ``revoke``: a decision on the very version that was read."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from hallmark.api.common import API_VERSION, parse_duration, parse_timestamp, timestamp
+from hallmark.api.generated import to_yaml
+from hallmark.api.model_approval import Decision, ModelApprovalSpec
+from hallmark.api.model_version import ModelVersion
+from hallmark.api.names import short_hash
+from hallmark.cli.cluster import User, cluster_of, namespace_of, user_name
+from hallmark.cli.options import AsGroups, AsUser, Context, DryRun, Namespace, Reason, checked
+from hallmark.cluster.kinds import MODEL_VERSION, Obj
+from hallmark.errors import ClusterError, ConfigurationError
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a reviewer says of a version.
+
+    Attributes:
+        decision: For or against it.
+        reason: Why, for whoever reads the audit log.
+        targets: ModelDeployments that may serve it; none are all.
+        not_after: When it ends, RFC 3339.
+        name: The ModelApproval's name, if not one made of the decision.
+    """
+
+    decision: Decision
+    reason: str
+    targets: tuple[str, ...] = ()
+    not_after: str | None = None
+    name: str | None = None
+
+
+Version = Annotated[str, typer.Argument(metavar="MODELVERSION", help="The ModelVersion's name.")]
+Name = Annotated[str | None, typer.Option("--name", help="The ModelApproval's name.")]
+Target = Annotated[
+    list[str] | None,
+    typer.Option("--target", help="A ModelDeployment that may serve it (default: all)."),
+]
+NotAfter = Annotated[
+    str | None,
+    typer.Option("--not-after", help="When it ends: 2027-01-31T00:00:00Z, or in 720h."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (approve, deny, revoke):
+        app.command()(command)
+
+
+def approve(
+    version: Version,
+    reason: Reason,
+    namespace: Namespace = None,
+    target: Target = None,
+    end: NotAfter = None,
+    name: Name = None,
+    dry_run: DryRun = False,
+    context: Context = None,
+    as_user: AsUser = None,
+    as_groups: AsGroups = None,
+) -> None:
+    """Approve one ModelVersion: exactly the bytes that its digests name."""
+    user = User(context, as_user, as_groups)
+    ends = not_after(end, datetime.now(UTC))
+    said = Said(Decision.APPROVED, reason, tuple(target or ()), ends, name)
+    asyncio.run(_decide(user, namespace_of(user, namespace), version, said, dry_run))
+
+
+def deny(
+    version: Version,
+    reason: Reason,
+    namespace: Namespace = None,
+    name: Name = None,
+    dry_run: DryRun = False,
+    context: Context = None,
+    as_user: AsUser = None,
+    as_groups: AsGroups = None,
+) -> None:
+    """Deny one ModelVersion, for good."""
+    user = User(context, as_user, as_groups)
+    said = Said(Decision.DENIED, reason, name=name)
+    asyncio.run(_decide(user, namespace_of(user, namespace), version, said, dry_run))
+
+
+def revoke(
+    version: Version,
+    reason: Reason,
+    namespace: Namespace = None,
+    name: Name = None,
+    dry_run: DryRun = False,
+    context: Context = None,
+    as_user: AsUser = None,
+    as_groups: AsGroups = None,
+) -> None:
+    """Revoke one ModelVersion, for good, also where it serves."""
+    user = User(context, as_user, as_groups)
+    said = Said(Decision.REVOKED, reason, name=name)
+    asyncio.run(_decide(user, namespace_of(user, namespace), version, said, dry_run))
+
+
+async def _decide(user: User, namespace: str, name: str, said: Said, dry_run: bool) -> None:
+    async with cluster_of(user) as cluster:
+        found = await cluster.get(MODEL_VERSION, namespace, name)
+        if found is None:
+            raise ClusterError(
+                f"Expected a ModelVersion {namespace}/{name}, found none; see which there are: "
+                f"kubectl get mver -n {namespace}"
+            )
+        version = read_version(found)
+        approver = await user_name(cluster)
+        approval = model_approval(version, said, approver)
+        if dry_run:
+            typer.echo(to_yaml(approval), nl=False)
+            return
+        await cluster.create(approval)
+    typer.echo(
+        f"{said.decision} by {approver}: {version.spec.model} version {version.spec.version} "
+        f"({name}, {version.spec.artifact.manifest_digest}).\nSee whether it counts: "
+        f"kubectl get mapr {approval['metadata']['name']} -n {namespace}"
+    )
+
+
+def read_version(obj: Obj) -> ModelVersion:
+    """Return the ModelVersion that the API server sent.
+
+    Raises:
+        ConfigurationError: it has another form than this command line knows.
+    """
+    try:
+        return ModelVersion.model_validate(obj)
+    except ValidationError as error:
+        name = obj.get("metadata", {}).get("name", "")
+        raise ConfigurationError(
+            f"ModelVersion {name} has a form that this command does not know; bring the command "
+            "and crds/ to the same version."
+        ) from error
+
+
+def not_after(text: str | None, now: datetime) -> str | None:
+    """Return the end of an approval, from a moment or from a duration counted from ``now``.
+
+    Raises:
+        ConfigurationError: ``text`` is neither, or the moment has passed.
+    """
+    if text is None:
+        return None
+    try:
+        moment = now + parse_duration(text)
+    except (ValueError, OverflowError):
+        try:
+            moment = parse_timestamp(text)
+        except ValueError as error:
+            raise ConfigurationError(
+                "--not-after: expected a moment such as 2027-01-31T00:00:00Z or a duration such "
+                f"as 720h; found {text!r}."
+            ) from error
+    if moment <= now:
+        raise ConfigurationError(f"--not-after: {text!r} has passed; name a moment to come.")
+    return timestamp(moment.replace(microsecond=0))
+
+
+def model_approval(version: ModelVersion, said: Said, approver: str) -> Obj:
+    """Return the ModelApproval that binds a decision to a version's uid and digests.
+
+    Its default name is the same for the same decision, so that saying it twice is noticed.
+    """
+    spec = checked(
+        ModelApprovalSpec,
+        modelVersion={"name": version.metadata.name, "uid": version.metadata.uid},
+        manifestDigest=version.spec.artifact.manifest_digest,
+        sbomDigest=version.spec.sbom_digest,
+        gateReportDigest=version.spec.gate_report_digest,
+        decision=said.decision,
+        approver=approver,
+        reason=said.reason,
+        targets=list(said.targets),
+        notAfter=said.not_after,
+    ).to_wire()
+    if not said.targets:
+        del spec["targets"]
+    unique = short_hash(
+        version.metadata.uid, approver, said.decision, *sorted(said.targets), said.not_after or ""
+    )
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "ModelApproval",
+        "metadata": {
+            "name": said.name or f"{version.metadata.name}-{said.decision.lower()}-{unique}",
+            "namespace": version.metadata.namespace,
+        },
+        "spec": spec,
+    }

@@ -1,0 +1,134 @@
+"""Keys: ECDSA with SHA-256 on P-256, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from hallmark.api.common import clip, parse_timestamp
+from hallmark.api.model_policy import TrustedKey
+from hallmark.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class UnusableKey:
+    """Why a key of the policy counts for nothing."""
+
+    why: str
+    """A sentence without its end, about the key."""
+    misconfigured: bool
+    """Whether the policy's entry is wrong; else the key is revoked, ended or not yet valid."""
+
+
+def load_private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    """Return the private key in an unencrypted PEM file.
+
+    Raises:
+        ConfigurationError: There is no such key in it, or it is not on P-256.
+    """
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ConfigurationError(
+            "Expected an unencrypted PKCS#8 private key in PEM; found something else. "
+            "Make one with 'hallmark keys init'."
+        ) from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ConfigurationError("Expected a private key on the curve P-256; found another kind.")
+    return key
+
+
+def load_public_key(pem: str) -> ec.EllipticCurvePublicKey:
+    """Return the public key in a PEM text.
+
+    Raises:
+        ConfigurationError: There is no such key in it, or it is not on P-256.
+    """
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigurationError(
+            "Expected a public key (SubjectPublicKeyInfo) in PEM; found something else."
+        ) from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ConfigurationError("Expected a public key on the curve P-256; found another kind.")
+    return key
+
+
+def public_pem(key: ec.EllipticCurvePublicKey) -> str:
+    """Return the key's SubjectPublicKeyInfo in PEM."""
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return the key in unencrypted PKCS#8 PEM."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def key_id(key: ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey | str) -> str:
+    """Return the id of a key: the SHA-256 (hex) of its public half's PEM.
+
+    Args:
+        key: The key, or its public half in PEM.
+
+    Raises:
+        ConfigurationError: A text is not a public key on P-256.
+    """
+    public = load_public_key(key) if isinstance(key, str) else key
+    if isinstance(public, ec.EllipticCurvePrivateKey):
+        public = public.public_key()
+    return hashlib.sha256(public_pem(public).encode()).hexdigest()
+
+
+def sign(key: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:
+    """Return the key's signature over ``data``, in DER."""
+    return key.sign(data, ec.ECDSA(SHA256()))
+
+
+def is_signature(key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) -> bool:
+    """Tell whether the key's owner made this signature over ``data``."""
+    try:
+        key.verify(signature, data, ec.ECDSA(SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def usable_key(key: TrustedKey, now: datetime) -> ec.EllipticCurvePublicKey | UnusableKey:
+    """Return a key of the policy if it reads, has the id it claims, and is valid at ``now``.
+
+    Never raises, whatever the policy holds. What a revoked or ended key signed before counts for
+    nothing either: no signature here has a trusted time.
+    """
+    try:
+        public = load_public_key(key.public_key)
+        if key_id(public) != key.key_id:
+            return UnusableKey("does not have the SHA-256 of its public key in PEM as its id", True)
+        if why := _out_of_validity(key, now):
+            return UnusableKey(why, False)
+    except (ConfigurationError, ValueError) as error:
+        return UnusableKey(f"cannot be used: {clip(str(error)).rstrip('.')}", True)
+    return public
+
+
+def _out_of_validity(key: TrustedKey, now: datetime) -> str | None:
+    if key.revoked_at and parse_timestamp(key.revoked_at) <= now:
+        return f"was revoked at {key.revoked_at}; nothing that it signed counts"
+    if key.valid_from and now < parse_timestamp(key.valid_from):
+        return f"is not valid before {key.valid_from}"
+    if key.valid_until and parse_timestamp(key.valid_until) <= now:
+        return f"was valid until {key.valid_until}"
+    return None
