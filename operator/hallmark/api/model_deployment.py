@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from hallmark.api.common import (
     ApiModel,
+    Clipped,
     ColumnName,
     ConditionedStatus,
     DecimalString,
@@ -122,7 +123,7 @@ class Rollout(ApiModel):
     manifest_digest: Digest | None = None
     since: Timestamp | None = None
     reason: Annotated[str, Field(max_length=64)] = ""
-    message: Annotated[str, Field(max_length=1024)] = ""
+    message: Annotated[str, Clipped(1024)] = ""
     """Why the state is Refused, RollingBack or Held, as a sentence."""
     cause: Annotated[str, Field(max_length=64)] = ""
     """In Held: what asked for the rollback that found no target."""
@@ -179,7 +180,7 @@ class LastRollback(ApiModel):
     from_digest: Digest
     to_digest: Digest
     reason: Annotated[str, Field(max_length=64)]
-    message: Annotated[str, Field(max_length=512)] = ""
+    message: Annotated[str, Clipped(512)] = ""
     time: Timestamp
     acknowledged: bool = False
     """It is over: a person has accepted it, or a new intent was promoted since."""
@@ -213,7 +214,7 @@ class LastAction(ApiModel):
     action: ActionName | None = None
     """Absent where the annotation could not be read."""
     by: Annotated[str, Field(max_length=253)] = ""
-    outcome: Annotated[str, Field(max_length=256)]
+    outcome: Annotated[str, Clipped(256)]
     time: Timestamp
 
 

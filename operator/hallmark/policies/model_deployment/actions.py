@@ -87,8 +87,8 @@ def act(view: View, action: Action) -> Acted | Need:
         case ActionName.RESUME:
             return _flag(view, "Promotion is resumed.", paused=False)
         case ActionName.PROMOTE if under_way:
-            released = view.rollout.model_copy(update={"released": True})
-            status = view.status.model_copy(update={"rollout": released})
+            released = view.rollout.replace(released=True)
+            status = view.status.replace(rollout=released)
             return Acted(f"'{candidate}' is promoted as soon as it is ready.", status=status)
         case ActionName.ABORT if under_way:
             refusal = Refusal(
@@ -105,7 +105,7 @@ def act(view: View, action: Action) -> Acted | Need:
 
 
 def _flag(view: View, outcome: str, *, paused: bool) -> Acted:
-    return Acted(outcome, status=view.status.model_copy(update={"paused": paused}))
+    return Acted(outcome, status=view.status.replace(paused=paused))
 
 
 def _acknowledge(view: View, action: Action) -> Acted:

@@ -118,10 +118,10 @@ def _act(view: View, action: Action | BadAction) -> _Step | Need:
         id=action.id,
         action=action.action if isinstance(action, Action) else None,
         by=action.by if isinstance(action, Action) else "",
-        outcome=acted.outcome[:256],
+        outcome=acted.outcome,
         time=timestamp(view.inputs.now),
     )
-    status = step.view.status.model_copy(update={"last_action": last})
+    status = step.view.status.replace(last_action=last)
     return _Step(
         replace(view, status=status),
         step.found,
@@ -171,16 +171,14 @@ def _observe(inputs: DeploymentInputs, drift: DriftVerdict | None) -> ModelDeplo
         selector += f",{names.LABEL_MANIFEST}={names.manifest_label(active)}"
     asked = deployment.spec.replicas
     healthy = workload is not None and workload.ready >= asked > 0
-    return status.model_copy(
-        update={
-            "drift_state": drift.state if drift else status.drift_state,
-            "history": _with_health(status, healthy, inputs.now),
-            "rollout": _with_deadline(status, inputs),
-            "replicas": workload.pods if workload else 0,
-            "ready_replicas": workload.ready if workload else 0,
-            "selector": selector,
-            "url": f"http://{inputs.name}.{deployment.metadata.namespace}.svc" if active else None,
-        }
+    return status.replace(
+        drift_state=drift.state if drift else status.drift_state,
+        history=_with_health(status, healthy, inputs.now),
+        rollout=_with_deadline(status, inputs),
+        replicas=workload.pods if workload else 0,
+        ready_replicas=workload.ready if workload else 0,
+        selector=selector,
+        url=f"http://{inputs.name}.{deployment.metadata.namespace}.svc" if active else None,
     )
 
 
@@ -192,7 +190,7 @@ def _with_deadline(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> R
     workload = inputs.workload(rollout.manifest_digest or "")
     if workload is None or workload.replicas >= inputs.deployment.spec.replicas:
         return rollout
-    return rollout.model_copy(update={"since": timestamp(inputs.now)})
+    return rollout.replace(since=timestamp(inputs.now))
 
 
 def _with_health(status: ModelDeploymentStatus, healthy: bool, now: datetime) -> list[HistoryEntry]:
@@ -200,7 +198,7 @@ def _with_health(status: ModelDeploymentStatus, healthy: bool, now: datetime) ->
         return []
     head = status.history[0]
     since = (head.healthy_since or timestamp(now)) if healthy else None
-    return [head.model_copy(update={"healthy_since": since}), *status.history[1:]]
+    return [head.replace(healthy_since=since), *status.history[1:]]
 
 
 # -- what is recorded and said ----------------------------------------------------------------
@@ -250,10 +248,7 @@ def _record(before: View, step: _Step, event: str, outcome: str, what: str) -> R
     subject = (
         (head.version, head.manifest_digest)
         if what == Effect.SETTLE and head
-        else (
-            rollout.model_version or "",
-            rollout.manifest_digest or "",
-        )
+        else (rollout.model_version or "", rollout.manifest_digest or "")
     )
     reason = (step.found.reason if step.found else "") or rollout.reason or rollout.state
     acted = step.acted

@@ -88,15 +88,14 @@ def mend_trust(
 
 
 def _with_trust(status: ModelDeploymentStatus, digest: str, sha256: str) -> ModelDeploymentStatus:
-    update = {"trust_sha256": sha256}
     rollout = status.rollout
     if rollout and rollout.manifest_digest == digest:
-        rollout = rollout.model_copy(update=update)
+        rollout = rollout.replace(trust_sha256=sha256)
     history = [
-        each.model_copy(update=update) if each.manifest_digest == digest else each
+        each.replace(trust_sha256=sha256) if each.manifest_digest == digest else each
         for each in status.history
     ]
-    return status.model_copy(update={"rollout": rollout, "history": history})
+    return status.replace(rollout=rollout, history=history)
 
 
 def _serving(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[PlannedVersion]:

@@ -56,10 +56,8 @@ def carry_out(
     changed = _EFFECTS[step.effect](found, status, inputs)
     before, after = status.rollout or Rollout(), changed.rollout or Rollout()
     since = before.since if before.state is step.state and _same(before, after) else None
-    rollout = after.model_copy(
-        update={"state": step.state, "since": since or timestamp(inputs.now)}
-    )
-    return changed.model_copy(update={"rollout": rollout})
+    rollout = after.replace(state=step.state, since=since or timestamp(inputs.now))
+    return changed.replace(rollout=rollout)
 
 
 def _same(before: Rollout, after: Rollout) -> bool:
@@ -74,36 +72,32 @@ def _begin(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
     assert found.version is not None  # noqa: S101 - an intent has a version
-    rollout = rollout_of(status).model_copy(
-        update={
-            "intent_hash": found.intent_hash,
-            "model_version": found.version.metadata.name,
-            "manifest_digest": found.version.spec.artifact.manifest_digest,
-            "reason": "",
-            "message": "",
-            "trust_sha256": "",
-            "released": False,
-        }
+    rollout = rollout_of(status).replace(
+        intent_hash=found.intent_hash,
+        model_version=found.version.metadata.name,
+        manifest_digest=found.version.spec.artifact.manifest_digest,
+        reason="",
+        message="",
+        trust_sha256="",
+        released=False,
     )
-    return without_candidate(status).model_copy(update={"rollout": rollout})
+    return without_candidate(status).replace(rollout=rollout)
 
 
 def _drop(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
-    return without_candidate(status).model_copy(update={"rollout": serving_rollout(status)})
+    return without_candidate(status).replace(rollout=serving_rollout(status))
 
 
 def _await(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
     rollout = rollout_of(status)
-    return status.model_copy(
-        update={
-            "candidate_model_version": rollout.model_version,
-            "candidate_digest": rollout.manifest_digest,
-            "rollout": rollout.model_copy(update={"trust_sha256": ""}),
-        }
+    return status.replace(
+        candidate_model_version=rollout.model_version,
+        candidate_digest=rollout.manifest_digest,
+        rollout=rollout.replace(trust_sha256=""),
     )
 
 
@@ -113,27 +107,23 @@ def _start(
     assert found.version is not None  # noqa: S101 - the candidate
     trust = trust_of(inputs, found.version)
     rollout = rollout_of(status)
-    return status.model_copy(
-        update={
-            "candidate_model_version": rollout.model_version,
-            "candidate_digest": rollout.manifest_digest,
-            "rollout": rollout.model_copy(
-                update={"trust_sha256": trust_sha256(trust) if trust else ""}
-            ),
-        }
+    return status.replace(
+        candidate_model_version=rollout.model_version,
+        candidate_digest=rollout.manifest_digest,
+        rollout=rollout.replace(trust_sha256=trust_sha256(trust) if trust else ""),
     )
 
 
 def _refuse(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
-    rollout = rollout_of(status).model_copy(
-        update={"reason": found.reason, "message": found.message[:1024], "trust_sha256": ""}
+    rollout = rollout_of(status).replace(
+        reason=found.reason, message=found.message, trust_sha256=""
     )
     refused = refuse(
         status, rollout.intent_hash, rollout.manifest_digest, found.reason, timestamp(inputs.now)
     )
-    return without_candidate(refused).model_copy(update={"rollout": rollout})
+    return without_candidate(refused).replace(rollout=rollout)
 
 
 def _promote(
@@ -156,32 +146,26 @@ def _promote(
     )
     former = status.history[1:] if same else closed_history(status, Outcome.REPLACED, now)
     served = serve(rollback_is_over(status), entry, former)
-    return served.model_copy(
-        update={
-            "rollout": rollout.model_copy(
-                update={
-                    "reason": "",
-                    "message": "",
-                    "cause": "",
-                    "released": False,
-                    "drift_rollback_spent": False,
-                    "drift_since": now,
-                }
-            ),
-        }
+    return served.replace(
+        rollout=rollout.replace(
+            reason="",
+            message="",
+            cause="",
+            released=False,
+            drift_rollback_spent=False,
+            drift_since=now,
+        )
     )
 
 
 def _settle(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
-    head = status.history[0].model_copy(update={"outcome": Outcome.STABLE, "was_stable": True})
-    return status.model_copy(
-        update={
-            "stable_model_version": head.version,
-            "stable_digest": head.manifest_digest,
-            "history": [head, *status.history[1:]],
-        }
+    head = status.history[0].replace(outcome=Outcome.STABLE, was_stable=True)
+    return status.replace(
+        stable_model_version=head.version,
+        stable_digest=head.manifest_digest,
+        history=[head, *status.history[1:]],
     )
 
 
@@ -193,18 +177,17 @@ def _turn_back(
     digest = found.version.spec.artifact.manifest_digest
     cause = _cause(found, status)
     refused = without_lost_target(_refuse_serving(status, cause, inputs), found.lost, inputs)
-    rollout = serving.model_copy(
-        update={
-            "model_version": found.version.metadata.name,
-            "manifest_digest": digest,
-            "reason": cause,
-            "message": found.message[:1024],
-            "trust_sha256": _target_trust(found.version, status, inputs),
-            "drift_rollback_spent": serving.drift_rollback_spent
-            or cause == DeploymentReason.DRIFT_ROLLBACK,
-        }
+    rollout = serving.replace(
+        model_version=found.version.metadata.name,
+        manifest_digest=digest,
+        reason=cause,
+        message=found.message,
+        trust_sha256=_target_trust(found.version, status, inputs),
+        drift_rollback_spent=(
+            serving.drift_rollback_spent or cause == DeploymentReason.DRIFT_ROLLBACK
+        ),
     )
-    return without_candidate(refused).model_copy(update={"rollout": rollout})
+    return without_candidate(refused).replace(rollout=rollout)
 
 
 def _switch_back(
@@ -224,21 +207,19 @@ def _switch_back(
         healthy_since=now,
     )
     served = serve(status, entry, closed_history(status, Outcome.ROLLED_BACK, now))
-    return served.model_copy(
-        update={
-            "stable_model_version": entry.version,
-            "stable_digest": entry.manifest_digest,
-            "last_rollback": LastRollback(
-                from_=head.version,
-                to=entry.version,
-                from_digest=head.manifest_digest,
-                to_digest=entry.manifest_digest,
-                reason=rollout.reason,
-                message=rollout.message[:512],
-                time=now,
-            ),
-            "rollout": rollout.model_copy(update={"cause": "", "drift_since": now}),
-        }
+    return served.replace(
+        stable_model_version=entry.version,
+        stable_digest=entry.manifest_digest,
+        last_rollback=LastRollback(
+            from_=head.version,
+            to=entry.version,
+            from_digest=head.manifest_digest,
+            to_digest=entry.manifest_digest,
+            reason=rollout.reason,
+            message=rollout.message,
+            time=now,
+        ),
+        rollout=rollout.replace(cause="", drift_since=now),
     )
 
 
@@ -247,50 +228,40 @@ def _hold(
 ) -> ModelDeploymentStatus:
     serving, cause = serving_rollout(status), _cause(found, status)
     refused = without_lost_target(status, found.lost, inputs)
-    rollout = serving.model_copy(
-        update={
-            "reason": DeploymentReason.NO_VERIFIED_TARGET,
-            "message": found.message[:1024],
-            "cause": cause,
-            "drift_rollback_spent": serving.drift_rollback_spent
-            or cause == DeploymentReason.DRIFT_ROLLBACK,
-        }
+    rollout = serving.replace(
+        reason=DeploymentReason.NO_VERIFIED_TARGET,
+        message=found.message,
+        cause=cause,
+        drift_rollback_spent=(
+            serving.drift_rollback_spent or cause == DeploymentReason.DRIFT_ROLLBACK
+        ),
     )
-    return without_candidate(refused).model_copy(update={"rollout": rollout})
+    return without_candidate(refused).replace(rollout=rollout)
 
 
 def _stop(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
     held = _hold(found, status, inputs)
-    rollout = rollout_of(held).model_copy(
-        update={"reason": DeploymentReason.STOPPED, "cause": DeploymentReason.STOPPED}
+    rollout = rollout_of(held).replace(
+        reason=DeploymentReason.STOPPED, cause=DeploymentReason.STOPPED
     )
-    return held.model_copy(update={"rollout": rollout})
+    return held.replace(rollout=rollout)
 
 
 def _forget(
     found: Found, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
-    return rollback_is_over(status).model_copy(
-        update={
-            "drift_state": fresh_drift(status, status.active_digest)
-            if status.active_digest
-            else None,
-            "rollout": rollout_of(status).model_copy(
-                update={
-                    "cause": "",
-                    "drift_rollback_spent": False,
-                    "drift_since": timestamp(inputs.now),
-                }
-            ),
-        }
+    return rollback_is_over(status).replace(
+        drift_state=fresh_drift(status, status.active_digest) if status.active_digest else None,
+        rollout=rollout_of(status).replace(
+            cause="", drift_rollback_spent=False, drift_since=timestamp(inputs.now)
+        ),
     )
 
 
 _EFFECTS: dict[
-    Effect,
-    Callable[[Found, ModelDeploymentStatus, DeploymentInputs], ModelDeploymentStatus],
+    Effect, Callable[[Found, ModelDeploymentStatus, DeploymentInputs], ModelDeploymentStatus]
 ] = {
     Effect.BEGIN: _begin,
     Effect.DROP: _drop,

@@ -38,35 +38,31 @@ def recorded_version(rollout: Rollout) -> tuple[str, str]:
 def serving_rollout(status: ModelDeploymentStatus) -> Rollout:
     """Return the record of what serves, without a candidate; what drift did is kept."""
     head = status.history[0] if status.history else None
-    return rollout_of(status).model_copy(
-        update={
-            "intent_hash": head.intent_hash if head else "",
-            "model_version": head.version if head else None,
-            "manifest_digest": head.manifest_digest if head else None,
-            "trust_sha256": head.trust_sha256 if head else "",
-            "reason": "",
-            "message": "",
-            "released": False,
-        }
+    return rollout_of(status).replace(
+        intent_hash=head.intent_hash if head else "",
+        model_version=head.version if head else None,
+        manifest_digest=head.manifest_digest if head else None,
+        trust_sha256=head.trust_sha256 if head else "",
+        reason="",
+        message="",
+        released=False,
     )
 
 
 def without_candidate(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     """Return the record without what was to serve next."""
-    return status.model_copy(update={"candidate_model_version": None, "candidate_digest": None})
+    return status.replace(candidate_model_version=None, candidate_digest=None)
 
 
 def serve(
     status: ModelDeploymentStatus, entry: HistoryEntry, former: list[HistoryEntry]
 ) -> ModelDeploymentStatus:
     """Return the record with another version that serves, before those that did."""
-    return without_candidate(status).model_copy(
-        update={
-            "active_model_version": entry.version,
-            "active_digest": entry.manifest_digest,
-            "drift_state": fresh_drift(status, entry.manifest_digest),
-            "history": _bounded([entry, *former]),
-        }
+    return without_candidate(status).replace(
+        active_model_version=entry.version,
+        active_digest=entry.manifest_digest,
+        drift_state=fresh_drift(status, entry.manifest_digest),
+        history=_bounded([entry, *former]),
     )
 
 
@@ -74,9 +70,7 @@ def closed_history(status: ModelDeploymentStatus, outcome: Outcome, now: str) ->
     """Return the history, with the end and the outcome of what served until now."""
     if not status.history:
         return []
-    head = status.history[0].model_copy(
-        update={"to": now, "outcome": outcome, "healthy_since": None}
-    )
+    head = status.history[0].replace(to=now, outcome=outcome, healthy_since=None)
     return [head, *status.history[1:]]
 
 
@@ -90,11 +84,7 @@ def _bounded(history: list[HistoryEntry]) -> list[HistoryEntry]:
 
 
 def refuse(
-    status: ModelDeploymentStatus,
-    intent_hash: str,
-    digest: str | None,
-    reason: str,
-    now: str,
+    status: ModelDeploymentStatus, intent_hash: str, digest: str | None, reason: str, now: str
 ) -> ModelDeploymentStatus:
     """Return the record with an intent among the refused, newest first."""
     if digest is None:
@@ -105,14 +95,14 @@ def refuse(
         for each in status.refused
         if (each.intent_hash, each.manifest_digest) != (intent_hash, digest)
     ]
-    return status.model_copy(update={"refused": [entry, *others][:REFUSED]})
+    return status.replace(refused=[entry, *others][:REFUSED])
 
 
 def rollback_is_over(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     """Return the record with the last rollback acknowledged: somebody has acted since."""
     last = status.last_rollback
-    over = last.model_copy(update={"acknowledged": True}) if last else None
-    return status.model_copy(update={"last_rollback": over})
+    over = last.replace(acknowledged=True) if last else None
+    return status.replace(last_rollback=over)
 
 
 def fresh_drift(status: ModelDeploymentStatus, digest: str) -> DriftState:

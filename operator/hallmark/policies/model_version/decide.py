@@ -13,12 +13,7 @@ from hallmark.api.model_approval import Decision as Verb
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_policy import ModelPolicy
-from hallmark.api.model_version import (
-    ApprovalRecord,
-    ModelVersion,
-    SBOMSummary,
-    VersionReason,
-)
+from hallmark.api.model_version import ApprovalRecord, ModelVersion, SBOMSummary, VersionReason
 from hallmark.api.report import Report
 from hallmark.policies.conditions import (
     ConditionUpdate,
@@ -153,7 +148,7 @@ def summarise(sbom: bytes | None, digest: str) -> SBOMSummary | None:
         return None
     return SBOMSummary(
         components=_components(document.get("components")),
-        spec_version=str(document.get("specVersion", ""))[:32],
+        spec_version=str(document.get("specVersion", "")),
     )
 
 
@@ -184,13 +179,11 @@ def decide_version(inputs: VersionInputs) -> Decision:
     policy = None if isinstance(verified, Refusal) else meets_policy(inputs, verified)
     records = _records(inputs)
     summary = version.status.sbom or summarise(inputs.sbom, version.spec.sbom_digest)
-    status = version.status.model_copy(
-        update={
-            "approvals": list(records),
-            "used_by": sorted(inputs.used_by)[:64],
-            "sbom": summary,
-            "key_id": version.status.key_id if isinstance(verified, Refusal) else verified.key_id,
-        }
+    status = version.status.replace(
+        approvals=list(records),
+        used_by=sorted(inputs.used_by)[:64],
+        sbom=summary,
+        key_id=version.status.key_id if isinstance(verified, Refusal) else verified.key_id,
     )
     checks = _checks(verified, policy, summary)
     end = first_end(records, inputs.now)

@@ -66,15 +66,13 @@ def _has_version(inputs: RunInputs, version: ModelVersion) -> Decision:
             f"{digest}); create the run under another name."
         )
         return Decision(conditions=stalled(RunReason.SPEC_CONFLICT, message))
-    status = inputs.run.status.model_copy(
-        update={
-            "spec_digest": digest,
-            "dataset_fingerprint": version.spec.dataset_fingerprint,
-            "manifest_digest": version.spec.artifact.manifest_digest,
-            "model_version": name,
-            "progress": None,
-            "completion_time": inputs.run.status.completion_time or timestamp(inputs.now),
-        }
+    status = inputs.run.status.replace(
+        spec_digest=digest,
+        dataset_fingerprint=version.spec.dataset_fingerprint,
+        manifest_digest=version.spec.artifact.manifest_digest,
+        model_version=name,
+        progress=None,
+        completion_time=inputs.run.status.completion_time or timestamp(inputs.now),
     )
     return _with_cleanup(
         inputs,
@@ -111,8 +109,8 @@ def _start(inputs: RunInputs) -> Plan:
     if inputs.run.spec.suspend:
         message = "Suspended by 'spec.suspend'; set it to false to train."
         return Plan(Decision(conditions=waiting(RunReason.SUSPENDED, message)))
-    status = inputs.run.status.model_copy(
-        update={"spec_digest": spec_digest(inputs.run.spec), "start_time": timestamp(inputs.now)}
+    status = inputs.run.status.replace(
+        spec_digest=spec_digest(inputs.run.spec), start_time=timestamp(inputs.now)
     )
     pending = tuple(unknown(each, RunReason.PENDING) for each in STEPS)
     return Plan(
@@ -127,12 +125,10 @@ def _start(inputs: RunInputs) -> Plan:
 
 def _train(inputs: RunInputs, job: JobView) -> Plan:
     """The training Job is there: show how far it is, suspend or resume it as the spec says."""
-    status = inputs.run.status.model_copy(
-        update={
-            "spec_digest": spec_digest(inputs.run.spec),
-            "start_time": inputs.run.status.start_time or timestamp(inputs.now),
-            "progress": inputs.progress,
-        }
+    status = inputs.run.status.replace(
+        spec_digest=spec_digest(inputs.run.spec),
+        start_time=inputs.run.status.start_time or timestamp(inputs.now),
+        progress=inputs.progress,
     )
     if inputs.run.spec.suspend:
         message = "Suspended by 'spec.suspend'; set it to false to train again from the start."
@@ -150,7 +146,7 @@ def _train(inputs: RunInputs, job: JobView) -> Plan:
 def _trained(inputs: RunInputs, result: Training) -> Plan:
     """The training Job ended: note what it measured; go on to sealing, or refuse."""
     outcome = result.outcome
-    status = inputs.run.status.model_copy(update={"progress": None, **_measured(outcome)})
+    status = inputs.run.status.replace(progress=None, **_measured(outcome))
     if result.refusal is not None:
         return Plan(_refuse(inputs, status, result.condition, result.refusal))
     conditions = tuple(holds(name, reason) for name, reason in PASSED.items())
@@ -158,9 +154,7 @@ def _trained(inputs: RunInputs, result: Training) -> Plan:
     return Plan(
         Decision(
             conditions=(*conditions, *waiting(RunReason.SEALING, message)),
-            status=status.model_copy(
-                update={"manifest_digest": outcome.manifest_digest if outcome else None}
-            ),
+            status=status.replace(manifest_digest=outcome.manifest_digest if outcome else None),
             requeue=0.0,
         )
     )
@@ -188,7 +182,7 @@ def _refuse(
     event = "seal" if condition == "Sealed" else "gate"
     return Decision(
         conditions=(*passed, step, *stalled(refusal.reason, refusal.message)),
-        status=status.model_copy(update={"completion_time": timestamp(inputs.now)}),
+        status=status.replace(completion_time=timestamp(inputs.now)),
         records=(
             Record(
                 decision_id=f"{event}:{run.uid}",
@@ -224,11 +218,9 @@ def _seal(inputs: RunInputs) -> Plan:
     return Plan(
         Decision(
             conditions=conditions,
-            status=inputs.run.status.model_copy(
-                update={
-                    "gates": list(examined.gates)[:64],
-                    "metrics": most_telling_first(examined.report.metrics, examined.gates)[:64],
-                }
+            status=inputs.run.status.replace(
+                gates=list(examined.gates)[:64],
+                metrics=most_telling_first(examined.report.metrics, examined.gates)[:64],
             ),
             records=_seal_records(inputs, examined),
             requeue=0.0,
