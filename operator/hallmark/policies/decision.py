@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hallmark.api.common import ConditionedStatus
+from hallmark.api.names import OPERATOR_NAME
+from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.conditions import ConditionUpdate, stalled
 from hallmark.policies.refusals import Refusal
 
@@ -38,13 +40,12 @@ class Record:
     Args:
         decision_id: the same for the same decision, also after a crash: made of uids and
             digests, never of the time.
-        event: gate, seal, approve, deny, revoke, withdraw, verify, promote, drift, rollback,
-            action.
+        event: which kind of decision.
         kind: the kind of the object that was decided on.
         namespace: of that object.
         name: of that object.
         uid: of that object.
-        outcome: what was decided, such as ``passed`` or ``refused``.
+        outcome: what was decided.
         reason: of the kind's enum.
         message: a sentence; never a value of a personal datum.
         actor: who decided: the operator, or a person's authenticated name.
@@ -52,15 +53,15 @@ class Record:
     """
 
     decision_id: str
-    event: str
+    event: AuditEvent
     kind: str
     namespace: str
     name: str
     uid: str
-    outcome: str
+    outcome: AuditOutcome
     reason: str
     message: str = ""
-    actor: str = "hallmark-operator"
+    actor: str = OPERATOR_NAME
     details: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from hallmark.api import names
-from hallmark.api.artifacts import REFUSED_EXIT_CODE
 from hallmark.api.model_deployment import (
     DeploymentReason,
     ModelDeploymentStatus,
@@ -13,10 +11,10 @@ from hallmark.api.model_deployment import (
 from hallmark.policies import conditions as triple
 from hallmark.policies.conditions import ConditionUpdate, fails, holds, unknown
 from hallmark.policies.model_deployment import checks
-from hallmark.policies.model_deployment.checks import Examination
-from hallmark.policies.model_deployment.inputs import PodState, Wait
-from hallmark.policies.model_deployment.intent import is_refused
-from hallmark.policies.model_deployment.view import View
+from hallmark.policies.model_deployment.checks import Proposal
+from hallmark.policies.model_deployment.inputs import View, Wait
+from hallmark.policies.model_deployment.intent import intent_of, is_refused
+from hallmark.policies.model_deployment.pods import refusing_pod
 from hallmark.policies.refusals import evaluate
 
 _R = DeploymentReason
@@ -57,7 +55,7 @@ def _verified(view: View, wait: Wait | None) -> ConditionUpdate:
         return fails("Verified", rollout.reason, rollout.message)
     if state is _S.REFUSED and rollout.reason != _R.PROGRESS_DEADLINE_EXCEEDED:
         return unknown("Verified", rollout.reason, rollout.message)
-    if pod := _refusing_pod(view):
+    if pod := refusing_pod(view, view.status.active_digest):
         return fails(
             "Verified", _R.PREDICTOR_REFUSED, f"Predictor '{pod.name}' refused: {pod.message}"
         )
@@ -67,26 +65,13 @@ def _verified(view: View, wait: Wait | None) -> ConditionUpdate:
     return holds("Verified", _R.VERIFIED, f"Every byte and the signature of '{called}' verified.")
 
 
-def _refusing_pod(view: View) -> PodState | None:
-    """Return a Pod of the version that serves which refused to load it, or None."""
-    label = names.manifest_label(view.status.active_digest or "")
-    return next(
-        (
-            each
-            for each in view.inputs.pods
-            if each.manifest == label and not each.ready and each.exit_code == REFUSED_EXIT_CODE
-        ),
-        None,
-    )
-
-
 def _approved(view: View) -> ConditionUpdate:
     rollout, inputs = view.rollout, view.inputs
     version = inputs.version(rollout.model_version, rollout.manifest_digest)
     if version is None:
         return unknown("Approved", _R.PENDING)
-    chain = (checks.denied, checks.revoked, checks.not_approved)
-    refusal = evaluate(chain, Examination(version, inputs))
+    chain = (checks.is_not_denied, checks.is_not_revoked, checks.is_approved_here)
+    refusal = evaluate(chain, Proposal(version, inputs))
     if refusal is not None:
         return fails("Approved", refusal.reason, refusal.message)
     return holds("Approved", _R.APPROVED, f"'{version.metadata.name}' is approved.")
@@ -167,7 +152,7 @@ def _summary_of_trouble(view: View, wait: Wait | None) -> tuple[ConditionUpdate,
             return triple.waiting(*_candidate_waits(view, state, wait))
     if is_rolled_back(status) and status.last_rollback:
         return triple.stalled(status.last_rollback.reason, _from_to(status))
-    intent = view.intent
+    intent = intent_of(view)
     serves = intent and view.head and view.head.intent_hash == intent.hash
     if intent and not serves and is_refused(intent, status.refused) and not _acknowledged(view):
         called = intent.version.metadata.name

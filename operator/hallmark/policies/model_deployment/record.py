@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     DriftState,
     HistoryEntry,
@@ -9,6 +12,7 @@ from hallmark.api.model_deployment import (
     Outcome,
     RefusedIntent,
     Rollout,
+    RolloutState,
 )
 from hallmark.errors import IntegrityError
 
@@ -77,9 +81,9 @@ def closed_history(status: ModelDeploymentStatus, outcome: Outcome, now: str) ->
 def _bounded(history: list[HistoryEntry]) -> list[HistoryEntry]:
     """Return the newest entries; the newest that was stable stays, however old."""
     kept = history[:HISTORY]
-    if any(each.was_stable for each in kept[1:]):
+    if any(entry.was_stable for entry in kept[1:]):
         return kept
-    stable = next((each for each in history[HISTORY:] if each.was_stable), None)
+    stable = next((entry for entry in history[HISTORY:] if entry.was_stable), None)
     return [*kept[:-1], stable] if stable else kept
 
 
@@ -91,11 +95,21 @@ def refuse(
         return status
     entry = RefusedIntent(intent_hash=intent_hash, manifest_digest=digest, reason=reason, time=now)
     others = [
-        each
-        for each in status.refused
-        if (each.intent_hash, each.manifest_digest) != (intent_hash, digest)
+        former
+        for former in status.refused
+        if (former.intent_hash, former.manifest_digest) != (intent_hash, digest)
     ]
     return status.replace(refused=[entry, *others][:REFUSED])
+
+
+def without_lost_target(
+    status: ModelDeploymentStatus, reason: str, now: datetime
+) -> ModelDeploymentStatus:
+    """Return the record with the rollback's target on record refused, where it did not start."""
+    rollout = rollout_of(status)
+    if not reason or rollout.state is not RolloutState.ROLLING_BACK:
+        return status
+    return refuse(status, rollout.intent_hash, rollout.manifest_digest, reason, timestamp(now))
 
 
 def rollback_is_over(status: ModelDeploymentStatus) -> ModelDeploymentStatus:

@@ -9,12 +9,14 @@ from datetime import datetime
 from hallmark.api.artifacts import BASELINE, REPORT, SLOT_SBOM, Manifest, final_name
 from hallmark.api.common import ConditionStatus, sha256_digest
 from hallmark.api.gates import failure, judge
+from hallmark.api.model_approval import ApprovalReason, ModelApproval
 from hallmark.api.model_approval import Decision as Verb
-from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, SBOMSummary, VersionReason
+from hallmark.api.names import OPERATOR_NAME
 from hallmark.api.report import Report
+from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.conditions import (
     ConditionUpdate,
     fails,
@@ -311,7 +313,11 @@ def _no_policy(inputs: VersionInputs) -> str:
 
 # --- for the audit log ------------------------------------------------------------------------
 
-_EVENTS = {Verb.APPROVED: "approve", Verb.DENIED: "deny", Verb.REVOKED: "revoke"}
+_EVENTS = {
+    Verb.APPROVED: AuditEvent.APPROVE,
+    Verb.DENIED: AuditEvent.DENY,
+    Verb.REVOKED: AuditEvent.REVOKE,
+}
 
 
 def _verify_record(inputs: VersionInputs, verdict: ConditionUpdate) -> tuple[Record, ...]:
@@ -323,12 +329,13 @@ def _verify_record(inputs: VersionInputs, verdict: ConditionUpdate) -> tuple[Rec
         return ()
     since = before.last_transition_time if before else ""
     uid = inputs.version.metadata.uid
-    outcome = "verified" if verdict.status is ConditionStatus.TRUE else "refused"
+    holds_now = verdict.status is ConditionStatus.TRUE
+    outcome = AuditOutcome.VERIFIED if holds_now else AuditOutcome.REFUSED
     return (
         _record(
             inputs,
             f"verify:{uid}:{outcome}:{since}",
-            "verify",
+            AuditEvent.VERIFY,
             outcome,
             verdict.reason,
             message=verdict.message,
@@ -347,7 +354,7 @@ def _approval_records(
         details = {"approvalUid": each.uid, "approval": each.name}
         if old is None or old.accepted != each.accepted:
             event = _EVENTS[each.decision]
-            outcome = "accepted" if each.accepted else "refused"
+            outcome = AuditOutcome.ACCEPTED if each.accepted else AuditOutcome.REFUSED
             key = f"{event}:{each.uid}:{outcome}"
             made.append(
                 _record(
@@ -356,17 +363,26 @@ def _approval_records(
             )
         if each.withdrawn and not (old and old.withdrawn):
             key = f"withdraw:{each.uid}"
-            made.append(_record(inputs, key, "withdraw", "withdrawn", "Withdrawn", details=details))
+            made.append(
+                _record(
+                    inputs,
+                    key,
+                    AuditEvent.WITHDRAW,
+                    AuditOutcome.WITHDRAWN,
+                    ApprovalReason.WITHDRAWN,
+                    details=details,
+                )
+            )
     return tuple(made)
 
 
 def _record(
     inputs: VersionInputs,
     decision_id: str,
-    event: str,
-    outcome: str,
+    event: AuditEvent,
+    outcome: AuditOutcome,
     reason: str,
-    actor: str = "hallmark-operator",
+    actor: str = OPERATOR_NAME,
     message: str = "",
     details: dict[str, str] | None = None,
 ) -> Record:

@@ -11,6 +11,7 @@ from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.gates import most_telling_first
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import RunReason, TrainingRunStatus
+from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.conditions import fails, holds, ready, stalled, unknown, waiting
 from hallmark.policies.decision import Decision, Record, Reference
 from hallmark.policies.refusals import Refusal, evaluate
@@ -179,7 +180,7 @@ def _refuse(
     passed = [holds(name, PASSED[name]) for name in names_before]
     step = fails(condition, refusal.reason, refusal.message)
     run = inputs.run.metadata
-    event = "seal" if condition == "Sealed" else "gate"
+    event = AuditEvent.SEAL if condition == "Sealed" else AuditEvent.GATE
     return Decision(
         conditions=(*passed, step, *stalled(refusal.reason, refusal.message)),
         status=status.replace(completion_time=timestamp(inputs.now)),
@@ -191,7 +192,7 @@ def _refuse(
                 namespace=run.namespace or "",
                 name=run.name,
                 uid=run.uid,
-                outcome="refused",
+                outcome=AuditOutcome.REFUSED,
                 reason=refusal.reason,
                 message=refusal.message,
                 details={"model": inputs.run.spec.model, "condition": condition},
@@ -248,8 +249,8 @@ def _seal_records(inputs: RunInputs, examined: Examined) -> tuple[Record, ...]:
             details={"model": inputs.run.spec.model, **digests},
         )
         for event, outcome, reason in (
-            ("gate", "passed", RunReason.PASSED),
-            ("seal", "sealed", RunReason.SEALED),
+            (AuditEvent.GATE, AuditOutcome.PASSED, RunReason.PASSED),
+            (AuditEvent.SEAL, AuditOutcome.SEALED, RunReason.SEALED),
         )
     )
     return gate, seal
