@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -206,6 +207,14 @@ CASES: dict[str, tuple[View, str]] = {
         view(FIRST, V1, verified=(1,), workloads=(workload(1),), replicas=2),
         "wait Starting",
     ),
+    "Pods that are about to be taken away are not enough": (
+        view(FIRST, V1, verified=(1,), workloads=(workload(1, ready=2),), replicas=2),
+        "wait Starting",
+    ),
+    "ready Pods of an older template are not enough": (
+        view(FIRST, V1, verified=(1,), workloads=(replace(workload(1), settled=False),)),
+        "wait Starting",
+    ),
     "a candidate scaled to zero waits": (
         view(FIRST, V1, verified=(1,), replicas=0),
         "wait Starting",
@@ -309,6 +318,15 @@ CASES: dict[str, tuple[View, str]] = {
     ),
     "drift rolls back once": (
         view(with_drift(SERVING2, 2, drift_rollback_spent=True), V1, V2, verified=(1,)),
+        "nothing",
+    ),
+    "drift of what was stopped does nothing": (
+        view(
+            with_drift(SERVING2, 2, state=RolloutState.HELD, cause="Stopped"),
+            V1,
+            V2,
+            verified=(1,),
+        ),
         "nothing",
     ),
     "a new intent cannot hide drift": (
