@@ -16,8 +16,10 @@ from hallmark.cluster.gather.training_run import small_file
 from hallmark.cluster.identity import approvals_vouched_since
 from hallmark.cluster.kinds import MODEL_APPROVAL, MODEL_DEPLOYMENT, MODEL_VERSION
 from hallmark.cluster.parse import Gathered, read
-from hallmark.policies.model_approval.decide import ApprovalInputs
-from hallmark.policies.model_version.decide import SBOM_BYTES, VersionInputs, uses
+from hallmark.policies.model_approval.inputs import ApprovalInputs
+from hallmark.policies.model_deployment.record import used_versions
+from hallmark.policies.model_version.checks import SBOM_BYTES
+from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.refusals import Refusal
 from hallmark.store import ArtifactMissing, Store
 from hallmark.supply_chain.manifest import read_manifest
@@ -105,5 +107,5 @@ async def _users(cluster: Cluster, namespace: str, version: ModelVersion) -> tup
     return tuple(
         each.metadata.name
         for each in deployments
-        if isinstance(each, ModelDeployment) and uses(each, version)
+        if isinstance(each, ModelDeployment) and version.metadata.name in used_versions(each.status)
     )

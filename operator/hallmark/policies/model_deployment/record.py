@@ -26,6 +26,18 @@ def rollout_of(status: ModelDeploymentStatus) -> Rollout:
     return status.rollout or Rollout()
 
 
+def used_versions(status: ModelDeploymentStatus) -> frozenset[str]:
+    """Return the names of the versions that serve, start, or could take over again."""
+    named = (
+        status.active_model_version,
+        status.stable_model_version,
+        status.candidate_model_version,
+        rollout_of(status).model_version,
+        *(entry.version for entry in status.history if entry.was_stable),
+    )
+    return frozenset(name for name in named if name)
+
+
 def recorded_version(rollout: Rollout) -> tuple[str, str]:
     """Return name and digest of the version on record.
 

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
-from hallmark.api.artifacts import BASELINE, REPORT, SLOT_SBOM, Manifest, final_name
-from hallmark.api.common import ConditionStatus, sha256_digest
-from hallmark.api.gates import failure, judge
-from hallmark.api.model_approval import ApprovalReason, ModelApproval
+from hallmark.api.common import ConditionStatus
+from hallmark.api.model_approval import ApprovalReason
 from hallmark.api.model_approval import Decision as Verb
-from hallmark.api.model_deployment import ModelDeployment
-from hallmark.api.model_policy import ModelPolicy
-from hallmark.api.model_version import ApprovalRecord, ModelVersion, SBOMSummary, VersionReason
+from hallmark.api.model_version import ApprovalRecord, SBOMSummary, VersionReason
 from hallmark.api.names import OPERATOR_NAME
-from hallmark.api.report import Report
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.conditions import (
     ConditionUpdate,
@@ -28,148 +21,15 @@ from hallmark.policies.conditions import (
 )
 from hallmark.policies.decision import Decision, Record
 from hallmark.policies.model_version.approvals import counts, first_end, is_final, next_records
+from hallmark.policies.model_version.checks import (
+    Verified,
+    meets_policy,
+    no_policy,
+    summarise,
+    verify,
+)
+from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.refusals import Refusal
-from hallmark.policies.training_run.seal import read_report
-from hallmark.supply_chain.dependencies import check_dependencies
-from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
-from hallmark.supply_chain.verify import SealedManifest, verify_sealed
-
-SBOM_BYTES = 4 << 20
-"""A longer SBOM is not read."""
-
-
-@dataclass(frozen=True)
-class VersionInputs:
-    """Everything that a decision about one ModelVersion depends on.
-
-    Args:
-        version: the version.
-        now: the time.
-        policy_name: the name of the policy that applies.
-        policy: that policy, or None where there is none.
-        manifest: the text of ``manifest.json`` in the store; None where there is none.
-        report: the bytes of ``report.json`` in the store; None where there is none.
-        sbom: the bytes of the SBOM, read once; None where it was not read or is not there.
-        approvals: the ModelApprovals that name this version.
-        vouched_since: since when the approvals' identity policy has been in force, or None.
-        used_by: the names of the ModelDeployments that serve it or could serve it again.
-    """
-
-    version: ModelVersion
-    now: datetime
-    policy_name: str
-    policy: ModelPolicy | None = None
-    manifest: str | None = None
-    report: bytes | None = None
-    sbom: bytes | None = None
-    approvals: tuple[ModelApproval, ...] = ()
-    vouched_since: str | None = None
-    used_by: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Verified:
-    """A version whose signature holds: its manifest, and who signed it."""
-
-    manifest: Manifest
-    key_id: str
-
-
-def verify(inputs: VersionInputs) -> Verified | Refusal:
-    """Return the signed manifest, or why the version is not what its signature says."""
-    spec = inputs.version.spec
-    if inputs.policy is None:
-        return Refusal(VersionReason.POLICY_MISSING, _no_policy(inputs))
-    if inputs.manifest is None:
-        return Refusal(
-            VersionReason.SIGNATURE_INVALID,
-            f"Expected manifest.json at {spec.artifact.uri}, found none; restore it or train anew.",
-        )
-    sealed = verify_sealed(
-        inputs.manifest,
-        spec.artifact.manifest_digest,
-        spec.bundle,
-        inputs.policy.spec.signers,
-        inputs.now,
-    )
-    if not isinstance(sealed, SealedManifest):
-        return Refusal(sealed.reason, sealed.message)
-    mismatch = _contradiction(inputs.version, sealed.manifest)
-    if mismatch:
-        return Refusal(VersionReason.SIGNATURE_INVALID, mismatch)
-    return Verified(sealed.manifest, sealed.key_id)
-
-
-def _contradiction(version: ModelVersion, manifest: Manifest) -> str:
-    """Return where spec and signed manifest differ; empty where they do not."""
-    spec = version.spec
-
-    def digest(name: str) -> str | None:
-        entry = manifest.file(name)
-        return entry.digest if entry else None
-
-    pairs = (
-        ("namespace", version.metadata.namespace, manifest.namespace),
-        ("model", spec.model, manifest.model),
-        ("specDigest", spec.training_run.spec_digest, manifest.spec_digest),
-        ("datasetFingerprint", spec.dataset_fingerprint, manifest.dataset_fingerprint),
-        ("gateReportDigest", spec.gate_report_digest, digest(REPORT)),
-        ("baselineDigest", spec.baseline_digest, digest(BASELINE)),
-        ("sbomDigest", spec.sbom_digest, digest(final_name(SLOT_SBOM, manifest.run_id))),
-    )
-    for name, said, signed in pairs:
-        if said != signed:
-            return (
-                f"Expected '{name}' {signed or 'of a signed file'} as in the signed manifest, "
-                f"found {said} in the ModelVersion."
-            )
-    return ""
-
-
-def meets_policy(inputs: VersionInputs, verified: Verified) -> Refusal | None:
-    """The sealed report clears today's floors, and no package is denied today."""
-    if inputs.policy is None:
-        return Refusal(VersionReason.POLICY_MISSING, _no_policy(inputs))
-    report: Report | Refusal = read_report(verified.manifest, inputs.report or b"")
-    if isinstance(report, Refusal):
-        return Refusal(VersionReason.POLICY_FAILED, report.message)
-    policy = inputs.policy.spec
-    failed = failure(judge((), policy.gates, report.metrics, report.inconclusive))
-    denied = check_dependencies(report.packages.items(), policy.dependencies.denied)
-    said = " ".join(text for text in (failed, *(each.sentence() for each in denied)) if text)
-    return Refusal(VersionReason.POLICY_FAILED, said) if said else None
-
-
-def summarise(sbom: bytes | None, digest: str) -> SBOMSummary | None:
-    """Return the SBOM in short if these are the sealed bytes."""
-    if sbom is None or sha256_digest(sbom) != digest:
-        return None
-    try:
-        document = parse_object(sbom, SBOM_BYTES)
-    except UnreadableJSON:
-        return None
-    return SBOMSummary(
-        components=_components(document.get("components")),
-        spec_version=str(document.get("specVersion", "")),
-    )
-
-
-def _components(found: object) -> int:
-    items = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
-    return len(items) + sum(_components(each.get("components")) for each in items)
-
-
-def uses(deployment: ModelDeployment, version: ModelVersion) -> bool:
-    """Tell whether a ModelDeployment serves the version, starts it, or could roll back to it."""
-    status, name = deployment.status, version.metadata.name
-    named = {
-        status.active_model_version,
-        status.stable_model_version,
-        status.candidate_model_version,
-        status.rollout.model_version if status.rollout else None,
-    }
-    targets = {each.version for each in status.history if each.was_stable}
-    return name in named | targets
 
 
 def decide_version(inputs: VersionInputs) -> Decision:
@@ -260,7 +120,7 @@ def _approved(
         reason = VersionReason.DENIED if final.decision is Verb.DENIED else VersionReason.REVOKED
         return fails("Approved", reason, _who(final))
     if inputs.policy is None:
-        return fails("Approved", VersionReason.POLICY_MISSING, _no_policy(inputs))
+        return fails("Approved", VersionReason.POLICY_MISSING, no_policy(inputs))
     approvers = sorted({each.approver for each in records if counts(each, inputs.now)})
     minimum = inputs.policy.spec.approvals.minimum
     if len(approvers) >= minimum:
@@ -302,13 +162,6 @@ def _who(record: ApprovalRecord | None) -> str:
     if record is None:
         return ""
     return f"{record.decision} by {record.approver} (ModelApproval '{record.name}'); this is final."
-
-
-def _no_policy(inputs: VersionInputs) -> str:
-    return (
-        f"Expected the ModelPolicy '{inputs.policy_name}', found none; ask the platform team to "
-        f"create it."
-    )
 
 
 # --- for the audit log ------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from hallmark.api.training_run import RunReason
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.training_run.inputs import RunInputs
 from hallmark.policies.training_run.jobs import JobView, PodView, parse_outcome
-from hallmark.policies.training_run.seal import Claim, Examined, examine
+from hallmark.policies.training_run.seal import Claim, Seal, verify_claim
 
 _STAGES = (
     (TrainStage.SOURCE, "DataValidated", RunReason.SOURCE_REFUSED),
@@ -88,14 +88,14 @@ def _ended_without_word(job: JobView, pod: PodView | None) -> str:
     )
 
 
-def examined_seal(inputs: RunInputs) -> Examined | Refusal:
-    """Return the evidence of a finished sealing Job, or why it is no seal."""
+def seal_of(inputs: RunInputs) -> Seal | Refusal:
+    """Return the seal of a finished sealing Job, or why it is no seal."""
     outcome = seal_outcome(inputs)
     if isinstance(outcome, Refusal):
         return outcome
     if inputs.policy is None or inputs.evidence is None:
         return Refusal(RunReason.SEALING_FAILED, "The sealed bundle was not read from the store.")
-    return examine(Claim(inputs.run, inputs.policy.spec, outcome, inputs.evidence, inputs.now))
+    return verify_claim(Claim(inputs.run, inputs.policy.spec, outcome, inputs.evidence, inputs.now))
 
 
 def seal_outcome(inputs: RunInputs) -> SealOutcome | Refusal:
