@@ -197,6 +197,17 @@ class ConditionStatus(StrEnum):
     UNKNOWN = "Unknown"
 
 
+class SummaryCondition(StrEnum):
+    """What every kind says of itself: the conditions that kstatus reads."""
+
+    READY = "Ready"
+    """The object is what its spec asks for."""
+    RECONCILING = "Reconciling"
+    """It gets there by itself, or by an approval."""
+    STALLED = "Stalled"
+    """It stays as it is until a person acts."""
+
+
 class Condition(ApiModel):
     """A metav1.Condition."""
 

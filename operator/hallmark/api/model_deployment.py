@@ -265,14 +265,39 @@ class FeatureDrift(ApiModel):
     psi: Annotated[str, Field(max_length=16)]
 
 
+class Verdict(StrEnum):
+    """What the drift reports say of the traffic."""
+
+    INCONCLUSIVE = "Inconclusive"
+    STABLE = "Stable"
+    DRIFTED = "Drifted"
+
+
 class DriftState(ApiModel):
     """The operator's view of the drift of the active version."""
 
-    verdict: Literal["Inconclusive", "Stable", "Drifted"] = "Inconclusive"
+    verdict: Verdict = Verdict.INCONCLUSIVE
     manifest_digest: Digest | None = None
     top: Annotated[list[FeatureDrift], Field(max_length=5)] = Field(default_factory=list)
     """The five features that moved most, highest PSI first."""
     pods: Annotated[dict[str, PodDriftState], Field(max_length=64)] = Field(default_factory=dict)
+
+
+class DeploymentCondition(StrEnum):
+    """What holds of a ModelDeployment, beside the summary."""
+
+    VERIFIED = "Verified"
+    """The bytes and the signature of the version on record were checked."""
+    APPROVED = "Approved"
+    """The version on record may serve here."""
+    PROGRESSING = "Progressing"
+    """A candidate, a rollback or a bake is under way."""
+    AVAILABLE = "Available"
+    """A Pod answers."""
+    DRIFT_DETECTED = "DriftDetected"
+    """The traffic is too far from the training data."""
+    ROLLED_BACK = "RolledBack"
+    """What serves came by a rollback that is not over."""
 
 
 class DeploymentReason(StrEnum):

@@ -100,6 +100,23 @@ class SBOMSummary(ApiModel):
     spec_version: Annotated[str, Clipped(256)]
 
 
+class VersionCondition(StrEnum):
+    """What holds of a ModelVersion, beside the summary."""
+
+    VERIFIED = "Verified"
+    """Its signature holds, by a key that the policy trusts."""
+    SBOM_READY = "SBOMReady"
+    """The sealed SBOM is stored."""
+    POLICY_PASSED = "PolicyPassed"
+    """It meets the policy of today."""
+    APPROVED = "Approved"
+    """Enough reviewers approved it, and nobody rejected it."""
+    DENIED = "Denied"
+    """A reviewer denied it. This is final."""
+    REVOKED = "Revoked"
+    """A reviewer revoked it. This is final."""
+
+
 class VersionReason(StrEnum):
     """Reasons in a ModelVersion's conditions."""
 

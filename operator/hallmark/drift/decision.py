@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from statistics import median
-from typing import Literal
 
 from hallmark.api.artifacts import Baseline, BaselineFeature
 from hallmark.api.common import canonical_json, parse_timestamp
@@ -24,6 +23,7 @@ from hallmark.api.model_deployment import (
     DriftWindow,
     FeatureDrift,
     PodDriftState,
+    Verdict,
 )
 from hallmark.api.names import short_hash
 from hallmark.drift.counts import watched
@@ -324,11 +324,12 @@ def _state(judged: Sequence[_Judged], inputs: DriftInputs) -> DriftState:
     )
 
 
-def _verdict(judged: Sequence[_Judged]) -> Literal["Inconclusive", "Stable", "Drifted"]:
+def _verdict(judged: Sequence[_Judged]) -> Verdict:
     voters = [each for each in judged if each.enough]
     if not voters:
-        return "Inconclusive"
-    return "Drifted" if 2 * sum(each.drifts for each in voters) > len(voters) else "Stable"
+        return Verdict.INCONCLUSIVE
+    drifts = 2 * sum(each.drifts for each in voters) > len(voters)
+    return Verdict.DRIFTED if drifts else Verdict.STABLE
 
 
 def _moved(judged: Sequence[_Judged]) -> list[tuple[str, float]]:

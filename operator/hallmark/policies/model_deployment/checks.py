@@ -7,14 +7,19 @@ from datetime import datetime, timedelta
 
 from hallmark.api.common import ConditionStatus
 from hallmark.api.model_deployment import DeploymentReason
-from hallmark.api.model_version import ApprovalRecord, ModelVersion, VersionReason
+from hallmark.api.model_version import (
+    ApprovalRecord,
+    ModelVersion,
+    VersionCondition,
+    VersionReason,
+)
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Verification, Wait
 from hallmark.policies.model_version.approvals import counts
 from hallmark.policies.refusals import Refusal, evaluate
 
 FRESH = timedelta(seconds=10)
 """How old a verification of the bytes may be when traffic moves because of it."""
-CONDITIONS = ("Verified", "PolicyPassed")
+CONDITIONS = (VersionCondition.VERIFIED, VersionCondition.POLICY_PASSED)
 """What a ModelVersion must say of itself."""
 RETRY_SECONDS = 5.0
 """When the store or the version's own checks are looked at again."""
@@ -35,7 +40,9 @@ class Proposal:
 
 def is_rejected(version: ModelVersion) -> bool:
     """Tell whether a reviewer denied or revoked the version; both are final."""
-    return version.status.is_true("Denied") or version.status.is_true("Revoked")
+    return version.status.is_true(VersionCondition.DENIED) or version.status.is_true(
+        VersionCondition.REVOKED
+    )
 
 
 def approvals_in_force(
@@ -56,7 +63,7 @@ def is_approved(version: ModelVersion, inputs: DeploymentInputs) -> bool:
 
 def is_not_denied(proposal: Proposal) -> Refusal | None:
     """A reviewer has not denied the version."""
-    if proposal.version.status.is_true("Denied"):
+    if proposal.version.status.is_true(VersionCondition.DENIED):
         return Refusal(
             DeploymentReason.DENIED,
             f"{proposal.title} was denied by a reviewer, which is final; ask for another version.",
@@ -66,12 +73,12 @@ def is_not_denied(proposal: Proposal) -> Refusal | None:
 
 def is_not_revoked(proposal: Proposal) -> Refusal | None:
     """A reviewer has not revoked the version, and its signer's key was not revoked."""
-    if proposal.version.status.is_true("Revoked"):
+    if proposal.version.status.is_true(VersionCondition.REVOKED):
         return Refusal(
             DeploymentReason.REVOKED,
             f"{proposal.title} was revoked by a reviewer, which is final; ask for another version.",
         )
-    signature = proposal.version.status.condition("Verified")
+    signature = proposal.version.status.condition(VersionCondition.VERIFIED)
     if signature is not None and signature.reason == VersionReason.SIGNER_REVOKED:
         return Refusal(DeploymentReason.REVOKED, f"{proposal.title}: {signature.message}")
     return None

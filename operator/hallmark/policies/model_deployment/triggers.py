@@ -16,6 +16,7 @@ from hallmark.api.model_deployment import (
     Outcome,
     RollbackMode,
     RolloutState,
+    Verdict,
 )
 from hallmark.api.model_policy import OnNoTarget, OnRevocation
 from hallmark.api.model_version import ModelVersion
@@ -182,7 +183,7 @@ def _look_at_drift(view: View) -> Look:
     drift = view.status.drift_state
     if (
         drift is None
-        or drift.verdict != "Drifted"
+        or drift.verdict is not Verdict.DRIFTED
         or drift.manifest_digest != view.status.active_digest
         or view.inputs.deployment.spec.rollback is not RollbackMode.AUTOMATIC
         or view.rollout.drift_rollback_spent
@@ -349,7 +350,9 @@ def look_at_bake(view: View) -> Settled | None:
         return None
     if head.outcome is Outcome.STABLE:
         return Settled() if state is RolloutState.IDLE else None
-    drifted = view.status.drift_state is not None and view.status.drift_state.verdict == "Drifted"
+    drifted = (
+        view.status.drift_state is not None and view.status.drift_state.verdict is Verdict.DRIFTED
+    )
     if drifted or not bake_is_over(view, head) or serves_revoked(view):
         return None
     return Settled()

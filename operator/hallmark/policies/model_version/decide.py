@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hallmark.api.common import ConditionStatus
 from hallmark.api.model_approval import ApprovalReason
 from hallmark.api.model_approval import Decision as Verb
-from hallmark.api.model_version import ApprovalRecord, SBOMSummary, VersionReason
+from hallmark.api.model_version import ApprovalRecord, SBOMSummary, VersionCondition, VersionReason
 from hallmark.api.names import OPERATOR_NAME
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.conditions import (
@@ -30,6 +30,8 @@ from hallmark.policies.model_version.checks import (
 )
 from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.refusals import Refusal
+
+_C = VersionCondition
 
 
 def decide_version(inputs: VersionInputs) -> Decision:
@@ -79,20 +81,20 @@ def _checks(
         claim = unknown if missing else fails
         reason = VersionReason.POLICY_MISSING if missing else VersionReason.PENDING
         return (
-            claim("Verified", verified.reason, verified.message),
-            unknown("SBOMReady", reason, "The signature does not hold."),
-            unknown("PolicyPassed", reason, "The signature does not hold."),
+            claim(_C.VERIFIED, verified.reason, verified.message),
+            unknown(_C.SBOM_READY, reason, "The signature does not hold."),
+            unknown(_C.POLICY_PASSED, reason, "The signature does not hold."),
         )
     return (
-        holds("Verified", VersionReason.SIGNATURE_VALID, f"Signed by the key {verified.key_id}."),
-        holds("SBOMReady", VersionReason.SBOM_RECORDED)
+        holds(_C.VERIFIED, VersionReason.SIGNATURE_VALID, f"Signed by the key {verified.key_id}."),
+        holds(_C.SBOM_READY, VersionReason.SBOM_RECORDED)
         if summary
         else fails(
-            "SBOMReady", VersionReason.PENDING, "The sealed SBOM was not found in the store."
+            _C.SBOM_READY, VersionReason.PENDING, "The sealed SBOM was not found in the store."
         ),
-        fails("PolicyPassed", policy.reason, policy.message)
+        fails(_C.POLICY_PASSED, policy.reason, policy.message)
         if policy
-        else holds("PolicyPassed", VersionReason.POLICY_PASSED),
+        else holds(_C.POLICY_PASSED, VersionReason.POLICY_PASSED),
     )
 
 
@@ -104,12 +106,12 @@ def _decisions(
     revoked = _final(records, Verb.REVOKED)
     return (
         _approved(inputs, records, revoked or denied),
-        holds("Denied", VersionReason.DENIED, _who(denied))
+        holds(_C.DENIED, VersionReason.DENIED, _who(denied))
         if denied
-        else fails("Denied", VersionReason.NOT_DENIED),
-        holds("Revoked", VersionReason.REVOKED, _who(revoked))
+        else fails(_C.DENIED, VersionReason.NOT_DENIED),
+        holds(_C.REVOKED, VersionReason.REVOKED, _who(revoked))
         if revoked
-        else fails("Revoked", VersionReason.NOT_REVOKED),
+        else fails(_C.REVOKED, VersionReason.NOT_REVOKED),
     )
 
 
@@ -118,15 +120,15 @@ def _approved(
 ) -> ConditionUpdate:
     if final is not None:
         reason = VersionReason.DENIED if final.decision is Verb.DENIED else VersionReason.REVOKED
-        return fails("Approved", reason, _who(final))
+        return fails(_C.APPROVED, reason, _who(final))
     if inputs.policy is None:
-        return fails("Approved", VersionReason.POLICY_MISSING, no_policy(inputs))
+        return fails(_C.APPROVED, VersionReason.POLICY_MISSING, no_policy(inputs))
     approvers = sorted({each.approver for each in records if counts(each, inputs.now)})
     minimum = inputs.policy.spec.approvals.minimum
     if len(approvers) >= minimum:
-        return holds("Approved", VersionReason.APPROVED, f"Approved by {', '.join(approvers)}.")
+        return holds(_C.APPROVED, VersionReason.APPROVED, f"Approved by {', '.join(approvers)}.")
     return fails(
-        "Approved",
+        _C.APPROVED,
         VersionReason.AWAITING_APPROVAL,
         f"{len(approvers)} of {minimum} approvals; a reviewer creates a ModelApproval with this "
         f"version's uid and digests.",
@@ -175,7 +177,7 @@ _EVENTS = {
 
 def _verify_record(inputs: VersionInputs, verdict: ConditionUpdate) -> tuple[Record, ...]:
     """Return the record of a change of Verified; nothing where it stayed as it was."""
-    before = inputs.version.status.condition("Verified")
+    before = inputs.version.status.condition(_C.VERIFIED)
     if verdict.status is ConditionStatus.UNKNOWN or (
         before is not None and before.status is verdict.status
     ):

@@ -10,7 +10,7 @@ from hallmark.api.artifacts import TrainOutcome, spec_digest
 from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.gates import most_telling_first
 from hallmark.api.model_version import ModelVersion
-from hallmark.api.training_run import RunReason, TrainingRunStatus
+from hallmark.api.training_run import RunCondition, RunReason, TrainingRunStatus
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.conditions import fails, holds, ready, stalled, unknown, waiting
 from hallmark.policies.decision import Decision, Record, Reference
@@ -85,7 +85,8 @@ def _has_version(inputs: RunInputs, version: ModelVersion) -> Decision:
     return _with_cleanup(
         inputs,
         Decision(
-            conditions=(holds("Sealed", reason, message), *ready(reason, message)), status=status
+            conditions=(holds(RunCondition.SEALED, reason, message), *ready(reason, message)),
+            status=status,
         ),
     )
 
@@ -186,14 +187,14 @@ def _measured(outcome: TrainOutcome | None) -> dict[str, Any]:
 
 
 def _refuse(
-    inputs: RunInputs, status: TrainingRunStatus, condition: str, refusal: Refusal
+    inputs: RunInputs, status: TrainingRunStatus, condition: RunCondition, refusal: Refusal
 ) -> Decision:
     """End the run: this step's condition is False, those before it True."""
     names_before = list(STEPS)[: STEPS.index(condition)]
     passed = [holds(name, PASSED[name]) for name in names_before]
     step = fails(condition, refusal.reason, refusal.message)
     run = inputs.run.metadata
-    event = AuditEvent.SEAL if condition == "Sealed" else AuditEvent.GATE
+    event = AuditEvent.SEAL if condition == RunCondition.SEALED else AuditEvent.GATE
     return Decision(
         conditions=(*passed, step, *stalled(refusal.reason, refusal.message)),
         status=status.replace(completion_time=timestamp(inputs.now)),
@@ -227,7 +228,11 @@ def _seal(inputs: RunInputs) -> RunDecision:
         return RunDecision(Decision(conditions=conditions, requeue=POLL_SECONDS))
     seal = seal_of(inputs)
     if isinstance(seal, Refusal):
-        condition = "GatesPassed" if seal.reason == RunReason.GATE_FAILED else "Sealed"
+        condition = (
+            RunCondition.GATES_PASSED
+            if seal.reason == RunReason.GATE_FAILED
+            else RunCondition.SEALED
+        )
         return RunDecision(_refuse(inputs, inputs.run.status, condition, seal))
     conditions = waiting(RunReason.SEALING, "The seal holds; the ModelVersion is created.")
     return RunDecision(
