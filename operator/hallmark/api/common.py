@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
 
 from hallmark.api.rules import cel, list_map, rule
 
@@ -37,6 +39,19 @@ class ApiModel(BaseModel):
     def to_wire(self) -> dict[str, Any]:
         """Return the JSON object as it stands in Kubernetes: camelCase, nulls left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def replace(self, **changes: object) -> Self:
+        """Return a copy with other values for these fields, by their Python names; all validated.
+
+        Raises:
+            TypeError: there is no such field.
+            ValidationError: a value is not of its field's type; nothing is converted.
+        """
+        fields = type(self).model_fields
+        if unknown := sorted(changes.keys() - fields.keys()):
+            raise TypeError(f"{type(self).__name__} has no field {', '.join(unknown)}.")
+        values = {name: getattr(self, name) for name in fields}
+        return self.model_validate({**values, **changes}, strict=True)
 
 
 class FileModel(ApiModel):
@@ -111,6 +126,27 @@ ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.\- ]*$", max_l
 ShortText = Annotated[str, Field(max_length=256)]
 """A line of text."""
 
+
+@dataclass(frozen=True)
+class Clipped:
+    """The mark of a text that is cut to ``limit`` characters where it is longer.
+
+    For texts that the operator itself writes: a long message is no reason to write no status.
+    """
+
+    limit: int
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Return a schema that cuts, then holds the text to its bound."""
+        bounded = core_schema.str_schema(max_length=self.limit)
+        return core_schema.no_info_before_validator_function(self._cut, bounded)
+
+    def _cut(self, text: object) -> object:
+        return text[: self.limit] if isinstance(text, str) else text
+
+
 LongText = Annotated[str, Field(max_length=1024)]
 """A sentence or a few, for people."""
 
@@ -170,6 +206,17 @@ class ConditionStatus(StrEnum):
     TRUE = "True"
     FALSE = "False"
     UNKNOWN = "Unknown"
+
+
+class SummaryCondition(StrEnum):
+    """What every kind says of itself: the conditions that kstatus reads."""
+
+    READY = "Ready"
+    """The object is what its spec asks for."""
+    RECONCILING = "Reconciling"
+    """It gets there by itself, or by an approval."""
+    STALLED = "Stalled"
+    """It stays as it is until a person acts."""
 
 
 class Condition(ApiModel):

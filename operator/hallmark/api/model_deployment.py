@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from hallmark.api.common import (
     ApiModel,
+    Clipped,
     ColumnName,
     ConditionedStatus,
     DecimalString,
@@ -122,7 +123,7 @@ class Rollout(ApiModel):
     manifest_digest: Digest | None = None
     since: Timestamp | None = None
     reason: Annotated[str, Field(max_length=64)] = ""
-    message: Annotated[str, Field(max_length=1024)] = ""
+    message: Annotated[str, Clipped(1024)] = ""
     """Why the state is Refused, RollingBack or Held, as a sentence."""
     cause: Annotated[str, Field(max_length=64)] = ""
     """In Held: what asked for the rollback that found no target."""
@@ -179,7 +180,7 @@ class LastRollback(ApiModel):
     from_digest: Digest
     to_digest: Digest
     reason: Annotated[str, Field(max_length=64)]
-    message: Annotated[str, Field(max_length=512)] = ""
+    message: Annotated[str, Clipped(512)] = ""
     time: Timestamp
     acknowledged: bool = False
     """It is over: a person has accepted it, or a new intent was promoted since."""
@@ -213,7 +214,7 @@ class LastAction(ApiModel):
     action: ActionName | None = None
     """Absent where the annotation could not be read."""
     by: Annotated[str, Field(max_length=253)] = ""
-    outcome: Annotated[str, Field(max_length=256)]
+    outcome: Annotated[str, Clipped(256)]
     time: Timestamp
 
 
@@ -267,10 +268,18 @@ class FeatureDrift(ApiModel):
     psi: Annotated[str, Field(max_length=16)]
 
 
+class Verdict(StrEnum):
+    """What the drift reports say of the traffic."""
+
+    INCONCLUSIVE = "Inconclusive"
+    STABLE = "Stable"
+    DRIFTED = "Drifted"
+
+
 class DriftState(ApiModel):
     """The operator's view of the drift of the active version."""
 
-    verdict: Literal["Inconclusive", "Stable", "Drifted"] = "Inconclusive"
+    verdict: Verdict = Verdict.INCONCLUSIVE
     manifest_digest: Digest | None = None
     voters: Annotated[int, Field(ge=0)] = 0
     """How many Pods have enough windows."""
@@ -280,6 +289,23 @@ class DriftState(ApiModel):
     """The five features that moved most, highest PSI first."""
     pods: Annotated[dict[str, PodDriftState], Field(max_length=64)] = Field(default_factory=dict)
     """What was accepted of each Pod when this state was written; newer reports are in memory."""
+
+
+class DeploymentCondition(StrEnum):
+    """What holds of a ModelDeployment, beside the summary."""
+
+    VERIFIED = "Verified"
+    """The bytes and the signature of the version on record were checked."""
+    APPROVED = "Approved"
+    """The version on record may serve here."""
+    PROGRESSING = "Progressing"
+    """A candidate, a rollback or a bake is under way."""
+    AVAILABLE = "Available"
+    """A Pod answers."""
+    DRIFT_DETECTED = "DriftDetected"
+    """The traffic is too far from the training data."""
+    ROLLED_BACK = "RolledBack"
+    """What serves came by a rollback that is not over."""
 
 
 class DeploymentReason(StrEnum):

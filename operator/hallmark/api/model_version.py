@@ -9,11 +9,11 @@ from pydantic import ConfigDict, Field
 
 from hallmark.api.common import (
     ApiModel,
+    Clipped,
     ConditionedStatus,
     Digest,
     ObjectName,
     Resource,
-    ShortText,
     Timestamp,
     Uid,
     UserName,
@@ -87,7 +87,7 @@ class ApprovalRecord(ApiModel):
     accepted: bool
     withdrawn: bool = False
     reason: Annotated[str, Field(max_length=64)]
-    message: Annotated[str, Field(max_length=512)] = ""
+    message: Annotated[str, Clipped(512)] = ""
     time: Timestamp
     not_after: Timestamp | None = None
     targets: Annotated[list[ObjectName], Field(max_length=16)] = Field(default_factory=list)
@@ -97,7 +97,24 @@ class SBOMSummary(ApiModel):
     """The SBOM in short."""
 
     components: Annotated[int, Field(ge=0)]
-    spec_version: ShortText
+    spec_version: Annotated[str, Clipped(256)]
+
+
+class VersionCondition(StrEnum):
+    """What holds of a ModelVersion, beside the summary."""
+
+    VERIFIED = "Verified"
+    """Its signature holds, by a key that the policy trusts."""
+    SBOM_READY = "SBOMReady"
+    """The sealed SBOM is stored."""
+    POLICY_PASSED = "PolicyPassed"
+    """It meets the policy of today."""
+    APPROVED = "Approved"
+    """Enough reviewers approved it, and nobody rejected it."""
+    DENIED = "Denied"
+    """A reviewer denied it. This is final."""
+    REVOKED = "Revoked"
+    """A reviewer revoked it. This is final."""
 
 
 class VersionReason(StrEnum):

@@ -549,6 +549,21 @@ class Progress(ApiModel):
     message: ShortText = ""
 
 
+class RunCondition(StrEnum):
+    """The steps of a TrainingRun, beside the summary."""
+
+    DATA_VALIDATED = "DataValidated"
+    """The rows are those that the schema describes."""
+    PII_CLEAR = "PIIClear"
+    """No personal data but those that the rule lets through."""
+    TRAINED = "Trained"
+    """A model was fitted and measured."""
+    GATES_PASSED = "GatesPassed"
+    """Every gate of the run and the policy passed."""
+    SEALED = "Sealed"
+    """The model is sealed as a ModelVersion."""
+
+
 class RunReason(StrEnum):
     """Reasons in a TrainingRun's conditions."""
 

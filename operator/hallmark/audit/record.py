@@ -10,6 +10,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from hallmark.api.common import FileModel, Timestamp, canonical_json, clip, sha256_digest
+from hallmark.api.names import OPERATOR_NAME
+from hallmark.audit.events import AuditEvent, AuditOutcome
 
 FIRST_PREVIOUS = "sha256:" + "0" * 64
 """What the first record names as the one before."""
@@ -30,13 +32,12 @@ class Record:
     Args:
         decision_id: The same for the same decision, also after a crash: made of uids and digests,
             never of the time.
-        event: gate, seal, approve, deny, revoke, withdraw, verify, promote, drift, rollback,
-            action or recover.
+        event: Which kind of decision.
         kind: Kind of the object that was decided on.
         namespace: Its namespace.
         name: Its name.
         uid: Its uid.
-        outcome: What was decided, such as ``passed`` or ``refused``.
+        outcome: What was decided.
         reason: The reason, of the kind's enum.
         message: A sentence; never a value of a personal datum.
         actor: Who decided: the operator, or a person's authenticated name.
@@ -44,15 +45,15 @@ class Record:
     """
 
     decision_id: str
-    event: str
+    event: AuditEvent
     kind: str
     namespace: str
     name: str
     uid: str
-    outcome: str
+    outcome: AuditOutcome
     reason: str
     message: str = ""
-    actor: str = "hallmark-operator"
+    actor: str = OPERATOR_NAME
     details: Mapping[str, str] = field(default_factory=dict)
 
 

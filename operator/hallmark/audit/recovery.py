@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.files import Sync, last_line, replace_file, sync_folder, torn_tail
 from hallmark.audit.head import Head, doubt_about, unheld
 from hallmark.audit.record import Record, read_record
@@ -78,12 +79,12 @@ def _place(line: bytes) -> tuple[int, str]:
 def _recovery(log: Path, uid: str, reason: str, message: str, sha256: str) -> Record:
     return Record(
         decision_id=f"recover/{uid}",
-        event="recover",
+        event=AuditEvent.RECOVER,
         kind="AuditLog",
         namespace="",
         name=log.name,
         uid=uid,
-        outcome="recovered",
+        outcome=AuditOutcome.RECOVERED,
         reason=reason,
         message=message,
         details={"sha256": sha256},

@@ -10,13 +10,10 @@ from pydantic import ValidationError
 from hallmark.api.artifacts import (
     BASELINE,
     MANIFEST,
-    REPORT,
     SERVED_FILES,
-    SLOT_SBOM,
     Baseline,
     DownloadURLs,
     Manifest,
-    final_name,
 )
 from hallmark.api.common import sha256_digest, sorted_json
 from hallmark.api.model_deployment import DeploymentReason
@@ -27,6 +24,7 @@ from hallmark.bundles.stores import Stores
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.policies.model_deployment.inputs import Verification
 from hallmark.policies.refusals import Refusal
+from hallmark.policies.sealed import version_contradiction
 from hallmark.store import ArtifactMissing, ArtifactTooLarge, Store
 from hallmark.supply_chain.manifest import MAX_BYTES, FileFact
 from hallmark.supply_chain.verify import SealedManifest, check_files, verify_sealed
@@ -90,7 +88,7 @@ class Bundles:
         if not isinstance(sealed, SealedManifest):
             # Which file it is about; the bundle itself comes from the ModelVersion.
             return f"{MANIFEST} and its signature: {sealed.message}"
-        problem = _disagreement(sealed.manifest, version)
+        problem = version_contradiction(version, sealed.manifest)
         if problem is not None:
             return problem
         facts = await _measure(store, folder, sealed.manifest)
@@ -151,30 +149,6 @@ def _folder(version: ModelVersion) -> str:
 def _refused(digest: str, now: datetime, message: str, *, transient: bool = False) -> Verification:
     refusal = Refusal(DeploymentReason.VERIFICATION_FAILED, message)
     return Verification(manifest_digest=digest, at=now, refusal=refusal, transient=transient)
-
-
-def _disagreement(manifest: Manifest, version: ModelVersion) -> str | None:
-    """Return where the ModelVersion says something else than the manifest it names, or None."""
-    spec = version.spec
-    said = {
-        "namespace": (version.metadata.namespace, manifest.namespace),
-        "model": (spec.model, manifest.model),
-        BASELINE: (spec.baseline_digest, _digest_of(manifest, BASELINE)),
-        REPORT: (spec.gate_report_digest, _digest_of(manifest, REPORT)),
-        SLOT_SBOM: (
-            spec.sbom_digest,
-            _digest_of(manifest, final_name(SLOT_SBOM, manifest.run_id)),
-        ),
-    }
-    for name, (expected, found) in said.items():
-        if expected != found:
-            return f"The ModelVersion names {name} {expected}, its manifest {found}."
-    return None
-
-
-def _digest_of(manifest: Manifest, name: str) -> str | None:
-    entry = manifest.file(name)
-    return entry.digest if entry else None
 
 
 async def _measure(store: Store, folder: str, manifest: Manifest) -> dict[str, FileFact]:

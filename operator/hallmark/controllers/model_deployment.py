@@ -64,7 +64,7 @@ async def _step(
         intent=decided.status if decided.moved else None,
         apply=changes.apply,
         delete=changes.delete,
-        events=decided.notes,
+        events=decided.events,
         records=decided.records,
         requeue=1.0 if changes.delete and decided.requeue is None else decided.requeue,
     )

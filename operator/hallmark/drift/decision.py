@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from hallmark.api.artifacts import Baseline
-from hallmark.api.model_deployment import Drift, DriftState, FeatureDrift, PodDriftState
+from hallmark.api.model_deployment import Drift, DriftState, FeatureDrift, PodDriftState, Verdict
 from hallmark.drift.counts import watched
 from hallmark.drift.psi import Reference
 from hallmark.drift.reports import (
@@ -34,7 +34,6 @@ from hallmark.drift.shown import shown_differs
 from hallmark.drift.votes import Question, Vote, vote_of
 
 T = TypeVar("T")
-_Verdict = Literal["Inconclusive", "Stable", "Drifted"]
 
 
 @dataclass(frozen=True)
@@ -231,14 +230,14 @@ def _unheard(inputs: DriftInputs, memory: Memory, heard: int) -> int:
     return max(0, min(memory.expected, len(inputs.active_pods)) - heard)
 
 
-def _verdict(heard: int, drifting: int, unheard: int, former: _Verdict) -> _Verdict:
+def _verdict(heard: int, drifting: int, unheard: int, former: Verdict) -> Verdict:
     voters = heard + unheard
     if not heard and not unheard:
-        return "Inconclusive"
+        return Verdict.INCONCLUSIVE
     if 2 * drifting > voters:
-        return "Drifted"
+        return Verdict.DRIFTED
     # While it hangs on Pods that are not heard again yet, the former verdict stands.
-    return "Stable" if 2 * (drifting + unheard) <= voters else former
+    return Verdict.STABLE if 2 * (drifting + unheard) <= voters else former
 
 
 def _top(voters: Sequence[Vote], reference: Reference) -> list[FeatureDrift]:

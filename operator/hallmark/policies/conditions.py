@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hallmark.api.common import ConditionStatus
+from hallmark.api.common import ConditionStatus, SummaryCondition
 
 
 @dataclass(frozen=True)
@@ -35,25 +35,25 @@ def unknown(type_: str, reason: str, message: str = "") -> ConditionUpdate:
 def ready(reason: str, message: str = "") -> tuple[ConditionUpdate, ...]:
     """Return the kstatus triple of an object that is what its spec asks for."""
     return (
-        holds("Ready", reason, message),
-        fails("Reconciling", reason),
-        fails("Stalled", reason),
+        holds(SummaryCondition.READY, reason, message),
+        fails(SummaryCondition.RECONCILING, reason),
+        fails(SummaryCondition.STALLED, reason),
     )
 
 
 def waiting(reason: str, message: str = "") -> tuple[ConditionUpdate, ...]:
     """Return the kstatus triple of an object that gets there by itself, or by an approval."""
     return (
-        fails("Ready", reason, message),
-        holds("Reconciling", reason, message),
-        fails("Stalled", reason),
+        fails(SummaryCondition.READY, reason, message),
+        holds(SummaryCondition.RECONCILING, reason, message),
+        fails(SummaryCondition.STALLED, reason),
     )
 
 
 def stalled(reason: str, message: str) -> tuple[ConditionUpdate, ...]:
     """Return the kstatus triple of an object that stays as it is until a person acts."""
     return (
-        fails("Ready", reason, message),
-        fails("Reconciling", reason),
-        holds("Stalled", reason, message),
+        fails(SummaryCondition.READY, reason, message),
+        fails(SummaryCondition.RECONCILING, reason),
+        holds(SummaryCondition.STALLED, reason, message),
     )

@@ -225,8 +225,8 @@ class World:
             namespace=SPACE,
             model=MODEL,
             run_id="0123456789ab",
-            spec_digest=sha256_digest(b"spec"),
-            dataset_fingerprint=sha256_digest(b"rows"),
+            spec_digest=rollouts.digest(200),
+            dataset_fingerprint=rollouts.digest(201),
             image_digest=sha256_digest(b"image"),
             files=files,
         )

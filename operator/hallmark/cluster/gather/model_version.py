@@ -18,8 +18,10 @@ from hallmark.cluster.gather.training_run import small_file
 from hallmark.cluster.identity import approvals_vouched_since
 from hallmark.cluster.kinds import MODEL_APPROVAL, MODEL_DEPLOYMENT, MODEL_VERSION
 from hallmark.cluster.parse import Gathered
-from hallmark.policies.model_approval.decide import ApprovalInputs
-from hallmark.policies.model_version.decide import SBOM_BYTES, VersionInputs, uses
+from hallmark.policies.model_approval.inputs import ApprovalInputs
+from hallmark.policies.model_deployment.record import used_versions
+from hallmark.policies.model_version.checks import SBOM_BYTES
+from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.refusals import Refusal
 from hallmark.store import ArtifactMissing, Store
 from hallmark.supply_chain.manifest import read_manifest
@@ -112,5 +114,7 @@ async def _vouched_since(
 def _users(cache: ObjectCache, namespace: str, version: ModelVersion) -> Iterator[str]:
     for key in cache.indexed("version", namespace, version.metadata.name, kind=MODEL_DEPLOYMENT):
         deployment = cache.read(ModelDeployment, *key)
-        if isinstance(deployment, ModelDeployment) and uses(deployment, version):
+        if not isinstance(deployment, ModelDeployment):
+            continue
+        if version.metadata.name in used_versions(deployment.status):
             yield deployment.metadata.name

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from hallmark.api.common import parse_timestamp
 from hallmark.api.model_approval import ApprovalReason, ModelApproval
-from hallmark.api.model_version import ModelVersion
 from hallmark.policies.conditions import ready, stalled, waiting
 from hallmark.policies.decision import Decision
-
-
-@dataclass(frozen=True)
-class ApprovalInputs:
-    """A ModelApproval, the ModelVersion of the name it gives, and the time."""
-
-    approval: ModelApproval
-    version: ModelVersion | None
-    now: datetime
+from hallmark.policies.model_approval.inputs import ApprovalInputs
 
 
 def decide_approval(inputs: ApprovalInputs) -> Decision:
@@ -32,7 +20,7 @@ def decide_approval(inputs: ApprovalInputs) -> Decision:
             )
         )
     records = version.status.approvals
-    record = next((each for each in records if each.uid == approval.metadata.uid), None)
+    record = next((found for found in records if found.uid == approval.metadata.uid), None)
     if record is None:
         return Decision()
     if not record.accepted:

@@ -15,12 +15,16 @@ from hallmark.api.model_deployment import (
     RolloutState,
 )
 from hallmark.api.names import ANNOTATION_ACTION, short_hash
-from hallmark.policies.model_deployment.effects import Found
-from hallmark.policies.model_deployment.inputs import Need, Wait
-from hallmark.policies.model_deployment.rollback import NoTarget, find_target
-from hallmark.policies.model_deployment.transitions import Event
-from hallmark.policies.model_deployment.triggers import CANDIDATE, refuse_candidate, serves_revoked
-from hallmark.policies.model_deployment.view import View
+from hallmark.policies.model_deployment.inputs import Need, View, Wait
+from hallmark.policies.model_deployment.rollback import TargetMissing, find_target
+from hallmark.policies.model_deployment.triggers import (
+    CANDIDATE,
+    Acknowledged,
+    Refused,
+    RollBack,
+    Trigger,
+    serves_revoked,
+)
 from hallmark.policies.refusals import Refusal
 
 EXPECTED = '{"id": "<new for each action>", "action": "rollback", "by": "<you>", "reason": "..."}'
@@ -53,7 +57,7 @@ def _read(text: str) -> Action | BadAction:
         return Action.model_validate(json.loads(text))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(str(each) for each in first["loc"]) or "the whole"
+        where = ".".join(map(str, first["loc"])) or "the whole"
         actions = ", ".join(ActionName)
         return BadAction(
             identity,
@@ -70,10 +74,10 @@ def _read(text: str) -> Action | BadAction:
 
 @dataclass(frozen=True)
 class Acted:
-    """What an action leads to: a sentence for the record, and an event or changed flags."""
+    """What an action leads to: a sentence for the record, and a trigger or changed flags."""
 
     outcome: str
-    found: Found | None = None
+    trigger: Trigger | None = None
     status: ModelDeploymentStatus | None = None
 
 
@@ -87,15 +91,15 @@ def act(view: View, action: Action) -> Acted | Need:
         case ActionName.RESUME:
             return _flag(view, "Promotion is resumed.", paused=False)
         case ActionName.PROMOTE if under_way:
-            released = view.rollout.model_copy(update={"released": True})
-            status = view.status.model_copy(update={"rollout": released})
+            released = view.rollout.replace(released=True)
+            status = view.status.replace(rollout=released)
             return Acted(f"'{candidate}' is promoted as soon as it is ready.", status=status)
         case ActionName.ABORT if under_way:
             refusal = Refusal(
                 DeploymentReason.ABORTED,
                 f"{action.by} aborted '{candidate}': {action.reason or 'no reason was given'}",
             )
-            return Acted(f"'{candidate}' was dropped.", refuse_candidate(refusal, action.by))
+            return Acted(f"'{candidate}' was dropped.", Refused(refusal))
         case ActionName.PROMOTE | ActionName.ABORT:
             return Acted("Nothing was done: there is no candidate.")
         case ActionName.ACKNOWLEDGE:
@@ -105,7 +109,7 @@ def act(view: View, action: Action) -> Acted | Need:
 
 
 def _flag(view: View, outcome: str, *, paused: bool) -> Acted:
-    return Acted(outcome, status=view.status.model_copy(update={"paused": paused}))
+    return Acted(outcome, status=view.status.replace(paused=paused))
 
 
 def _acknowledge(view: View, action: Action) -> Acted:
@@ -115,10 +119,7 @@ def _acknowledge(view: View, action: Action) -> Acted:
         return Acted("Nothing was done: no version serves.")
     if serves_revoked(view):
         return Acted("Nothing was done: what serves was revoked; ask for another version.")
-    return Acted(
-        "Acknowledged: drift counts afresh from now.",
-        Found(Event.ACKNOWLEDGED, actor=action.by),
-    )
+    return Acted("Acknowledged: drift counts afresh from now.", Acknowledged())
 
 
 def _roll_back_by_hand(view: View, action: Action) -> Acted | Need:
@@ -130,13 +131,7 @@ def _roll_back_by_hand(view: View, action: Action) -> Acted | Need:
     target = find_target(view.inputs, view.status, action.target)
     if isinstance(target, Need):
         return target
-    if isinstance(target, Wait | NoTarget):
+    if isinstance(target, Wait | TargetMissing):
         return Acted(f"Nothing was done: {target.message}")
-    found = Found(
-        Event.ROLL_BACK,
-        target,
-        reason=DeploymentReason.MANUAL_ROLLBACK,
-        message=why,
-        actor=action.by,
-    )
-    return Acted(f"Rolling back to '{target.metadata.name}'.", found)
+    trigger = RollBack(target, DeploymentReason.MANUAL_ROLLBACK, why)
+    return Acted(f"Rolling back to '{target.metadata.name}'.", trigger)

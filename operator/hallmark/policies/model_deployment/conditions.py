@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from hallmark.api import names
-from hallmark.api.artifacts import REFUSED_EXIT_CODE
 from hallmark.api.model_deployment import (
+    DeploymentCondition,
     DeploymentReason,
     ModelDeploymentStatus,
     Outcome,
     RolloutState,
+    Verdict,
 )
 from hallmark.policies import conditions as triple
 from hallmark.policies.conditions import ConditionUpdate, fails, holds, unknown
 from hallmark.policies.model_deployment import checks
-from hallmark.policies.model_deployment.checks import Examination
-from hallmark.policies.model_deployment.inputs import PodState, Wait
-from hallmark.policies.model_deployment.intent import is_refused
-from hallmark.policies.model_deployment.view import View
+from hallmark.policies.model_deployment.checks import Proposal
+from hallmark.policies.model_deployment.inputs import View, Wait
+from hallmark.policies.model_deployment.intent import intent_of, is_refused
+from hallmark.policies.model_deployment.pods import refusing_pod
 from hallmark.policies.refusals import evaluate
 
+_C = DeploymentCondition
 _R = DeploymentReason
 _S = RolloutState
 
@@ -50,76 +51,63 @@ def is_rolled_back(status: ModelDeploymentStatus) -> bool:
 def _verified(view: View, wait: Wait | None) -> ConditionUpdate:
     rollout, state = view.rollout, view.rollout.state
     if state is _S.VERIFYING and wait and wait.reason == _R.VERIFICATION_FAILED:
-        return fails("Verified", wait.reason, wait.message)
+        return fails(_C.VERIFIED, wait.reason, wait.message)
     if state is _S.VERIFYING:
-        return unknown("Verified", _R.VERIFYING, wait.message if wait else "")
+        return unknown(_C.VERIFIED, _R.VERIFYING, wait.message if wait else "")
     if state is _S.REFUSED and rollout.reason in {_R.VERIFICATION_FAILED, _R.PREDICTOR_REFUSED}:
-        return fails("Verified", rollout.reason, rollout.message)
+        return fails(_C.VERIFIED, rollout.reason, rollout.message)
     if state is _S.REFUSED and rollout.reason != _R.PROGRESS_DEADLINE_EXCEEDED:
-        return unknown("Verified", rollout.reason, rollout.message)
-    if pod := _refusing_pod(view):
+        return unknown(_C.VERIFIED, rollout.reason, rollout.message)
+    if pod := refusing_pod(view, view.status.active_digest):
         return fails(
-            "Verified", _R.PREDICTOR_REFUSED, f"Predictor '{pod.name}' refused: {pod.message}"
+            _C.VERIFIED, _R.PREDICTOR_REFUSED, f"Predictor '{pod.name}' refused: {pod.message}"
         )
     if rollout.model_version is None:
-        return unknown("Verified", _R.PENDING)
+        return unknown(_C.VERIFIED, _R.PENDING)
     called = rollout.model_version
-    return holds("Verified", _R.VERIFIED, f"Every byte and the signature of '{called}' verified.")
-
-
-def _refusing_pod(view: View) -> PodState | None:
-    """Return a Pod of the version that serves which refused to load it, or None."""
-    label = names.manifest_label(view.status.active_digest or "")
-    return next(
-        (
-            each
-            for each in view.inputs.pods
-            if each.manifest == label and not each.ready and each.exit_code == REFUSED_EXIT_CODE
-        ),
-        None,
-    )
+    return holds(_C.VERIFIED, _R.VERIFIED, f"Every byte and the signature of '{called}' verified.")
 
 
 def _approved(view: View) -> ConditionUpdate:
     rollout, inputs = view.rollout, view.inputs
     version = inputs.version(rollout.model_version, rollout.manifest_digest)
     if version is None:
-        return unknown("Approved", _R.PENDING)
-    chain = (checks.denied, checks.revoked, checks.not_approved)
-    refusal = evaluate(chain, Examination(version, inputs))
+        return unknown(_C.APPROVED, _R.PENDING)
+    chain = (checks.is_not_denied, checks.is_not_revoked, checks.is_approved_here)
+    refusal = evaluate(chain, Proposal(version, inputs))
     if refusal is not None:
-        return fails("Approved", refusal.reason, refusal.message)
-    return holds("Approved", _R.APPROVED, f"'{version.metadata.name}' is approved.")
+        return fails(_C.APPROVED, refusal.reason, refusal.message)
+    return holds(_C.APPROVED, _R.APPROVED, f"'{version.metadata.name}' is approved.")
 
 
 def _progressing(view: View) -> ConditionUpdate:
     rollout = view.rollout
     match rollout.state:
         case _S.VERIFYING | _S.STARTING:
-            return holds("Progressing", rollout.state, f"Candidate '{rollout.model_version}'.")
+            return holds(_C.PROGRESSING, rollout.state, f"Candidate '{rollout.model_version}'.")
         case _S.ROLLING_BACK:
-            return holds("Progressing", _R.ROLLING_BACK, f"To '{rollout.model_version}'.")
+            return holds(_C.PROGRESSING, _R.ROLLING_BACK, f"To '{rollout.model_version}'.")
         case _S.PROMOTED:
-            return holds("Progressing", _R.BAKING, f"'{rollout.model_version}' is being watched.")
+            return holds(_C.PROGRESSING, _R.BAKING, f"'{rollout.model_version}' is being watched.")
         case _S.AWAITING_APPROVAL:
-            return fails("Progressing", _R.AWAITING_APPROVAL)
+            return fails(_C.PROGRESSING, _R.AWAITING_APPROVAL)
         case _S.STABLE:
-            return fails("Progressing", _R.SERVING)
+            return fails(_C.PROGRESSING, _R.SERVING)
         case _:
-            return fails("Progressing", rollout.reason or _R.IDLE)
+            return fails(_C.PROGRESSING, rollout.reason or _R.IDLE)
 
 
 def _available(view: View) -> ConditionUpdate:
     if view.head is None:
-        return fails("Available", _R.IDLE, "No version serves yet.")
+        return fails(_C.AVAILABLE, _R.IDLE, "No version serves yet.")
     if view.stopped:
-        return fails("Available", _R.STOPPED, "The policy lets nothing serve.")
+        return fails(_C.AVAILABLE, _R.STOPPED, "The policy lets nothing serve.")
     if view.inputs.deployment.spec.replicas == 0:
-        return holds("Available", _R.SERVING, "No Pod is asked for (replicas is 0).")
+        return holds(_C.AVAILABLE, _R.SERVING, "No Pod is asked for (replicas is 0).")
     ready = _ready(view)
     if ready:
-        return holds("Available", _R.SERVING, f"'{view.head.version}' serves with {ready} Pods.")
-    return fails("Available", _R.UNAVAILABLE, f"No Pod of '{view.head.version}' is ready.")
+        return holds(_C.AVAILABLE, _R.SERVING, f"'{view.head.version}' serves with {ready} Pods.")
+    return fails(_C.AVAILABLE, _R.UNAVAILABLE, f"No Pod of '{view.head.version}' is ready.")
 
 
 def _ready(view: View) -> int:
@@ -129,18 +117,18 @@ def _ready(view: View) -> int:
 
 def _drift_detected(view: View, message: str) -> ConditionUpdate:
     drift = view.status.drift_state
-    if view.head is None or drift is None or drift.verdict == "Inconclusive":
-        return unknown("DriftDetected", _R.INCONCLUSIVE, message)
-    if drift.verdict == "Stable":
-        return fails("DriftDetected", _R.NO_DRIFT, message)
+    if view.head is None or drift is None or drift.verdict is Verdict.INCONCLUSIVE:
+        return unknown(_C.DRIFT_DETECTED, _R.INCONCLUSIVE, message)
+    if drift.verdict is Verdict.STABLE:
+        return fails(_C.DRIFT_DETECTED, _R.NO_DRIFT, message)
     again = view.rollout.drift_rollback_spent and is_rolled_back(view.status)
-    return holds("DriftDetected", _R.TARGET_DRIFTS if again else _R.DRIFT_DETECTED, message)
+    return holds(_C.DRIFT_DETECTED, _R.TARGET_DRIFTS if again else _R.DRIFT_DETECTED, message)
 
 
 def _rolled_back(status: ModelDeploymentStatus) -> ConditionUpdate:
     if status.last_rollback is None or not is_rolled_back(status):
-        return fails("RolledBack", _R.NOT_ROLLED_BACK)
-    return holds("RolledBack", status.last_rollback.reason, _from_to(status))
+        return fails(_C.ROLLED_BACK, _R.NOT_ROLLED_BACK)
+    return holds(_C.ROLLED_BACK, status.last_rollback.reason, _from_to(status))
 
 
 def _from_to(status: ModelDeploymentStatus) -> str:
@@ -167,7 +155,7 @@ def _summary_of_trouble(view: View, wait: Wait | None) -> tuple[ConditionUpdate,
             return triple.waiting(*_candidate_waits(view, state, wait))
     if is_rolled_back(status) and status.last_rollback:
         return triple.stalled(status.last_rollback.reason, _from_to(status))
-    intent = view.intent
+    intent = intent_of(view)
     serves = intent and view.head and view.head.intent_hash == intent.hash
     if intent and not serves and is_refused(intent, status.refused) and not _acknowledged(view):
         called = intent.version.metadata.name

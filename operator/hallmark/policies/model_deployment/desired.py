@@ -63,7 +63,7 @@ def plan(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> Plan:
         *_warm(status, inputs),
     ]
     # The same bytes under a new intent are one workload, with the trust of the newer.
-    by_digest = {each.digest: each for each in wanted}
+    by_digest = {version.digest: version for version in wanted}
     return Plan(status.active_digest, tuple(by_digest.values()))
 
 
@@ -75,28 +75,27 @@ def mend_trust(
     Nothing happens to a version whose trust stands: an approval that is added or expires later
     does not restart its Pods.
     """
-    for each in plan(status, inputs).versions:
-        stands = each.trust_sha256 in inputs.trusts
-        if stands or each.version is None or inputs.policy is None:
+    for planned in plan(status, inputs).versions:
+        stands = planned.trust_sha256 in inputs.trusts
+        if stands or planned.version is None or inputs.policy is None:
             continue
-        if each.digest not in inputs.verifications:
-            return Need(each.version)
-        trust = trust_of(inputs, each.version)
-        if trust is not None and trust_sha256(trust) != each.trust_sha256:
-            status = _with_trust(status, each.digest, trust_sha256(trust))
+        if planned.digest not in inputs.verifications:
+            return Need(planned.version)
+        trust = trust_of(inputs, planned.version)
+        if trust is not None and trust_sha256(trust) != planned.trust_sha256:
+            status = _with_trust(status, planned.digest, trust_sha256(trust))
     return status
 
 
 def _with_trust(status: ModelDeploymentStatus, digest: str, sha256: str) -> ModelDeploymentStatus:
-    update = {"trust_sha256": sha256}
     rollout = status.rollout
     if rollout and rollout.manifest_digest == digest:
-        rollout = rollout.model_copy(update=update)
+        rollout = rollout.replace(trust_sha256=sha256)
     history = [
-        each.model_copy(update=update) if each.manifest_digest == digest else each
-        for each in status.history
+        entry.replace(trust_sha256=sha256) if entry.manifest_digest == digest else entry
+        for entry in status.history
     ]
-    return status.model_copy(update={"rollout": rollout, "history": history})
+    return status.replace(rollout=rollout, history=history)
 
 
 def _serving(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[PlannedVersion]:

@@ -8,11 +8,20 @@ from datetime import datetime
 
 from hallmark.api import names
 from hallmark.api.artifacts import Baseline
-from hallmark.api.model_deployment import Drift, ModelDeployment
+from hallmark.api.common import parse_duration, parse_timestamp
+from hallmark.api.model_deployment import (
+    DeploymentReason,
+    Drift,
+    HistoryEntry,
+    ModelDeployment,
+    ModelDeploymentStatus,
+    Rollout,
+)
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
 from hallmark.drift.decision import Memory
 from hallmark.drift.reports import Report
+from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.refusals import Refusal
 
 
@@ -100,9 +109,9 @@ class DeploymentInputs:
         """Return the ModelVersion of that name, if its bytes are the ones meant."""
         return next(
             (
-                each
-                for each in self.versions
-                if each.metadata.name == name and each.spec.artifact.manifest_digest == digest
+                version
+                for version in self.versions
+                if version.metadata.name == name and version.spec.artifact.manifest_digest == digest
             ),
             None,
         )
@@ -129,3 +138,47 @@ class Wait:
     """It does not pass by itself: a person must act."""
     again: float | None = None
     """Seconds after which to look again without any event."""
+
+
+@dataclass(frozen=True)
+class View:
+    """The inputs and the record, with what every look needs."""
+
+    inputs: DeploymentInputs
+    status: ModelDeploymentStatus
+
+    @property
+    def rollout(self) -> Rollout:
+        """The record of what is under way."""
+        return rollout_of(self.status)
+
+    @property
+    def head(self) -> HistoryEntry | None:
+        """The version that serves, in the history."""
+        return self.status.history[0] if self.status.history else None
+
+    @property
+    def stopped(self) -> bool:
+        """Tell whether nothing may serve."""
+        return self.rollout.cause == DeploymentReason.STOPPED
+
+    @property
+    def active(self) -> ModelVersion | None:
+        """The ModelVersion that serves, if it still exists."""
+        status = self.status
+        return self.inputs.version(status.active_model_version, status.active_digest)
+
+    @property
+    def frozen(self) -> bool:
+        """Tell whether promotion waits for a person."""
+        paused = self.inputs.deployment.spec.suspend or self.status.paused
+        return paused and not self.rollout.released
+
+    def elapsed(self, since: str | None, length: str) -> bool:
+        """Tell whether a Go-style duration has passed since a moment."""
+        return self.until(since, length) <= self.inputs.now
+
+    def until(self, since: str | None, length: str) -> datetime:
+        """Return when a Go-style duration since a moment ends."""
+        start = parse_timestamp(since) if since else self.inputs.now
+        return start + parse_duration(length)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from hallmark.api.common import canonical_json
 from hallmark.api.model_deployment import ModelDeploymentSpec, RefusedIntent
 from hallmark.api.model_version import ModelVersion
+from hallmark.policies.model_deployment.checks import is_approved, is_rejected
+from hallmark.policies.model_deployment.inputs import View
 
 FIELDS = frozenset({"model", "modelVersion", "strategy", "drift", "rollback"})
 """The fields of the spec that are part of an intent."""
@@ -45,10 +47,24 @@ def intend(version: ModelVersion, spec: ModelDeploymentSpec) -> Intent:
 
 def is_refused(intent: Intent, refused: Iterable[RefusedIntent]) -> bool:
     """Tell whether the intent was refused; it is then never tried again."""
-    return any(each.intent_hash == intent.hash for each in refused)
+    return any(entry.intent_hash == intent.hash for entry in refused)
 
 
-def desired(
+def intent_of(view: View) -> Intent | None:
+    """Return what is asked for now, or None where there is no such version."""
+    spec, inputs, active = view.inputs.deployment.spec, view.inputs, view.active
+    serving = active if active and active.spec.model == spec.model else None
+    return find_intent(
+        spec,
+        inputs.versions,
+        approved=lambda version: is_approved(version, inputs),
+        rejected=is_rejected,
+        at_least=serving.spec.version if serving else 0,
+        active=view.status.active_digest if serving else None,
+    )
+
+
+def find_intent(
     spec: ModelDeploymentSpec,
     versions: Iterable[ModelVersion],
     approved: Callable[[ModelVersion], bool],
@@ -72,18 +88,18 @@ def desired(
         active: the manifest digest that serves.
     """
     if spec.model_version is not None:
-        named = [each for each in versions if each.metadata.name == spec.model_version]
+        named = [version for version in versions if version.metadata.name == spec.model_version]
         return intend(named[0], spec) if named else None
     mine = sorted(
-        (each for each in versions if each.spec.model == spec.model),
-        key=lambda each: each.spec.version,
+        (version for version in versions if version.spec.model == spec.model),
+        key=lambda version: version.spec.version,
         reverse=True,
     )
-    newest = next((each for each in mine if approved(each)), None)
+    newest = next((version for version in mine if approved(version)), None)
     if newest is not None and newest.spec.version >= at_least:
         return intend(newest, spec)
     if active is not None:
-        serving = [each for each in mine if each.spec.artifact.manifest_digest == active]
+        serving = [version for version in mine if version.spec.artifact.manifest_digest == active]
         return intend(serving[0], spec) if serving else None
-    waiting = next((each for each in mine if not rejected(each)), None)
+    waiting = next((version for version in mine if not rejected(version)), None)
     return intend(waiting, spec) if waiting else None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     DriftState,
     HistoryEntry,
@@ -9,6 +12,7 @@ from hallmark.api.model_deployment import (
     Outcome,
     RefusedIntent,
     Rollout,
+    RolloutState,
 )
 from hallmark.errors import IntegrityError
 
@@ -20,6 +24,18 @@ REFUSED = 10
 def rollout_of(status: ModelDeploymentStatus) -> Rollout:
     """Return the rollout on record, or one that has not begun."""
     return status.rollout or Rollout()
+
+
+def used_versions(status: ModelDeploymentStatus) -> frozenset[str]:
+    """Return the names of the versions that serve, start, or could take over again."""
+    named = (
+        status.active_model_version,
+        status.stable_model_version,
+        status.candidate_model_version,
+        rollout_of(status).model_version,
+        *(entry.version for entry in status.history if entry.was_stable),
+    )
+    return frozenset(name for name in named if name)
 
 
 def recorded_version(rollout: Rollout) -> tuple[str, str]:
@@ -38,35 +54,31 @@ def recorded_version(rollout: Rollout) -> tuple[str, str]:
 def serving_rollout(status: ModelDeploymentStatus) -> Rollout:
     """Return the record of what serves, without a candidate; what drift did is kept."""
     head = status.history[0] if status.history else None
-    return rollout_of(status).model_copy(
-        update={
-            "intent_hash": head.intent_hash if head else "",
-            "model_version": head.version if head else None,
-            "manifest_digest": head.manifest_digest if head else None,
-            "trust_sha256": head.trust_sha256 if head else "",
-            "reason": "",
-            "message": "",
-            "released": False,
-        }
+    return rollout_of(status).replace(
+        intent_hash=head.intent_hash if head else "",
+        model_version=head.version if head else None,
+        manifest_digest=head.manifest_digest if head else None,
+        trust_sha256=head.trust_sha256 if head else "",
+        reason="",
+        message="",
+        released=False,
     )
 
 
 def without_candidate(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     """Return the record without what was to serve next."""
-    return status.model_copy(update={"candidate_model_version": None, "candidate_digest": None})
+    return status.replace(candidate_model_version=None, candidate_digest=None)
 
 
 def serve(
     status: ModelDeploymentStatus, entry: HistoryEntry, former: list[HistoryEntry]
 ) -> ModelDeploymentStatus:
     """Return the record with another version that serves, before those that did."""
-    return without_candidate(status).model_copy(
-        update={
-            "active_model_version": entry.version,
-            "active_digest": entry.manifest_digest,
-            "drift_state": fresh_drift(status, entry.manifest_digest),
-            "history": _bounded([entry, *former]),
-        }
+    return without_candidate(status).replace(
+        active_model_version=entry.version,
+        active_digest=entry.manifest_digest,
+        drift_state=fresh_drift(status, entry.manifest_digest),
+        history=_bounded([entry, *former]),
     )
 
 
@@ -74,45 +86,49 @@ def closed_history(status: ModelDeploymentStatus, outcome: Outcome, now: str) ->
     """Return the history, with the end and the outcome of what served until now."""
     if not status.history:
         return []
-    head = status.history[0].model_copy(
-        update={"to": now, "outcome": outcome, "healthy_since": None}
-    )
+    head = status.history[0].replace(to=now, outcome=outcome, healthy_since=None)
     return [head, *status.history[1:]]
 
 
 def _bounded(history: list[HistoryEntry]) -> list[HistoryEntry]:
     """Return the newest entries; the newest that was stable stays, however old."""
     kept = history[:HISTORY]
-    if any(each.was_stable for each in kept[1:]):
+    if any(entry.was_stable for entry in kept[1:]):
         return kept
-    stable = next((each for each in history[HISTORY:] if each.was_stable), None)
+    stable = next((entry for entry in history[HISTORY:] if entry.was_stable), None)
     return [*kept[:-1], stable] if stable else kept
 
 
 def refuse(
-    status: ModelDeploymentStatus,
-    intent_hash: str,
-    digest: str | None,
-    reason: str,
-    now: str,
+    status: ModelDeploymentStatus, intent_hash: str, digest: str | None, reason: str, now: str
 ) -> ModelDeploymentStatus:
     """Return the record with an intent among the refused, newest first."""
     if digest is None:
         return status
     entry = RefusedIntent(intent_hash=intent_hash, manifest_digest=digest, reason=reason, time=now)
     others = [
-        each
-        for each in status.refused
-        if (each.intent_hash, each.manifest_digest) != (intent_hash, digest)
+        former
+        for former in status.refused
+        if (former.intent_hash, former.manifest_digest) != (intent_hash, digest)
     ]
-    return status.model_copy(update={"refused": [entry, *others][:REFUSED]})
+    return status.replace(refused=[entry, *others][:REFUSED])
+
+
+def without_lost_target(
+    status: ModelDeploymentStatus, reason: str, now: datetime
+) -> ModelDeploymentStatus:
+    """Return the record with the rollback's target on record refused, where it did not start."""
+    rollout = rollout_of(status)
+    if not reason or rollout.state is not RolloutState.ROLLING_BACK:
+        return status
+    return refuse(status, rollout.intent_hash, rollout.manifest_digest, reason, timestamp(now))
 
 
 def rollback_is_over(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     """Return the record with the last rollback acknowledged: somebody has acted since."""
     last = status.last_rollback
-    over = last.model_copy(update={"acknowledged": True}) if last else None
-    return status.model_copy(update={"last_rollback": over})
+    over = last.replace(acknowledged=True) if last else None
+    return status.replace(last_rollback=over)
 
 
 def fresh_drift(status: ModelDeploymentStatus, digest: str) -> DriftState:

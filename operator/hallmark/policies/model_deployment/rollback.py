@@ -14,12 +14,12 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment import checks
-from hallmark.policies.model_deployment.checks import Examination
+from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Wait
 
 
 @dataclass(frozen=True)
-class NoTarget:
+class TargetMissing:
     """No version can take over, and why each was passed over."""
 
     message: str
@@ -29,8 +29,8 @@ def refused_since(entry: HistoryEntry, refused: Iterable[RefusedIntent]) -> bool
     """Tell whether a version was refused after this time in service began."""
     began = parse_timestamp(entry.from_)
     return any(
-        each.manifest_digest == entry.manifest_digest and parse_timestamp(each.time) >= began
-        for each in refused
+        intent.manifest_digest == entry.manifest_digest and parse_timestamp(intent.time) >= began
+        for intent in refused
     )
 
 
@@ -40,15 +40,15 @@ def stable_entries(status: ModelDeploymentStatus) -> list[HistoryEntry]:
     Only versions that were stable, other than the one that serves, and each once.
     """
     found: dict[str, HistoryEntry] = {}
-    for each in status.history:
-        if each.was_stable and each.manifest_digest != status.active_digest:
-            found.setdefault(each.manifest_digest, each)
+    for entry in status.history:
+        if entry.was_stable and entry.manifest_digest != status.active_digest:
+            found.setdefault(entry.manifest_digest, entry)
     return list(found.values())
 
 
 def find_target(
     inputs: DeploymentInputs, status: ModelDeploymentStatus, named: str | None = None
-) -> ModelVersion | NoTarget | Need | Wait:
+) -> ModelVersion | TargetMissing | Need | Wait:
     """Return the target of a rollback from what serves.
 
     Args:
@@ -65,15 +65,15 @@ def find_target(
             return found
         passed_over.append(found)
     if passed_over:
-        return NoTarget(" ".join(passed_over))
+        return TargetMissing(" ".join(passed_over))
     wanted = f"version '{named}'" if named else "any other version"
-    return NoTarget(f"Expected {wanted} in the history that was stable, found none.")
+    return TargetMissing(f"Expected {wanted} in the history that was stable, found none.")
 
 
 def passes(version: ModelVersion, inputs: DeploymentInputs) -> str | Need | Wait | None:
     """Return why a version cannot take over now (a sentence if it never can), or None."""
     refusal = checks.rejection(version, inputs)
-    refusal = refusal or checks.not_approved(Examination(version, inputs))
+    refusal = refusal or checks.is_approved_here(Proposal(version, inputs))
     if refusal is not None:
         return refusal.message
     missing = checks.verified(version, inputs)

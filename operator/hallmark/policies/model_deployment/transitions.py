@@ -1,7 +1,7 @@
-"""The rollout's state machine: one table, state and event to the next state and an effect.
+"""What follows from a trigger: one table for the next state, and what it does to the record.
 
-``rollout.py`` finds the event and carries the effect out; nothing else changes a state. A pair
-that is not in the table changes nothing: the event is looked at again in the next state.
+``triggers.py`` finds the trigger; nothing but ``follow`` changes a state. A pair that is not in
+the table changes nothing: the trigger is looked at again in the next state.
 
 A candidate goes Verifying -> (AwaitingApproval) -> Starting -> Promoted -> Stable, or ends in
 Refused. What serves goes Promoted or Stable -> RollingBack -> Stable, or ends in Held. The two
@@ -11,113 +11,328 @@ looked at, and drift of what serves interrupts a candidate, which begins again a
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import NamedTuple
-
-from hallmark.api.model_deployment import RolloutState
-
-
-class Event(StrEnum):
-    """What was found in the cluster, in the words of the machine."""
-
-    INTENT = "Intent"
-    """There is an intent that is neither under way, nor refused, nor serving."""
-    WITHDRAWN = "Withdrawn"
-    """The candidate is not what is asked for any more, and nothing new is."""
-    UNAPPROVED = "Unapproved"
-    """The candidate passes every check but the approval."""
-    CLEARED = "Cleared"
-    """The candidate passes every check."""
-    REFUSED = "Refused"
-    """The candidate failed a check for good, did not start, or was aborted by a person."""
-    READY = "Ready"
-    """All Pods of the candidate are ready, it still passes, and promotion is not frozen."""
-    SETTLED = "Settled"
-    """What serves has been healthy for ``bake``, or was stable already."""
-    ROLL_BACK = "RollBack"
-    """What serves must give way, and there is a target that passes every check today."""
-    TARGET_READY = "TargetReady"
-    """All Pods of the rollback's target are ready, and it still passes."""
-    NO_TARGET = "NoTarget"
-    """What serves must give way, and no target passes."""
-    STOP = "Stop"
-    """What serves must not serve any longer, whatever there is instead."""
-    ACKNOWLEDGED = "Acknowledged"
-    """A person has looked at the drift or the rollback."""
-
-
-class Effect(StrEnum):
-    """What a transition does to the record, besides the state."""
-
-    BEGIN = "Begin"
-    """The intent becomes the candidate."""
-    DROP = "Drop"
-    """The candidate and its Pods go."""
-    AWAIT = "Await"
-    """The candidate stays on record, without Pods."""
-    START = "Start"
-    """The candidate's Pods are wanted, and their trust is fixed."""
-    REFUSE = "Refuse"
-    """The intent is remembered as refused; the candidate and its Pods go."""
-    PROMOTE = "Promote"
-    """The candidate gets the traffic."""
-    SETTLE = "Settle"
-    """What serves counts as stable."""
-    TURN_BACK = "TurnBack"
-    """The target of the rollback is recorded, and its Pods are wanted."""
-    SWITCH_BACK = "SwitchBack"
-    """The target gets the traffic."""
-    HOLD = "Hold"
-    """What serves goes on, and the record says that nothing can replace it."""
-    STOP = "Stop"
-    """No Pod is wanted any more."""
-    FORGET = "Forget"
-    """Drift counts afresh from now, and may cause a rollback again."""
-
-
-class Transition(NamedTuple):
-    """A cell of the table."""
-
-    state: RolloutState
-    effect: Effect
-
+from hallmark.api.common import timestamp
+from hallmark.api.model_deployment import (
+    DeploymentReason,
+    HistoryEntry,
+    LastRollback,
+    ModelDeploymentStatus,
+    Outcome,
+    Rollout,
+    RolloutState,
+)
+from hallmark.api.model_version import ModelVersion
+from hallmark.policies.model_deployment.inputs import DeploymentInputs
+from hallmark.policies.model_deployment.record import (
+    closed_history,
+    fresh_drift,
+    recorded_version,
+    refuse,
+    rollback_is_over,
+    rollout_of,
+    serve,
+    serving_rollout,
+    without_candidate,
+    without_lost_target,
+)
+from hallmark.policies.model_deployment.triggers import (
+    CANDIDATE,
+    Acknowledged,
+    Cleared,
+    Intended,
+    NoTarget,
+    Ready,
+    Refused,
+    RollBack,
+    Settled,
+    Stop,
+    TargetReady,
+    Trigger,
+    Unapproved,
+    Withdrawn,
+)
+from hallmark.policies.model_deployment.trust import trust_of, trust_sha256
 
 _S = RolloutState
-_CANDIDATE = (_S.VERIFYING, _S.AWAITING_APPROVAL, _S.STARTING)
-_NO_ROLLBACK = tuple(each for each in _S if each is not _S.ROLLING_BACK)
+_NO_ROLLBACK = tuple(state for state in _S if state is not _S.ROLLING_BACK)
 
-TABLE: dict[tuple[RolloutState, Event], Transition] = {
+TABLE: dict[tuple[RolloutState, type[Trigger]], RolloutState] = {
     # A rollback on record is completed before a new intent is looked at.
-    **{(each, Event.INTENT): Transition(_S.VERIFYING, Effect.BEGIN) for each in _NO_ROLLBACK},
-    **{
-        (each, Event.WITHDRAWN): Transition(_S.IDLE, Effect.DROP)
-        for each in (*_CANDIDATE, _S.REFUSED)
-    },
-    (_S.VERIFYING, Event.UNAPPROVED): Transition(_S.AWAITING_APPROVAL, Effect.AWAIT),
-    (_S.STARTING, Event.UNAPPROVED): Transition(_S.AWAITING_APPROVAL, Effect.AWAIT),
-    (_S.VERIFYING, Event.CLEARED): Transition(_S.STARTING, Effect.START),
-    (_S.AWAITING_APPROVAL, Event.CLEARED): Transition(_S.STARTING, Effect.START),
-    **{(each, Event.REFUSED): Transition(_S.REFUSED, Effect.REFUSE) for each in _CANDIDATE},
-    (_S.STARTING, Event.READY): Transition(_S.PROMOTED, Effect.PROMOTE),
-    (_S.IDLE, Event.SETTLED): Transition(_S.STABLE, Effect.SETTLE),
-    (_S.PROMOTED, Event.SETTLED): Transition(_S.STABLE, Effect.SETTLE),
-    **{
-        (each, Event.SETTLED): Transition(each, Effect.SETTLE) for each in (*_CANDIDATE, _S.REFUSED)
-    },
+    **{(state, Intended): _S.VERIFYING for state in _NO_ROLLBACK},
+    **{(state, Withdrawn): _S.IDLE for state in (*CANDIDATE, _S.REFUSED)},
+    (_S.VERIFYING, Unapproved): _S.AWAITING_APPROVAL,
+    (_S.STARTING, Unapproved): _S.AWAITING_APPROVAL,
+    (_S.VERIFYING, Cleared): _S.STARTING,
+    (_S.AWAITING_APPROVAL, Cleared): _S.STARTING,
+    **{(state, Refused): _S.REFUSED for state in CANDIDATE},
+    (_S.STARTING, Ready): _S.PROMOTED,
+    (_S.IDLE, Settled): _S.STABLE,
+    (_S.PROMOTED, Settled): _S.STABLE,
+    **{(state, Settled): state for state in (*CANDIDATE, _S.REFUSED)},
     # In RollingBack it means another target: the one on record does not pass any more.
-    **{(each, Event.ROLL_BACK): Transition(_S.ROLLING_BACK, Effect.TURN_BACK) for each in _S},
-    (_S.ROLLING_BACK, Event.TARGET_READY): Transition(_S.STABLE, Effect.SWITCH_BACK),
-    **{(each, Event.NO_TARGET): Transition(_S.HELD, Effect.HOLD) for each in _S},
-    **{(each, Event.STOP): Transition(_S.HELD, Effect.STOP) for each in _S},
-    **{
-        (each, Event.ACKNOWLEDGED): Transition(each, Effect.FORGET)
-        for each in _NO_ROLLBACK
-        if each is not _S.HELD
-    },
-    (_S.HELD, Event.ACKNOWLEDGED): Transition(_S.IDLE, Effect.FORGET),
+    **{(state, RollBack): _S.ROLLING_BACK for state in _S},
+    (_S.ROLLING_BACK, TargetReady): _S.STABLE,
+    **{(state, NoTarget): _S.HELD for state in _S},
+    **{(state, Stop): _S.HELD for state in _S},
+    **{(state, Acknowledged): state for state in _NO_ROLLBACK if state is not _S.HELD},
+    (_S.HELD, Acknowledged): _S.IDLE,
 }
 
 
-def transition(state: RolloutState, event: Event) -> Transition | None:
-    """Return what ``event`` leads to in ``state``, or None where it changes nothing."""
-    return TABLE.get((state, event))
+def follow(
+    trigger: Trigger, status: ModelDeploymentStatus, inputs: DeploymentInputs
+) -> ModelDeploymentStatus | None:
+    """Return the record after a trigger, or None where it changes nothing in this state."""
+    before = rollout_of(status)
+    state = TABLE.get((before.state, type(trigger)))
+    if state is None:
+        return None
+    changed = _carried_out(trigger, status, inputs)
+    after = rollout_of(changed)
+    since = before.since if before.state is state and _same(before, after) else None
+    return changed.replace(rollout=after.replace(state=state, since=since or timestamp(inputs.now)))
+
+
+def _same(before: Rollout, after: Rollout) -> bool:
+    return (before.intent_hash, before.manifest_digest, before.drift_since) == (
+        after.intent_hash,
+        after.manifest_digest,
+        after.drift_since,
+    )
+
+
+def _carried_out(
+    trigger: Trigger, status: ModelDeploymentStatus, inputs: DeploymentInputs
+) -> ModelDeploymentStatus:
+    now = timestamp(inputs.now)
+    match trigger:
+        case Intended():
+            return _intended(trigger, status)
+        case Withdrawn():
+            return _withdrawn(status)
+        case Unapproved():
+            return _with_candidate(status, trust="")
+        case Cleared():
+            return _cleared(trigger, status, inputs)
+        case Refused():
+            return _refused(trigger, status, now)
+        case Ready():
+            return _promoted(status, now)
+        case Settled():
+            return _settled(status)
+        case RollBack():
+            return _turned_back(trigger, status, inputs)
+        case TargetReady():
+            return _switched_back(status, now)
+        case NoTarget():
+            return _held(trigger, status, inputs)
+        case Stop():
+            return _stopped(trigger, status, inputs)
+        case Acknowledged():
+            return _acknowledged(status, now)
+
+
+# -- the candidate ----------------------------------------------------------------------------
+
+
+def _intended(trigger: Intended, status: ModelDeploymentStatus) -> ModelDeploymentStatus:
+    """The intent is on record; the candidate is shown once it passes."""
+    rollout = rollout_of(status).replace(
+        intent_hash=trigger.intent.hash,
+        model_version=trigger.intent.version.metadata.name,
+        manifest_digest=trigger.intent.digest,
+        reason="",
+        message="",
+        trust_sha256="",
+        released=False,
+    )
+    return without_candidate(status).replace(rollout=rollout)
+
+
+def _withdrawn(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
+    """The candidate and its Pods go."""
+    return without_candidate(status).replace(rollout=serving_rollout(status))
+
+
+def _with_candidate(status: ModelDeploymentStatus, *, trust: str) -> ModelDeploymentStatus:
+    """The candidate is shown; without a trust it has no Pods."""
+    rollout = rollout_of(status)
+    return status.replace(
+        candidate_model_version=rollout.model_version,
+        candidate_digest=rollout.manifest_digest,
+        rollout=rollout.replace(trust_sha256=trust),
+    )
+
+
+def _cleared(
+    trigger: Cleared, status: ModelDeploymentStatus, inputs: DeploymentInputs
+) -> ModelDeploymentStatus:
+    """The candidate's Pods are wanted, and their trust is fixed."""
+    trust = trust_of(inputs, trigger.version)
+    return _with_candidate(status, trust=trust_sha256(trust) if trust else "")
+
+
+def _refused(trigger: Refused, status: ModelDeploymentStatus, now: str) -> ModelDeploymentStatus:
+    """The intent is remembered as refused; the candidate and its Pods go."""
+    refusal = trigger.refusal
+    rollout = rollout_of(status).replace(
+        reason=refusal.reason, message=refusal.message, trust_sha256=""
+    )
+    refused = refuse(status, rollout.intent_hash, rollout.manifest_digest, refusal.reason, now)
+    return without_candidate(refused).replace(rollout=rollout)
+
+
+def _promoted(status: ModelDeploymentStatus, now: str) -> ModelDeploymentStatus:
+    """The candidate gets the traffic."""
+    rollout = rollout_of(status)
+    version, digest = recorded_version(rollout)
+    head = status.history[0] if status.history else None
+    same = head is not None and head.manifest_digest == digest
+    entry = HistoryEntry(
+        version=version,
+        manifest_digest=digest,
+        from_=now,
+        outcome=Outcome.SERVING,
+        # The same bytes under another intent were stable already, if they were.
+        was_stable=head.was_stable if head and same else False,
+        intent_hash=rollout.intent_hash,
+        trust_sha256=rollout.trust_sha256,
+        healthy_since=now,
+    )
+    former = status.history[1:] if same else closed_history(status, Outcome.REPLACED, now)
+    return serve(rollback_is_over(status), entry, former).replace(
+        rollout=rollout.replace(
+            reason="",
+            message="",
+            cause="",
+            released=False,
+            drift_rollback_spent=False,
+            drift_since=now,
+        )
+    )
+
+
+def _settled(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
+    """What serves counts as stable."""
+    head = status.history[0].replace(outcome=Outcome.STABLE, was_stable=True)
+    return status.replace(
+        stable_model_version=head.version,
+        stable_digest=head.manifest_digest,
+        history=[head, *status.history[1:]],
+    )
+
+
+# -- back -------------------------------------------------------------------------------------
+
+
+def _turned_back(
+    trigger: RollBack, status: ModelDeploymentStatus, inputs: DeploymentInputs
+) -> ModelDeploymentStatus:
+    """The target of the rollback is recorded, and its Pods are wanted."""
+    target, cause = trigger.target, _cause(trigger, status)
+    given_way = _refuse_serving(status, cause, timestamp(inputs.now))
+    refused = without_lost_target(given_way, trigger.lost, inputs.now)
+    rollout = _spent(serving_rollout(status), cause).replace(
+        model_version=target.metadata.name,
+        manifest_digest=target.spec.artifact.manifest_digest,
+        reason=cause,
+        message=trigger.message,
+        trust_sha256=_target_trust(target, status, inputs),
+    )
+    return without_candidate(refused).replace(rollout=rollout)
+
+
+def _switched_back(status: ModelDeploymentStatus, now: str) -> ModelDeploymentStatus:
+    """The target gets the traffic."""
+    rollout, head = rollout_of(status), status.history[0]
+    version, digest = recorded_version(rollout)
+    entry = HistoryEntry(
+        version=version,
+        manifest_digest=digest,
+        from_=now,
+        outcome=Outcome.STABLE,
+        was_stable=True,
+        intent_hash=rollout.intent_hash,
+        trust_sha256=rollout.trust_sha256,
+        healthy_since=now,
+    )
+    served = serve(status, entry, closed_history(status, Outcome.ROLLED_BACK, now))
+    return served.replace(
+        stable_model_version=version,
+        stable_digest=digest,
+        last_rollback=LastRollback(
+            from_=head.version,
+            to=version,
+            from_digest=head.manifest_digest,
+            to_digest=digest,
+            reason=rollout.reason,
+            message=rollout.message,
+            time=now,
+        ),
+        rollout=rollout.replace(cause="", drift_since=now),
+    )
+
+
+def _held(
+    trigger: NoTarget | Stop, status: ModelDeploymentStatus, inputs: DeploymentInputs
+) -> ModelDeploymentStatus:
+    """What serves goes on, and the record says that nothing can replace it."""
+    cause = _cause(trigger, status)
+    refused = without_lost_target(status, trigger.lost, inputs.now)
+    rollout = _spent(serving_rollout(status), cause).replace(
+        reason=DeploymentReason.NO_VERIFIED_TARGET, message=trigger.message, cause=cause
+    )
+    return without_candidate(refused).replace(rollout=rollout)
+
+
+def _stopped(
+    trigger: Stop, status: ModelDeploymentStatus, inputs: DeploymentInputs
+) -> ModelDeploymentStatus:
+    """No Pod is wanted any more."""
+    held = _held(trigger, status, inputs)
+    stopped = DeploymentReason.STOPPED
+    return held.replace(rollout=rollout_of(held).replace(reason=stopped, cause=stopped))
+
+
+def _acknowledged(status: ModelDeploymentStatus, now: str) -> ModelDeploymentStatus:
+    """Drift counts afresh from now, and may cause a rollback again."""
+    active = status.active_digest
+    return rollback_is_over(status).replace(
+        drift_state=fresh_drift(status, active) if active else None,
+        rollout=rollout_of(status).replace(cause="", drift_rollback_spent=False, drift_since=now),
+    )
+
+
+def _cause(trigger: RollBack | NoTarget | Stop, status: ModelDeploymentStatus) -> str:
+    """Return why there is a rollback: of the one on record, where there is one."""
+    rollout = rollout_of(status)
+    return rollout.reason if rollout.state is _S.ROLLING_BACK else trigger.reason
+
+
+def _spent(rollout: Rollout, cause: str) -> Rollout:
+    """Return the rollout that remembers drift's one rollback, where this is it."""
+    if cause == DeploymentReason.DRIFT_ROLLBACK:
+        return rollout.replace(drift_rollback_spent=True)
+    return rollout
+
+
+def _refuse_serving(status: ModelDeploymentStatus, cause: str, now: str) -> ModelDeploymentStatus:
+    if rollout_of(status).state is _S.ROLLING_BACK:
+        return status
+    head = status.history[0]
+    return refuse(status, head.intent_hash, head.manifest_digest, cause, now)
+
+
+def _target_trust(
+    version: ModelVersion, status: ModelDeploymentStatus, inputs: DeploymentInputs
+) -> str:
+    """Return the trust of Pods that are still warm, which must not restart, else today's."""
+    digest = version.spec.artifact.manifest_digest
+    workload = inputs.workload(digest)
+    recorded = next(
+        (entry.trust_sha256 for entry in status.history if entry.manifest_digest == digest), ""
+    )
+    if workload and workload.trust_sha256 == recorded and recorded in inputs.trusts:
+        return recorded
+    trust = trust_of(inputs, version)
+    return trust_sha256(trust) if trust else ""

@@ -1,26 +1,32 @@
-"""Which event there is: what serves is looked at first, then the candidate, then the bake."""
+"""What happened: the trigger that the inputs hold for the record, or what is waited for.
+
+What serves is looked at first, then the candidate, then the bake. A trigger is what was found,
+in the words of the state machine; ``transitions.py`` says what follows from it.
+"""
 
 from __future__ import annotations
 
-from hallmark.api import names
-from hallmark.api.artifacts import REFUSED_EXIT_CODE
+from dataclasses import dataclass
+
 from hallmark.api.model_deployment import (
     DeploymentReason,
+    DriftState,
     HistoryEntry,
+    ModelDeploymentStatus,
     Outcome,
     RollbackMode,
     RolloutState,
+    Verdict,
 )
 from hallmark.api.model_policy import OnNoTarget, OnRevocation
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment import checks
-from hallmark.policies.model_deployment.checks import Examination
-from hallmark.policies.model_deployment.effects import Found, without_lost_target
-from hallmark.policies.model_deployment.inputs import Need, Wait, Workload
-from hallmark.policies.model_deployment.intent import Intent, is_refused
-from hallmark.policies.model_deployment.rollback import NoTarget, find_target, passes
-from hallmark.policies.model_deployment.transitions import Event
-from hallmark.policies.model_deployment.view import View
+from hallmark.policies.model_deployment.checks import Proposal
+from hallmark.policies.model_deployment.inputs import Need, View, Wait
+from hallmark.policies.model_deployment.intent import Intent, intent_of, is_refused
+from hallmark.policies.model_deployment.pods import did_not_start, is_running, what_pods_say
+from hallmark.policies.model_deployment.record import without_lost_target
+from hallmark.policies.model_deployment.rollback import TargetMissing, find_target, passes
 from hallmark.policies.refusals import Refusal
 
 CANDIDATE = (
@@ -29,17 +35,118 @@ CANDIDATE = (
     RolloutState.STARTING,
 )
 """The states in which a candidate is under way."""
-Look = Found | Need | Wait | None
-"""What looking at one side of a Deployment shows."""
+
+
+@dataclass(frozen=True)
+class Intended:
+    """There is an intent that is neither under way, nor refused, nor serving."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """The candidate is not what is asked for any more, and nothing new is."""
+
+
+@dataclass(frozen=True)
+class Unapproved:
+    """The candidate passes every check but the approval."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """The candidate passes every check."""
+
+    version: ModelVersion
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The candidate failed a check for good, did not start, or was aborted by a person."""
+
+    refusal: Refusal
+
+
+@dataclass(frozen=True)
+class Ready:
+    """All Pods of the candidate are ready, it still passes, and promotion is not frozen."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What serves has been healthy for ``bake``, or was stable already."""
+
+
+@dataclass(frozen=True)
+class RollBack:
+    """What serves must give way, and there is a target that passes every check today."""
+
+    target: ModelVersion
+    reason: str
+    message: str
+    lost: str = ""
+    """Why the target on record did not start; it is not chosen again."""
+
+
+@dataclass(frozen=True)
+class TargetReady:
+    """All Pods of the rollback's target are ready, and it still passes."""
+
+
+@dataclass(frozen=True)
+class NoTarget:
+    """What serves must give way, and no target passes."""
+
+    reason: str
+    message: str
+    lost: str = ""
+    """As in ``RollBack``."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """What serves must not serve any longer, whatever there is instead."""
+
+    reason: str
+    message: str
+    lost: str = ""
+    """As in ``RollBack``."""
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """A person has looked at the drift or the rollback."""
+
+
+Trigger = (
+    Intended
+    | Withdrawn
+    | Unapproved
+    | Cleared
+    | Refused
+    | Ready
+    | Settled
+    | RollBack
+    | TargetReady
+    | NoTarget
+    | Stop
+    | Acknowledged
+)
+"""What was found in the cluster."""
+Look = Trigger | Need | Wait | None
+"""What looking at one side of a ModelDeployment shows."""
 
 
 def look(view: View) -> Look:
-    """Return the next event, bytes to verify first, or why there is nothing to do."""
+    """Return the next trigger, bytes to verify first, or why there is nothing to do."""
     serving = look_at_serving(view)
     if serving is not None:
         return serving
     candidate = look_at_candidate(view)
-    if isinstance(candidate, Found | Need):
+    if candidate is not None and not isinstance(candidate, Wait):
         return candidate
     return look_at_bake(view) or candidate
 
@@ -58,27 +165,25 @@ def _look_at_revocation(view: View) -> Look:
     policy, active = view.inputs.policy, view.active
     if policy is None or active is None or view.stopped:
         return None
-    refusal = checks.revoked(Examination(active, view.inputs))
+    refusal = checks.is_not_revoked(Proposal(active, view.inputs))
     mode = policy.spec.approvals.on_revocation
     if refusal is None or mode is OnRevocation.BLOCK:
         return None
     if mode is OnRevocation.STOP:
-        return Found(
-            Event.STOP, reason=DeploymentReason.REVOCATION_ROLLBACK, message=refusal.message
-        )
+        return Stop(DeploymentReason.REVOCATION_ROLLBACK, refusal.message)
     if (
         view.rollout.state is RolloutState.ROLLING_BACK
         or view.rollout.cause == DeploymentReason.REVOCATION_ROLLBACK
     ):
         return None
-    return roll_back(view, DeploymentReason.REVOCATION_ROLLBACK, refusal.message)
+    return _roll_back(view, DeploymentReason.REVOCATION_ROLLBACK, refusal.message)
 
 
 def _look_at_drift(view: View) -> Look:
     drift = view.status.drift_state
     if (
         drift is None
-        or drift.verdict != "Drifted"
+        or drift.verdict is not Verdict.DRIFTED
         or drift.manifest_digest != view.status.active_digest
         or view.inputs.deployment.spec.rollback is not RollbackMode.AUTOMATIC
         or view.rollout.drift_rollback_spent
@@ -86,39 +191,35 @@ def _look_at_drift(view: View) -> Look:
         or view.stopped
     ):
         return None
-    moved = ", ".join(f"{each.feature} (PSI {each.psi})" for each in drift.top[:3])
-    message = f"The traffic of '{view.status.active_model_version}' has drifted: {moved}."
-    return roll_back(view, DeploymentReason.DRIFT_ROLLBACK, message)
+    return _roll_back(view, DeploymentReason.DRIFT_ROLLBACK, has_drifted(view.status, drift))
 
 
-def roll_back(
-    view: View, cause: str, message: str, actor: str = "", named: str | None = None
-) -> Look:
-    """Return the rollback to the best target, or what the policy says where there is none."""
-    return _towards(view, find_target(view.inputs, view.status, named), cause, message, actor)
+def has_drifted(status: ModelDeploymentStatus, drift: DriftState) -> str:
+    """Return the sentence that names the version whose traffic moved, and the features."""
+    moved = ", ".join(f"{moved.feature} (PSI {moved.psi})" for moved in drift.top[:3])
+    return f"The traffic of '{status.active_model_version}' has drifted: {moved}."
+
+
+def _roll_back(view: View, cause: str, message: str) -> Look:
+    return _towards(view, find_target(view.inputs, view.status), cause, message)
 
 
 def _towards(
     view: View,
-    target: ModelVersion | NoTarget | Need | Wait,
+    target: ModelVersion | TargetMissing | Need | Wait,
     cause: str,
     message: str,
-    actor: str = "",
     lost: str = "",
 ) -> Look:
+    """Return the rollback to the target, or what the policy says where there is none."""
     if isinstance(target, Need | Wait):
         return target
     if isinstance(target, ModelVersion):
-        return Found(Event.ROLL_BACK, target, reason=cause, message=message, actor=actor, lost=lost)
+        return RollBack(target, cause, message, lost)
     policy = view.inputs.policy
     stop = policy is not None and policy.spec.approvals.on_no_target is OnNoTarget.STOP
-    return Found(
-        Event.STOP if stop else Event.NO_TARGET,
-        reason=cause,
-        message=f"{message} {target.message}",
-        actor=actor,
-        lost=lost,
-    )
+    trigger = Stop if stop else NoTarget
+    return trigger(cause, f"{message} {target.message}", lost)
 
 
 def _look_at_rollback(view: View) -> Look:
@@ -138,7 +239,7 @@ def _look_at_rollback(view: View) -> Look:
     if problem is not None:
         return problem
     if is_running(view, rollout.manifest_digest, rollout.trust_sha256, none_asked=True):
-        return Found(Event.TARGET_READY, target, reason=rollout.reason, message=rollout.message)
+        return TargetReady()
     return Wait(
         DeploymentReason.ROLLING_BACK,
         f"Rolling back to '{rollout.model_version}'; its Pods are starting.",
@@ -146,8 +247,8 @@ def _look_at_rollback(view: View) -> Look:
 
 
 def _another_target(view: View, lost: str, why: str) -> Look:
-    remaining = without_lost_target(view.status, lost, view.inputs)
-    return _towards(view, find_target(view.inputs, remaining), view.rollout.reason, why, lost=lost)
+    remaining = without_lost_target(view.status, lost, view.inputs.now)
+    return _towards(view, find_target(view.inputs, remaining), view.rollout.reason, why, lost)
 
 
 # -- the candidate ----------------------------------------------------------------------------
@@ -158,32 +259,27 @@ def look_at_candidate(view: View) -> Look:
     if view.rollout.state is RolloutState.ROLLING_BACK:
         return None
     under_way = view.rollout.state in CANDIDATE
-    intent = view.intent
+    intent = intent_of(view)
     if under_way:
         rejected = _rejected_candidate(view)
         if rejected is not None:
             return rejected
     if intent is None:
-        return Found(Event.WITHDRAWN) if under_way else _no_version(view)
+        return Withdrawn() if under_way else _no_version(view)
     if under_way and intent.hash == view.rollout.intent_hash:
         return _look_at_current(view, intent)
     serves = view.head is not None and view.head.intent_hash == intent.hash
     if serves or is_refused(intent, view.status.refused):
         waits = under_way or (serves and view.rollout.state is RolloutState.REFUSED)
-        return Found(Event.WITHDRAWN) if waits else None
-    return Found(Event.INTENT, intent.version, intent_hash=intent.hash)
+        return Withdrawn() if waits else None
+    return Intended(intent)
 
 
-def _rejected_candidate(view: View) -> Found | None:
+def _rejected_candidate(view: View) -> Refused | None:
     rollout = view.rollout
     version = view.inputs.version(rollout.model_version, rollout.manifest_digest)
     refusal = checks.rejection(version, view.inputs) if version else None
-    return refuse_candidate(refusal) if refusal else None
-
-
-def refuse_candidate(refusal: Refusal, actor: str = "") -> Found:
-    """Return the event that refuses the candidate."""
-    return Found(Event.REFUSED, reason=refusal.reason, message=refusal.message, actor=actor)
+    return Refused(refusal) if refusal else None
 
 
 def _no_version(view: View) -> Wait | None:
@@ -204,10 +300,10 @@ def _no_version(view: View) -> Wait | None:
 def _look_at_current(view: View, intent: Intent) -> Look:
     """Return what the candidate on record needs next; it is what is asked for."""
     inputs, state = view.inputs, view.rollout.state
-    unapproved = checks.not_approved(Examination(intent.version, inputs))
+    unapproved = checks.is_approved_here(Proposal(intent.version, inputs))
     if unapproved is not None and state is not RolloutState.VERIFYING:
         if state is RolloutState.STARTING:
-            return Found(Event.UNAPPROVED, intent.version, message=unapproved.message)
+            return Unapproved(unapproved.message)
         return Wait(unapproved.reason, unapproved.message)
     if state is RolloutState.STARTING:
         return _look_at_starting(view, intent)
@@ -215,104 +311,51 @@ def _look_at_current(view: View, intent: Intent) -> Look:
     if missing is not None:
         return missing
     if unapproved is not None:
-        return Found(Event.UNAPPROVED, intent.version, message=unapproved.message)
+        return Unapproved(unapproved.message)
     if inputs.foreign:
         return Wait(DeploymentReason.FOREIGN_OBJECT, inputs.foreign[0], stalled=True, again=5.0)
-    return Found(Event.CLEARED, intent.version)
+    return Cleared(intent.version)
 
 
 def _look_at_starting(view: View, intent: Intent) -> Look:
     failure = did_not_start(view)
     if failure is not None:
-        return refuse_candidate(failure)
-    spec = view.inputs.deployment.spec
-    if spec.replicas == 0:
+        return Refused(failure)
+    name = intent.version.metadata.name
+    if view.inputs.deployment.spec.replicas == 0:
         return Wait(
             DeploymentReason.STARTING,
-            f"'{intent.version.metadata.name}' takes over when replicas is above 0 "
-            f"and its Pods are ready.",
+            f"'{name}' takes over when replicas is above 0 and its Pods are ready.",
         )
     if not is_running(view, intent.digest, view.rollout.trust_sha256):
         return Wait(
-            DeploymentReason.STARTING,
-            f"The Pods of '{intent.version.metadata.name}' are starting{_what_pods_say(view)}.",
+            DeploymentReason.STARTING, f"The Pods of '{name}' are starting{what_pods_say(view)}."
         )
     if view.frozen:
         return Wait(
             DeploymentReason.SUSPENDED,
-            f"'{intent.version.metadata.name}' is ready; promotion is frozen "
-            f"(spec.suspend or a pause). Resume, or promote it by an action.",
+            f"'{name}' is ready; promotion is frozen (spec.suspend or a pause). Resume, or "
+            f"promote it by an action.",
         )
-    return checks.verified(intent.version, view.inputs) or Found(Event.READY, intent.version)
-
-
-def did_not_start(view: View) -> Refusal | None:
-    """Return why the Pods on record (of the candidate or target) will not become ready."""
-    rollout, spec = view.rollout, view.inputs.deployment.spec
-    label = names.manifest_label(rollout.manifest_digest or "")
-    for pod in view.inputs.pods:
-        mine = pod.manifest == label and pod.trust_sha256 == rollout.trust_sha256
-        if mine and not pod.ready and pod.exit_code == REFUSED_EXIT_CODE:
-            return Refusal(
-                DeploymentReason.PREDICTOR_REFUSED,
-                f"Predictor '{pod.name}' refused '{rollout.model_version}': {pod.message}",
-            )
-    running = is_running(view, rollout.manifest_digest, rollout.trust_sha256)
-    deadline = spec.strategy.progress_deadline
-    waits = view.frozen and rollout.state is RolloutState.STARTING
-    if running or spec.replicas == 0 or waits or not view.elapsed(rollout.since, deadline):
-        return None
-    return Refusal(
-        DeploymentReason.PROGRESS_DEADLINE_EXCEEDED,
-        f"Expected {spec.replicas} ready Pods of '{rollout.model_version}' within {deadline}, "
-        f"found fewer{_what_pods_say(view)}; see its Pods, then change what is asked for.",
-    )
-
-
-def is_running(view: View, digest: str | None, trust: str, *, none_asked: bool = False) -> bool:
-    """Tell whether all Pods that are asked for are ready, with that trust.
-
-    Args:
-        view: the inputs and the record.
-        digest: the version's manifest digest.
-        trust: the trust that its Pods must have been started with.
-        none_asked: the answer where ``replicas`` is 0, so that no Pod could be ready.
-    """
-    replicas = view.inputs.deployment.spec.replicas
-    if replicas == 0:
-        return none_asked
-    workload = view.inputs.workload(digest) if digest else None
-    return workload is not None and workload.trust_sha256 == trust and _full(workload, replicas)
-
-
-def _full(workload: Workload, replicas: int) -> bool:
-    return workload.settled and workload.replicas >= replicas and workload.ready >= replicas
-
-
-def _what_pods_say(view: View) -> str:
-    label = names.manifest_label(view.rollout.manifest_digest or "")
-    said = [
-        f"Pod '{each.name}': {each.message}"
-        for each in view.inputs.pods
-        if each.manifest == label and not each.ready and each.message
-    ]
-    return f" ({said[0][:400]})" if said else ""
+    return checks.verified(intent.version, view.inputs) or Ready()
 
 
 # -- baking -----------------------------------------------------------------------------------
 
 
-def look_at_bake(view: View) -> Found | None:
+def look_at_bake(view: View) -> Settled | None:
     """Return that what serves counts as stable, once it has been healthy for ``bake``."""
     head, state = view.head, view.rollout.state
     if head is None or view.stopped:
         return None
     if head.outcome is Outcome.STABLE:
-        return Found(Event.SETTLED) if state is RolloutState.IDLE else None
-    drifted = view.status.drift_state is not None and view.status.drift_state.verdict == "Drifted"
+        return Settled() if state is RolloutState.IDLE else None
+    drifted = (
+        view.status.drift_state is not None and view.status.drift_state.verdict is Verdict.DRIFTED
+    )
     if drifted or not bake_is_over(view, head) or serves_revoked(view):
         return None
-    return Found(Event.SETTLED, reason=DeploymentReason.SERVING)
+    return Settled()
 
 
 def bake_is_over(view: View, head: HistoryEntry) -> bool:
@@ -324,4 +367,4 @@ def bake_is_over(view: View, head: HistoryEntry) -> bool:
 def serves_revoked(view: View) -> bool:
     """Tell whether what serves was revoked, or its ModelVersion is gone."""
     active = view.active
-    return active is None or checks.revoked(Examination(active, view.inputs)) is not None
+    return active is None or checks.is_not_revoked(Proposal(active, view.inputs)) is not None

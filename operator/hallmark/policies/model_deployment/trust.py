@@ -28,15 +28,15 @@ def trust_of(inputs: DeploymentInputs, version: ModelVersion) -> Trust | None:
         keys=inputs.policy.spec.signers,
         approvals=[
             TrustApproval(
-                uid=each.uid,
-                approver=each.approver,
+                uid=record.uid,
+                approver=record.approver,
                 manifest_digest=spec.artifact.manifest_digest,
                 sbom_digest=spec.sbom_digest,
                 gate_report_digest=spec.gate_report_digest,
                 model_version_uid=metadata.uid,
-                not_after=each.not_after,
+                not_after=record.not_after,
             )
-            for each in sorted(approvals, key=lambda each: each.uid)
+            for record in sorted(approvals, key=lambda record: record.uid)
         ],
         minimum_approvals=inputs.policy.spec.approvals.minimum,
         policy_digest=sha256_digest(canonical_json(inputs.policy.spec.to_wire())),

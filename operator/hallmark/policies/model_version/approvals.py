@@ -155,7 +155,7 @@ def judge(ballot: Ballot) -> ApprovalRecord:
         approver=approval.spec.approver,
         accepted=refusal is None,
         reason=refusal.reason if refusal else ApprovalReason.ACCEPTED,
-        message=refusal.message[:512] if refusal else "",
+        message=refusal.message if refusal else "",
         time=timestamp(ballot.now),
         not_after=approval.spec.not_after,
         targets=approval.spec.targets,
@@ -215,14 +215,13 @@ def _seen_again(
 ) -> ApprovalRecord:
     """Return a record as it is today: withdrawn, or attested with a key that fell."""
     if approval is None:
-        return record.model_copy(update={"withdrawn": True})
+        return record.replace(withdrawn=True)
     if not record.accepted or is_final(record) or not approval.spec.attestation:
         return record
     fallen = verify_attestation(version.spec.model, approval.spec, keys, now)
     if fallen is None:
         return record
-    update = {"accepted": False, "reason": fallen.reason, "message": fallen.message[:512]}
-    return record.model_copy(update=update)
+    return record.replace(accepted=False, reason=fallen.reason, message=fallen.message)
 
 
 def _bounded(records: Sequence[ApprovalRecord]) -> tuple[ApprovalRecord, ...]:

@@ -10,37 +10,45 @@ from hallmark.api.artifacts import TrainOutcome, spec_digest
 from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.gates import most_telling_first
 from hallmark.api.model_version import ModelVersion
-from hallmark.api.training_run import RunReason, TrainingRunStatus
+from hallmark.api.training_run import RunCondition, RunReason, TrainingRunStatus
+from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.conditions import fails, holds, ready, stalled, unknown, waiting
 from hallmark.policies.decision import Decision, Record, Reference
 from hallmark.policies.refusals import Refusal, evaluate
 from hallmark.policies.training_run.checks import BEFORE_TRAINING, policy_is_there
-from hallmark.policies.training_run.inputs import Plan, RunInputs, Wants
+from hallmark.policies.training_run.inputs import (
+    RunDecision,
+    RunInputs,
+    SealedVersion,
+    SealingJob,
+    TrainingJob,
+)
 from hallmark.policies.training_run.jobs import JobView
 from hallmark.policies.training_run.outcomes import (
     PASSED,
     STEPS,
     Training,
-    examined_seal,
+    seal_of,
     training_result,
 )
-from hallmark.policies.training_run.seal import Examined
+from hallmark.policies.training_run.seal import Seal
+from hallmark.policies.training_run.tasks import seal_task, train_task
 
 POLL_SECONDS = 2.0
 """How often a running Job's progress is read."""
 
 
-def decide_run(inputs: RunInputs) -> Plan:
+def decide_run(inputs: RunInputs) -> RunDecision:
     """Return what to do about a run, whatever state it is in."""
     if inputs.run.metadata.deletion_timestamp:
-        return Plan(Decision())
+        return RunDecision(Decision())
     if inputs.version is not None:
-        return Plan(_has_version(inputs, inputs.version))
+        return RunDecision(_has_version(inputs, inputs.version))
     if inputs.run.status.completion_time is not None:
-        return Plan(_ended(inputs))
+        return RunDecision(_ended(inputs))
     refusal = policy_is_there(inputs)
     if refusal is not None:
-        return Plan(Decision(conditions=stalled(refusal.reason, refusal.message)))
+        return RunDecision(Decision(conditions=stalled(refusal.reason, refusal.message)))
     if inputs.run.status.manifest_digest is not None:
         return _seal(inputs)
     if inputs.job is None:
@@ -67,20 +75,19 @@ def _has_version(inputs: RunInputs, version: ModelVersion) -> Decision:
             f"{digest}); create the run under another name."
         )
         return Decision(conditions=stalled(RunReason.SPEC_CONFLICT, message))
-    status = inputs.run.status.model_copy(
-        update={
-            "spec_digest": digest,
-            "dataset_fingerprint": version.spec.dataset_fingerprint,
-            "manifest_digest": version.spec.artifact.manifest_digest,
-            "model_version": name,
-            "progress": None,
-            "completion_time": inputs.run.status.completion_time or timestamp(inputs.now),
-        }
+    status = inputs.run.status.replace(
+        spec_digest=digest,
+        dataset_fingerprint=version.spec.dataset_fingerprint,
+        manifest_digest=version.spec.artifact.manifest_digest,
+        model_version=name,
+        progress=None,
+        completion_time=inputs.run.status.completion_time or timestamp(inputs.now),
     )
     return _with_cleanup(
         inputs,
         Decision(
-            conditions=(holds("Sealed", reason, message), *ready(reason, message)), status=status
+            conditions=(holds(RunCondition.SEALED, reason, message), *ready(reason, message)),
+            status=status,
         ),
     )
 
@@ -104,36 +111,40 @@ def _with_cleanup(inputs: RunInputs, decision: Decision) -> Decision:
     return replace(decision, delete=tuple(gone), requeue=requeue)
 
 
-def _start(inputs: RunInputs) -> Plan:
+def _start(inputs: RunInputs) -> RunDecision:
     """Nothing runs yet: check the spec, then make the training Job."""
     refusal = evaluate(BEFORE_TRAINING, inputs)
     if refusal is not None:
-        return Plan(Decision(conditions=stalled(refusal.reason, refusal.message)))
+        return RunDecision(Decision(conditions=stalled(refusal.reason, refusal.message)))
     if inputs.run.spec.suspend:
         message = "Suspended by 'spec.suspend'; set it to false to train."
-        return Plan(Decision(conditions=waiting(RunReason.SUSPENDED, message)))
-    status = inputs.run.status.model_copy(
-        update={"spec_digest": spec_digest(inputs.run.spec), "start_time": timestamp(inputs.now)}
+        return RunDecision(Decision(conditions=waiting(RunReason.SUSPENDED, message)))
+    status = inputs.run.status.replace(
+        spec_digest=spec_digest(inputs.run.spec), start_time=timestamp(inputs.now)
     )
-    pending = tuple(unknown(each, RunReason.PENDING) for each in STEPS)
-    return Plan(
+    pending = tuple(unknown(step, RunReason.PENDING) for step in STEPS)
+    return RunDecision(
         Decision(
             conditions=(*pending, *waiting(RunReason.TRAINING, "The training Job starts.")),
             status=status,
             requeue=POLL_SECONDS,
         ),
-        Wants.TRAINING,
+        _training_job(inputs),
     )
 
 
-def _train(inputs: RunInputs, job: JobView) -> Plan:
+def _training_job(inputs: RunInputs) -> TrainingJob | None:
+    if inputs.policy is None or inputs.urls is None:
+        return None  # Without URLs it could deliver nothing; it is looked at again.
+    return TrainingJob(train_task(inputs, inputs.policy.spec), inputs.urls)
+
+
+def _train(inputs: RunInputs, job: JobView) -> RunDecision:
     """The training Job is there: show how far it is, suspend or resume it as the spec says."""
-    status = inputs.run.status.model_copy(
-        update={
-            "spec_digest": spec_digest(inputs.run.spec),
-            "start_time": inputs.run.status.start_time or timestamp(inputs.now),
-            "progress": inputs.progress,
-        }
+    status = inputs.run.status.replace(
+        spec_digest=spec_digest(inputs.run.spec),
+        start_time=inputs.run.status.start_time or timestamp(inputs.now),
+        progress=inputs.progress,
     )
     if inputs.run.spec.suspend:
         message = "Suspended by 'spec.suspend'; set it to false to train again from the start."
@@ -142,26 +153,24 @@ def _train(inputs: RunInputs, job: JobView) -> Plan:
         trouble = inputs.pod.trouble if inputs.pod else ""
         conditions = waiting(RunReason.TRAINING, trouble or "The training Job runs.")
     suspending = job.suspended != inputs.run.spec.suspend
-    return Plan(
+    return RunDecision(
         Decision(conditions=conditions, status=status, requeue=POLL_SECONDS),
-        Wants.TRAINING if suspending else Wants.NOTHING,
+        _training_job(inputs) if suspending else None,
     )
 
 
-def _trained(inputs: RunInputs, result: Training) -> Plan:
+def _trained(inputs: RunInputs, result: Training) -> RunDecision:
     """The training Job ended: note what it measured; go on to sealing, or refuse."""
     outcome = result.outcome
-    status = inputs.run.status.model_copy(update={"progress": None, **_measured(outcome)})
+    status = inputs.run.status.replace(progress=None, **_measured(outcome))
     if result.refusal is not None:
-        return Plan(_refuse(inputs, status, result.condition, result.refusal))
+        return RunDecision(_refuse(inputs, status, result.condition, result.refusal))
     conditions = tuple(holds(name, reason) for name, reason in PASSED.items())
     message = "The model is trained; the sealing Job starts."
-    return Plan(
+    return RunDecision(
         Decision(
             conditions=(*conditions, *waiting(RunReason.SEALING, message)),
-            status=status.model_copy(
-                update={"manifest_digest": outcome.manifest_digest if outcome else None}
-            ),
+            status=status.replace(manifest_digest=outcome.manifest_digest if outcome else None),
             requeue=0.0,
         )
     )
@@ -179,17 +188,17 @@ def _measured(outcome: TrainOutcome | None) -> dict[str, Any]:
 
 
 def _refuse(
-    inputs: RunInputs, status: TrainingRunStatus, condition: str, refusal: Refusal
+    inputs: RunInputs, status: TrainingRunStatus, condition: RunCondition, refusal: Refusal
 ) -> Decision:
     """End the run: this step's condition is False, those before it True."""
     names_before = list(STEPS)[: STEPS.index(condition)]
     passed = [holds(name, PASSED[name]) for name in names_before]
     step = fails(condition, refusal.reason, refusal.message)
     run = inputs.run.metadata
-    event = "seal" if condition == "Sealed" else "gate"
+    event = AuditEvent.SEAL if condition == RunCondition.SEALED else AuditEvent.GATE
     return Decision(
         conditions=(*passed, step, *stalled(refusal.reason, refusal.message)),
-        status=status.model_copy(update={"completion_time": timestamp(inputs.now)}),
+        status=status.replace(completion_time=timestamp(inputs.now)),
         records=(
             Record(
                 decision_id=f"{event}:{run.uid}",
@@ -198,7 +207,7 @@ def _refuse(
                 namespace=run.namespace or "",
                 name=run.name,
                 uid=run.uid,
-                outcome="refused",
+                outcome=AuditOutcome.REFUSED,
                 reason=refusal.reason,
                 message=refusal.message,
                 details={"model": inputs.run.spec.model, "condition": condition},
@@ -208,43 +217,46 @@ def _refuse(
     )
 
 
-def _seal(inputs: RunInputs) -> Plan:
-    """The model is trained: seal it, examine the seal, create the ModelVersion."""
+def _seal(inputs: RunInputs) -> RunDecision:
+    """The model is trained: seal it, verify the seal, create the ModelVersion."""
     if inputs.seal_job is None:
         conditions = waiting(RunReason.SEALING, "The sealing Job starts.")
-        return Plan(Decision(conditions=conditions, requeue=POLL_SECONDS), Wants.SEALING)
+        job = SealingJob(seal_task(inputs, inputs.policy.spec)) if inputs.policy else None
+        return RunDecision(Decision(conditions=conditions, requeue=POLL_SECONDS), job)
     if not inputs.seal_job.finished:
         trouble = inputs.seal_pod.trouble if inputs.seal_pod else ""
         conditions = waiting(RunReason.SEALING, trouble or "The sealing Job runs.")
-        return Plan(Decision(conditions=conditions, requeue=POLL_SECONDS))
-    examined = examined_seal(inputs)
-    if isinstance(examined, Refusal):
-        condition = "GatesPassed" if examined.reason == RunReason.GATE_FAILED else "Sealed"
-        return Plan(_refuse(inputs, inputs.run.status, condition, examined))
+        return RunDecision(Decision(conditions=conditions, requeue=POLL_SECONDS))
+    seal = seal_of(inputs)
+    if isinstance(seal, Refusal):
+        condition = (
+            RunCondition.GATES_PASSED
+            if seal.reason == RunReason.GATE_FAILED
+            else RunCondition.SEALED
+        )
+        return RunDecision(_refuse(inputs, inputs.run.status, condition, seal))
     conditions = waiting(RunReason.SEALING, "The seal holds; the ModelVersion is created.")
-    return Plan(
+    return RunDecision(
         Decision(
             conditions=conditions,
-            status=inputs.run.status.model_copy(
-                update={
-                    "gates": list(examined.gates)[:64],
-                    "metrics": most_telling_first(examined.report.metrics, examined.gates)[:64],
-                }
+            status=inputs.run.status.replace(
+                gates=list(seal.gates)[:64],
+                metrics=most_telling_first(seal.report.metrics, seal.gates)[:64],
             ),
-            records=_seal_records(inputs, examined),
+            records=_seal_records(inputs, seal),
             requeue=0.0,
         ),
-        Wants.VERSION,
+        SealedVersion(seal, inputs.authenticated),
     )
 
 
-def _seal_records(inputs: RunInputs, examined: Examined) -> tuple[Record, ...]:
+def _seal_records(inputs: RunInputs, seal: Seal) -> tuple[Record, ...]:
     run = inputs.run.metadata
     digests = {
-        "manifestDigest": examined.claim.outcome.manifest_digest or "",
-        "gateReportDigest": examined.claim.outcome.gate_report_digest or "",
+        "manifestDigest": seal.claim.outcome.manifest_digest or "",
+        "gateReportDigest": seal.claim.outcome.gate_report_digest or "",
     }
-    gate, seal = (
+    return tuple(
         Record(
             decision_id=f"{event}:{run.uid}",
             event=event,
@@ -257,8 +269,7 @@ def _seal_records(inputs: RunInputs, examined: Examined) -> tuple[Record, ...]:
             details={"model": inputs.run.spec.model, **digests},
         )
         for event, outcome, reason in (
-            ("gate", "passed", RunReason.PASSED),
-            ("seal", "sealed", RunReason.SEALED),
+            (AuditEvent.GATE, AuditOutcome.PASSED, RunReason.PASSED),
+            (AuditEvent.SEAL, AuditOutcome.SEALED, RunReason.SEALED),
         )
     )
-    return gate, seal

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
-from hallmark.api.artifacts import UploadURLs
+from hallmark.api.artifacts import SealTask, TrainTask, UploadURLs
 from hallmark.api.model_policy import ModelPolicy
-from hallmark.api.model_version import ModelVersion
+from hallmark.api.model_version import ModelVersion, ModelVersionSpec
 from hallmark.api.training_run import Progress, TrainingRun
 from hallmark.policies.decision import Decision, Reference
 from hallmark.policies.training_run.jobs import JobView, PodView
-from hallmark.policies.training_run.seal import Evidence
+from hallmark.policies.training_run.seal import Evidence, Seal, sealed_spec
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,6 @@ class RunInputs:
         seal_job: the sealing Job of this run, or None.
         seal_pod: its Pod, or None.
         evidence: what lies in the store as sealed, or None.
-        version_number: a number that no version of the model has had, or None.
         leftovers: this run's helpers that are of no use once it has ended.
     """
 
@@ -52,22 +50,44 @@ class RunInputs:
     seal_job: JobView | None = None
     seal_pod: PodView | None = None
     evidence: Evidence | None = None
-    version_number: int | None = None
     leftovers: tuple[Reference, ...] = ()
 
 
-class Wants(StrEnum):
-    """Which children a plan asks for; ``hallmark.resources`` knows how they look."""
+@dataclass(frozen=True)
+class TrainingJob:
+    """The run's training Job, to be made, or to be suspended or resumed as the task says."""
 
-    NOTHING = "Nothing"
-    TRAINING = "Training"
-    SEALING = "Sealing"
-    VERSION = "Version"
+    task: TrainTask
+    urls: UploadURLs
 
 
 @dataclass(frozen=True)
-class Plan:
+class SealingJob:
+    """The run's sealing Job, to be made."""
+
+    task: SealTask
+
+
+@dataclass(frozen=True)
+class SealedVersion:
+    """The run's ModelVersion, to be made under a number that is not reserved yet."""
+
+    seal: Seal
+    authenticated: bool
+    """The API server vouches for the requester's name."""
+
+    def spec(self, number: int) -> ModelVersionSpec:
+        """Return its spec under a number."""
+        return sealed_spec(self.seal, number, authenticated=self.authenticated)
+
+
+Wanted = TrainingJob | SealingJob | SealedVersion
+"""What is to be made for a run; ``hallmark.resources`` knows how it looks."""
+
+
+@dataclass(frozen=True)
+class RunDecision:
     """What to do about a run."""
 
     decision: Decision
-    wants: Wants = Wants.NOTHING
+    wanted: Wanted | None = None

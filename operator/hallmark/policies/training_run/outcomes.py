@@ -10,28 +10,28 @@ from hallmark.api.artifacts import (
     TrainOutcome,
     TrainStage,
 )
-from hallmark.api.training_run import RunReason
+from hallmark.api.training_run import RunCondition, RunReason
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.training_run.inputs import RunInputs
 from hallmark.policies.training_run.jobs import JobView, PodView, parse_outcome
-from hallmark.policies.training_run.seal import Claim, Examined, examine
+from hallmark.policies.training_run.seal import Claim, Seal, verify_claim
 
 _STAGES = (
-    (TrainStage.SOURCE, "DataValidated", RunReason.SOURCE_REFUSED),
-    (TrainStage.FINGERPRINT, "DataValidated", RunReason.FINGERPRINT_MISMATCH),
-    (TrainStage.DATA, "DataValidated", RunReason.DATA_INVALID),
-    (TrainStage.PII, "PIIClear", RunReason.PII_FOUND),
-    (TrainStage.TRAIN, "Trained", RunReason.INVALID_SPEC),
-    (TrainStage.GATES, "GatesPassed", RunReason.GATE_FAILED),
+    (TrainStage.SOURCE, RunCondition.DATA_VALIDATED, RunReason.SOURCE_REFUSED),
+    (TrainStage.FINGERPRINT, RunCondition.DATA_VALIDATED, RunReason.FINGERPRINT_MISMATCH),
+    (TrainStage.DATA, RunCondition.DATA_VALIDATED, RunReason.DATA_INVALID),
+    (TrainStage.PII, RunCondition.PII_CLEAR, RunReason.PII_FOUND),
+    (TrainStage.TRAIN, RunCondition.TRAINED, RunReason.INVALID_SPEC),
+    (TrainStage.GATES, RunCondition.GATES_PASSED, RunReason.GATE_FAILED),
 )
 """A training Job's stages in order, the condition of each, and the reason of its refusal."""
 PASSED = {
-    "DataValidated": RunReason.VALID,
-    "PIIClear": RunReason.CLEAR,
-    "Trained": RunReason.FITTED,
-    "GatesPassed": RunReason.PASSED,
+    RunCondition.DATA_VALIDATED: RunReason.VALID,
+    RunCondition.PII_CLEAR: RunReason.CLEAR,
+    RunCondition.TRAINED: RunReason.FITTED,
+    RunCondition.GATES_PASSED: RunReason.PASSED,
 }
-STEPS = (*PASSED, "Sealed")
+STEPS = (*PASSED, RunCondition.SEALED)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Training:
     outcome: TrainOutcome | None
     refusal: Refusal | None
     """Why it ended without a model; None where it trained one."""
-    condition: str = "Trained"
+    condition: RunCondition = RunCondition.TRAINED
     """The condition that the refusal belongs to."""
 
 
@@ -88,14 +88,14 @@ def _ended_without_word(job: JobView, pod: PodView | None) -> str:
     )
 
 
-def examined_seal(inputs: RunInputs) -> Examined | Refusal:
-    """Return the evidence of a finished sealing Job, or why it is no seal."""
+def seal_of(inputs: RunInputs) -> Seal | Refusal:
+    """Return the seal of a finished sealing Job, or why it is no seal."""
     outcome = seal_outcome(inputs)
     if isinstance(outcome, Refusal):
         return outcome
     if inputs.policy is None or inputs.evidence is None:
         return Refusal(RunReason.SEALING_FAILED, "The sealed bundle was not read from the store.")
-    return examine(Claim(inputs.run, inputs.policy.spec, outcome, inputs.evidence, inputs.now))
+    return verify_claim(Claim(inputs.run, inputs.policy.spec, outcome, inputs.evidence, inputs.now))
 
 
 def seal_outcome(inputs: RunInputs) -> SealOutcome | Refusal:

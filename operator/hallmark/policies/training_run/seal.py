@@ -9,26 +9,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import ValidationError
-
 from hallmark.api import names
-from hallmark.api.artifacts import (
-    BASELINE,
-    REPORT,
-    SLOT_SBOM,
-    Manifest,
-    SealOutcome,
-    final_name,
-    spec_digest,
-)
-from hallmark.api.common import sha256_digest
+from hallmark.api.artifacts import REPORT, Manifest, SealOutcome, spec_digest
 from hallmark.api.gates import evaluate_gates, failure
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import Artifact, ModelVersionSpec, Requester, RunReference
 from hallmark.api.report import Report
 from hallmark.api.training_run import GateResult, RunReason, TrainingRun
 from hallmark.policies.refusals import Refusal, evaluate
+from hallmark.policies.sealed import (
+    Facts,
+    contradiction,
+    differs,
+    facts_of_manifest,
+    read_report,
+)
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
+
+TITLES = {
+    "namespace": "namespace",
+    "model": "model",
+    "spec_digest": "spec digest",
+    "dataset_fingerprint": "dataset fingerprint",
+    "gate_report_digest": "digest of report.json",
+    "baseline_digest": "digest of baseline.json",
+    "sbom_digest": "digest of the SBOM",
+}
+"""How sentences about a run name the facts of a manifest."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Examined:
+class Seal:
     """A claim whose manifest verified and whose report could be read."""
 
     claim: Claim
@@ -67,21 +74,18 @@ class Examined:
             run.spec.gates, policy.gates, self.report.metrics, self.report.inconclusive
         )
 
-    def digest(self, name: str) -> str | None:
-        """Return the manifest's digest of a file, or None."""
-        entry = self.manifest.file(name)
-        return entry.digest if entry else None
-
     @property
-    def sbom_digest(self) -> str | None:
-        """The manifest's digest of the SBOM."""
-        return self.digest(final_name(SLOT_SBOM, self.manifest.run_id))
+    def facts(self) -> Facts:
+        """What the manifest fixes."""
+        return facts_of_manifest(self.manifest)
 
 
 def manifest_is_the_trained_one(claim: Claim) -> Refusal | None:
     """The sealing Job sealed what the training Job uploaded."""
-    trained = claim.run.status.manifest_digest
-    return _differs("manifest digest", trained, claim.outcome.manifest_digest)
+    trained, sealed = claim.run.status.manifest_digest, claim.outcome.manifest_digest
+    if trained is not None and trained == sealed:
+        return None
+    return _refused(differs("manifest digest", trained, sealed))
 
 
 def everything_is_in_the_store(claim: Claim) -> Refusal | None:
@@ -97,44 +101,37 @@ def everything_is_in_the_store(claim: Claim) -> Refusal | None:
     )
 
 
-def manifest_is_of_this_run(examined: Examined) -> Refusal | None:
-    """The manifest names this namespace, model, spec and dataset."""
-    run, manifest = examined.claim.run, examined.manifest
-    return (
-        _differs("namespace", run.metadata.namespace, manifest.namespace)
-        or _differs("model", run.spec.model, manifest.model)
-        or _differs("spec digest", spec_digest(run.spec), manifest.spec_digest)
-        or _differs(
-            "dataset fingerprint", run.status.dataset_fingerprint, manifest.dataset_fingerprint
-        )
+def manifest_is_of_this_run(seal: Seal) -> Refusal | None:
+    """The manifest names this run's namespace, model, spec and dataset, and the Job's digests."""
+    run, outcome = seal.claim.run, seal.claim.outcome
+    named = Facts(
+        namespace=run.metadata.namespace,
+        model=run.spec.model,
+        spec_digest=spec_digest(run.spec),
+        dataset_fingerprint=run.status.dataset_fingerprint,
+        gate_report_digest=outcome.gate_report_digest,
+        baseline_digest=outcome.baseline_digest,
+        sbom_digest=outcome.sbom_digest,
     )
+    found = contradiction(named, seal.manifest)
+    if found is None:
+        return None
+    by_the_job = found.fact in {"gate_report_digest", "baseline_digest", "sbom_digest"}
+    pair = (found.signed, found.named) if by_the_job else (found.named, found.signed)
+    return _refused(differs(TITLES[found.fact], *pair))
 
 
-def evidence_is_what_the_job_named(examined: Examined) -> Refusal | None:
-    """The digests that the sealing Job reported are the manifest's."""
-    outcome = examined.claim.outcome
-    return (
-        _differs("digest of report.json", examined.digest(REPORT), outcome.gate_report_digest)
-        or _differs("digest of baseline.json", examined.digest(BASELINE), outcome.baseline_digest)
-        or _differs("digest of the SBOM", examined.sbom_digest, outcome.sbom_digest)
-    )
-
-
-def every_gate_passes(examined: Examined) -> Refusal | None:
+def every_gate_passes(seal: Seal) -> Refusal | None:
     """The sealed report clears the run's gates and the policy's floors."""
-    failed = failure(examined.gates)
+    failed = failure(seal.gates)
     return Refusal(RunReason.GATE_FAILED, failed) if failed else None
 
 
 BEFORE_READING = (manifest_is_the_trained_one, everything_is_in_the_store)
-AFTER_READING = (
-    manifest_is_of_this_run,
-    evidence_is_what_the_job_named,
-    every_gate_passes,
-)
+AFTER_READING = (manifest_is_of_this_run, every_gate_passes)
 
 
-def examine(claim: Claim) -> Examined | Refusal:
+def verify_claim(claim: Claim) -> Seal | Refusal:
     """Return the sealed evidence where it holds in every respect, or the first violation."""
     read = read_claim(claim)
     if isinstance(read, Refusal):
@@ -142,7 +139,7 @@ def examine(claim: Claim) -> Examined | Refusal:
     return evaluate(AFTER_READING, read) or read
 
 
-def read_claim(claim: Claim) -> Examined | Refusal:
+def read_claim(claim: Claim) -> Seal | Refusal:
     """Return the verified manifest and the report, or why they cannot be believed."""
     refusal = evaluate(BEFORE_READING, claim)
     if refusal is not None:
@@ -154,34 +151,20 @@ def read_claim(claim: Claim) -> Examined | Refusal:
     if not isinstance(sealed, SealedManifest):
         return _refused(sealed.message)
     report = read_report(sealed.manifest, evidence.report or b"")
-    if isinstance(report, Refusal):
-        return report
-    return Examined(claim, sealed.manifest, report)
+    if isinstance(report, str):
+        return _refused(report)
+    return Seal(claim, sealed.manifest, report)
 
 
-def read_report(manifest: Manifest, data: bytes) -> Report | Refusal:
-    """Return the report if its bytes are the manifest's."""
-    entry = manifest.file(REPORT)
-    mismatch = _differs(
-        "digest of report.json", entry.digest if entry else None, sha256_digest(data)
-    )
-    if mismatch is not None:
-        return mismatch
-    try:
-        return Report.model_validate_json(data)
-    except ValidationError:
-        return _refused("Expected report.json as this version writes it, found another form.")
-
-
-def sealed_spec(examined: Examined, number: int, *, authenticated: bool) -> ModelVersionSpec:
+def sealed_spec(seal: Seal, number: int, *, authenticated: bool) -> ModelVersionSpec:
     """Return the spec of the ModelVersion that the evidence entitles to.
 
     Args:
-        examined: evidence that passed every check.
+        seal: evidence that passed every check.
         number: the version's number.
         authenticated: whether the API server vouches for the requester's name.
     """
-    claim, manifest = examined.claim, examined.manifest
+    claim, manifest, facts = seal.claim, seal.manifest, seal.facts
     run, outcome = claim.run, claim.outcome
     namespace, digest = run.metadata.namespace or "", outcome.manifest_digest or ""
     folder = names.model_prefix(namespace, run.spec.model, digest).rstrip("/")
@@ -195,22 +178,13 @@ def sealed_spec(examined: Examined, number: int, *, authenticated: bool) -> Mode
         artifact=Artifact(
             uri=f"{claim.policy.store.uri.rstrip('/')}/{folder}",
             manifest_digest=digest,
-            size=sum(each.size for each in manifest.files),
+            size=sum(file.size for file in manifest.files),
         ),
         dataset_fingerprint=manifest.dataset_fingerprint,
-        gate_report_digest=examined.digest(REPORT) or "",
-        sbom_digest=examined.sbom_digest or "",
-        baseline_digest=examined.digest(BASELINE) or "",
+        gate_report_digest=facts.gate_report_digest or "",
+        sbom_digest=facts.sbom_digest or "",
+        baseline_digest=facts.baseline_digest or "",
         bundle=claim.evidence.bundle or "",
-    )
-
-
-def _differs(what: str, expected: str | None, found: str | None) -> Refusal | None:
-    if expected is not None and expected == found:
-        return None
-    return _refused(
-        f"Expected the {what} {expected or 'in the manifest'}, found {found or 'none'}; somebody "
-        f"changed the artifacts in between. Create a new run and look at the store's access log."
     )
 
 

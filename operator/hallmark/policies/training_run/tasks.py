@@ -11,9 +11,11 @@ from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.policies.training_run.inputs import RunInputs
 
 
-def train_task(inputs: RunInputs, policy: ModelPolicySpec, image: str) -> TrainTask:
+def train_task(inputs: RunInputs, policy: ModelPolicySpec) -> TrainTask:
     """Return what a training Job is told."""
     run = inputs.run
+    # A Job that is resumed keeps its image: a Pod template cannot change.
+    image = inputs.job.image if inputs.job else policy.images.trainer
     return TrainTask(
         namespace=run.metadata.namespace or "",
         run_name=run.metadata.name,

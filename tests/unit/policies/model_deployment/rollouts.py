@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hallmark.api.artifacts import Trust
@@ -9,6 +10,7 @@ from hallmark.api.common import Condition, ConditionStatus, ObjectMeta, timestam
 from hallmark.api.model_approval import Decision
 from hallmark.api.model_deployment import (
     Drift,
+    DriftState,
     HistoryEntry,
     ModelDeployment,
     ModelDeploymentSpec,
@@ -38,7 +40,14 @@ from hallmark.api.model_version import (
     RunReference,
 )
 from hallmark.api.names import manifest_label
-from hallmark.policies.model_deployment.inputs import DeploymentInputs, Verification, Workload
+from hallmark.policies.model_deployment.inputs import (
+    DeploymentInputs,
+    PodState,
+    Verification,
+    View,
+    Workload,
+)
+from hallmark.policies.model_deployment.intent import intent_hash
 from hallmark.policies.model_deployment.trust import trust_of
 from hallmark.policies.refusals import Refusal
 
@@ -233,6 +242,65 @@ def serving_status(
     )
 
 
+def asked(number: int, **changes: object) -> str:
+    """Return the intent's hash of a version under ``spec(**changes)``."""
+    return intent_hash(digest(number), spec(**changes))
+
+
+def candidate_status(
+    number: int,
+    *entries: HistoryEntry,
+    state: RolloutState = RolloutState.VERIFYING,
+    **rollout: object,
+) -> ModelDeploymentStatus:
+    """Return the record of a candidate beside what serves, if anything does."""
+    before = serving_status(*entries) if entries else ModelDeploymentStatus()
+    shown = state in {RolloutState.AWAITING_APPROVAL, RolloutState.STARTING}
+    fields: dict[str, object] = {
+        "state": state,
+        "intent_hash": asked(number),
+        "model_version": version_name(number),
+        "manifest_digest": digest(number),
+        "trust_sha256": f"{number:02x}" * 32 if state is RolloutState.STARTING else "",
+        "since": timestamp(NOW),
+        **rollout,
+    }
+    return before.replace(
+        candidate_model_version=version_name(number) if shown else None,
+        candidate_digest=digest(number) if shown else None,
+        rollout=Rollout.model_validate(fields),
+    )
+
+
+def going_back_status(
+    number: int, *entries: HistoryEntry, reason: str = "DriftRollback", **rollout: object
+) -> ModelDeploymentStatus:
+    """Return the record of a rollback from the newest entry to version ``number``."""
+    fields: dict[str, object] = {
+        "state": RolloutState.ROLLING_BACK,
+        "intent_hash": entries[0].intent_hash,
+        "model_version": version_name(number),
+        "manifest_digest": digest(number),
+        "trust_sha256": f"{number:02x}" * 32,
+        "since": timestamp(NOW),
+        "reason": reason,
+        "message": "Why.",
+        **rollout,
+    }
+    return serving_status(*entries).replace(rollout=Rollout.model_validate(fields))
+
+
+def drifted(number: int, verdict: str = "Drifted") -> DriftState:
+    """Return the state in which the version's traffic has drifted."""
+    return DriftState.model_validate(
+        {
+            "verdict": verdict,
+            "manifest_digest": digest(number),
+            "top": [{"feature": "income", "psi": "0.4000"}],
+        }
+    )
+
+
 def workload(number: int, *, ready: int = 1, replicas: int = 1, trust: str = "") -> Workload:
     return Workload(
         manifest=manifest_label(digest(number)),
@@ -272,6 +340,41 @@ def inputs(
         workloads={each.manifest: each for each in workloads},
         verifications={digest(each): verification(each, moment=now) for each in verified},
     )
+
+
+def pod(
+    number: int, *, ready: bool = False, exit_code: int | None = None, message: str = ""
+) -> PodState:
+    """Return a Pod of a version, with the trust that the factories record."""
+    return PodState(
+        name=f"pod-{number}",
+        manifest=manifest_label(digest(number)),
+        trust_sha256=f"{number:02x}" * 32,
+        ready=ready,
+        exit_code=exit_code,
+        message=message,
+    )
+
+
+def view(
+    status: ModelDeploymentStatus,
+    *versions: ModelVersion,
+    under: ModelPolicy | None = None,
+    verified: tuple[int, ...] = (),
+    workloads: tuple[Workload, ...] = (),
+    now: datetime = NOW,
+    pods: tuple[PodState, ...] = (),
+    foreign: tuple[str, ...] = (),
+    unruled: bool = False,
+    verified_at: datetime | None = None,
+    **changes: object,
+) -> View:
+    """Return a record in its surroundings; without a policy where ``unruled``."""
+    on = deployment(status, **changes)
+    given = inputs(*versions, on=on, under=under, verified=verified, workloads=workloads, now=now)
+    made = {digest(number): verification(number, moment=verified_at or now) for number in verified}
+    given = replace(given, pods=pods, foreign=foreign, verifications=made)
+    return View(replace(given, policy=None) if unruled else given, status)
 
 
 def trust(given: DeploymentInputs, number: int) -> Trust:

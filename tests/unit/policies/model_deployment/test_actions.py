@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,9 +13,20 @@ from hallmark.api.model_deployment import (
     ActionName,
     LastAction,
     ModelDeploymentStatus,
+    RolloutState,
 )
 from hallmark.api.names import ANNOTATION_ACTION
-from hallmark.policies.model_deployment.actions import BadAction, pending_action
+from hallmark.policies.model_deployment.actions import Acted, BadAction, act, pending_action
+from hallmark.policies.model_deployment.inputs import Need, View
+from hallmark.policies.model_deployment.triggers import Acknowledged, Refused, RollBack
+from tests.unit.policies.model_deployment.rollouts import (
+    candidate_status,
+    entry,
+    going_back_status,
+    serving_status,
+    version,
+    view,
+)
 
 NOTHING = ModelDeploymentStatus()
 
@@ -52,6 +64,134 @@ def test_no_value_of_the_annotation_is_repeated() -> None:
     found = read('{"id": "1", "action": "4111 1111 1111 1111", "by": "ada"}')
     assert isinstance(found, BadAction)
     assert "4111" not in found.message
+
+
+S = RolloutState
+V1, V2 = version(1), version(2)
+SERVING = serving_status(entry(2, start=10), entry(1, end=10))
+COMES = candidate_status(3, entry(2, start=10), entry(1, end=10), state=S.STARTING)
+BACK = going_back_status(1, entry(2, start=10), entry(1, end=10))
+
+LED_TO: dict[str, tuple[View, str, str | None, str, type[object] | None]] = {
+    "a rollback begins": (
+        view(SERVING, V1, V2, verified=(1,)),
+        "rollback",
+        None,
+        "Rolling back to 'credit-v1'.",
+        RollBack,
+    ),
+    "a rollback to a version by name": (
+        view(SERVING, V1, V2, verified=(1,)),
+        "rollback",
+        "credit-v9",
+        "Nothing was done: Expected version 'credit-v9'",
+        None,
+    ),
+    "a rollback to what may not serve": (
+        view(SERVING, version(1, revoked=True), V2),
+        "rollback",
+        None,
+        "Nothing was done: ModelVersion 'credit-v1' was revoked",
+        None,
+    ),
+    "a rollback while one is under way": (
+        view(BACK, V1, V2),
+        "rollback",
+        None,
+        "Nothing was done: a rollback is under way.",
+        None,
+    ),
+    "a rollback where nothing serves": (
+        view(candidate_status(1), V1),
+        "rollback",
+        None,
+        "Nothing was done: no version serves.",
+        None,
+    ),
+    "an acknowledgement": (
+        view(SERVING, V1, V2),
+        "acknowledge",
+        None,
+        "Acknowledged",
+        Acknowledged,
+    ),
+    "an acknowledgement does not bring back what was revoked": (
+        view(SERVING, V1, version(2, revoked=True)),
+        "acknowledge",
+        None,
+        "Nothing was done: what serves was revoked",
+        None,
+    ),
+    "nor what its signer was revoked for": (
+        view(SERVING, V1, version(2, verified="SignerRevoked")),
+        "acknowledge",
+        None,
+        "Nothing was done: what serves was revoked",
+        None,
+    ),
+    "an acknowledgement of a rollback under way": (
+        view(BACK, V1, V2),
+        "acknowledge",
+        None,
+        "Nothing was done: a rollback is under way",
+        None,
+    ),
+    "an acknowledgement where nothing serves": (
+        view(candidate_status(1), V1),
+        "acknowledge",
+        None,
+        "Nothing was done: no version serves.",
+        None,
+    ),
+    "an abort": (view(COMES, V1, V2), "abort", None, "'credit-v3' was dropped.", Refused),
+    "an abort without a candidate": (
+        view(SERVING, V1, V2),
+        "abort",
+        None,
+        "Nothing was done: there is no candidate.",
+        None,
+    ),
+    "a promotion without a candidate": (
+        view(SERVING, V1, V2),
+        "promote",
+        None,
+        "Nothing was done: there is no candidate.",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "target", "outcome", "trigger"), LED_TO.values(), ids=LED_TO.keys()
+)
+def test_what_an_action_leads_to(
+    given: View, name: str, target: str | None, outcome: str, trigger: type[object] | None
+) -> None:
+    found = act(given, Action(id="1", action=ActionName(name), by="ada", target=target))
+    assert isinstance(found, Acted)
+    assert found.outcome.startswith(outcome)
+    assert (type(found.trigger) if found.trigger else None) is trigger
+    assert found.status is None
+
+
+def test_a_rollback_by_hand_asks_for_the_bytes_first() -> None:
+    action = Action(id="1", action=ActionName.ROLLBACK, by="ada")
+    assert act(view(SERVING, V1, V2), action) == Need(V1)
+
+
+def changed(given: View, name: ActionName) -> ModelDeploymentStatus:
+    found = act(given, Action(id="1", action=name, by="ada"))
+    assert isinstance(found, Acted)
+    assert found.status is not None
+    return found.status
+
+
+def test_a_pause_is_kept_and_a_promotion_lets_one_candidate_through() -> None:
+    assert changed(view(SERVING), ActionName.PAUSE).paused
+    assert not changed(view(SERVING.replace(paused=True)), ActionName.RESUME).paused
+    released = changed(view(COMES), ActionName.PROMOTE).rollout
+    assert released is not None
+    assert released.released
 
 
 json_values = st.recursive(

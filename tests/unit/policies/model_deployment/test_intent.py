@@ -7,7 +7,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment.checks import is_rejected
 from hallmark.policies.model_deployment.intent import (
     Intent,
-    desired,
+    find_intent,
     intend,
     intent_hash,
     is_refused,
@@ -17,7 +17,7 @@ from tests.unit.policies.model_deployment.rollouts import STRATEGY, digest, spec
 
 def want(*versions: ModelVersion, at_least: int = 0, active: int = 0, **asked: object) -> int:
     """Return the number of the version that is asked for, 0 for none."""
-    intent = desired(
+    intent = find_intent(
         spec(**asked),
         versions,
         approved=lambda each: bool(each.status.approvals) and not is_rejected(each),

@@ -10,7 +10,7 @@ from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import ModelDeploymentStatus, RefusedIntent
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Verification, Wait
-from hallmark.policies.model_deployment.rollback import NoTarget, find_target
+from hallmark.policies.model_deployment.rollback import TargetMissing, find_target
 from hallmark.policies.refusals import Refusal
 from tests.unit.policies.model_deployment.rollouts import (
     NOW,
@@ -35,7 +35,7 @@ def target(
     match find_target(given, status, named):
         case ModelVersion(metadata=metadata):
             return metadata.name
-        case NoTarget(message):
+        case TargetMissing(message):
             return message
         case Need(version=needed):
             return f"need {needed.metadata.name}"

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hallmark.api.common import timestamp
 from hallmark.api.model_approval import ModelApproval, ModelApprovalSpec
 from hallmark.api.model_version import ApprovalRecord, ModelVersion
-from hallmark.policies.model_approval.decide import ApprovalInputs, decide_approval
+from hallmark.policies.model_approval.decide import decide_approval
+from hallmark.policies.model_approval.inputs import ApprovalInputs
 from hallmark.policies.model_version.approvals import (
     MAX_RECORDS,
     Ballot,

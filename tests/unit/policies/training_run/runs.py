@@ -21,7 +21,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun, TrainingRunSpec, TrainingRunStatus
 from hallmark.policies.training_run.inputs import RunInputs
 from hallmark.policies.training_run.jobs import JobView, PodView
-from hallmark.policies.training_run.seal import Claim, Evidence, examine, sealed_spec
+from hallmark.policies.training_run.seal import Claim, Evidence, Seal, sealed_spec, verify_claim
 from hallmark.supply_chain.manifest import build_manifest
 from hallmark.supply_chain.signing import sign_bundle
 from hallmark.supply_chain.verify import signed_resources
@@ -175,9 +175,9 @@ def claim(**changes: Any) -> Claim:  # noqa: ANN401
 
 def version(*, uid: str = "version-uid", name: str = NAME, **spec: Any) -> ModelVersion:  # noqa: ANN401
     """Return the version that ``bundle()`` entitles to."""
-    examined = examine(claim())
-    assert not hasattr(examined, "reason")
-    made = sealed_spec(examined, 1, authenticated=True)  # type: ignore[arg-type]
+    seal = verify_claim(claim())
+    assert isinstance(seal, Seal)
+    made = sealed_spec(seal, 1, authenticated=True)
     return ModelVersion(
         metadata=ObjectMeta(name=name, namespace=NAMESPACE, uid=uid),
         spec=made.model_copy(update=spec),

@@ -16,7 +16,13 @@ from hallmark.policies.decision import Decision, Reference
 from hallmark.policies.refusals import evaluate
 from hallmark.policies.training_run.checks import BEFORE_TRAINING
 from hallmark.policies.training_run.decide import decide_run
-from hallmark.policies.training_run.inputs import Plan, RunInputs, Wants
+from hallmark.policies.training_run.inputs import (
+    RunDecision,
+    RunInputs,
+    SealedVersion,
+    SealingJob,
+    TrainingJob,
+)
 from hallmark.policies.training_run.outcomes import training_result
 from hallmark.policies.training_run.tasks import seal_task, train_task
 from tests.unit.policies.training_run.runs import (
@@ -34,6 +40,7 @@ from tests.unit.policies.training_run.runs import (
 
 FEATURE = {"name": "income", "type": "Number"}
 TARGET = {"name": "default", "positive": "yes"}
+NOTHING = type(None)
 SEALED = {"uri": "s3://elsewhere/x", "manifestDigest": "sha256:" + "0" * 64}
 
 
@@ -117,53 +124,49 @@ def test_a_run_that_cannot_be_is_refused_before_anything_is_made(
     assert refusal is not None
     assert refusal.reason == reason
     assert words in refusal.message
-    plan = decide_run(asked)
-    assert plan.wants is Wants.NOTHING
-    assert said(plan.decision)["Ready"] == f"False/{reason}"
-    assert said(plan.decision)["Stalled"] == f"True/{reason}"
+    decided = decide_run(asked)
+    assert decided.wanted is None
+    assert said(decided.decision)["Ready"] == f"False/{reason}"
+    assert said(decided.decision)["Stalled"] == f"True/{reason}"
 
 
 @pytest.mark.parametrize(
-    ("asked", "ready", "wants"),
+    ("asked", "ready", "wanted"),
     [
-        pytest.param(inputs(), "False/Training", Wants.TRAINING, id="a new run trains"),
-        pytest.param(
-            inputs(policy=None), "False/PolicyMissing", Wants.NOTHING, id="no policy, no run"
-        ),
+        pytest.param(inputs(), "False/Training", TrainingJob, id="a new run trains"),
+        pytest.param(inputs(policy=None), "False/PolicyMissing", NOTHING, id="no policy, no run"),
         pytest.param(
             inputs(run=run(suspend=True)),
             "False/Suspended",
-            Wants.NOTHING,
+            NOTHING,
             id="a suspended run waits",
         ),
-        pytest.param(
-            inputs(job=job()), "False/Training", Wants.NOTHING, id="one Job is made, not two"
-        ),
+        pytest.param(inputs(job=job()), "False/Training", NOTHING, id="one Job is made, not two"),
         pytest.param(
             inputs(job=job(), run=run(suspend=True)),
             "False/Suspended",
-            Wants.TRAINING,
+            TrainingJob,
             id="suspending reaches the Job",
         ),
         pytest.param(
             inputs(job=job(suspended=True)),
             "False/Training",
-            Wants.TRAINING,
+            TrainingJob,
             id="resuming reaches the Job",
         ),
         pytest.param(
             inputs(job=job(complete=True), pod=ended(outcome())),
             "False/Sealing",
-            Wants.NOTHING,
+            NOTHING,
             id="an outcome is noted before anything is sealed",
         ),
         pytest.param(
-            inputs(run=trained()), "False/Sealing", Wants.SEALING, id="what is trained is sealed"
+            inputs(run=trained()), "False/Sealing", SealingJob, id="what is trained is sealed"
         ),
         pytest.param(
             inputs(run=trained(), seal_job=job()),
             "False/Sealing",
-            Wants.NOTHING,
+            NOTHING,
             id="one sealing Job is made, not two",
         ),
         pytest.param(
@@ -174,7 +177,7 @@ def test_a_run_that_cannot_be_is_refused_before_anything_is_made(
                 evidence=bundle().evidence,
             ),
             "False/Sealing",
-            Wants.VERSION,
+            SealedVersion,
             id="a seal that holds leads to a version",
         ),
         pytest.param(
@@ -184,7 +187,7 @@ def test_a_run_that_cannot_be_is_refused_before_anything_is_made(
                 seal_pod=ended(SealOutcome(sealed=False, message="A byte differs."), 10),
             ),
             "False/SealRefused",
-            Wants.NOTHING,
+            NOTHING,
             id="a sealing Job's refusal is final",
         ),
         pytest.param(
@@ -194,27 +197,27 @@ def test_a_run_that_cannot_be_is_refused_before_anything_is_made(
                 seal_pod=ended(SealOutcome(sealed=False, message="No store."), 1),
             ),
             "False/SealingFailed",
-            Wants.NOTHING,
+            NOTHING,
             id="a sealing Job that broke did not refuse",
         ),
         pytest.param(
             inputs(run=trained(), seal_job=job(failed=True)),
             "False/SealingFailed",
-            Wants.NOTHING,
+            NOTHING,
             id="a sealing Job without a Pod has no outcome",
         ),
         pytest.param(
             inputs(run=run(seed=1), version=version(), job=job()),
             "True/Sealed",
-            Wants.NOTHING,
+            NOTHING,
             id="the run's own version makes it Ready",
         ),
     ],
 )
-def test_each_state_leads_on(asked: RunInputs, ready: str, wants: Wants) -> None:
-    plan = decide_run(asked)
-    assert said(plan.decision)["Ready"] == ready
-    assert plan.wants is wants
+def test_each_state_leads_on(asked: RunInputs, ready: str, wanted: type[object]) -> None:
+    decided = decide_run(asked)
+    assert said(decided.decision)["Ready"] == ready
+    assert type(decided.wanted) is wanted
 
 
 @pytest.mark.parametrize(
@@ -230,18 +233,20 @@ def test_each_state_leads_on(asked: RunInputs, ready: str, wants: Wants) -> None
 )
 def test_a_refusal_belongs_to_its_stage(stage: TrainStage, condition: str, reason: str) -> None:
     pod = ended(outcome(stage, message="Expected this, found that."), 10)
-    plan = decide_run(inputs(job=job(failed=True), pod=pod))
-    found = said(plan.decision)
+    decided = decide_run(inputs(job=job(failed=True), pod=pod))
+    found = said(decided.decision)
     assert found[condition] == f"False/{reason}"
     assert found["Stalled"] == f"True/{reason}"
-    assert sentence(plan.decision, condition) == "Expected this, found that."
+    assert sentence(decided.decision, condition) == "Expected this, found that."
     steps = ["DataValidated", "PIIClear", "Trained", "GatesPassed"]
     before = steps[: steps.index(condition)]
     assert all(found[each].startswith("True/") for each in before)
     assert set(steps) & found.keys() == {*before, condition}, "what was not reached is not told"
-    assert [(each.event, each.outcome) for each in plan.decision.records] == [("gate", "refused")]
-    assert plan.decision.status is not None
-    assert plan.decision.status.to_wire()["completionTime"] == timestamp(NOW)
+    assert [(each.event, each.outcome) for each in decided.decision.records] == [
+        ("gate", "refused")
+    ]
+    assert decided.decision.status is not None
+    assert decided.decision.status.to_wire()["completionTime"] == timestamp(NOW)
 
 
 @pytest.mark.parametrize(
@@ -262,18 +267,18 @@ def test_a_refusal_belongs_to_its_stage(stage: TrainStage, condition: str, reaso
     ],
 )
 def test_a_training_job_without_an_outcome_failed(changes: dict[str, Any], words: str) -> None:
-    plan = decide_run(inputs(job=job(failed=True), **changes))
-    assert said(plan.decision)["Ready"] == "False/TrainingFailed"
-    assert words in sentence(plan.decision)
+    decided = decide_run(inputs(job=job(failed=True), **changes))
+    assert said(decided.decision)["Ready"] == "False/TrainingFailed"
+    assert words in sentence(decided.decision)
 
 
 def test_a_deadline_names_what_held_the_pod_up() -> None:
     stuck = ended("", 0)
     stuck = type(stuck)(trouble="The Pod cannot start image 'x': ErrImagePull.")
     asked = inputs(job=job(failed=True, reason="DeadlineExceeded"), pod=stuck)
-    plan = decide_run(asked)
-    assert said(plan.decision)["Ready"] == "False/DeadlineExceeded"
-    assert "ErrImagePull" in sentence(plan.decision)
+    decided = decide_run(asked)
+    assert said(decided.decision)["Ready"] == "False/DeadlineExceeded"
+    assert "ErrImagePull" in sentence(decided.decision)
 
 
 @given(st.text(max_size=6000), st.integers(-1, 255), st.booleans(), st.booleans())
@@ -292,25 +297,25 @@ def test_a_run_of_another_spec_does_not_take_over_a_version() -> None:
             update={"uid": "other", "spec_digest": "sha256:" + "9" * 64}
         )
     )
-    plan = decide_run(inputs(version=other))
-    assert said(plan.decision)["Ready"] == "False/SpecConflict"
-    assert "credit-v1" in sentence(plan.decision)
+    decided = decide_run(inputs(version=other))
+    assert said(decided.decision)["Ready"] == "False/SpecConflict"
+    assert "credit-v1" in sentence(decided.decision)
 
 
 def test_a_run_created_again_is_ready_without_training() -> None:
     old = version(training_run=version().spec.training_run.model_copy(update={"uid": "other"}))
-    plan = decide_run(inputs(version=old))
-    assert plan.wants is Wants.NOTHING
-    assert said(plan.decision)["Ready"] == "True/AlreadySealed"
+    decided = decide_run(inputs(version=old))
+    assert decided.wanted is None
+    assert said(decided.decision)["Ready"] == "True/AlreadySealed"
 
 
 def test_a_run_that_ended_is_never_trained_again() -> None:
     over = run(status={"completionTime": timestamp(NOW)})
-    assert decide_run(inputs(run=over)) == Plan(Decision())
+    assert decide_run(inputs(run=over)) == RunDecision(Decision())
 
 
 def test_a_run_that_is_being_deleted_is_left_alone() -> None:
-    assert decide_run(inputs(run=run(deleted=True), policy=None)) == Plan(Decision())
+    assert decide_run(inputs(run=run(deleted=True), policy=None)) == RunDecision(Decision())
 
 
 def test_what_a_run_leaves_behind_goes_and_its_job_when_its_time_has_passed() -> None:
@@ -328,7 +333,7 @@ def test_what_a_run_leaves_behind_goes_and_its_job_when_its_time_has_passed() ->
 def test_a_sealed_report_below_the_bar_ends_the_run_at_its_gates() -> None:
     poor = bundle(accuracy="0.890000")
     status = {"manifestDigest": poor.digest}
-    plan = decide_run(
+    decided = decide_run(
         inputs(
             run=trained(**status),
             seal_job=job(complete=True),
@@ -336,7 +341,7 @@ def test_a_sealed_report_below_the_bar_ends_the_run_at_its_gates() -> None:
             evidence=poor.evidence,
         )
     )
-    found = said(plan.decision)
+    found = said(decided.decision)
     assert found["GatesPassed"] == "False/GateFailed"
     assert found["Ready"] == "False/GateFailed"
     assert "Sealed" not in found
@@ -344,7 +349,7 @@ def test_a_sealed_report_below_the_bar_ends_the_run_at_its_gates() -> None:
 
 def test_what_the_operator_measured_replaces_what_the_job_claimed() -> None:
     claimed = GateResult(metric="accuracy", comparison="AtLeast", threshold="0.1", passed=True)
-    plan = decide_run(
+    decided = decide_run(
         inputs(
             run=trained(gates=[claimed.to_wire()]),
             seal_job=job(complete=True),
@@ -352,10 +357,10 @@ def test_what_the_operator_measured_replaces_what_the_job_claimed() -> None:
             evidence=bundle().evidence,
         )
     )
-    assert plan.decision.status is not None
-    gates = plan.decision.status.to_wire()["gates"]
+    assert decided.decision.status is not None
+    gates = decided.decision.status.to_wire()["gates"]
     assert [(each["threshold"], each["value"]) for each in gates] == [("0.9", "0.912000")]
-    assert [each.event for each in plan.decision.records] == ["gate", "seal"]
+    assert [each.event for each in decided.decision.records] == ["gate", "seal"]
 
 
 def test_decisions_have_the_same_id_however_often_they_are_taken() -> None:
@@ -371,7 +376,7 @@ def test_tasks_carry_the_policys_demands() -> None:
         gates=[{"metric": "rocAuc", "comparison": "AtLeast", "threshold": "0.8"}],
         dependencies={"denied": ["left-pad"]},
     )
-    task = train_task(inputs(), strict.spec, "trainer@sha256:1")
+    task = train_task(inputs(job=job(image="trainer@sha256:1")), strict.spec)
     assert [each.metric for each in task.floors] == ["rocAuc"]
     assert task.denied_packages == ["left-pad"]
     assert task.image == "trainer@sha256:1"
@@ -381,6 +386,6 @@ def test_tasks_carry_the_policys_demands() -> None:
 
 
 def test_every_refusal_is_a_sentence_of_the_runs_reasons() -> None:
-    plan = decide_run(inputs(policy=None))
-    assert all(each.status in ConditionStatus for each in plan.decision.conditions)
-    assert sentence(plan.decision).endswith(".")
+    decided = decide_run(inputs(policy=None))
+    assert all(each.status in ConditionStatus for each in decided.decision.conditions)
+    assert sentence(decided.decision).endswith(".")

@@ -9,7 +9,7 @@ import pytest
 
 from hallmark.api.common import sha256_digest
 from hallmark.policies.refusals import Refusal
-from hallmark.policies.training_run.seal import Claim, Evidence, Examined, examine, sealed_spec
+from hallmark.policies.training_run.seal import Claim, Evidence, Seal, sealed_spec, verify_claim
 from tests.unit.policies.training_run.runs import (
     MODEL,
     NAMESPACE,
@@ -34,9 +34,9 @@ def outcome(**changes: Any) -> Claim:  # noqa: ANN401
 
 
 def test_honest_evidence_becomes_the_spec_of_a_version() -> None:
-    examined = examine(claim())
-    assert isinstance(examined, Examined)
-    spec = sealed_spec(examined, 7, authenticated=False)
+    seal = verify_claim(claim())
+    assert isinstance(seal, Seal)
+    spec = sealed_spec(seal, 7, authenticated=False)
     assert spec.version == 7
     assert spec.requested_by.authenticated is False
     folder = f"models/{NAMESPACE}.{MODEL}/{bundle().digest.removeprefix('sha256:')}"
@@ -100,7 +100,7 @@ def test_honest_evidence_becomes_the_spec_of_a_version() -> None:
     ],
 )
 def test_evidence_that_does_not_hold_is_refused(made: Claim, words: str) -> None:
-    found = examine(made)
+    found = verify_claim(made)
     assert isinstance(found, Refusal)
     assert found.reason == "SealRefused"
     assert words in found.message
@@ -108,7 +108,7 @@ def test_evidence_that_does_not_hold_is_refused(made: Claim, words: str) -> None
 
 def test_the_policys_floors_are_judged_from_the_sealed_report() -> None:
     floor = {"metric": "rocAuc", "comparison": "AtLeast", "threshold": "0.8"}
-    found = examine(claim(policy=policy(gates=[floor]).spec))
+    found = verify_claim(claim(policy=policy(gates=[floor]).spec))
     assert isinstance(found, Refusal)
     assert found.reason == "GateFailed"
     assert found.message == (

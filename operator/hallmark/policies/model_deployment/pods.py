@@ -1,0 +1,77 @@
+"""What the Pods of a version tell: whether they run, and why they will not."""
+
+from __future__ import annotations
+
+from hallmark.api import names
+from hallmark.api.artifacts import REFUSED_EXIT_CODE
+from hallmark.api.model_deployment import DeploymentReason, RolloutState
+from hallmark.policies.model_deployment.inputs import PodState, View, Workload
+from hallmark.policies.refusals import Refusal
+
+
+def refusing_pod(view: View, digest: str | None, trust: str | None = None) -> PodState | None:
+    """Return a Pod of the version whose predictor refused to load it, or None.
+
+    Args:
+        view: the inputs and the record.
+        digest: the version's manifest digest.
+        trust: only Pods that were started with this trust; None: with whichever.
+    """
+    label = names.manifest_label(digest or "")
+    for pod in view.inputs.pods:
+        its_own = pod.manifest == label and trust in (None, pod.trust_sha256)
+        if its_own and not pod.ready and pod.exit_code == REFUSED_EXIT_CODE:
+            return pod
+    return None
+
+
+def did_not_start(view: View) -> Refusal | None:
+    """Return why the Pods on record (of the candidate or target) will not become ready."""
+    rollout, spec = view.rollout, view.inputs.deployment.spec
+    pod = refusing_pod(view, rollout.manifest_digest, rollout.trust_sha256)
+    if pod is not None:
+        return Refusal(
+            DeploymentReason.PREDICTOR_REFUSED,
+            f"Predictor '{pod.name}' refused '{rollout.model_version}': {pod.message}",
+        )
+    running = is_running(view, rollout.manifest_digest, rollout.trust_sha256)
+    deadline = spec.strategy.progress_deadline
+    waits = view.frozen and rollout.state is RolloutState.STARTING
+    if running or spec.replicas == 0 or waits or not view.elapsed(rollout.since, deadline):
+        return None
+    return Refusal(
+        DeploymentReason.PROGRESS_DEADLINE_EXCEEDED,
+        f"Expected {spec.replicas} ready Pods of '{rollout.model_version}' within {deadline}, "
+        f"found fewer{what_pods_say(view)}; see its Pods, then change what is asked for.",
+    )
+
+
+def is_running(view: View, digest: str | None, trust: str, *, none_asked: bool = False) -> bool:
+    """Tell whether all Pods that are asked for are ready, with that trust.
+
+    Args:
+        view: the inputs and the record.
+        digest: the version's manifest digest.
+        trust: the trust that its Pods must have been started with.
+        none_asked: the answer where ``replicas`` is 0, so that no Pod could be ready.
+    """
+    replicas = view.inputs.deployment.spec.replicas
+    if replicas == 0:
+        return none_asked
+    workload = view.inputs.workload(digest) if digest else None
+    return workload is not None and workload.trust_sha256 == trust and _full(workload, replicas)
+
+
+def _full(workload: Workload, replicas: int) -> bool:
+    return workload.settled and workload.replicas >= replicas and workload.ready >= replicas
+
+
+def what_pods_say(view: View) -> str:
+    """Return in brackets why a Pod on record does not run, or nothing."""
+    label = names.manifest_label(view.rollout.manifest_digest or "")
+    said = [
+        f"Pod '{pod.name}': {pod.message}"
+        for pod in view.inputs.pods
+        if pod.manifest == label and not pod.ready and pod.message
+    ]
+    return f" ({said[0][:400]})" if said else ""

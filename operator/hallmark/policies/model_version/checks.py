@@ -1,0 +1,95 @@
+"""Is a ModelVersion what its signature says, and does it meet the policy of today?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hallmark.api.artifacts import Manifest
+from hallmark.api.common import sha256_digest
+from hallmark.api.gates import evaluate_gates, failure
+from hallmark.api.model_version import SBOMSummary, VersionReason
+from hallmark.policies.model_version.inputs import VersionInputs
+from hallmark.policies.refusals import Refusal
+from hallmark.policies.sealed import read_report, version_contradiction
+from hallmark.supply_chain.dependencies import check_dependencies
+from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
+from hallmark.supply_chain.verify import SealedManifest, verify_sealed
+
+SBOM_BYTES = 4 << 20
+"""A longer SBOM is not read."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A version whose signature holds: its manifest, and who signed it."""
+
+    manifest: Manifest
+    key_id: str
+
+
+def verify(inputs: VersionInputs) -> Verified | Refusal:
+    """Return the signed manifest, or why the version is not what its signature says."""
+    spec = inputs.version.spec
+    if inputs.policy is None:
+        return Refusal(VersionReason.POLICY_MISSING, no_policy(inputs))
+    if inputs.manifest is None:
+        return Refusal(
+            VersionReason.SIGNATURE_INVALID,
+            f"Expected manifest.json at {spec.artifact.uri}, found none; restore it or train anew.",
+        )
+    sealed = verify_sealed(
+        inputs.manifest,
+        spec.artifact.manifest_digest,
+        spec.bundle,
+        inputs.policy.spec.signers,
+        inputs.now,
+    )
+    if not isinstance(sealed, SealedManifest):
+        return Refusal(sealed.reason, sealed.message)
+    mismatch = version_contradiction(inputs.version, sealed.manifest)
+    if mismatch is not None:
+        return Refusal(VersionReason.SIGNATURE_INVALID, mismatch)
+    return Verified(sealed.manifest, sealed.key_id)
+
+
+def meets_policy(inputs: VersionInputs, verified: Verified) -> Refusal | None:
+    """The sealed report clears today's floors, and no package is denied today."""
+    if inputs.policy is None:
+        return Refusal(VersionReason.POLICY_MISSING, no_policy(inputs))
+    report = read_report(verified.manifest, inputs.report or b"")
+    if isinstance(report, str):
+        return Refusal(VersionReason.POLICY_FAILED, report)
+    policy = inputs.policy.spec
+    failed = failure(evaluate_gates((), policy.gates, report.metrics, report.inconclusive))
+    denied = check_dependencies(report.packages.items(), policy.dependencies.denied)
+    said = " ".join(text for text in (failed, *(finding.sentence() for finding in denied)) if text)
+    return Refusal(VersionReason.POLICY_FAILED, said) if said else None
+
+
+def summarise(sbom: bytes | None, digest: str) -> SBOMSummary | None:
+    """Return the SBOM in short if these are the sealed bytes."""
+    if sbom is None or sha256_digest(sbom) != digest:
+        return None
+    try:
+        document = parse_object(sbom, SBOM_BYTES)
+    except UnreadableJSON:
+        return None
+    return SBOMSummary(
+        components=_components(document.get("components")),
+        spec_version=str(document.get("specVersion", "")),
+    )
+
+
+def _components(found: object) -> int:
+    if not isinstance(found, list):
+        return 0
+    components = [component for component in found if isinstance(component, dict)]
+    return len(components) + sum(_components(inner.get("components")) for inner in components)
+
+
+def no_policy(inputs: VersionInputs) -> str:
+    """Return the sentence that no policy applies."""
+    return (
+        f"Expected the ModelPolicy '{inputs.policy_name}', found none; ask the platform team to "
+        f"create it."
+    )
