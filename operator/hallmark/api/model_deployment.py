@@ -15,9 +15,9 @@ from hallmark.api.common import (
     DecimalString,
     Digest,
     DurationString,
+    NamespacedResource,
     ObjectName,
     PositiveDuration,
-    Resource,
     Resources,
     Timestamp,
 )
@@ -396,7 +396,7 @@ class ModelDeploymentStatus(ConditionedStatus):
     url: Annotated[str, Field(max_length=512)] | None = None
 
 
-class ModelDeployment(Resource):
+class ModelDeployment(NamespacedResource):
     """Which model serves, how it rolls out, when drift rolls it back."""
 
     model_config = ConfigDict(json_schema_extra=SERVICE_NAME)

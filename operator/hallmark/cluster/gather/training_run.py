@@ -166,9 +166,7 @@ async def _with_evidence(
     if isinstance(outcome, Refusal) or outcome.manifest_digest is None:
         return inputs
     run = inputs.run
-    prefix = names.model_prefix(
-        run.metadata.namespace or "", run.spec.model, outcome.manifest_digest
-    )
+    prefix = names.model_prefix(run.metadata.namespace, run.spec.model, outcome.manifest_digest)
     manifest = await small_file(store, prefix + MANIFEST)
     bundle = await small_file(store, prefix + BUNDLE)
     evidence = Evidence(
@@ -200,7 +198,7 @@ async def _leftovers(
         return ()
     uid, namespace = run.metadata.uid, run.metadata.namespace
     train = names.train_job_name(run.metadata.name, uid)
-    seal = names.seal_job_name(namespace or "", run.metadata.name, uid)
+    seal = names.seal_job_name(namespace, run.metadata.name, uid)
     secret = await cluster.get(SECRET, namespace, train)
     if secret is None:
         return ()  # It goes last, so all else is gone.

@@ -248,7 +248,7 @@ def _record(
         decision_id=decision_id,
         event=event,
         kind="ModelVersion",
-        namespace=metadata.namespace or "",
+        namespace=metadata.namespace,
         name=metadata.name,
         uid=metadata.uid,
         outcome=outcome,
