@@ -58,7 +58,7 @@ def verify_attestation(
         keys: the policy's approver keys.
         now: the moment at which the key must be valid (aware).
     """
-    own = [each for each in keys if each.approver == spec.approver and is_usable(each, now)]
+    own = [key for key in keys if key.approver == spec.approver and is_usable(key, now)]
     if not own:
         return _invalid(f"the policy has no valid key of approver '{spec.approver}'")
     try:
@@ -70,8 +70,8 @@ def verify_attestation(
         return _invalid("it is no JSON")
     if found != payload(model, spec):
         return _invalid("it was made for another model, digest, decision or target")
-    for each in own:
-        if is_signed_by(load_public_key(each.public_key), PAYLOAD_TYPE, found, signature):
+    for key in own:
+        if is_signed_by(load_public_key(key.public_key), PAYLOAD_TYPE, found, signature):
             return None
     return _invalid(f"no valid key of approver '{spec.approver}' made the signature")
 
