@@ -250,12 +250,24 @@ class ObjectMeta(ApiModel):
     annotations: dict[str, str] = Field(default_factory=dict)
 
 
+class NamespacedMeta(ObjectMeta):
+    """The metadata of an object in a namespace, which the API server guarantees."""
+
+    namespace: Annotated[str, Field(min_length=1)]
+
+
 class Resource(ApiModel):
     """The frame around every kind's ``spec`` and ``status``."""
 
     api_version: Literal["hallmark.dev/v1alpha1"] = "hallmark.dev/v1alpha1"
     kind: str = ""
     metadata: ObjectMeta = Field(default_factory=ObjectMeta)
+
+
+class NamespacedResource(Resource):
+    """The frame of a kind whose objects live in a namespace."""
+
+    metadata: NamespacedMeta
 
 
 class ConditionedStatus(ApiModel):

@@ -11,8 +11,8 @@ from hallmark.api.common import (
     ApiModel,
     ConditionedStatus,
     Digest,
+    NamespacedResource,
     ObjectName,
-    Resource,
     Timestamp,
     Uid,
     UserName,
@@ -117,7 +117,7 @@ class ModelApprovalStatus(ConditionedStatus):
     """Whether the decision counts."""
 
 
-class ModelApproval(Resource):
+class ModelApproval(NamespacedResource):
     """An immutable decision on one ModelVersion and its digests."""
 
     kind: Literal["ModelApproval"] = "ModelApproval"

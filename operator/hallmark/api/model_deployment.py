@@ -15,9 +15,9 @@ from hallmark.api.common import (
     DecimalString,
     Digest,
     DurationString,
+    NamespacedResource,
     ObjectName,
     PositiveDuration,
-    Resource,
     Resources,
     Timestamp,
 )
@@ -410,7 +410,7 @@ class ModelDeploymentStatus(ConditionedStatus):
         return wire
 
 
-class ModelDeployment(Resource):
+class ModelDeployment(NamespacedResource):
     """Which model serves, how it rolls out, when drift rolls it back."""
 
     model_config = ConfigDict(json_schema_extra=SERVICE_NAME)

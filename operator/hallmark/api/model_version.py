@@ -12,8 +12,8 @@ from hallmark.api.common import (
     Clipped,
     ConditionedStatus,
     Digest,
+    NamespacedResource,
     ObjectName,
-    Resource,
     Timestamp,
     Uid,
     UserName,
@@ -171,7 +171,7 @@ class ModelVersionStatus(ConditionedStatus):
     key_id: Annotated[str, Field(max_length=64)] | None = None
 
 
-class ModelVersion(Resource):
+class ModelVersion(NamespacedResource):
     """The sealed result of a run, named like it."""
 
     model_config = ConfigDict(json_schema_extra=NAME)

@@ -14,9 +14,9 @@ from hallmark.api.common import (
     DecimalString,
     Digest,
     LongText,
+    NamespacedResource,
     ObjectName,
     PositiveDuration,
-    Resource,
     Resources,
     ShortText,
     Timestamp,
@@ -632,7 +632,7 @@ class TrainingRunStatus(ConditionedStatus):
     completion_time: Timestamp | None = None
 
 
-class TrainingRun(Resource):
+class TrainingRun(NamespacedResource):
     """One immutable run: dataset, schema, personal-data rule, trainer, gates."""
 
     model_config = ConfigDict(json_schema_extra=NAME)

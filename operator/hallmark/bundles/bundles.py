@@ -142,7 +142,7 @@ class Bundles:
 
 def _folder(version: ModelVersion) -> str:
     spec = version.spec
-    namespace = version.metadata.namespace or ""
+    namespace = version.metadata.namespace
     return model_prefix(namespace, spec.model, spec.artifact.manifest_digest)
 
 

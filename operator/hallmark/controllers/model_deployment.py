@@ -54,7 +54,7 @@ async def _step(
     inputs, decided = await _decide(operator, inputs)
     metadata = inputs.deployment.metadata
     if decided.drift_memory is not None:
-        operator.drift.remember(metadata.namespace or "", metadata.name, decided.drift_memory)
+        operator.drift.remember(metadata.namespace, metadata.name, decided.drift_memory)
     urls = _sign(operator, inputs, decided.plan)
     secrets = await _secrets(operator, inputs, retired(world, decided.plan))
     changes = children(world, inputs, decided.plan, urls, secrets)
@@ -136,7 +136,7 @@ async def _forget_reports(
         try:
             await operator.cluster.merge_status(
                 MODEL_DEPLOYMENT,
-                metadata.namespace or "",
+                metadata.namespace,
                 metadata.name,
                 {"drift": dict.fromkeys(pods)},
                 version,

@@ -57,6 +57,6 @@ async def _children(
         case SealingJob(task):
             return sealing_children(inputs.system, task, policy)
         case SealedVersion():
-            space = run.metadata.namespace or ""
+            space = run.metadata.namespace
             number = await reserve_version(operator.cluster, operator.cache, space, run.spec.model)
             return (model_version(space, wanted.spec(number)),)

@@ -19,7 +19,7 @@ class Facts:
     What is not known is None.
     """
 
-    namespace: str | None
+    namespace: str
     model: str
     spec_digest: str
     dataset_fingerprint: str | None

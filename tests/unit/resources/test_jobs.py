@@ -31,7 +31,7 @@ URLS = UploadURLs(urls={"manifest.json": "http://store/put?signature"})
 
 def training(**spec: Any) -> dict[str, Obj]:  # noqa: ANN401
     made = run(**spec)
-    task = train_task(inputs(run=made), policy().spec, "trainer:1")
+    task = train_task(inputs(run=made), policy().spec)
     children = training_children(made, policy().spec, task, URLS, "trainer:1")
     return {child["kind"]: child for child in children}
 

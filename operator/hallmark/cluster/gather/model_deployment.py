@@ -127,7 +127,7 @@ async def _with_drift(sources: DeploymentSources, inputs: DeploymentInputs) -> D
     active = inputs.version(status.active_model_version, status.active_digest)
     if active is None or inputs.policy is None:
         return inputs
-    known = sources.drift.known(metadata.namespace or "", metadata.name)
+    known = sources.drift.known(metadata.namespace, metadata.name)
     baseline = await sources.bundles.baseline(active, inputs.policy.spec)
     return replace(
         inputs,

@@ -181,9 +181,7 @@ async def _with_evidence(
     if isinstance(outcome, Refusal) or outcome.manifest_digest is None:
         return inputs
     run = inputs.run
-    prefix = names.model_prefix(
-        run.metadata.namespace or "", run.spec.model, outcome.manifest_digest
-    )
+    prefix = names.model_prefix(run.metadata.namespace, run.spec.model, outcome.manifest_digest)
     manifest = await small_file(store, prefix + MANIFEST)
     bundle = await small_file(store, prefix + BUNDLE)
     evidence = Evidence(
@@ -217,7 +215,7 @@ async def _leftovers(
     """Return the helpers of a run that has ended; the training Job itself has its own time."""
     if version is None and run.status.completion_time is None:
         return ()
-    uid, namespace = run.metadata.uid, run.metadata.namespace or ""
+    uid, namespace = run.metadata.uid, run.metadata.namespace
     train = names.train_job_name(run.metadata.name, uid)
     seal = names.seal_job_name(namespace, run.metadata.name, uid)
     places: list[tuple[Kind, str, str]] = [

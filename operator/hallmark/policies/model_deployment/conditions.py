@@ -64,8 +64,8 @@ def _verified(view: View, wait: Wait | None) -> ConditionUpdate:
         )
     if rollout.model_version is None:
         return unknown(_C.VERIFIED, _R.PENDING)
-    called = rollout.model_version
-    return holds(_C.VERIFIED, _R.VERIFIED, f"Every byte and the signature of '{called}' verified.")
+    name = rollout.model_version
+    return holds(_C.VERIFIED, _R.VERIFIED, f"Every byte and the signature of '{name}' verified.")
 
 
 def _approved(view: View) -> ConditionUpdate:
@@ -158,10 +158,10 @@ def _summary_of_trouble(view: View, wait: Wait | None) -> tuple[ConditionUpdate,
     intent = intent_of(view)
     serves = intent and view.head and view.head.intent_hash == intent.hash
     if intent and not serves and is_refused(intent, status.refused) and not _acknowledged(view):
-        called = intent.version.metadata.name
+        name = intent.version.metadata.name
         return triple.stalled(
             _R.REFUSED,
-            f"'{called}' was refused before for what is asked; change what you ask for.",
+            f"'{name}' was refused before for what is asked; change what you ask for.",
         )
     return None
 
@@ -175,11 +175,11 @@ def _acknowledged(view: View) -> bool:
 def _candidate_waits(view: View, state: RolloutState, wait: Wait | None) -> tuple[str, str]:
     if wait is not None:
         return wait.reason, wait.message
-    called = f"'{view.rollout.model_version}'"
+    name = f"'{view.rollout.model_version}'"
     said = {
-        _S.VERIFYING: (_R.VERIFYING, f"{called} is being verified."),
-        _S.AWAITING_APPROVAL: (_R.AWAITING_APPROVAL, f"{called} waits for approval."),
-        _S.STARTING: (_R.STARTING, f"The Pods of {called} are starting."),
+        _S.VERIFYING: (_R.VERIFYING, f"{name} is being verified."),
+        _S.AWAITING_APPROVAL: (_R.AWAITING_APPROVAL, f"{name} waits for approval."),
+        _S.STARTING: (_R.STARTING, f"The Pods of {name} are starting."),
     }
     return said[state]
 

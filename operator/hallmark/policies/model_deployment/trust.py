@@ -17,7 +17,7 @@ def trust_of(inputs: DeploymentInputs, version: ModelVersion) -> Trust | None:
     spec, metadata = version.spec, version.metadata
     approvals = approvals_in_force(version, inputs.name, inputs.now)
     return Trust(
-        namespace=inputs.deployment.metadata.namespace or "",
+        namespace=inputs.deployment.metadata.namespace,
         deployment=inputs.name,
         model_version=metadata.name,
         model_version_uid=metadata.uid,

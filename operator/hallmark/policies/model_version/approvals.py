@@ -1,6 +1,6 @@
 """Which decisions of reviewers count for a ModelVersion, and what they add up to.
 
-A decision is judged once, when the operator first sees it, and latched by the object's uid: who
+A decision is looked at once, when the operator first sees it, and latched by the object's uid: who
 created it cannot be proved later. What may change afterwards only takes away (a deletion, an end,
 a revoked key); a denial and a revocation stay for ever.
 """
@@ -25,7 +25,7 @@ MAX_RECORDS = 64
 
 @dataclass(frozen=True)
 class Ballot:
-    """One decision, and what it is judged against.
+    """One decision, and what it is held against.
 
     Args:
         approval: the object.
@@ -113,13 +113,13 @@ def has_not_approved_before(ballot: Ballot) -> Refusal | None:
     spec = ballot.approval.spec
     if spec.decision is not Decision.APPROVED:
         return None
-    for each in ballot.earlier:
-        covers = not each.targets or (spec.targets and set(spec.targets) <= set(each.targets))
-        if each.approver == spec.approver and covers and counts(each, ballot.now):
+    for record in ballot.earlier:
+        covers = not record.targets or (spec.targets and set(spec.targets) <= set(record.targets))
+        if record.approver == spec.approver and covers and counts(record, ballot.now):
             return Refusal(
                 ApprovalReason.DUPLICATE_APPROVER,
-                f"ModelApproval '{each.name}' of '{spec.approver}' counts already; another person "
-                f"must approve.",
+                f"ModelApproval '{record.name}' of '{spec.approver}' counts already; another "
+                f"person must approve.",
             )
     return None
 
@@ -144,7 +144,7 @@ CHAIN = (
 )
 
 
-def judge(ballot: Ballot) -> ApprovalRecord:
+def record_of(ballot: Ballot) -> ApprovalRecord:
     """Return the record of a decision that was not seen before."""
     refusal = evaluate(CHAIN, ballot)
     approval = ballot.approval
@@ -193,16 +193,16 @@ def next_records(
         vouched_since: since when the identity policy has been in force, or None.
         now: the time.
     """
-    existing = {each.metadata.uid: each for each in approvals}
+    existing = {approval.metadata.uid: approval for approval in approvals}
     records = [
-        _seen_again(each, existing.get(each.uid), version, keys, now)
-        for each in version.status.approvals
-        if each.accepted or each.uid in existing
+        _seen_again(record, existing.get(record.uid), version, keys, now)
+        for record in version.status.approvals
+        if record.accepted or record.uid in existing
     ]
-    known = {each.uid for each in records}
-    new = [each for each in approvals if each.metadata.uid not in known]
-    for each in sorted(new, key=_age):
-        records.append(judge(Ballot(each, version, keys, vouched_since, records, now)))
+    known = {record.uid for record in records}
+    new = [approval for approval in approvals if approval.metadata.uid not in known]
+    for approval in sorted(new, key=_age):
+        records.append(record_of(Ballot(approval, version, keys, vouched_since, records, now)))
     return _bounded(records)
 
 
@@ -228,9 +228,11 @@ def _bounded(records: Sequence[ApprovalRecord]) -> tuple[ApprovalRecord, ...]:
     """Return at most 64 records: what is final and what was accepted before what was not."""
     if len(records) <= MAX_RECORDS:
         return tuple(records)
-    ranked = sorted(records, key=lambda each: (not is_final(each), not each.accepted, each.time))
-    kept = {each.uid for each in ranked[:MAX_RECORDS]}
-    return tuple(each for each in records if each.uid in kept)
+    ranked = sorted(
+        records, key=lambda record: (not is_final(record), not record.accepted, record.time)
+    )
+    kept = {record.uid for record in ranked[:MAX_RECORDS]}
+    return tuple(record for record in records if record.uid in kept)
 
 
 def _age(approval: ModelApproval) -> tuple[str, str]:
@@ -240,6 +242,8 @@ def _age(approval: ModelApproval) -> tuple[str, str]:
 def first_end(records: Iterable[ApprovalRecord], now: datetime) -> datetime | None:
     """Return when the next approval that counts today ends, or None."""
     ends = [
-        parse_timestamp(each.not_after) for each in records if each.not_after and counts(each, now)
+        parse_timestamp(record.not_after)
+        for record in records
+        if record.not_after and counts(record, now)
     ]
     return min(ends, default=None)

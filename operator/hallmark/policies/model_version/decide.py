@@ -61,7 +61,7 @@ def decide_version(inputs: VersionInputs) -> Decision:
 
 def _records(inputs: VersionInputs) -> tuple[ApprovalRecord, ...]:
     if inputs.policy is None:
-        # Nobody can be judged without the policy's keys; what was latched stays.
+        # Nothing can be decided without the policy's keys; what was latched stays.
         return tuple(inputs.version.status.approvals)
     return next_records(
         inputs.version,
@@ -123,7 +123,7 @@ def _approved(
         return fails(_C.APPROVED, reason, _who(final))
     if inputs.policy is None:
         return fails(_C.APPROVED, VersionReason.POLICY_MISSING, no_policy(inputs))
-    approvers = sorted({each.approver for each in records if counts(each, inputs.now)})
+    approvers = sorted({record.approver for record in records if counts(record, inputs.now)})
     minimum = inputs.policy.spec.approvals.minimum
     if len(approvers) >= minimum:
         return holds(_C.APPROVED, VersionReason.APPROVED, f"Approved by {', '.join(approvers)}.")
@@ -144,20 +144,22 @@ def _overall(
         reason = VersionReason.DENIED if final.decision is Verb.DENIED else VersionReason.REVOKED
         return stalled(reason, _who(final))
     pending = None
-    for each in checks:
-        if each.reason == VersionReason.POLICY_MISSING:
-            return stalled(VersionReason.POLICY_MISSING, each.message)
-        if each.status is ConditionStatus.FALSE and each.reason != VersionReason.PENDING:
-            return stalled(VersionReason.REFUSED, each.message)
-        if each.reason == VersionReason.PENDING:
-            pending = each
+    for check in checks:
+        if check.reason == VersionReason.POLICY_MISSING:
+            return stalled(VersionReason.POLICY_MISSING, check.message)
+        if check.status is ConditionStatus.FALSE and check.reason != VersionReason.PENDING:
+            return stalled(VersionReason.REFUSED, check.message)
+        if check.reason == VersionReason.PENDING:
+            pending = check
     if pending is not None:
         return waiting(VersionReason.PENDING, pending.message)
     return ready(VersionReason.SEALED, "Verified; usable where it is approved.")
 
 
 def _final(records: Sequence[ApprovalRecord], verb: Verb) -> ApprovalRecord | None:
-    return next((each for each in records if is_final(each) and each.decision is verb), None)
+    return next(
+        (record for record in records if is_final(record) and record.decision is verb), None
+    )
 
 
 def _who(record: ApprovalRecord | None) -> str:
@@ -202,22 +204,29 @@ def _approval_records(
     inputs: VersionInputs, records: Sequence[ApprovalRecord]
 ) -> tuple[Record, ...]:
     """Return a record for each decision that is new, withdrawn or fallen."""
-    before = {each.uid: each for each in inputs.version.status.approvals}
+    before = {record.uid: record for record in inputs.version.status.approvals}
     made = []
-    for each in records:
-        old = before.get(each.uid)
-        details = {"approvalUid": each.uid, "approval": each.name}
-        if old is None or old.accepted != each.accepted:
-            event = _EVENTS[each.decision]
-            outcome = AuditOutcome.ACCEPTED if each.accepted else AuditOutcome.REFUSED
-            key = f"{event}:{each.uid}:{outcome}"
+    for record in records:
+        old = before.get(record.uid)
+        details = {"approvalUid": record.uid, "approval": record.name}
+        if old is None or old.accepted != record.accepted:
+            event = _EVENTS[record.decision]
+            outcome = AuditOutcome.ACCEPTED if record.accepted else AuditOutcome.REFUSED
+            key = f"{event}:{record.uid}:{outcome}"
             made.append(
                 _record(
-                    inputs, key, event, outcome, each.reason, each.approver, each.message, details
+                    inputs,
+                    key,
+                    event,
+                    outcome,
+                    record.reason,
+                    record.approver,
+                    record.message,
+                    details,
                 )
             )
-        if each.withdrawn and not (old and old.withdrawn):
-            key = f"withdraw:{each.uid}"
+        if record.withdrawn and not (old and old.withdrawn):
+            key = f"withdraw:{record.uid}"
             made.append(
                 _record(
                     inputs,
@@ -248,7 +257,7 @@ def _record(
         decision_id=decision_id,
         event=event,
         kind="ModelVersion",
-        namespace=metadata.namespace or "",
+        namespace=metadata.namespace,
         name=metadata.name,
         uid=metadata.uid,
         outcome=outcome,

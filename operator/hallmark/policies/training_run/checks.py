@@ -45,7 +45,7 @@ def dataset_and_schema_are_there(inputs: RunInputs) -> Refusal | None:
         )
     data = spec.dataset
     sources = [data.uri, data.volume_claim, data.config_map, data.records]
-    count = sum(each is not None for each in sources)
+    count = sum(source is not None for source in sources)
     if count == 1:
         return None
     return Refusal(
@@ -60,8 +60,8 @@ def columns_are_distinct(inputs: RunInputs) -> Refusal | None:
     schema = inputs.run.spec.schema_
     if schema is None:
         return None
-    features = [each.name for each in schema.features]
-    twice = next((each for each in features if features.count(each) > 1), None)
+    features = [feature.name for feature in schema.features]
+    twice = next((name for name in features if features.count(name) > 1), None)
     if twice is not None:
         return Refusal(
             RunReason.INVALID_SPEC, f"Expected each feature once, found '{twice}' more often."

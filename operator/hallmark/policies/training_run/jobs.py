@@ -51,18 +51,20 @@ class PodView:
 def job_view(job: Mapping[str, Any]) -> JobView:
     """Return the view of a Job object."""
     conditions = [
-        each
-        for each in (job.get("status") or {}).get("conditions") or []
-        if each.get("status") == "True"
+        condition
+        for condition in (job.get("status") or {}).get("conditions") or []
+        if condition.get("status") == "True"
     ]
-    failed = next((each for each in conditions if each.get("type") == "Failed"), None)
+    failed = next(
+        (condition for condition in conditions if condition.get("type") == "Failed"), None
+    )
     containers = job["spec"]["template"]["spec"]["containers"]
     return JobView(
         name=job["metadata"]["name"],
         uid=job["metadata"]["uid"],
         image=containers[0]["image"],
         suspended=bool(job["spec"].get("suspend")),
-        complete=any(each.get("type") == "Complete" for each in conditions),
+        complete=any(condition.get("type") == "Complete" for condition in conditions),
         failed=failed is not None,
         reason=str(failed.get("reason", "")) if failed else "",
     )
@@ -71,7 +73,7 @@ def job_view(job: Mapping[str, Any]) -> JobView:
 def pod_view(pods: Iterable[Mapping[str, Any]]) -> PodView | None:
     """Return the view of a Job's Pods, or None where there are none."""
     views = [(_ended_at(pod), _created_at(pod), _view(pod)) for pod in pods]
-    return max(views, key=lambda each: each[:2])[2] if views else None
+    return max(views, key=lambda view: view[:2])[2] if views else None
 
 
 def parse_outcome(document: type[Document], message: str) -> Document | None:
@@ -97,21 +99,23 @@ def _view(pod: Mapping[str, Any]) -> PodView:
             end_reason=str(ended.get("reason", "")),
             message=str(ended.get("message", "")),
         )
-    for each in status.get("containerStatuses") or []:
-        waiting = (each.get("state") or {}).get("waiting") or {}
+    for container in status.get("containerStatuses") or []:
+        waiting = (container.get("state") or {}).get("waiting") or {}
         reason = str(waiting.get("reason", ""))
         if reason not in {"", "ContainerCreating", "PodInitializing"}:
-            image = each.get("image", "")
+            image = container.get("image", "")
             return PodView(trouble=f"The Pod cannot start image '{image}': {reason}.")
-    for each in status.get("conditions") or []:
-        if each.get("type") == "PodScheduled" and each.get("reason") == "Unschedulable":
-            return PodView(trouble=f"No node takes the Pod: {str(each.get('message', ''))[:400]}")
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            return PodView(
+                trouble=f"No node takes the Pod: {str(condition.get('message', ''))[:400]}"
+            )
     return PodView()
 
 
 def _terminated(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    for each in (pod.get("status") or {}).get("containerStatuses") or []:
-        ended: Mapping[str, Any] | None = (each.get("state") or {}).get("terminated")
+    for container in (pod.get("status") or {}).get("containerStatuses") or []:
+        ended: Mapping[str, Any] | None = (container.get("state") or {}).get("terminated")
         if ended:
             return ended
     return None

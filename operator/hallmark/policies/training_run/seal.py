@@ -166,7 +166,7 @@ def sealed_spec(seal: Seal, number: int, *, authenticated: bool) -> ModelVersion
     """
     claim, manifest, facts = seal.claim, seal.manifest, seal.facts
     run, outcome = claim.run, claim.outcome
-    namespace, digest = run.metadata.namespace or "", outcome.manifest_digest or ""
+    namespace, digest = run.metadata.namespace, outcome.manifest_digest or ""
     folder = names.model_prefix(namespace, run.spec.model, digest).rstrip("/")
     return ModelVersionSpec(
         model=run.spec.model,

@@ -17,7 +17,7 @@ def train_task(inputs: RunInputs, policy: ModelPolicySpec) -> TrainTask:
     # A Job that is resumed keeps its image: a Pod template cannot change.
     image = inputs.job.image if inputs.job else policy.images.trainer
     return TrainTask(
-        namespace=run.metadata.namespace or "",
+        namespace=run.metadata.namespace,
         run_name=run.metadata.name,
         run_uid=run.metadata.uid,
         spec=run.spec,
@@ -38,7 +38,7 @@ def seal_task(inputs: RunInputs, policy: ModelPolicySpec) -> SealTask:
     """Return what a sealing Job is told."""
     run = inputs.run
     return SealTask(
-        namespace=run.metadata.namespace or "",
+        namespace=run.metadata.namespace,
         model=run.spec.model,
         run_name=run.metadata.name,
         run_uid=run.metadata.uid,

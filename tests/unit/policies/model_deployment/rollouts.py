@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hallmark.api.artifacts import Trust
-from hallmark.api.common import Condition, ConditionStatus, ObjectMeta, timestamp
+from hallmark.api.common import Condition, ConditionStatus, NamespacedMeta, ObjectMeta, timestamp
 from hallmark.api.model_approval import Decision
 from hallmark.api.model_deployment import (
     Drift,
@@ -119,7 +119,7 @@ def version(
         *([condition("Revoked", reason="Revoked")] if revoked else []),
     ]
     return ModelVersion(
-        metadata=ObjectMeta(
+        metadata=NamespacedMeta(
             name=version_name(number), namespace=NAMESPACE, uid=f"version-{number}"
         ),
         spec=ModelVersionSpec(
@@ -182,7 +182,7 @@ def deployment(
     **changes: object,
 ) -> ModelDeployment:
     return ModelDeployment(
-        metadata=ObjectMeta(
+        metadata=NamespacedMeta(
             name=NAME,
             namespace=NAMESPACE,
             uid="deployment-uid",

@@ -236,8 +236,9 @@ def test_a_candidate_that_is_scaled_up_has_its_time_anew() -> None:
 
 def test_reports_of_pods_that_are_gone_are_named() -> None:
     report = DriftReport(manifest_digest=digest(2), boot_id="boot-0001", sequence=1)
-    status = SERVING.replace(drift={"pod-2": report, "pod-9": report})
-    assert decided(view(status, V1, V2, pods=(pod(2, ready=True),))).gone == ("pod-9",)
+    seen = view(SERVING, V1, V2, pods=(pod(2, ready=True),))
+    inputs = replace(seen.inputs, reports={"pod-2": report, "pod-9": report})
+    assert decided(replace(seen, inputs=inputs)).gone == ("pod-9",)
 
 
 # -- when to look again -----------------------------------------------------------------------

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hallmark.api.common import ObjectMeta
+from hallmark.api.common import NamespacedMeta
 from hallmark.api.model_approval import ModelApproval, ModelApprovalSpec
 from hallmark.api.model_policy import ApproverKey
 from hallmark.policies.model_version.approvals import Ballot
@@ -47,7 +47,7 @@ def approval(
     )
     if attested:
         whole = whole.model_copy(update={"attestation": attest(OTHER_KEY, MODEL, whole)})
-    metadata = ObjectMeta(
+    metadata = NamespacedMeta(
         name=name,
         namespace=NAMESPACE,
         uid=uid or f"uid-{name}",

@@ -21,8 +21,8 @@ from hallmark.policies.model_version.approvals import (
     counts,
     first_end,
     is_final,
-    judge,
     next_records,
+    record_of,
 )
 from hallmark.policies.model_version.attestation import verify_attestation
 from tests.unit.policies.model_version.ballots import RITA, VOUCHED_SINCE, approval, ballot, seconds
@@ -87,13 +87,13 @@ def own(**spec: Any) -> Ballot:  # noqa: ANN401
         pytest.param(own(decision="Denied"), "Accepted", id="the requester may deny"),
         pytest.param(own(decision="Revoked"), "Accepted", id="the requester may revoke"),
         pytest.param(
-            ballot(earlier=[judge(ballot())], approval=approval("again")),
+            ballot(earlier=[record_of(ballot())], approval=approval("again")),
             "DuplicateApprover",
             id="one person's approval counts once",
         ),
         pytest.param(
             ballot(
-                earlier=[judge(ballot(approval=approval(targets=["a"])))],
+                earlier=[record_of(ballot(approval=approval(targets=["a"])))],
                 approval=approval("again", targets=["b"]),
             ),
             "Accepted",
@@ -101,7 +101,7 @@ def own(**spec: Any) -> Ballot:  # noqa: ANN401
         ),
         pytest.param(
             ballot(
-                earlier=[judge(ballot()).model_copy(update={"withdrawn": True})],
+                earlier=[record_of(ballot()).replace(withdrawn=True)],
                 approval=approval("again"),
             ),
             "Accepted",
@@ -120,7 +120,7 @@ def own(**spec: Any) -> Ballot:  # noqa: ANN401
     ],
 )
 def test_a_decision(asked: Ballot, reason: str) -> None:
-    record = judge(asked)
+    record = record_of(asked)
     assert record.reason == reason
     assert record.accepted == (reason == "Accepted")
     assert bool(record.message) == (reason != "Accepted")
@@ -242,7 +242,7 @@ def test_an_approval_of_no_version_waits() -> None:
     assert status_of(approval(), None)["Reconciling"] == "True/VersionMissing"
 
 
-def test_an_approval_that_was_not_judged_yet_says_nothing() -> None:
+def test_an_approval_that_was_not_looked_at_yet_says_nothing() -> None:
     assert status_of(approval(), version()) == {}
 
 

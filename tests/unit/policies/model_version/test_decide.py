@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.common import Condition, ConditionStatus, sha256_digest
+from hallmark.api.common import Condition, ConditionStatus, NamespacedMeta, sha256_digest
 from hallmark.api.model_deployment import (
     HistoryEntry,
     ModelDeployment,
@@ -233,7 +233,9 @@ def test_an_sbom_in_short(sbom: bytes | None, components: int | None) -> None:
 
 def deployment(**status: Any) -> ModelDeployment:  # noqa: ANN401
     return ModelDeployment(
-        spec=ModelDeploymentSpec(model="credit"), status=ModelDeploymentStatus(**status)
+        metadata=NamespacedMeta(name="credit", namespace="bank"),
+        spec=ModelDeploymentSpec(model="credit"),
+        status=ModelDeploymentStatus(**status),
     )
 
 

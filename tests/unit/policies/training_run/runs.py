@@ -15,7 +15,7 @@ from hallmark.api.artifacts import (
     UploadURLs,
     spec_digest,
 )
-from hallmark.api.common import ObjectMeta, sha256_digest
+from hallmark.api.common import NamespacedMeta, ObjectMeta, sha256_digest
 from hallmark.api.model_policy import ModelPolicy, ModelPolicySpec
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun, TrainingRunSpec, TrainingRunStatus
@@ -50,7 +50,7 @@ def run(*, status: dict[str, Any] | None = None, deleted: bool = False, **spec: 
     """Return a run; ``spec`` replaces fields in wire form, None removes."""
     wire = {k: v for k, v in {**SPEC, **spec}.items() if v is not None}
     return TrainingRun(
-        metadata=ObjectMeta(
+        metadata=NamespacedMeta(
             name=NAME,
             namespace=NAMESPACE,
             uid=UID,
@@ -179,6 +179,6 @@ def version(*, uid: str = "version-uid", name: str = NAME, **spec: Any) -> Model
     assert isinstance(seal, Seal)
     made = sealed_spec(seal, 1, authenticated=True)
     return ModelVersion(
-        metadata=ObjectMeta(name=name, namespace=NAMESPACE, uid=uid),
+        metadata=NamespacedMeta(name=name, namespace=NAMESPACE, uid=uid),
         spec=made.model_copy(update=spec),
     )
