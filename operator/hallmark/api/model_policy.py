@@ -14,6 +14,8 @@ from hallmark.api.common import (
     ShortText,
     Timestamp,
     UserName,
+    canonical_json,
+    sha256_digest,
 )
 from hallmark.api.rules import NAME, SET, cel, list_map, rule
 from hallmark.api.training_run import Gates, PIIAction, PIIDetector
@@ -242,3 +244,8 @@ class ModelPolicy(Resource):
     kind: Literal["ModelPolicy"] = "ModelPolicy"
     spec: ModelPolicySpec
     status: ModelPolicyStatus = Field(default_factory=ModelPolicyStatus)
+
+
+def policy_digest(spec: ModelPolicySpec) -> str:
+    """Return the digest of a policy's content."""
+    return sha256_digest(canonical_json(spec.to_wire()))

@@ -167,6 +167,8 @@ class ModelVersionStatus(ConditionedStatus):
         default_factory=list
     )
     """ModelDeployments that serve this version or could roll back to it."""
+    policy_digest: Digest | None = None
+    """The ModelPolicy's content under which the conditions were found."""
     sbom: Annotated[SBOMSummary | None, Field(alias="sbom")] = None
     key_id: Annotated[str, Field(max_length=64)] | None = None
 

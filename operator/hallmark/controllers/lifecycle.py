@@ -9,6 +9,7 @@ import kopf
 
 from hallmark.audit import AuditLog
 from hallmark.bundles.bundles import Bundles
+from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.cache import Key, ObjectCache
 from hallmark.cluster.client import ApiCluster, ApiError
@@ -83,6 +84,7 @@ async def build_operator(settings: Settings, cluster: ApiCluster) -> Operator:
         stores=stores,
         bundles=Bundles(stores),
         drift=DriftMonitor(),
+        evidence=EvidenceMemory(),
     )
     cluster.observe = operator.observe
     return operator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hallmark.cluster.gather.model_version import gather_version
+from hallmark.cluster.gather.model_version import VersionSources, gather_version
 from hallmark.cluster.kinds import MODEL_VERSION
 from hallmark.controllers.runtime import Operator, reconciler, run_decision
 from hallmark.policies.decision import unreadable
@@ -13,14 +13,10 @@ from hallmark.policies.refusals import Refusal
 @reconciler(MODEL_VERSION)
 async def reconcile(operator: Operator, namespace: str | None, name: str) -> None:
     """Say what holds of one version today."""
-    gathered = await gather_version(
-        operator.cache,
-        operator.cluster,
-        operator.stores,
-        namespace or "",
-        name,
-        operator.clock(),
+    sources = VersionSources(
+        operator.cache, operator.cluster, operator.stores, operator.evidence, operator.clock
     )
+    gathered = await gather_version(sources, namespace or "", name)
     if gathered is None:
         return
     inputs = gathered.inputs

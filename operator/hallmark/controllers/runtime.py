@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from hallmark.api.common import ConditionedStatus, ConditionStatus
 from hallmark.audit import AuditLog
 from hallmark.bundles.bundles import Bundles
+from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
 from hallmark.cluster import events
 from hallmark.cluster.cache import Change, Key, ObjectCache, key_of
@@ -50,6 +51,7 @@ class Operator:
     stores: Stores
     bundles: Bundles
     drift: DriftMonitor
+    evidence: EvidenceMemory
     clock: Callable[[], datetime] = now
 
     def observe(self, kind: Kind, obj: Obj) -> None:

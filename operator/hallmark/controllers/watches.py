@@ -14,7 +14,7 @@ import kopf
 
 from hallmark.api import names
 from hallmark.api.common import GROUP
-from hallmark.cluster.cache import Change, key_of
+from hallmark.cluster.cache import Change, Key, key_of
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.gather.drift import judge_reports
 from hallmark.cluster.informer import Informer
@@ -25,6 +25,7 @@ from hallmark.cluster.kinds import (
     HALLMARK_KINDS,
     JOB,
     MODEL_DEPLOYMENT,
+    MODEL_VERSION,
     NAMESPACE,
     NETWORK_POLICY,
     POD,
@@ -97,10 +98,15 @@ class Watches:
         return {informer.selection.kind.plural: informer.age for informer in self.informers}
 
     def _changed(self, change: Change) -> None:
-        key = change.key
-        if key.kind == MODEL_DEPLOYMENT and change.after is None:
-            self._operator.drift.forget(key.namespace or "", key.name)
+        if change.after is None and change.before is not None:
+            self._forget(change.key, change.before)
         self._operator.wake(change)
+
+    def _forget(self, key: Key, obj: Obj) -> None:
+        if key.kind == MODEL_DEPLOYMENT:
+            self._operator.drift.forget(key.namespace or "", key.name)
+        elif key.kind == MODEL_VERSION:
+            self._operator.evidence.forget(obj["metadata"]["uid"])
 
     def _came(self, kind: Kind, obj: Obj) -> None:
         """Look at an object as it came, whether it changed or not."""

@@ -23,6 +23,7 @@ from hallmark.api.model_policy import Approvals, Images, ModelPolicy, ModelPolic
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import FeatureType
 from hallmark.bundles.bundles import Bundles
+from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.cache import ObjectCache, key_of
 from hallmark.cluster.drift_monitor import DriftMonitor
@@ -147,6 +148,7 @@ class World:
             stores=stores,
             bundles=FolderBundles(stores),
             drift=DriftMonitor(),
+            evidence=EvidenceMemory(),
             queue=WorkQueue(cast("Any", nothing)),
             clock=lambda: self.now,
         )

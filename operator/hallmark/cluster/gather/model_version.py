@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hallmark.api import names
@@ -10,6 +11,7 @@ from hallmark.api.artifacts import MANIFEST, REPORT, SLOT_SBOM, Manifest, final_
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
+from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.cache import ObjectCache
 from hallmark.cluster.client import Cluster
@@ -20,21 +22,41 @@ from hallmark.cluster.kinds import MODEL_APPROVAL, MODEL_DEPLOYMENT, MODEL_VERSI
 from hallmark.cluster.parse import Gathered
 from hallmark.policies.model_approval.inputs import ApprovalInputs
 from hallmark.policies.model_deployment.record import used_versions
-from hallmark.policies.model_version.checks import SBOM_BYTES
+from hallmark.policies.model_version.checks import SBOM_BYTES, check_evidence
 from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.refusals import Refusal
 from hallmark.store import ArtifactMissing, Store
 from hallmark.supply_chain.manifest import read_manifest
 
 
+@dataclass(frozen=True)
+class VersionSources:
+    """Where what a decision about a version depends on is read.
+
+    Args:
+        cache: the cluster as it is known.
+        cluster: the API, for who vouches for the names of reviewers.
+        stores: opens the policy's store.
+        evidence: what the store's files said a while ago.
+        clock: the time.
+    """
+
+    cache: ObjectCache
+    cluster: Cluster
+    stores: Stores
+    evidence: EvidenceMemory
+    clock: Callable[[], datetime]
+
+
 async def gather_version(
-    cache: ObjectCache, cluster: Cluster, stores: Stores, namespace: str, name: str, now: datetime
+    sources: VersionSources, namespace: str, name: str
 ) -> Gathered[VersionInputs] | None:
     """Return the version of that name with its inputs, or None where there is none.
 
     Raises:
         ArtifactError: the store failed; a file that is not there is no failure.
     """
+    cache, now = sources.cache, sources.clock()
     obj = cache.get(MODEL_VERSION, namespace, name)
     version = cache.read(ModelVersion, MODEL_VERSION, namespace, name)
     if obj is None or version is None:
@@ -43,24 +65,41 @@ async def gather_version(
         return Gathered(obj, version)
     applied = gather_policy(cache, namespace)
     approvals = tuple(_approvals(cache, namespace, name))
-    store = stores.open(applied.policy.spec.store) if applied.policy else None
-    prefix = names.model_prefix(
-        namespace, version.spec.model, version.spec.artifact.manifest_digest
-    )
-    manifest = await small_file(store, prefix + MANIFEST) if store else None
     inputs = VersionInputs(
         version=version,
         now=now,
         policy_name=applied.name,
         policy=applied.policy,
-        manifest=None if manifest is None else manifest.decode(errors="replace"),
-        report=await small_file(store, prefix + REPORT) if store else None,
-        sbom=await _sbom(store, prefix, version, manifest),
         approvals=approvals,
-        vouched_since=await _vouched_since(cluster, version, approvals),
+        vouched_since=await _vouched_since(sources.cluster, version, approvals),
         used_by=tuple(_users(cache, namespace, version)),
     )
-    return Gathered(obj, inputs)
+    return Gathered(obj, await _with_evidence(sources, inputs))
+
+
+async def _with_evidence(sources: VersionSources, inputs: VersionInputs) -> VersionInputs:
+    """Add what the store says: from memory, or by reading its files."""
+    version, memory = inputs.version, sources.evidence
+    policy = inputs.policy.spec if inputs.policy else None
+    known = memory.recall(version, policy, inputs.now)
+    if known is None and policy is not None:
+        known = check_evidence(await _with_files(sources.stores.open(policy.store), inputs))
+        memory.remember(version, policy, known, inputs.now)
+    return replace(inputs, known=known, believed_until=memory.until(version))
+
+
+async def _with_files(store: Store, inputs: VersionInputs) -> VersionInputs:
+    version = inputs.version
+    prefix = names.model_prefix(
+        version.metadata.namespace, version.spec.model, version.spec.artifact.manifest_digest
+    )
+    manifest = await small_file(store, prefix + MANIFEST)
+    return replace(
+        inputs,
+        manifest=None if manifest is None else manifest.decode(errors="replace"),
+        report=await small_file(store, prefix + REPORT),
+        sbom=await _sbom(store, prefix, version, manifest),
+    )
 
 
 def gather_approval(
@@ -79,10 +118,10 @@ def gather_approval(
 
 
 async def _sbom(
-    store: Store | None, prefix: str, version: ModelVersion, manifest: bytes | None
+    store: Store, prefix: str, version: ModelVersion, manifest: bytes | None
 ) -> bytes | None:
     """Return the SBOM's bytes unless its summary is known already."""
-    if store is None or manifest is None or version.status.sbom is not None:
+    if manifest is None or version.status.sbom is not None:
         return None
     found = read_manifest(manifest, version.spec.artifact.manifest_digest)
     if not isinstance(found, Manifest):

@@ -8,7 +8,7 @@ from hallmark.api.artifacts import Manifest
 from hallmark.api.common import sha256_digest
 from hallmark.api.gates import evaluate_gates, failure
 from hallmark.api.model_version import SBOMSummary, VersionReason
-from hallmark.policies.model_version.inputs import VersionInputs
+from hallmark.policies.model_version.inputs import Evidence, VersionInputs
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.sealed import read_report, version_contradiction
 from hallmark.supply_chain.dependencies import check_dependencies
@@ -64,6 +64,15 @@ def meets_policy(inputs: VersionInputs, verified: Verified) -> Refusal | None:
     denied = check_dependencies(report.packages.items(), policy.dependencies.denied)
     said = " ".join(text for text in (failed, *(finding.sentence() for finding in denied)) if text)
     return Refusal(VersionReason.POLICY_FAILED, said) if said else None
+
+
+def check_evidence(inputs: VersionInputs) -> Evidence:
+    """Return what the files in the store say of the version under the policy."""
+    summary = inputs.version.status.sbom or summarise(inputs.sbom, inputs.version.spec.sbom_digest)
+    verified = verify(inputs)
+    if isinstance(verified, Refusal):
+        return Evidence(refusal=verified, sbom=summary)
+    return Evidence(key_id=verified.key_id, policy=meets_policy(inputs, verified), sbom=summary)
 
 
 def summarise(sbom: bytes | None, digest: str) -> SBOMSummary | None:

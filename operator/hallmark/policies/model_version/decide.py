@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from hallmark.api.common import ConditionStatus
 from hallmark.api.model_approval import ApprovalReason
 from hallmark.api.model_approval import Decision as Verb
-from hallmark.api.model_version import ApprovalRecord, SBOMSummary, VersionCondition, VersionReason
+from hallmark.api.model_policy import policy_digest
+from hallmark.api.model_version import ApprovalRecord, VersionCondition, VersionReason
 from hallmark.api.names import OPERATOR_NAME
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.conditions import (
@@ -21,15 +22,8 @@ from hallmark.policies.conditions import (
 )
 from hallmark.policies.decision import Decision, Record
 from hallmark.policies.model_version.approvals import counts, first_end, is_final, next_records
-from hallmark.policies.model_version.checks import (
-    Verified,
-    meets_policy,
-    no_policy,
-    summarise,
-    verify,
-)
-from hallmark.policies.model_version.inputs import VersionInputs
-from hallmark.policies.refusals import Refusal
+from hallmark.policies.model_version.checks import check_evidence, no_policy
+from hallmark.policies.model_version.inputs import Evidence, VersionInputs
 
 _C = VersionCondition
 
@@ -39,23 +33,26 @@ def decide_version(inputs: VersionInputs) -> Decision:
     version = inputs.version
     if version.metadata.deletion_timestamp:
         return Decision()
-    verified = verify(inputs)
-    policy = None if isinstance(verified, Refusal) else meets_policy(inputs, verified)
+    evidence = inputs.known or check_evidence(inputs)
     records = _records(inputs)
-    summary = version.status.sbom or summarise(inputs.sbom, version.spec.sbom_digest)
     status = version.status.replace(
         approvals=list(records),
         used_by=sorted(inputs.used_by)[:64],
-        sbom=summary,
-        key_id=version.status.key_id if isinstance(verified, Refusal) else verified.key_id,
+        sbom=evidence.sbom,
+        key_id=evidence.key_id or version.status.key_id,
+        policy_digest=policy_digest(inputs.policy.spec) if inputs.policy else None,
     )
-    checks = _checks(verified, policy, summary)
-    end = first_end(records, inputs.now)
+    checks = _checks(evidence)
+    moments = [
+        moment
+        for moment in (first_end(records, inputs.now), inputs.believed_until)
+        if moment is not None and moment > inputs.now
+    ]
     return Decision(
         conditions=(*checks, *_decisions(inputs, records), *_overall(checks, records)),
         status=status,
         records=(*_verify_record(inputs, checks[0]), *_approval_records(inputs, records)),
-        requeue=None if end is None else (end - inputs.now).total_seconds() + 1,
+        requeue=(min(moments) - inputs.now).total_seconds() + 1 if moments else None,
     )
 
 
@@ -72,23 +69,22 @@ def _records(inputs: VersionInputs) -> tuple[ApprovalRecord, ...]:
     )
 
 
-def _checks(
-    verified: Verified | Refusal, policy: Refusal | None, summary: SBOMSummary | None
-) -> tuple[ConditionUpdate, ConditionUpdate, ConditionUpdate]:
+def _checks(evidence: Evidence) -> tuple[ConditionUpdate, ConditionUpdate, ConditionUpdate]:
     """Return Verified, SBOMReady and PolicyPassed."""
-    if isinstance(verified, Refusal):
-        missing = verified.reason == VersionReason.POLICY_MISSING
+    refusal, policy = evidence.refusal, evidence.policy
+    if refusal is not None:
+        missing = refusal.reason == VersionReason.POLICY_MISSING
         claim = unknown if missing else fails
         reason = VersionReason.POLICY_MISSING if missing else VersionReason.PENDING
         return (
-            claim(_C.VERIFIED, verified.reason, verified.message),
+            claim(_C.VERIFIED, refusal.reason, refusal.message),
             unknown(_C.SBOM_READY, reason, "The signature does not hold."),
             unknown(_C.POLICY_PASSED, reason, "The signature does not hold."),
         )
     return (
-        holds(_C.VERIFIED, VersionReason.SIGNATURE_VALID, f"Signed by the key {verified.key_id}."),
+        holds(_C.VERIFIED, VersionReason.SIGNATURE_VALID, f"Signed by the key {evidence.key_id}."),
         holds(_C.SBOM_READY, VersionReason.SBOM_RECORDED)
-        if summary
+        if evidence.sbom
         else fails(
             _C.SBOM_READY, VersionReason.PENDING, "The sealed SBOM was not found in the store."
         ),

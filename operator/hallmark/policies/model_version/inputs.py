@@ -7,7 +7,25 @@ from datetime import datetime
 
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_policy import ModelPolicy
-from hallmark.api.model_version import ModelVersion
+from hallmark.api.model_version import ModelVersion, SBOMSummary
+from hallmark.policies.refusals import Refusal
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the sealed files say of a version under one policy; small enough to keep in memory.
+
+    Args:
+        key_id: who signed it, where the signature holds.
+        refusal: why the signature does not hold.
+        policy: why the version does not meet the policy.
+        sbom: the SBOM in short, where it is in the store.
+    """
+
+    key_id: str | None = None
+    refusal: Refusal | None = None
+    policy: Refusal | None = None
+    sbom: SBOMSummary | None = None
 
 
 @dataclass(frozen=True)
@@ -25,6 +43,8 @@ class VersionInputs:
         approvals: the ModelApprovals that name this version.
         vouched_since: since when the approvals' identity policy has been in force, or None.
         used_by: the names of the ModelDeployments that serve it or could serve it again.
+        known: what the files say, found now or a while ago.
+        believed_until: when they are to be read again, or None.
     """
 
     version: ModelVersion
@@ -37,3 +57,5 @@ class VersionInputs:
     approvals: tuple[ModelApproval, ...] = ()
     vouched_since: str | None = None
     used_by: tuple[str, ...] = ()
+    known: Evidence | None = None
+    believed_until: datetime | None = None

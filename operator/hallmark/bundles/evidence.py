@@ -1,0 +1,114 @@
+"""How long what the store says of a version is believed, before its files are read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hallmark.api import names
+from hallmark.api.common import parse_timestamp
+from hallmark.api.model_policy import ModelPolicySpec, TrustedKey, policy_digest
+from hallmark.api.model_version import ModelVersion, VersionCondition
+from hallmark.keys import UnusableKey, usable_key
+from hallmark.policies.model_version.inputs import Evidence
+
+BELIEVED = timedelta(hours=6)
+"""Nothing is rolled out on this word alone: every byte is read then. It bounds how long the
+version's own conditions may lag behind a store that somebody changed."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What was found, under which policy, at whose request, and until when it is believed."""
+
+    policy: str
+    asked: str
+    until: datetime
+    evidence: Evidence
+
+
+class EvidenceMemory:
+    """What was found about each version, by its uid. Used by one event loop alone."""
+
+    def __init__(self) -> None:
+        """Start with nothing known."""
+        self._known: dict[str, _Known] = {}
+
+    def recall(
+        self, version: ModelVersion, policy: ModelPolicySpec | None, now: datetime
+    ) -> Evidence | None:
+        """Return what was found under this very policy, or None where the files must be read."""
+        if policy is None:
+            return None
+        uid = version.metadata.uid
+        if uid not in self._known:
+            shown = _shown(version, policy, now)
+            if shown is None:
+                return None
+            # After a start the versions are read again one after the other, not all at once.
+            self._remember(version, policy, shown, now, _spread(uid) * BELIEVED)
+        known = self._known[uid]
+        asked = (known.policy, known.asked) == (policy_digest(policy), _asked(version))
+        return known.evidence if asked and now < known.until else None
+
+    def remember(
+        self, version: ModelVersion, policy: ModelPolicySpec, evidence: Evidence, now: datetime
+    ) -> None:
+        """Keep what was found just now; what does not hold is read again by the next look."""
+        self._known.pop(version.metadata.uid, None)
+        if evidence.refusal is None and evidence.sbom is not None:
+            self._remember(version, policy, evidence, now, BELIEVED)
+
+    def until(self, version: ModelVersion) -> datetime | None:
+        """Return when the files are to be read again, where anything is known."""
+        known = self._known.get(version.metadata.uid)
+        return known.until if known else None
+
+    def forget(self, uid: str) -> None:
+        """Forget a version that is gone."""
+        self._known.pop(uid, None)
+
+    def _remember(
+        self,
+        version: ModelVersion,
+        policy: ModelPolicySpec,
+        evidence: Evidence,
+        now: datetime,
+        time: timedelta,
+    ) -> None:
+        until = min([now + time, *_moments(policy.signers, now)])
+        known = _Known(policy_digest(policy), _asked(version), until, evidence)
+        self._known[version.metadata.uid] = known
+
+
+def _asked(version: ModelVersion) -> str:
+    return version.metadata.annotations.get(names.ANNOTATION_RECONCILE, "")
+
+
+def _shown(version: ModelVersion, policy: ModelPolicySpec, now: datetime) -> Evidence | None:
+    """Return what the status says, where all held under this policy and the key is valid today."""
+    status = version.status
+    held = (
+        VersionCondition.VERIFIED,
+        VersionCondition.SBOM_READY,
+        VersionCondition.POLICY_PASSED,
+    )
+    if status.policy_digest != policy_digest(policy) or not all(map(status.is_true, held)):
+        return None
+    for key in policy.signers:
+        if key.key_id == status.key_id and not isinstance(usable_key(key, now), UnusableKey):
+            return Evidence(key_id=key.key_id, sbom=status.sbom)
+    return None
+
+
+def _moments(keys: Iterable[TrustedKey], now: datetime) -> list[datetime]:
+    """Return when the validity of a key begins or ends, as far as that is still to come."""
+    texts = [text for key in keys for text in (key.valid_from, key.valid_until, key.revoked_at)]
+    moments = [parse_timestamp(text) for text in texts if text is not None]
+    return [moment for moment in moments if moment > now]
+
+
+def _spread(uid: str) -> float:
+    """Return a number between 0 and 1 that follows from a uid."""
+    return int(names.short_hash(uid, digits=8), 16) / 0xFFFFFFFF
