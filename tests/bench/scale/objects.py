@@ -17,7 +17,7 @@ from hallmark.api.artifacts import Baseline, BaselineFeature, spec_digest
 from hallmark.api.common import sha256_digest
 from hallmark.api.model_approval import ModelApprovalSpec
 from hallmark.api.training_run import FeatureType, TrainingRunSpec
-from hallmark.policies.attestation import attest
+from hallmark.policies.model_version.attestation import attest
 from tests.integration import objects
 from tests.integration.operator_process import trusted
 from tests.unit.supply_chain import factories

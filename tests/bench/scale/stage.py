@@ -81,6 +81,7 @@ class Stage:
     facts: Facts
     kubelet: Kubelet
     watches: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def plan(self) -> Plan:
@@ -105,7 +106,8 @@ class Stage:
 
     def say(self, text: str) -> None:
         """Tell how far it is."""
-        print(f"{self.world.title}: {text}", file=sys.stderr, flush=True)
+        seconds = time.monotonic() - self.began
+        print(f"[{seconds:6.1f} s] {self.world.title}: {text}", file=sys.stderr, flush=True)
 
     def check(self) -> None:
         """See that the hands are at work.
