@@ -9,10 +9,15 @@ from contextlib import contextmanager
 from tests.cluster import Cluster
 
 
-def own_cluster(name: str) -> Cluster:
-    """Return this process's cluster of that name: processes that test at once do not share one."""
+def own_name(name: str) -> str:
+    """Return a cluster's name for this process: processes that test at once do not share one."""
     worker = os.environ.get("PYTEST_XDIST_WORKER")
-    return Cluster(f"{name}-{worker}" if worker else name)
+    return f"{name}-{worker}" if worker else name
+
+
+def own_cluster(name: str) -> Cluster:
+    """Return this process's cluster of that name."""
+    return Cluster(own_name(name))
 
 
 @contextmanager
