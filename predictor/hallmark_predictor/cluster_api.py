@@ -18,6 +18,8 @@ from hallmark.errors import ClusterError
 from hallmark_predictor.settings import ApiServer
 
 MERGE_PATCH = "application/merge-patch+json"
+METADATA_ALONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+"""What a patch is answered with: the object itself holds all Pods' reports."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class ClusterApi:
         token = (self._server.credentials / "token").read_text().strip()
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         if data is not None:
-            headers["Content-Type"] = MERGE_PATCH
+            headers |= {"Accept": METADATA_ALONE, "Content-Type": MERGE_PATCH}
         connection.request(method, target, data, headers)
         return connection.getresponse()
 

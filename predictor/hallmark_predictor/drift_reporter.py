@@ -188,7 +188,7 @@ class DriftReporter:
         except Exception as error:  # A failed report must not be the last one.
             return self._failed(place_of(error))
         if reply.status >= 300:
-            return self._failed(f"{reply.status} {reply.message}", no_room=_has_no_room(reply))
+            return self._failed(f"{reply.status} {reply.message}", no_room=has_no_room(reply))
         self._told_rows = rows
         self._schedule.accepted(told, self._clock())
         return True
@@ -213,6 +213,6 @@ def status_path(namespace: str, deployment: str) -> str:
     return f"/apis/{API_VERSION}/namespaces/{namespace}/modeldeployments/{deployment}/status"
 
 
-def _has_no_room(reply: Reply) -> bool:
+def has_no_room(reply: Reply) -> bool:
     """Tell whether other Pods' reports take all the room: by their number, or by their size."""
     return "status.drift: Too many" in reply.message or "too large" in reply.message

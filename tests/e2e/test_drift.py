@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from hallmark.api.names import PREDICTOR_PORT
 from tests.e2e.harness import conditions, objects
 from tests.e2e.harness.api import Object, RefusedError, path_of
 from tests.e2e.harness.objects import AUTHOR, REVIEWER
-from tests.e2e.harness.traffic import cycle
+from tests.e2e.harness.traffic import Traffic, cycle
 from tests.e2e.harness.versions import SHARED, sealed
 from tests.e2e.harness.world import DEPLOYMENT_LABEL, World
 
@@ -16,6 +17,7 @@ NORMAL = cycle(objects.loan_rows(2000, seed=7), 20)
 SHIFTED = cycle(objects.loan_rows(2000, seed=8, scale=2.5), 40)
 WINDOW = 200
 OTHER_DIGEST = "sha256:" + "1" * 64
+FORGED = "forged-boot-id"
 
 
 def moved_on(world: World, deploy: Callable[..., Object], name: str, **spec: object) -> Object:
@@ -117,10 +119,10 @@ def forged_report(digest: str, counts: Object, windows: int = 5) -> Object:
     window = {"rows": WINDOW, "start": moment, "end": moment, "counts": counts}
     return {
         "manifestDigest": digest,
-        "bootID": "forged-boot-id",
+        "bootID": FORGED,
         "sequence": 1000000,
         "rows": windows * WINDOW,
-        "counts": counts,
+        "counts": {name: [windows * count for count in bins] for name, bins in counts.items()},
         "windows": [{"number": number, **window} for number in range(1, windows + 1)],
     }
 
@@ -183,25 +185,36 @@ def test_forged_reports_decide_nothing(
     world.wait_for("ModelDeployment", SHARED, watched, "Ready=True", "RolledBack=False")
 
 
+def pod_traffic(world: World, pod: Object) -> Traffic:
+    """Return a stream of requests to one Pod: a Service may send all of a client's to the same."""
+    path = path_of("Pod", SHARED, f"{pod['metadata']['name']}:{PREDICTOR_PORT}")
+    return Traffic(world.api.connect(), f"{path}/proxy", NORMAL, rate=15)
+
+
+def have_reported(status: Object, pods: list[Object]) -> bool:
+    """Tell whether each Pod has reported two windows itself."""
+    reports = [status.get("drift", {}).get(pod["metadata"]["name"], {}) for pod in pods]
+    return all(
+        report.get("bootID") not in {None, FORGED} and len(report.get("windows", ())) >= 2
+        for report in reports
+    )
+
+
 def test_one_lying_pod_of_two_does_not_roll_back(world: World, watched: str) -> None:
-    with world.traffic(SHARED, watched, NORMAL, rate=30):
-        world.until(
-            lambda: (
-                sum(
-                    bool(pod_report.get("windows"))
-                    for pod_report in status_of(world, watched).get("drift", {}).values()
-                )
-                >= 1
-            ),
-            "a closed window",
-        )
+    pods = active_pods(world, watched)[:2]
+    with pod_traffic(world, pods[0]), pod_traffic(world, pods[1]):
+        world.until(lambda: have_reported(status_of(world, watched), pods), "two windows each", 120)
         counts = extreme_counts(world, watched)
         digest = status_of(world, watched)["activeDigest"]
-        pod = active_pods(world, watched)[0]
+        pod = pods[0]
         token = world.api.token(SHARED, pod["spec"]["serviceAccountName"], pod)
         path = path_of("ModelDeployment", SHARED, watched) + "/status"
         report = {"drift": {pod["metadata"]["name"]: forged_report(digest, counts)}}
         world.api.with_token(token, "PATCH", path, {"status": report})
+        world.until(
+            lambda: status_of(world, watched)["driftState"].get("drifting") == 1,
+            "the lie to be counted as one vote",
+        )
         world.stays(
             lambda: status_of(world, watched)["activeModelVersion"] == "loan-v2",
             "that one Pod of two decides nothing",

@@ -81,7 +81,7 @@ class Api:
         config = yaml.safe_load(kubeconfig.read_text())
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         self.server = cluster["server"]
-        self._authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        self.authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
         self._files = [kubeconfig.with_name(f"test-client.{part}") for part in ("crt", "key")]
         for path, key in zip(
             self._files, ("client-certificate-data", "client-key-data"), strict=True
@@ -93,7 +93,7 @@ class Api:
         self._anonymous = self._pool()
 
     def _pool(self, *client: str) -> urllib3.PoolManager:
-        context = ssl.create_default_context(cadata=self._authority)
+        context = ssl.create_default_context(cadata=self.authority)
         if client:
             context.load_cert_chain(*client)
         return urllib3.PoolManager(ssl_context=context, retries=False)

@@ -6,6 +6,8 @@ import contextlib
 import json
 import secrets
 from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,7 +18,12 @@ from hallmark.api.names import (
     LABEL_DEPLOYMENT,
     LABEL_JOB,
     LABEL_POLICY,
+    PREDICTOR_FIELD_MANAGER,
 )
+from hallmark.drift.room import MAX_ENTRIES
+from hallmark_predictor.cluster_api import ClusterApi, Reply
+from hallmark_predictor.drift_reporter import has_no_room, status_path
+from hallmark_predictor.settings import ApiServer
 from tests.integration import objects
 from tests.integration.api import Obj, RefusedError, User, path_of
 from tests.integration.conftest import (
@@ -320,7 +327,7 @@ REPORTS: dict[str, tuple[Obj, str]] = {
     ),
     "more entries than are allowed": (
         {"drift": {f"p{n}": objects.drift_report() for n in range(64)}},
-        "status.drift",
+        "status.drift: Too many",
     ),
 }
 
@@ -363,7 +370,9 @@ def test_a_report_is_not_taken_from(
     expect(lambda: world.api.patch(target, change, user, "status"), refusal)
 
 
-def test_a_token_of_a_pod_reports_for_that_pod(world: World, deployment: str) -> None:
+def test_a_token_of_a_pod_reports_for_that_pod(
+    world: World, deployment: str, tmp_path: Path
+) -> None:
     target = objects.model_deployment(world.namespace, deployment)
     account = {"apiVersion": "v1", "kind": "ServiceAccount"}
     account["metadata"] = {"name": f"{deployment}-predictor", "namespace": world.namespace}
@@ -386,21 +395,27 @@ def test_a_token_of_a_pod_reports_for_that_pod(world: World, deployment: str) ->
         made = world.api.request("POST", path, {**request, "spec": spec})
         return str(made["status"]["token"])
 
-    def report(pod: str, token: str) -> None:
-        world.api.request(
-            "PATCH",
-            f"/apis/hallmark.dev/v1alpha1/namespaces/{world.namespace}/modeldeployments/"
-            f"{deployment}/status?fieldManager=hallmark-predictor",
-            {"status": {"drift": {pod: objects.drift_report()}}},
-            token=token,
-            content="application/merge-patch+json",
-        )
+    address = urlsplit(world.api.server)
+    (tmp_path / "ca.crt").write_text(world.api.authority)
+    client = ClusterApi(ApiServer(address.hostname or "", address.port or 0, tmp_path))
+
+    def report(pod: str, token: str) -> Reply:
+        (tmp_path / "token").write_text(token)
+        entry = {"status": {"drift": {pod: objects.drift_report()}}}
+        query = {"fieldManager": PREDICTOR_FIELD_MANAGER}
+        return client.patch(status_path(world.namespace, deployment), query, entry)
 
     own, free = token({"boundObjectRef": bound}), token({})
-    report(name, own)
-    expect(lambda: report("other-pod", own), "may change its own entry")
-    expect(lambda: report(name, free), "bound to a Pod")
+    many = {f"p{number}": objects.drift_report() for number in range(MAX_ENTRIES - 1)}
+    world.api.patch(target, {"status": {"drift": many}}, OPERATOR, "status")
+    assert has_no_room(report(name, own)), "sixty-four others have"
+    room = {"p0": None, "p1": None}
+    world.api.patch(target, {"status": {"drift": room}}, OPERATOR, "status")
+    assert report(name, own) == Reply(200, "")
+    assert "may change its own entry" in report("other-pod", own).message
+    assert "bound to a Pod" in report(name, free).message
     assert name in world.api.get(target)["status"]["drift"]
+    client.close()
 
 
 # Versions in use.

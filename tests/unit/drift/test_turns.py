@@ -1,5 +1,6 @@
 """Many Pods in a map that holds few, as an operator with a memory judges them."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -8,7 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hallmark.api.artifacts import Baseline, BaselineFeature
+from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import Drift, DriftReport, DriftState
+from hallmark.api.training_run import FeatureType
 from hallmark.drift.decision import DriftInputs, DriftVerdict, Memory, judge
 from hallmark.drift.reports import Refusal, Report
 from hallmark.drift.room import MAX_ENTRIES
@@ -108,6 +112,45 @@ def test_more_pods_than_fit_leave_places_free() -> None:
     operator = Operator(fleet(300))
     operator.hear_all(of(operator.pods, lambda _: CALM))
     assert len(operator.map) <= MAX_ENTRIES - 8
+
+
+def wide_report(drifts: bool) -> Report:
+    """A report of two windows of 200 features."""
+    even, odd = [50] * 10 + [0], [500] + [0] * 10
+    counts = {f"f{index}": odd if drifts else even for index in range(200)}
+    moment = timestamp(PROMOTED + timedelta(seconds=1))
+    window = {"rows": 500, "start": moment, "end": moment, "counts": counts}
+    return {
+        "manifestDigest": ACTIVE,
+        "bootID": "boot-0001",
+        "sequence": 1,
+        "rows": 1000,
+        "counts": {name: [2 * count for count in part] for name, part in counts.items()},
+        "windows": [{"number": 1, **window}, {"number": 2, **window}],
+    }
+
+
+def test_sixty_four_pods_of_two_hundred_features_are_all_heard_in_few_places() -> None:
+    wide = Baseline(
+        rows=4000,
+        features=[
+            BaselineFeature(
+                name=f"f{index}",
+                type=FeatureType.NUMBER,
+                edges=[float(edge) for edge in range(9)],
+                counts=[400] * 10 + [0],
+            )
+            for index in range(200)
+        ],
+    )
+    operator, size = Operator(fleet(64)), 0
+    reports = of(operator.pods, lambda index: wide_report(drifts=index < 33))
+    for pod, sent in reports.items():
+        operator.take(pod, sent)
+        size = max(size, len(json.dumps(operator.map)))
+        operator.look(baseline=wide)
+    assert (operator.state.verdict, operator.state.voters) == ("Drifted", 64)
+    assert size < 400_000
 
 
 def test_drift_of_all_of_many_pods_is_found_though_what_drifts_goes_last() -> None:
