@@ -1,34 +1,18 @@
-"""One JSON object for each line, on standard error."""
+"""The predictor's log, which never holds an error's text: that may hold a value."""
 
 from __future__ import annotations
 
-import json
 import logging
-from datetime import UTC, datetime
 
-from hallmark.api.common import timestamp
+from structlog.processors import ExceptionRenderer
+from structlog.typing import ExcInfo
 
-
-class _JSONFormatter(logging.Formatter):
-    """Formats a record without its exception's text: that may hold a value."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record as JSON."""
-        entry = {
-            "timestamp": timestamp(datetime.fromtimestamp(record.created, UTC)),
-            "level": record.levelname.lower(),
-            "event": record.getMessage(),
-        }
-        if record.exc_info and record.exc_info[0]:
-            entry["error"] = record.exc_info[0].__name__
-        return json.dumps(entry)
+from hallmark import logs
 
 
 def configure() -> None:
-    """Send all records to standard error."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(_JSONFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    """Write the predictor's log."""
+    logs.configure(ExceptionRenderer(_told))
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
 
 
@@ -39,3 +23,7 @@ def place_of(error: BaseException) -> str:
         trace = trace.tb_next
     where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
     return f"{type(error).__name__} at {where}"
+
+
+def _told(exc_info: ExcInfo) -> str:
+    return place_of(exc_info[1])

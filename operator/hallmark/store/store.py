@@ -94,11 +94,6 @@ class Store:
         with self._errors("write", path):
             obstore.put(self._backend, _checked(path), data, mode="overwrite")
 
-    async def put_async(self, path: str, data: bytes) -> None:
-        """Write an object whole, as ``put`` does."""
-        with self._errors("write", path):
-            await obstore.put_async(self._backend, _checked(path), data, mode="overwrite")
-
     def put_new(self, path: str, data: bytes) -> bool:
         """Write an object where none stands; tell whether this call wrote it.
 
@@ -112,33 +107,15 @@ class Store:
                 return False
             return True
 
-    def copy(self, source: str, target: str) -> None:
-        """Copy an object inside the store, over any that stands at ``target``."""
-        with self._errors("copy", source):
-            obstore.copy(self._backend, _checked(source), _checked(target))
-
     def delete(self, path: str) -> None:
         """Remove an object; nothing happens where there is none."""
         with self._errors("delete", path), _suppress_missing():
             obstore.delete(self._backend, _checked(path))
 
-    async def delete_async(self, path: str) -> None:
-        """Remove an object, as ``delete`` does."""
-        with self._errors("delete", path), _suppress_missing():
-            await obstore.delete_async(self._backend, _checked(path))
-
     def list(self, folder: str) -> tuple[Entry, ...]:
         """Return every object below a folder, by path."""
         with self._errors("list", folder):
             entries = obstore.list(self._backend, _checked(folder)).collect()
-            return tuple(
-                sorted((Entry(entry["path"], entry["size"]) for entry in entries), key=_path)
-            )
-
-    async def list_async(self, folder: str) -> tuple[Entry, ...]:
-        """Return every object below a folder, as ``list`` does."""
-        with self._errors("list", folder):
-            entries = await obstore.list(self._backend, _checked(folder)).collect_async()
             return tuple(
                 sorted((Entry(entry["path"], entry["size"]) for entry in entries), key=_path)
             )

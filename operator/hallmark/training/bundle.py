@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 
 import joblib
 
 from hallmark.api import artifacts as api
-from hallmark.api.artifacts import (
-    Manifest,
-    ManifestFile,
-    ServedSchema,
-    TrainOutcome,
-    TrainStage,
-    TrainTask,
-)
+from hallmark.api.artifacts import ServedSchema, TrainOutcome, TrainStage, TrainTask
 from hallmark.api.common import Digest, sha256_digest
 from hallmark.api.gates import most_telling_first
 from hallmark.api.report import Report
 from hallmark.api.training_run import GateResult
 from hallmark.reporting.page import page
 from hallmark.supply_chain.dockerfile import render_dockerfile
+from hallmark.supply_chain.manifest import build_manifest
 from hallmark.supply_chain.sbom import build_sbom, installed_packages
 from hallmark.training import gates, graph, served
 from hallmark.training.baseline import build_baseline
@@ -68,7 +61,15 @@ def make(
         packages={name: report.packages[name] for name in _SERVING_PACKAGES},
         files=api.SERVED_FILES,
     )
-    manifest = _manifest(task, data.fingerprint, image, run_id, files).to_bytes()
+    manifest = build_manifest(
+        namespace=task.namespace,
+        model=task.spec.model,
+        run_id=run_id,
+        spec_digest=task.spec_digest,
+        dataset_fingerprint=data.fingerprint,
+        image_digest=image,
+        files={api.final_name(slot, run_id): content for slot, content in files.items()},
+    ).to_bytes()
     outcome = TrainOutcome(
         stage=TrainStage.DONE,
         fingerprint=data.fingerprint,
@@ -138,26 +139,6 @@ def _served_schema(task: TrainTask, data: ValidatedDataset, trained: Trained) ->
         positive=data.schema.target.positive,
         input_name=graph.INPUT,
         probabilities_name=graph.PROBABILITIES,
-    )
-
-
-def _manifest(
-    task: TrainTask, fingerprint: str, image: str, run_id: str, files: Mapping[str, bytes]
-) -> Manifest:
-    entries = [
-        ManifestFile(
-            name=api.final_name(slot, run_id), digest=sha256_digest(content), size=len(content)
-        )
-        for slot, content in files.items()
-    ]
-    return Manifest(
-        namespace=task.namespace,
-        model=task.spec.model,
-        run_id=run_id,
-        spec_digest=task.spec_digest,
-        dataset_fingerprint=fingerprint,
-        image_digest=image,
-        files=sorted(entries, key=lambda entry: entry.name),
     )
 
 
