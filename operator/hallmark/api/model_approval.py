@@ -20,7 +20,7 @@ from hallmark.api.common import (
 from hallmark.api.rules import FROZEN, SET, cel, rule
 
 
-class Decision(StrEnum):
+class ReviewDecision(StrEnum):
     """The reviewer's decision."""
 
     APPROVED = "Approved"
@@ -63,7 +63,7 @@ class ModelApprovalSpec(ApiModel):
     """The ModelVersion's ``sbomDigest``."""
     gate_report_digest: Digest
     """The ModelVersion's ``gateReportDigest``."""
-    decision: Decision
+    decision: ReviewDecision
     """What was decided. Denied and Revoked are final."""
     approver: UserName
     """Who decides: the user who creates the object."""

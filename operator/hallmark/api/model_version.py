@@ -18,7 +18,7 @@ from hallmark.api.common import (
     Uid,
     UserName,
 )
-from hallmark.api.model_approval import Decision
+from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.rules import FROZEN, NAME, SET, cel, list_map
 
 
@@ -82,7 +82,7 @@ class ApprovalRecord(ApiModel):
 
     uid: Uid
     name: Annotated[str, Field(max_length=253)]
-    decision: Decision
+    decision: ReviewDecision
     approver: UserName
     accepted: bool
     withdrawn: bool = False

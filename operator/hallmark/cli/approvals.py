@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from hallmark.api.common import API_VERSION, parse_duration, parse_timestamp, timestamp
 from hallmark.api.generated import to_yaml
-from hallmark.api.model_approval import Decision, ModelApprovalSpec
+from hallmark.api.model_approval import ModelApprovalSpec, ReviewDecision
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import short_hash
 from hallmark.cli.cluster import User, cluster_of, namespace_of, user_name
@@ -33,7 +33,7 @@ class Said:
         name: The ModelApproval's name, if not one made of the decision.
     """
 
-    decision: Decision
+    decision: ReviewDecision
     reason: str
     targets: tuple[str, ...] = ()
     not_after: str | None = None
@@ -73,7 +73,7 @@ def approve(
     """Approve one ModelVersion: exactly the bytes that its digests name."""
     user = User(context, as_user, as_groups)
     ends = not_after(end, datetime.now(UTC))
-    said = Said(Decision.APPROVED, reason, tuple(target or ()), ends, name)
+    said = Said(ReviewDecision.APPROVED, reason, tuple(target or ()), ends, name)
     asyncio.run(_decide(user, namespace_of(user, namespace), version, said, dry_run))
 
 
@@ -89,7 +89,7 @@ def deny(
 ) -> None:
     """Deny one ModelVersion, for good."""
     user = User(context, as_user, as_groups)
-    said = Said(Decision.DENIED, reason, name=name)
+    said = Said(ReviewDecision.DENIED, reason, name=name)
     asyncio.run(_decide(user, namespace_of(user, namespace), version, said, dry_run))
 
 
@@ -105,7 +105,7 @@ def revoke(
 ) -> None:
     """Revoke one ModelVersion, for good, also where it serves."""
     user = User(context, as_user, as_groups)
-    said = Said(Decision.REVOKED, reason, name=name)
+    said = Said(ReviewDecision.REVOKED, reason, name=name)
     asyncio.run(_decide(user, namespace_of(user, namespace), version, said, dry_run))
 
 

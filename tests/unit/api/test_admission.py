@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from hallmark.api import admission
+from hallmark.api import admission, names
 from hallmark.api.generated import render
 
+IDENTITY = names.APPROVAL_IDENTITY_POLICY
 FOLDER = Path(__file__).parents[3] / "manifests" / "base" / "admission"
 Obj = dict[str, Any]
 
@@ -44,7 +45,7 @@ def as_stored() -> tuple[Obj, Obj]:
 
 
 def test_the_identity_policy_is_in_force_as_the_api_server_stores_it() -> None:
-    assert admission.identity_is_in_force(*as_stored())
+    assert admission.in_force_since(IDENTITY, *as_stored())
 
 
 def _drop_validation(policy: Obj, binding: Obj) -> None:
@@ -92,14 +93,14 @@ def test_a_changed_identity_policy_is_not_in_force(change: Callable[[Obj, Obj], 
     policy, binding = as_stored()
     change(policy, binding)
 
-    assert not admission.identity_is_in_force(policy, binding)
+    assert not admission.in_force_since(IDENTITY, policy, binding)
 
 
 def test_an_absent_policy_or_binding_is_not_in_force() -> None:
     policy, binding = as_stored()
 
-    assert not admission.identity_is_in_force(None, binding)
-    assert not admission.identity_is_in_force(policy, None)
+    assert not admission.in_force_since(IDENTITY, None, binding)
+    assert not admission.in_force_since(IDENTITY, policy, None)
 
 
 def test_a_policy_is_in_force_since_it_last_changed() -> None:
@@ -109,16 +110,16 @@ def test_a_policy_is_in_force_since_it_last_changed() -> None:
         {"manager": "controller", "subresource": "status", "time": "2026-01-03T00:00:00Z"},
     ]
 
-    since = admission.in_force_since("hallmark-approval-identity", policy, binding)
+    since = admission.in_force_since(IDENTITY, policy, binding)
     assert since == "2026-01-02T00:00:00Z"
 
 
 def test_an_apply_that_changed_nothing_does_not_count_as_a_change() -> None:
     policy, binding = as_stored()
-    before = admission.in_force_since("hallmark-approval-identity", policy, binding)
+    before = admission.in_force_since(IDENTITY, policy, binding)
     binding["metadata"]["managedFields"] = [{"manager": "kubectl", "operation": "Apply"}]
 
-    assert admission.in_force_since("hallmark-approval-identity", policy, binding) == before
+    assert admission.in_force_since(IDENTITY, policy, binding) == before
 
 
 def test_a_policy_under_the_name_of_another_is_not_in_force() -> None:

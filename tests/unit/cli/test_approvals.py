@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hallmark.api.model_approval import Decision, ModelApproval
+from hallmark.api.model_approval import ModelApproval, ReviewDecision
 from hallmark.api.model_version import ModelVersion
 from hallmark.cli.approvals import Said, model_approval, not_after, read_version
 from hallmark.cluster.kinds import Obj
@@ -42,7 +42,7 @@ def version() -> ModelVersion:
     )
 
 
-APPROVED = Said(Decision.APPROVED, "Read.")
+APPROVED = Said(ReviewDecision.APPROVED, "Read.")
 
 
 def decide(said: Said = APPROVED, approver: str = "rita") -> Obj:
@@ -64,7 +64,7 @@ def test_the_same_decision_has_the_same_name_and_another_has_another() -> None:
 
     assert decide(replace(APPROVED, reason="Read again."))["metadata"]["name"] == first
     others = [
-        decide(replace(APPROVED, decision=Decision.DENIED)),
+        decide(replace(APPROVED, decision=ReviewDecision.DENIED)),
         decide(approver="rob"),
         decide(replace(APPROVED, targets=("loan",))),
         decide(replace(APPROVED, not_after="2027-01-01T00:00:00Z")),
@@ -73,12 +73,12 @@ def test_the_same_decision_has_the_same_name_and_another_has_another() -> None:
 
 
 def test_a_denial_has_no_targets() -> None:
-    assert "targets" not in decide(Said(Decision.DENIED, "Leak."))["spec"]
+    assert "targets" not in decide(Said(ReviewDecision.DENIED, "Leak."))["spec"]
 
 
 def test_an_empty_reason_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"reason: .*at least 1 character"):
-        decide(Said(Decision.APPROVED, ""))
+        decide(Said(ReviewDecision.APPROVED, ""))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from hallmark.api.admission import guarded, people, writers
 from hallmark.api.admission.building import Obj, Pair
 from hallmark.api.admission.people import approval_identity
 
-__all__ = ["approval_identity", "files", "identity_is_in_force", "in_force_since", "policies"]
+__all__ = ["approval_identity", "files", "in_force_since", "policies"]
 
 
 def policies() -> list[Pair]:
@@ -77,13 +77,6 @@ def _last_change(obj: Mapping[str, Any]) -> str:
     # The API server writes no time for an apply that changed nothing.
     times = [str(write["time"]) for write in writes if "time" in write]
     return max([str(metadata["creationTimestamp"]), *times])
-
-
-def identity_is_in_force(
-    policy: Mapping[str, Any] | None, binding: Mapping[str, Any] | None
-) -> bool:
-    """Whether the policy and the binding that vouch for approvers are the expected ones."""
-    return in_force_since(names.APPROVAL_IDENTITY_POLICY, policy, binding) is not None
 
 
 def files() -> dict[str, list[Obj]]:

@@ -109,6 +109,8 @@ def is_approved_here(proposal: Proposal) -> Refusal | None:
     )
 
 
+APPROVAL = (is_approved_here,)
+"""May pass later, when a reviewer decides."""
 REJECTIONS = (is_not_denied, is_not_revoked, bytes_are_not_refuted)
 """Final: a version that fails one of them is never tried again for the same intent."""
 
@@ -118,46 +120,65 @@ def rejection(version: ModelVersion, inputs: DeploymentInputs) -> Refusal | None
     return evaluate(REJECTIONS, Proposal(version, inputs))
 
 
+def policy_applies(proposal: Proposal) -> Wait | None:
+    """A ModelPolicy applies to the namespace."""
+    if proposal.inputs.policy is not None:
+        return None
+    return Wait(
+        DeploymentReason.POLICY_MISSING,
+        "No ModelPolicy applies to this namespace, so nothing new runs; ask the platform "
+        "engineer for a ModelPolicy named 'default', or label the namespace.",
+        stalled=True,
+    )
+
+
+def bytes_were_hashed_just_now(proposal: Proposal) -> Need | Wait | None:
+    """The operator itself has hashed every byte and checked the signature just now."""
+    verification = _verification(proposal)
+    if verification is None or proposal.inputs.now - verification.at > FRESH:
+        return Need(proposal.version)
+    if verification.refusal is None:
+        return None
+    return Wait(
+        DeploymentReason.VERIFYING,
+        f"{proposal.title} cannot be verified now: {verification.refusal.message}",
+        again=RETRY_SECONDS,
+    )
+
+
+def version_says_so_itself(proposal: Proposal) -> Wait | None:
+    """The version's own conditions, which may lag, do not hold it up."""
+    for type_ in CONDITIONS:
+        found = proposal.version.status.condition(type_)
+        if found is None or found.status is ConditionStatus.UNKNOWN:
+            return Wait(
+                DeploymentReason.VERIFYING,
+                f"{proposal.title} is being checked ({type_} is not known).",
+            )
+        if found.status is ConditionStatus.FALSE:
+            return Wait(
+                DeploymentReason.VERIFICATION_FAILED,
+                f"{proposal.title} is not {type_} today: {found.message}",
+                stalled=True,
+            )
+    return None
+
+
+VERIFICATION = (policy_applies, bytes_were_hashed_just_now, version_says_so_itself)
+"""May pass later: what fails one of them is waited for."""
+
+
 def verified(version: ModelVersion, inputs: DeploymentInputs) -> Need | Wait | None:
     """Return what is missing before the version counts as verified, or None.
 
-    The operator's own look at every byte decides. The version's conditions, which may lag, can
-    only hold it up. It assumes that ``rejection`` found nothing.
+    It assumes that ``rejection`` found nothing.
     """
     proposal = Proposal(version, inputs)
-    if inputs.policy is None:
-        return Wait(
-            DeploymentReason.POLICY_MISSING,
-            "No ModelPolicy applies to this namespace, so nothing new runs; ask the platform "
-            "engineer for a ModelPolicy named 'default', or label the namespace.",
-            stalled=True,
-        )
-    verification = _verification(proposal)
-    if verification is None or inputs.now - verification.at > FRESH:
-        return Need(version)
-    if verification.refusal is not None:
-        return Wait(
-            DeploymentReason.VERIFYING,
-            f"{proposal.title} cannot be verified now: {verification.refusal.message}",
-            again=RETRY_SECONDS,
-        )
-    return next(filter(None, (_held_up_by(proposal, type_) for type_ in CONDITIONS)), None)
-
-
-def _held_up_by(proposal: Proposal, type_: str) -> Wait | None:
-    """Return why one of the version's own conditions holds it up, or None."""
-    found = proposal.version.status.condition(type_)
-    if found is None or found.status is ConditionStatus.UNKNOWN:
-        return Wait(
-            DeploymentReason.VERIFYING, f"{proposal.title} is being checked ({type_} is not known)."
-        )
-    if found.status is ConditionStatus.TRUE:
-        return None
-    return Wait(
-        DeploymentReason.VERIFICATION_FAILED,
-        f"{proposal.title} is not {type_} today: {found.message}",
-        stalled=True,
-    )
+    for check in VERIFICATION:
+        missing = check(proposal)
+        if missing is not None:
+            return missing
+    return None
 
 
 def _verification(proposal: Proposal) -> Verification | None:

@@ -21,16 +21,16 @@ from hallmark.drift.decision import DriftVerdict, Memory
 from hallmark.policies.conditions import ConditionUpdate
 from hallmark.policies.decision import Event, Record
 from hallmark.policies.model_deployment.actions import Acted, BadAction, act, pending_action
-from hallmark.policies.model_deployment.conditions import conditions
-from hallmark.policies.model_deployment.desired import URL_MARGIN, Plan, mend_trust, plan
-from hallmark.policies.model_deployment.drift import judge_drift
-from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, View, Wait
-from hallmark.policies.model_deployment.records import (
+from hallmark.policies.model_deployment.audit import (
     Step,
     drift_records,
     events,
     transition_records,
 )
+from hallmark.policies.model_deployment.conditions import conditions
+from hallmark.policies.model_deployment.desired import URL_MARGIN, Plan, mend_trust, plan
+from hallmark.policies.model_deployment.drift import judge_drift
+from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, View, Wait
 from hallmark.policies.model_deployment.rollback import stable_entries
 from hallmark.policies.model_deployment.transitions import follow
 from hallmark.policies.model_deployment.triggers import Trigger, look

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hallmark.api.common import parse_timestamp, timestamp
-from hallmark.api.model_approval import ApprovalReason, Decision, ModelApproval
+from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
 from hallmark.api.model_policy import ApproverKey
 from hallmark.api.model_version import ApprovalRecord, ModelVersion
 from hallmark.policies.model_version.attestation import verify_attestation
@@ -100,7 +100,7 @@ def name_is_vouched_for(ballot: Ballot) -> Refusal | None:
 def is_not_the_requester(ballot: Ballot) -> Refusal | None:
     """Nobody approves what they asked for; deny or revoke it they may."""
     spec, requester = ballot.approval.spec, ballot.version.spec.requested_by.name
-    if spec.decision is not Decision.APPROVED or spec.approver != requester:
+    if spec.decision is not ReviewDecision.APPROVED or spec.approver != requester:
         return None
     return Refusal(
         ApprovalReason.SELF_APPROVAL,
@@ -111,7 +111,7 @@ def is_not_the_requester(ballot: Ballot) -> Refusal | None:
 def has_not_approved_before(ballot: Ballot) -> Refusal | None:
     """The same person's approval counts once."""
     spec = ballot.approval.spec
-    if spec.decision is not Decision.APPROVED:
+    if spec.decision is not ReviewDecision.APPROVED:
         return None
     for record in ballot.earlier:
         covers = not record.targets or (spec.targets and set(spec.targets) <= set(record.targets))
@@ -127,7 +127,7 @@ def has_not_approved_before(ballot: Ballot) -> Refusal | None:
 def has_not_ended(ballot: Ballot) -> Refusal | None:
     """The approval's end is still to come."""
     end = ballot.approval.spec.not_after
-    if end is None or ballot.approval.spec.decision is not Decision.APPROVED:
+    if end is None or ballot.approval.spec.decision is not ReviewDecision.APPROVED:
         return None
     if parse_timestamp(end) > ballot.now:
         return None
@@ -165,7 +165,7 @@ def record_of(ballot: Ballot) -> ApprovalRecord:
 def counts(record: ApprovalRecord, now: datetime) -> bool:
     """Tell whether an approval counts today."""
     return (
-        record.decision is Decision.APPROVED
+        record.decision is ReviewDecision.APPROVED
         and record.accepted
         and not record.withdrawn
         and (record.not_after is None or parse_timestamp(record.not_after) > now)
@@ -174,7 +174,7 @@ def counts(record: ApprovalRecord, now: datetime) -> bool:
 
 def is_final(record: ApprovalRecord) -> bool:
     """Tell whether a record is a valid denial or revocation; the object may be long gone."""
-    return record.accepted and record.decision is not Decision.APPROVED
+    return record.accepted and record.decision is not ReviewDecision.APPROVED
 
 
 def next_records(

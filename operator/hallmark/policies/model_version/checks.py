@@ -28,7 +28,10 @@ class Verified:
 
 
 def verify(inputs: VersionInputs) -> Verified | Refusal:
-    """Return the signed manifest, or why the version is not what its signature says."""
+    """The version is what its signature says, by a key that the policy trusts.
+
+    Return the signed manifest and its signer, or why not.
+    """
     spec = inputs.version.spec
     if inputs.policy is None:
         return Refusal(VersionReason.POLICY_MISSING, no_policy(inputs))
@@ -64,6 +67,10 @@ def meets_policy(inputs: VersionInputs, verified: Verified) -> Refusal | None:
     denied = check_dependencies(report.packages.items(), policy.dependencies.denied)
     said = " ".join(text for text in (failed, *(finding.sentence() for finding in denied)) if text)
     return Refusal(VersionReason.POLICY_FAILED, said) if said else None
+
+
+TODAY = (verify, meets_policy)
+"""Each is held against the files again when the policy changes, and every few hours."""
 
 
 def check_evidence(inputs: VersionInputs) -> Evidence:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hallmark.api.common import ConditionStatus
-from hallmark.api.model_approval import ApprovalReason
-from hallmark.api.model_approval import Decision as Verb
+from hallmark.api.model_approval import ApprovalReason, ReviewDecision
 from hallmark.api.model_policy import policy_digest
 from hallmark.api.model_version import ApprovalRecord, VersionCondition, VersionReason
 from hallmark.api.names import OPERATOR_NAME
@@ -98,8 +97,8 @@ def _decisions(
     inputs: VersionInputs, records: Sequence[ApprovalRecord]
 ) -> tuple[ConditionUpdate, ...]:
     """Return Approved, Denied and Revoked."""
-    denied = _final(records, Verb.DENIED)
-    revoked = _final(records, Verb.REVOKED)
+    denied = _final(records, ReviewDecision.DENIED)
+    revoked = _final(records, ReviewDecision.REVOKED)
     return (
         _approved(inputs, records, revoked or denied),
         holds(_C.DENIED, VersionReason.DENIED, _who(denied))
@@ -115,8 +114,7 @@ def _approved(
     inputs: VersionInputs, records: Sequence[ApprovalRecord], final: ApprovalRecord | None
 ) -> ConditionUpdate:
     if final is not None:
-        reason = VersionReason.DENIED if final.decision is Verb.DENIED else VersionReason.REVOKED
-        return fails(_C.APPROVED, reason, _who(final))
+        return fails(_C.APPROVED, VersionReason(final.decision), _who(final))
     if inputs.policy is None:
         return fails(_C.APPROVED, VersionReason.POLICY_MISSING, no_policy(inputs))
     approvers = sorted({record.approver for record in records if counts(record, inputs.now)})
@@ -135,10 +133,9 @@ def _overall(
     checks: Sequence[ConditionUpdate], records: Sequence[ApprovalRecord]
 ) -> tuple[ConditionUpdate, ...]:
     """Return the kstatus triple: Ready means sealed, verified and not rejected."""
-    final = _final(records, Verb.REVOKED) or _final(records, Verb.DENIED)
+    final = _final(records, ReviewDecision.REVOKED) or _final(records, ReviewDecision.DENIED)
     if final is not None:
-        reason = VersionReason.DENIED if final.decision is Verb.DENIED else VersionReason.REVOKED
-        return stalled(reason, _who(final))
+        return stalled(VersionReason(final.decision), _who(final))
     pending = None
     for check in checks:
         if check.reason == VersionReason.POLICY_MISSING:
@@ -152,9 +149,9 @@ def _overall(
     return ready(VersionReason.SEALED, "Verified; usable where it is approved.")
 
 
-def _final(records: Sequence[ApprovalRecord], verb: Verb) -> ApprovalRecord | None:
+def _final(records: Sequence[ApprovalRecord], decision: ReviewDecision) -> ApprovalRecord | None:
     return next(
-        (record for record in records if is_final(record) and record.decision is verb), None
+        (record for record in records if is_final(record) and record.decision is decision), None
     )
 
 
@@ -167,9 +164,9 @@ def _who(record: ApprovalRecord | None) -> str:
 # --- for the audit log ------------------------------------------------------------------------
 
 _EVENTS = {
-    Verb.APPROVED: AuditEvent.APPROVE,
-    Verb.DENIED: AuditEvent.DENY,
-    Verb.REVOKED: AuditEvent.REVOKE,
+    ReviewDecision.APPROVED: AuditEvent.APPROVE,
+    ReviewDecision.DENIED: AuditEvent.DENY,
+    ReviewDecision.REVOKED: AuditEvent.REVOKE,
 }
 
 

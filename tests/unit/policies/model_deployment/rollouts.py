@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from hallmark.api.artifacts import Trust
 from hallmark.api.common import Condition, ConditionStatus, NamespacedMeta, ObjectMeta, timestamp
-from hallmark.api.model_approval import Decision
+from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_deployment import (
     Drift,
     DriftState,
@@ -81,7 +81,7 @@ def approval(
     return ApprovalRecord(
         uid=f"approval-{approver}",
         name=f"by-{approver}",
-        decision=Decision.APPROVED,
+        decision=ReviewDecision.APPROVED,
         approver=approver,
         accepted=accepted,
         withdrawn=withdrawn,

@@ -47,7 +47,7 @@ def test_the_intent_stays_when_the_object_is(change: dict[str, object]) -> None:
     [
         {"model": "other"},
         {"model_version": "credit-v1", "model": None},
-        {"strategy": STRATEGY.model_copy(update={"bake": "1h"})},
+        {"strategy": STRATEGY.replace(bake="1h")},
         {"drift": {"threshold": "0.3", "window": 100}},
         {"rollback": RollbackMode.MANUAL},
     ],

@@ -101,10 +101,10 @@ def test_one_that_was_refused_after_it_served_is_passed_over() -> None:
     refused = RefusedIntent(
         intent_hash="x", manifest_digest=digest(2), reason="DriftRollback", time=timestamp(at(15))
     )
-    status = STATUS.model_copy(update={"refused": [refused]})
+    status = STATUS.replace(refused=[refused])
     assert target(inputs(*ALL, verified=(1, 2, 3)), status) == "credit-v1"
-    earlier = refused.model_copy(update={"time": timestamp(at(5))})
-    status = STATUS.model_copy(update={"refused": [earlier]})
+    earlier = refused.replace(time=timestamp(at(5)))
+    status = STATUS.replace(refused=[earlier])
     assert target(inputs(*ALL, verified=(1, 2, 3)), status) == "credit-v2"
 
 
@@ -130,6 +130,6 @@ def test_where_nothing_passes_each_is_named() -> None:
 
 
 def test_a_version_of_the_name_with_other_bytes_is_not_the_one_that_served() -> None:
-    other = version(9).model_copy(update={"metadata": version(2).metadata})
+    other = version(9).replace(metadata=version(2).metadata)
     given = inputs(version(1), other, verified=(1,))
     assert target(given) == "credit-v1"

@@ -9,7 +9,8 @@ from typing import Any
 from hallmark.api.common import NamespacedMeta
 from hallmark.api.model_approval import ModelApproval, ModelApprovalSpec
 from hallmark.api.model_policy import ApproverKey
-from hallmark.policies.model_version.approvals import Ballot
+from hallmark.api.model_version import ApprovalRecord, ModelVersion
+from hallmark.policies.model_version.approvals import Ballot, next_records
 from hallmark.policies.model_version.attestation import attest
 from tests.unit.policies.training_run.runs import MODEL, NAMESPACE, NOW, version
 from tests.unit.supply_chain.factories import OTHER_KEY, trusted
@@ -46,7 +47,7 @@ def approval(
         }
     )
     if attested:
-        whole = whole.model_copy(update={"attestation": attest(OTHER_KEY, MODEL, whole)})
+        whole = whole.replace(attestation=attest(OTHER_KEY, MODEL, whole))
     metadata = NamespacedMeta(
         name=name,
         namespace=NAMESPACE,
@@ -60,3 +61,19 @@ def ballot(**changes: Any) -> Ballot:  # noqa: ANN401
     """Return a plain approval that counts."""
     base = Ballot(approval(), version(), [RITA], VOUCHED_SINCE, [], NOW)
     return replace(base, **changes)
+
+
+def with_records(*records: ApprovalRecord) -> ModelVersion:
+    """Return the version with what was decided about its approvals."""
+    made = version()
+    return made.replace(status=made.status.replace(approvals=list(records)))
+
+
+def look(
+    seen: ModelVersion,
+    *approvals: ModelApproval,
+    vouched: str | None = VOUCHED_SINCE,
+    **more: Any,  # noqa: ANN401
+) -> tuple[ApprovalRecord, ...]:
+    """Return the records after looking at the approvals that exist."""
+    return next_records(seen, approvals, more.get("keys", [RITA]), vouched, more.get("now", NOW))

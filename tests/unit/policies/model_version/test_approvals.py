@@ -12,20 +12,24 @@ from hypothesis import strategies as st
 
 from hallmark.api.common import timestamp
 from hallmark.api.model_approval import ModelApproval, ModelApprovalSpec
-from hallmark.api.model_version import ApprovalRecord, ModelVersion
-from hallmark.policies.model_approval.decide import decide_approval
-from hallmark.policies.model_approval.inputs import ApprovalInputs
 from hallmark.policies.model_version.approvals import (
     MAX_RECORDS,
     Ballot,
     counts,
     first_end,
     is_final,
-    next_records,
     record_of,
 )
 from hallmark.policies.model_version.attestation import verify_attestation
-from tests.unit.policies.model_version.ballots import RITA, VOUCHED_SINCE, approval, ballot, seconds
+from tests.unit.policies.model_version.ballots import (
+    RITA,
+    VOUCHED_SINCE,
+    approval,
+    ballot,
+    look,
+    seconds,
+    with_records,
+)
 from tests.unit.policies.training_run.runs import NOW, version
 
 OTHER = "sha256:" + "9" * 64
@@ -126,21 +130,6 @@ def test_a_decision(asked: Ballot, reason: str) -> None:
     assert bool(record.message) == (reason != "Accepted")
 
 
-def with_records(*records: ApprovalRecord) -> ModelVersion:
-    made = version()
-    status = made.status.model_copy(update={"approvals": list(records)})
-    return made.model_copy(update={"status": status})
-
-
-def look(
-    seen: ModelVersion,
-    *approvals: ModelApproval,
-    vouched: str | None = VOUCHED_SINCE,
-    **more: Any,  # noqa: ANN401
-) -> tuple[ApprovalRecord, ...]:
-    return next_records(seen, approvals, more.get("keys", [RITA]), vouched, more.get("now", NOW))
-
-
 def test_what_was_vouched_for_once_stays_so_when_the_policy_is_gone() -> None:
     first = look(version(), approval())
     assert look(with_records(*first), approval(), vouched=None) == first
@@ -169,7 +158,7 @@ def test_a_denial_outlives_its_object() -> None:
 def test_an_attested_approval_falls_with_its_key() -> None:
     first = look(version(), approval(attested=True), vouched=None)
     assert first[0].accepted
-    fallen = RITA.model_copy(update={"revoked_at": "2026-05-01T00:00:00Z"})
+    fallen = RITA.replace(revoked_at="2026-05-01T00:00:00Z")
     second = look(with_records(*first), approval(attested=True), keys=[fallen])
     assert (second[0].accepted, second[0].reason) == (False, "AttestationInvalid")
 
@@ -230,36 +219,6 @@ def test_after_a_denial_nothing_undoes_it(steps: list[tuple[str, str]], vouched:
         seen, was_final = with_records(*records), is_now_final
 
 
-# --- the approval's own status ----------------------------------------------------------------
-
-
-def status_of(made: ModelApproval, seen: ModelVersion | None, **more: Any) -> dict[str, str]:  # noqa: ANN401
-    decision = decide_approval(ApprovalInputs(made, seen, more.get("now", NOW)))
-    return {each.type: f"{each.status}/{each.reason}" for each in decision.conditions}
-
-
-def test_an_approval_of_no_version_waits() -> None:
-    assert status_of(approval(), None)["Reconciling"] == "True/VersionMissing"
-
-
-def test_an_approval_that_was_not_looked_at_yet_says_nothing() -> None:
-    assert status_of(approval(), version()) == {}
-
-
-def test_an_approval_says_what_the_version_says_of_it() -> None:
-    seen = with_records(*look(version(), approval(), approval("own", approver="alice")))
-    assert status_of(approval(), seen)["Ready"] == "True/Accepted"
-    assert status_of(approval("own", approver="alice"), seen)["Stalled"] == "True/SelfApproval"
-
-
-def test_an_approval_ends_when_its_time_has_passed() -> None:
-    made = approval(notAfter=timestamp(NOW + timedelta(seconds=30)))
-    seen = with_records(*look(version(), made))
-    decision = decide_approval(ApprovalInputs(made, seen, NOW))
-    assert decision.requeue == pytest.approx(31)
-    assert status_of(made, seen, now=LATER)["Ready"] == "False/Expired"
-
-
 # --- attestations -----------------------------------------------------------------------------
 
 
@@ -290,5 +249,5 @@ def test_an_attestation_holds_for_what_was_signed_alone(change: dict[str, Any], 
     ).map(json.dumps)
 )
 def test_no_text_passes_for_an_attestation_or_breaks_anything(text: str) -> None:
-    spec = approval().spec.model_copy(update={"attestation": text})
+    spec = approval().spec.replace(attestation=text)
     assert verify_attestation(version().spec.model, spec, [RITA], NOW) is not None

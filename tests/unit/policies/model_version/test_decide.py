@@ -191,8 +191,8 @@ def after(decision: Decision) -> ModelVersion:
         )
         for each in decision.conditions
     ]
-    status = decision.status.model_copy(update={"conditions": conditions})
-    return version().model_copy(update={"status": status})
+    status = decision.status.replace(conditions=conditions)
+    return version().replace(status=status)
 
 
 def test_each_transition_is_recorded_once() -> None:

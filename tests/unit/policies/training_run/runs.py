@@ -180,5 +180,5 @@ def version(*, uid: str = "version-uid", name: str = NAME, **spec: Any) -> Model
     made = sealed_spec(seal, 1, authenticated=True)
     return ModelVersion(
         metadata=NamespacedMeta(name=name, namespace=NAMESPACE, uid=uid),
-        spec=made.model_copy(update=spec),
+        spec=made.replace(**spec),
     )

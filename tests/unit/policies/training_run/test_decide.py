@@ -293,8 +293,9 @@ def test_no_termination_message_breaks_a_decision(
 
 def test_a_run_of_another_spec_does_not_take_over_a_version() -> None:
     other = version(
-        training_run=version().spec.training_run.model_copy(
-            update={"uid": "other", "spec_digest": "sha256:" + "9" * 64}
+        training_run=version().spec.training_run.replace(
+            uid="other",
+            spec_digest="sha256:" + "9" * 64,
         )
     )
     decided = decide_run(inputs(version=other))
@@ -303,7 +304,7 @@ def test_a_run_of_another_spec_does_not_take_over_a_version() -> None:
 
 
 def test_a_run_created_again_is_ready_without_training() -> None:
-    old = version(training_run=version().spec.training_run.model_copy(update={"uid": "other"}))
+    old = version(training_run=version().spec.training_run.replace(uid="other"))
     decided = decide_run(inputs(version=old))
     assert decided.wanted is None
     assert said(decided.decision)["Ready"] == "True/AlreadySealed"

@@ -30,7 +30,7 @@ def evidence(**changes: Any) -> Evidence:  # noqa: ANN401
 
 
 def outcome(**changes: Any) -> Claim:  # noqa: ANN401
-    return claim(outcome=bundle().sealed.model_copy(update=changes))
+    return claim(outcome=bundle().sealed.replace(**changes))
 
 
 def test_honest_evidence_becomes_the_spec_of_a_version() -> None:
@@ -78,7 +78,7 @@ def test_honest_evidence_becomes_the_spec_of_a_version() -> None:
         ),
         pytest.param(
             claim(
-                run=trained().model_copy(update={"spec": run(trainer={"seed": 9}).spec}),
+                run=trained().replace(spec=run(trainer={"seed": 9}).spec),
             ),
             "spec digest",
             id="of another spec",
