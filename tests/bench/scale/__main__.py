@@ -55,7 +55,7 @@ def main() -> int:
 
 async def _measure(world: World, asked: argparse.Namespace, found: list[Figure]) -> None:
     async with asyncio.timeout(60 * asked.minutes):
-        async for figure in play(world, asked.scenes, CLUSTER):
+        async for figure in play(world, asked.scenes, asked.cluster):
             print(figure.line(), flush=True)
             found.append(figure)
 
@@ -77,6 +77,7 @@ def _pause(size: int) -> float:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.bench.scale", description=__doc__)
+    parser.add_argument("--cluster", default=CLUSTER, help="its name, where several run at once")
     parser.add_argument("--sizes", type=_numbers, help="ModelDeployments, such as 30,100")
     parser.add_argument("--spaces", type=int, default=SPACES, help="namespaces")
     parser.add_argument("--scenes", type=_names, default=list(SCENES), help=",".join(SCENES))
