@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hallmark.api import names
-from hallmark.api.admission import guarded, people, writers
+from hallmark.api.admission import bounds, guarded, people, writers
 from hallmark.api.admission.building import Obj, Pair
 from hallmark.api.admission.people import approval_identity
 
@@ -36,12 +36,15 @@ def policies() -> list[Pair]:
         writers.predictor_accounts(),
         guarded.guarded("hallmark-guarded-objects", names.LABEL_DEPLOYMENT, "ModelDeployment"),
         guarded.guarded("hallmark-guarded-jobs", names.LABEL_JOB, "TrainingRun"),
+        guarded.watched(),
         guarded.guarded_templates(),
         guarded.guarded_scale(),
         guarded.service_selectors(),
         guarded.service_endpoints(),
         guarded.closed_pods("hallmark-closed-predictors", names.LABEL_DEPLOYMENT),
         guarded.closed_pods("hallmark-closed-jobs", names.LABEL_JOB),
+        bounds.metadata_bounds(),
+        bounds.field_managers(),
     ]
 
 

@@ -48,13 +48,15 @@ def policy(name: str, rules: list[Obj], validations: list[Obj], **more: Any) -> 
         name: of both.
         rules: which requests it looks at.
         validations: what must hold of them.
-        **more: ``label`` (looks only at objects that carry it, or did), ``params`` and
-            ``param_ref`` (other objects that it sees), and the policy's own ``matchConditions``,
-            ``variables``, ``auditAnnotations``.
+        **more: ``label`` (looks only at objects that carry it, or did), ``labels`` (with these
+            values), ``params`` and ``param_ref`` (other objects that it sees), and the policy's
+            own ``matchConditions``, ``variables``, ``auditAnnotations``.
     """
-    label, params = more.pop("label", None), more.pop("params", None)
-    param_ref = more.pop("param_ref", None)
-    selector = {"matchExpressions": [{"key": label, "operator": "Exists"}]} if label else {}
+    label, labels = more.pop("label", None), more.pop("labels", None)
+    params, param_ref = more.pop("params", None), more.pop("param_ref", None)
+    selector: Obj = {"matchExpressions": [{"key": label, "operator": "Exists"}]} if label else {}
+    if labels:
+        selector["matchLabels"] = labels
     constraints = {
         "matchPolicy": "Equivalent",
         "namespaceSelector": {},

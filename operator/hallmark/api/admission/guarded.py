@@ -63,10 +63,42 @@ def guarded(name: str, label: str, owner: str) -> Pair:
     )
 
 
+_WATCHED = (
+    rule("", "CREATE UPDATE", "pods", "pods/status", "pods/ephemeralcontainers", "pods/resize"),
+    rule("", "CREATE UPDATE", "services", "services/status", "configmaps"),
+    rule("apps", "CREATE UPDATE", "deployments", "deployments/status"),
+    rule("batch", "CREATE UPDATE", "jobs", "jobs/status"),
+)
+
+
+def watched() -> Pair:
+    """Return the policy against objects of strangers that the operator's watches would receive.
+
+    Deletion stays free: it takes from the operator's memory, and what is needed is made again.
+    """
+    return policy(
+        "hallmark-watched-objects",
+        [dict(rule) for rule in _WATCHED],
+        [
+            validation(
+                "false",
+                "request.resource.resource + ' ' + object.metadata.name + ' in namespace ' + "
+                f"request.namespace + ' carries the label {names.LABEL_MANAGED_BY}: "
+                f"{names.MANAGED_BY}: only the operator creates and changes it; ' + {YOU} + '. "
+                "Leave the label out.'",
+            )
+        ],
+        labels={names.LABEL_MANAGED_BY: names.MANAGED_BY},
+        matchConditions=[NOT_TRUSTED],
+    )
+
+
 def guarded_templates() -> Pair:
     """Return the policy against Pods that a built-in controller would make for a stranger."""
-    template = "object.?spec.?{0}template.?metadata.?labels.orValue({{}})"
-    both = f"label in ['{names.LABEL_DEPLOYMENT}', '{names.LABEL_JOB}']"
+    places = ("template.?", "jobTemplate.?spec.?template.?", "jobTemplate.?")
+    labels = [f"object.?spec.?{place}metadata.?labels.orValue({{}})" for place in places]
+    guarded = f"label in ['{names.LABEL_DEPLOYMENT}', '{names.LABEL_JOB}']"
+    watched = f"[?'{names.LABEL_MANAGED_BY}'].orValue('') == '{names.MANAGED_BY}'"
     return policy(
         "hallmark-guarded-templates",
         [
@@ -78,13 +110,14 @@ def guarded_templates() -> Pair:
         ],
         [
             validation(
-                f"!{template.format('')}.exists(label, {both}) && "
-                f"!{template.format('jobTemplate.?spec.?')}.exists(label, {both}) && "
-                "!object.?spec.?jobTemplate.?metadata.?labels.orValue({})"
-                f".exists(label, {both})",
+                " && ".join(
+                    f"!{carried}.exists(label, {guarded}) && !({carried}{watched})"
+                    for carried in labels
+                ),
                 "'The Pods of ' + request.resource.resource + ' ' + request.name + ' would carry "
-                f"the label {names.LABEL_DEPLOYMENT} or {names.LABEL_JOB}, which is for what "
-                f"the operator makes; ' + {YOU} + '. Leave the label out.'",
+                f"the label {names.LABEL_DEPLOYMENT}, {names.LABEL_JOB} or "
+                f"{names.LABEL_MANAGED_BY}: {names.MANAGED_BY}, which is for what the operator "
+                f"makes; ' + {YOU} + '. Leave the label out.'",
             )
         ],
         matchConditions=[NOT_TRUSTED],
