@@ -138,6 +138,15 @@ def test_what_nobody_knows_agrees_with_nothing(fact: str) -> None:
     assert (found.fact, found.named) == (fact, None)
 
 
+def test_what_neither_side_knows_is_no_agreement() -> None:
+    bare = MANIFESTS.replace(
+        files=[file for file in MANIFESTS.files if not file.name.startswith("sbom")]
+    )
+    found = contradiction(facts_of_manifest(bare), bare)
+    assert found is not None
+    assert (found.fact, found.named, found.signed) == ("sbom_digest", None, None)
+
+
 def test_a_report_of_other_bytes_is_not_read() -> None:
     assert not isinstance(read_report(MANIFESTS, bundle().report), str)
     assert "report.json" in str(read_report(MANIFESTS, bundle().report + b" "))

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hallmark.api.common import ConditionStatus
-from hallmark.api.model_approval import ApprovalReason, ReviewDecision
+from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_policy import policy_digest
 from hallmark.api.model_version import ApprovalRecord, VersionCondition, VersionReason
-from hallmark.api.names import OPERATOR_NAME
-from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.conditions import (
     ConditionUpdate,
     fails,
@@ -19,8 +17,9 @@ from hallmark.policies.conditions import (
     unknown,
     waiting,
 )
-from hallmark.policies.decision import Decision, Record
+from hallmark.policies.decision import Decision
 from hallmark.policies.model_version.approvals import counts, first_end, is_final, next_records
+from hallmark.policies.model_version.audit import approval_records, verify_records
 from hallmark.policies.model_version.checks import check_evidence, no_policy
 from hallmark.policies.model_version.inputs import Evidence, VersionInputs
 
@@ -50,7 +49,7 @@ def decide_version(inputs: VersionInputs) -> Decision:
     return Decision(
         conditions=(*checks, *_decisions(inputs, records), *_overall(checks, records)),
         status=status,
-        records=(*_verify_record(inputs, checks[0]), *_approval_records(inputs, records)),
+        records=(*verify_records(inputs, checks[0]), *approval_records(inputs, records)),
         requeue=(min(moments) - inputs.now).total_seconds() + 1 if moments else None,
     )
 
@@ -159,103 +158,3 @@ def _who(record: ApprovalRecord | None) -> str:
     if record is None:
         return ""
     return f"{record.decision} by {record.approver} (ModelApproval '{record.name}'); this is final."
-
-
-# --- for the audit log ------------------------------------------------------------------------
-
-_EVENTS = {
-    ReviewDecision.APPROVED: AuditEvent.APPROVE,
-    ReviewDecision.DENIED: AuditEvent.DENY,
-    ReviewDecision.REVOKED: AuditEvent.REVOKE,
-}
-
-
-def _verify_record(inputs: VersionInputs, verdict: ConditionUpdate) -> tuple[Record, ...]:
-    """Return the record of a change of Verified; nothing where it stayed as it was."""
-    before = inputs.version.status.condition(_C.VERIFIED)
-    if verdict.status is ConditionStatus.UNKNOWN or (
-        before is not None and before.status is verdict.status
-    ):
-        return ()
-    since = before.last_transition_time if before else ""
-    uid = inputs.version.metadata.uid
-    holds_now = verdict.status is ConditionStatus.TRUE
-    outcome = AuditOutcome.VERIFIED if holds_now else AuditOutcome.REFUSED
-    return (
-        _record(
-            inputs,
-            f"verify:{uid}:{outcome}:{since}",
-            AuditEvent.VERIFY,
-            outcome,
-            verdict.reason,
-            message=verdict.message,
-        ),
-    )
-
-
-def _approval_records(
-    inputs: VersionInputs, records: Sequence[ApprovalRecord]
-) -> tuple[Record, ...]:
-    """Return a record for each decision that is new, withdrawn or fallen."""
-    before = {record.uid: record for record in inputs.version.status.approvals}
-    made = []
-    for record in records:
-        old = before.get(record.uid)
-        details = {"approvalUid": record.uid, "approval": record.name}
-        if old is None or old.accepted != record.accepted:
-            event = _EVENTS[record.decision]
-            outcome = AuditOutcome.ACCEPTED if record.accepted else AuditOutcome.REFUSED
-            key = f"{event}:{record.uid}:{outcome}"
-            made.append(
-                _record(
-                    inputs,
-                    key,
-                    event,
-                    outcome,
-                    record.reason,
-                    record.approver,
-                    record.message,
-                    details,
-                )
-            )
-        if record.withdrawn and not (old and old.withdrawn):
-            key = f"withdraw:{record.uid}"
-            made.append(
-                _record(
-                    inputs,
-                    key,
-                    AuditEvent.WITHDRAW,
-                    AuditOutcome.WITHDRAWN,
-                    ApprovalReason.WITHDRAWN,
-                    details=details,
-                )
-            )
-    return tuple(made)
-
-
-def _record(
-    inputs: VersionInputs,
-    decision_id: str,
-    event: AuditEvent,
-    outcome: AuditOutcome,
-    reason: str,
-    actor: str = OPERATOR_NAME,
-    message: str = "",
-    details: dict[str, str] | None = None,
-) -> Record:
-    metadata = inputs.version.metadata
-    spec = inputs.version.spec
-    digest = {"model": spec.model, "manifestDigest": spec.artifact.manifest_digest}
-    return Record(
-        decision_id=decision_id,
-        event=event,
-        kind="ModelVersion",
-        namespace=metadata.namespace,
-        name=metadata.name,
-        uid=metadata.uid,
-        outcome=outcome,
-        reason=reason,
-        message=message,
-        actor=actor,
-        details={**digest, **(details or {})},
-    )

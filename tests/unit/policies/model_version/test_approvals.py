@@ -184,6 +184,18 @@ def test_a_flood_of_refused_approvals_displaces_neither_denial_nor_approval() ->
     assert {"yes", "no"} <= {each.name for each in found}
 
 
+def test_a_flood_of_approvals_does_not_displace_a_denial() -> None:
+    flood = [
+        approval(f"flood-{n:03}", approver=f"rita-{n:03}", created=NOW - timedelta(hours=1))
+        for n in range(MAX_RECORDS)
+    ]
+    first = look(version(), *flood)
+    assert len(first) == MAX_RECORDS
+    found = look(with_records(*first), *flood, approval("no", decision="Denied"), now=LATER)
+    assert len(found) == MAX_RECORDS
+    assert [record.name for record in found if is_final(record)] == ["no"]
+
+
 def test_the_first_end_of_those_that_count_is_known() -> None:
     soon, late = (timestamp(NOW + timedelta(minutes=n)) for n in (5, 50))
     found = look(version(), approval(notAfter=late), approval("x", approver="rob", notAfter=soon))

@@ -207,6 +207,29 @@ def test_a_run_that_cannot_be_is_refused_before_anything_is_made(
             id="a sealing Job without a Pod has no outcome",
         ),
         pytest.param(
+            inputs(
+                run=trained(),
+                seal_job=job(failed=True),
+                seal_pod=ended(bundle().sealed),
+                evidence=bundle().evidence,
+            ),
+            "False/SealingFailed",
+            NOTHING,
+            id="a sealing Job that failed sealed nothing, whatever its Pod says",
+        ),
+        pytest.param(
+            inputs(job=job(failed=True), pod=ended(outcome())),
+            "False/TrainingFailed",
+            NOTHING,
+            id="a training Job that failed trained nothing, whatever its Pod says",
+        ),
+        pytest.param(
+            inputs(urls=None),
+            "False/Training",
+            NOTHING,
+            id="a run without upload URLs makes no Job yet",
+        ),
+        pytest.param(
             inputs(run=run(seed=1), version=version(), job=job()),
             "True/Sealed",
             NOTHING,

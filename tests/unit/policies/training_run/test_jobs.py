@@ -115,3 +115,9 @@ def test_no_termination_message_breaks_the_reader(text: str) -> None:
 def test_a_message_with_unknown_fields_is_no_outcome() -> None:
     assert parse_outcome(TrainOutcome, '{"stage": "Done", "extra": 1}') is None
     assert parse_outcome(TrainOutcome, '{"stage": "Done"}') is not None
+
+
+@pytest.mark.parametrize(("padding", "read"), [(4096, True), (4097, False)])
+def test_no_message_is_longer_than_kubernetes_keeps(padding: int, read: bool) -> None:
+    found = parse_outcome(TrainOutcome, '{"stage": "Done"}'.ljust(padding))
+    assert (found is not None) is read

@@ -1,0 +1,105 @@
+"""What is recorded in the audit log of a reconcile: transitions only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hallmark.api.common import ConditionStatus
+from hallmark.api.model_approval import ApprovalReason, ReviewDecision
+from hallmark.api.model_version import ApprovalRecord, VersionCondition
+from hallmark.api.names import OPERATOR_NAME
+from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.policies.conditions import ConditionUpdate
+from hallmark.policies.decision import Record
+from hallmark.policies.model_version.inputs import VersionInputs
+
+_EVENTS = {
+    ReviewDecision.APPROVED: AuditEvent.APPROVE,
+    ReviewDecision.DENIED: AuditEvent.DENY,
+    ReviewDecision.REVOKED: AuditEvent.REVOKE,
+}
+
+
+def verify_records(inputs: VersionInputs, verified: ConditionUpdate) -> Iterator[Record]:
+    """Return that Verified has changed; nothing where it stayed as it was, or is not known."""
+    before = inputs.version.status.condition(VersionCondition.VERIFIED)
+    if verified.status is ConditionStatus.UNKNOWN or (
+        before is not None and before.status is verified.status
+    ):
+        return
+    since = before.last_transition_time if before else ""
+    holds = verified.status is ConditionStatus.TRUE
+    outcome = AuditOutcome.VERIFIED if holds else AuditOutcome.REFUSED
+    yield _record(
+        inputs,
+        f"verify:{inputs.version.metadata.uid}:{outcome}:{since}",
+        AuditEvent.VERIFY,
+        outcome,
+        verified.reason,
+        message=verified.message,
+    )
+
+
+def approval_records(inputs: VersionInputs, records: Sequence[ApprovalRecord]) -> Iterator[Record]:
+    """Return each reviewer's decision that is new, withdrawn or fallen."""
+    before = {record.uid: record for record in inputs.version.status.approvals}
+    for record in records:
+        old = before.get(record.uid)
+        if old is None or old.accepted != record.accepted:
+            yield _decided(inputs, record)
+        if record.withdrawn and not (old and old.withdrawn):
+            yield _record(
+                inputs,
+                f"withdraw:{record.uid}",
+                AuditEvent.WITHDRAW,
+                AuditOutcome.WITHDRAWN,
+                ApprovalReason.WITHDRAWN,
+                approval=record,
+            )
+
+
+def _decided(inputs: VersionInputs, record: ApprovalRecord) -> Record:
+    event = _EVENTS[record.decision]
+    outcome = AuditOutcome.ACCEPTED if record.accepted else AuditOutcome.REFUSED
+    return _record(
+        inputs,
+        f"{event}:{record.uid}:{outcome}",
+        event,
+        outcome,
+        record.reason,
+        actor=record.approver,
+        message=record.message,
+        approval=record,
+    )
+
+
+def _record(
+    inputs: VersionInputs,
+    decision_id: str,
+    event: AuditEvent,
+    outcome: AuditOutcome,
+    reason: str,
+    *,
+    actor: str = OPERATOR_NAME,
+    message: str = "",
+    approval: ApprovalRecord | None = None,
+) -> Record:
+    metadata, spec = inputs.version.metadata, inputs.version.spec
+    by_whom = {"approvalUid": approval.uid, "approval": approval.name} if approval else {}
+    return Record(
+        decision_id=decision_id,
+        event=event,
+        kind="ModelVersion",
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        outcome=outcome,
+        reason=reason,
+        message=message,
+        actor=actor,
+        details={
+            "model": spec.model,
+            "manifestDigest": spec.artifact.manifest_digest,
+            **by_whom,
+        },
+    )
