@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.integration.operator_process import write_key
@@ -38,12 +39,21 @@ def start(folder: Path, kubeconfig: str) -> tuple[int, str]:
     return ended.returncode, ended.stderr
 
 
+def with_a_wrong_token(kubeconfig: str, folder: Path) -> str:
+    config = yaml.safe_load(Path(kubeconfig).read_text())
+    config["users"][0]["user"] = {"token": "nobody's"}
+    path = folder / "config"
+    path.write_text(yaml.safe_dump(config))
+    return str(path)
+
+
 @pytest.mark.parametrize(
     ("trouble", "words"),
     [
         pytest.param("key", "hallmark keys init", id="it has no audit key"),
         pytest.param("log", "audit log", id="its audit log was changed"),
         pytest.param("kubeconfig", "KUBECONFIG", id="it has no credentials"),
+        pytest.param("token", "Expected to list", id="its credentials do not hold"),
     ],
 )
 def test_the_start_ends_with_a_sentence(
@@ -53,6 +63,7 @@ def test_the_start_ends_with_a_sentence(
         write_key(tmp_path / "private.pem", ec.generate_private_key(ec.SECP256R1()))
     if trouble == "log":
         (tmp_path / "audit.log").write_text('{"seq": 1}\n')
-    code, text = start(tmp_path, str(tmp_path) if trouble == "kubeconfig" else kubeconfig)
+    configs = {"kubeconfig": str(tmp_path), "token": with_a_wrong_token(kubeconfig, tmp_path)}
+    code, text = start(tmp_path, configs.get(trouble, kubeconfig))
     assert code != 0
     assert words in text

@@ -67,11 +67,11 @@ EXPECTED: dict[User, dict[str, set[str]]] = {
 CHILD = READ | {"create", "patch", "delete"}
 STATUS = {"get", "patch", "update"}
 EXPECTED_OPERATOR = {
-    "trainingruns": READ | {"patch"},
+    "trainingruns": READ,
     "modelversions": READ | {"patch", "create"},
-    "modelapprovals": READ | {"patch"},
-    "modeldeployments": READ | {"patch"},
-    "modelpolicies": READ | {"patch"},
+    "modelapprovals": READ,
+    "modeldeployments": READ,
+    "modelpolicies": READ,
     "trainingruns/status": STATUS,
     "modelversions/status": STATUS,
     "modelapprovals/status": STATUS,
@@ -91,7 +91,6 @@ EXPECTED_OPERATOR = {
     "endpointslices": READ,
     "events": {"create", "patch"},
     "namespaces": READ,
-    "customresourcedefinitions": READ,
     "validatingadmissionpolicies": {"get"},
     "validatingadmissionpolicybindings": {"get"},
 }

@@ -1,7 +1,7 @@
 """One kind's part of the cache: a list in pages of bounded size, then a watch, for ever.
 
 kopf's own watches keep 8 KB and take 0.8 ms for each object, hold the bodies of a whole list where
-the workers are slow, and page by number alone (docs/decisions/0016-own-informer.md).
+the workers are slow, and page by number alone (docs/decisions/0020-reconcile-from-memory.md).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hallmark.cluster.cache import Change, Key, ObjectCache, key_of
 from hallmark.cluster.client import ApiError
 from hallmark.cluster.kinds import Kind, Obj
 from hallmark.cluster.lists import ListGone, Page, Selection
+from hallmark.errors import ConfigurationError
 
 PAGE_BYTES = 2 * 1024 * 1024
 """What a page of a list should hold; its number of objects follows from the page before."""
@@ -90,7 +91,11 @@ class Informer:
         return time.monotonic() - self._heard
 
     async def run(self) -> None:
-        """Follow until cancelled."""
+        """Follow until cancelled.
+
+        Raises:
+            ConfigurationError: the kind cannot be listed from the start.
+        """
         version, failures = "", 0
         while True:
             try:
@@ -102,6 +107,7 @@ class Informer:
             except ListGone:
                 version = ""
             except ApiError as error:
+                self._end_where_nothing_helps(error)
                 failures += 1
                 log.warning(
                     "A watch broke and is opened again.",
@@ -110,6 +116,15 @@ class Informer:
                 )
             if failures:
                 await self._sleep(min(LONGEST_BACKOFF, 0.5 * 2.0 ** min(failures, 8)))
+
+    def _end_where_nothing_helps(self, error: ApiError) -> None:
+        """Refuse to start where the kind is not installed, or may not be listed."""
+        if self.synced.is_set() or error.status not in {401, 403, 404}:
+            return
+        raise ConfigurationError(
+            f"Expected to list {self.selection.kind.plural}, found that it cannot be done; install "
+            f"crds/ and the operator's roles, or give it credentials that hold. {error}"
+        ) from error
 
     async def _list(self) -> str:
         """Bring the cache to what the API server lists; return the list's version."""

@@ -12,16 +12,14 @@ from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.cache import Key, ObjectCache
-from hallmark.cluster.client import ApiCluster, ApiError
+from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.drift_monitor import DriftMonitor
-from hallmark.cluster.kinds import HALLMARK_KINDS
-from hallmark.cluster.lists import Selection
 from hallmark.controllers import dispatch, heartbeat, logs
 from hallmark.controllers.queue import WorkQueue
 from hallmark.controllers.runtime import Operator, log
 from hallmark.controllers.settings import Settings
 from hallmark.controllers.watches import Watches, configure
-from hallmark.errors import ConfigurationError, HallmarkError
+from hallmark.errors import HallmarkError
 
 
 @kopf.on.startup()
@@ -64,12 +62,11 @@ async def _reconcile(operator: Operator, watches: Watches) -> None:
 
 
 async def build_operator(settings: Settings, cluster: ApiCluster) -> Operator:
-    """Return the operator's parts, checked.
+    """Return the operator's parts.
 
     Raises:
-        HallmarkError: something is missing: credentials, a kind, the audit key.
+        HallmarkError: the audit key or log cannot be used.
     """
-    await _check_kinds(cluster)
 
     async def reconcile(key: Key) -> bool:
         return await dispatch.reconcile(operator, key)
@@ -88,18 +85,6 @@ async def build_operator(settings: Settings, cluster: ApiCluster) -> Operator:
     )
     cluster.observe = operator.observe
     return operator
-
-
-async def _check_kinds(cluster: ApiCluster) -> None:
-    """End the start where a kind is not installed, with a sentence that says what to do."""
-    for kind in HALLMARK_KINDS:
-        try:
-            await cluster.page(Selection(kind), limit=1, token="")
-        except ApiError as error:
-            raise ConfigurationError(
-                f"Expected to list {kind.plural}, found that it cannot be done; install crds/ "
-                f"and the operator's roles. {error}"
-            ) from error
 
 
 @kopf.on.cleanup()

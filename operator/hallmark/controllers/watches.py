@@ -1,7 +1,7 @@
 """What the operator follows, and what follows from it: keys in the queue, reports that are judged.
 
 kopf is the operator's frame (start, signals, end); its watches are not used, see
-docs/decisions/0016-own-informer.md.
+docs/decisions/0020-reconcile-from-memory.md.
 """
 
 from __future__ import annotations
