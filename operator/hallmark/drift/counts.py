@@ -22,7 +22,7 @@ Rows = NDArray[np.float32]
 def watched(baseline: Baseline, drift: Drift) -> tuple[BaselineFeature, ...]:
     """Return the baseline's features that are watched, in the baseline's order."""
     names = set(drift.features)
-    return tuple(each for each in baseline.features if not names or each.name in names)
+    return tuple(feature for feature in baseline.features if not names or feature.name in names)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class _CategoryBins:
 
 
 def _bins(feature: BaselineFeature, schema: ServedSchema) -> _NumberBins | _CategoryBins:
-    names = [each.name for each in schema.features]
+    names = [served.name for served in schema.features]
     if feature.name not in names:
         raise ValueError(f"The baseline's feature '{feature.name}' is not in the served schema.")
     column = names.index(feature.name)
@@ -82,7 +82,7 @@ def _bins(feature: BaselineFeature, schema: ServedSchema) -> _NumberBins | _Cate
 
 def _category_bins(feature: BaselineFeature, column: int, served: Sequence[str]) -> _CategoryBins:
     order = {name: index for index, name in enumerate(feature.categories or [])}
-    bin_of_category = np.asarray([order.get(each, len(order)) for each in served], dtype=np.intp)
+    bin_of_category = np.asarray([order.get(name, len(order)) for name in served], dtype=np.intp)
     return _CategoryBins(feature.name, column, len(feature.counts), bin_of_category)
 
 
@@ -99,16 +99,16 @@ class BinCounter:
         Raises:
             ValueError: a feature is not in the schema, or its bins and counts do not fit.
         """
-        self._columns = tuple(_bins(each, schema) for each in features)
+        self._columns = tuple(_bins(feature, schema) for feature in features)
 
     def zeros(self) -> dict[str, NDArray[np.int64]]:
         """Return empty counts by feature."""
-        return {each.name: np.zeros(each.bins, dtype=np.int64) for each in self._columns}
+        return {column.name: np.zeros(column.bins, dtype=np.int64) for column in self._columns}
 
     def add(self, rows: Rows, totals: dict[str, NDArray[np.int64]]) -> None:
         """Count rows of shape (rows, features) into ``totals``, in place."""
-        columns = np.ascontiguousarray(rows.T)
-        nulls = np.isnan(columns)
-        for each in self._columns:
-            bins = each.place(columns[each.column], nulls[each.column])
-            totals[each.name] += np.bincount(bins, minlength=each.bins)
+        values = np.ascontiguousarray(rows.T)
+        nulls = np.isnan(values)
+        for column in self._columns:
+            bins = column.place(values[column.column], nulls[column.column])
+            totals[column.name] += np.bincount(bins, minlength=column.bins)

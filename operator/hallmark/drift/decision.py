@@ -22,9 +22,9 @@ from hallmark.drift.psi import Reference
 from hallmark.drift.reports import (
     Expected,
     Key,
-    Refusal,
     RefusedReport,
     Report,
+    ReportFault,
     believe,
     key_of,
     refused,
@@ -178,7 +178,7 @@ def _examine(inputs: DriftInputs, memory: Memory) -> Memory:
         found = believe(pod, report, expected)
         if isinstance(found, RefusedReport):
             rejected[pod] = (key, found)
-            if found.reason is not Refusal.OLD_SEQUENCE:  # What is old takes nothing back.
+            if found.reason is not ReportFault.OLD_SEQUENCE:  # What is old takes nothing back.
                 votes.pop(pod, None)
             continue
         votes[pod] = vote_of(found, memory.question, memory.reference, memory.turn)
@@ -195,7 +195,7 @@ def _known(pod: str, memory: Memory) -> Key | None:
 
 def _refused(memory: Memory, gone: Sequence[str]) -> tuple[RefusedReport, ...]:
     why = "is ignored: no such Pod of this Deployment exists."
-    strangers = [refused(pod, Refusal.UNKNOWN_POD, why) for pod in gone]
+    strangers = [refused(pod, ReportFault.UNKNOWN_POD, why) for pod in gone]
     found = [report for _, report in memory.refused.values()]
     return tuple(sorted(found + strangers, key=lambda report: report.pod))
 

@@ -28,7 +28,7 @@ Key = tuple[str, int]
 decides nothing."""
 
 
-class Refusal(StrEnum):
+class ReportFault(StrEnum):
     """Why a report decides nothing."""
 
     UNREADABLE = "Unreadable"
@@ -50,7 +50,7 @@ class RefusedReport:
     """A report that decides nothing, and the sentence that says why."""
 
     pod: str
-    reason: Refusal
+    reason: ReportFault
     message: str
 
 
@@ -80,7 +80,7 @@ def believe(pod: str, report: Report, expected: Expected) -> DriftReport | Refus
             report = DriftReport.model_validate(report, strict=True)
         except ValidationError as error:
             where = f"{error.error_count()} fields are wrong"
-            return refused(pod, Refusal.UNREADABLE, f"cannot be read: {where}.")
+            return refused(pod, ReportFault.UNREADABLE, f"cannot be read: {where}.")
     for check in _CHECKS:
         found = check(report, expected)
         if found:
@@ -88,7 +88,7 @@ def believe(pod: str, report: Report, expected: Expected) -> DriftReport | Refus
     return report
 
 
-def refused(pod: str, reason: Refusal, why: str) -> RefusedReport:
+def refused(pod: str, reason: ReportFault, why: str) -> RefusedReport:
     """Return the refusal of a Pod's report; ``why`` goes on from its subject."""
     return RefusedReport(pod, reason, f"The drift report of Pod '{pod}' {why}")
 
@@ -105,47 +105,47 @@ def report_hash(report: DriftReport) -> str:
 
 # -- the checks -------------------------------------------------------------------------------
 
-_Check = Callable[[DriftReport, Expected], tuple[Refusal, str] | None]
+_Check = Callable[[DriftReport, Expected], tuple[ReportFault, str] | None]
 
 
 def _is_of_the_active_version(
     report: DriftReport, expected: Expected
-) -> tuple[Refusal, str] | None:
+) -> tuple[ReportFault, str] | None:
     if report.manifest_digest == expected.active_digest:
         return None
-    return Refusal.OTHER_DIGEST, (
+    return ReportFault.OTHER_DIGEST, (
         f"is about {report.manifest_digest[:19]}; active is {expected.active_digest[:19]}."
     )
 
 
-def _goes_on(report: DriftReport, expected: Expected) -> tuple[Refusal, str] | None:
+def _goes_on(report: DriftReport, expected: Expected) -> tuple[ReportFault, str] | None:
     former = expected.former
     if former is None or former.boot_id != report.boot_id:
         return None  # A restarted predictor starts to count, and to number, anew.
     if report.sequence < former.sequence:
-        return Refusal.OLD_SEQUENCE, (
+        return ReportFault.OLD_SEQUENCE, (
             f"has sequence {report.sequence}; {former.sequence} was accepted already."
         )
     if report.sequence == former.sequence and report_hash(report) != former.report_hash:
-        return Refusal.OLD_SEQUENCE, (
+        return ReportFault.OLD_SEQUENCE, (
             f"repeats sequence {report.sequence} with other content than was accepted."
         )
     if newest_number(report) < former.window:
-        return Refusal.WRONG_WINDOWS, (
+        return ReportFault.WRONG_WINDOWS, (
             f"ends with window {newest_number(report)}; window {former.window} was accepted."
         )
     return None
 
 
-def _counts_fit(report: DriftReport, expected: Expected) -> tuple[Refusal, str] | None:
+def _counts_fit(report: DriftReport, expected: Expected) -> tuple[ReportFault, str] | None:
     parts: list[DriftReport | DriftWindow] = [report, *report.windows]
     problems = (_problem_of_counts(part, expected.bins) for part in parts)
     found = next(filter(None, problems), None)
     if found:
-        return Refusal.WRONG_COUNTS, found
+        return ReportFault.WRONG_COUNTS, found
     in_windows = sum(window.rows for window in report.windows)
     if in_windows > report.rows:
-        return Refusal.WRONG_COUNTS, (
+        return ReportFault.WRONG_COUNTS, (
             f"has {in_windows} rows in its windows, more than its total of {report.rows}."
         )
     return None
@@ -173,19 +173,19 @@ def _problem_of_counts(part: DriftReport | DriftWindow, expected: Mapping[str, i
 
 def _windows_follow_each_other(
     report: DriftReport, expected: Expected
-) -> tuple[Refusal, str] | None:
+) -> tuple[ReportFault, str] | None:
     end: datetime | None = None
     for former, window in zip([None, *report.windows], report.windows, strict=False):
         if former and window.number != former.number + 1:
-            return Refusal.WRONG_WINDOWS, (
+            return ReportFault.WRONG_WINDOWS, (
                 f"has window {window.number} after window {former.number}."
             )
         try:
             start, stop = parse_timestamp(window.start), parse_timestamp(window.end)
         except ValueError:
-            return Refusal.WRONG_WINDOWS, f"has no real times in window {window.number}."
+            return ReportFault.WRONG_WINDOWS, f"has no real times in window {window.number}."
         if stop < start or (end and start < end):
-            return Refusal.WRONG_WINDOWS, (
+            return ReportFault.WRONG_WINDOWS, (
                 f"has a window {window.number} that ends before it or the one before it began."
             )
         end = stop

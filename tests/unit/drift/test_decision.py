@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hallmark.api.model_deployment import Drift, DriftReport, DriftState
 from hallmark.drift.decision import judge
-from hallmark.drift.reports import Refusal
+from hallmark.drift.reports import ReportFault
 from tests.unit.drift.factories import (
     OTHER,
     PROMOTED,
@@ -131,71 +131,74 @@ WINDOW_COUNTS = window(2).counts
     [
         pytest.param(
             SHIFTED.model_copy(update={"manifest_digest": OTHER}),
-            Refusal.OTHER_DIGEST,
+            ReportFault.OTHER_DIGEST,
             "is about sha256:bbbb",
             id="another version's report",
         ),
         pytest.param(
-            without_income(SHIFTED), Refusal.WRONG_COUNTS, "1 are missing", id="a missing feature"
+            without_income(SHIFTED),
+            ReportFault.WRONG_COUNTS,
+            "1 are missing",
+            id="a missing feature",
         ),
         pytest.param(
             SHIFTED.model_copy(update={"counts": SHIFTED.counts | {"x": [1]}}),
-            Refusal.WRONG_COUNTS,
+            ReportFault.WRONG_COUNTS,
             "1 are not watched",
             id="a feature that is not watched",
         ),
         pytest.param(
             changed_window(counts=WINDOW_COUNTS | {"income": [500]}),
-            Refusal.WRONG_COUNTS,
+            ReportFault.WRONG_COUNTS,
             "has 1 bins for 'income' in window 2; the baseline has 11",
             id="other bins than the baseline's",
         ),
         pytest.param(
             changed_window(counts=WINDOW_COUNTS | {"purpose": [1, 2, 3, 4, 5]}),
-            Refusal.WRONG_COUNTS,
+            ReportFault.WRONG_COUNTS,
             "counts 15 rows of 'purpose' in window 2, which has 500",
             id="counts that do not add up to the rows",
         ),
         pytest.param(
             SHIFTED.model_copy(update={"rows": 10**400}),
-            Refusal.WRONG_COUNTS,
+            ReportFault.WRONG_COUNTS,
             "claims more than",
             id="more rows than anyone can count",
         ),
         pytest.param(
             with_windows(CALM, [window(1), window(2), window(3)]),
-            Refusal.WRONG_COUNTS,
+            ReportFault.WRONG_COUNTS,
             "1500 rows in its windows, more than its total of 1000",
             id="more rows in the windows than in all",
         ),
         pytest.param(
             with_windows(CALM, [window(1), window(3)]),
-            Refusal.WRONG_WINDOWS,
+            ReportFault.WRONG_WINDOWS,
             "has window 3 after window 1",
             id="a gap between windows",
         ),
         pytest.param(
             with_windows(CALM, [window(1), window(1)]),
-            Refusal.WRONG_WINDOWS,
+            ReportFault.WRONG_WINDOWS,
             "has window 1 after window 1",
             id="one window twice",
         ),
         pytest.param(
             changed_window(start="2026-13-45T99:99:99Z"),
-            Refusal.WRONG_WINDOWS,
+            ReportFault.WRONG_WINDOWS,
             "no real times in window 2",
             id="a month that does not exist",
         ),
         pytest.param(
             changed_window(end="2026-01-01T00:00:00Z"),
-            Refusal.WRONG_WINDOWS,
+            ReportFault.WRONG_WINDOWS,
             "ends before",
             id="an end before the start",
         ),
     ],
 )
 def test_a_report_that_cannot_be_believed_decides_nothing(
-    bad: DriftReport, reason: Refusal, sentence: str
+    bad: DriftReport, reason: ReportFault, sentence: str
 ) -> None:
     found = judge(inputs({"a": bad}))
     assert found.state.verdict == "Inconclusive"
@@ -208,7 +211,7 @@ def test_a_report_that_cannot_be_believed_decides_nothing(
 
 def test_a_pod_that_does_not_exist_decides_nothing_and_its_entry_is_to_be_removed() -> None:
     found = judge(inputs({"a": SHIFTED, "b": CALM}, live_pods=frozenset({"b"})))
-    assert [each.reason for each in found.refused] == [Refusal.UNKNOWN_POD]
+    assert [each.reason for each in found.refused] == [ReportFault.UNKNOWN_POD]
     assert found.gone == ("a",)
     assert found.state.verdict == "Stable"
 
@@ -229,15 +232,15 @@ def forged(base: DriftReport) -> DriftReport:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        pytest.param({"sequence": 3}, Refusal.OLD_SEQUENCE, id="an old sequence"),
-        pytest.param({"sequence": 4}, Refusal.OLD_SEQUENCE, id="a sequence with other content"),
+        pytest.param({"sequence": 3}, ReportFault.OLD_SEQUENCE, id="an old sequence"),
+        pytest.param({"sequence": 4}, ReportFault.OLD_SEQUENCE, id="a sequence with other content"),
         pytest.param(
-            {"sequence": 5, "windows": []}, Refusal.WRONG_WINDOWS, id="windows that went back"
+            {"sequence": 5, "windows": []}, ReportFault.WRONG_WINDOWS, id="windows that went back"
         ),
     ],
 )
 def test_a_report_that_goes_back_decides_nothing(
-    change: dict[str, object], reason: Refusal
+    change: dict[str, object], reason: ReportFault
 ) -> None:
     accepted = judge(inputs({"a": CALM.model_copy(update={"sequence": 4})})).state
     back = forged(CALM).model_copy(update=change)

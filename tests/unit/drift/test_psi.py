@@ -34,7 +34,7 @@ def reference(*training: Sequence[int]) -> Reference:
 def stability(observed: Sequence[int], training: Sequence[int], features: int) -> Single:
     """The stability of the first of ``features`` features; the others are as they were."""
     others = [[1, 1]] * (features - 1)
-    counts = {f"x{i}": each for i, each in enumerate([observed, *others])}
+    counts = {f"x{i}": bins for i, bins in enumerate([observed, *others])}
     found = reference(training, *others).stability(counts)
     return Single(float(found.psi[0]), float(found.limit[0]))
 
@@ -86,8 +86,8 @@ def test_many_features_at_once_give_what_each_gives_by_definition(
         {f"x{i}": observed for i, (observed, _) in enumerate(features)}
     )
     alone = [by_definition(*feature, len(features)) for feature in features]
-    assert found.psi.tolist() == pytest.approx([each.psi for each in alone], abs=1e-12)
-    assert found.limit.tolist() == pytest.approx([each.limit for each in alone])
+    assert found.psi.tolist() == pytest.approx([single.psi for single in alone], abs=1e-12)
+    assert found.limit.tolist() == pytest.approx([single.limit for single in alone])
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_chance_alone_stays_below_the_limit(rows: int, bins: int) -> None:
             strict=True,
         )
     ]
-    assert [each for each in found if each.psi > each.limit] == []
+    assert [single for single in found if single.psi > single.limit] == []
 
 
 @pytest.mark.parametrize(

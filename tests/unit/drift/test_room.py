@@ -46,7 +46,8 @@ def longest_report(watched: Sequence[BaselineFeature], drift: Drift, rows: int) 
 
     def counts(total: int) -> dict[str, list[int]]:
         shares = {
-            each.name: np.full(len(each.counts), total // len(each.counts)) for each in watched
+            feature.name: np.full(len(feature.counts), total // len(feature.counts))
+            for feature in watched
         }
         return {name: share.tolist() for name, share in shares.items()}
 

@@ -14,7 +14,7 @@ from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import Drift, DriftReport, DriftState
 from hallmark.api.training_run import FeatureType
 from hallmark.drift.decision import DriftInputs, DriftVerdict, Memory, judge
-from hallmark.drift.reports import Refusal, Report
+from hallmark.drift.reports import Report, ReportFault
 from hallmark.drift.room import MAX_ENTRIES
 from tests.unit.drift.factories import ACTIVE, OTHER, PROMOTED, inputs, report, traffic
 
@@ -176,7 +176,7 @@ def test_garbage_is_never_counted_even_after_a_believed_report() -> None:
     assert operator.state.voters == 2
     operator.take("pod-000", later(GARBAGE, 2))
     found = operator.look()
-    assert [refused.reason for refused in found.refused] == [Refusal.WRONG_COUNTS]
+    assert [refused.reason for refused in found.refused] == [ReportFault.WRONG_COUNTS]
     assert (operator.state.voters, operator.state.drifting) == (1, 0)
     operator.take("pod-000", later(SHIFTED, 1))
     assert operator.look().refused == (), "the report that was accepted may stand there again"
@@ -184,7 +184,7 @@ def test_garbage_is_never_counted_even_after_a_believed_report() -> None:
     operator.look()
     operator.take("pod-000", later(CALM, 1))
     found = operator.look()
-    assert [refused.reason for refused in found.refused] == [Refusal.OLD_SEQUENCE]
+    assert [refused.reason for refused in found.refused] == [ReportFault.OLD_SEQUENCE]
     assert operator.state.drifting == 1, "an old report takes nothing back"
 
 
@@ -206,7 +206,7 @@ def test_another_question_is_answered_by_what_is_reported_since() -> None:
     assert (found.state.verdict, found.state.voters) == ("Inconclusive", 0)
     found = operator.look(active_digest=OTHER, former=DriftState(manifest_digest=OTHER))
     assert (found.state.verdict, found.state.voters) == ("Inconclusive", 0)
-    assert {refused.reason for refused in found.refused} == {Refusal.OTHER_DIGEST}
+    assert {refused.reason for refused in found.refused} == {ReportFault.OTHER_DIGEST}
 
 
 # -- a restart --------------------------------------------------------------------------------
@@ -309,6 +309,6 @@ def test_judging_piece_by_piece_says_what_judging_all_at_once_says(
 def test_what_is_no_report_is_refused_with_a_sentence(raw: dict[str, object]) -> None:
     found = judge(inputs({"a": raw, "b": CALM.to_wire()}, drift=Drift()))
     (refused,) = found.refused
-    assert refused.reason is Refusal.UNREADABLE
+    assert refused.reason is ReportFault.UNREADABLE
     assert refused.message.startswith("The drift report of Pod 'a' cannot be read: ")
     assert found.state.voters == 1

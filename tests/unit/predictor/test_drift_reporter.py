@@ -62,8 +62,8 @@ def reporter_of(client: ClusterApi, what: DriftRecorder) -> DriftReporter:
 
 def reports(api: FakeApiServer) -> list[DriftReport]:
     return [
-        DriftReport.model_validate(each["status"]["drift"][POD], strict=True)
-        for each in api.reports
+        DriftReport.model_validate(body["status"]["drift"][POD], strict=True)
+        for body in api.reports
     ]
 
 
@@ -77,7 +77,7 @@ def test_every_row_is_counted_whatever_the_batches(batch: int) -> None:
         what.record(rows[index : index + batch])
     found = what.report(1)
     assert (found.rows, what.rows) == (9001, 9001)
-    assert [each.number for each in found.windows] == [89, 90]
+    assert [window.number for window in found.windows] == [89, 90]
     assert all(sum(counts) == 9001 for counts in found.counts.values())
     whole = recorder()
     whole.record(rows)
@@ -168,7 +168,7 @@ async def test_a_report_is_a_merge_patch_of_the_pods_own_entry(
     assert api.queries == [{"fieldManager": ["hallmark-predictor"]}]
     (report,) = reports(api)
     assert (report.manifest_digest, report.boot_id) == (DIGEST, what.boot_id)
-    assert (report.rows, [each.number for each in report.windows]) == (250, [1, 2])
+    assert (report.rows, [window.number for window in report.windows]) == (250, [1, 2])
 
 
 async def test_sequences_rise_over_one_connection_and_tokens_may_rotate(
@@ -181,7 +181,7 @@ async def test_sequences_rise_over_one_connection_and_tokens_may_rotate(
         api.change_token(token)
         what.record(traffic(1))
         assert await reporter.report()
-    assert [each.sequence for each in reports(api)] == [1, 2, 3]
+    assert [sent.sequence for sent in reports(api)] == [1, 2, 3]
     assert api.connections == 1
 
 
@@ -234,7 +234,7 @@ async def test_it_reports_when_the_schedule_says_so_and_once_more_at_the_end(
     ]
     story = Story(client, happenings)
     await story.reporter.run()
-    found = [(each.rows, [window.number for window in each.windows]) for each in reports(api)]
+    found = [(sent.rows, [window.number for window in sent.windows]) for sent in reports(api)]
     assert found == [
         (200, [1, 2]),  # its vote
         (300, [2, 3]),  # after the interval
@@ -249,7 +249,7 @@ async def test_nothing_is_reported_at_the_end_that_was_reported_before(
 ) -> None:
     await Story(client, []).reporter.run()
     await Story(client, [(1.0, 200, 0.0)]).reporter.run()
-    assert [each.rows for each in reports(api)] == [200]
+    assert [sent.rows for sent in reports(api)] == [200]
 
 
 async def test_a_report_that_drifts_and_finds_no_room_is_tried_again_within_a_second(
@@ -258,7 +258,7 @@ async def test_a_report_that_drifts_and_finds_no_room_is_tried_again_within_a_se
     api.refusals = [(422, NO_ROOM), (422, NO_ROOM)]
     story = Story(client, [(50.0, 100, 2.0)])
     await story.reporter.run()
-    assert [each.sequence for each in reports(api)] == [3]
+    assert [sent.sequence for sent in reports(api)] == [3]
     assert story.now == 50.75
 
 
