@@ -26,6 +26,7 @@ from hallmark.cluster.lists import ListGone, Page, Selection
 from hallmark.cluster.trim import trimmed
 from hallmark.errors import ClusterError, ConfigurationError
 
+CONFLICT = 409
 REQUEST_SECONDS = 15.0
 """No call waits longer for the API server."""
 STATUS_ATTEMPTS = 8
@@ -308,7 +309,7 @@ class ApiCluster:
             await self._call("DELETE", kind.path(namespace, name), {}, options)
         except ApiError as error:
             # 409: another object stands there under the same name; ours is gone.
-            if not error.gone and error.status != 409:
+            if not error.gone and error.status != CONFLICT:
                 raise
 
     async def write_status(self, current: Obj, status: Mapping[str, Any]) -> Obj:
@@ -332,7 +333,7 @@ class ApiCluster:
                 return await self._write(kind, "PATCH", path, query, held, _APPLY)
             except ApiError as error:
                 attempts -= 1
-                newest = await self.get(kind, namespace, name) if error.status == 409 else None
+                newest = await self.get(kind, namespace, name) if error.status == CONFLICT else None
                 if newest is None or attempts == 0 or not decided_on(current, newest):
                     raise
                 version = newest["metadata"]["resourceVersion"]

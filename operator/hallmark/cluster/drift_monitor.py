@@ -58,9 +58,17 @@ class DriftMonitor:
             return Known()
         return Known(heard.version, from_json(zlib.decompress(heard.reports)), heard.memory)
 
-    def remember(self, namespace: str, name: str, memory: Memory) -> None:
-        """Keep what was judged for the next report."""
-        if heard := self._heard.get((namespace, name)):
+    def remember(self, namespace: str, name: str, version: str, memory: Memory) -> None:
+        """Keep what was judged, unless newer reports were heard meanwhile.
+
+        Args:
+            namespace: of the ModelDeployment.
+            name: of the ModelDeployment.
+            version: the resource version of the object whose reports were judged.
+            memory: what they said.
+        """
+        heard = self._heard.get((namespace, name))
+        if heard is not None and heard.version == version:
             heard.memory = memory
 
     def forget(self, namespace: str, name: str) -> None:

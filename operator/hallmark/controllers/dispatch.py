@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from hallmark.cluster.cache import Key
-from hallmark.cluster.client import ApiError
+from hallmark.cluster.client import CONFLICT, ApiError
 from hallmark.cluster.kinds import (
     MODEL_APPROVAL,
     MODEL_DEPLOYMENT,
@@ -15,6 +15,7 @@ from hallmark.cluster.kinds import (
     TRAINING_RUN,
 )
 from hallmark.controllers import metrics
+from hallmark.controllers.queue import Outcome
 from hallmark.controllers.runtime import RECONCILED, RECONCILERS, Operator, StatusReport, log
 from hallmark.errors import HallmarkError
 from hallmark.policies.conditions import holds
@@ -25,25 +26,21 @@ FIRST_LOOK = (MODEL_POLICY, MODEL_DEPLOYMENT, MODEL_VERSION, MODEL_APPROVAL, TRA
 """The order in which objects are looked at after a start: what serves comes first."""
 
 
-async def reconcile(operator: Operator, key: Key) -> bool:
-    """Look at one object.
-
-    Returns:
-        False where it failed and is to be repeated with backoff.
-    """
+async def reconcile(operator: Operator, key: Key) -> Outcome:
+    """Look at one object, and say how that ended."""
     started = time.perf_counter()
-    outcome = "error"
+    outcome = Outcome.FAILED
     RECONCILED.set(key)
     try:
         async with asyncio.timeout(RECONCILE_SECONDS):
             await RECONCILERS[key.kind](operator, key.namespace, key.name)
-        outcome = "ok"
+        outcome = Outcome.DONE
     except HallmarkError as error:
-        # A conflict is the normal answer to a stale decision; the repeat decides anew.
-        stale = isinstance(error, ApiError) and error.status == 409
-        outcome = "conflict" if stale else "error"
-        log.warning("A reconcile is repeated.", **_named(key), error=str(error))
-        if not stale:
+        if isinstance(error, ApiError) and error.status == CONFLICT:
+            outcome = Outcome.STALE
+            log.info("A decision was stale and is made again.", **_named(key), error=str(error))
+        else:
+            log.warning("A reconcile is repeated.", **_named(key), error=str(error))
             await _report(operator, key, error)
     except TimeoutError:
         log.error("A reconcile took too long and is repeated.", **_named(key))
@@ -51,7 +48,7 @@ async def reconcile(operator: Operator, key: Key) -> bool:
         log.exception("A reconcile met a bug and is repeated.", **_named(key))
     metrics.RECONCILES.labels(key.kind.kind, outcome).inc()
     metrics.RECONCILE_SECONDS.labels(key.kind.kind).observe(time.perf_counter() - started)
-    return outcome == "ok"
+    return outcome
 
 
 def look_at_all(operator: Operator) -> None:

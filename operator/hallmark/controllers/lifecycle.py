@@ -15,7 +15,7 @@ from hallmark.cluster.cache import Key, ObjectCache
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.controllers import dispatch, heartbeat, logs
-from hallmark.controllers.queue import WorkQueue
+from hallmark.controllers.queue import Outcome, WorkQueue
 from hallmark.controllers.runtime import Operator, log
 from hallmark.controllers.settings import Settings
 from hallmark.controllers.watches import Watches, configure
@@ -68,7 +68,7 @@ async def build_operator(settings: Settings, cluster: ApiCluster) -> Operator:
         HallmarkError: the audit key or log cannot be used.
     """
 
-    async def reconcile(key: Key) -> bool:
+    async def reconcile(key: Key) -> Outcome:
         return await dispatch.reconcile(operator, key)
 
     stores = Stores(settings.store_credentials)

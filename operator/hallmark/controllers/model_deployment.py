@@ -9,13 +9,13 @@ from datetime import datetime
 from hallmark.api.artifacts import DownloadURLs
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.cluster.children import children, retired
-from hallmark.cluster.client import ApiError
+from hallmark.cluster.client import CONFLICT, ApiError
 from hallmark.cluster.gather.model_deployment import (
     DeploymentSources,
     DeploymentWorld,
     gather_deployment,
 )
-from hallmark.cluster.kinds import MODEL_DEPLOYMENT, SECRET, Obj
+from hallmark.cluster.kinds import MODEL_DEPLOYMENT, POD, SECRET, Obj
 from hallmark.cluster.parse import read
 from hallmark.controllers.runtime import Operator, log, reconciler, run_decision
 from hallmark.errors import HallmarkError
@@ -54,7 +54,9 @@ async def _step(
     inputs, decided = await _decide(operator, inputs)
     metadata = inputs.deployment.metadata
     if decided.drift_memory is not None:
-        operator.drift.remember(metadata.namespace, metadata.name, decided.drift_memory)
+        operator.drift.remember(
+            metadata.namespace, metadata.name, inputs.reported_in, decided.drift_memory
+        )
     urls = _sign(operator, inputs, decided.plan)
     secrets = await _secrets(operator, inputs, retired(world, decided.plan))
     changes = children(world, inputs, decided.plan, urls, secrets)
@@ -68,9 +70,11 @@ async def _step(
         records=decided.records,
         requeue=1.0 if changes.delete and decided.requeue is None else decided.requeue,
     )
+    if not decided.moved:
+        # What moves cannot wait; it is followed by another look.
+        await _forget_reports(operator, inputs, decided)
     obj = await run_decision(operator, world.obj, decision)
-    await _forget_reports(operator, inputs, decided)
-    if not decided.moved or changes.apply or changes.delete or decided.gone:
+    if not decided.moved or changes.apply or changes.delete:
         return None
     deployment = read(ModelDeployment, obj)
     if isinstance(deployment, Refusal):
@@ -127,22 +131,25 @@ async def _forget_reports(
     """Remove entries of ``status.drift``; the operator's only write to it.
 
     What makes room for other Pods goes only from the very object that was judged: an entry that
-    was replaced meanwhile is not judged yet.
+    was replaced meanwhile is not judged yet. Whether a Pod is gone is asked live: a watch that is
+    late must not take a new Pod's word away.
     """
     metadata = inputs.deployment.metadata
-    for pods, version in ((decided.gone, None), (decided.room, inputs.reported_in)):
+    gone = [
+        pod
+        for pod in decided.gone
+        if await operator.cluster.get(POD, metadata.namespace, pod) is None
+    ]
+    for pods, version in ((gone, None), (decided.room, inputs.reported_in)):
         if not pods:
             continue
+        entries = {"drift": dict.fromkeys(pods)}
         try:
             await operator.cluster.merge_status(
-                MODEL_DEPLOYMENT,
-                metadata.namespace,
-                metadata.name,
-                {"drift": dict.fromkeys(pods)},
-                version,
+                MODEL_DEPLOYMENT, metadata.namespace, metadata.name, entries, version
             )
         except ApiError as error:
-            if error.status != 409:
+            if error.status != CONFLICT:
                 raise
             # A report came in between; it asks for the next look itself.
         else:

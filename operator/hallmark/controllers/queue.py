@@ -12,15 +12,28 @@ import heapq
 import itertools
 import time
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from typing import NamedTuple
 
 from hallmark.cluster.cache import Key
 
 WORKERS = 8
 """Reconciles at the same time."""
-FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 60.0
-"""Seconds after a failed reconcile: doubled from the first to the longest."""
+"""Seconds after a failed reconcile, at most."""
+
+
+class Outcome(StrEnum):
+    """How a reconcile ended."""
+
+    DONE = "ok"
+    FAILED = "error"
+    STALE = "conflict"
+    """What it decided on had changed; the watch brings the change in a moment."""
+
+
+_FIRST_BACKOFF = {Outcome.FAILED: 1.0, Outcome.STALE: 0.05}
+"""Seconds after the first failure in a row; doubled with each further one."""
 
 
 class _Due(NamedTuple):
@@ -30,9 +43,9 @@ class _Due(NamedTuple):
     order: int
 
 
-def backoff(failures: int) -> float:
+def backoff(outcome: Outcome, failures: int) -> float:
     """Return the seconds to wait after so many failures in a row (at least one)."""
-    return min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(failures - 1, 10))
+    return min(LONGEST_BACKOFF, _FIRST_BACKOFF[outcome] * 2.0 ** min(failures - 1, 11))
 
 
 class WorkQueue:
@@ -40,15 +53,14 @@ class WorkQueue:
 
     def __init__(
         self,
-        reconcile: Callable[[Key], Awaitable[bool]],
+        reconcile: Callable[[Key], Awaitable[Outcome]],
         workers: int = WORKERS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make an empty queue.
 
         Args:
-            reconcile: looks at one object; returns False (or raises) where it failed and is to
-                be repeated with backoff.
+            reconcile: looks at one object; what is not done (or raises) is repeated with backoff.
             workers: how many reconciles may run at the same time.
             clock: seconds that never go back.
         """
@@ -125,17 +137,17 @@ class WorkQueue:
             return
 
     async def _work(self, key: Key) -> None:
-        done = False
+        outcome = Outcome.FAILED
         try:
-            done = await self._reconcile(key)
+            outcome = await self._reconcile(key)
         finally:
             del self._running[key]
             if key in self._blocked:
                 self._blocked.discard(key)
                 heapq.heappush(self._heap, (self._due[key], key))
             self._wake.set()
-            if done:
+            if outcome is Outcome.DONE:
                 self._failures.pop(key, None)
             else:
                 self._failures[key] = self._failures.get(key, 0) + 1
-                self.request(key, after=backoff(self._failures[key]))
+                self.request(key, after=backoff(outcome, self._failures[key]))

@@ -43,7 +43,7 @@ from hallmark.cluster.kinds import (
 )
 from hallmark.cluster.trim import trimmed
 from hallmark.controllers.model_deployment import reconcile
-from hallmark.controllers.queue import WorkQueue
+from hallmark.controllers.queue import Outcome, WorkQueue
 from hallmark.controllers.runtime import Operator
 from hallmark.controllers.settings import Settings
 from hallmark.policies.decision import Record
@@ -136,8 +136,8 @@ class World:
     def _operator(self) -> Operator:
         settings = Settings(namespace=SPACE, heartbeat_seconds=1.0)
 
-        async def nothing(_: object) -> bool:
-            return True
+        async def nothing(_: object) -> Outcome:
+            return Outcome.DONE
 
         stores = FolderStores(self.folder)
         operator = Operator(

@@ -10,12 +10,12 @@ import pytest
 
 from hallmark.cluster.cache import Key
 from hallmark.cluster.kinds import MODEL_POLICY, MODEL_VERSION, TRAINING_RUN
-from hallmark.controllers.queue import LONGEST_BACKOFF, WorkQueue, backoff
+from hallmark.controllers.queue import LONGEST_BACKOFF, Outcome, WorkQueue, backoff
 
 
 @asynccontextmanager
 async def working(
-    reconcile: Callable[[Key], Awaitable[bool]], workers: int = 8
+    reconcile: Callable[[Key], Awaitable[Outcome]], workers: int = 8
 ) -> AsyncIterator[WorkQueue]:
     queue = WorkQueue(reconcile, workers)
     task = asyncio.create_task(queue.run())
@@ -39,9 +39,9 @@ class Recorder:
         self.most = 0
         self.gate = asyncio.Event()
         self.gate.set()
-        self.failing = False
+        self.failing: Outcome | None = None
 
-    async def __call__(self, key: Key) -> bool:
+    async def __call__(self, key: Key) -> Outcome:
         """Reconcile, as the queue asks."""
         self.seen.append(key.name)
         self.running += 1
@@ -50,7 +50,7 @@ class Recorder:
             await self.gate.wait()
         finally:
             self.running -= 1
-        return not self.failing
+        return self.failing or Outcome.DONE
 
 
 async def test_a_request_is_worked_on_once() -> None:
@@ -144,7 +144,7 @@ async def test_ten_thousand_requests_take_no_longer_each_than_ten() -> None:
 
 async def test_a_failure_is_repeated_with_backoff_and_an_event_does_not_wait_for_it() -> None:
     seen = Recorder()
-    seen.failing = True
+    seen.failing = Outcome.FAILED
     async with working(seen) as queue:
         queue.request(Key(TRAINING_RUN, "bank", "a"))
         await soon(lambda: len(seen.seen) == 1)
@@ -152,15 +152,36 @@ async def test_a_failure_is_repeated_with_backoff_and_an_event_does_not_wait_for
         assert len(seen.seen) == 1, "not at once"
         queue.request(Key(TRAINING_RUN, "bank", "a"))
         await soon(lambda: len(seen.seen) == 2)
-        seen.failing = False
+        seen.failing = None
         await soon(lambda: len(seen.seen) == 3)
 
 
+async def test_a_stale_decision_is_made_again_at_once() -> None:
+    seen = Recorder()
+    seen.failing = Outcome.STALE
+    async with working(seen) as queue:
+        queue.request(Key(TRAINING_RUN, "bank", "a"))
+        await soon(lambda: len(seen.seen) == 3)
+        seen.failing = None
+        await soon(lambda: queue.idle)
+
+
 @pytest.mark.parametrize(
-    ("failures", "seconds"), [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (5000, LONGEST_BACKOFF)]
+    ("outcome", "failures", "seconds"),
+    [
+        (Outcome.FAILED, 1, 1),
+        (Outcome.FAILED, 2, 2),
+        (Outcome.FAILED, 3, 4),
+        (Outcome.FAILED, 6, 32),
+        (Outcome.FAILED, 7, 60),
+        (Outcome.FAILED, 5000, LONGEST_BACKOFF),
+        (Outcome.STALE, 1, 0.05),
+        (Outcome.STALE, 3, 0.2),
+        (Outcome.STALE, 5000, LONGEST_BACKOFF),
+    ],
 )
-def test_backoff_doubles_up_to_a_minute(failures: int, seconds: float) -> None:
-    assert backoff(failures) == seconds
+def test_backoff_doubles_up_to_a_minute(outcome: Outcome, failures: int, seconds: float) -> None:
+    assert backoff(outcome, failures) == seconds
 
 
 async def test_the_end_of_the_queue_ends_its_reconciles() -> None:
