@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from hallmark.api.common import Condition, ConditionStatus
+from hallmark.api.common import Condition, ConditionStatus, SummaryCondition
 from hallmark.policies.conditions import ConditionUpdate
 from hallmark.policies.decision import Event
 
@@ -27,33 +27,37 @@ def merge_conditions(
         now: the time of a flip.
         generation: of the object that was looked at.
     """
-    merged = {each.type: each for each in old}
-    for each in new:
-        before = merged.get(each.type)
-        flipped = before is None or before.status != each.status
+    merged = {condition.type: condition for condition in old}
+    for update in new:
+        before = merged.get(update.type)
+        flipped = before is None or before.status != update.status
         since = before.last_transition_time if before and not flipped else _seconds(now)
-        merged[each.type] = Condition(
-            type=each.type,
-            status=each.status,
-            reason=each.reason,
-            message=shorten(each.message, MESSAGE_LIMIT),
+        merged[update.type] = Condition(
+            type=update.type,
+            status=update.status,
+            reason=update.reason,
+            message=shorten(update.message, MESSAGE_LIMIT),
             last_transition_time=since,
             observed_generation=generation,
         )
     return [merged[name] for name in sorted(merged)]
 
 
-def transition_event(old: Iterable[Condition], new: Iterable[Condition]) -> Event | None:
+def transition_event(old: Sequence[Condition], new: Sequence[Condition]) -> Event | None:
     """Return the Event for a change of Ready's status or reason, or None.
 
     Ready sums a kind's conditions up, so this is one Event per transition.
     """
-    before = next((each for each in old if each.type == "Ready"), None)
-    after = next((each for each in new if each.type == "Ready"), None)
+    before, after = (_of_type(found, SummaryCondition.READY) for found in (old, new))
     if after is None or (before and (before.status, before.reason) == (after.status, after.reason)):
         return None
-    stalled = any(c.type == "Stalled" and c.status is ConditionStatus.TRUE for c in new)
-    return Event(reason=after.reason, message=after.message or after.reason, warning=stalled)
+    stalled = _of_type(new, SummaryCondition.STALLED)
+    warning = stalled is not None and stalled.status is ConditionStatus.TRUE
+    return Event(reason=after.reason, message=after.message or after.reason, warning=warning)
+
+
+def _of_type(conditions: Iterable[Condition], name: str) -> Condition | None:
+    return next((condition for condition in conditions if condition.type == name), None)
 
 
 def shorten(text: str, limit: int) -> str:

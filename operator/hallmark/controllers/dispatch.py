@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from hallmark.api.common import SummaryCondition
 from hallmark.cluster.cache import Key
 from hallmark.cluster.client import CONFLICT, ApiError
 from hallmark.cluster.kinds import (
@@ -75,7 +76,7 @@ async def _report(operator: Operator, key: Key, error: HallmarkError) -> None:
     try:
         current = await operator.cluster.get(key.kind, key.namespace, key.name)
         if current is not None:
-            trouble = holds("Reconciling", type(error).__name__, str(error))
+            trouble = holds(SummaryCondition.RECONCILING, type(error).__name__, str(error))
             await StatusReport(operator, current).write(None, (trouble,))
     except ApiError as second:
         log.warning("The trouble could not be reported.", **_named(key), error=str(second))

@@ -12,7 +12,8 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from hallmark.api.common import ConditionedStatus, ConditionStatus
+from hallmark.api.common import ConditionedStatus, ConditionStatus, SummaryCondition
+from hallmark.api.model_deployment import DeploymentCondition, DeploymentReason
 from hallmark.audit import AuditLog
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.evidence import EvidenceMemory
@@ -95,11 +96,14 @@ async def run_decision(operator: Operator, current: Obj, decision: Decision) -> 
         await report.write(decision.intent, () if _claims(decision) else decision.conditions)
     elif decision.apply and not _conditions(current):
         # The first status comes before the children do, which take longer.
-        await report.write(None, waiting("Pending", "Seen; work on it begins."))
+        await report.write(None, waiting(DeploymentReason.PENDING, "Seen; work on it begins."))
     foreign = await _apply(operator.cluster, decision)
     updates = decision.conditions
     if foreign is not None:
-        updates = (*_without_triple(updates), *stalled("ForeignObject", foreign.sentence()))
+        updates = (
+            *_without_triple(updates),
+            *stalled(DeploymentReason.FOREIGN_OBJECT, foreign.sentence()),
+        )
     await report.write(decision.status, updates)
     await report.emit()
     if decision.requeue is not None:
@@ -110,7 +114,7 @@ async def run_decision(operator: Operator, current: Obj, decision: Decision) -> 
 def _claims(decision: Decision) -> bool:
     """Whether the conditions say that something serves which is only to be applied."""
     applies = bool(decision.apply or decision.delete)
-    claims = {"Ready", "RolledBack"}
+    claims = {SummaryCondition.READY, DeploymentCondition.ROLLED_BACK}
     return applies and any(
         update.type in claims and update.status is ConditionStatus.TRUE
         for update in decision.conditions
@@ -192,7 +196,7 @@ def _conditions(current: Obj) -> list[Any]:
 
 
 def _without_triple(updates: tuple[ConditionUpdate, ...]) -> tuple[ConditionUpdate, ...]:
-    triple = {"Ready", "Reconciling", "Stalled"}
+    triple = set(SummaryCondition)
     return tuple(update for update in updates if update.type not in triple)
 
 

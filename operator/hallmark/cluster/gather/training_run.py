@@ -15,6 +15,7 @@ from hallmark.api.training_run import Progress, TrainingRun
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.cache import ObjectCache
 from hallmark.cluster.client import Cluster, controller_uid
+from hallmark.cluster.gather.jobs import job_view, pod_view
 from hallmark.cluster.gather.model_policy import gather_policy
 from hallmark.cluster.identity import is_authenticated
 from hallmark.cluster.kinds import (
@@ -32,7 +33,7 @@ from hallmark.errors import ArtifactError
 from hallmark.policies.decision import Reference
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.training_run.inputs import RunInputs
-from hallmark.policies.training_run.jobs import JobView, PodView, job_view, pod_view
+from hallmark.policies.training_run.jobs import JobView, PodView
 from hallmark.policies.training_run.outcomes import seal_outcome
 from hallmark.policies.training_run.seal import Evidence
 from hallmark.store import ArtifactMissing, Store

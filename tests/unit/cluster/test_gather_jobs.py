@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.artifacts import SealOutcome, TrainOutcome
-from hallmark.policies.training_run.jobs import PodView, job_view, parse_outcome, pod_view
+from hallmark.cluster.gather.jobs import job_view, pod_view
+from hallmark.policies.training_run.jobs import PodView, parse_outcome
 
 
 def pod(created: str = "2026-06-01T12:00:00Z", **status: Any) -> dict[str, Any]:  # noqa: ANN401
