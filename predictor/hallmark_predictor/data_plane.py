@@ -95,8 +95,8 @@ class DataPlane:
             return found
         labels = self._labels(found)
         predictions = [
-            {"label": label, "probabilities": dict(zip(self._classes, each, strict=True))}
-            for label, each in zip(labels, found.tolist(), strict=True)
+            {"label": label, "probabilities": dict(zip(self._classes, row, strict=True))}
+            for label, row in zip(labels, found.tolist(), strict=True)
         ]
         answer = {
             "predictions": predictions,
@@ -144,11 +144,11 @@ class DataPlane:
             "platform": "onnx_onnxv1",
             "inputs": [
                 {
-                    "name": each.feature.name,
-                    "datatype": _DATATYPES[each.feature.type][0],
+                    "name": column.feature.name,
+                    "datatype": _DATATYPES[column.feature.type][0],
                     "shape": [-1],
                 }
-                for each in self._columns
+                for column in self._columns
             ],
             "outputs": [
                 {"name": LABEL, "datatype": "BYTES", "shape": [-1]},
@@ -171,15 +171,15 @@ class DataPlane:
 
     def _labels(self, probabilities: NDArray[np.float32]) -> list[str]:
         return [
-            self._classes[each]
-            for each in predicted_classes(probabilities, self._positive).tolist()
+            self._classes[index]
+            for index in predicted_classes(probabilities, self._positive).tolist()
         ]
 
     def _rows_of_tensors(self, inputs: object) -> Rows | BadRequest:
         tensors = _tensors(inputs)
         if isinstance(tensors, BadRequest):
             return tensors
-        names = [each.feature.name for each in self._columns]
+        names = [column.feature.name for column in self._columns]
         if tensors.keys() == {MATRIX} and names != [MATRIX]:
             return self._rows_of_matrix(tensors[MATRIX])
         if tensors.keys() != set(names):
@@ -233,7 +233,7 @@ def _wanted_outputs(request: Object) -> list[str] | BadRequest:
     outputs = request.get("outputs")
     if outputs is None or outputs == []:
         return [LABEL, PROBABILITIES]
-    names = [each.get("name") for each in _list(outputs) if isinstance(each, dict)]
+    names = [output.get("name") for output in _list(outputs) if isinstance(output, dict)]
     wanted = [name for name in (LABEL, PROBABILITIES) if name in names]
     if not wanted or len(wanted) != len(_list(outputs)):
         return refuse("outputs", f"'{LABEL}', '{PROBABILITIES}' or both", describe(outputs))
@@ -248,12 +248,12 @@ def _tensors(inputs: object) -> dict[str, Object] | BadRequest:
     if not isinstance(inputs, list) or not inputs:
         return refuse("inputs", "a list of tensors", describe(inputs))
     tensors: dict[str, Object] = {}
-    for each in inputs:
-        if not isinstance(each, dict) or not isinstance(each.get("name"), str):
-            return refuse("inputs", "tensors with name, datatype, shape and data", describe(each))
-        if each["name"] in tensors:
+    for tensor in inputs:
+        if not isinstance(tensor, dict) or not isinstance(tensor.get("name"), str):
+            return refuse("inputs", "tensors with name, datatype, shape and data", describe(tensor))
+        if tensor["name"] in tensors:
             return refuse("inputs", "each tensor once", "a name twice")
-        tensors[each["name"]] = each
+        tensors[tensor["name"]] = tensor
     return tensors
 
 
@@ -272,7 +272,11 @@ def _cells_of_feature(tensor: Object, column: Column) -> list[object] | BadReque
 
 def _shape(tensor: Object, name: str) -> list[int] | BadRequest:
     shape = _list(tensor.get("shape"))
-    if not shape or len(shape) > 2 or any(type(each) is not int or each < 1 for each in shape):
+    if (
+        not shape
+        or len(shape) > 2
+        or any(type(length) is not int or length < 1 for length in shape)
+    ):
         return refuse(
             name, "a shape of one or two whole numbers above 0", describe(tensor.get("shape"))
         )

@@ -63,7 +63,7 @@ class Column:
 
 def columns_of(schema: ServedSchema) -> tuple[Column, ...]:
     """Return the schema's columns in order."""
-    return tuple(_column(each) for each in schema.features)
+    return tuple(_column(feature) for feature in schema.features)
 
 
 def _column(feature: ServedFeature) -> Column:
@@ -87,7 +87,7 @@ def _encoder(feature: ServedFeature) -> tuple[Encode, str]:
             return _boolean, "true or false"
         case FeatureType.CATEGORY:
             names = feature.categories or []
-            shown = ", ".join(f"'{each}'" for each in names[:8])
+            shown = ", ".join(f"'{name}'" for name in names[:8])
             more = f" or {len(names) - 8} others" if len(names) > 8 else ""
             return _category(names), f"one of {shown}{more}"
 
@@ -125,7 +125,7 @@ def rows_of_instances(instances: object, columns: Sequence[Column]) -> Rows | Ba
         return refuse("instances", "a list of at least one object", describe(instances))
     if len(instances) > MAX_ROWS:
         return refuse("instances", f"at most {MAX_ROWS} rows", f"{len(instances)} rows")
-    encoders = [(each.feature.name, each.encode) for each in columns]
+    encoders = [(column.feature.name, column.encode) for column in columns]
     cells: list[float | None] = []
     problems: list[Problem] = []
     for index, instance in enumerate(instances):
@@ -150,7 +150,7 @@ def _problems_of(instance: object, row: int, columns: Sequence[Column]) -> list[
         for column in columns
         if column.encode(value := instance.get(column.feature.name, _ABSENT)) is None
     ]
-    declared = {each.feature.name for each in columns}
+    declared = {column.feature.name for column in columns}
     extra = islice((key for key in instance if key not in declared), MAX_PROBLEMS)
     return problems + [Problem(_shown(key), row, "no such feature", "one") for key in extra]
 
@@ -169,7 +169,7 @@ def rows_of_columns(
     for position, (column, cells) in enumerate(zip(columns, values, strict=True)):
         found = [column.encode(cell) for cell in cells]
         if None in found:
-            wrong = (row for row, each in enumerate(found) if each is None)
+            wrong = (row for row, value in enumerate(found) if value is None)
             problems += [column.problem(cells[row], row) for row in islice(wrong, MAX_PROBLEMS)]
         else:
             rows[:, position] = found
@@ -187,7 +187,7 @@ def rows_of_matrix(cells: Sequence[object], columns: Sequence[Column]) -> Rows |
         name = columns[wrong % width].feature.name
         found = describe(cells[wrong])
         return bad_request([Problem(name, wrong // width, "a number or null", found)])
-    values = np.array([_as_float(each) for each in cells]).reshape(-1, width)
+    values = np.array([_as_float(cell) for cell in cells]).reshape(-1, width)
     problems: list[Problem] = []
     for position, column in enumerate(columns):
         name = column.feature.name

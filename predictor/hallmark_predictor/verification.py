@@ -93,7 +93,11 @@ def verify_approvals(trust: Trust, manifest: Manifest) -> Refused | None:
     report = manifest.file(REPORT)
     if sbom is None or report is None:
         return Refused("The manifest lacks the SBOM or the report that an approval must name.")
-    approvers = {each.approver for each in trust.approvals if _approves(each, trust, sbom, report)}
+    approvers = {
+        approval.approver
+        for approval in trust.approvals
+        if _approves(approval, trust, sbom, report)
+    }
     need = max(1, trust.minimum_approvals)
     if len(approvers) >= need:
         return None

@@ -93,7 +93,7 @@ class Bundles:
             return problem
         facts = await _measure(store, folder, sealed.manifest)
         findings = check_files(sealed.manifest, facts)
-        return " ".join(each.sentence() for each in findings[:3]) or sealed.manifest
+        return " ".join(finding.sentence() for finding in findings[:3]) or sealed.manifest
 
     def known_baseline(self, version: ModelVersion) -> Baseline | None:
         """Return the signed baseline where it was read already."""
@@ -164,5 +164,5 @@ async def _measure(store: Store, folder: str, manifest: Manifest) -> dict[str, F
             return None
         return name, FileFact(*found)
 
-    measured = await asyncio.gather(*(one(each.name) for each in manifest.files))
-    return dict(each for each in measured if each is not None)
+    measured = await asyncio.gather(*(one(file.name) for file in manifest.files))
+    return dict(fact for fact in measured if fact is not None)

@@ -471,15 +471,15 @@ def same_owner(existing: Obj, wanted: Obj) -> bool:
         return controller_uid(existing) == owner
     if controller_uid(existing) is not None:
         return False
-    have, want = (_identity(each) for each in (existing, wanted))
+    have, want = (_identity(obj) for obj in (existing, wanted))
     return names.LABEL_MANAGED_BY in want and have == want
 
 
 def controller_uid(obj: Obj) -> str | None:
     """Return the uid of an object's controller, or None."""
-    for each in obj["metadata"].get("ownerReferences") or []:
-        if each.get("controller"):
-            return str(each["uid"])
+    for owner in obj["metadata"].get("ownerReferences") or []:
+        if owner.get("controller"):
+            return str(owner["uid"])
     return None
 
 

@@ -65,7 +65,7 @@ ADMISSION_BINDING = Kind(
 
 HALLMARK_KINDS = (TRAINING_RUN, MODEL_VERSION, MODEL_APPROVAL, MODEL_DEPLOYMENT, MODEL_POLICY)
 _KINDS = {
-    (each.api_version, each.kind): each for each in globals().values() if isinstance(each, Kind)
+    (kind.api_version, kind.kind): kind for kind in globals().values() if isinstance(kind, Kind)
 }
 
 

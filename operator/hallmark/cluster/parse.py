@@ -34,8 +34,10 @@ def read(model: type[Model], obj: Obj) -> Model | Refusal:
         return model.model_validate(obj)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, each['loc']))}: {each['msg']}"
-            for each in error.errors(include_url=False, include_input=False, include_context=False)
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+            for problem in error.errors(
+                include_url=False, include_input=False, include_context=False
+            )
         )
         return Refusal(
             "InvalidSpec",

@@ -41,5 +41,5 @@ def _holds(wanted: object, live: object, key: str) -> bool:
     if isinstance(wanted, Sequence) and not isinstance(wanted, str):
         if not isinstance(live, Sequence) or len(wanted) != len(live):
             return False
-        return all(_holds(each, other, key) for each, other in zip(wanted, live, strict=True))
+        return all(_holds(item, other, key) for item, other in zip(wanted, live, strict=True))
     return wanted == live

@@ -102,7 +102,7 @@ def _task_config_map(metadata: Obj, task: str) -> Obj:
 
 
 def _network_policy(metadata: Obj, egress: list[Obj]) -> Obj:
-    uid, job = (metadata["labels"][each] for each in (names.LABEL_RUN_UID, names.LABEL_JOB))
+    uid, job = (metadata["labels"][name] for name in (names.LABEL_RUN_UID, names.LABEL_JOB))
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

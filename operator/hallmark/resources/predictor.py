@@ -140,10 +140,10 @@ def network_policy(owner: ModelDeployment, store: str, api_servers: Iterable[Api
     """
     to_api = [
         {
-            "to": [{"ipBlock": {"cidr": f"{each.address}/{_whole(each.address)}"}}],
-            "ports": [{"protocol": "TCP", "port": each.port}],
+            "to": [{"ipBlock": {"cidr": f"{server.address}/{_whole(server.address)}"}}],
+            "ports": [{"protocol": "TCP", "port": server.port}],
         }
-        for each in api_servers
+        for server in api_servers
     ]
     return {
         "apiVersion": "networking.k8s.io/v1",
