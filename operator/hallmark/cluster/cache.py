@@ -146,20 +146,23 @@ class ObjectCache:
         former = self._entries.get(key)
         if former is not None and former.version > version:
             return None
+        if former is not None:
+            return self._forget(key, former, version)
         _remember(self._gone, key, version, GONE)
-        return None if former is None else self._forget(key, former)
+        return None
 
     def keep_only(self, kind: Kind, present: Iterable[Key], version: int) -> list[Change]:
         """Take a whole list: what was not in it and is no newer than it is gone."""
         present = set(present)
         return [
-            self._forget(key, entry)
+            self._forget(key, entry, version)
             for key, entry in list(self._entries.items())
             if key.kind is kind and key not in present and entry.version <= version
         ]
 
-    def _forget(self, key: Key, former: _Entry) -> Change:
+    def _forget(self, key: Key, former: _Entry, version: int) -> Change:
         self._replace(key, former, None)
+        _remember(self._gone, key, version, GONE)
         return Change(key, _decoded(former), None)
 
     def _replace(self, key: Key, former: _Entry | None, entry: _Entry | None) -> None:

@@ -61,6 +61,7 @@ class Informer:
         on_change: told of each change, after the cache took it; not of the first list.
         on_object: shown each object as it came, untrimmed, after the cache took it.
         sleep: waits between attempts.
+        clock: seconds that never go back.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Informer:
         on_change: OnChange,
         on_object: OnObject = lambda kind, obj: None,
         sleep: Callable[[float], Any] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.selection = selection
         self.synced = asyncio.Event()
@@ -82,13 +84,14 @@ class Informer:
         self._on_change = on_change
         self._on_object = on_object
         self._sleep = sleep
-        self._heard = time.monotonic()
+        self._clock = clock
+        self._heard = clock()
         self._limit = FIRST_PAGE
 
     @property
     def age(self) -> float:
         """Seconds since the API server last said anything, bookmarks included."""
-        return time.monotonic() - self._heard
+        return self._clock() - self._heard
 
     async def run(self) -> None:
         """Follow until cancelled.
@@ -98,17 +101,18 @@ class Informer:
         """
         version, failures = "", 0
         while True:
+            # What ends before it delivered anything failed, even where no error says so.
+            failures += 1
             try:
                 if not version:
                     version = await self._list()
-                    failures = 0
                 async for event in self._events(version):
                     version, failures = self._take(event) or version, 0
             except ListGone:
                 version = ""
             except ApiError as error:
                 self._end_where_nothing_helps(error)
-                failures += 1
+                failures = max(failures, 1)
                 log.warning(
                     "A watch broke and is opened again.",
                     kind=self.selection.kind.plural,
@@ -148,7 +152,7 @@ class Informer:
         """Return the next page; one that is too large is asked for again with fewer objects."""
         while True:
             page = await self._source.page(self.selection, self._limit, token)
-            self._heard = time.monotonic()
+            self._heard = self._clock()
             if page is not None:
                 break
             self._limit = max(1, self._limit // 8)
@@ -163,7 +167,7 @@ class Informer:
 
     def _take(self, event: Obj) -> str:
         """Take one event; return the version to go on from."""
-        self._heard = time.monotonic()
+        self._heard = self._clock()
         obj: Obj = event["object"]
         match event["type"]:
             case "ERROR":

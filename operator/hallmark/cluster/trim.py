@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from hallmark.api import names
 from hallmark.api.artifacts import Trust
@@ -20,6 +21,7 @@ from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
     CONFIG_MAP,
     ENDPOINT_SLICE,
+    HALLMARK_KINDS,
     JOB,
     MODEL_DEPLOYMENT,
     NAMESPACE,
@@ -28,12 +30,19 @@ from hallmark.cluster.kinds import (
     Kind,
     Obj,
 )
-from hallmark.resources.predictor_version import TRUST_KEY
+from hallmark.resources.difference import ANNOTATION_APPLIED
+from hallmark.resources.predictor_version import (
+    ANNOTATION_TRUST,
+    ANNOTATION_URLS_UNTIL,
+    TRUST_KEY,
+)
 
 RECORDS = "(not in memory)"
 """Stands for a run's inline rows."""
 TEXT_LIMIT = 4096
 """Characters that are kept of an annotation, a label or a message."""
+CHILD_BYTES = 65536
+"""A child of which more would be kept is none that the operator made so; it stands as nothing."""
 _METADATA = (
     "name",
     "namespace",
@@ -43,8 +52,33 @@ _METADATA = (
     "creationTimestamp",
     "deletionTimestamp",
 )
-_LABELS = ("hallmark.dev/", "app.kubernetes.io/", names.LABEL_JOB_NAME)
-_ANNOTATIONS = ("hallmark.dev/",)
+_LABELS = frozenset(
+    {
+        *(f"app.kubernetes.io/{name}" for name in ("name", "instance", "component", "part-of")),
+        names.LABEL_MANAGED_BY,
+        names.LABEL_DEPLOYMENT,
+        names.LABEL_MODEL_VERSION,
+        names.LABEL_MANIFEST,
+        names.LABEL_RUN,
+        names.LABEL_RUN_UID,
+        names.LABEL_RUN_NAMESPACE,
+        names.LABEL_JOB,
+        names.LABEL_POLICY,
+        names.LABEL_MODEL,
+        names.LABEL_JOB_NAME,
+    }
+)
+_ANNOTATIONS = frozenset(
+    {
+        names.ANNOTATION_ACTION,
+        names.ANNOTATION_RECONCILE,
+        names.ANNOTATION_REQUESTER,
+        ANNOTATION_APPLIED,
+        ANNOTATION_TRUST,
+        ANNOTATION_URLS_UNTIL,
+    }
+)
+_OWNER = ("apiVersion", "kind", "name", "uid", "controller")
 
 
 def trimmed(kind: Kind, obj: Obj) -> Obj:
@@ -54,26 +88,22 @@ def trimmed(kind: Kind, obj: Obj) -> Obj:
         "kind": kind.kind,
         "metadata": _metadata(obj["metadata"]),
     }
-    rest = {name: value for name, value in obj.items() if name not in kept}
-    return {**kept, **_BY_KIND.get(kind, _whole)(rest)}
+    rest = _BY_KIND.get(kind, _whole)({k: v for k, v in obj.items() if k not in kept})
+    if kind not in HALLMARK_KINDS and len(to_json(rest)) > CHILD_BYTES:
+        rest = _workload_facts(rest) if kind == APPS_DEPLOYMENT else {}
+    return {**kept, **rest}
 
 
 def _metadata(metadata: Mapping[str, Any]) -> Obj:
     kept: Obj = {name: metadata[name] for name in _METADATA if metadata.get(name) is not None}
-    for name, prefixes in (("labels", _LABELS), ("annotations", _ANNOTATIONS)):
-        if own := _own_keys(metadata.get(name) or {}, prefixes):
-            kept[name] = own
+    for name, own in (("labels", _LABELS), ("annotations", _ANNOTATIONS)):
+        if found := _only(metadata.get(name), own):
+            kept[name] = found
     # A child has one controller; what else an author lists there decides nothing.
     owners = [owner for owner in metadata.get("ownerReferences") or [] if owner.get("controller")]
     if owners:
-        kept["ownerReferences"] = owners[:1]
+        kept["ownerReferences"] = [_only(owners[0], _OWNER)]
     return kept
-
-
-def _own_keys(found: Mapping[str, str], prefixes: tuple[str, ...]) -> dict[str, str]:
-    return {
-        key: str(value)[:TEXT_LIMIT] for key, value in found.items() if key.startswith(prefixes)
-    }
 
 
 def _whole(parts: Obj) -> Obj:
@@ -85,12 +115,18 @@ def _nothing(_: Obj) -> Obj:
 
 
 def _training_run(parts: Obj) -> Obj:
-    """Inline rows are read live, while the run has not ended."""
-    spec = parts.get("spec") or {}
-    if "records" not in (spec.get("dataset") or {}):
-        return parts
-    dataset = {**spec["dataset"], "records": RECORDS}
-    return {**parts, "spec": {**spec, "dataset": dataset}}
+    """Inline rows and categories are read live, while the run has not ended."""
+    spec = dict(parts.get("spec") or {})
+    if "records" in (spec.get("dataset") or {}):
+        spec["dataset"] = {**spec["dataset"], "records": RECORDS}
+    if schema := spec.get("schema"):
+        columns = {
+            name: [{k: v for k, v in column.items() if k != "categories"} for column in found]
+            for name in ("features", "sensitive")
+            if (found := schema.get(name)) is not None
+        }
+        spec["schema"] = {**schema, **columns}
+    return {**parts, "spec": spec}
 
 
 def _model_deployment(parts: Obj) -> Obj:
@@ -125,6 +161,24 @@ def trust_facts(text: str) -> str:
 
 def _apps_deployment(parts: Obj) -> Obj:
     return {**parts, "status": _only(parts.get("status"), _REPLICAS)}
+
+
+def _workload_facts(parts: Obj) -> Obj:
+    """Return what is read of an apps/v1 Deployment that is to be applied anew."""
+    spec = parts.get("spec") or {}
+    template = spec.get("template") or {}
+    annotations = (template.get("metadata") or {}).get("annotations")
+    containers = (template.get("spec") or {}).get("containers") or []
+    return {
+        "spec": {
+            **_only(spec, ("replicas",)),
+            "template": {
+                "metadata": {"annotations": _only(annotations, _ANNOTATIONS)},
+                "spec": {"containers": [_only(found, ("image",)) for found in containers[:1]]},
+            },
+        },
+        "status": parts["status"],
+    }
 
 
 _REPLICAS = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas")
@@ -182,7 +236,7 @@ def _endpoint_slice(parts: Obj) -> Obj:
     return _only(parts, ("ports", "endpoints"))
 
 
-def _only(found: Mapping[str, Any] | None, names: tuple[str, ...]) -> Obj:
+def _only(found: Mapping[str, Any] | None, names: Container[str]) -> Obj:
     return {
         name: value[:TEXT_LIMIT] if isinstance(value, str) else value
         for name, value in (found or {}).items()

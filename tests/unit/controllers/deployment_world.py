@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -172,7 +171,7 @@ class World:
         for kind in {kind_of(obj) for obj in self.cluster.objects.values()} | set(WATCHED):
             if kind not in self.lag:
                 there = [key_of(kind, obj) for obj in self._of(kind)]
-                operator.cache.keep_only(kind, there, sys.maxsize)
+                operator.cache.keep_only(kind, there, self.cluster.now())
 
     def reconcile(self, die_at: int | None = None) -> bool:
         """Reconcile once; False where the operator was killed at that write and started anew."""

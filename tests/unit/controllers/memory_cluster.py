@@ -134,7 +134,11 @@ class MemoryCluster:
 
     def touch(self, key: Key) -> None:
         """Give an object that a test changed in its place the next resource version."""
-        self.objects[key]["metadata"]["resourceVersion"] = str(next(self._versions))
+        self.objects[key]["metadata"]["resourceVersion"] = str(self.now())
+
+    def now(self) -> int:
+        """Return a version that is newer than every object's, as a list has one."""
+        return next(self._versions)
 
     def _write(self, key: Key, obj: Obj) -> Obj:
         self.objects[key] = copy.deepcopy(obj)
