@@ -77,15 +77,26 @@ class Api:
             await self.call("DELETE", f"{path}?gracePeriodSeconds=0")
 
     async def watch(self, path: str, labels: str = "") -> AsyncIterator[tuple[str, Obj]]:
-        """Yield each object that there is as ADDED, then every change, until cancelled."""
+        """Yield each object that there is as ADDED, then every change, until cancelled.
+
+        A watch that the API server ends (a slow reader's, or an old one) begins anew, so an
+        object may come as ADDED again.
+        """
         query = {"watch": "1", "resourceVersion": "0", "labelSelector": labels}
         while True:
-            async with self._session.get(
-                self._server + path, params=query, timeout=aiohttp.ClientTimeout()
-            ) as stream:
-                async for line in stream.content:
-                    event = json.loads(line)
+            with suppress(aiohttp.ClientPayloadError):
+                async for event in self._events(path, query):
                     yield event["type"], event["object"]
+
+    async def _events(self, path: str, query: dict[str, str]) -> AsyncIterator[Obj]:
+        async with self._session.get(
+            self._server + path, params=query, timeout=aiohttp.ClientTimeout()
+        ) as stream:
+            async for line in stream.content:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    return
+                yield event
 
 
 @asynccontextmanager
