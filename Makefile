@@ -6,28 +6,40 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What is installed: uv; what the demo and the clusters need; what the tests need.
+UV := $(VENV)/.uv
+DEMO_READY := $(VENV)/.demo
 READY := $(VENV)/.ready
 CLUSTER_NAME ?= demo
 # The tests of a file share what they train or start, so that they stay in one process.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
-LOCKS := operator trainer predictor dev
+LOCKS := shared operator trainer predictor demo
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .PHONY: help demo test cluster-up cluster-down images generate lock format lint verify unit integration e2e bench clean
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
-	@echo "Setting up $(VENV) (two minutes the first time) ..."
+# An environment without a uv that runs was interrupted while it was made.
+$(UV): requirements/bootstrap.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or later is needed, found {sys.version.split()[0]}: set PYTHON=/path/to/python3.11.")'
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv module is needed: apt-get install python3-venv." >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Setting up $(VENV) ..."
+	@$(BIN)/uv --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
-	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(DEMO_READY): $(UV) requirements/demo.txt pyproject.toml
+	@$(BIN)/python -m tests.dependencies requirements/demo.txt
 	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps -e .
 	@touch $@
 
-demo: $(READY) ## Run the whole story on a real Kubernetes, and leave it up to look at
+$(READY): $(DEMO_READY) requirements/dev.txt
+	@$(BIN)/python -m tests.dependencies requirements/dev.txt
+	@touch $@
+
+demo: $(DEMO_READY) ## Run the whole story on a real Kubernetes, and leave it up to look at
 	@$(BIN)/python -u -m tests.demo
 
 test: $(READY) ## Run all tests: unit, integration (API server), end to end (KEEP=1 keeps the node)
@@ -45,13 +57,13 @@ integration: $(READY) ## Run the tests against a real API server
 e2e: $(READY) ## Run the end-to-end tests on a whole cluster, and keep it
 	@$(BIN)/python -u -m pytest tests/e2e
 
-cluster-up: $(READY) ## Start a cluster (CLUSTER_NAME=demo)
+cluster-up: $(DEMO_READY) ## Start a cluster (CLUSTER_NAME=demo)
 	@$(BIN)/python -u -m tests.cluster up --name $(CLUSTER_NAME)
 
-cluster-down: $(READY) ## Stop and remove the cluster (CLUSTER_NAME=demo)
+cluster-down: $(DEMO_READY) ## Stop and remove the cluster (CLUSTER_NAME=demo)
 	@$(BIN)/python -u -m tests.cluster down --name $(CLUSTER_NAME)
 
-images: $(READY) ## Build the images and load them into the cluster
+images: $(DEMO_READY) ## Build the images and load them into the cluster
 	@$(BIN)/python -u -m tests.cluster images --name $(CLUSTER_NAME)
 
 generate: $(READY) ## Write the generated files: CRDs, admission policies, reference, report schema
@@ -60,11 +72,12 @@ generate: $(READY) ## Write the generated files: CRDs, admission policies, refer
 	@$(BIN)/python -m hallmark.api.reference
 	@$(BIN)/python -m hallmark.api.report_schema
 
+# What a file holds already is kept, so that all locks begin as `dev` and agree with it.
 lock: $(READY) ## Pin the dependencies of pyproject.toml anew
-	@for extra in $(LOCKS); do \
-	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	    --extra $$extra pyproject.toml -o requirements/$$extra.txt; done
-	@echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header - -o requirements/bootstrap.txt
+	@$(COMPILE) --extra dev pyproject.toml -o requirements/dev.txt
+	@for extra in $(LOCKS); do cp requirements/dev.txt requirements/$$extra.txt; \
+	  $(COMPILE) --extra $$extra pyproject.toml -o requirements/$$extra.txt; done
+	@echo uv | $(COMPILE) - -o requirements/bootstrap.txt
 
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --quiet --fix .; $(BIN)/ruff format .

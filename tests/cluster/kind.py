@@ -104,6 +104,10 @@ class Kind:
         wait = ["wait", "node", "--all", "--for=condition=Ready", "--timeout=2s"]
         return subprocess.run([*command, *wait], capture_output=True, check=False).returncode == 0
 
+    def prepare(self, *, control_plane_only: bool) -> None:
+        """Do nothing: kind brings what it needs."""
+        del control_plane_only
+
     def up(self, *, control_plane_only: bool) -> None:
         """Create it; kind has no control plane without a node."""
         del control_plane_only

@@ -117,19 +117,32 @@ class Node:
         prefix = () if alone else network.inside(self.layout)
         return Processes(self.layout.state, prefix, cgroup)
 
+    def prepare(self, *, control_plane_only: bool) -> None:
+        """Install and build what a start needs.
+
+        Raises:
+            ClusterError: if a part is missing or cannot be built.
+        """
+        if not control_plane_only:
+            if os.geteuid():
+                raise ClusterError("a local cluster needs root, or a Docker engine and kind")
+            packages.install(self._progress)
+        node = () if control_plane_only else (binaries.NODE,)
+        binaries.build((binaries.CONTROL_PLANE, *node), self._progress)
+
     def up(self, *, control_plane_only: bool) -> None:
         """Start what does not run yet; a running cluster is left as it is.
 
         Raises:
             ClusterError: if a part is missing, or does not become ready in time.
         """
-        if not control_plane_only and os.geteuid():
-            raise ClusterError("a local cluster needs root, or a Docker engine and kind")
         with binaries.exclusive(clusters_folder() / f".{self.layout.name}.lock"):
             self._choose_mode(control_plane_only=control_plane_only)
             if self.running:
                 return
-            self._prepare()
+            self.prepare(control_plane_only=control_plane_only)
+            pki.create(self.layout)
+            configs.write(self.layout)
             started = time.monotonic()
             self._start()
             self._progress.say(
@@ -155,15 +168,6 @@ class Node:
                 raise ClusterError(
                     f"{self.layout.name} and {other} share a slot; take another name"
                 )
-
-    def _prepare(self) -> None:
-        alone = self.layout.control_plane_only
-        if not alone:
-            packages.install(self._progress)
-        node = () if alone else (binaries.NODE,)
-        binaries.build((binaries.CONTROL_PLANE, *node), self._progress)
-        pki.create(self.layout)
-        configs.write(self.layout)
 
     def _start(self) -> None:
         cgroup = None

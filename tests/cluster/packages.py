@@ -2,12 +2,16 @@
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
+from tests.cluster import commands
+from tests.cluster.binaries import exclusive
 from tests.cluster.errors import ClusterError
+from tests.cluster.layout import cache_folder
 from tests.cluster.progress import Progress
 
+# Another apt-get may be at work.
+LOCK_SECONDS = 300
 FILES = {
     "containerd": "containerd",
     "runc": "runc",
@@ -33,25 +37,24 @@ def missing() -> list[str]:
 
 
 def install(progress: Progress) -> None:
-    """Install what is missing.
+    """Install what is missing; what was begun ends well even where this is interrupted.
 
     Raises:
         ClusterError: if there is no apt-get, or it fails.
     """
-    packages = missing()
+    if missing():
+        with exclusive(cache_folder() / "packages.lock"):
+            _install(missing(), progress)
+
+
+def _install(packages: list[str], progress: Progress) -> None:
     if not packages:
         return
     if not shutil.which("apt-get"):
         raise ClusterError(f"install these first, there is no apt-get here: {', '.join(packages)}")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    options = ["-y", "--no-install-recommends", f"--option=DPkg::Lock::Timeout={LOCK_SECONDS}"]
     with progress.step(f"installing the Debian packages {', '.join(packages)}"):
-        for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
-            done = subprocess.run(
-                ["apt-get", "-qq", *command],
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                raise ClusterError(f"apt-get {command[0]} failed: {done.stderr.strip()}")
+        commands.run(["apt-get", "-qq", "update"], environment=environment)
+        install = ["apt-get", "-qq", "install", *options, *packages]
+        commands.run(install, environment=environment, failure="apt-get failed", to_the_end=True)

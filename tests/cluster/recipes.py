@@ -64,15 +64,16 @@ def digest(root: Path, files: Iterable[Path], base: str) -> str:
     return total.hexdigest()[:12]
 
 
+SHARED = "requirements/shared.txt"
 OPERATOR = Recipe(
-    "operator", "operator/Dockerfile", ("requirements/operator.txt", "operator/hallmark")
+    "operator", "operator/Dockerfile", (SHARED, "requirements/operator.txt", "operator/hallmark")
 )
 TRAINER = Recipe(
-    "trainer", "operator/Dockerfile", ("requirements/trainer.txt", "operator/hallmark")
+    "trainer", "operator/Dockerfile", (SHARED, "requirements/trainer.txt", "operator/hallmark")
 )
 PREDICTOR = Recipe(
     "predictor",
     "predictor/Dockerfile",
-    ("requirements/predictor.txt", "operator/hallmark", "predictor/hallmark_predictor"),
+    (SHARED, "requirements/predictor.txt", "operator/hallmark", "predictor/hallmark_predictor"),
 )
 ALL = (OPERATOR, TRAINER, PREDICTOR)

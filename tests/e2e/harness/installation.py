@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from tests.cluster import Cluster, ClusterError, build_images
+from tests.cluster.commands import together
 from tests.cluster.progress import Progress
 from tests.e2e.harness.api import Api, Object, RefusedError, path_of
 from tests.e2e.harness.world import DEPLOYMENT_LABEL, SYSTEM, World
@@ -23,24 +24,24 @@ API_SERVER_PORT = 6443
 
 
 @contextmanager
-def installed(cluster: Cluster, progress: Progress | None = None) -> Iterator[World]:
+def installed(cluster: Cluster) -> Iterator[World]:
     """Start the cluster and install Hallmark; what is there already stays.
+
+    Images mostly wait for the network and the disk, so they are built while the node is compiled.
 
     Args:
         cluster: the cluster.
-        progress: tells the steps; by default they go to standard error.
 
     Yields:
         The installation, with the operator and the store Ready and admission in force.
     """
-    progress = progress or Progress()
+    _, images = together(cluster.prepare, lambda: build_images(cluster.progress))
     cluster.up()
-    images = build_images(progress)
     for reference in images.values():
         cluster.load_image(reference)
     with Api(cluster) as api:
         world = World(cluster, api)
-        _install(world, images, progress)
+        _install(world, images, cluster.progress)
         yield world
 
 

@@ -20,8 +20,10 @@ QUIET = Progress(quiet=True)
 GO = """\
 #!/bin/sh
 [ "$1" = version ] && echo "go version go1.99.0 linux/amd64" && exit
+[ "$1" = list ] && echo "std" && echo "example.org/second/v2" && exit
 while [ "$1" != -o ]; do shift; done
 echo machine >"$2first"
+echo "std" >&2
 [ -e fails ] && echo "first.go:1: undefined" >&2 && exit 1
 echo machine >"$2second"
 """

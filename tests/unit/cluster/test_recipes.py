@@ -76,6 +76,9 @@ def test_the_tag_changes_with_the_base(tree: Path) -> None:
 @pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: recipe.name)
 def test_every_dockerfile_copies_exactly_what_its_recipe_names(recipe: Recipe) -> None:
     text = (REPOSITORY / recipe.dockerfile).read_text()
-    stage = text.split(f" AS {recipe.name}\n")[1].split("\nFROM ")[0]
-    copied = [line.split()[1] for line in stage.splitlines() if line.startswith("COPY ")]
+    stages = [
+        text.split(f" AS {name}\n")[1].split("\nFROM ")[0] for name in ("shared", recipe.name)
+    ]
+    lines = "\n".join(stages).splitlines()
+    copied = [line.split()[1] for line in lines if line.startswith("COPY ")]
     assert sorted(copied) == sorted(recipe.sources)
