@@ -307,7 +307,10 @@ def _costs(
     most: float | None = None,
 ) -> list[Figure]:
     """Return requests, writes and processor time, divided by the number of objects."""
-    writes = writes_by_resource(requests).total()
+    written = writes_by_resource(requests)
+    writes = written.total()
+    shares = (f"{verb} {what} {times / count:.1f}" for (verb, what), times in written.most_common())
+    stage.say(f"{scene}, writes for each {of}: {', '.join(shares)}")
     spent = meter.spent()
     return [
         stage.one(f"{scene}: requests for each {of}", len(requests) / count, "requests", most),

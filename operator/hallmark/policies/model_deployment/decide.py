@@ -74,10 +74,10 @@ def decide(inputs: DeploymentInputs) -> DeploymentDecision | Need:
     mended = mend_trust(step.view.status, inputs)
     if isinstance(mended, Need):
         return mended
-    after = replace(step.view, status=mended)
+    after = replace(step.view, status=_with_service(mended, inputs))
     moved = step.trigger is not None or step.action is not None
     return DeploymentDecision(
-        status=mended,
+        status=after.status,
         moved=moved,
         plan=plan(mended, inputs),
         conditions=conditions(after, step.wait, drift.message if drift else ""),
@@ -135,22 +135,31 @@ def _gone(inputs: DeploymentInputs) -> tuple[str, ...]:
 
 def _observe(inputs: DeploymentInputs, drift: DriftVerdict | None) -> ModelDeploymentStatus:
     """Return the record with what is seen of the Pods and of drift."""
-    deployment, status = inputs.deployment, inputs.deployment.status
+    status = inputs.deployment.status
+    workload = inputs.workload(status.active_digest) if status.active_digest else None
+    asked = inputs.deployment.spec.replicas
+    healthy = workload is not None and workload.ready >= asked > 0
+    observed = status.replace(
+        drift_state=drift.state if drift else status.drift_state,
+        history=_with_health(status, healthy, inputs.now),
+        rollout=_with_deadline(status, inputs),
+    )
+    return _with_service(observed, inputs)
+
+
+def _with_service(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> ModelDeploymentStatus:
+    """Return the record with where the version that serves is reached, and with how many Pods."""
     active = status.active_digest
     workload = inputs.workload(active) if active else None
     selector = f"{names.LABEL_DEPLOYMENT}={inputs.name}"
     if active:
         selector += f",{names.LABEL_MANIFEST}={names.manifest_label(active)}"
-    asked = deployment.spec.replicas
-    healthy = workload is not None and workload.ready >= asked > 0
+    namespace = inputs.deployment.metadata.namespace
     return status.replace(
-        drift_state=drift.state if drift else status.drift_state,
-        history=_with_health(status, healthy, inputs.now),
-        rollout=_with_deadline(status, inputs),
         replicas=workload.pods if workload else 0,
         ready_replicas=workload.ready if workload else 0,
         selector=selector,
-        url=f"http://{inputs.name}.{deployment.metadata.namespace}.svc" if active else None,
+        url=f"http://{inputs.name}.{namespace}.svc" if active else None,
     )
 
 
