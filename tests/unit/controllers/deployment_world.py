@@ -40,7 +40,6 @@ from hallmark.cluster.kinds import (
     Obj,
     kind_of,
 )
-from hallmark.cluster.trim import trimmed
 from hallmark.controllers.model_deployment import reconcile
 from hallmark.controllers.queue import Outcome, WorkQueue
 from hallmark.controllers.runtime import Operator
@@ -106,6 +105,8 @@ class World:
     def __init__(self, folder: Path, **spec: object) -> None:
         self.folder = folder
         self.now = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
+        self._written: dict[Key, str] = {}
+        """Each object as it was when it got its version."""
         self.cluster = MemoryCluster(self._check)
         self.ledger = Ledger()
         self.switches: list[str] = []
@@ -156,15 +157,12 @@ class World:
 
     def watch(self) -> None:
         """Do what the watches do: bring the operator's memory to what the cluster is."""
+        self._version_what_changed()
         operator = self.operator
-        for key, obj in self.cluster.objects.items():
+        for obj in self.cluster.objects.values():
             kind = kind_of(obj)
             if kind in self.lag:
                 continue
-            known = operator.cache.get(kind, obj["metadata"].get("namespace"), key[2])
-            wanted = trimmed(kind, obj)
-            if known is not None and known != wanted:
-                self.cluster.touch(key)
             operator.cache.observe(kind, obj)
             if kind == MODEL_DEPLOYMENT:
                 operator.drift.hear(obj, partial(judge_reports, operator.cache, operator.bundles))
@@ -172,6 +170,13 @@ class World:
             if kind not in self.lag:
                 there = [key_of(kind, obj) for obj in self._of(kind)]
                 operator.cache.keep_only(kind, there, self.cluster.now())
+
+    def _version_what_changed(self) -> None:
+        """Give what people and the kubelet changed in its place a version, as any write has one."""
+        for key, obj in self.cluster.objects.items():
+            if self._written.get(key) != repr(obj):
+                self.cluster.touch(key)
+                self._written[key] = repr(obj)
 
     def reconcile(self, die_at: int | None = None) -> bool:
         """Reconcile once; False where the operator was killed at that write and started anew."""
@@ -421,6 +426,7 @@ class World:
     def _check(self, key: Key) -> None:
         """Look at what was just written; an assertion here is a broken promise."""
         obj = self.cluster.objects.get(key)
+        self._written[key] = repr(obj)
         if key == self._key():
             assert obj is None or obj["spec"] == getattr(self, "asked", obj["spec"])
         elif obj and obj["kind"] == "Service":
