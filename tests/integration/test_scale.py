@@ -6,9 +6,9 @@ from tests.bench.scale.play import SCENES, play
 from tests.bench.scale.stage import World
 from tests.integration.clusters import own_name
 
-SMALL = World(size=5, spaces=2, patience=2, pause=1, quiet=1)
+SMALL = World(size=3, spaces=2, patience=2, pause=1, quiet=1)
 LONG = 20.0
-"""Seconds that a switch of five never takes, however busy the machine is."""
+"""Seconds that a switch of three never takes, however busy the machine is."""
 
 
 async def test_every_scene_of_the_benchmark_plays_to_its_end() -> None:

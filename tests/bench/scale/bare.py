@@ -18,12 +18,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.bench.figures import Figure, figure
+from tests.bench.measuring import processor_seconds
 from tests.bench.scale import objects
 from tests.bench.scale.api import APPLY, WHOLE, Api, Obj, connected, for_all
 from tests.bench.scale.objects import Deployed, Version
 from tests.bench.scale.population import AT_ONCE
 from tests.bench.scale.scenes import watching_deployments
-from tests.bench.scale.stage import MissedError, Stage
+from tests.bench.scale.stage import Meter, MissedError, Stage
 from tests.bench.scale.trail import Request, writes_by_resource
 from tests.integration.api import path_of
 
@@ -156,17 +157,26 @@ async def compare(stage: Stage, recording: Recording) -> list[Figure]:
     }
     file = stage.operator.installation.folder / "bare.json"
     file.write_text(json.dumps(task))
+    meter = Meter(stage)
     async with watching_deployments(stage):
-        seconds = await _play(file)
+        seconds, busy = await _play(file)
         ended = time.monotonic()
         await _pods_of(stage, len(made))
         seconds += time.monotonic() - ended
+    spent = {**meter.spent(), "the loop": busy}
+    del spent["the operator"]
     rate = len(made) * len(recording.steps) / seconds
     title = f"{stage.world.title}: to Ready: writes in a second by a bare loop's"
     share = recording.writes_per_second / rate
     return [
         stage.one("bare loop: rate", rate, "writes/s"),
         stage.one("bare loop: writes for each Deployment", len(recording.steps), "writes"),
+        *(
+            stage.one(
+                f"bare loop: time of {name} for each Deployment", 1000 * used / len(made), "ms"
+            )
+            for name, used in spent.items()
+        ),
         figure(title, [share], "times", at_least=LEAST_SHARE),
     ]
 
@@ -191,8 +201,8 @@ async def _prepare(stage: Stage, count: int) -> list[tuple[Deployed, str]]:
     return made
 
 
-async def _play(file: Path) -> float:
-    """Run the loop; return the seconds that it took."""
+async def _play(file: Path) -> tuple[float, float]:
+    """Run the loop; return the seconds that it took, and those that it kept a core busy."""
     command = (sys.executable, "-m", __name__, str(file))
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, env={**os.environ}
@@ -200,7 +210,8 @@ async def _play(file: Path) -> float:
     output, _ = await process.communicate()
     if process.returncode:
         raise MissedError("The bare loop failed; see above.")
-    return float(output)
+    took, busy = map(float, output.split())
+    return took, busy
 
 
 async def _pods_of(stage: Stage, count: int) -> None:
@@ -211,7 +222,7 @@ async def _pods_of(stage: Stage, count: int) -> None:
         await asyncio.sleep(0.02)
 
 
-async def _loop(task: Obj) -> float:
+async def _loop(task: Obj) -> tuple[float, float]:
     steps = [Step(**step) for step in task["steps"]]
 
     async with connected(Path(task["kubeconfig"])) as api:
@@ -221,10 +232,10 @@ async def _loop(task: Obj) -> float:
                 named = step.renamed(texts)
                 await api.call(named.method, named.path, named.body, named.content, WHOLE)
 
-        started = time.monotonic()
+        started, before = time.monotonic(), processor_seconds()
         await for_all(task["renamings"], write, WORKERS)
-        return time.monotonic() - started
+        return time.monotonic() - started, processor_seconds() - before
 
 
 if __name__ == "__main__":
-    print(asyncio.run(_loop(json.loads(Path(sys.argv[1]).read_text()))))
+    print(*asyncio.run(_loop(json.loads(Path(sys.argv[1]).read_text()))))
