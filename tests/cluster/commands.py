@@ -53,7 +53,7 @@ def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
 
 
 def _end(*processes: subprocess.Popen[str]) -> None:
-    """Ask programs to end as Ctrl-C does, then insist: Go removes its files after no other.
+    """Ask programs to end as Ctrl-C does, then insist.
 
     What a shell runs in the background does not hear that, and may outlive the shell.
     """

@@ -23,6 +23,8 @@ KEPT_TAGS = 5
 DOCUMENTS = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info")
 SUPERFLUOUS = (*DOCUMENTS, "var/cache/apt")
 LISTS = "var/lib/apt/lists"
+# While the base is made dpkg does not wait for the disk: after a power cut it is made anew.
+HASTY = "etc/dpkg/dpkg.cfg.d/hasty"
 
 
 def run(*command: str) -> str:
@@ -124,8 +126,12 @@ class Buildah:
 
     def _make_base(self, reference: str) -> None:
         root = fresh_folder(self._folder, "base-")
+        hasty = root / HASTY
+        hasty.parent.mkdir(parents=True)
+        hasty.write_text("force-unsafe-io\n")
         variant = ["--variant=minbase", f"--include={PACKAGES}"]
         run("debootstrap", *variant, RELEASE, str(root), _mirror())
+        hasty.unlink()
         for path in SUPERFLUOUS:
             shutil.rmtree(root / path, ignore_errors=True)
         for entry in (root / LISTS).iterdir():

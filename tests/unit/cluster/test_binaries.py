@@ -126,6 +126,7 @@ def test_a_build_that_fails_leaves_nothing_that_looks_built(modules: Path) -> No
     with pytest.raises(ClusterError, match=r"could not build tools:\nfirst.go:1: undefined"):
         binaries.build((TOOLS,), QUIET)
     assert not TOOLS.folder.exists()
+    assert leftovers() == []
 
 
 def test_the_next_build_removes_what_an_interrupted_one_left() -> None:
