@@ -13,6 +13,7 @@ from typing import Any
 
 from hallmark.cluster.client import ApiError, ForeignObject, decided_on, same_owner
 from hallmark.cluster.kinds import Kind, Obj, kind_of
+from hallmark.errors import ClusterError
 
 Key = tuple[str, str, str]
 
@@ -57,18 +58,20 @@ class MemoryCluster:
     ) -> Obj | ForeignObject:
         key = self.key_of(obj)
         existing = self.objects.get(key)
+        if current is not None and not same_owner(current, obj):
+            return ForeignObject(obj["kind"], key[1] or None, key[2])
         if current is not None and not _same(current, existing):
             raise _conflict(key)
         if existing is None:
             return self._answer(self.put(obj))
-        if not absent and not same_owner(existing, obj):
+        if not same_owner(existing, obj):
+            if absent:
+                raise _conflict(key)
             return ForeignObject(obj["kind"], key[1] or None, key[2])
         if existing.get("immutable") and existing["data"] != obj["data"]:
             raise ApiError(f"{key[2]} is immutable.", 422, "Invalid")
         changed = {**existing, **{k: v for k, v in obj.items() if k != "metadata"}}
         changed["metadata"] = {**existing["metadata"], **obj["metadata"]}
-        if existing.get("spec") != changed.get("spec"):
-            changed["metadata"]["generation"] = existing["metadata"]["generation"] + 1
         return self._answer(self._write(key, changed))
 
     async def create(self, obj: Obj) -> Obj:
@@ -80,7 +83,7 @@ class MemoryCluster:
         self, kind: Kind, namespace: str | None, name: str, patch: Mapping[str, Any]
     ) -> Obj:
         key = _key(kind, namespace, name)
-        live = copy.deepcopy(self.objects[key])
+        live = self._live(key)
         version = (patch.get("metadata") or {}).get("resourceVersion")
         if version not in (None, live["metadata"]["resourceVersion"]):
             raise _conflict(key)
@@ -94,11 +97,13 @@ class MemoryCluster:
 
     async def write_status(self, current: Obj, status: Mapping[str, Any]) -> Obj:
         key = self.key_of(current)
+        if "drift" in status:
+            raise ClusterError("status.drift belongs to the predictors; the operator left it in.")
         before = {k: v for k, v in (current.get("status") or {}).items() if k != "drift"}
         if before == dict(status):
             return current
-        live = self.objects.get(key)
-        if live is None or not decided_on(current, live):
+        live = self._live(key)
+        if not decided_on(current, live):
             raise _conflict(key)
         drift = live.get("status", {}).get("drift")
         wanted = {**status, **({"drift": drift} if drift else {})}
@@ -113,7 +118,7 @@ class MemoryCluster:
         version: str | None = None,
     ) -> Obj:
         key = _key(kind, namespace, name)
-        live = copy.deepcopy(self.objects[key])
+        live = self._live(key)
         if version not in (None, live["metadata"]["resourceVersion"]):
             raise _conflict(key)
         merged = _merged(live, {"status": status})
@@ -140,9 +145,19 @@ class MemoryCluster:
         """Return a version that is newer than every object's, as a list has one."""
         return next(self._versions)
 
+    def _live(self, key: Key) -> Obj:
+        if key not in self.objects:
+            raise ApiError(f"{key[2]} is not there.", 404, "NotFound")
+        return copy.deepcopy(self.objects[key])
+
     def _write(self, key: Key, obj: Obj) -> Obj:
-        self.objects[key] = copy.deepcopy(obj)
-        self.touch(key)
+        """Store an object; what changes nothing has no new version."""
+        before = self.objects.get(key)
+        if obj != before:
+            self.objects[key] = copy.deepcopy(obj)
+            if before is not None and before.get("spec") != obj.get("spec"):
+                self.objects[key]["metadata"]["generation"] += 1
+            self.touch(key)
         self._count(key)
         return copy.deepcopy(self.objects[key])
 
