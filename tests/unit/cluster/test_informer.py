@@ -214,7 +214,8 @@ async def test_an_own_write_during_a_list_is_newer_than_it() -> None:
 
 
 async def test_a_list_that_is_gone_between_two_pages_begins_anew() -> None:
-    pages = [page("a", token="t"), ListGone(), page("a", token="u"), page("b")]
+    pages: list[Page | Exception | None] = [page("a", token="t"), ListGone()]
+    pages += [page("a", token="u"), page("b")]
     found = await followed(pages, [[bookmark(20)]])
     assert [token for _, token in found.script.asked] == ["", "t", "", "u"]
     assert found.names == ["a", "b"]
@@ -243,7 +244,8 @@ async def test_watches_whose_version_is_gone_each_time_wait_longer() -> None:
 
 
 async def test_what_was_heard_ends_the_row_of_failures() -> None:
-    watches = [[BROKEN], [BROKEN], [bookmark(20), BROKEN], [BROKEN], [bookmark(21)]]
+    watches: list[list[Obj | Exception]] = [[BROKEN], [BROKEN], [bookmark(20), BROKEN]]
+    watches += [[BROKEN], [bookmark(21)]]
     found = await followed([page("a")], watches)
     assert found.slept == [1.0, 2.0, 1.0, 2.0]
 

@@ -294,6 +294,7 @@ def test_a_run_without_rows_and_categories_can_still_be_parsed() -> None:
     run = objects.training_run("bank", dataset={"records": "a,b\n1,2\n"})
     run["metadata"] |= {"uid": "u", "resourceVersion": "1"}
     parsed = TrainingRun.model_validate(trimmed(TRAINING_RUN, run))
+    assert parsed.spec.schema_ is not None
     assert [feature.name for feature in parsed.spec.schema_.features] == ["income", "purpose"]
 
 
@@ -467,7 +468,7 @@ def _parts() -> st.SearchStrategy[Any]:
             ),
         },
     )
-    status = st.fixed_dictionaries(
+    status: st.SearchStrategy[Any] = st.fixed_dictionaries(
         {},
         optional={
             "conditions": st.one_of(st.none(), st.lists(condition, max_size=20)),
