@@ -19,10 +19,11 @@ from collections.abc import Sequence
 from tests.bench.figures import Figure
 from tests.bench.scale.curve import growth, table
 from tests.bench.scale.play import SCENES, play
-from tests.bench.scale.stage import World
+from tests.bench.scale.stage import MissedError, World
 
 SIZES = (30, 100, 300, 1000)
 SPACES = 20
+LEAST = 3
 LONG_PAUSE, SHORT_PAUSE, LARGE = 60.0, 10.0, 300
 """Seconds at rest and of reports: long from that size on."""
 CLUSTER = "scale"
@@ -41,6 +42,9 @@ def main() -> int:
         started, figures[world] = time.monotonic(), []
         try:
             asyncio.run(_measure(world, asked, figures[world]))
+        except MissedError as missed:
+            _say(f"{world.title}: {missed}")
+            whole = False
         except Exception:
             traceback.print_exc()
             whole = False
@@ -83,7 +87,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scenes", type=_names, default=list(SCENES), help=",".join(SCENES))
     parser.add_argument("--patience", type=float, default=1.0, help="times as long waits")
     parser.add_argument("--period", type=float, default=60.0, help="seconds between reports")
-    parser.add_argument("--minutes", type=float, default=10.0, help="the most for one world")
+    parser.add_argument("--minutes", type=float, default=12.0, help="the most for one world")
     asked = parser.parse_args()
     # A quick look at some sizes leaves out the world in one namespace; --spaces 1 asks for it.
     asked.also_one = asked.sizes is None
@@ -91,6 +95,8 @@ def _arguments() -> argparse.Namespace:
     unknown = set(asked.scenes) - set(SCENES)
     if unknown:
         parser.error(f"expected scenes of {', '.join(SCENES)}, found {', '.join(sorted(unknown))}")
+    if min(asked.sizes) < LEAST:
+        parser.error(f"expected sizes of at least {LEAST}, so that some share a model")
     return asked
 
 

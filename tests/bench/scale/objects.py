@@ -173,11 +173,6 @@ def refused_run_status() -> Obj:
     }
 
 
-def sealed_run_status() -> Obj:
-    """Return the status of a run that was sealed; the operator adds what its version says."""
-    return {"startTime": _LONG_AGO, "completionTime": _LONG_AGO, "quality": "97.50"}
-
-
 def _condition(type_: str, status: str, reason: str, message: str = "") -> Obj:
     return {
         "type": type_,

@@ -75,8 +75,8 @@ class Population:
         return str(made["metadata"]["uid"])
 
     async def _make_version(self, version: Version) -> None:
-        made = objects.run(version.namespace, version.model, version.name)
-        run_uid = await self._finish(made, objects.sealed_run_status())
+        # The operator sees that its version is there, and writes the run's status.
+        run_uid = await self._create(objects.run(version.namespace, version.model, version.name))
         sealed = self.sealer.seal(version, run_uid)
         for name, data in sealed.files.items():
             file = self.store / sealed.folder / name
@@ -86,10 +86,7 @@ class Population:
 
     async def _make_refused_run(self, which: tuple[Deployed, int]) -> None:
         deployed, number = which
-        made = objects.run(deployed.namespace, deployed.name, f"{deployed.name}-refused{number}")
-        await self._finish(made, objects.refused_run_status())
-
-    async def _finish(self, run: Obj, status: Obj) -> str:
-        uid = await self._create(run)
-        await self.api.merge(path_of(run, subresource="status"), {"status": status})
-        return uid
+        run = objects.run(deployed.namespace, deployed.name, f"{deployed.name}-refused{number}")
+        await self._create(run)
+        path = path_of(run, subresource="status")
+        await self.api.merge(path, {"status": objects.refused_run_status()})
