@@ -87,7 +87,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scenes", type=_names, default=list(SCENES), help=",".join(SCENES))
     parser.add_argument("--patience", type=float, default=1.0, help="times as long waits")
     parser.add_argument("--period", type=float, default=60.0, help="seconds between reports")
-    parser.add_argument("--minutes", type=float, default=12.0, help="the most for one world")
+    parser.add_argument("--minutes", type=float, default=15.0, help="the most for one world")
     asked = parser.parse_args()
     # A quick look at some sizes leaves out the world in one namespace; --spaces 1 asks for it.
     asked.also_one = asked.sizes is None
