@@ -82,10 +82,18 @@ def test_newer_reports_are_judged_with_what_was_judged_before() -> None:
     monitor, judge = DriftMonitor(), Judge(Verdict())
     monitor.hear(deployment(5, REPORTS), judge)
     monitor.hear(deployment(6, NEWER), judge)
-    monitor.remember(SPACE, "credit", LATER_MEMORY)
+    monitor.remember(SPACE, "credit", "6", LATER_MEMORY)
     monitor.hear(deployment(7, REPORTS), judge)
     assert [memory for _, memory in judge.asked] == [None, ANY_MEMORY, LATER_MEMORY]
     assert monitor.known(SPACE, "credit").reports == REPORTS
+
+
+def test_what_was_judged_of_older_reports_does_not_replace_what_newer_ones_said() -> None:
+    monitor = DriftMonitor()
+    monitor.hear(deployment(5, REPORTS), Judge())
+    monitor.hear(deployment(6, NEWER), Judge())
+    monitor.remember(SPACE, "credit", "5", LATER_MEMORY)
+    assert monitor.known(SPACE, "credit").memory is ANY_MEMORY
 
 
 @pytest.mark.parametrize("reports", [None, {}], ids=["null", "none"])
@@ -118,5 +126,5 @@ def test_what_is_gone_is_forgotten() -> None:
     monitor.forget(SPACE, "credit")
     known = monitor.known(SPACE, "credit")
     assert (known.version, known.reports, known.memory) == ("", {}, None)
-    monitor.remember(SPACE, "credit", ANY_MEMORY)
+    monitor.remember(SPACE, "credit", "5", ANY_MEMORY)
     assert monitor.known(SPACE, "credit").memory is None, "nobody's memory is not kept"

@@ -213,8 +213,11 @@ async def test_an_own_write_during_a_list_is_newer_than_it() -> None:
     assert found.names == ["a", "mine"]
 
 
-async def test_a_list_that_is_gone_between_two_pages_begins_anew() -> None:
-    pages: list[Page | Exception | None] = [page("a", token="t"), ListGone()]
+@pytest.mark.parametrize(
+    "broken", [ListGone(), ApiError("Too old.", 410), BROKEN], ids=["gone", "refused", "broken"]
+)
+async def test_a_list_that_ends_between_two_pages_begins_anew(broken: Exception) -> None:
+    pages: list[Page | Exception | None] = [page("a", token="t"), broken]
     pages += [page("a", token="u"), page("b")]
     found = await followed(pages, [[bookmark(20)]])
     assert [token for _, token in found.script.asked] == ["", "t", "", "u"]
