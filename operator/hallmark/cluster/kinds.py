@@ -63,6 +63,8 @@ ADMISSION_BINDING = Kind(
     namespaced=False,
 )
 
+UNWATCHED = (SECRET, EVENT)
+"""What the operator writes and no watch brings, so that the cache must not hold it."""
 HALLMARK_KINDS = (TRAINING_RUN, MODEL_VERSION, MODEL_APPROVAL, MODEL_DEPLOYMENT, MODEL_POLICY)
 _KINDS = {
     (kind.api_version, kind.kind): kind for kind in globals().values() if isinstance(kind, Kind)

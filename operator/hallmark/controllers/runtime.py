@@ -22,7 +22,7 @@ from hallmark.cluster import events
 from hallmark.cluster.cache import Change, Key, ObjectCache, key_of
 from hallmark.cluster.client import ApiError, Cluster, ForeignObject
 from hallmark.cluster.drift_monitor import DriftMonitor
-from hallmark.cluster.kinds import Kind, Obj, kind_of
+from hallmark.cluster.kinds import UNWATCHED, Kind, Obj, kind_of
 from hallmark.cluster.status import merge_conditions, transition_event
 from hallmark.cluster.trim import trimmed
 from hallmark.controllers import metrics
@@ -60,7 +60,8 @@ class Operator:
 
         The object that is being reconciled is not woken by what it wrote itself.
         """
-        self.wake(self.cache.observe(kind, obj), but=RECONCILED.get())
+        if kind not in UNWATCHED:
+            self.wake(self.cache.observe(kind, obj), but=RECONCILED.get())
 
     def wake(self, change: Change | None, but: Key | None = None) -> None:
         """Ask for a look at each object that a change concerns."""

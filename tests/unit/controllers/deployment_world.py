@@ -35,7 +35,9 @@ from hallmark.cluster.kinds import (
     MODEL_VERSION,
     NAMESPACE,
     POD,
+    SECRET,
     SERVICE,
+    UNWATCHED,
     Kind,
     Obj,
     kind_of,
@@ -161,13 +163,13 @@ class World:
         operator = self.operator
         for obj in self.cluster.objects.values():
             kind = kind_of(obj)
-            if kind in self.lag:
+            if kind in self.lag or kind in UNWATCHED:
                 continue
             operator.cache.observe(kind, obj)
             if kind == MODEL_DEPLOYMENT:
                 operator.drift.hear(obj, partial(judge_reports, operator.cache, operator.bundles))
         for kind in {kind_of(obj) for obj in self.cluster.objects.values()} | set(WATCHED):
-            if kind not in self.lag:
+            if kind not in self.lag and kind not in UNWATCHED:
                 there = [key_of(kind, obj) for obj in self._of(kind)]
                 operator.cache.keep_only(kind, there, self.cluster.now())
 
@@ -508,6 +510,21 @@ class World:
 
     def _bundle_folder(self, digest: str) -> Path:
         return self.folder / names.model_prefix(SPACE, MODEL, digest)
+
+    @property
+    def secrets(self) -> list[str]:
+        """The names of the Secrets with download URLs."""
+        return [obj["metadata"]["name"] for obj in self._of(SECRET)]
+
+    def delete_urls(self) -> None:
+        """Delete every Secret with download URLs, as an administrator could."""
+        for obj in self._of(SECRET):
+            del self.cluster.objects[self.cluster.key_of(obj)]
+
+    def let_pods_wait(self) -> None:
+        """Let new Pods take the place of all, which wait for what they mount."""
+        for pod in self._of(POD):
+            pod["status"]["conditions"][0]["status"] = "False"
 
     def delete_trust(self) -> None:
         """Delete every trust ConfigMap, as an administrator could."""

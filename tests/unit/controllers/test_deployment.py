@@ -370,6 +370,17 @@ def test_a_later_approval_restarts_no_pod(world: World) -> None:
     ]
 
 
+def test_a_deleted_secret_is_made_again_when_pods_wait_for_it(world: World) -> None:
+    world.seal(1)
+    world.settle()
+    world.delete_urls()
+    world.reconcile()
+    assert world.secrets == [], "no watch tells of it"
+    world.let_pods_wait()
+    world.reconcile()
+    assert len(world.secrets) == 1
+
+
 def test_a_deleted_trust_is_made_again(world: World) -> None:
     with_two_versions(world)
     world.delete_trust()

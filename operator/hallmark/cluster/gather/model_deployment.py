@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic_core import from_json
@@ -32,6 +32,7 @@ from hallmark.cluster.kinds import (
     POD_DISRUPTION_BUDGET,
     ROLE,
     ROLE_BINDING,
+    SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
     Kind,
@@ -45,7 +46,12 @@ from hallmark.resources.predictor_version import (
     ANNOTATION_URLS_UNTIL,
     TRUST_KEY,
     trust_name,
+    urls_name,
 )
+
+PATIENCE = timedelta(seconds=20)
+"""Pods that are not ready for so long may miss their Secret."""
+LONG_AGO = "1970-01-01T00:00:00Z"
 
 Live = Mapping[tuple[str, str], Obj]
 """The children as they are, by kind and name; only those that the ModelDeployment owns."""
@@ -110,7 +116,7 @@ async def gather_deployment(
         workloads={workload.manifest: workload for workload in _workloads(live)},
         pods=pods_of(cache, deployment),
         trusts=dict(_trusts(name, live)),
-        urls_until=dict(_urls_until(live)),
+        urls_until=await _urls_until(sources, deployment, live),
         foreign=taken,
     )
     inputs = await _with_drift(sources, inputs)
@@ -291,14 +297,42 @@ def _trusts(name: str, live: Live) -> Iterator[tuple[str, Drift]]:
             yield facts["sha256"], Drift.model_validate(facts["drift"])
 
 
-def _urls_until(live: Live) -> Iterator[tuple[str, datetime]]:
-    """Yield until when the download URLs of each version that has Pods are valid."""
+async def _urls_until(
+    sources: DeploymentSources, deployment: ModelDeployment, live: Live
+) -> dict[str, datetime]:
+    """Return until when the download URLs of each version that has Pods are valid.
+
+    Where Pods have waited for a while, their Secret is looked for: no watch tells that somebody
+    deleted it.
+    """
+    until = dict(_noted_urls(live))
+    metadata = deployment.metadata
+    for label in _waiting(sources, deployment) & until.keys():
+        name = urls_name(metadata.name, label)
+        if await sources.cluster.get(SECRET, metadata.namespace, name) is None:
+            del until[label]
+    return until
+
+
+def _noted_urls(live: Live) -> Iterator[tuple[str, datetime]]:
     for (kind, _), obj in live.items():
         if kind != APPS_DEPLOYMENT.kind:
             continue
         text = (obj["metadata"].get("annotations") or {}).get(ANNOTATION_URLS_UNTIL, "")
         with suppress(ValueError):
             yield _label(obj, names.LABEL_MANIFEST), parse_timestamp(text)
+
+
+def _waiting(sources: DeploymentSources, deployment: ModelDeployment) -> set[str]:
+    """Return the manifest labels of Pods that have not been ready for a while."""
+    metadata, before = deployment.metadata, sources.clock() - PATIENCE
+    found = sources.cache.objects("child", metadata.namespace, metadata.name, kind=POD)
+    return {
+        _label(pod, names.LABEL_MANIFEST)
+        for pod in found
+        if not pod_state(pod).ready
+        and parse_timestamp(pod["metadata"].get("creationTimestamp") or LONG_AGO) <= before
+    }
 
 
 def _label(obj: Obj, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hallmark.api import names
 from hallmark.api.common import parse_duration, parse_timestamp, timestamp
@@ -34,6 +34,9 @@ from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Vi
 from hallmark.policies.model_deployment.rollback import stable_entries
 from hallmark.policies.model_deployment.transitions import follow
 from hallmark.policies.model_deployment.triggers import Trigger, look
+
+WAITING_PODS = timedelta(seconds=30)
+"""When Pods that are not ready are looked at again; what they wait for may tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,8 @@ def _moments(view: View) -> Iterator[datetime]:
             yield parse_timestamp(entry.to) + parse_duration(strategy.keep_warm)
     for until in view.inputs.urls_until.values():
         yield until - URL_MARGIN
+    if any(not pod.ready for pod in view.inputs.pods):
+        yield view.inputs.now + WAITING_PODS
     for version in view.inputs.versions:
         if version.metadata.name == rollout.model_version:
             yield from (
