@@ -20,7 +20,6 @@ from hallmark.cluster.cache import Key, ObjectCache
 from hallmark.cluster.client import Cluster, ForeignObject, controller_uid
 from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.cluster.gather.model_policy import gather_policy
-from hallmark.cluster.indices import used_versions
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
     CONFIG_MAP,
@@ -39,6 +38,7 @@ from hallmark.cluster.kinds import (
     Obj,
 )
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, Workload
+from hallmark.policies.model_deployment.record import used_versions
 from hallmark.policies.refusals import Refusal
 from hallmark.resources.predictor import ApiServer, account_name, active_name
 from hallmark.resources.predictor_version import (
@@ -104,8 +104,10 @@ async def gather_deployment(
     if obj is None or obj["metadata"].get("deletionTimestamp"):
         return None
     deployment = cache.read(ModelDeployment, MODEL_DEPLOYMENT, namespace, name)
-    if not isinstance(deployment, ModelDeployment):
-        return DeploymentWorld(obj, deployment or _gone(), {})
+    if deployment is None:
+        return None
+    if isinstance(deployment, Refusal):
+        return DeploymentWorld(obj, deployment, {})
     live = _live(cache, deployment)
     taken, free = await _names(sources.cluster, deployment, live)
     inputs = DeploymentInputs(
@@ -121,10 +123,6 @@ async def gather_deployment(
     )
     inputs = await _with_drift(sources, inputs)
     return DeploymentWorld(obj, inputs, live, _api_servers(cache), free)
-
-
-def _gone() -> Refusal:
-    return Refusal("InvalidSpec", "The object is gone.")
 
 
 async def _with_drift(sources: DeploymentSources, inputs: DeploymentInputs) -> DeploymentInputs:
@@ -149,7 +147,7 @@ def _versions(cache: ObjectCache, deployment: ModelDeployment) -> Iterator[Model
     metadata, spec = deployment.metadata, deployment.spec
     keys = set(cache.indexed("model", metadata.namespace, spec.model, kind=MODEL_VERSION))
     asked = {spec.model_version} if spec.model_version else set()
-    for name in asked | used_versions({"status": deployment.status.to_wire()}):
+    for name in asked | used_versions(deployment.status):
         keys.add(Key(MODEL_VERSION, metadata.namespace, name))
     for key in sorted(keys):
         version = cache.read(ModelVersion, *key)
@@ -157,12 +155,12 @@ def _versions(cache: ObjectCache, deployment: ModelDeployment) -> Iterator[Model
             yield version
 
 
-def _live(cache: ObjectCache, deployment: ModelDeployment) -> Live:
-    """Return the object's own children, Pods apart."""
+def _live(cache: ObjectCache, deployment: ModelDeployment, kind: Kind | None = None) -> Live:
+    """Return the object's own children, of one kind or of all, Pods apart."""
     metadata = deployment.metadata
     return {
         (child["kind"], child["metadata"]["name"]): child
-        for child in cache.objects("child", metadata.namespace, metadata.name)
+        for child in cache.objects("child", metadata.namespace, metadata.name, kind=kind)
         if child["kind"] != POD.kind and controller_uid(child) == metadata.uid
     }
 
@@ -176,7 +174,7 @@ def pods_of(cache: ObjectCache, deployment: ModelDeployment) -> tuple[PodState, 
 
 def trusts_of(cache: ObjectCache, deployment: ModelDeployment) -> Mapping[str, Drift]:
     """Return what a ModelDeployment's trusts say of drift, by their SHA-256 (hex)."""
-    return dict(_trusts(deployment.metadata.name, _live(cache, deployment)))
+    return dict(_trusts(deployment.metadata.name, _live(cache, deployment, CONFIG_MAP)))
 
 
 async def _names(
