@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from hallmark.api import names
-from hallmark.cluster.client import ApiCluster, ApiError, Cluster, ForeignObject
+from hallmark.cluster.client import ApiCluster
+from hallmark.cluster.cluster import ApiError, Cluster, ForeignObject
 from hallmark.cluster.kinds import CONFIG_MAP, MODEL_DEPLOYMENT, NAMESPACE, Kind, Obj
 from hallmark.errors import ClusterError
 from tests.integration.operator_world import api, digest, kubeconfig, model_deployment, namespace

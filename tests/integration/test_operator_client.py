@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 
 from hallmark.cluster.cache import ObjectCache
-from hallmark.cluster.client import ApiCluster, ApiError
+from hallmark.cluster.client import ApiCluster
+from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.events import emit
 from hallmark.cluster.kinds import CONFIG_MAP, EVENT
 from hallmark.cluster.version_numbers import reserve_version

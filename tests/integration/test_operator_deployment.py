@@ -19,7 +19,7 @@ from hallmark.api.artifacts import Baseline, BaselineFeature
 from hallmark.api.common import sha256_digest, timestamp
 from hallmark.api.model_approval import ModelApprovalSpec
 from hallmark.api.training_run import FeatureType
-from hallmark.cluster.client import ApiError
+from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
     CONFIG_MAP,

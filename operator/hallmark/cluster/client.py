@@ -6,14 +6,10 @@ writers never overwrite each other in silence and a foreign owner's object is ne
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import urlencode
+from typing import Any
 
 import aiohttp
 from kubernetes.aio import client as kubernetes_client
@@ -21,14 +17,13 @@ from kubernetes.aio import config as kubernetes_config
 from pydantic_core import from_json
 
 from hallmark.api import names
+from hallmark.cluster.cluster import CONFLICT, ApiError, ForeignObject
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, Kind, Obj, kind_of
 from hallmark.cluster.lists import ListGone, Page, Selection
-from hallmark.cluster.trim import trimmed
+from hallmark.cluster.ownership import decided_on, same_owner
+from hallmark.cluster.transport import Transport, lines_of, refusal
 from hallmark.errors import ClusterError, ConfigurationError
 
-CONFLICT = 409
-REQUEST_SECONDS = 15.0
-"""No call waits longer for the API server."""
 STATUS_ATTEMPTS = 8
 """How often a status write is repeated because a predictor wrote in between."""
 PAGE = 100
@@ -38,119 +33,6 @@ LARGEST_BODY = 8 * 1024 * 1024
 _TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
-_RETRYABLE = frozenset({0, 401, 408, 409, 410, 429})
-
-
-class ApiError(ClusterError):
-    """The API server refused a call, failed or did not answer (status 0)."""
-
-    def __init__(self, message: str, status: int = 0, reason: str = "") -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
-
-    @property
-    def retryable(self) -> bool:
-        """Tell whether the same call may succeed later without anybody changing anything."""
-        return self.status in _RETRYABLE or self.status >= 500
-
-    @property
-    def gone(self) -> bool:
-        """Tell whether the object (or the kind) is not there."""
-        return self.status == 404
-
-
-@dataclass(frozen=True)
-class ForeignObject:
-    """An object of a needed name that belongs to somebody else; it was not touched."""
-
-    kind: str
-    namespace: str | None
-    name: str
-
-    def sentence(self) -> str:
-        """Say what is in the way and what to do."""
-        where = f" in namespace '{self.namespace}'" if self.namespace else ""
-        return (
-            f"Expected to create {self.kind} '{self.name}'{where}, found one that somebody else "
-            f"made; delete or rename it."
-        )
-
-
-class Cluster(Protocol):
-    """What the operator needs of a Kubernetes API."""
-
-    async def get(self, kind: Kind, namespace: str | None, name: str) -> Obj | None:
-        """Return the object as it is now, or None where there is none."""
-        ...
-
-    async def list(
-        self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
-    ) -> list[Obj]:
-        """Return the objects of a kind, in a namespace or in all, that carry the labels."""
-        ...
-
-    async def apply(
-        self, obj: Obj, current: Obj | None = None, *, absent: bool = False
-    ) -> Obj | ForeignObject:
-        """Create or change an object server-side, unless it belongs to somebody else.
-
-        An existing object is ours when its controller is the controller of ``obj``; where
-        ``obj`` has none (its owner is in another namespace), when it carries the same
-        ``hallmark.dev/*`` and managed-by labels.
-
-        Args:
-            obj: the object as it is wanted.
-            current: the object as it was decided on; ``ApiError`` 409 where it is another one by
-                now. Without it the API server is asked who has the name.
-            absent: a moment ago nobody had the name, so the API server is not asked again.
-        """
-        ...
-
-    async def create(self, obj: Obj) -> Obj:
-        """Create an object; ``ApiError`` 409 where it exists."""
-        ...
-
-    async def merge(
-        self, kind: Kind, namespace: str | None, name: str, patch: Mapping[str, Any]
-    ) -> Obj:
-        """Merge into an object, nulls removing.
-
-        A ``resourceVersion`` in the patch's metadata is a precondition: ``ApiError`` 409 where
-        the object was changed since.
-        """
-        ...
-
-    async def delete(self, kind: Kind, namespace: str | None, name: str, uid: str) -> None:
-        """Delete exactly that object in the background; one that is gone is fine."""
-        ...
-
-    async def write_status(self, current: Obj, status: Mapping[str, Any]) -> Obj:
-        """Make ``status`` the operator's part of an object's status, in one write.
-
-        Fields that the operator wrote before and that are not in ``status`` go away; fields of
-        other writers (``status.drift``) stay. Nothing is sent where nothing would change.
-
-        Args:
-            current: the object as it was decided on. ``ApiError`` 409 where anything that a
-                decision reads is different by now; a report of a predictor is no difference.
-            status: all status fields of the operator, in wire form.
-        """
-        ...
-
-    async def merge_status(
-        self,
-        kind: Kind,
-        namespace: str,
-        name: str,
-        status: Mapping[str, Any],
-        version: str | None = None,
-    ) -> Obj:
-        """Merge into a status, nulls removing: for drift entries that go.
-
-        With a resource version it is a precondition: ``ApiError`` 409 where the object changed.
-        """
-        ...
 
 
 class ApiCluster:
@@ -167,7 +49,7 @@ class ApiCluster:
             client: the Kubernetes client.
             observe: told the answer to each write, so that a cache has it before the watch.
         """
-        self._client = client
+        self._transport = Transport(client)
         self.observe = observe
 
     @classmethod
@@ -201,12 +83,12 @@ class ApiCluster:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()  # type: ignore[no-untyped-call]
+        await self._transport.close()
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Obj | None:
         """See ``Cluster.get``."""
         try:
-            return await self._call("GET", kind.path(namespace, name))
+            return await self._transport.call("GET", kind.path(namespace, name))
         except ApiError as error:
             if error.gone:
                 return None
@@ -235,7 +117,9 @@ class ApiCluster:
         if token:
             query["continue"] = token
         largest = LARGEST_BODY if limit > 1 else None
-        data = await self._request("GET", kind.path(selection.namespace), query, largest=largest)
+        data = await self._transport.request(
+            "GET", kind.path(selection.namespace), query, largest=largest
+        )
         if data is None:
             return None
         page = from_json(data)
@@ -262,12 +146,12 @@ class ApiCluster:
         }
         path = selection.kind.path(selection.namespace)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=silence)
-        async with self._answer("GET", path, query, None, timeout) as response:
+        async with self._transport.answer("GET", path, query, None, timeout) as response:
             if response.status == 410:
                 raise ListGone
             if response.status != 200:
-                raise _refusal("GET", path, response.status, await response.read())
-            async for line in _lines(response.content):
+                raise refusal("GET", path, response.status, await response.read())
+            async for line in lines_of(response.content):
                 yield from_json(line)
 
     async def apply(
@@ -306,7 +190,7 @@ class ApiCluster:
         """See ``Cluster.delete``."""
         options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
-            await self._call("DELETE", kind.path(namespace, name), {}, options)
+            await self._transport.call("DELETE", kind.path(namespace, name), {}, options)
         except ApiError as error:
             # 409: another object stands there under the same name; ours is gone.
             if not error.gone and error.status != CONFLICT:
@@ -363,147 +247,11 @@ class ApiCluster:
         body: Obj,
         content_type: str = "application/json",
     ) -> Obj:
-        answer = await self._call(method, path, query, body, content_type)
+        answer = await self._transport.call(method, path, query, body, content_type)
         self.observe(kind, answer)
         return answer
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Obj | None = None,
-        content_type: str = "application/json",
-    ) -> Obj:
-        """Call the API server and return the JSON object of its answer.
-
-        Raises:
-            ApiError: it refused, failed or did not answer in time.
-        """
-        data = await self._request(method, path, query, body, content_type)
-        answer: Obj = from_json(data or b"{}")
-        return answer
-
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Obj | None = None,
-        content_type: str = "application/json",
-        largest: int | None = None,
-    ) -> bytes | None:
-        """Return the bytes of an answer, or None where there are more than ``largest``."""
-        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
-        async with self._answer(method, path, query, body, timeout, content_type) as response:
-            if not 200 <= response.status < 300:
-                raise _refusal(method, path, response.status, await response.read())
-            if largest is None:
-                return await response.read()
-            data = bytearray()
-            async for chunk in response.content.iter_any():
-                data += chunk
-                if len(data) > largest:
-                    response.close()
-                    return None
-            return bytes(data)
-
-    @asynccontextmanager
-    async def _answer(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None,
-        body: Obj | None,
-        timeout: aiohttp.ClientTimeout,
-        content_type: str = "application/json",
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Yield an answer whose body is not read yet; whatever breaks is an ``ApiError``."""
-        target = f"{path}?{urlencode(query)}" if query else path
-        headers = {"Content-Type": content_type, "Accept": "application/json"}
-        try:
-            method_, url, headers_, _, _ = await self._client.param_serialize(
-                method, target, header_params=headers, auth_settings=["BearerToken"]
-            )
-            answer = await self._client.call_api(
-                method_, url, headers_, body, _request_timeout=timeout
-            )
-            async with answer.response as response:
-                yield response
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ApiError(
-                f"The API server did not answer {method} {path} ({type(error).__name__}); "
-                f"it is tried again."
-            ) from error
 
 
 def _selector(selection: Selection) -> dict[str, str]:
     labels = ",".join(f"{key}={value}" for key, value in (selection.labels or {}).items())
     return {"labelSelector": labels} if labels else {}
-
-
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Yield the lines of a stream, however long they are."""
-    rest = bytearray()
-    async for chunk in content.iter_any():
-        rest += chunk
-        if b"\n" in chunk:
-            *whole, last = bytes(rest).split(b"\n")
-            rest = bytearray(last)
-            for line in whole:
-                if line:
-                    yield line
-
-
-def decided_on(current: Obj, newest: Obj) -> bool:
-    """Whether an object still says what a decision about it read."""
-    kind = kind_of(current)
-    then, now = ({**trimmed(kind, obj)} for obj in (current, newest))
-    for obj in (then, now):
-        obj["metadata"] = {k: v for k, v in obj["metadata"].items() if k != "resourceVersion"}
-    return then == now
-
-
-def same_owner(existing: Obj, wanted: Obj) -> bool:
-    """Tell whether an existing object belongs to who wants to apply ``wanted``."""
-    owner = controller_uid(wanted)
-    if owner is not None:
-        return controller_uid(existing) == owner
-    if controller_uid(existing) is not None:
-        return False
-    have, want = (_identity(obj) for obj in (existing, wanted))
-    return names.LABEL_MANAGED_BY in want and have == want
-
-
-def controller_uid(obj: Obj) -> str | None:
-    """Return the uid of an object's controller, or None."""
-    for owner in obj["metadata"].get("ownerReferences") or []:
-        if owner.get("controller"):
-            return str(owner["uid"])
-    return None
-
-
-def _identity(obj: Obj) -> dict[str, str]:
-    labels: dict[str, str] = obj["metadata"].get("labels") or {}
-    ours = {k: v for k, v in labels.items() if k.startswith("hallmark.dev/")}
-    if names.LABEL_MANAGED_BY in labels:
-        ours[names.LABEL_MANAGED_BY] = labels[names.LABEL_MANAGED_BY]
-    return ours
-
-
-def _refusal(method: str, path: str, status: int, data: bytes) -> ApiError:
-    """Return what the API server's ``Status`` object says, as one of our errors."""
-    try:
-        answer = json.loads(data)
-        reason, message = str(answer.get("reason", "")), str(answer.get("message", ""))
-    except (ValueError, AttributeError):
-        reason, message = "", ""
-    hint = {
-        403: "; grant the operator that right, or raise the quota",
-        404: "; the object or its kind is not there",
-        409: "; it was changed meanwhile or exists already",
-        422: "; the object breaks its schema",
-    }.get(status, "")
-    # A server's message may quote the object at length; conditions hold 2,048 characters.
-    said = message[:800] or f"HTTP status {status}"
-    return ApiError(f"The API server refused {method} {path}: {said}{hint}.", status, reason)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from hallmark.api import names
-from hallmark.cluster.client import ApiError, Cluster
+from hallmark.cluster.cluster import ApiError, Cluster
 from hallmark.cluster.kinds import Obj
 from hallmark.cluster.status import shorten
 from hallmark.policies.decision import Event
@@ -41,14 +41,14 @@ def build_event(regarding: Obj, note: Event, now: datetime) -> Obj:
     }
 
 
-async def emit(cluster: Cluster, regarding: Obj, note: Event, now: datetime) -> None:
-    """Create the Event unless the same one stands already.
+async def emit(cluster: Cluster, event: Obj) -> None:
+    """Create an Event unless the same one stands already.
 
     Raises:
         ApiError: the API server failed; the caller goes on, an Event is never worth a retry.
     """
     try:
-        await cluster.create(build_event(regarding, note, now))
+        await cluster.create(event)
     except ApiError as error:
         if error.reason != "AlreadyExists":
             raise

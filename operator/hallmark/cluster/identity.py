@@ -6,7 +6,7 @@ from typing import Any
 
 from hallmark.api import names
 from hallmark.api.admission import in_force_since
-from hallmark.cluster.client import ApiError, Cluster
+from hallmark.cluster.cluster import ApiError, Cluster
 from hallmark.cluster.kinds import ADMISSION_BINDING, ADMISSION_POLICY, Obj
 
 REQUESTER_IDENTITY_POLICY = "hallmark-requester-identity"

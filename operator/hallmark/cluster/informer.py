@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import structlog
 
 from hallmark.cluster.cache import Change, Key, ObjectCache, key_of
-from hallmark.cluster.client import ApiError
+from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import Kind, Obj
 from hallmark.cluster.lists import ListGone, Page, Selection
 from hallmark.errors import ConfigurationError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hallmark.api import names
 from hallmark.cluster.cache import ObjectCache
-from hallmark.cluster.client import ApiError, Cluster
+from hallmark.cluster.cluster import ApiError, Cluster
 from hallmark.cluster.kinds import CONFIG_MAP, MODEL_VERSION, Obj
 from hallmark.resources.labels import standard_labels
 

@@ -7,7 +7,7 @@ import time
 
 from hallmark.api.common import SummaryCondition
 from hallmark.cluster.cache import Key
-from hallmark.cluster.client import CONFLICT, ApiError
+from hallmark.cluster.cluster import CONFLICT, ApiError
 from hallmark.cluster.kinds import (
     MODEL_APPROVAL,
     MODEL_DEPLOYMENT,

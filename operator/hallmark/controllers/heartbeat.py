@@ -14,7 +14,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from hallmark.api import names
-from hallmark.cluster.client import ApiError, ForeignObject
+from hallmark.cluster.cluster import ApiError, ForeignObject
 from hallmark.cluster.kinds import CONFIG_MAP
 from hallmark.controllers import metrics
 from hallmark.controllers.runtime import Operator, log

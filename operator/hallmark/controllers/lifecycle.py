@@ -15,6 +15,7 @@ from hallmark.cluster.cache import Key, ObjectCache
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.controllers import dispatch, heartbeat, logs
+from hallmark.controllers.event_queue import EventQueue
 from hallmark.controllers.queue import Outcome, WorkQueue
 from hallmark.controllers.runtime import Operator, log
 from hallmark.controllers.settings import Settings
@@ -42,6 +43,7 @@ async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) 
             *(informer.run() for informer in watches.informers),
             _reconcile(operator, watches),
             dispatch.resync(operator),
+            operator.events.run(),
             heartbeat.beat(operator),
         )
     ]
@@ -82,6 +84,7 @@ async def build_operator(settings: Settings, cluster: ApiCluster) -> Operator:
         bundles=Bundles(stores),
         drift=DriftMonitor(),
         evidence=EvidenceMemory(),
+        events=EventQueue(cluster),
     )
     cluster.observe = operator.observe
     return operator

@@ -9,7 +9,7 @@ from datetime import datetime
 from hallmark.api.artifacts import DownloadURLs
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.cluster.children import children, retired
-from hallmark.cluster.client import CONFLICT, ApiError
+from hallmark.cluster.cluster import CONFLICT, ApiError
 from hallmark.cluster.gather.model_deployment import (
     DeploymentSources,
     DeploymentWorld,

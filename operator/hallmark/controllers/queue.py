@@ -1,8 +1,8 @@
 """The operator's work queue: keys of objects to look at, never what happened to them.
 
 Changes and delays only put keys in. A key is reconciled from the cache as it is then (level-based),
-never twice at once, and once for any number of requests that came meanwhile. What is urgent (drift,
-a revocation) goes before what is not, such as the first look at each object after a start.
+never twice at once, and once for any number of requests that came meanwhile. What may have to stop
+serving (drift, a revocation) goes before Pods that came or went, and these before all else.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import heapq
 import itertools
 import time
 from collections.abc import Awaitable, Callable
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 from hallmark.cluster.cache import Key
@@ -36,9 +36,23 @@ _FIRST_BACKOFF = {Outcome.FAILED: 1.0, Outcome.STALE: 0.05}
 """Seconds after the first failure in a row; doubled with each further one."""
 
 
-class _Due(NamedTuple):
-    """When a key is due; of those that are due together the urgent ones and the older go first."""
+class Urgency(IntEnum):
+    """What goes first of the looks that are due."""
 
+    AT_ONCE = 0
+    """What serves may not serve any more: it drifted, or was withdrawn."""
+    SOON = 1
+    """Pods came or went: a rollout goes on, or what serves is short of them."""
+    IN_TURN = 2
+
+
+class _Due(NamedTuple):
+    """When a key is due; of those that are due together the urgent ones, then the older go first.
+
+    What is urgent has no delay (``at`` is 0), so it is due before all that has one.
+    """
+
+    urgency: Urgency
     at: float
     order: int
 
@@ -77,10 +91,13 @@ class WorkQueue:
         self._count = itertools.count(1)
         self._wake = asyncio.Event()
 
-    def request(self, key: Key, after: float = 0.0, *, urgent: bool = False) -> None:
-        """Ask for a reconcile in ``after`` seconds; an earlier request that waits stands."""
-        number = next(self._count)
-        due = _Due(0.0, -number) if urgent else _Due(self._clock() + after, number)
+    def request(self, key: Key, after: float = 0.0, *, urgency: Urgency = Urgency.IN_TURN) -> None:
+        """Ask for a reconcile in ``after`` seconds; an earlier request that waits stands.
+
+        What is urgent is due at once.
+        """
+        at = self._clock() + after if urgency is Urgency.IN_TURN else 0.0
+        due = _Due(urgency, at, next(self._count))
         if key not in self._due or due < self._due[key]:
             self._due[key] = due
             heapq.heappush(self._heap, (due, key))

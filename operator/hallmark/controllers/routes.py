@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from hallmark.api import names
+from hallmark.api.common import SummaryCondition
+from hallmark.api.model_version import VersionCondition
 from hallmark.cluster.cache import Change, Key
 from hallmark.cluster.indices import text, used_versions
 from hallmark.cluster.kinds import (
@@ -20,6 +22,7 @@ from hallmark.cluster.kinds import (
     Kind,
     Obj,
 )
+from hallmark.controllers.queue import Urgency
 
 UNDER_POLICY = (MODEL_DEPLOYMENT, MODEL_VERSION, TRAINING_RUN)
 """The kinds whose decisions depend on the ModelPolicy of their namespace."""
@@ -42,12 +45,30 @@ def concerned(change: Change, index: Index) -> list[Key]:
     return list(dict.fromkeys(_BY_KIND.get(change.key.kind, _child)(change, index)))
 
 
-def is_urgent(change: Change, key: Key) -> bool:
-    """Whether a look may not wait behind others: what serves was revoked, or lost its Pods."""
-    return key.kind == MODEL_DEPLOYMENT and change.key.kind in _URGENT
+def urgency(change: Change, key: Key) -> Urgency:
+    """Return how long a look may wait behind others."""
+    if key.kind != MODEL_DEPLOYMENT:
+        return Urgency.IN_TURN
+    if change.key.kind == MODEL_VERSION and _is_withdrawn(change):
+        return Urgency.AT_ONCE
+    return Urgency.SOON if change.key.kind in {MODEL_VERSION, POD} else Urgency.IN_TURN
 
 
-_URGENT = {MODEL_VERSION, POD}
+def _is_withdrawn(change: Change) -> bool:
+    """Whether a version was good and is not any more, or was rejected now."""
+    if change.before is None:
+        return False
+    before, after = _true_conditions(change.before), _true_conditions(change.after)
+    return bool((before - after) & {SummaryCondition.READY} or (after - before) & _REJECTED)
+
+
+_REJECTED = {VersionCondition.DENIED, VersionCondition.REVOKED}
+
+
+def _true_conditions(version: Obj | None) -> set[str]:
+    status: dict[str, Any] = (version or {}).get("status") or {}
+    conditions = status.get("conditions") or []
+    return {str(found.get("type")) for found in conditions if found.get("status") == "True"}
 
 
 def _itself(change: Change, _: Index) -> Iterator[Key]:

@@ -18,16 +18,17 @@ from hallmark.audit import AuditLog
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
-from hallmark.cluster import events
 from hallmark.cluster.cache import Change, Key, ObjectCache, key_of
-from hallmark.cluster.client import ApiError, Cluster, ForeignObject
+from hallmark.cluster.cluster import Cluster, ForeignObject
 from hallmark.cluster.drift_monitor import DriftMonitor
+from hallmark.cluster.events import build_event
 from hallmark.cluster.kinds import UNWATCHED, Kind, Obj, kind_of
 from hallmark.cluster.status import merge_conditions, transition_event
 from hallmark.cluster.trim import trimmed
 from hallmark.controllers import metrics
+from hallmark.controllers.event_queue import EventQueue
 from hallmark.controllers.queue import WorkQueue
-from hallmark.controllers.routes import concerned, is_urgent
+from hallmark.controllers.routes import concerned, urgency
 from hallmark.controllers.settings import Settings
 from hallmark.policies.conditions import ConditionUpdate, stalled, waiting
 from hallmark.policies.decision import Decision, Event, Record, Reference
@@ -53,6 +54,7 @@ class Operator:
     bundles: Bundles
     drift: DriftMonitor
     evidence: EvidenceMemory
+    events: EventQueue
     clock: Callable[[], datetime] = now
 
     def observe(self, kind: Kind, obj: Obj) -> None:
@@ -68,7 +70,7 @@ class Operator:
         if change is not None:
             for key in concerned(change, self.cache):
                 if key != but:
-                    self.queue.request(key, urgent=is_urgent(change, key))
+                    self.queue.request(key, urgency=urgency(change, key))
 
 
 RECONCILED: ContextVar[Key | None] = ContextVar("RECONCILED", default=None)
@@ -106,7 +108,7 @@ async def run_decision(operator: Operator, current: Obj, decision: Decision) -> 
             *stalled(DeploymentReason.FOREIGN_OBJECT, foreign.sentence()),
         )
     await report.write(decision.status, updates)
-    await report.emit()
+    report.tell()
     if decision.requeue is not None:
         operator.queue.request(key_of(kind_of(current), current), after=decision.requeue)
     return report.obj
@@ -156,13 +158,11 @@ class StatusReport:
         if transition is not None:
             self._events.append(transition)
 
-    async def emit(self) -> None:
-        """Create the Events: one for each change of Ready, and the decision's own."""
+    def tell(self) -> None:
+        """Put the Events into their queue: one for each change of Ready, and the decision's own."""
+        now = self._operator.clock()
         for event in self._events:
-            try:
-                await events.emit(self._operator.cluster, self.obj, event, self._operator.clock())
-            except ApiError as error:
-                log.warning("An Event was not created.", reason=event.reason, error=str(error))
+            self._operator.events.put(build_event(self.obj, event, now))
 
 
 async def _apply(cluster: Cluster, decision: Decision) -> ForeignObject | None:

@@ -39,6 +39,7 @@ from hallmark.cluster.kinds import (
 )
 from hallmark.cluster.lists import Selection
 from hallmark.controllers.heartbeat import Heartbeat
+from hallmark.controllers.queue import Urgency
 from hallmark.controllers.runtime import Operator
 
 CHILDREN = (
@@ -120,4 +121,5 @@ class Watches:
         operator = self._operator
         judge = partial(judge_reports, operator.cache, operator.bundles)
         if operator.drift.hear(obj, judge):
-            operator.queue.request(key_of(MODEL_DEPLOYMENT, obj), urgent=True)
+            key = key_of(MODEL_DEPLOYMENT, obj)
+            operator.queue.request(key, urgency=Urgency.AT_ONCE)

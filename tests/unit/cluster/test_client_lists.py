@@ -11,7 +11,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio import client as kubernetes_client
 
-from hallmark.cluster.client import LARGEST_BODY, ApiCluster, ApiError
+from hallmark.cluster.client import LARGEST_BODY, ApiCluster
+from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import CONFIG_MAP, Obj
 from hallmark.cluster.lists import ListGone, Selection
 

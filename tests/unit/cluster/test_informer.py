@@ -9,7 +9,7 @@ import pytest
 
 from hallmark.cluster import informer as informer_module
 from hallmark.cluster.cache import Change, ObjectCache
-from hallmark.cluster.client import ApiError
+from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.informer import FIRST_PAGE, LARGEST_PAGE, PAGE_BYTES, Informer
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, Kind, Obj
 from hallmark.cluster.lists import ListGone, Page, Selection

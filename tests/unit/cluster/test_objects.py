@@ -9,7 +9,7 @@ import pytest
 
 from hallmark.api import names
 from hallmark.api.training_run import TrainingRun
-from hallmark.cluster.client import ApiError, same_owner
+from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.events import TEXT_LIMIT, build_event
 from hallmark.cluster.kinds import (
     HALLMARK_KINDS,
@@ -19,6 +19,7 @@ from hallmark.cluster.kinds import (
     POD,
     kind_of,
 )
+from hallmark.cluster.ownership import same_owner
 from hallmark.cluster.parse import read
 from hallmark.errors import ClusterError
 from hallmark.policies.decision import Event

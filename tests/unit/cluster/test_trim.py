@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hallmark.api import names
 from hallmark.api.artifacts import DownloadURLs
 from hallmark.api.training_run import TrainingRun
-from hallmark.cluster.client import decided_on
 from hallmark.cluster.gather.model_deployment import workload_state
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
@@ -37,6 +36,7 @@ from hallmark.cluster.kinds import (
     Obj,
     kind_of,
 )
+from hallmark.cluster.ownership import decided_on
 from hallmark.cluster.trim import CHILD_BYTES, RECORDS, TEXT_LIMIT, trimmed
 from hallmark.resources import predictor, predictor_version
 from hallmark.resources.difference import stamped, stands

@@ -42,6 +42,7 @@ from hallmark.cluster.kinds import (
     Obj,
     kind_of,
 )
+from hallmark.controllers.event_queue import EventQueue
 from hallmark.controllers.model_deployment import reconcile
 from hallmark.controllers.queue import Outcome, WorkQueue
 from hallmark.controllers.runtime import Operator
@@ -151,6 +152,7 @@ class World:
             bundles=FolderBundles(stores),
             drift=DriftMonitor(),
             evidence=EvidenceMemory(),
+            events=EventQueue(self.cluster),
             queue=WorkQueue(cast("Any", nothing)),
             clock=lambda: self.now,
         )
@@ -186,7 +188,7 @@ class World:
         self.watch()
         self.cluster.writes, self.cluster.die_at = 0, die_at
         try:
-            asyncio.run(reconcile(self.operator, SPACE, NAME))
+            asyncio.run(self._reconcile())
         except Killed:
             self.operator = self._operator()
             return False
@@ -194,6 +196,10 @@ class World:
             self.cluster.die_at = None
             self._check_record()
         return True
+
+    async def _reconcile(self) -> None:
+        await reconcile(self.operator, SPACE, NAME)
+        await self.operator.events.drain()
 
     def settle(self, *, kubelet: bool = True) -> None:
         """Reconcile until nothing changes any more; Pods become ready in between."""

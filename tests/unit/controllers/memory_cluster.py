@@ -11,8 +11,9 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hallmark.cluster.client import ApiError, ForeignObject, decided_on, same_owner
+from hallmark.cluster.cluster import ApiError, ForeignObject
 from hallmark.cluster.kinds import Kind, Obj, kind_of
+from hallmark.cluster.ownership import decided_on, same_owner
 from hallmark.errors import ClusterError
 
 Key = tuple[str, str, str]

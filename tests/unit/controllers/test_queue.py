@@ -10,7 +10,7 @@ import pytest
 
 from hallmark.cluster.cache import Key
 from hallmark.cluster.kinds import MODEL_POLICY, MODEL_VERSION, TRAINING_RUN
-from hallmark.controllers.queue import LONGEST_BACKOFF, Outcome, WorkQueue, backoff
+from hallmark.controllers.queue import LONGEST_BACKOFF, Outcome, Urgency, WorkQueue, backoff
 
 
 @asynccontextmanager
@@ -124,11 +124,31 @@ async def test_what_is_urgent_goes_before_what_waits_for_a_worker() -> None:
         await soon(lambda: seen.running == 1)
         for name in "abc":
             queue.request(Key(TRAINING_RUN, "bank", name))
-        queue.request(Key(MODEL_VERSION, "bank", "drifted"), urgent=True)
-        queue.request(Key(TRAINING_RUN, "bank", "c"), urgent=True)
+        for name in ("first Pod", "second Pod", "a"):
+            queue.request(Key(MODEL_VERSION, "bank", name), urgency=Urgency.SOON)
+        for name in ("drifted", "revoked", "second Pod"):
+            queue.request(Key(MODEL_VERSION, "bank", name), urgency=Urgency.AT_ONCE)
+        queue.request(Key(MODEL_VERSION, "bank", "drifted"), urgency=Urgency.SOON)
+        queue.request(Key(MODEL_VERSION, "bank", "drifted"))
         seen.gate.set()
         await soon(lambda: queue.idle)
-    assert seen.seen == ["runs", "c", "drifted", "a", "b"]
+    urgent = ["drifted", "revoked", "second Pod", "first Pod", "a"]
+    assert seen.seen == ["runs", *urgent, "a", "b", "c"]
+
+
+async def test_the_oldest_urgent_look_is_not_overtaken_by_those_that_follow_it() -> None:
+    """What follows from the first switches of a mass revocation waits for the last of them."""
+    seen = Recorder()
+    seen.gate.clear()
+    async with working(seen, workers=1) as queue:
+        for name in ("1", "2", "3"):
+            queue.request(Key(MODEL_VERSION, "bank", name), urgency=Urgency.AT_ONCE)
+        await soon(lambda: seen.running == 1)
+        queue.request(Key(MODEL_VERSION, "bank", "1"))
+        queue.request(Key(MODEL_VERSION, "bank", "1"), urgency=Urgency.SOON)
+        seen.gate.set()
+        await soon(lambda: queue.idle)
+    assert seen.seen == ["1", "2", "3", "1"]
 
 
 async def test_ten_thousand_requests_take_no_longer_each_than_ten() -> None:

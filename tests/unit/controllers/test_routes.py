@@ -22,9 +22,11 @@ from hallmark.cluster.kinds import (
     Kind,
     Obj,
 )
-from hallmark.controllers.routes import concerned, is_urgent
+from hallmark.controllers.queue import Urgency
+from hallmark.controllers.routes import concerned, urgency
 
 SPACE = "bank"
+AT_ONCE, SOON, IN_TURN = Urgency
 
 
 def obj(kind: Kind, name: str = "x", space: str | None = SPACE, **parts: Any) -> Obj:  # noqa: ANN401
@@ -253,15 +255,48 @@ def test_a_change_concerns(
     assert len(found) == len(set(found))
 
 
+def _says(**conditions: str) -> Obj:
+    listed = [{"type": name, "status": status} for name, status in conditions.items()]
+    return {"metadata": {"name": "x", "namespace": SPACE}, "status": {"conditions": listed}}
+
+
+GOOD = _says(Ready="True")
+PENDING = _says(Ready="False")
+
+
 @pytest.mark.parametrize(
-    ("changed", "woken", "urgent"),
+    ("changed", "before", "after", "found"),
     [
-        pytest.param(MODEL_VERSION, MODEL_DEPLOYMENT, True, id="a revocation cannot wait"),
-        pytest.param(POD, MODEL_DEPLOYMENT, True, id="a Pod that is ready or gone cannot wait"),
-        pytest.param(MODEL_VERSION, TRAINING_RUN, False, id="a run can wait"),
-        pytest.param(MODEL_POLICY, MODEL_DEPLOYMENT, False, id="a policy's objects can wait"),
+        pytest.param(
+            MODEL_VERSION, GOOD, _says(Ready="False", Revoked="True"), AT_ONCE, id="revoked"
+        ),
+        pytest.param(
+            MODEL_VERSION,
+            PENDING,
+            _says(Ready="False", Revoked="True"),
+            AT_ONCE,
+            id="revoked after its approval ended",
+        ),
+        pytest.param(
+            MODEL_VERSION, PENDING, _says(Ready="False", Denied="True"), AT_ONCE, id="denied"
+        ),
+        pytest.param(MODEL_VERSION, GOOD, PENDING, AT_ONCE, id="its key was revoked"),
+        pytest.param(MODEL_VERSION, GOOD, _says(Ready="Unknown"), AT_ONCE, id="no longer known"),
+        pytest.param(MODEL_VERSION, GOOD, {"metadata": {"name": "x"}}, AT_ONCE, id="no status"),
+        pytest.param(MODEL_VERSION, GOOD, None, AT_ONCE, id="deleted while it was good"),
+        pytest.param(MODEL_VERSION, PENDING, GOOD, SOON, id="approved"),
+        pytest.param(MODEL_VERSION, None, PENDING, SOON, id="new"),
+        pytest.param(
+            MODEL_VERSION, _says(Revoked="True"), _says(Revoked="True"), SOON, id="revoked long ago"
+        ),
+        pytest.param(POD, {}, {}, SOON, id="a Pod"),
+        pytest.param(MODEL_POLICY, {}, {}, IN_TURN, id="a policy"),
+        pytest.param(NAMESPACE, {}, {}, IN_TURN, id="a namespace"),
     ],
 )
-def test_what_is_urgent(changed: Kind, woken: Kind, *, urgent: bool) -> None:
-    change = Change(Key(changed, SPACE, "x"), None, None)
-    assert is_urgent(change, Key(woken, SPACE, "y")) is urgent
+def test_how_urgent_a_look_at_a_deployment_is(
+    changed: Kind, before: Obj | None, after: Obj | None, found: Urgency
+) -> None:
+    change = Change(Key(changed, SPACE, "x"), before, after)
+    assert urgency(change, Key(MODEL_DEPLOYMENT, SPACE, "y")) is found
+    assert urgency(change, Key(TRAINING_RUN, SPACE, "y")) is IN_TURN

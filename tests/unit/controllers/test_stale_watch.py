@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from hallmark.cluster.client import ApiError
+from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
     CONFIG_MAP,

@@ -17,7 +17,7 @@ from hallmark.api.model_deployment import Drift, ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.bundles.bundles import Bundles
 from hallmark.cluster.cache import Key, ObjectCache
-from hallmark.cluster.client import Cluster, ForeignObject, controller_uid
+from hallmark.cluster.cluster import Cluster, ForeignObject
 from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.cluster.gather.model_policy import gather_policy
 from hallmark.cluster.kinds import (
@@ -37,6 +37,7 @@ from hallmark.cluster.kinds import (
     Kind,
     Obj,
 )
+from hallmark.cluster.ownership import controller_uid
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, Workload
 from hallmark.policies.model_deployment.record import used_versions
 from hallmark.policies.refusals import Refusal

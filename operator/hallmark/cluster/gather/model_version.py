@@ -14,7 +14,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.cache import ObjectCache
-from hallmark.cluster.client import Cluster
+from hallmark.cluster.cluster import Cluster
 from hallmark.cluster.gather.model_policy import gather_policy
 from hallmark.cluster.gather.training_run import small_file
 from hallmark.cluster.identity import approvals_vouched_since

@@ -14,7 +14,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import Progress, TrainingRun
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.cache import ObjectCache
-from hallmark.cluster.client import Cluster, controller_uid
+from hallmark.cluster.cluster import Cluster
 from hallmark.cluster.gather.jobs import job_view, pod_view
 from hallmark.cluster.gather.model_policy import gather_policy
 from hallmark.cluster.identity import is_authenticated
@@ -28,6 +28,7 @@ from hallmark.cluster.kinds import (
     Kind,
     Obj,
 )
+from hallmark.cluster.ownership import controller_uid
 from hallmark.cluster.parse import Gathered, read
 from hallmark.errors import ArtifactError
 from hallmark.policies.decision import Reference

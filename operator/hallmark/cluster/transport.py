@@ -1,0 +1,130 @@
+"""Requests to the API server and their answers as bytes; whatever breaks is an ``ApiError``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio import client as kubernetes_client
+from pydantic_core import from_json
+
+from hallmark.cluster.cluster import ApiError
+from hallmark.cluster.kinds import Obj
+
+REQUEST_SECONDS = 15.0
+"""No call waits longer for the API server."""
+
+
+class Transport:
+    """Calls over the connections of a Kubernetes client, with its credentials."""
+
+    def __init__(self, client: kubernetes_client.ApiClient) -> None:
+        """Use a connected client."""
+        self._client = client
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()  # type: ignore[no-untyped-call]
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Obj | None = None,
+        content_type: str = "application/json",
+    ) -> Obj:
+        """Call the API server and return the JSON object of its answer.
+
+        Raises:
+            ApiError: it refused, failed or did not answer in time.
+        """
+        data = await self.request(method, path, query, body, content_type)
+        answer: Obj = from_json(data or b"{}")
+        return answer
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Obj | None = None,
+        content_type: str = "application/json",
+        largest: int | None = None,
+    ) -> bytes | None:
+        """Return the bytes of an answer, or None where there are more than ``largest``."""
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        async with self.answer(method, path, query, body, timeout, content_type) as response:
+            if not 200 <= response.status < 300:
+                raise refusal(method, path, response.status, await response.read())
+            if largest is None:
+                return await response.read()
+            data = bytearray()
+            async for chunk in response.content.iter_any():
+                data += chunk
+                if len(data) > largest:
+                    response.close()
+                    return None
+            return bytes(data)
+
+    @asynccontextmanager
+    async def answer(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Obj | None,
+        timeout: aiohttp.ClientTimeout,
+        content_type: str = "application/json",
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Yield an answer whose body is not read yet; whatever breaks is an ``ApiError``."""
+        target = f"{path}?{urlencode(query)}" if query else path
+        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        try:
+            method_, url, headers_, _, _ = await self._client.param_serialize(
+                method, target, header_params=headers, auth_settings=["BearerToken"]
+            )
+            answer = await self._client.call_api(
+                method_, url, headers_, body, _request_timeout=timeout
+            )
+            async with answer.response as response:
+                yield response
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiError(
+                f"The API server did not answer {method} {path} ({type(error).__name__}); "
+                f"it is tried again."
+            ) from error
+
+
+async def lines_of(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Yield the lines of a stream, however long they are."""
+    rest = bytearray()
+    async for chunk in content.iter_any():
+        rest += chunk
+        if b"\n" in chunk:
+            *whole, last = bytes(rest).split(b"\n")
+            rest = bytearray(last)
+            for line in whole:
+                if line:
+                    yield line
+
+
+def refusal(method: str, path: str, status: int, data: bytes) -> ApiError:
+    """Return what the API server's ``Status`` object says, as one of our errors."""
+    try:
+        answer = json.loads(data)
+        reason, message = str(answer.get("reason", "")), str(answer.get("message", ""))
+    except (ValueError, AttributeError):
+        reason, message = "", ""
+    hint = {
+        403: "; grant the operator that right, or raise the quota",
+        404: "; the object or its kind is not there",
+        409: "; it was changed meanwhile or exists already",
+        422: "; the object breaks its schema",
+    }.get(status, "")
+    # A server's message may quote the object at length; conditions hold 2,048 characters.
+    said = message[:800] or f"HTTP status {status}"
+    return ApiError(f"The API server refused {method} {path}: {said}{hint}.", status, reason)
