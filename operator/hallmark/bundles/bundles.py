@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
@@ -29,8 +30,9 @@ from hallmark.store import ArtifactMissing, ArtifactTooLarge, Store
 from hallmark.supply_chain.manifest import MAX_BYTES, FileFact
 from hallmark.supply_chain.verify import SealedManifest, check_files, verify_sealed
 
-KEPT = 64
-"""Baselines that are kept in memory."""
+KEPT_BYTES = 8 * 1024 * 1024
+"""Baselines that are kept in memory, as stored: thousands of 10 features, or two of the largest. A
+report whose baseline is not kept costs a request to the store."""
 BASELINE_BYTES = 4 * 1024 * 1024
 RECENT = timedelta(seconds=2)
 """A bundle that verified so recently is not read again: Pods that start cause many looks."""
@@ -42,7 +44,7 @@ class Bundles:
     def __init__(self, stores: Stores) -> None:
         """Start with nothing read."""
         self._stores = stores
-        self._baselines: dict[str, Baseline] = {}
+        self._baselines = BaselineMemory(KEPT_BYTES)
         self._verified: dict[tuple[str, str], Verification] = {}
 
     async def verify(
@@ -105,26 +107,19 @@ class Bundles:
         It is read once and kept: its digest is sealed.
         """
         digest = version.spec.baseline_digest
-        if digest not in self._baselines:
-            read = await self._read_baseline(version, policy)
-            if read is None:
-                return None
-            while len(self._baselines) >= KEPT:
-                del self._baselines[next(iter(self._baselines))]
-            self._baselines[digest] = read
-        return self._baselines[digest]
-
-    async def _read_baseline(
-        self, version: ModelVersion, policy: ModelPolicySpec
-    ) -> Baseline | None:
+        known = self._baselines.get(digest)
+        if known is not None:
+            return known
         try:
             store = self._stores.open(policy.store)
             data = await store.get_async(_folder(version) + BASELINE, limit=BASELINE_BYTES)
-            if sha256_digest(data) != version.spec.baseline_digest:
+            if sha256_digest(data) != digest:
                 return None
-            return Baseline.model_validate_json(data)
+            read = Baseline.model_validate_json(data)
         except (ArtifactError, ConfigurationError, ValidationError):
             return None
+        self._baselines.keep(digest, read, len(data))
+        return read
 
     def urls(
         self, version: ModelVersion, policy: ModelPolicySpec, lifetime: timedelta
@@ -138,6 +133,31 @@ class Bundles:
         return DownloadURLs(
             urls={name: store.sign_get(folder + name, lifetime) for name in SERVED_FILES}
         )
+
+
+class BaselineMemory:
+    """The baselines that were used last, by digest, up to a number of bytes as stored."""
+
+    def __init__(self, most: int) -> None:
+        """Start empty; ``most`` is in bytes."""
+        self._most = most
+        self._kept: OrderedDict[str, tuple[Baseline, int]] = OrderedDict()
+        self._size = 0
+
+    def get(self, digest: str) -> Baseline | None:
+        """Return a baseline that is kept, and keep it longer."""
+        if digest not in self._kept:
+            return None
+        self._kept.move_to_end(digest)
+        return self._kept[digest][0]
+
+    def keep(self, digest: str, baseline: Baseline, size: int) -> None:
+        """Keep a baseline of that many bytes, and as many of the others as there is room for."""
+        self._size += size - self._kept.pop(digest, (baseline, 0))[1]
+        self._kept[digest] = baseline, size
+        while self._size > self._most and len(self._kept) > 1:
+            _, (_, freed) = self._kept.popitem(last=False)
+            self._size -= freed
 
 
 def _folder(version: ModelVersion) -> str:

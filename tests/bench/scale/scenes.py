@@ -189,14 +189,18 @@ async def _report(stage: Stage, fleet: Fleet, pods: Sequence[Predictor]) -> list
         stage.one(name, rate, "writes/s", at_most=REPORT_WRITES),
         stage.one(name_of_share, share, "%", at_most=REPORT_SHARE),
         stage.one("reports: operator's requests", len(requests) / elapsed, "requests/s"),
-        stage.one("reports: hands' share of a core", 100 * spent["the hands"] / elapsed, "%"),
+        *(
+            stage.one(f"reports: share of a core of {process}", 100 * used / elapsed, "%")
+            for process, used in spent.items()
+            if process != "the operator"
+        ),
     ]
 
 
 async def _drift(stage: Stage, pods: dict[Deployed, list[Predictor]]) -> list[Figure]:
     """Let one after the other drift; return how long it took until the Service had switched."""
     stage.facts.forget()
-    decided: dict[Deployed, float] = {}
+    meter, decided = Meter(stage), dict[Deployed, float]()
 
     async def drift(deployed: Deployed) -> None:
         for pod in pods[deployed]:
@@ -218,6 +222,7 @@ async def _drift(stage: Stage, pods: dict[Deployed, list[Predictor]]) -> list[Fi
         1000 * (stage.facts.seen.get(switched, now) - decided[deployed])
         for deployed, switched in zip(pods, wanted, strict=True)
     ]
+    requests = stage.operator.trail.since(meter.mark)
     name = "drift: 99th percentile from the report to the Service"
     return [
         stage.several(
@@ -229,6 +234,7 @@ async def _drift(stage: Stage, pods: dict[Deployed, list[Predictor]]) -> list[Fi
         ),
         stage.several("drift: median from the report to the Service", took, "ms"),
         stage.one("drift: of how many", len(took), "Deployments"),
+        *_costs(stage, "drift, with the reports", meter, requests, len(took), "Deployment"),
     ]
 
 
