@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
@@ -222,6 +223,11 @@ class ModelPolicySpec(ApiModel):
     sources: Sources = Field(default_factory=Sources)
     images: Images
 
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the content; computed once, for every decision names it."""
+        return sha256_digest(canonical_json(self.to_wire()))
+
 
 class PolicyReason(StrEnum):
     """Reasons in a ModelPolicy's conditions."""
@@ -244,8 +250,3 @@ class ModelPolicy(Resource):
     kind: Literal["ModelPolicy"] = "ModelPolicy"
     spec: ModelPolicySpec
     status: ModelPolicyStatus = Field(default_factory=ModelPolicyStatus)
-
-
-def policy_digest(spec: ModelPolicySpec) -> str:
-    """Return the digest of a policy's content."""
-    return sha256_digest(canonical_json(spec.to_wire()))

@@ -16,7 +16,7 @@ from hallmark.api.artifacts import (
     DownloadURLs,
     Manifest,
 )
-from hallmark.api.common import sha256_digest, sorted_json
+from hallmark.api.common import sha256_digest
 from hallmark.api.model_deployment import DeploymentReason
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ModelVersion
@@ -56,7 +56,7 @@ class Bundles:
         whether it is the store's trouble and may pass.
         """
         digest = version.spec.artifact.manifest_digest
-        key = (version.metadata.uid, sha256_digest(sorted_json(policy.to_wire())))
+        key = (version.metadata.uid, policy.digest)
         recent = self._verified.get(key)
         if recent is not None and timedelta() <= now - recent.at < RECENT:
             return recent

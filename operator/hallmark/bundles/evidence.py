@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from hallmark.api import names
 from hallmark.api.common import parse_timestamp
-from hallmark.api.model_policy import ModelPolicySpec, TrustedKey, policy_digest
+from hallmark.api.model_policy import ModelPolicySpec, TrustedKey
 from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.keys import UnusableKey, usable_key
 from hallmark.policies.model_version.inputs import Evidence
@@ -49,7 +49,7 @@ class EvidenceMemory:
             # After a start the versions are read again one after the other, not all at once.
             self._remember(version, policy, shown, now, _spread(uid) * BELIEVED)
         known = self._known[uid]
-        asked = (known.policy, known.asked) == (policy_digest(policy), _asked(version))
+        asked = (known.policy, known.asked) == (policy.digest, _asked(version))
         return known.evidence if asked and now < known.until else None
 
     def remember(
@@ -78,7 +78,7 @@ class EvidenceMemory:
         time: timedelta,
     ) -> None:
         until = min([now + time, *_moments(policy.signers, now)])
-        known = _Known(policy_digest(policy), _asked(version), until, evidence)
+        known = _Known(policy.digest, _asked(version), until, evidence)
         self._known[version.metadata.uid] = known
 
 
@@ -94,7 +94,7 @@ def _shown(version: ModelVersion, policy: ModelPolicySpec, now: datetime) -> Evi
         VersionCondition.SBOM_READY,
         VersionCondition.POLICY_PASSED,
     )
-    if status.policy_digest != policy_digest(policy) or not all(map(status.is_true, held)):
+    if status.policy_digest != policy.digest or not all(map(status.is_true, held)):
         return None
     for key in policy.signers:
         if key.key_id == status.key_id and not isinstance(usable_key(key, now), UnusableKey):

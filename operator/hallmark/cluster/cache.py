@@ -76,6 +76,7 @@ class ObjectCache:
     def __init__(self) -> None:
         """Start empty."""
         self._entries: dict[Key, _Entry] = {}
+        self._kinds: defaultdict[Kind, dict[Key, None]] = defaultdict(dict)
         self._index: defaultdict[IndexKey, set[Key]] = defaultdict(set)
         self._parsed: OrderedDict[Key, tuple[int, ApiModel | Refusal]] = OrderedDict()
         self._gone: OrderedDict[Key, int] = OrderedDict()
@@ -91,8 +92,8 @@ class ObjectCache:
 
     def keys(self, kind: Kind, namespace: str | None = None) -> Iterator[Key]:
         """Yield the places of all objects of a kind, in one namespace or in all."""
-        for key in list(self._entries):
-            if key.kind is kind and (namespace is None or key.namespace == namespace):
+        for key in list(self._kinds[kind]):
+            if namespace in (None, key.namespace):
                 yield key
 
     def indexed(self, *index: str | None, kind: Kind | None = None) -> list[Key]:
@@ -156,8 +157,8 @@ class ObjectCache:
         present = set(present)
         return [
             self._forget(key, entry, version)
-            for key, entry in list(self._entries.items())
-            if key.kind is kind and key not in present and entry.version <= version
+            for key in self.keys(kind)
+            if key not in present and (entry := self._entries[key]).version <= version
         ]
 
     def _forget(self, key: Key, former: _Entry, version: int) -> Change:
@@ -176,10 +177,11 @@ class ObjectCache:
             for index in after:
                 self._index[index].add(key)
         if entry is None:
-            del self._entries[key]
+            del self._entries[key], self._kinds[key.kind][key]
             self._parsed.pop(key, None)
         else:
             self._entries[key] = entry
+            self._kinds[key.kind][key] = None
 
 
 def _remember(memory: OrderedDict[Key, Value], key: Key, value: Value, limit: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from hallmark.api import names
 from hallmark.api.common import Condition, ConditionStatus, timestamp
-from hallmark.api.model_policy import ModelPolicySpec, TrustedKey, policy_digest
+from hallmark.api.model_policy import ModelPolicySpec, TrustedKey
 from hallmark.api.model_version import ModelVersion, SBOMSummary
 from hallmark.bundles.evidence import BELIEVED, EvidenceMemory
 from hallmark.policies.model_version.inputs import Evidence
@@ -46,7 +46,7 @@ def version(uid: str = "version-1", *, asked: str = "", status: bool = False) ->
 def shown(found: ModelVersion, *, under: ModelPolicySpec = POLICY, **changes: Any) -> ModelVersion:  # noqa: ANN401
     status = {
         "conditions": [condition(type_) for type_ in HELD],
-        "policy_digest": policy_digest(under),
+        "policy_digest": under.digest,
         "key_id": GOOD.key_id,
         "sbom": SBOM,
         **changes,

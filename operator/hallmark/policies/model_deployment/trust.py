@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hallmark.api.artifacts import Trust, TrustApproval
 from hallmark.api.common import sha256_digest
-from hallmark.api.model_policy import policy_digest
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment.checks import approvals_in_force
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
@@ -40,7 +39,7 @@ def trust_of(inputs: DeploymentInputs, version: ModelVersion) -> Trust | None:
             for record in sorted(approvals, key=lambda record: record.uid)
         ],
         minimum_approvals=inputs.policy.spec.approvals.minimum,
-        policy_digest=policy_digest(inputs.policy.spec),
+        policy_digest=inputs.policy.spec.digest,
         drift=inputs.deployment.spec.drift,
     )
 

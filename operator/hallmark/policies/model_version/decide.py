@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from hallmark.api.common import ConditionStatus
 from hallmark.api.model_approval import ReviewDecision
-from hallmark.api.model_policy import policy_digest
 from hallmark.api.model_version import ApprovalRecord, VersionCondition, VersionReason
 from hallmark.policies.conditions import (
     ConditionUpdate,
@@ -38,7 +37,7 @@ def decide_version(inputs: VersionInputs) -> Decision:
         used_by=sorted(inputs.used_by)[:64],
         sbom=evidence.sbom,
         key_id=evidence.key_id or version.status.key_id,
-        policy_digest=policy_digest(inputs.policy.spec) if inputs.policy else None,
+        policy_digest=inputs.policy.spec.digest if inputs.policy else None,
     )
     checks = _checks(evidence)
     moments = [
