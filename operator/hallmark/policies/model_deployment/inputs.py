@@ -131,12 +131,20 @@ class DeploymentInputs:
         return self.workloads.get(names.manifest_label(digest))
 
     def ready_pods(self, digest: str, trust: str | None = None) -> int:
-        """Return how many Pods of a version are ready: those with that trust, or all."""
+        """Return how many Pods of a version are ready: those with that trust, or all.
+
+        The Pods themselves tell first that one of them was evicted; where none is known (yet), the
+        workload is believed.
+        """
         label = names.manifest_label(digest)
-        return sum(
-            pod.ready and pod.manifest == label and trust in (None, pod.trust_sha256)
-            for pod in self.pods
-        )
+        known = [pod for pod in self.pods if pod.manifest == label]
+        if known:
+            return sum(pod.ready and trust in (None, pod.trust_sha256) for pod in known)
+        workload = self.workload(digest)
+        if workload is None:
+            return 0
+        right = trust is None or (workload.settled and workload.trust_sha256 == trust)
+        return workload.ready if right else 0
 
 
 @dataclass(frozen=True)

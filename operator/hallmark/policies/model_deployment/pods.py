@@ -62,25 +62,12 @@ def is_running(view: View, digest: str | None, trust: str, *, none_asked: bool =
     workload = view.inputs.workload(digest) if digest else None
     if workload is None or digest is None or workload.trust_sha256 != trust:
         return False
-    return _full(workload, replicas) and _ready(view, digest, trust, workload) >= replicas
+    return _full(workload, replicas) and view.inputs.ready_pods(digest, trust) >= replicas
 
 
 def has_one(view: View, digest: str | None, trust: str) -> bool:
     """Tell whether a single Pod with that trust is ready: enough to take withdrawn bytes' place."""
-    workload = view.inputs.workload(digest) if digest else None
-    return workload is not None and _ready(view, digest or "", trust, workload) > 0
-
-
-def _ready(view: View, digest: str, trust: str, workload: Workload) -> int:
-    """Return how many Pods with that trust are ready.
-
-    The Pods themselves tell first that one of them was evicted; where none is known, the workload
-    is believed.
-    """
-    label = names.manifest_label(digest)
-    if any(pod.manifest == label for pod in view.inputs.pods):
-        return view.inputs.ready_pods(digest, trust)
-    return workload.ready if workload.settled and workload.trust_sha256 == trust else 0
+    return digest is not None and view.inputs.ready_pods(digest, trust) > 0
 
 
 def _full(workload: Workload, replicas: int) -> bool:

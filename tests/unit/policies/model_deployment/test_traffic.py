@@ -53,7 +53,7 @@ def given(
     made = view(
         status,  # type: ignore[arg-type]
         *versions,  # type: ignore[misc]
-        workloads=(workload(1), workload(2)),
+        workloads=(workload(1, ready=0), workload(2, ready=0)),
         now=at(seconds),
         replicas=replicas,
         **parts,  # type: ignore[arg-type]
@@ -62,7 +62,16 @@ def given(
     return View(inputs, made.status)
 
 
+UNSEEN = given(1)
+UNSEEN = replace(
+    UNSEEN,
+    inputs=replace(
+        UNSEEN.inputs,
+        workloads={found.manifest: found for found in (workload(1), workload(2))},
+    ),
+)
 CASES: dict[str, tuple[View, int]] = {
+    "Pods that are not seen yet are believed to be there": (UNSEEN, 2),
     "what serves is selected": (given(1, 2), 2),
     "without a Pod of it the former version answers": (given(1), 1),
     "without a Pod of either nothing changes": (given(), 2),
