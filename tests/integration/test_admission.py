@@ -35,6 +35,8 @@ from tests.integration.conftest import (
     RELAY,
     REVIEWER,
     World,
+    binding,
+    rbac,
     until,
 )
 
@@ -510,11 +512,63 @@ def test_a_labelled_object_is_the_operators_alone(
     expect(lambda: world.api.patch(ours, change), refusal)
     unlabel: Obj = {"metadata": {"labels": {next(iter(label)): None}}}
     expect(lambda: world.api.patch(ours, unlabel), refusal)
-    expect(lambda: world.api.delete(ours), refusal)
+    expect(lambda: world.api.delete(ours, OWNER), refusal)
     world.api.create(theirs)
     expect(lambda: world.api.patch(theirs, {"metadata": {"labels": label}}), refusal)
     world.api.patch(theirs, change)
     world.api.delete(theirs)
+
+
+OWNER = User("nora")
+"""Has every right to the namespace's objects, and none of Hallmark's."""
+CLEANER = User("carl")
+"""Has the same, and Hallmark's verb clean-up."""
+GROUPS = ["", "apps", "batch", "discovery.k8s.io", "networking.k8s.io", "policy"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _owners(world: World) -> None:
+    everything = {
+        "apiGroups": [*GROUPS, "rbac.authorization.k8s.io"],
+        "resources": ["*"],
+        "verbs": ["*"],
+    }
+    cleaning = {
+        "apiGroups": ["hallmark.dev"],
+        "resources": ["modeldeployments", "trainingruns"],
+        "verbs": ["clean-up"],
+    }
+    place = {"namespace": world.namespace}
+    for name, rules, users in (
+        ("everything", [everything], (OWNER, CLEANER)),
+        ("cleaning", [cleaning], (CLEANER,)),
+    ):
+        world.api.create(rbac("Role", name, world.namespace, rules=rules))
+        for user in users:
+            world.api.create(binding("RoleBinding", user, "Role", name, world.namespace))
+    until(lambda: world.api.may(OWNER, "delete", "pods", **place))
+    until(lambda: world.api.may(CLEANER, "clean-up", "trainingruns", group="hallmark.dev", **place))
+
+
+@pytest.mark.parametrize("user", [ADMIN, CLEANER], ids=["administrator", "clean-up"])
+@pytest.mark.parametrize("label", [GUARD, JOB], ids=["of a ModelDeployment", "of a Job"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_runs_the_cluster_deletes_and_orphans_nothing(
+    world: World, kind: str, label: dict[str, str], user: User | None
+) -> None:
+    ours = guarded(kind, world.namespace, unique("ours"), label)
+    made = world.api.create(ours, as_operator(kind))
+    path = path_of(ours)
+    refusal = "must not be left without an owner"
+
+    for options in ({"propagationPolicy": "Orphan"}, {"orphanDependents": True}):
+        expect(lambda body=options: world.api.request("DELETE", path, body, user), refusal)
+    query = "?propagationPolicy=Orphan"
+    expect(lambda: world.api.request("DELETE", path + query, None, user), refusal)
+    change: Obj = {"metadata": {"finalizers": ["orphan"]}}
+    expect(lambda: world.api.patch(ours, change, user), "only the operator creates")
+    assert world.api.get(ours)["metadata"]["uid"] == made["metadata"]["uid"]
+    world.api.delete(ours, user)
 
 
 def as_operator(kind: str) -> User:

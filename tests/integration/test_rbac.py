@@ -56,10 +56,10 @@ EXPECTED: dict[User, dict[str, set[str]]] = {
     },
     PLATFORM: {
         **EVERYBODY,
-        "trainingruns": READ,
+        "trainingruns": READ | {"clean-up"},
         "modelversions": READ,
         "modelapprovals": READ,
-        "modeldeployments": READ | {"patch", "update"} | ACTIONS,
+        "modeldeployments": READ | {"patch", "update", "clean-up"} | ACTIONS,
         "modeldeployments/scale": SCALE,
         "modelpolicies": WRITE | {"use"},
     },

@@ -282,6 +282,15 @@ class ConditionedStatus(ApiModel):
     ] = Field(default_factory=list)
     """What holds, one entry of each type; see ``reason`` and ``message`` for why."""
 
+    def to_wire(self) -> dict[str, Any]:
+        """Return the JSON object as it stands in Kubernetes, without what is empty.
+
+        A map or a set whose last entry goes is stored as null where it is applied as empty, and
+        no schema takes that; what is left out goes as a whole.
+        """
+        filled: dict[str, Any] = without_empty(super().to_wire())
+        return filled
+
     def condition(self, type_: str) -> Condition | None:
         """Return the condition of that type, or None."""
         return next((condition for condition in self.conditions if condition.type == type_), None)
@@ -290,6 +299,16 @@ class ConditionedStatus(ApiModel):
         """Whether the condition of that type is there and True."""
         condition = self.condition(type_)
         return condition is not None and condition.status is ConditionStatus.TRUE
+
+
+def without_empty(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return a JSON value without the empty maps and lists in its maps, however deep."""
+    if isinstance(value, list):
+        return [without_empty(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    filled = {key: without_empty(item) for key, item in value.items()}
+    return {key: item for key, item in filled.items() if item not in ({}, [])}
 
 
 class ResourceAmounts(ApiModel):

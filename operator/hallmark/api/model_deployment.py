@@ -135,6 +135,11 @@ class Rollout(ApiModel):
     """Drift has already caused its one rollback since the last promotion of an intent."""
     drift_since: Timestamp | None = None
     """Drift windows that began earlier decide nothing."""
+    stand_in: bool = False
+    """The former version answers, because no Pod of the one that serves is ready."""
+    withdrawn_since: Timestamp | None = None
+    """Since when the operator has known that what serves must give way: it was denied or revoked.
+    The policy's ``revocationDeadline`` counts from here."""
 
 
 class Outcome(StrEnum):
@@ -184,6 +189,10 @@ class LastRollback(ApiModel):
     time: Timestamp
     acknowledged: bool = False
     """It is over: a person has accepted it, or a new intent was promoted since."""
+    acknowledged_by: Annotated[str, Field(max_length=253)] = ""
+    """Who accepted it; empty where a new intent was promoted."""
+    acknowledged_at: Timestamp | None = None
+    """When it was accepted."""
 
 
 class ActionName(StrEnum):
@@ -379,6 +388,8 @@ class DeploymentReason(StrEnum):
     """An object of a needed name belongs to somebody else."""
     STOPPED = "Stopped"
     """The policy says that nothing may serve."""
+    DELETING = "Deleting"
+    """The object is being deleted: nothing new starts, and what may not serve is stopped."""
 
 
 class ModelDeploymentStatus(ConditionedStatus):

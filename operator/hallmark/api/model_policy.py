@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 from hallmark.api.common import (
     ApiModel,
     ConditionedStatus,
+    PositiveDuration,
     Resource,
     ShortText,
     Timestamp,
@@ -94,7 +95,25 @@ class Approvals(ApiModel):
     on_revocation: OnRevocation = OnRevocation.ROLLBACK
     """What a revocation of the active version does."""
     on_no_target: OnNoTarget = OnNoTarget.HOLD
-    """What happens where a rollback has no target."""
+    """What happens where a rollback that drift or a person asked for has no target."""
+    revocation_deadline: Annotated[
+        str,
+        Field(
+            pattern=r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h))+$",
+            max_length=32,
+            json_schema_extra=cel(
+                rule(
+                    "duration(self) > duration('0s') && duration(self) <= duration('1h')",
+                    "The duration must be longer than zero and at most '1h'.",
+                )
+            ),
+        ),
+    ] = "2m"
+    """How long a version that was withdrawn may serve on, with ``onRevocation: Rollback``, while
+    another one takes over."""
+    on_revocation_without_target: OnNoTarget = OnNoTarget.STOP
+    """What happens to a version that was withdrawn where no other one can take over, or none did
+    within ``revocationDeadline``. With Stop its Pods end; whatever passes later takes over."""
 
 
 class Dependencies(ApiModel):
@@ -185,6 +204,26 @@ class Images(ApiModel):
     """Serves; best by digest."""
 
 
+class LargestPod(ApiModel):
+    """The most that a Pod may request and be limited to."""
+
+    cpu: Annotated[str, Field(pattern=r"^[0-9]+m?$", max_length=12)] = "64"
+    """Cores (``"2"``) or thousandths of one (``"500m"``)."""
+    memory: Annotated[str, Field(pattern=r"^[0-9]+(Ki|Mi|Gi)?$", max_length=16)] = "256Gi"
+    """Bytes (``"512Mi"``)."""
+
+
+class DeploymentBounds(ApiModel):
+    """What a ModelDeployment may ask for at most; what asks for more runs with the maximum."""
+
+    max_replicas: Annotated[int, Field(ge=1, le=1000)] = 1000
+    """Pods of a version."""
+    max_resources: LargestPod = Field(default_factory=LargestPod)
+    """CPU and memory of a Pod."""
+    max_progress_deadline: PositiveDuration = "1h"
+    """How long a candidate or the target of a rollback may take to become Ready."""
+
+
 class PolicyPII(ApiModel):
     """The weakest personal-data action that a run may choose."""
 
@@ -222,6 +261,7 @@ class ModelPolicySpec(ApiModel):
     store: Store
     sources: Sources = Field(default_factory=Sources)
     images: Images
+    deployments: DeploymentBounds = Field(default_factory=DeploymentBounds)
 
     @cached_property
     def digest(self) -> str:

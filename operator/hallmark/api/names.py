@@ -48,6 +48,8 @@ STORE_SECRET = "hallmark-store"  # noqa: S105 - an object's name
 """Keys: ``access-key-id``, ``secret-access-key``."""
 HEARTBEAT_CONFIG_MAP = "hallmark-heartbeat"
 DEFAULT_POLICY = "default"
+VERB_CLEAN_UP = "clean-up"
+"""The virtual verb of those who run the cluster: they may delete what the operator made."""
 
 # Admission policies (ValidatingAdmissionPolicy and binding of the same name).
 APPROVAL_IDENTITY_POLICY = "hallmark-approval-identity"

@@ -11,7 +11,7 @@ from hallmark.api.artifacts import DownloadURLs
 from hallmark.cluster.gather.model_deployment import DeploymentWorld, Live
 from hallmark.cluster.kinds import APPS_DEPLOYMENT, CONFIG_MAP, Obj, kind_of
 from hallmark.cluster.trim import trimmed
-from hallmark.policies.decision import Apply, Reference
+from hallmark.policies.decision import Apply, Reference, Shrink
 from hallmark.policies.model_deployment.desired import Plan, PlannedVersion
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
 from hallmark.resources import predictor, predictor_version
@@ -24,6 +24,13 @@ class Children:
 
     apply: tuple[Apply, ...]
     delete: tuple[Reference, ...]
+    shrink: tuple[Shrink, ...] = ()
+    withdrawn: tuple[Reference, ...] = ()
+    """Those of ``delete`` that run bytes which must not serve."""
+
+    def __bool__(self) -> bool:
+        """Whether anything is to be written."""
+        return bool(self.apply or self.delete or self.shrink)
 
 
 def children(
@@ -45,8 +52,16 @@ def children(
         secrets: the URLs of versions that are not planned any more.
     """
     unplanned = tuple(_unplanned(world.live, inputs, plan, secrets))
+    shrink = tuple(_shrink(world.live, plan))
+    withdrawn = tuple(
+        reference(obj)
+        for (kind, _), obj in world.live.items()
+        if kind == APPS_DEPLOYMENT.kind and _label(obj) in plan.withdrawn - _planned(plan)
+    )
+    if plan.ending:
+        return Children((), withdrawn, shrink, withdrawn)
     if not plan.versions:
-        return Children((), unplanned)
+        return Children((), unplanned, shrink, withdrawn)
     wanted = [stamped(obj) for obj in _wanted(world, inputs, plan, urls)]
     changed = [obj for obj in wanted if not _stands(obj, world.live.get(_key(obj)))]
     # An immutable ConfigMap that holds something else was swapped: it goes, and is made again.
@@ -57,15 +72,21 @@ def children(
             for obj in changed
             if obj not in swapped
         ),
-        (*(_reference(world.live[_key(obj)]) for obj in swapped), *unplanned),
+        (*(reference(world.live[_key(obj)]) for obj in swapped), *unplanned),
+        shrink,
+        withdrawn,
     )
 
 
 def retired(world: DeploymentWorld, plan: Plan) -> list[str]:
     """Return the manifest labels of workloads that are not planned any more."""
-    planned = {version.label for version in plan.versions}
+    planned = _planned(plan)
     labels = [_label(obj) for (kind, _), obj in world.live.items() if kind == APPS_DEPLOYMENT.kind]
     return sorted(set(labels) - planned)
+
+
+def _planned(plan: Plan) -> set[str]:
+    return {version.label for version in plan.versions}
 
 
 def _stands(wanted: Obj, live: Obj | None) -> bool:
@@ -93,7 +114,8 @@ def _wanted(
         store = policy.spec.store.endpoint or "https://any"
         yield predictor.network_policy(owner, store, world.api_servers)
     for version in plan.versions:
-        yield from _wanted_version(inputs, version, urls)
+        if not version.only_shrinks:
+            yield from _wanted_version(inputs, version, urls)
     yield predictor.disruption_budget(owner, active)
 
 
@@ -125,30 +147,40 @@ def _wanted_version(
         )
 
 
+def _shrink(live: Live, plan: Plan) -> Iterator[Shrink]:
+    """Return which workloads lose Pods, apart from what else an author asks for."""
+    left = {version.label: version.replicas for version in plan.versions if version.only_shrinks}
+    for (kind, _), obj in live.items():
+        most = left.get(_label(obj)) if kind == APPS_DEPLOYMENT.kind else None
+        if most is not None and obj["spec"].get("replicas", 1) > most:
+            yield Shrink(reference(obj), most)
+
+
 def _unplanned(
     live: Live, inputs: DeploymentInputs, plan: Plan, secrets: Iterable[Obj]
 ) -> Iterator[Reference]:
     """Return what is left of versions that are not planned; their Secrets before their Pods."""
     name = inputs.deployment.metadata.name
-    labels = {version.label for version in plan.versions}
+    labels = _planned(plan)
     trusted = {version.trust_sha256 for version in plan.versions}
     # A Pod of an older template may be there still, and mounts its own trust.
     trusted |= {pod.trust_sha256 for pod in inputs.pods if pod.manifest in labels}
     kept = {predictor_version.trust_name(name, sha256) for sha256 in trusted}
-    yield from map(_reference, secrets)
+    yield from map(reference, secrets)
     for (kind, _), obj in live.items():
         if kind == APPS_DEPLOYMENT.kind and _label(obj) not in labels:
-            yield _reference(obj)
+            yield reference(obj)
     for (kind, child), obj in live.items():
         if kind == CONFIG_MAP.kind and child.startswith(f"{name}-trust-") and child not in kept:
-            yield _reference(obj)
+            yield reference(obj)
 
 
 def _label(obj: Obj) -> str:
     return str((obj["metadata"].get("labels") or {}).get(names.LABEL_MANIFEST, ""))
 
 
-def _reference(obj: Obj) -> Reference:
+def reference(obj: Obj) -> Reference:
+    """Return exactly this object."""
     metadata = obj["metadata"]
     return Reference(
         obj["apiVersion"],

@@ -20,7 +20,7 @@ from hallmark.api import names
 from hallmark.cluster.cluster import CONFLICT, ApiError, ForeignObject
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, Kind, Obj, kind_of
 from hallmark.cluster.lists import ListGone, Page, Selection
-from hallmark.cluster.ownership import decided_on, same_owner
+from hallmark.cluster.ownership import decided_on, may_change
 from hallmark.cluster.transport import Transport, lines_of, refusal
 from hallmark.errors import ClusterError, ConfigurationError
 
@@ -163,7 +163,7 @@ class ApiCluster:
         existing = current if current or absent else await self.get(kind, namespace, name)
         query = {"fieldManager": names.FIELD_MANAGER}
         if existing is not None:
-            if not same_owner(existing, obj):
+            if not may_change(existing, obj):
                 return ForeignObject(kind.kind, namespace, name)
             # What was looked at is what is changed. Force only here: for a new object a conflict
             # means that somebody else was faster.

@@ -72,7 +72,8 @@ class Cluster(Protocol):
 
         An existing object is ours when its controller is the controller of ``obj``; where
         ``obj`` has none (its owner is in another namespace), when it carries the same
-        ``hallmark.dev/*`` and managed-by labels.
+        ``hallmark.dev/*`` and managed-by labels; and what a ModelDeployment of the same name left
+        behind (see ``ownership.is_abandoned``).
 
         Args:
             obj: the object as it is wanted.

@@ -21,6 +21,11 @@ WATCH_AGE = Gauge(
     "hallmark_watch_age_seconds", "Seconds since a watch last said anything, by kind.", ["kind"]
 )
 CACHED_OBJECTS = Gauge("hallmark_cached_objects", "Objects that the operator holds in memory.")
+STATUS_REFUSED = Counter(
+    "hallmark_status_refused_total",
+    "Status writes that the API server did not take, by kind; what must stop stops all the same.",
+    ["kind"],
+)
 DECISIONS = Counter(
     "hallmark_decisions_total",
     "Recorded decisions: gates, seals, approvals, verifications, promotions, rollbacks.",

@@ -2,49 +2,72 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from hallmark.api import names
 from hallmark.api.artifacts import DownloadURLs
-from hallmark.api.model_deployment import ModelDeployment
-from hallmark.cluster.children import children, retired
+from hallmark.api.model_deployment import DeploymentReason, ModelDeployment
+from hallmark.api.model_policy import ModelPolicySpec
+from hallmark.api.model_version import ModelVersion
+from hallmark.cluster.children import children, reference, retired
 from hallmark.cluster.cluster import CONFLICT, ApiError
 from hallmark.cluster.gather.model_deployment import (
     DeploymentSources,
     DeploymentWorld,
     gather_deployment,
+    left_behind,
 )
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, POD, SECRET, Obj
+from hallmark.cluster.ownership import is_abandoned
 from hallmark.cluster.parse import read
+from hallmark.controllers import metrics
+from hallmark.controllers.carry_out import delete, delete_all
 from hallmark.controllers.runtime import Operator, log, reconciler, run_decision
 from hallmark.errors import HallmarkError
 from hallmark.policies.decision import Decision, unreadable
 from hallmark.policies.model_deployment.decide import DeploymentDecision, decide
-from hallmark.policies.model_deployment.desired import URL_LIFETIME, Plan
-from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need
+from hallmark.policies.model_deployment.desired import URL_LIFETIME
+from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Verification, View
+from hallmark.policies.model_deployment.withdrawal import deadline, noted
 from hallmark.policies.refusals import Refusal
 from hallmark.resources.predictor_version import urls_name
 
 MOST_STEPS = 4
 """Transitions in one reconcile; more than any chain needs."""
+LONGEST_VERIFICATION = 100.0
+SHORTEST_VERIFICATION = 5.0
+"""Seconds in which a store must give all bytes of a bundle: less than a reconcile may take."""
 
 
 @reconciler(MODEL_DEPLOYMENT)
 async def reconcile(operator: Operator, namespace: str | None, name: str) -> None:
     """Bring a ModelDeployment one step further, and its children to what is on record."""
     sources = DeploymentSources(
-        operator.cache, operator.cluster, operator.bundles, operator.drift, operator.clock
+        operator.cache,
+        operator.cluster,
+        operator.bundles,
+        operator.drift,
+        operator.clock,
+        operator.unwritten,
     )
     world = await gather_deployment(sources, namespace or "", name)
+    strays = (
+        world.strays if world else tuple(left_behind(operator.cache, namespace or "", name, {}))
+    )
+    trouble = await _remove_strays(operator, namespace or "", name, strays)
     # A transition that changes no child leads to the next at once: what was gathered still holds.
     for _ in range(MOST_STEPS):
         if world is None:
-            return
+            break
         if isinstance(world.inputs, Refusal):
             await run_decision(operator, world.obj, unreadable(world.inputs))
-            return
+            break
         world = await _step(operator, world, world.inputs)
+    if trouble is not None:
+        raise trouble
 
 
 async def _step(
@@ -57,32 +80,64 @@ async def _step(
         operator.drift.remember(
             metadata.namespace, metadata.name, inputs.reported_in, decided.drift_memory
         )
-    urls = _sign(operator, inputs, decided.plan)
+    rollout = decided.status.rollout
+    operator.unwritten.note(world.obj, rollout and rollout.withdrawn_since)
+    urls = _sign(operator, inputs, decided)
     secrets = await _secrets(operator, inputs, retired(world, decided.plan))
     changes = children(world, inputs, decided.plan, urls, secrets)
+    # What has the traffic goes when another version has it; what has none goes at once.
+    first = () if decided.withdraws else changes.withdrawn
     decision = Decision(
         conditions=decided.conditions,
         status=decided.status,
         intent=decided.status if decided.moved else None,
+        withdraws=decided.withdraws,
+        withdrawn=first,
+        shrink=changes.shrink,
         apply=changes.apply,
-        delete=changes.delete,
+        delete=tuple(gone for gone in changes.delete if gone not in first),
         events=decided.events,
         records=decided.records,
         requeue=1.0 if changes.delete and decided.requeue is None else decided.requeue,
     )
-    if not decided.moved:
+    if not decided.moved and not decided.withdraws:
         # What moves cannot wait; it is followed by another look.
         await _forget_reports(operator, inputs, decided)
     obj = await run_decision(operator, world.obj, decision)
-    if not decided.moved or changes.apply or changes.delete:
+    if not decided.moved or changes:
         return None
-    deployment = read(ModelDeployment, obj)
-    if isinstance(deployment, Refusal):
+    written = read(ModelDeployment, {**obj, "spec": inputs.deployment.spec.to_wire()})
+    if isinstance(written, Refusal):
         return None
     inputs = replace(
-        inputs, deployment=deployment, now=operator.clock(), drift_memory=decided.drift_memory
+        inputs, deployment=written, now=operator.clock(), drift_memory=decided.drift_memory
     )
     return replace(world, obj=obj, inputs=inputs)
+
+
+async def _remove_strays(
+    operator: Operator, namespace: str, name: str, strays: tuple[Obj, ...]
+) -> ApiError | None:
+    """Delete what a ModelDeployment of that name left behind: nobody would ever stop it.
+
+    Returns:
+        What the API server refused; it is no reason to leave the rest undone.
+    """
+    if not strays:
+        return None
+    log.warning("What a ModelDeployment left behind is removed.", name=name, objects=len(strays))
+    owner = operator.cache.get(MODEL_DEPLOYMENT, namespace, name)
+    uid = str(owner["metadata"]["uid"]) if owner else ""
+    labels = {(stray["metadata"].get("labels") or {}).get(names.LABEL_MANIFEST) for stray in strays}
+    try:
+        await delete_all(operator.cluster, map(reference, strays))
+        for label in sorted(label for label in labels if label):
+            secret = await operator.cluster.get(SECRET, namespace, urls_name(name, label))
+            if secret is not None and is_abandoned(secret, name, uid):
+                await delete(operator.cluster, reference(secret))
+    except ApiError as error:
+        return error
+    return None
 
 
 async def _decide(
@@ -93,26 +148,51 @@ async def _decide(
         digest = found.version.spec.artifact.manifest_digest
         if inputs.policy is None or digest in inputs.verifications:
             raise HallmarkError(f"A decision asked twice for the bytes of {digest}.")
-        verification = await operator.bundles.verify(
-            found.version, inputs.policy.spec, operator.clock()
-        )
+        verification = await _verify(operator, inputs, found.version, inputs.policy.spec)
         inputs = replace(inputs, verifications={**inputs.verifications, digest: verification})
     return inputs, found
 
 
+async def _verify(
+    operator: Operator, inputs: DeploymentInputs, version: ModelVersion, policy: ModelPolicySpec
+) -> Verification:
+    """Verify a bundle, for no longer than what was withdrawn may serve on meanwhile."""
+    status, now = inputs.deployment.status, operator.clock()
+    view = View(inputs, status.replace(rollout=noted(status, inputs)))
+    limit = LONGEST_VERIFICATION
+    if view.rollout.withdrawn_since is not None and not view.stopped:
+        left = (deadline(view) - now).total_seconds()
+        limit = min(limit, max(SHORTEST_VERIFICATION, left))
+    try:
+        async with asyncio.timeout(limit):
+            return await operator.bundles.verify(version, policy, now)
+    except TimeoutError:
+        late = f"The store did not give all bytes within {limit:.0f} s; it is tried again."
+        refusal = Refusal(DeploymentReason.VERIFICATION_FAILED, late)
+        digest = version.spec.artifact.manifest_digest
+        return Verification(digest, operator.clock(), refusal=refusal, transient=True)
+
+
 def _sign(
-    operator: Operator, inputs: DeploymentInputs, plan: Plan
+    operator: Operator, inputs: DeploymentInputs, decided: DeploymentDecision
 ) -> Mapping[str, tuple[DownloadURLs, datetime]]:
-    if inputs.policy is None:
-        return {}
-    return {
-        version.label: (
-            operator.bundles.urls(version.version, inputs.policy.spec, URL_LIFETIME),
-            inputs.now + URL_LIFETIME,
-        )
-        for version in plan.versions
-        if version.refresh_urls and version.version is not None
-    }
+    """Return fresh download URLs by manifest label.
+
+    What takes Pods or traffic from withdrawn bytes needs none: then the store's trouble is logged.
+    """
+    signed: dict[str, tuple[DownloadURLs, datetime]] = {}
+    for version in decided.plan.versions:
+        if inputs.policy is None or not version.refresh_urls or version.version is None:
+            continue
+        try:
+            urls = operator.bundles.urls(version.version, inputs.policy.spec, URL_LIFETIME)
+        except HallmarkError as error:
+            if not decided.withdraws:
+                raise
+            log.warning("Download URLs were not made.", version=version.name, error=str(error))
+        else:
+            signed[version.label] = (urls, inputs.now + URL_LIFETIME)
+    return signed
 
 
 async def _secrets(operator: Operator, inputs: DeploymentInputs, labels: list[str]) -> list[Obj]:
@@ -149,8 +229,10 @@ async def _forget_reports(
                 MODEL_DEPLOYMENT, metadata.namespace, metadata.name, entries, version
             )
         except ApiError as error:
+            # After a conflict the report that came in between asks for the next look itself. What
+            # the API server does not take is no reason to leave the rest undone.
             if error.status != CONFLICT:
-                raise
-            # A report came in between; it asks for the next look itself.
+                metrics.STATUS_REFUSED.labels(MODEL_DEPLOYMENT.kind).inc()
+                log.error("Drift reports were not removed.", name=metadata.name, error=str(error))
         else:
             log.info("Drift reports were removed.", pods=len(pods))

@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from pydantic import ValidationError
 
-from hallmark.api.common import ConditionedStatus, ConditionStatus, SummaryCondition
+from hallmark.api.common import (
+    ConditionedStatus,
+    ConditionStatus,
+    SummaryCondition,
+    without_empty,
+)
 from hallmark.api.model_deployment import DeploymentCondition, DeploymentReason
 from hallmark.audit import AuditLog
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.cache import Change, Key, ObjectCache, key_of
-from hallmark.cluster.cluster import Cluster, ForeignObject
+from hallmark.cluster.cluster import CONFLICT, ApiError, Cluster
 from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.cluster.events import build_event
 from hallmark.cluster.kinds import UNWATCHED, Kind, Obj, kind_of
-from hallmark.cluster.status import merge_conditions, transition_event
+from hallmark.cluster.status import merge_conditions, shorten, transition_event
 from hallmark.cluster.trim import trimmed
+from hallmark.cluster.unwritten import Unwritten
 from hallmark.controllers import metrics
+from hallmark.controllers.carry_out import carry_out, delete_all
 from hallmark.controllers.event_queue import EventQueue
 from hallmark.controllers.queue import WorkQueue
 from hallmark.controllers.routes import concerned, urgency
 from hallmark.controllers.settings import Settings
 from hallmark.policies.conditions import ConditionUpdate, stalled, waiting
-from hallmark.policies.decision import Decision, Event, Record, Reference
+from hallmark.policies.decision import Decision, Event, Record
 
 log = structlog.get_logger("hallmark")
 
@@ -55,6 +62,7 @@ class Operator:
     drift: DriftMonitor
     evidence: EvidenceMemory
     events: EventQueue
+    unwritten: Unwritten = field(default_factory=Unwritten)
     clock: Callable[[], datetime] = now
 
     def observe(self, kind: Kind, obj: Obj) -> None:
@@ -93,24 +101,28 @@ async def run_decision(operator: Operator, current: Obj, decision: Decision) -> 
             recorded stands, and the next reconcile completes it.
     """
     await record(operator, decision.records)
-    report = StatusReport(operator, current, decision.events)
-    if decision.intent is not None:
+    report = StatusReport(operator, current, decision.events, keeps=decision.withdraws)
+    # What takes withdrawn bytes away is on record in the audit log, and waits for no status.
+    await delete_all(operator.cluster, decision.withdrawn)
+    if decision.intent is not None and not decision.withdraws:
         # What would say too early that something serves waits until it does.
         await report.write(decision.intent, () if _claims(decision) else decision.conditions)
-    elif decision.apply and not _conditions(current):
+    elif decision.apply and not decision.withdraws and not _conditions(current):
         # The first status comes before the children do, which take longer.
         await report.write(None, waiting(DeploymentReason.PENDING, "Seen; work on it begins."))
-    foreign = await _apply(operator.cluster, decision)
+    done = await carry_out(operator.cluster, decision)
+    if decision.requeue is not None:
+        operator.queue.request(key_of(kind_of(current), current), after=decision.requeue)
     updates = decision.conditions
-    if foreign is not None:
+    if done.foreign is not None:
         updates = (
             *_without_triple(updates),
-            *stalled(DeploymentReason.FOREIGN_OBJECT, foreign.sentence()),
+            *stalled(DeploymentReason.FOREIGN_OBJECT, done.foreign.sentence()),
         )
     await report.write(decision.status, updates)
     report.tell()
-    if decision.requeue is not None:
-        operator.queue.request(key_of(kind_of(current), current), after=decision.requeue)
+    if done.trouble is not None:
+        raise done.trouble
     return report.obj
 
 
@@ -135,16 +147,38 @@ async def record(operator: Operator, records: tuple[Record, ...]) -> None:
 class StatusReport:
     """The status of one object during one reconcile, and the Events that are due at its end."""
 
-    def __init__(self, operator: Operator, current: Obj, events: tuple[Event, ...] = ()) -> None:
+    def __init__(
+        self,
+        operator: Operator,
+        current: Obj,
+        events: tuple[Event, ...] = (),
+        *,
+        keeps: bool = False,
+    ) -> None:
+        """Begin with an object as it was decided on.
+
+        Args:
+            operator: the shared parts.
+            current: the object.
+            events: the decision's own Events.
+            keeps: what was carried out stands, so that a status which is refused is kept in
+                memory; else the next look begins with the status that stands.
+        """
         self.obj = current
         """The object as it was last answered."""
         self._operator = operator
         self._events = list(events)
+        self._keeps = keeps
 
     async def write(
         self, status: ConditionedStatus | None, updates: tuple[ConditionUpdate, ...]
     ) -> None:
-        """Write fields and conditions in one request; None leaves the fields as they are."""
+        """Write fields and conditions in one request; None leaves the fields as they are.
+
+        Raises:
+            ApiError: the API server did not take it. Where that is no conflict, the conditions
+                alone were tried, with short messages.
+        """
         current = self.obj
         wire = _fields(current) if status is None else status.to_wire()
         generation = int(current["metadata"].get("generation", 0))
@@ -152,11 +186,35 @@ class StatusReport:
         new = merge_conditions(old, updates, self._operator.clock(), generation)
         wire["conditions"] = [condition.to_wire() for condition in new]
         wire["observedGeneration"] = generation
-        answer = await self._operator.cluster.write_status(current, wire)
-        self.obj = trimmed(kind_of(answer), answer)
         transition = transition_event(old, new)
+        try:
+            answer = await self._operator.cluster.write_status(current, wire)
+        except ApiError as error:
+            if error.status != CONFLICT and not error.gone:
+                self._events += [transition] if transition else []
+                await self._refused(error, wire)
+            raise
+        self.obj = trimmed(kind_of(answer), answer)
+        if status is not None:
+            self._operator.unwritten.written(current)
         if transition is not None:
             self._events.append(transition)
+
+    async def _refused(self, error: ApiError, wire: dict[str, Any]) -> None:
+        """Log that a status was refused, keep it, and show as much as the API server takes."""
+        kind, metadata = kind_of(self.obj), self.obj["metadata"]
+        metrics.STATUS_REFUSED.labels(kind.kind).inc()
+        named = {"kind": kind.kind, "namespace": metadata.get("namespace", "")}
+        log.error("A status was refused.", **named, name=metadata["name"], error=str(error))
+        if self._keeps:
+            self._operator.unwritten.keep(self.obj, wire)
+            self.tell()
+        said = [{**c, "message": shorten(c.get("message", ""), 160)} for c in wire["conditions"]]
+        shown = {"conditions": said, "observedGeneration": wire["observedGeneration"]}
+        try:
+            await self._operator.cluster.write_status(self.obj, {**_fields(self.obj), **shown})
+        except ApiError as second:
+            log.warning("Nor were its conditions taken.", **named, error=str(second))
 
     def tell(self) -> None:
         """Put the Events into their queue: one for each change of Ready, and the decision's own."""
@@ -165,26 +223,10 @@ class StatusReport:
             self._operator.events.put(build_event(self.obj, event, now))
 
 
-async def _apply(cluster: Cluster, decision: Decision) -> ForeignObject | None:
-    """Apply and delete children; stop at the first object that belongs to somebody else."""
-    for child in decision.apply:
-        current = None if child.current is None else dict(child.current)
-        applied = await cluster.apply(dict(child.obj), current, absent=child.absent)
-        if isinstance(applied, ForeignObject):
-            return applied
-    await delete_all(cluster, decision.delete)
-    return None
-
-
-async def delete_all(cluster: Cluster, references: Iterable[Reference]) -> None:
-    """Delete exactly these objects; those that are gone are fine."""
-    for reference in references:
-        kind = kind_of({"apiVersion": reference.api_version, "kind": reference.kind})
-        await cluster.delete(kind, reference.namespace, reference.name, reference.uid)
-
-
 def _fields(current: Obj) -> dict[str, Any]:
-    return {k: v for k, v in (current.get("status") or {}).items() if k != "drift"}
+    status: Mapping[str, Any] = current.get("status") or {}
+    kept: dict[str, Any] = without_empty({k: v for k, v in status.items() if k != "drift"})
+    return kept
 
 
 def _conditions(current: Obj) -> list[Any]:

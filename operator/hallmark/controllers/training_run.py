@@ -8,7 +8,8 @@ from typing import Any
 from hallmark.cluster.gather.training_run import gather_run, stale_seals
 from hallmark.cluster.kinds import TRAINING_RUN
 from hallmark.cluster.version_numbers import reserve_version
-from hallmark.controllers.runtime import Operator, delete_all, reconciler, run_decision
+from hallmark.controllers.carry_out import delete_all
+from hallmark.controllers.runtime import Operator, reconciler, run_decision
 from hallmark.policies.decision import Apply, unreadable
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.training_run.decide import decide_run

@@ -106,6 +106,7 @@ class Watches:
     def _forget(self, key: Key, obj: Obj) -> None:
         if key.kind == MODEL_DEPLOYMENT:
             self._operator.drift.forget(key.namespace or "", key.name)
+            self._operator.unwritten.forget(obj)
         elif key.kind == MODEL_VERSION:
             self._operator.evidence.forget(obj["metadata"]["uid"])
 

@@ -49,8 +49,16 @@ class Apply:
 
 
 @dataclass(frozen=True)
+class Shrink:
+    """An apps/v1 Deployment that is to have fewer Pods, whatever else it is to be."""
+
+    reference: Reference
+    replicas: int
+
+
+@dataclass(frozen=True)
 class Decision:
-    """What a reconcile is to do, in this order: record, intent, apply, delete, report.
+    """What a reconcile is to do, in this order: record, intent, shrink, apply, delete, report.
 
     Args:
         conditions: what was found now; a type that is not named stays as it is.
@@ -58,6 +66,11 @@ class Decision:
             leaves them as they are.
         intent: status to write before anything is applied, where a crash in between must be
             completed and not decided anew.
+        withdraws: it takes Pods or traffic from bytes that must not serve: neither the intent's
+            write nor a child that cannot be written holds up the others.
+        withdrawn: objects that run bytes which must not serve, and have no traffic: they go before
+            anything but the audit record is written.
+        shrink: what loses Pods, before anything else is applied.
         apply: what to apply, in this order.
         delete: objects to delete.
         events: Events besides the one for a change of Ready.
@@ -68,6 +81,9 @@ class Decision:
     conditions: tuple[ConditionUpdate, ...] = ()
     status: ConditionedStatus | None = None
     intent: ConditionedStatus | None = None
+    withdraws: bool = False
+    withdrawn: tuple[Reference, ...] = ()
+    shrink: tuple[Shrink, ...] = ()
     apply: tuple[Apply, ...] = ()
     delete: tuple[Reference, ...] = ()
     events: tuple[Event, ...] = ()

@@ -18,13 +18,20 @@ from hallmark.api import names
 from hallmark.api.artifacts import Baseline, BaselineFeature, DownloadURLs
 from hallmark.api.common import ObjectMeta, sha256_digest, timestamp
 from hallmark.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
-from hallmark.api.model_policy import Approvals, Images, ModelPolicy, ModelPolicySpec
+from hallmark.api.model_policy import (
+    Approvals,
+    DeploymentBounds,
+    Images,
+    ModelPolicy,
+    ModelPolicySpec,
+)
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import FeatureType
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.cache import ObjectCache, key_of
+from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.cluster.gather.drift import judge_reports
 from hallmark.cluster.kinds import (
@@ -34,9 +41,14 @@ from hallmark.cluster.kinds import (
     MODEL_POLICY,
     MODEL_VERSION,
     NAMESPACE,
+    NETWORK_POLICY,
     POD,
+    POD_DISRUPTION_BUDGET,
+    ROLE,
+    ROLE_BINDING,
     SECRET,
     SERVICE,
+    SERVICE_ACCOUNT,
     UNWATCHED,
     Kind,
     Obj,
@@ -66,7 +78,11 @@ BASELINE = Baseline(
         )
     ],
 )
-WATCHED = (APPS_DEPLOYMENT, CONFIG_MAP, MODEL_VERSION, POD, SERVICE)
+WATCHED = (
+    *(APPS_DEPLOYMENT, CONFIG_MAP, MODEL_DEPLOYMENT, MODEL_VERSION, NETWORK_POLICY, POD),
+    *(POD_DISRUPTION_BUDGET, ROLE, ROLE_BINDING, SERVICE, SERVICE_ACCOUNT),
+)
+LABEL = names.LABEL_MANIFEST
 CALM, SHIFTED = [40, 30, 30, 0], [0, 0, 100, 0]
 
 
@@ -121,6 +137,8 @@ class World:
         self.broken = ""
         self._sequence = 0
         self._windows = 0
+        self.troubles: list[ApiError] = []
+        """What the API server did not take, where a test has it refuse something."""
         self.lag: tuple[Kind, ...] = ()
         """Kinds whose watch is silent."""
         self.operator = self._operator()
@@ -192,6 +210,11 @@ class World:
         except Killed:
             self.operator = self._operator()
             return False
+        except ApiError as error:
+            if self.cluster.refuse is None:
+                raise
+            # The dispatcher logs it, and the queue looks again.
+            self.troubles.append(error)
         finally:
             self.cluster.die_at = None
             self._check_record()
@@ -215,6 +238,8 @@ class World:
     # -- what people and the world do ---------------------------------------------------------
 
     def set_policy(self, **approvals: object) -> None:
+        deployments = DeploymentBounds.model_validate(approvals.pop("deployments", {}))
+        self.most_replicas = deployments.max_replicas
         policy = ModelPolicy(
             metadata=ObjectMeta(name="default"),
             spec=ModelPolicySpec(
@@ -222,6 +247,7 @@ class World:
                 approvals=Approvals.model_validate(approvals),
                 store={"uri": "s3://models", "endpoint": "http://store:7070"},  # type: ignore[arg-type]
                 images=Images(trainer="t:1", sealer="s:1", predictor="p:1"),
+                deployments=deployments,
             ),
         )
         self._put(MODEL_POLICY, "", "default", spec=policy.spec.to_wire())
@@ -300,6 +326,70 @@ class World:
     def annotate(self, text: str) -> None:
         metadata = self.cluster.objects[self._key()]["metadata"]
         metadata["annotations"] = {names.ANNOTATION_ACTION: text}
+
+    def revoke(self, number: int) -> None:
+        self.judge(number, revoked=True)
+
+    def evict(self, number: int, pods: int | None = None) -> None:
+        """Take Pods of a version away, all or some; the workload's controller has seen it."""
+        found = self.pods_of(number)
+        if not found:
+            return
+        for pod in found[:pods]:
+            del self.cluster.objects[self.cluster.key_of(pod)]
+        left = len(found) - len(found[:pods])
+        for obj in self._of(APPS_DEPLOYMENT):
+            if self.numbers[obj["metadata"]["labels"][LABEL]] == number:
+                obj["status"] |= {"replicas": left, "updatedReplicas": left, "readyReplicas": left}
+
+    def pods_of(self, number: int) -> list[Obj]:
+        label = names.manifest_label(self.digest(number))
+        return [pod for pod in self._of(POD) if pod["metadata"]["labels"].get(LABEL) == label]
+
+    def answers(self) -> int:
+        """How many ready Pods the Service selects."""
+        services = self._of(SERVICE)
+        if not services:
+            return 0
+        selector = services[0]["spec"]["selector"]
+        return sum(
+            selector.items() <= pod["metadata"]["labels"].items()
+            and pod["status"]["conditions"][0]["status"] == "True"
+            for pod in self._of(POD)
+        )
+
+    def delete(self, *, orphan: bool = False) -> None:
+        """Delete the ModelDeployment, and do what the garbage collector does."""
+        uid = self.cluster.objects.pop(self._key())["metadata"]["uid"]
+        for key, obj in list(self.cluster.objects.items()):
+            owners = obj["metadata"].get("ownerReferences") or []
+            if any(owner["uid"] == uid for owner in owners):
+                if orphan:
+                    obj["metadata"]["ownerReferences"] = []
+                else:
+                    del self.cluster.objects[key]
+
+    def make_again(self, **spec: object) -> None:
+        """Create a ModelDeployment of the same name."""
+        made = {**_obj(MODEL_DEPLOYMENT, SPACE, NAME), "spec": rollouts.spec(**spec).to_wire()}
+        self.asked = made["spec"]
+        self.cluster.put(made)
+
+    def let_end(self, *finalizers: str) -> None:
+        """Delete the ModelDeployment, which finalizers keep."""
+        metadata = self.cluster.objects[self._key()]["metadata"]
+        metadata["deletionTimestamp"] = timestamp(self.now)
+        metadata["finalizers"] = list(finalizers)
+
+    @property
+    def children(self) -> list[str]:
+        """What was made for the ModelDeployment, Pods apart."""
+        return sorted(
+            f"{obj['kind']}/{obj['metadata']['name']}"
+            for obj in self.cluster.objects.values()
+            if names.LABEL_DEPLOYMENT in (obj["metadata"].get("labels") or {})
+            and obj["kind"] != "Pod"
+        )
 
     def wait(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -455,7 +545,16 @@ class World:
         )
         asked = self.spec.get("replicas", 1)
         ready = workload.get("status", {}).get("readyReplicas", 0)
-        assert ready >= asked, f"v{number} gets the traffic with {ready} of {asked} Pods ready"
+        # One Pod is enough to take over from what was withdrawn, or while no other one answers.
+        urgent = bool(self.switches) and (
+            self.is_withdrawn(self.numbers[self.switches[-1]]) or label in self.switches
+        )
+        enough = min(asked, 1) if urgent else asked
+        # A stand-in that was withdrawn gives the traffic back, whatever there is.
+        on_record = names.manifest_label(self.status.active_digest or "") == label
+        if urgent and on_record and self.is_withdrawn(self.numbers[self.switches[-1]]):
+            enough = 0
+        assert ready >= enough, f"v{number} gets the traffic with {ready} of {asked} Pods ready"
         assert asked or self.switches, "the first version gets traffic without any Pod"
         self.switches.append(label)
 
@@ -468,9 +567,14 @@ class World:
             self._must_be_trusted(number, "gets Pods")
         rollout = self.status.rollout
         stopped = rollout is not None and rollout.cause == "Stopped"
-        if serves and not stopped:
-            asked = self.spec.get("replicas", 1)
+        if serves and not stopped and not self.is_withdrawn(number):
+            asked = min(self.spec.get("replicas", 1), self.most_replicas)
             assert workload["spec"]["replicas"] == asked, "capacity was taken from what serves"
+
+    def is_withdrawn(self, number: int) -> bool:
+        """Whether people denied or revoked a version."""
+        status = self.version(number).status
+        return status.is_true("Denied") or status.is_true("Revoked")
 
     def _must_be_trusted(self, number: int, what: str) -> None:
         version = self.version(number)
@@ -484,7 +588,7 @@ class World:
             assert not version.status.is_true(type_), f"v{number} {what} although {type_}"
 
     def _check_record(self) -> None:
-        if not self.cluster.objects[self._key()].get("status"):
+        if not (self.cluster.objects.get(self._key()) or {}).get("status"):
             return
         status = self.status
         rollbacks = [

@@ -13,7 +13,7 @@ from typing import Any
 
 from hallmark.cluster.cluster import ApiError, ForeignObject
 from hallmark.cluster.kinds import Kind, Obj, kind_of
-from hallmark.cluster.ownership import decided_on, same_owner
+from hallmark.cluster.ownership import decided_on, may_change
 from hallmark.errors import ClusterError
 
 Key = tuple[str, str, str]
@@ -36,6 +36,8 @@ class MemoryCluster:
         self.die_at: int | None = None
         """The number of the write after which the operator is killed."""
         self.observe: Callable[[Kind, Obj], object] = lambda kind, obj: None
+        self.refuse: Callable[[str, Obj], ApiError | None] | None = None
+        """What the API server answers instead of an ``apply``, ``merge`` or ``status``."""
         self._watch = watch
         self._uids = itertools.count(1)
         self._versions = itertools.count(1)
@@ -57,15 +59,16 @@ class MemoryCluster:
     async def apply(
         self, obj: Obj, current: Obj | None = None, *, absent: bool = False
     ) -> Obj | ForeignObject:
+        self._ask("apply", obj)
         key = self.key_of(obj)
         existing = self.objects.get(key)
-        if current is not None and not same_owner(current, obj):
+        if current is not None and not may_change(current, obj):
             return ForeignObject(obj["kind"], key[1] or None, key[2])
         if current is not None and not _same(current, existing):
             raise _conflict(key)
         if existing is None:
             return self._answer(self.put(obj))
-        if not same_owner(existing, obj):
+        if not may_change(existing, obj):
             if absent:
                 raise _conflict(key)
             return ForeignObject(obj["kind"], key[1] or None, key[2])
@@ -85,6 +88,7 @@ class MemoryCluster:
     ) -> Obj:
         key = _key(kind, namespace, name)
         live = self._live(key)
+        self._ask("merge", live)
         version = (patch.get("metadata") or {}).get("resourceVersion")
         if version not in (None, live["metadata"]["resourceVersion"]):
             raise _conflict(key)
@@ -104,8 +108,12 @@ class MemoryCluster:
         if before == dict(status):
             return current
         live = self._live(key)
+        self._ask("status", live)
         if not decided_on(current, live):
             raise _conflict(key)
+        if path := _emptied(before, dict(status), "status"):
+            # What server-side apply makes of a map or a set whose last entry goes.
+            raise ApiError(f"{path}: Invalid value: null", 422, "Invalid")
         drift = live.get("status", {}).get("drift")
         wanted = {**status, **({"drift": drift} if drift else {})}
         return self._answer(self._write(key, {**live, "status": wanted}))
@@ -120,10 +128,16 @@ class MemoryCluster:
     ) -> Obj:
         key = _key(kind, namespace, name)
         live = self._live(key)
+        self._ask("status", live)
         if version not in (None, live["metadata"]["resourceVersion"]):
             raise _conflict(key)
         merged = _merged(live, {"status": status})
         return self._answer(self._write(key, merged))
+
+    def _ask(self, verb: str, obj: Obj) -> None:
+        refusal = self.refuse(verb, obj) if self.refuse else None
+        if refusal is not None:
+            raise refusal
 
     def key_of(self, obj: Obj) -> Key:
         return _key(kind_of(obj), obj["metadata"].get("namespace"), obj["metadata"]["name"])
@@ -182,6 +196,16 @@ def _same(current: Obj, existing: Obj | None) -> bool:
     return existing is not None and all(
         current["metadata"][field] == existing["metadata"][field] for field in fields
     )
+
+
+def _emptied(before: Any, after: Any, path: str) -> str:  # noqa: ANN401 - any JSON
+    """Return where a map or a list that held something is applied as an empty one, or nothing."""
+    if before and after in ({}, []) and isinstance(before, dict | list):
+        return path
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return ""
+    found = (_emptied(before.get(key), after[key], f"{path}.{key}") for key in after)
+    return next((place for place in found if place), "")
 
 
 def _merged(into: Any, patch: Any) -> Any:  # noqa: ANN401 - RFC 7386 is about any JSON

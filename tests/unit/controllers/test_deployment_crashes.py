@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from hallmark.api.common import parse_timestamp
+from hallmark.api.model_deployment import ModelDeploymentStatus
 from tests.unit.controllers.deployment_world import CALM, SHIFTED, World
 from tests.unit.controllers.test_deployment import with_two_versions
+from tests.unit.controllers.test_deployment_withdrawal import REFUSALS, refuse_status
 
 MOST_WRITES = 18
 """No reconcile writes more often."""
@@ -76,6 +80,15 @@ def test_a_recorded_rollback_is_completed_to_the_same_target(tmp_path: Path) -> 
     assert world.serving == 2
 
 
+OVERDUE = timedelta(seconds=121)
+
+
+def since(status: ModelDeploymentStatus, now: datetime) -> timedelta:
+    """Return for how long the operator has known that what serves must give way."""
+    noted = status.rollout.withdrawn_since if status.rollout else None
+    return now - parse_timestamp(noted) if noted else timedelta()
+
+
 class Deployments(RuleBasedStateMachine):
     """Everything that people, Pods, time and crashes may do; ``World`` checks the promises."""
 
@@ -86,6 +99,7 @@ class Deployments(RuleBasedStateMachine):
         self.sealed = 0
         self.actions = 0
         self.judged: set[int] = set()
+        self.revocation, self.no_other = "Rollback", "Stop"
 
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
@@ -153,10 +167,33 @@ class Deployments(RuleBasedStateMachine):
 
     @rule(
         no_target=st.sampled_from(["Hold", "Stop"]),
+        no_other=st.sampled_from(["Hold", "Stop"]),
         revocation=st.sampled_from(["Block", "Rollback", "Stop"]),
     )
-    def change_the_policy(self, no_target: str, revocation: str) -> None:
-        self.world.set_policy(onNoTarget=no_target, onRevocation=revocation)
+    def change_the_policy(self, no_target: str, no_other: str, revocation: str) -> None:
+        self.revocation, self.no_other = revocation, no_other
+        self.world.set_policy(
+            onNoTarget=no_target,
+            onRevocation=revocation,
+            onRevocationWithoutTarget=no_other,
+            revocationDeadline="20s",
+        )
+
+    @precondition(lambda self: self.sealed)
+    @rule(data=st.data(), pods=st.integers(1, 2))
+    def evict(self, data: st.DataObject, pods: int) -> None:
+        self.world.evict(data.draw(st.integers(1, self.sealed)), pods)
+
+    @rule()
+    def refuse_every_status(self) -> None:
+        """What must stop stops all the same; the operator may be started anew meanwhile."""
+        self.world.cluster.refuse = refuse_status(REFUSALS["its size"])
+        for number in range(6):
+            self.world.reconcile(die_at=1 if number == 3 else None)
+            self.world.run_pods()
+            self.world.wait(1)
+        self.must_have_stopped()
+        self.world.cluster.refuse = None
 
     @rule(
         action=st.sampled_from(["rollback", "acknowledge", "promote", "pause", "resume", "abort"])
@@ -195,11 +232,22 @@ class Deployments(RuleBasedStateMachine):
         self.world.settle()
         self.must_be_consistent()
 
+    def must_have_stopped(self) -> None:
+        """What was withdrawn has no Pods, where the policy lets nothing else happen."""
+        if self.revocation == "Stop":
+            withdrawn = {n for n in self.world.running if self.world.is_withdrawn(n)}
+            assert not any(self.world.running[number] for number in withdrawn)
+
     def must_be_consistent(self) -> None:
         """At rest, what is on record is what is in the cluster."""
         world, status = self.world, self.world.status
         active = status.active_model_version
+        assert status.rollout is None or not status.rollout.stand_in, "all Pods are ready"
         assert world.serving == (int(active.removeprefix("credit-v")) if active else 0)
+        self.must_have_stopped()
+        if self.revocation == "Rollback" and self.no_other == "Stop" and world.serving:
+            overdue = world.is_withdrawn(world.serving) and since(status, world.now) > OVERDUE
+            assert not overdue or not world.running.get(world.serving)
         if status.rollout and status.rollout.state in {"AwaitingApproval", "Verifying"}:
             assert status.rollout.model_version not in {f"credit-v{n}" for n in world.running} or (
                 world.status.active_digest == status.rollout.manifest_digest

@@ -45,18 +45,42 @@ _GUARDED = (
 )
 
 
-def guarded(name: str, label: str, owner: str) -> Pair:
-    """Return the policy that guards every object that carries ``label``, or did."""
+def guarded(name: str, label: str, owner: str, plural: str) -> Pair:
+    """Return the policy that guards every object that carries ``label``, or did.
+
+    Whoever runs the cluster may delete: what is needed is made again, and what is not is gone. An
+    author may not, whatever other rights he has: under a Service's free name he could make one of
+    his own that leads to other Pods. Nor may anybody orphan: a ReplicaSet or a Pod without an
+    owner would serve on, and nobody would stop it.
+
+    Args:
+        name: of the policy.
+        label: which objects it guards.
+        owner: the kind of what they were made for, and
+        plural: its name in RBAC, whose verb ``clean-up`` lets delete.
+    """
+    may_delete = (
+        f"authorizer.group('{GROUP}').resource('{plural}').namespace(request.namespace)"
+        f".check('{names.VERB_CLEAN_UP}').allowed()"
+    )
+    what = "request.resource.resource + ' ' + request.name + ' in namespace ' + request.namespace"
     return policy(
         name,
         [dict(rule) for rule in _GUARDED],
         [
             validation(
-                "false",
-                "request.resource.resource + ' ' + request.name + ' in namespace ' + "
-                f"request.namespace + ' carries the label {label}: only the operator creates, "
-                f"changes and deletes it; ' + {YOU} + '. Change the {owner} instead.'",
-            )
+                f"request.operation == 'DELETE' && {may_delete}",
+                f"{what} + ' carries the label {label}: only the operator creates, changes and "
+                f"deletes it; ' + {YOU} + '. Change the {owner} instead. (Deleting it needs the "
+                f"verb {names.VERB_CLEAN_UP} on {plural}.)'",
+            ),
+            validation(
+                "request.operation != 'DELETE' || "
+                "request.?options.?propagationPolicy.orValue('') != 'Orphan' && "
+                "!request.?options.?orphanDependents.orValue(false)",
+                f"{what} + ' carries the label {label}: what it made must not be left without an "
+                f"owner; ' + {YOU} + '. Delete it without --cascade=orphan.'",
+            ),
         ],
         label=label,
         matchConditions=[NOT_TRUSTED],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,9 +37,13 @@ from hallmark.cluster.kinds import (
     Kind,
     Obj,
 )
-from hallmark.cluster.ownership import controller_uid
+from hallmark.cluster.ownership import controller_uid, is_abandoned
+from hallmark.cluster.parse import read
+from hallmark.cluster.unwritten import Unwritten
+from hallmark.policies.model_deployment.bounds import bounded
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, Workload
 from hallmark.policies.model_deployment.record import used_versions
+from hallmark.policies.model_deployment.withdrawal import withdrawal
 from hallmark.policies.refusals import Refusal
 from hallmark.resources.predictor import ApiServer, account_name, active_name
 from hallmark.resources.predictor_version import (
@@ -68,6 +72,7 @@ class DeploymentWorld:
         live: its children.
         api_servers: the API server's addresses.
         free: names that nobody has (kind and name), seen a moment ago.
+        strays: what a ModelDeployment of the same name left behind, and this one does not need.
     """
 
     obj: Obj
@@ -75,6 +80,7 @@ class DeploymentWorld:
     live: Live
     api_servers: tuple[ApiServer, ...] = ()
     free: frozenset[tuple[str, str]] = frozenset()
+    strays: tuple[Obj, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,7 @@ class DeploymentSources:
         bundles: the store, for the baseline of what serves.
         drift: the predictors' reports.
         clock: the time, asked when everything was read.
+        unwritten: records that the API server did not take.
     """
 
     cache: ObjectCache
@@ -94,27 +101,38 @@ class DeploymentSources:
     bundles: Bundles
     drift: DriftMonitor
     clock: Callable[[], datetime]
+    unwritten: Unwritten = field(default_factory=Unwritten)
 
 
 async def gather_deployment(
     sources: DeploymentSources, namespace: str, name: str
 ) -> DeploymentWorld | None:
-    """Return a ModelDeployment and what is around it, or None where it is gone or terminating."""
+    """Return a ModelDeployment and what is around it, or None where it is gone."""
     cache = sources.cache
     obj = cache.get(MODEL_DEPLOYMENT, namespace, name)
-    if obj is None or obj["metadata"].get("deletionTimestamp"):
+    if obj is None:
         return None
-    deployment = cache.read(ModelDeployment, MODEL_DEPLOYMENT, namespace, name)
-    if deployment is None:
-        return None
-    if isinstance(deployment, Refusal):
-        return DeploymentWorld(obj, deployment, {})
+    asked, unreadable = _deployment(sources, obj), None
+    if isinstance(asked, Refusal):
+        # What stands on record must stop all the same, if it may not serve.
+        asked, unreadable = read(ModelDeployment, {**obj, "spec": {"model": name}}), asked
+    if isinstance(asked, Refusal):
+        return DeploymentWorld(obj, asked, {})
+    policy = gather_policy(cache, namespace).policy
+    deployment, beyond = bounded(asked, policy)
     live = _live(cache, deployment)
     taken, free = await _names(sources.cluster, deployment, live)
+    selected = live.get((SERVICE.kind, name)) or {"metadata": {}}
+    selector: Mapping[str, str] = (selected.get("spec") or {}).get("selector") or {}
     inputs = DeploymentInputs(
         deployment=deployment,
         now=sources.clock(),
-        policy=gather_policy(cache, namespace).policy,
+        policy=policy,
+        selected=selector.get(names.LABEL_MANIFEST, ""),
+        selected_in=selected["metadata"].get("resourceVersion", ""),
+        beyond=beyond,
+        withdrawn_since=sources.unwritten.since(obj),
+        unreadable=unreadable,
         versions=tuple(_versions(cache, deployment)),
         workloads={workload.manifest: workload for workload in _workloads(live)},
         pods=pods_of(cache, deployment),
@@ -123,7 +141,32 @@ async def gather_deployment(
         foreign=taken,
     )
     inputs = await _with_drift(sources, inputs)
-    return DeploymentWorld(obj, inputs, live, _api_servers(cache), free)
+    strays = tuple(left_behind(cache, namespace, name, live))
+    return DeploymentWorld(obj, inputs, live, _api_servers(cache), free, strays)
+
+
+def _deployment(sources: DeploymentSources, obj: Obj) -> ModelDeployment | Refusal:
+    """Return the object with its record; one that the API server did not take goes before."""
+    record = sources.unwritten.of(obj)
+    if record is not None:
+        return read(ModelDeployment, {**obj, "status": record})
+    metadata = obj["metadata"]
+    found = sources.cache.read(
+        ModelDeployment, MODEL_DEPLOYMENT, metadata["namespace"], metadata["name"]
+    )
+    return found if found is not None else read(ModelDeployment, obj)
+
+
+def left_behind(cache: ObjectCache, namespace: str, name: str, live: Live) -> Iterator[Obj]:
+    """Yield what was made for a ModelDeployment of that name and lost its owner.
+
+    What a former owner of that name still owns is the garbage collector's.
+    """
+    for child in cache.objects("child", namespace, name):
+        is_child = (child["kind"], child["metadata"]["name"]) in live
+        ownerless = controller_uid(child) is None and is_abandoned(child, name, "")
+        if child["kind"] != POD.kind and not is_child and ownerless:
+            yield child
 
 
 async def _with_drift(sources: DeploymentSources, inputs: DeploymentInputs) -> DeploymentInputs:
@@ -133,7 +176,9 @@ async def _with_drift(sources: DeploymentSources, inputs: DeploymentInputs) -> D
     if active is None or inputs.policy is None:
         return inputs
     known = sources.drift.known(metadata.namespace, metadata.name)
-    baseline = await sources.bundles.baseline(active, inputs.policy.spec)
+    baseline = sources.bundles.known_baseline(active)
+    if baseline is None and withdrawal(active, inputs) is None:
+        baseline = await sources.bundles.baseline(active, inputs.policy.spec)
     return replace(
         inputs,
         reports=known.reports,
@@ -152,17 +197,21 @@ def _versions(cache: ObjectCache, deployment: ModelDeployment) -> Iterator[Model
         keys.add(Key(MODEL_VERSION, metadata.namespace, name))
     for key in sorted(keys):
         version = cache.read(ModelVersion, *key)
-        if isinstance(version, ModelVersion) and not version.metadata.deletion_timestamp:
+        if isinstance(version, ModelVersion):
             yield version
 
 
 def _live(cache: ObjectCache, deployment: ModelDeployment, kind: Kind | None = None) -> Live:
-    """Return the object's own children, of one kind or of all, Pods apart."""
-    metadata = deployment.metadata
+    """Return the object's own children, of one kind or of all, Pods apart.
+
+    With those that lost their owner while this object serves: they are its own as well.
+    """
+    metadata, serves = deployment.metadata, bool(deployment.status.history)
     return {
         (child["kind"], child["metadata"]["name"]): child
         for child in cache.objects("child", metadata.namespace, metadata.name, kind=kind)
-        if child["kind"] != POD.kind and controller_uid(child) == metadata.uid
+        if child["kind"] != POD.kind
+        and (controller_uid(child) == metadata.uid or (serves and controller_uid(child) is None))
     }
 
 
@@ -196,7 +245,7 @@ async def _names(
     foreign = tuple(
         ForeignObject(kind.kind, namespace, child).sentence()
         for (kind, child), obj in pairs
-        if obj is not None and controller_uid(obj) != uid
+        if obj is not None and controller_uid(obj) != uid and not is_abandoned(obj, name, uid)
     )
     return foreign, frozenset((kind.kind, child) for (kind, child), obj in pairs if obj is None)
 

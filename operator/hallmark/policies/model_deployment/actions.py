@@ -118,8 +118,10 @@ def _acknowledge(view: View, action: Action) -> Acted:
     if view.head is None:
         return Acted("Nothing was done: no version serves.")
     if serves_revoked(view):
-        return Acted("Nothing was done: what serves was revoked; ask for another version.")
-    return Acted("Acknowledged: drift counts afresh from now.", Acknowledged())
+        return Acted(
+            "Nothing was done: what serves was revoked or denied; ask for another version."
+        )
+    return Acted("Acknowledged: drift counts afresh from now.", Acknowledged(action.by))
 
 
 def _roll_back_by_hand(view: View, action: Action) -> Acted | Need:

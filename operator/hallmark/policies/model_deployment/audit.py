@@ -20,9 +20,11 @@ from hallmark.policies.decision import Event, Record
 from hallmark.policies.model_deployment.actions import BadAction
 from hallmark.policies.model_deployment.conditions import is_rolled_back
 from hallmark.policies.model_deployment.inputs import View, Wait
+from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.model_deployment.triggers import (
     Cleared,
     NoTarget,
+    Overdue,
     Ready,
     Refused,
     RollBack,
@@ -59,6 +61,7 @@ _AUDITED: dict[type[Trigger], tuple[AuditEvent, AuditOutcome, str]] = {
     TargetReady: (AuditEvent.ROLLBACK, AuditOutcome.COMPLETED, "SwitchBack"),
     NoTarget: (AuditEvent.ROLLBACK, AuditOutcome.HELD, "Hold"),
     Stop: (AuditEvent.ROLLBACK, AuditOutcome.STOPPED, "Stop"),
+    Overdue: (AuditEvent.ROLLBACK, AuditOutcome.STOPPED, "Overdue"),
 }
 """What each trigger is in the log, and its word in the decision's id."""
 
@@ -94,7 +97,7 @@ def _said(trigger: Trigger, rollout: Rollout) -> tuple[str, str]:
     match trigger:
         case Refused(refusal):
             return refusal.reason, refusal.message
-        case RollBack() | NoTarget() | Stop():
+        case RollBack() | NoTarget() | Stop() | Overdue():
             return trigger.reason, trigger.message
         case TargetReady():
             return current, rollout.message
@@ -128,8 +131,10 @@ def _record(
     version, digest = rollout.model_version or "", rollout.manifest_digest or ""
     if head and event is not AuditEvent.ACTION and isinstance(step.trigger, Settled):
         version, digest = head.version, head.manifest_digest
-    label, since = names.manifest_label(digest), before.rollout.since or ""
-    began = head.from_ if head else ""
+    label, began = names.manifest_label(digest), head.from_ if head else ""
+    # Once for each time in service; since when the rollback goes on may be lost with its record.
+    once = isinstance(step.trigger, TargetReady | Overdue) and event is not AuditEvent.ACTION
+    since = "" if once else before.rollout.since or ""
     return Record(
         decision_id="/".join((metadata.uid, rollout.intent_hash, word, label, since, began)),
         event=event,
@@ -147,6 +152,39 @@ def _record(
             "intent": rollout.intent_hash,
             **({"from": head.version, "fromDigest": head.manifest_digest} if head else {}),
         },
+    )
+
+
+# -- traffic ----------------------------------------------------------------------------------
+
+
+def traffic_records(before: ModelDeploymentStatus, after: View) -> Iterator[Record]:
+    """Return that the former version answers for a while, or does so no longer.
+
+    The id holds the version of the Service that was looked at, so that it is the same when the
+    decision is made again after a crash, and another one the next time.
+    """
+    status, inputs = after.status, after.inputs
+    stands_in = after.rollout.stand_in
+    if stands_in is rollout_of(before).stand_in or before.active_digest != status.active_digest:
+        return
+    head, former = status.history[:2]
+    metadata, to, instead = inputs.deployment.metadata, head, former
+    if stands_in:
+        to, instead = former, head
+    why = "is not ready" if stands_in else "stood in for it"
+    label = names.manifest_label(to.manifest_digest)
+    yield Record(
+        decision_id="/".join((metadata.uid, "traffic", label, inputs.selected_in)),
+        event=AuditEvent.PROMOTE,
+        kind="Deployment",
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        outcome=AuditOutcome.HELD if stands_in else AuditOutcome.DONE,
+        reason=DeploymentReason.UNAVAILABLE if stands_in else DeploymentReason.SERVING,
+        message=f"'{to.version}' answers instead of '{instead.version}', which {why}.",
+        details={"modelVersion": to.version, "manifestDigest": to.manifest_digest},
     )
 
 

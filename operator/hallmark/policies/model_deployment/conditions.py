@@ -104,10 +104,20 @@ def _available(view: View) -> ConditionUpdate:
         return fails(_C.AVAILABLE, _R.STOPPED, "The policy lets nothing serve.")
     if view.inputs.deployment.spec.replicas == 0:
         return holds(_C.AVAILABLE, _R.SERVING, "No Pod is asked for (replicas is 0).")
+    if stand_in := _stand_in(view):
+        return holds(_C.AVAILABLE, _R.UNAVAILABLE, stand_in)
     ready = _ready(view)
     if ready:
         return holds(_C.AVAILABLE, _R.SERVING, f"'{view.head.version}' serves with {ready} Pods.")
     return fails(_C.AVAILABLE, _R.UNAVAILABLE, f"No Pod of '{view.head.version}' is ready.")
+
+
+def _stand_in(view: View) -> str:
+    """Return that the former version answers for a while, or nothing."""
+    if view.head is None or not view.rollout.stand_in:
+        return ""
+    former = view.status.history[1].version
+    return f"'{former}' answers until all Pods of '{view.head.version}' are ready again."
 
 
 def _ready(view: View) -> int:
@@ -145,6 +155,8 @@ def _summary_of_trouble(view: View, wait: Wait | None) -> tuple[ConditionUpdate,
     rollout, status = view.rollout, view.status
     if wait is not None and wait.stalled:
         return triple.stalled(wait.reason, wait.message)
+    if view.ending and not view.stopped:
+        return triple.waiting(_R.DELETING, wait.message if wait else "")
     match rollout.state:
         case _S.HELD | _S.REFUSED:
             return triple.stalled(rollout.reason, rollout.message)
@@ -163,6 +175,8 @@ def _summary_of_trouble(view: View, wait: Wait | None) -> tuple[ConditionUpdate,
             _R.REFUSED,
             f"'{name}' was refused before for what is asked; change what you ask for.",
         )
+    if view.inputs.beyond and view.head is not None:
+        return triple.stalled(_R.INVALID_SPEC, view.inputs.beyond[0])
     return None
 
 
@@ -191,12 +205,32 @@ def _summary_of_service(view: View, wait: Wait | None) -> tuple[ConditionUpdate,
     if view.head is None:
         return triple.waiting(_R.PENDING, "The object was seen.")
     asked = view.inputs.deployment.spec.replicas
+    if stand_in := _stand_in(view):
+        return triple.waiting(_R.UNAVAILABLE, stand_in)
     if asked and not _ready(view):
         return triple.waiting(_R.UNAVAILABLE, f"No Pod of '{view.head.version}' is ready.")
     baking = view.head.outcome is Outcome.SERVING
     return triple.ready(
-        _R.BAKING if baking else _R.SERVING, f"'{view.head.version}' serves{_url(view)}."
+        _R.BAKING if baking else _R.SERVING,
+        f"'{view.head.version}' serves{_url(view)}{_instead(view)}.",
     )
+
+
+def _instead(view: View) -> str:
+    """Return what is asked for and does not serve, since when and by whose word, or nothing."""
+    last, intent = view.status.last_rollback, intent_of(view)
+    if last is None or intent is None or view.head is None or not _acknowledged(view):
+        return ""
+    if intent.digest == view.head.manifest_digest:
+        return ""
+    asked = f" instead of '{intent.version.metadata.name}', which is asked for"
+    since = f"; it has since {last.time}, after a rollback ({last.reason})"
+    word = (
+        f", which {last.acknowledged_by} acknowledged at {last.acknowledged_at}"
+        if last.acknowledged_by
+        else ", which was acknowledged"
+    )
+    return f"{asked}{since}{word}"
 
 
 def _url(view: View) -> str:

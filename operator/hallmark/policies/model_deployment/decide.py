@@ -25,18 +25,35 @@ from hallmark.policies.model_deployment.audit import (
     Step,
     drift_records,
     events,
+    traffic_records,
     transition_records,
 )
+from hallmark.policies.model_deployment.bounds import progress_deadline
 from hallmark.policies.model_deployment.conditions import conditions
-from hallmark.policies.model_deployment.desired import URL_MARGIN, Plan, mend_trust, plan
+from hallmark.policies.model_deployment.desired import (
+    URL_MARGIN,
+    Plan,
+    handover_ends,
+    mend_trust,
+    plan,
+)
 from hallmark.policies.model_deployment.drift import judge_drift
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, View, Wait
+from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.model_deployment.rollback import stable_entries
 from hallmark.policies.model_deployment.transitions import follow
-from hallmark.policies.model_deployment.triggers import Trigger, look
+from hallmark.policies.model_deployment.triggers import Trigger, look, look_at_serving
+from hallmark.policies.model_deployment.withdrawal import (
+    deadline,
+    must_give_way,
+    must_stop,
+    noted,
+)
 
 WAITING_PODS = timedelta(seconds=30)
 """When Pods that are not ready are looked at again; what they wait for may tell nobody."""
+WAITING_TARGET = timedelta(seconds=30)
+"""When something is looked for again that may take the place of what was withdrawn."""
 
 
 @dataclass(frozen=True)
@@ -56,20 +73,15 @@ class DeploymentDecision:
     """Entries that were judged, and whose place other Pods need."""
     drift_memory: Memory | None = None
     """What the reports said, for the next decision."""
+    withdraws: bool = False
+    """It takes Pods or traffic from bytes that must not serve, and waits for no status."""
     requeue: float | None = None
 
 
 def decide(inputs: DeploymentInputs) -> DeploymentDecision | Need:
     """Return what to do, or the bytes that must be verified before it can be said."""
     before = inputs.deployment.status
-    drift = judge_drift(
-        inputs.deployment,
-        inputs.trusts,
-        inputs.pods,
-        inputs.reports,
-        inputs.baseline,
-        inputs.drift_memory,
-    )
+    drift = _judge_drift(inputs)
     view = View(inputs, _observe(inputs, drift))
     step = _step(view)
     if isinstance(step, Need):
@@ -77,26 +89,40 @@ def decide(inputs: DeploymentInputs) -> DeploymentDecision | Need:
     mended = mend_trust(step.view.status, inputs)
     if isinstance(mended, Need):
         return mended
-    after = replace(step.view, status=_with_service(mended, inputs))
+    planned = plan(mended, inputs)
+    after = replace(step.view, status=_with_traffic(_with_service(mended, inputs), view, planned))
     moved = step.trigger is not None or step.action is not None
+    moved = moved or after.rollout.stand_in is not rollout_of(before).stand_in
     return DeploymentDecision(
         status=after.status,
         moved=moved,
-        plan=plan(mended, inputs),
+        plan=planned,
         conditions=conditions(after, step.wait, drift.message if drift else ""),
-        records=(*transition_records(view, step), *drift_records(before, view)),
+        records=(
+            *transition_records(view, step),
+            *traffic_records(before, after),
+            *drift_records(before, view),
+        ),
         events=tuple(events(before, view, step)),
         gone=drift.gone if drift else _gone(inputs),
         room=drift.room if drift else (),
         drift_memory=drift.memory if drift else None,
+        withdraws=must_give_way(view) is not None,
         requeue=0.0 if moved else _requeue(after, step.wait),
     )
 
 
 def _step(view: View) -> Step | Need:
     """Return what a person's action, or else what is seen in the cluster, leads to."""
+    if must_give_way(view) is not None and not view.ending:
+        # People's actions wait: a stream of them must not keep withdrawn bytes serving.
+        first = look_at_serving(view)
+        if isinstance(first, Need):
+            return first
+        if first is not None and not isinstance(first, Wait):
+            return _follow(view, first)
     action = pending_action(view.inputs.deployment.metadata.annotations, view.status)
-    if action is not None:
+    if action is not None and not view.ending:
         return _act(view, action)
     found = look(view)
     if isinstance(found, Need):
@@ -131,6 +157,20 @@ def _act(view: View, action: Action | BadAction) -> Step | Need:
 # -- what is seen -----------------------------------------------------------------------------
 
 
+def _judge_drift(inputs: DeploymentInputs) -> DriftVerdict | None:
+    """Return what the reports say; of what was withdrawn nobody needs to know."""
+    if must_give_way(View(inputs, inputs.deployment.status)) is not None:
+        return None
+    return judge_drift(
+        inputs.deployment,
+        inputs.trusts,
+        inputs.pods,
+        inputs.reports,
+        inputs.baseline,
+        inputs.drift_memory,
+    )
+
+
 def _gone(inputs: DeploymentInputs) -> tuple[str, ...]:
     live = {pod.name for pod in inputs.pods}
     return tuple(sorted(inputs.reports.keys() - live))
@@ -145,7 +185,7 @@ def _observe(inputs: DeploymentInputs, drift: DriftVerdict | None) -> ModelDeplo
     observed = status.replace(
         drift_state=drift.state if drift else status.drift_state,
         history=_with_health(status, healthy, inputs.now),
-        rollout=_with_deadline(status, inputs),
+        rollout=_with_deadline(status.replace(rollout=noted(status, inputs)), inputs),
     )
     return _with_service(observed, inputs)
 
@@ -166,11 +206,23 @@ def _with_service(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> Mo
     )
 
 
+def _with_traffic(
+    status: ModelDeploymentStatus, view: View, planned: Plan
+) -> ModelDeploymentStatus:
+    """Return the record with whether the former version answers for a while."""
+    stand_in = planned.active_digest != status.active_digest and must_give_way(view) is None
+    if stand_in is rollout_of(status).stand_in:
+        return status
+    return status.replace(rollout=rollout_of(status).replace(stand_in=stand_in))
+
+
 def _with_deadline(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> Rollout | None:
     """Return the rollout; more Pods being asked for than yet exist start its deadline anew."""
     rollout = status.rollout
     if rollout is None or rollout.state not in {RolloutState.STARTING, RolloutState.ROLLING_BACK}:
         return rollout
+    if rollout.withdrawn_since is not None:
+        return rollout  # Nothing that an author writes gives a withdrawn version more time.
     workload = inputs.workload(rollout.manifest_digest or "")
     if workload is None or workload.replicas >= inputs.deployment.spec.replicas:
         return rollout
@@ -203,8 +255,14 @@ def _moments(view: View) -> Iterator[datetime]:
     head, rollout = view.head, view.rollout
     if head and head.outcome is Outcome.SERVING and head.healthy_since:
         yield view.until(head.healthy_since, strategy.bake)
+    if head and head.outcome is Outcome.SERVING and len(view.status.history) > 1:
+        yield handover_ends(head)
+    if must_give_way(view) is not None and not must_stop(view):
+        yield deadline(view)
+        yield view.inputs.now + WAITING_TARGET
     if rollout.state in {RolloutState.STARTING, RolloutState.ROLLING_BACK}:
-        yield view.until(rollout.since, strategy.progress_deadline)
+        limit = progress_deadline(view.inputs.deployment.spec, view.inputs.policy)
+        yield view.until(rollout.since, limit)
     for entry in stable_entries(view.status)[:1]:
         if entry.to:
             yield parse_timestamp(entry.to) + parse_duration(strategy.keep_warm)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from hallmark.api import names
 from hallmark.api.artifacts import Trust
@@ -12,18 +13,26 @@ from hallmark.api.model_deployment import (
     DeploymentReason,
     HistoryEntry,
     ModelDeploymentStatus,
+    Outcome,
     Rollout,
     RolloutState,
 )
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment import checks
-from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need
+from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, View
 from hallmark.policies.model_deployment.rollback import refused_since, stable_entries
 from hallmark.policies.model_deployment.trust import trust_of, trust_sha256
+from hallmark.policies.model_deployment.withdrawal import (
+    must_give_way,
+    withdrawn,
+    withdrawn_labels,
+)
 
 URL_LIFETIME = timedelta(days=1)
 URL_MARGIN = timedelta(hours=12)
 """Presigned URLs that end sooner are replaced."""
+HANDOVER = timedelta(seconds=30)
+"""How long a version that was replaced keeps its Pods at least."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class PlannedVersion:
     trust: Trust | None = None
     """To be written; None where it stands already."""
     refresh_urls: bool = False
+    only_shrinks: bool = False
+    """It must not serve (any longer): Pods are taken away, and nothing is made for it."""
 
     @property
     def label(self) -> str:
@@ -53,18 +64,64 @@ class Plan:
     active_digest: str | None
     """Which version the Service selects; None: there is no Service yet."""
     versions: tuple[PlannedVersion, ...] = ()
+    withdrawn: frozenset[str] = frozenset()
+    """Manifest labels of versions that have Pods and must not."""
+    ending: bool = False
+    """Nothing is made for the object any more; only what must not serve goes."""
 
 
 def plan(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> Plan:
     """Return what must run so that the cluster is as the record says."""
-    wanted = [
-        *_serving(status, inputs),
-        *_coming(status, inputs),
-        *_warm(status, inputs),
-    ]
+    others = [*_coming(status, inputs), *_replaced(status, inputs), *_warm(status, inputs)]
+    wanted = [*_serving(status, inputs), *others]
     # The same bytes under a new intent are one workload, with the trust of the newer.
     by_digest = {version.digest: version for version in wanted}
-    return Plan(status.active_digest, tuple(by_digest.values()))
+    return Plan(
+        with_traffic(status, inputs, others),
+        tuple(by_digest.values()),
+        frozenset(withdrawn_labels(inputs)),
+        View(inputs, status).ending,
+    )
+
+
+def with_traffic(
+    status: ModelDeploymentStatus, inputs: DeploymentInputs, others: Iterable[PlannedVersion]
+) -> str | None:
+    """Return which version the Service selects (its manifest digest).
+
+    It is the one that serves on record. While that has not proven itself (it bakes) and no Pod of
+    it is ready, the version whose place it took answers, until all Pods that are asked for are
+    ready again. The Service never goes to a version that must not serve, nor back to one that
+    must give way from one that took over (the record of that may be lost, see ``Unwritten``).
+
+    Args:
+        status: the record.
+        inputs: the cluster as it is.
+        others: versions that have Pods beside the one that serves.
+    """
+    active = status.active_digest
+    ready = {other.digest for other in others if inputs.ready_pods(other.digest)}
+    if active is None or not ready:
+        return active
+    if withdrawn(active, inputs) is not None:
+        took_over = (digest for digest in ready if names.manifest_label(digest) == inputs.selected)
+        return next(took_over, active)
+    return _stand_in(status, inputs, ready) or active
+
+
+def _stand_in(
+    status: ModelDeploymentStatus, inputs: DeploymentInputs, ready: set[str]
+) -> str | None:
+    """Return the version that answers for the one that bakes, or None while that does."""
+    head, *former = status.history
+    if not former or head.outcome is not Outcome.SERVING:
+        return None
+    digest, version = former[0].manifest_digest, version_of(former[0], inputs)
+    if digest not in ready or version is None or not checks.is_approved(version, inputs):
+        return None
+    asked = inputs.deployment.spec.replicas
+    enough = asked if inputs.selected == names.manifest_label(digest) else min(asked, 1)
+    return digest if inputs.ready_pods(head.manifest_digest) < enough else None
 
 
 def mend_trust(
@@ -73,10 +130,14 @@ def mend_trust(
     """Return the record with today's trust where the recorded one is gone or was swapped.
 
     Nothing happens to a version whose trust stands: an approval that is added or expires later
-    does not restart its Pods.
+    does not restart its Pods. While something is withdrawn, only the target's trust is mended: no
+    other bytes are worth the wait for the store.
     """
+    urgent = must_give_way(View(inputs, status)) is not None
+    target = status.rollout.manifest_digest if status.rollout else None
     for planned in plan(status, inputs).versions:
-        stands = planned.trust_sha256 in inputs.trusts
+        later = planned.only_shrinks or (urgent and planned.digest != target)
+        stands = planned.trust_sha256 in inputs.trusts or later
         if stands or planned.version is None or inputs.policy is None:
             continue
         if planned.digest not in inputs.verifications:
@@ -101,10 +162,14 @@ def _with_trust(status: ModelDeploymentStatus, digest: str, sha256: str) -> Mode
 def _serving(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[PlannedVersion]:
     if not status.history or status.active_digest is None:
         return []
-    stopped = status.rollout is not None and status.rollout.cause == DeploymentReason.STOPPED
-    head = status.history[0]
-    replicas = 0 if stopped else inputs.deployment.spec.replicas
-    return [_planned(head.version, head.manifest_digest, head.trust_sha256, replicas, inputs)]
+    head, replicas = status.history[0], inputs.deployment.spec.replicas
+    planned = _planned(head.version, head.manifest_digest, head.trust_sha256, replicas, inputs)
+    stopped = View(inputs, status).stopped
+    if not stopped and withdrawn(head.manifest_digest, inputs) is None:
+        return [planned]
+    workload = inputs.workload(head.manifest_digest)
+    left = min(replicas, workload.replicas) if workload and not stopped else 0
+    return [replace(planned, replicas=left, refresh_urls=False, only_shrinks=True)]
 
 
 def _coming(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[PlannedVersion]:
@@ -115,7 +180,46 @@ def _coming(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[Pla
         return []
     replicas = inputs.deployment.spec.replicas
     name, digest = rollout.model_version, rollout.manifest_digest
+    if must_give_way(View(inputs, status)) is not None:
+        # One Pod is enough to take over from what was withdrawn; the others follow.
+        workload = inputs.workload(digest)
+        replicas = min(replicas, max(1, workload.replicas if workload else 0))
     return [_planned(name, digest, rollout.trust_sha256, replicas, inputs)]
+
+
+def _replaced(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[PlannedVersion]:
+    """Return the version whose place was just taken, until its successor had time to show itself.
+
+    Stable or not: what took over may be evicted in the next moment.
+    """
+    view = View(inputs, status)
+    if len(status.history) < 2 or view.stopped:
+        return []
+    head, former = status.history[:2]
+    version = version_of(former, inputs)
+    answers = inputs.selected == names.manifest_label(former.manifest_digest)
+    recent = inputs.now < handover_ends(head)
+    if (
+        head.outcome is not Outcome.SERVING
+        or former.manifest_digest in {head.manifest_digest, view.rollout.manifest_digest}
+        or version is None
+        or checks.rejection(version, inputs) is not None
+        or inputs.workload(former.manifest_digest) is None
+        or not (answers or recent)
+    ):
+        return []
+    replicas, trust = inputs.deployment.spec.replicas, former.trust_sha256
+    return [_planned(former.version, former.manifest_digest, trust, replicas, inputs)]
+
+
+def handover_ends(head: HistoryEntry) -> datetime:
+    """Return until when the version keeps its Pods whose place this one took."""
+    return parse_timestamp(head.from_) + HANDOVER
+
+
+def version_of(entry: HistoryEntry, inputs: DeploymentInputs) -> ModelVersion | None:
+    """Return the version of a time in service, if it still exists with those bytes."""
+    return inputs.version(entry.version, entry.manifest_digest)
 
 
 def _warm(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[PlannedVersion]:

@@ -99,6 +99,16 @@ class DeploymentInputs:
     """The resource version of the object in which they stood."""
     drift_memory: Memory | None = None
     """What was judged of earlier reports."""
+    selected: str = ""
+    """The manifest label that the Service selects; empty where there is no Service."""
+    selected_in: str = ""
+    """The Service's resource version."""
+    withdrawn_since: str | None = None
+    """Since when it is known that what serves must give way, where the record may not say so."""
+    unreadable: Refusal | None = None
+    """Why the spec cannot be read; ``deployment`` then has one that asks for nothing."""
+    beyond: tuple[str, ...] = ()
+    """Sentences about what the spec asks for beyond the policy; ``deployment`` has the maximum."""
 
     @property
     def name(self) -> str:
@@ -119,6 +129,22 @@ class DeploymentInputs:
     def workload(self, digest: str) -> Workload | None:
         """Return the workload of a version, or None."""
         return self.workloads.get(names.manifest_label(digest))
+
+    def ready_pods(self, digest: str, trust: str | None = None) -> int:
+        """Return how many Pods of a version are ready: those with that trust, or all.
+
+        The Pods themselves tell first that one of them was evicted; where none is known (yet), the
+        workload is believed.
+        """
+        label = names.manifest_label(digest)
+        known = [pod for pod in self.pods if pod.manifest == label]
+        if known:
+            return sum(pod.ready and trust in (None, pod.trust_sha256) for pod in known)
+        workload = self.workload(digest)
+        if workload is None:
+            return 0
+        right = trust is None or (workload.settled and workload.trust_sha256 == trust)
+        return workload.ready if right else 0
 
 
 @dataclass(frozen=True)
@@ -156,6 +182,12 @@ class View:
     def head(self) -> HistoryEntry | None:
         """The version that serves, in the history."""
         return self.status.history[0] if self.status.history else None
+
+    @property
+    def ending(self) -> bool:
+        """Tell whether nothing is made for it any more: it is being deleted, or is unreadable."""
+        deleted = self.inputs.deployment.metadata.deletion_timestamp is not None
+        return deleted or self.inputs.unreadable is not None
 
     @property
     def stopped(self) -> bool:

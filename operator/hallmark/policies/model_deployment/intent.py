@@ -56,7 +56,7 @@ def intent_of(view: View) -> Intent | None:
     serving = active if active and active.spec.model == spec.model else None
     return find_intent(
         spec,
-        inputs.versions,
+        [version for version in inputs.versions if version.metadata.deletion_timestamp is None],
         approved=lambda version: is_approved(version, inputs),
         rejected=is_rejected,
         at_least=serving.spec.version if serving else 0,

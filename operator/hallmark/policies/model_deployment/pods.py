@@ -5,6 +5,7 @@ from __future__ import annotations
 from hallmark.api import names
 from hallmark.api.artifacts import REFUSED_EXIT_CODE
 from hallmark.api.model_deployment import DeploymentReason, RolloutState
+from hallmark.policies.model_deployment.bounds import progress_deadline
 from hallmark.policies.model_deployment.inputs import PodState, View, Workload
 from hallmark.policies.refusals import Refusal
 
@@ -35,7 +36,7 @@ def did_not_start(view: View) -> Refusal | None:
             f"Predictor '{pod.name}' refused '{rollout.model_version}': {pod.message}",
         )
     running = is_running(view, rollout.manifest_digest, rollout.trust_sha256)
-    deadline = spec.strategy.progress_deadline
+    deadline = progress_deadline(spec, view.inputs.policy)
     waits = view.frozen and rollout.state is RolloutState.STARTING
     if running or spec.replicas == 0 or waits or not view.elapsed(rollout.since, deadline):
         return None
@@ -59,7 +60,14 @@ def is_running(view: View, digest: str | None, trust: str, *, none_asked: bool =
     if replicas == 0:
         return none_asked
     workload = view.inputs.workload(digest) if digest else None
-    return workload is not None and workload.trust_sha256 == trust and _full(workload, replicas)
+    if workload is None or digest is None or workload.trust_sha256 != trust:
+        return False
+    return _full(workload, replicas) and view.inputs.ready_pods(digest, trust) >= replicas
+
+
+def has_one(view: View, digest: str | None, trust: str) -> bool:
+    """Tell whether a single Pod with that trust is ready: enough to take withdrawn bytes' place."""
+    return digest is not None and view.inputs.ready_pods(digest, trust) > 0
 
 
 def _full(workload: Workload, replicas: int) -> bool:

@@ -124,11 +124,22 @@ def without_lost_target(
     return refuse(status, rollout.intent_hash, rollout.manifest_digest, reason, timestamp(now))
 
 
-def rollback_is_over(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
-    """Return the record with the last rollback acknowledged: somebody has acted since."""
+def rollback_is_over(
+    status: ModelDeploymentStatus, by: str = "", now: str | None = None
+) -> ModelDeploymentStatus:
+    """Return the record with the last rollback acknowledged: somebody has acted since.
+
+    Args:
+        status: the record.
+        by: who acknowledged it, and
+        now: when; both only where a person did.
+    """
     last = status.last_rollback
-    over = last.replace(acknowledged=True) if last else None
-    return status.replace(last_rollback=over)
+    if last is None:
+        return status
+    if by and not last.acknowledged_by:
+        last = last.replace(acknowledged_by=by, acknowledged_at=now)
+    return status.replace(last_rollback=last.replace(acknowledged=True))
 
 
 def fresh_drift(status: ModelDeploymentStatus, digest: str) -> DriftState:

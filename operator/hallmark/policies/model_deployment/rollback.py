@@ -47,7 +47,11 @@ def stable_entries(status: ModelDeploymentStatus) -> list[HistoryEntry]:
 
 
 def find_target(
-    inputs: DeploymentInputs, status: ModelDeploymentStatus, named: str | None = None
+    inputs: DeploymentInputs,
+    status: ModelDeploymentStatus,
+    named: str | None = None,
+    *,
+    urgent: bool = False,
 ) -> ModelVersion | TargetMissing | Need | Wait:
     """Return the target of a rollback from what serves.
 
@@ -55,15 +59,22 @@ def find_target(
         inputs: the cluster as it is.
         status: the record.
         named: the version that a person asked for; only that one is looked at.
+        urgent: no version is waited for while an older one passes.
     """
     passed_over: list[str] = []
+    waits: list[Wait] = []
     for entry in stable_entries(status):
         if named is not None and entry.version != named:
             continue
         found = _look_at(entry, inputs, status)
-        if not isinstance(found, str):
+        if isinstance(found, Wait) and urgent:
+            waits.append(found)
+        elif isinstance(found, str):
+            passed_over.append(found)
+        else:
             return found
-        passed_over.append(found)
+    if waits:
+        return waits[0]
     if passed_over:
         return TargetMissing(" ".join(passed_over))
     wanted = f"version '{named}'" if named else "any other version"
@@ -90,4 +101,6 @@ def _look_at(
     version = inputs.version(entry.version, entry.manifest_digest)
     if version is None:
         return f"ModelVersion '{entry.version}' with the bytes that served does not exist."
+    if version.metadata.deletion_timestamp is not None:
+        return f"ModelVersion '{entry.version}' is being deleted."
     return passes(version, inputs) or version

@@ -41,6 +41,7 @@ from hallmark.policies.model_deployment.triggers import (
     Cleared,
     Intended,
     NoTarget,
+    Overdue,
     Ready,
     Refused,
     RollBack,
@@ -72,6 +73,8 @@ TABLE: dict[tuple[RolloutState, type[Trigger]], RolloutState] = {
     # In RollingBack it means another target: the one on record does not pass any more.
     **{(state, RollBack): _S.ROLLING_BACK for state in _S},
     (_S.ROLLING_BACK, TargetReady): _S.STABLE,
+    # What was withdrawn stops, and the target may still come.
+    (_S.ROLLING_BACK, Overdue): _S.ROLLING_BACK,
     **{(state, NoTarget): _S.HELD for state in _S},
     **{(state, Stop): _S.HELD for state in _S},
     **{(state, Acknowledged): state for state in _NO_ROLLBACK if state is not _S.HELD},
@@ -128,8 +131,10 @@ def _carried_out(
             return _held(trigger, status, inputs)
         case Stop():
             return _stopped(trigger, status, inputs)
+        case Overdue():
+            return _overdue(status)
         case Acknowledged():
-            return _acknowledged(status, now)
+            return _acknowledged(trigger, status, now)
 
 
 # -- the candidate ----------------------------------------------------------------------------
@@ -208,6 +213,7 @@ def _promoted(status: ModelDeploymentStatus, now: str) -> ModelDeploymentStatus:
             released=False,
             drift_rollback_spent=False,
             drift_since=now,
+            withdrawn_since=None,
         )
     )
 
@@ -269,14 +275,14 @@ def _switched_back(status: ModelDeploymentStatus, now: str) -> ModelDeploymentSt
             message=rollout.message,
             time=now,
         ),
-        rollout=rollout.replace(cause="", drift_since=now),
+        rollout=rollout.replace(cause="", drift_since=now, withdrawn_since=None),
     )
 
 
 def _held(
     trigger: NoTarget | Stop, status: ModelDeploymentStatus, inputs: DeploymentInputs
 ) -> ModelDeploymentStatus:
-    """What serves goes on, and the record says that nothing can replace it."""
+    """What serves goes on (or stays stopped), and the record says that nothing can replace it."""
     cause = _cause(trigger, status)
     refused = without_lost_target(status, trigger.lost, inputs.now)
     rollout = _spent(serving_rollout(status), cause).replace(
@@ -294,10 +300,17 @@ def _stopped(
     return held.replace(rollout=rollout_of(held).replace(reason=stopped, cause=stopped))
 
 
-def _acknowledged(status: ModelDeploymentStatus, now: str) -> ModelDeploymentStatus:
+def _overdue(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
+    """No Pod of what serves is wanted any more, while its target starts."""
+    return status.replace(rollout=rollout_of(status).replace(cause=DeploymentReason.STOPPED))
+
+
+def _acknowledged(
+    trigger: Acknowledged, status: ModelDeploymentStatus, now: str
+) -> ModelDeploymentStatus:
     """Drift counts afresh from now, and may cause a rollback again."""
     active = status.active_digest
-    return rollback_is_over(status).replace(
+    return rollback_is_over(status, trigger.by, now).replace(
         drift_state=fresh_drift(status, active) if active else None,
         rollout=rollout_of(status).replace(cause="", drift_rollback_spent=False, drift_since=now),
     )

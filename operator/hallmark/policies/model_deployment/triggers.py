@@ -6,7 +6,7 @@ in the words of the state machine; ``transitions.py`` says what follows from it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hallmark.api.model_deployment import (
     DeploymentReason,
@@ -18,16 +18,29 @@ from hallmark.api.model_deployment import (
     RolloutState,
     Verdict,
 )
-from hallmark.api.model_policy import OnNoTarget, OnRevocation
+from hallmark.api.model_policy import OnNoTarget
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment import checks
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.intent import Intent, intent_of, is_refused
-from hallmark.policies.model_deployment.pods import did_not_start, is_running, what_pods_say
+from hallmark.policies.model_deployment.pods import (
+    did_not_start,
+    has_one,
+    is_running,
+    what_pods_say,
+)
 from hallmark.policies.model_deployment.record import without_lost_target
 from hallmark.policies.model_deployment.rollback import TargetMissing, find_target, passes
-from hallmark.policies.refusals import Refusal
+from hallmark.policies.model_deployment.withdrawal import (
+    WITHDRAWALS,
+    approvals_of,
+    deadline,
+    ends_without_target,
+    must_give_way,
+    must_stop,
+)
+from hallmark.policies.refusals import Refusal, evaluate
 
 CANDIDATE = (
     RolloutState.VERIFYING,
@@ -117,8 +130,18 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Overdue:
+    """What serves was withdrawn, and the target of its rollback did not take over in time."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Acknowledged:
     """A person has looked at the drift or the rollback."""
+
+    by: str = ""
 
 
 Trigger = (
@@ -133,6 +156,7 @@ Trigger = (
     | TargetReady
     | NoTarget
     | Stop
+    | Overdue
     | Acknowledged
 )
 """What was found in the cluster."""
@@ -142,6 +166,8 @@ Look = Trigger | Need | Wait | None
 
 def look(view: View) -> Look:
     """Return the next trigger, bytes to verify first, or why there is nothing to do."""
+    if view.ending:
+        return look_at_withdrawal(view) or _nothing_starts(view)
     serving = look_at_serving(view)
     if serving is not None:
         return serving
@@ -151,32 +177,51 @@ def look(view: View) -> Look:
     return look_at_bake(view) or candidate
 
 
+def _nothing_starts(view: View) -> Wait:
+    if view.inputs.unreadable is not None:
+        refusal = view.inputs.unreadable
+        return Wait(refusal.reason, refusal.message, stalled=True)
+    return Wait(
+        DeploymentReason.DELETING,
+        "The object is being deleted: nothing new starts; what serves goes on until it is gone.",
+    )
+
+
 # -- what serves ------------------------------------------------------------------------------
 
 
 def look_at_serving(view: View) -> Look:
-    """Return what a revocation, drift or a rollback under way asks for."""
+    """Return what a withdrawal, drift or a rollback under way asks for."""
     if view.head is None:
         return None
-    return _look_at_revocation(view) or _look_at_drift(view) or _look_at_rollback(view)
+    return look_at_withdrawal(view) or _look_at_drift(view) or _look_at_rollback(view)
 
 
-def _look_at_revocation(view: View) -> Look:
-    policy, active = view.inputs.policy, view.active
-    if policy is None or active is None or view.stopped:
+def look_at_withdrawal(view: View) -> Look:
+    """Return how what serves gives way, once it was withdrawn; before anything else is looked at.
+
+    What was stopped goes on looking for something that may take its place.
+    """
+    refusal, cause = must_give_way(view), DeploymentReason.REVOCATION_ROLLBACK
+    if refusal is None:
         return None
-    refusal = checks.is_not_revoked(Proposal(active, view.inputs))
-    mode = policy.spec.approvals.on_revocation
-    if refusal is None or mode is OnRevocation.BLOCK:
+    if must_stop(view):
+        return None if view.stopped else Stop(cause, refusal.message)
+    rolls_back = view.rollout.state is RolloutState.ROLLING_BACK
+    if not view.stopped and ends_without_target(view) and deadline(view) <= view.inputs.now:
+        within = approvals_of(view.inputs).revocation_deadline
+        late = f"{refusal.message} No other version could take over within {within}."
+        return Overdue(cause, late) if rolls_back else Stop(cause, late)
+    if rolls_back:
         return None
-    if mode is OnRevocation.STOP:
-        return Stop(DeploymentReason.REVOCATION_ROLLBACK, refusal.message)
-    if (
-        view.rollout.state is RolloutState.ROLLING_BACK
-        or view.rollout.cause == DeploymentReason.REVOCATION_ROLLBACK
-    ):
-        return None
-    return _roll_back(view, DeploymentReason.REVOCATION_ROLLBACK, refusal.message)
+    found = _roll_back(view, cause, refusal.message, urgent=True)
+    if isinstance(found, Need | RollBack):
+        return found
+    if view.stopped or (view.rollout.cause == cause and not isinstance(found, Stop)):
+        return None  # It is on record already.
+    if isinstance(found, Wait):
+        return replace(found, message=f"{refusal.message} {found.message}")
+    return found
 
 
 def _look_at_drift(view: View) -> Look:
@@ -200,8 +245,9 @@ def has_drifted(status: ModelDeploymentStatus, drift: DriftState) -> str:
     return f"The traffic of '{status.active_model_version}' has drifted: {moved}."
 
 
-def _roll_back(view: View, cause: str, message: str) -> Look:
-    return _towards(view, find_target(view.inputs, view.status), cause, message)
+def _roll_back(view: View, cause: str, message: str, *, urgent: bool = False) -> Look:
+    target = find_target(view.inputs, view.status, urgent=urgent)
+    return _towards(view, target, cause, message)
 
 
 def _towards(
@@ -216,10 +262,15 @@ def _towards(
         return target
     if isinstance(target, ModelVersion):
         return RollBack(target, cause, message, lost)
-    policy = view.inputs.policy
-    stop = policy is not None and policy.spec.approvals.on_no_target is OnNoTarget.STOP
-    trigger = Stop if stop else NoTarget
+    trigger = Stop if _stops(view) else NoTarget
     return trigger(cause, f"{message} {target.message}", lost)
+
+
+def _stops(view: View) -> bool:
+    """Tell whether what serves stops where nothing can take its place."""
+    if must_give_way(view) is not None:
+        return ends_without_target(view)
+    return approvals_of(view.inputs).on_no_target is OnNoTarget.STOP
 
 
 def _look_at_rollback(view: View) -> Look:
@@ -233,12 +284,16 @@ def _look_at_rollback(view: View) -> Look:
     problem = passes(target, inputs)
     if isinstance(problem, str):
         return _another_target(view, "", problem)
-    failure = did_not_start(view)
+    runs = is_running(view, rollout.manifest_digest, rollout.trust_sha256, none_asked=True)
+    if must_give_way(view) is not None:
+        # Small first: it scales when it serves.
+        runs = runs or has_one(view, rollout.manifest_digest, rollout.trust_sha256)
+    failure = None if runs else did_not_start(view)
     if failure is not None:
         return _another_target(view, failure.reason, failure.message)
     if problem is not None:
         return problem
-    if is_running(view, rollout.manifest_digest, rollout.trust_sha256, none_asked=True):
+    if runs:
         return TargetReady()
     return Wait(
         DeploymentReason.ROLLING_BACK,
@@ -248,7 +303,9 @@ def _look_at_rollback(view: View) -> Look:
 
 def _another_target(view: View, lost: str, why: str) -> Look:
     remaining = without_lost_target(view.status, lost, view.inputs.now)
-    return _towards(view, find_target(view.inputs, remaining), view.rollout.reason, why, lost)
+    urgent = must_give_way(view) is not None
+    target = find_target(view.inputs, remaining, urgent=urgent)
+    return _towards(view, target, view.rollout.reason, why, lost)
 
 
 # -- the candidate ----------------------------------------------------------------------------
@@ -314,6 +371,8 @@ def _look_at_current(view: View, intent: Intent) -> Look:
         return Unapproved(unapproved.message)
     if inputs.foreign:
         return Wait(DeploymentReason.FOREIGN_OBJECT, inputs.foreign[0], stalled=True, again=5.0)
+    if inputs.beyond:
+        return Wait(DeploymentReason.INVALID_SPEC, inputs.beyond[0], stalled=True)
     return Cleared(intent.version)
 
 
@@ -365,6 +424,6 @@ def bake_is_over(view: View, head: HistoryEntry) -> bool:
 
 
 def serves_revoked(view: View) -> bool:
-    """Tell whether what serves was revoked, or its ModelVersion is gone."""
+    """Tell whether what serves was denied or revoked, or its ModelVersion is gone."""
     active = view.active
-    return active is None or checks.is_not_revoked(Proposal(active, view.inputs)) is not None
+    return active is None or evaluate(WITHDRAWALS, Proposal(active, view.inputs)) is not None

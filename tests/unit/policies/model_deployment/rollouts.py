@@ -152,13 +152,17 @@ def policy(
     minimum: int = 1,
     on_revocation: OnRevocation = OnRevocation.ROLLBACK,
     on_no_target: OnNoTarget = OnNoTarget.HOLD,
+    on_revocation_without_target: OnNoTarget = OnNoTarget.STOP,
 ) -> ModelPolicy:
     return ModelPolicy(
         metadata=ObjectMeta(name="default", uid="policy-uid"),
         spec=ModelPolicySpec(
             signers=[POLICY_KEY],
             approvals=Approvals(
-                minimum=minimum, on_revocation=on_revocation, on_no_target=on_no_target
+                minimum=minimum,
+                on_revocation=on_revocation,
+                on_no_target=on_no_target,
+                on_revocation_without_target=on_revocation_without_target,
             ),
             store=Store(uri="s3://models", endpoint="http://store:7070"),
             images=Images(trainer="trainer:1", sealer="operator:1", predictor="predictor:1"),
@@ -366,11 +370,14 @@ def view(
     pods: tuple[PodState, ...] = (),
     foreign: tuple[str, ...] = (),
     unruled: bool = False,
+    ending: bool = False,
     verified_at: datetime | None = None,
     **changes: object,
 ) -> View:
     """Return a record in its surroundings; without a policy where ``unruled``."""
     on = deployment(status, **changes)
+    if ending:
+        on = on.replace(metadata=on.metadata.replace(deletion_timestamp=timestamp(now)))
     given = inputs(*versions, on=on, under=under, verified=verified, workloads=workloads, now=now)
     made = {digest(number): verification(number, moment=verified_at or now) for number in verified}
     given = replace(given, pods=pods, foreign=foreign, verifications=made)

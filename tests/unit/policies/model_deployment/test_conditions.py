@@ -51,6 +51,27 @@ REFUSED2 = RefusedIntent(
 )
 
 
+def ready_says(given: View) -> str:
+    """Return the message of Ready."""
+    found = conditions(given, None, "Rows.")
+    return next(condition.message for condition in found if condition.type == "Ready")
+
+
+def test_ready_says_what_serves_instead_of_what_is_asked_for() -> None:
+    word = BACK.replace(acknowledged=True, acknowledged_by="ada", acknowledged_at=timestamp(at(30)))
+    status = ROLLED_BACK.replace(last_rollback=word, refused=[REFUSED2])
+    message = ready_says(view(status, V1, V2, workloads=(workload(1),)))
+    assert "'credit-v1' serves" in message
+    assert "instead of 'credit-v2', which is asked for" in message
+    assert timestamp(at(20)) in message
+    assert "DriftRollback" in message
+    assert f"ada acknowledged at {timestamp(at(30))}" in message
+
+
+def test_ready_says_no_more_where_what_serves_is_asked_for() -> None:
+    assert "instead" not in ready_says(view(SERVING, V1, V2, workloads=RUNS))
+
+
 def said(given: View, wait: Wait | None = None) -> dict[str, str]:
     """Return ``status/reason`` by condition type."""
     return {

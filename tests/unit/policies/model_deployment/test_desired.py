@@ -49,7 +49,33 @@ def running(given: View) -> dict[str, int]:
     return {planned.name: planned.replicas for planned in plan(given.status, given.inputs).versions}
 
 
+REVOKED2 = version(2, revoked=True)
+BACK = going_back_status(1, TWO, ONE, reason="RevocationRollback")
 CASES: dict[str, tuple[View, dict[str, int]]] = {
+    "no more Pods for what was revoked": (
+        view(SERVING, V1, REVOKED2, replicas=5, workloads=(workload(2, replicas=2),)),
+        {"credit-v2": 2},
+    ),
+    "fewer Pods for what was revoked": (
+        view(SERVING, V1, REVOKED2, replicas=1, workloads=(workload(2, replicas=2),)),
+        {"credit-v2": 1},
+    ),
+    "no Pods for what was revoked and lost its workload": (
+        view(SERVING, V1, REVOKED2, replicas=5),
+        {"credit-v2": 0},
+    ),
+    "a cold target of a revocation starts with one Pod": (
+        view(BACK, V1, REVOKED2, replicas=5, workloads=(workload(2, replicas=5),)),
+        {"credit-v2": 5, "credit-v1": 1},
+    ),
+    "a warm target of a revocation keeps its Pods": (
+        view(BACK, V1, REVOKED2, replicas=5, workloads=(workload(1, replicas=3),)),
+        {"credit-v2": 0, "credit-v1": 3},
+    ),
+    "a target of drift starts with all Pods": (
+        view(going_back_status(1, TWO, ONE), V1, V2, replicas=5),
+        {"credit-v2": 5, "credit-v1": 5},
+    ),
     "nothing, where nothing serves": (view(ModelDeploymentStatus(), V1), {}),
     "no Pod for a candidate that is verified": (view(candidate_status(1), V1), {}),
     "no Pod for a candidate without approval": (

@@ -22,6 +22,7 @@ from hallmark.policies.model_deployment.triggers import (
     Cleared,
     Intended,
     NoTarget,
+    Overdue,
     Ready,
     Refused,
     RollBack,
@@ -66,6 +67,7 @@ TRIGGERS: tuple[Trigger, ...] = (
     TargetReady(),
     NoTarget("DriftRollback", "It drifted."),
     Stop("RevocationRollback", "It was revoked."),
+    Overdue("RevocationRollback", "It was revoked, and nothing took over in time."),
     Acknowledged(),
 )
 STATUS: dict[RolloutState, ModelDeploymentStatus] = {

@@ -37,6 +37,7 @@ RollBack     RollingBack RollingBack RollingBack RollingBack RollingBack Rolling
 TargetReady  .           .           .           .           .           .           .           Stable      .
 NoTarget     Held        Held        Held        Held        Held        Held        Held        Held        Held
 Stop         Held        Held        Held        Held        Held        Held        Held        Held        Held
+Overdue      .           .           .           .           .           .           .           RollingBack .
 Acknowledged Idle        Verifying   Awaiting    Starting    Promoted    Stable      Refused     .           Idle
 """  # noqa: E501 - a table
 SHORT = {"Awaiting": "AwaitingApproval"}

@@ -16,9 +16,11 @@ from hallmark.api.model_deployment import (
     RolloutState,
 )
 from hallmark.api.model_policy import OnNoTarget, OnRevocation
+from hallmark.api.model_version import ModelVersionStatus
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.triggers import (
     NoTarget,
+    Overdue,
     Refused,
     RollBack,
     Stop,
@@ -49,7 +51,7 @@ FALLEN2 = version(2, verified="SignerRevoked")
 STARTING, AWAITING = RolloutState.STARTING, RolloutState.AWAITING_APPROVAL
 PINNED = {"model": None, "model_version": "credit-v2"}
 PINNED1 = {"model": None, "model_version": "credit-v1"}
-STOP, BLOCK = OnRevocation.STOP, OnRevocation.BLOCK
+STOP, BLOCK, HOLD = OnRevocation.STOP, OnRevocation.BLOCK, OnNoTarget.HOLD
 
 
 def served(number: int, start: float = 0) -> HistoryEntry:
@@ -68,6 +70,12 @@ REFUSED2 = RefusedIntent(
     intent_hash=asked(2), manifest_digest=digest(2), reason="Denied", time=timestamp(at(0))
 )
 BAKING = serving_status(entry(1, stable=False, intent=asked(1)), state=RolloutState.PROMOTED)
+
+
+def noted_at(status: ModelDeploymentStatus, seconds: float = 0) -> ModelDeploymentStatus:
+    """Return the record that knows since when what serves must give way."""
+    rollout = status.rollout or Rollout()
+    return status.replace(rollout=rollout.replace(withdrawn_since=timestamp(at(seconds))))
 
 
 def with_drift(
@@ -90,7 +98,7 @@ def seen(given: View) -> str:
             return f"wait {reason}"
         case RollBack(target=target):
             return f"RollBack {found.reason} {target.metadata.name}"
-        case NoTarget() | Stop():
+        case NoTarget() | Stop() | Overdue():
             return f"{type(found).__name__} {found.reason}"
         case Refused(refusal):
             return f"Refused {refusal.reason}"
@@ -285,18 +293,105 @@ CASES: dict[str, tuple[View, str]] = {
         view(SERVING2, V1, REVOKED2, **PINNED),
         "verify credit-v1",
     ),
-    "a revoked version without a target is held": (
+    "a revoked version without a target stops": (
         view(SERVING2, version(1, revoked=True), REVOKED2, **PINNED),
-        "NoTarget RevocationRollback",
+        "Stop RevocationRollback",
     ),
-    "a revoked version without a target stops where the policy says so": (
+    "a revoked version without a target is held where the policy says so": (
         view(
             SERVING2,
             version(1, revoked=True),
             REVOKED2,
-            under=policy(on_no_target=OnNoTarget.STOP),
+            under=policy(on_revocation_without_target=HOLD),
             **PINNED,
         ),
+        "NoTarget RevocationRollback",
+    ),
+    "a denied version rolls back": (
+        view(SERVING2, V1, version(2, denied=True), verified=(1,), **PINNED),
+        "RollBack RevocationRollback credit-v1",
+    ),
+    "a denied version stops where the policy says so": (
+        view(SERVING2, V1, version(2, denied=True), under=policy(on_revocation=STOP)),
+        "Stop RevocationRollback",
+    ),
+    "a revoked version needs no policy to stop": (
+        view(noted_at(SERVING2), V1, REVOKED2, unruled=True, now=at(120)),
+        "Stop RevocationRollback",
+    ),
+    "before the deadline a target that cannot be verified is waited for": (
+        view(noted_at(SERVING2), V1, REVOKED2, unruled=True, now=at(119)),
+        "wait PolicyMissing",
+    ),
+    "at the deadline a revoked version stops": (
+        view(noted_at(SERVING2), V1, REVOKED2, verified=(1,), now=at(120)),
+        "Stop RevocationRollback",
+    ),
+    "at the deadline a rollback under way stops it": (
+        view(noted_at(BACK1), V1, REVOKED2, verified=(1,), now=at(120)),
+        "Overdue RevocationRollback",
+    ),
+    "at the deadline it is held where the policy says so": (
+        view(
+            noted_at(BACK1),
+            V1,
+            REVOKED2,
+            verified=(1,),
+            workloads=(workload(1),),
+            under=policy(on_revocation_without_target=HOLD),
+            now=at(120),
+        ),
+        "TargetReady",
+    ),
+    "one ready Pod takes over from a revoked version": (
+        view(
+            BACK1,
+            V1,
+            REVOKED2,
+            verified=(1,),
+            workloads=(workload(1, ready=1, replicas=1),),
+            replicas=5,
+        ),
+        "TargetReady",
+    ),
+    "one ready Pod does not take over from what drifted": (
+        view(
+            BACK1,
+            V1,
+            V2,
+            verified=(1,),
+            workloads=(workload(1, ready=1, replicas=1),),
+            replicas=5,
+        ),
+        "wait RollingBack",
+    ),
+    "a warm Pod takes over while its workload restarts": (
+        view(
+            BACK1,
+            V1,
+            REVOKED2,
+            verified=(1,),
+            workloads=(replace(workload(1), settled=False),),
+            pods=(pod(1, ready=True),),
+        ),
+        "TargetReady",
+    ),
+    "a target that is checked does not hold up an older one that passes": (
+        view(
+            serving_status(served(3, 20), entry(2, start=10, end=20), entry(1, end=10)),
+            V1,
+            version(2).replace(status=ModelVersionStatus(approvals=[approval()])),
+            version(3, revoked=True),
+            verified=(1, 2),
+        ),
+        "RollBack RevocationRollback credit-v1",
+    ),
+    "an object that is being deleted starts nothing": (
+        view(SERVING1, V1, V2, verified=(2,), ending=True),
+        "wait Deleting",
+    ),
+    "an object that is being deleted stops what was revoked": (
+        view(SERVING2, V1, REVOKED2, verified=(1,), ending=True),
         "Stop RevocationRollback",
     ),
     "drift rolls back": (
@@ -410,8 +505,16 @@ def test_what_happened(given: View, expected: str) -> None:
 @pytest.mark.parametrize("cause", ["Stopped", "RevocationRollback"])
 def test_what_was_decided_about_a_revocation_is_not_decided_again(cause: str) -> None:
     held = serving_status(served(2, 10), entry(1, end=10), state=RolloutState.HELD, cause=cause)
-    given = view(held, V1, REVOKED2, verified=(1,), **PINNED)
+    under = policy(on_revocation_without_target=HOLD)
+    given = view(held, version(1, revoked=True), REVOKED2, under=under, **PINNED)
     assert "Rollback" not in seen(given)
+
+
+@pytest.mark.parametrize("cause", ["Stopped", "RevocationRollback"])
+def test_what_passes_later_takes_over_from_what_was_revoked(cause: str) -> None:
+    held = serving_status(served(2, 10), entry(1, end=10), state=RolloutState.HELD, cause=cause)
+    given = view(held, V1, REVOKED2, verified=(1,), **PINNED)
+    assert seen(given) == "RollBack RevocationRollback credit-v1"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,82 @@
+"""How the children of a decision are written: what shrinks, what is applied, what goes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass
+
+from hallmark.cluster.cluster import ApiError, Cluster, ForeignObject
+from hallmark.cluster.kinds import kind_of
+from hallmark.policies.decision import Apply, Decision, Reference, Shrink
+
+
+@dataclass
+class CarriedOut:
+    """What came of it."""
+
+    foreign: ForeignObject | None = None
+    """The first object that belongs to somebody else; nothing was applied after it."""
+    trouble: ApiError | None = None
+    """The first call that the API server refused; only where bytes are withdrawn."""
+
+
+async def carry_out(cluster: Cluster, decision: Decision) -> CarriedOut:
+    """Shrink, apply and delete children; stop at the first that belongs to somebody else.
+
+    Where bytes are withdrawn, a child that cannot be written holds up no other, and what must go
+    goes whatever stands in the way of the rest: an author's quota, his objects, his resources.
+
+    Raises:
+        ApiError: a call was refused, and no bytes are withdrawn.
+    """
+    done = CarriedOut()
+    for shrink in decision.shrink:
+        await _try(shrunk(cluster, shrink), decision, done)
+    for child in decision.apply:
+        await _try(_apply(cluster, child, done), decision, done)
+        if done.foreign is not None:
+            break
+    if done.foreign is None or decision.withdraws:
+        for reference in decision.delete:
+            await _try(delete(cluster, reference), decision, done)
+    return done
+
+
+async def _try(work: Awaitable[None], decision: Decision, done: CarriedOut) -> None:
+    try:
+        await work
+    except ApiError as error:
+        if not decision.withdraws:
+            raise
+        done.trouble = done.trouble or error
+
+
+async def _apply(cluster: Cluster, child: Apply, done: CarriedOut) -> None:
+    current = None if child.current is None else dict(child.current)
+    applied = await cluster.apply(dict(child.obj), current, absent=child.absent)
+    if isinstance(applied, ForeignObject):
+        done.foreign = applied
+
+
+async def shrunk(cluster: Cluster, shrink: Shrink) -> None:
+    """Take Pods from an apps/v1 Deployment; its template, which may be refused, stays as it is."""
+    reference = shrink.reference
+    kind = kind_of({"apiVersion": reference.api_version, "kind": reference.kind})
+    patch = {"metadata": {"uid": reference.uid}, "spec": {"replicas": shrink.replicas}}
+    try:
+        await cluster.merge(kind, reference.namespace, reference.name, patch)
+    except ApiError as error:
+        if not error.gone:
+            raise
+
+
+async def delete(cluster: Cluster, reference: Reference) -> None:
+    """Delete exactly this object; one that is gone is fine."""
+    kind = kind_of({"apiVersion": reference.api_version, "kind": reference.kind})
+    await cluster.delete(kind, reference.namespace, reference.name, reference.uid)
+
+
+async def delete_all(cluster: Cluster, references: Iterable[Reference]) -> None:
+    """Delete exactly these objects; those that are gone are fine."""
+    for reference in references:
+        await delete(cluster, reference)
