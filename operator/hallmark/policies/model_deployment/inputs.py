@@ -99,6 +99,8 @@ class DeploymentInputs:
     """The resource version of the object in which they stood."""
     drift_memory: Memory | None = None
     """What was judged of earlier reports."""
+    hold: str = ""
+    """Why no version may be promoted in this cluster now; empty where promotions go on."""
 
     @property
     def name(self) -> str:
