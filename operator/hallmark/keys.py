@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
@@ -105,6 +106,21 @@ def is_signature(key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) 
     except InvalidSignature:
         return False
     return True
+
+
+def text_signature(key: ec.EllipticCurvePrivateKey, data: bytes) -> str:
+    """Return the key's signature over ``data``, DER in base64."""
+    return base64.b64encode(sign(key, data)).decode()
+
+
+def is_text_signature(key: ec.EllipticCurvePublicKey, text: str, data: bytes) -> bool:
+    """Tell whether a text is a signature of the key's owner over ``data``, in its one form."""
+    try:
+        signature = base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    # Base64 has texts that differ and mean the same bytes.
+    return base64.b64encode(signature).decode() == text and is_signature(key, signature, data)
 
 
 def usable_key(key: TrustedKey, now: datetime) -> ec.EllipticCurvePublicKey | UnusableKey:

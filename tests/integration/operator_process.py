@@ -84,6 +84,7 @@ class Installation:
             "HALLMARK_HEALTH_PORT": str(self.port),
             "HALLMARK_METRICS_PORT": str(self.port),
             "HALLMARK_HEARTBEAT_SECONDS": "1",
+            "HALLMARK_AUDIT_SECONDS": "1",
         }
 
     def start(self, **environment: str) -> None:

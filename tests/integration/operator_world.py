@@ -60,7 +60,7 @@ async def _operator_token(kubeconfig: str) -> str:
     async with connected(kubeconfig) as client:
         path = SERVICE_ACCOUNT.path(SYSTEM_NAMESPACE, OPERATOR_SERVICE_ACCOUNT, "token")
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        answer = await client._call("POST", path, None, request)
+        answer = await client._transport.call("POST", path, None, request)
         return str(answer["status"]["token"])
 
 
@@ -108,12 +108,12 @@ async def install_crds(client: ApiCluster) -> None:
             continue
         path = CRD.path(None, each["metadata"]["name"])
         query = {"fieldManager": "tests", "force": "true"}
-        await client._call("PATCH", path, query, each, "application/apply-patch+yaml")
+        await client._transport.call("PATCH", path, query, each, "application/apply-patch+yaml")
         await until(partial(_established, client, path))
 
 
 async def _established(client: ApiCluster, path: str) -> bool:
-    found = await client._call("GET", path)
+    found = await client._transport.call("GET", path)
     # The API server writes null here at first.
     conditions = found.get("status", {}).get("conditions") or []
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)

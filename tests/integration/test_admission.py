@@ -824,7 +824,6 @@ def test_an_action_that_stands_there_hinders_nobody(world: World) -> None:
     world.api.patch(target, change, ENGINEER)
 
     world.api.patch(target, {"spec": {"replicas": 2}}, AUTHOR)
-    world.api.patch(target, {"metadata": {"annotations": {ANNOTATION_ACTION: None}}}, AUTHOR)
 
 
 # The policy of a namespace.

@@ -221,7 +221,7 @@ async def test_what_nobody_had_and_somebody_made_meanwhile_is_a_conflict(
     theirs["metadata"]["labels"][names.LABEL_MANAGED_BY] = "somebody"
     if isinstance(cluster, ApiCluster):
         query = {"fieldManager": "somebody"}
-        await cluster._call("POST", CONFIG_MAP.path(space), query, theirs)
+        await cluster._transport.call("POST", CONFIG_MAP.path(space), query, theirs)
     else:
         await cluster.create(theirs)
     with pytest.raises(ApiError) as refusal:

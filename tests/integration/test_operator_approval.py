@@ -14,6 +14,7 @@ from hallmark.api.admission import approval_identity
 from hallmark.api.common import timestamp
 from hallmark.api.model_approval import ModelApprovalSpec
 from hallmark.cluster.client import ApiCluster
+from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import (
     ADMISSION_BINDING,
     ADMISSION_POLICY,
@@ -172,6 +173,61 @@ async def test_a_plain_approval_counts_where_the_identity_policy_was_in_force_be
     await installation.wait_for(MODEL_APPROVAL, namespace, "wake", "Ready=True")
     await installation.wait_for(MODEL_APPROVAL, namespace, "vouched", "Ready=True/Accepted")
     await installation.wait_for(MODEL_VERSION, namespace, "loan-v1", "Approved=True")
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["while it runs", "while it is away"])
+async def test_what_came_in_while_the_identity_policy_was_off_for_a_moment_does_not_count(
+    api: ApiCluster, namespace: str, installation: Installation, version: Obj, away: bool
+) -> None:
+    policy, binding = approval_identity()
+    made = [await api.create(each) for each in (policy, binding)]
+    name, uid = binding["metadata"]["name"], made[1]["metadata"]["uid"]
+    forged: list[str] = []
+
+    async def forge() -> bool:
+        given = f"forged-{len(forged)}"
+        try:
+            await api.create(approval(version, given, approver="victor"))
+        except ApiError:
+            return False
+        forged.append(given)
+        return True
+
+    async def refused() -> bool:
+        return not await forge()
+
+    try:
+        await until(refused)
+        await asyncio.sleep(SETTLING.total_seconds() + 1)
+        if away:
+            installation.end()
+        await api.merge(ADMISSION_BINDING, None, name, {"spec": {"validationActions": ["Audit"]}})
+        await until(forge)
+        # Nothing that the API server stores tells of it any more but the generation.
+        restored = {
+            "spec": binding["spec"],
+            "metadata": {"managedFields": [{}]},
+        }
+        after = await api.merge(ADMISSION_BINDING, None, name, restored)
+        assert "managedFields" not in after["metadata"]
+        await until(refused)
+        if away:
+            installation.start()
+            installation.wait_until_healthy()
+        for given in forged:
+            await installation.wait_for(
+                MODEL_APPROVAL, namespace, given, "Ready=False/AdmissionPolicyMissing"
+            )
+        await installation.wait_for(MODEL_VERSION, namespace, "loan-v1", "Approved=False")
+
+        async def recorded() -> bool:
+            return installation.audited(uid).count("guard") >= (1 if away else 2)
+
+        await until(recorded)
+    finally:
+        kinds = (ADMISSION_POLICY, ADMISSION_BINDING)
+        for kind, each in zip(kinds, made, strict=True):
+            await api.delete(kind, None, each["metadata"]["name"], each["metadata"]["uid"])
 
 
 async def test_a_changed_policy_is_applied_to_versions_that_exist(

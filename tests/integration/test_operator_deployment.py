@@ -184,7 +184,7 @@ class Stage:
     async def patch(self, kind: Kind, name: str, change: Obj) -> None:
         """Merge into an object, as a user."""
         path = kind.path(self.namespace, name)
-        await self.installation.api._call(
+        await self.installation.api._transport.call(
             "PATCH", path, None, change, "application/merge-patch+json"
         )
 

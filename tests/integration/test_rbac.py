@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hallmark.api.admission import policies
 from tests.integration import objects
 from tests.integration.api import RefusedError, User
 from tests.integration.conftest import (
@@ -91,8 +92,8 @@ EXPECTED_OPERATOR = {
     "endpointslices": READ,
     "events": {"create", "patch"},
     "namespaces": READ,
-    "validatingadmissionpolicies": {"get"},
-    "validatingadmissionpolicybindings": {"get"},
+    "validatingadmissionpolicies": READ,
+    "validatingadmissionpolicybindings": READ,
 }
 
 
@@ -161,6 +162,9 @@ def test_no_person_can_fake_an_outcome(world: World, user: User, verb: str, reso
         ("impersonate", "serviceaccounts"),
         ("create", "serviceaccounts/token"),
         ("delete", "validatingadmissionpolicies"),
+        ("list", "validatingadmissionpolicies"),
+        ("patch", "validatingadmissionpolicies"),
+        ("acknowledge", "auditlogs"),
     ],
 )
 def test_the_operator_cannot(world: World, verb: str, resource: str) -> None:
@@ -176,9 +180,21 @@ def allowed(world: World, user: User, verb: str, resource: str) -> bool:
         "validatingadmissionpolicies": "admissionregistration.k8s.io",
     }
     name = resource.partition("/")[0]
-    ours = name.startswith(("model", "training"))
+    ours = name.startswith(("model", "training", "auditlogs"))
     group = "hallmark.dev" if ours else groups.get(name, "")
     return world.api.may(user, verb, resource, group=group, namespace=world.namespace)
+
+
+@pytest.mark.parametrize(
+    "kind", ["validatingadmissionpolicies", "validatingadmissionpolicybindings"]
+)
+@pytest.mark.parametrize("name", [policy["metadata"]["name"] for policy, _ in policies()])
+def test_the_operator_watches_each_of_its_own_admission_policies(
+    world: World, kind: str, name: str
+) -> None:
+    group = "admissionregistration.k8s.io"
+    for verb in ("get", "list", "watch"):
+        assert world.api.may(OPERATOR, verb, kind, group=group, name=name)
 
 
 PREDICTOR_RULES = [

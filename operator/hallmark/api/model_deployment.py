@@ -209,11 +209,15 @@ class ActionName(StrEnum):
 class Action(ApiModel):
     """The annotation's JSON."""
 
-    id: Annotated[str, Field(min_length=1, max_length=64)]
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=64)]
     action: ActionName
     target: Annotated[str, Field(max_length=63)] | None = None
     by: Annotated[str, Field(min_length=1, max_length=253)]
     reason: Annotated[str, Field(max_length=256)] = ""
+
+
+ACTION_IDS = 64
+"""Ids of actions that are remembered; admission refuses them for another action."""
 
 
 class LastAction(ApiModel):
@@ -225,6 +229,8 @@ class LastAction(ApiModel):
     by: Annotated[str, Field(max_length=253)] = ""
     outcome: Annotated[str, Clipped(256)]
     time: Timestamp
+    text_hash: Annotated[str, Field(max_length=16)] = ""
+    """Of the annotation's text: the same id with another text is another action."""
 
 
 BinCounts = Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=259)]
@@ -390,6 +396,10 @@ class DeploymentReason(StrEnum):
     """The policy says that nothing may serve."""
     DELETING = "Deleting"
     """The object is being deleted: nothing new starts, and what may not serve is stopped."""
+    AUDIT_BROKEN = "AuditBroken"
+    """The audit log was changed; no version is promoted until a person acknowledges it."""
+    ACTION_LOST = "ActionLost"
+    """The object was deleted before an action that stood on it ran."""
 
 
 class ModelDeploymentStatus(ConditionedStatus):
@@ -406,6 +416,10 @@ class ModelDeploymentStatus(ConditionedStatus):
     refused: Annotated[list[RefusedIntent], Field(max_length=10)] = Field(default_factory=list)
     last_rollback: LastRollback | None = None
     last_action: LastAction | None = None
+    action_ids: Annotated[
+        list[Annotated[str, Field(max_length=64)]], Field(max_length=ACTION_IDS)
+    ] = Field(default_factory=list, alias="actionIDs")
+    """The ids of the last actions in lower case, the last one first; none is used again."""
     paused: bool = False
     drift: Annotated[dict[str, DriftReport], Field(max_length=64)] = Field(default_factory=dict)
     drift_state: DriftState | None = None

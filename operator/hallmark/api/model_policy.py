@@ -269,6 +269,13 @@ class ModelPolicySpec(ApiModel):
         return sha256_digest(canonical_json(self.to_wire()))
 
 
+class PolicyCondition(StrEnum):
+    """What holds beside the summary. It is about the operator, whose owner reads policies."""
+
+    AUDIT_BROKEN = "AuditBroken"
+    """The audit log was changed, or takes no record; promotions wait."""
+
+
 class PolicyReason(StrEnum):
     """Reasons in a ModelPolicy's conditions."""
 
@@ -276,6 +283,12 @@ class PolicyReason(StrEnum):
     """The policy can be used."""
     INVALID_KEY = "InvalidKey"
     """A public key cannot be read, or its id is not the digest of the key."""
+    AUDIT_WHOLE = "AuditWhole"
+    """The audit log is what the operator wrote, and takes records."""
+    AUDIT_BROKEN = "AuditBroken"
+    """The audit log is not what the operator wrote; a person must look and acknowledge it."""
+    AUDIT_UNWRITABLE = "AuditUnwritable"
+    """The audit log takes no record: its volume is full or fails. Decisions wait."""
 
 
 class ModelPolicyStatus(ConditionedStatus):

@@ -36,6 +36,9 @@ ANNOTATION_REQUESTER = "hallmark.dev/requester"
 """On a TrainingRun: ``declared`` where a relay named the requester. Admission demands it then,
 and keeps it off every other run, so its absence means that the name is authenticated."""
 
+ANNOTATION_ACKNOWLEDGE = "hallmark.dev/acknowledge-break"
+"""On the anchor of the audit log: a person's word that a break of the log was looked at."""
+
 # Objects in the system namespace.
 OPERATOR_NAME = "hallmark-operator"
 OPERATOR_SERVICE_ACCOUNT = "hallmark-operator"
@@ -47,6 +50,8 @@ AUDIT_KEY_SECRET = "hallmark-audit-key"  # noqa: S105 - an object's name
 STORE_SECRET = "hallmark-store"  # noqa: S105 - an object's name
 """Keys: ``access-key-id``, ``secret-access-key``."""
 HEARTBEAT_CONFIG_MAP = "hallmark-heartbeat"
+AUDIT_ANCHOR = "hallmark-audit-anchor"
+"""ConfigMap: the last signed head of the audit log, kept outside its volume."""
 DEFAULT_POLICY = "default"
 VERB_CLEAN_UP = "clean-up"
 """The virtual verb of those who run the cluster: they may delete what the operator made."""
@@ -54,6 +59,7 @@ VERB_CLEAN_UP = "clean-up"
 # Admission policies (ValidatingAdmissionPolicy and binding of the same name).
 APPROVAL_IDENTITY_POLICY = "hallmark-approval-identity"
 REQUESTER_IDENTITY_POLICY = "hallmark-requester-identity"
+AUDIT_ANCHOR_POLICY = "hallmark-audit-anchor"
 
 PREDICTOR_PORT = 8080
 

@@ -20,9 +20,15 @@ def main(arguments: Sequence[str]) -> int:
     command = parser.add_subparsers(required=True).add_parser("verify", help="check a log")
     command.add_argument("file", type=Path, help="the log's current file")
     command.add_argument("--public-key", type=Path, help="the audit key's public half in PEM")
+    command.add_argument("--anchor", type=Path, help="the head from hallmark-audit-anchor")
     parsed = parser.parse_args(arguments)
     try:
-        whole = verify(parsed.file, parsed.public_key, lambda line: sys.stdout.write(f"{line}\n"))
+        whole = verify(
+            parsed.file,
+            parsed.public_key,
+            parsed.anchor,
+            lambda line: sys.stdout.write(f"{line}\n"),
+        )
     except (ConfigurationError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

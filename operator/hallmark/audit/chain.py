@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 
-from hallmark.audit.head import Head, unheld
-from hallmark.audit.record import FIRST_PREVIOUS, AuditRecord, is_as_hashed, read_record
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hallmark.audit.events import LogReason
+from hallmark.audit.head import Head, Place, doubt_about, is_signed_by, unheld
+from hallmark.audit.record import (
+    FIRST_PREVIOUS,
+    AuditRecord,
+    is_as_hashed,
+    is_record_signed_by,
+    read_record,
+)
+
+START = Place(0, FIRST_PREVIOUS)
+"""Where a log begins that never lost a record."""
+BREAK_ID = 12
+"""Hex digits of a break's id: the first of its record's hash."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +39,92 @@ class Line:
         return f"{self.file}, line {self.number}"
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What a log is held against.
+
+    Args:
+        heads: signed heads by what they are called in a sentence; the log must hold their records.
+        missing: sentences about heads that are not there or cannot be read.
+        public_key: the audit key's public half; without one no signature is checked.
+    """
+
+    heads: dict[str, Head] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    public_key: ec.EllipticCurvePublicKey | None = None
+
+    def doubts(self) -> list[str]:
+        """Return why heads vouch for nothing."""
+        if self.public_key is None:
+            return list(self.missing)
+        found = (doubt_about(head, self.public_key, what) for what, head in self.heads.items())
+        return [*self.missing, *(doubt for doubt in found if doubt)]
+
+    def signed_to(self) -> int:
+        """Return the number of the last record that a head of the audit key names."""
+        if self.public_key is None:
+            return 0
+        signed = (head.seq for head in self.heads.values() if is_signed_by(head, self.public_key))
+        return max(signed, default=0)
+
+
+@dataclass(frozen=True)
+class Break:
+    """The log was not what the operator wrote; nobody has acknowledged it yet."""
+
+    id: str
+    """What an acknowledgement names."""
+    message: str
+    """What was found, the first bad record first."""
+    time: str
+    """When."""
+
+    @property
+    def hold(self) -> str:
+        """Why a promotion waits, and what a person must do."""
+        return (
+            f"No version is promoted while a break of the audit log waits to be acknowledged: "
+            f"{self.message} Look at it (docs/audit.md), then run 'kubectl hallmark audit "
+            f"acknowledge {self.id} --reason ...'."
+        )
+
+
 class Chain:
     """Follows a log record by record, and keeps what is wrong with it as sentences."""
 
-    def __init__(self, head: Head | None = None) -> None:
-        """Begin before the first record; the record that ``head`` names is held against it."""
-        self.seq = 0
-        self.hash = FIRST_PREVIOUS
+    def __init__(self, expected: Expected | None = None, *, every_signature: bool = False) -> None:
+        """Begin before the first record.
+
+        Args:
+            expected: what the log is held against.
+            every_signature: check the signature of every record, which names the first forged one;
+                else only of records that no signed head vouches for.
+        """
+        self.seq, self.hash = START
         self.problems: list[str] = []
+        self.notes: list[str] = []
+        """What is in order, and worth being known: a beginning that is not the first record."""
+        self.broken: Break | None = None
+        self.pruned = START
+        """The last record that a checkpoint says was removed."""
+        self._expected = expected or Expected()
+        self._checked_from = 0 if every_signature else self._expected.signed_to()
+        self._first: tuple[Line, AuditRecord] | None = None
         self._decisions: set[bytes] = set()
-        self._head = head
-        self._head_seen = False
+        self._unseen: dict[str, Head] = {}
+        for what, head in self._expected.heads.items():
+            if head.place != START:
+                self._unseen[what] = head
+
+    @property
+    def place(self) -> Place:
+        """The last record."""
+        return Place(self.seq, self.hash)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there was no record."""
+        return self._first is None
 
     def follow(self, lines: Iterable[Line]) -> Iterator[AuditRecord]:
         """Yield each record that can be read, and note each break of the chain."""
@@ -53,11 +142,19 @@ class Chain:
         """Make ``record`` the last one."""
         self._decisions.add(_short(record.decision_id))
         self.seq, self.hash = record.seq, record.hash
+        reason = _OWN_REASONS.get(record.reason) if record.kind == LOG_KIND else None
+        if reason is not None:
+            reason(self, record)
+
+    def begin_after(self, place: Place) -> None:
+        """Make ``place`` what the next record follows."""
+        self.seq, self.hash = place
 
     def finish(self) -> None:
-        """Hold the end of the log against its head."""
-        if self._head and not self._head_seen:
-            self.problems.append(unheld(self._head, self.seq))
+        """Hold beginning and end of the log against what is expected of it."""
+        if self._first is not None:
+            self._hold_beginning(*self._first)
+        self.problems += [unheld(head.place, self.seq, what) for what, head in self._unseen.items()]
 
     def _read(self, line: Line) -> AuditRecord | None:
         try:
@@ -70,6 +167,12 @@ class Chain:
         return record
 
     def _link(self, line: Line, record: AuditRecord) -> None:
+        if self._first is None:
+            self._first = line, record
+            if record.seq > 1:
+                self.begin_after(Place(record.seq - 1, record.prev))
+                if record.reason == LogReason.CHAIN_BROKEN:
+                    self._see()
         if record.seq != self.seq + 1:
             self.problems.append(
                 f"{line.where}: expected record {self.seq + 1}, found record {record.seq}: "
@@ -83,10 +186,75 @@ class Chain:
             self.problems.append(
                 f"{line.where}: record {record.seq} repeats a decision that stands in the log."
             )
+        self._hold_signature(line, record)
         self.add(record)
-        head = self._head
-        if head and (record.seq, record.hash) == (head.seq, head.hash):
-            self._head_seen = True
+        self._see()
+
+    def _see(self) -> None:
+        """Strike out the heads that name where the chain is now."""
+        if self._unseen:
+            here = self.place
+            self._unseen = {k: head for k, head in self._unseen.items() if head.place != here}
+
+    def _hold_signature(self, line: Line, record: AuditRecord) -> None:
+        key = self._expected.public_key
+        if key is None or record.seq <= self._checked_from:
+            return
+        if not is_record_signed_by(record, key):
+            self.problems.append(
+                f"{line.where}: record {record.seq} was not signed with the audit key: the "
+                "operator did not write it so."
+            )
+
+    def _hold_beginning(self, line: Line, record: AuditRecord) -> None:
+        before = record.seq - 1
+        if before == 0:
+            return
+        if record.kind == LOG_KIND and record.reason == LogReason.CHAIN_BROKEN:
+            self.notes.append(
+                f"It begins anew with record {record.seq} of {record.time}, after a break: "
+                f"{record.message}"
+            )
+        elif before > self.pruned.seq or (
+            before == self.pruned.seq and record.prev != self.pruned.hash
+        ):
+            self.problems.insert(
+                0,
+                f"{line.where}: expected record {self.pruned.seq + 1}, found record {record.seq}: "
+                "records before it were removed, and no checkpoint says so.",
+            )
+        if self.pruned.seq:
+            self.notes.append(
+                f"Records up to {self.pruned.seq} were removed when their time of keeping had "
+                f"ended; the last one had the hash {self.pruned.hash}."
+            )
+
+    def _record_broken(self, record: AuditRecord) -> None:
+        identity = record.hash.removeprefix("sha256:")[:BREAK_ID]
+        self.broken = Break(identity, record.message, record.time)
+
+    def _record_acknowledged(self, record: AuditRecord) -> None:
+        if self.broken is not None and record.details.get("break") == self.broken.id:
+            self.notes.append(
+                f"{record.actor} acknowledged the break {self.broken.id} at {record.time}: "
+                f"{record.message}"
+            )
+            self.broken = None
+
+    def _record_pruned(self, record: AuditRecord) -> None:
+        last = record.details.get("lastRecord", "")
+        if last.isascii() and last.isdigit():
+            self.pruned = Place(int(last), record.details.get("lastHash", ""))
+
+
+LOG_KIND = "AuditLog"
+"""The kind in records about the log itself."""
+
+_OWN_REASONS: dict[str, Callable[[Chain, AuditRecord], None]] = {
+    LogReason.CHAIN_BROKEN: Chain._record_broken,
+    LogReason.BREAK_ACKNOWLEDGED: Chain._record_acknowledged,
+    LogReason.RETENTION_ENDED: Chain._record_pruned,
+}
 
 
 def _short(decision_id: str) -> bytes:

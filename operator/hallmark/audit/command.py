@@ -9,23 +9,28 @@ from pathlib import Path
 from hallmark.audit.verify import verify_log
 
 
-def verify(log: Path, public_key: Path | None, say: Callable[[str], object]) -> bool:
+def verify(
+    log: Path, public_key: Path | None, anchor: Path | None, say: Callable[[str], object]
+) -> bool:
     """Verify an audit log, say line by line what was found, and tell whether it is whole.
 
     Args:
         log: The log's current file.
         public_key: The audit key's public half in PEM; without one, the operator's own is taken
             where this runs beside it.
+        anchor: The head that is kept outside the volume; without it an older copy is not noticed.
         say: Writes a line.
 
     Raises:
-        ConfigurationError: ``public_key`` is no public key.
-        OSError: It cannot be read.
+        ConfigurationError: ``public_key`` is no public key, or ``anchor`` no head.
+        OSError: One of them cannot be read.
     """
     key = public_key or _own_public_key()
-    verdict = verify_log(log, key.read_text() if key else None)
-    for problem in verdict.problems:
-        say(problem)
+    verdict = verify_log(
+        log, key.read_text() if key else None, anchor.read_bytes() if anchor else None
+    )
+    for sentence in (*verdict.problems, *verdict.notes):
+        say(sentence)
     word = "verifies" if verdict.ok else "does not verify"
     unsigned = "" if key else " (the head's signature was not checked: no --public-key)"
     say(f"{log}: {verdict.records} records, {word}{unsigned}")

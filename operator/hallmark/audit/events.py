@@ -31,7 +31,11 @@ class AuditEvent(StrEnum):
     ACTION = "action"
     """A person asked for something by the action annotation."""
     RECOVER = "recover"
-    """The log itself was mended, or could not be fully checked, when the operator started."""
+    """The log itself was mended, began anew after a break, or a person acknowledged a break."""
+    PRUNE = "prune"
+    """Records whose time of keeping had ended were removed."""
+    GUARD = "guard"
+    """A ModelPolicy, or an admission policy that Hallmark rests on, became another one."""
 
 
 class AuditOutcome(StrEnum):
@@ -52,3 +56,43 @@ class AuditOutcome(StrEnum):
     STOPPED = "stopped"
     DONE = "done"
     RECOVERED = "recovered"
+    BROKEN = "broken"
+    ACKNOWLEDGED = "acknowledged"
+    PRUNED = "pruned"
+    CHANGED = "changed"
+    DELETED = "deleted"
+
+
+class LogReason(StrEnum):
+    """Why a record about the log itself was written."""
+
+    TORN_RECORD = "TornRecord"
+    """A crash left half a record, which was set aside."""
+    CHAIN_BROKEN = "ChainBroken"
+    """The log was not what the operator wrote; a new one begins with this record."""
+    BREAK_ACKNOWLEDGED = "BreakAcknowledged"
+    """A person looked at the break, and promotions go on."""
+    RETENTION_ENDED = "RetentionEnded"
+    """The records up to the one that is named were removed."""
+
+
+_WITHDRAWALS = frozenset(
+    {
+        (AuditEvent.DENY, AuditOutcome.ACCEPTED),
+        (AuditEvent.REVOKE, AuditOutcome.ACCEPTED),
+        (AuditEvent.APPROVE, AuditOutcome.REFUSED),
+        (AuditEvent.WITHDRAW, AuditOutcome.WITHDRAWN),
+        (AuditEvent.VERIFY, AuditOutcome.REFUSED),
+        *((AuditEvent.ROLLBACK, outcome) for outcome in AuditOutcome),
+    }
+)
+
+
+def withdraws(event: str, outcome: str) -> bool:
+    """Tell whether a decision takes trust or traffic away, so that it waits for no volume."""
+    return (event, outcome) in _WITHDRAWALS
+
+
+def promotes(event: str, outcome: str) -> bool:
+    """Tell whether a decision gives a candidate the traffic, so that it waits for a whole log."""
+    return (event, outcome) == (AuditEvent.PROMOTE, AuditOutcome.PROMOTED)

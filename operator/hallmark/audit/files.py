@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hallmark.audit.chain import Line
-from hallmark.audit.head import Head
+from hallmark.audit.head import Head, read_head_text
 from hallmark.audit.record import MAX_LINE
+from hallmark.errors import ConfigurationError
 
 Sync = Callable[[int], None]
 """Writes a descriptor's data to the disk before it returns, as ``os.fsync`` does."""
@@ -71,13 +73,9 @@ def read_head(log: Path) -> Head | str | None:
     path = head_path(log)
     try:
         data = path.read_bytes()
-        head = Head.model_validate_json(data)
-        canonical = head.to_bytes()
     except FileNotFoundError:
         return None
-    except ValueError:
-        return f"{path.name}: it is not a signed head."
-    return head if canonical == data else f"{path.name}: it is not in canonical form."
+    return read_head_text(data) or f"{path.name}: it is not a signed head in canonical form."
 
 
 def replace_file(path: Path, data: bytes, sync: Sync) -> None:
@@ -106,13 +104,29 @@ def torn_tail(path: Path) -> tuple[int, bytes]:
     return start + end, tail[end:]
 
 
-def last_line(log: Path) -> bytes | None:
-    """Return the last line of a log without its end; None where the log has no line."""
-    for path in reversed(log_files(log)):
-        _, tail = _tail(path)
-        if tail:
-            return tail.removesuffix(b"\n").rpartition(b"\n")[2]
-    return None
+def last_line(path: Path) -> bytes:
+    """Return the last line of a file without its end; nothing where it has no line."""
+    _, tail = _tail(path)
+    return tail.removesuffix(b"\n").rpartition(b"\n")[2]
+
+
+def move_aside(log: Path, folder: Path, why: str, sync: Sync) -> None:
+    """Move everything that belongs to a log into a folder beside it, with a note that says why.
+
+    It may be called again after it came half way.
+    """
+    folder.mkdir(exist_ok=True)
+    with (folder / "why.txt").open("a") as note:
+        note.write(f"{why}\n")
+        note.flush()
+        sync(note.fileno())
+    head = head_path(log)
+    torn = sorted(log.parent.glob(f"{log.name}.torn-*"))
+    for path in (*log_files(log), *torn, *([head] if head.exists() else [])):
+        if not (folder / path.name).exists():  # Else this is the new one, made before a failure.
+            path.rename(folder / path.name)
+    sync_folder(folder, sync)
+    sync_folder(folder.parent, sync)
 
 
 def _tail(path: Path) -> tuple[int, bytes]:
@@ -121,3 +135,26 @@ def _tail(path: Path) -> tuple[int, bytes]:
         start = max(0, file.seek(0, os.SEEK_END) - MAX_LINE - 1)
         file.seek(start)
         return start, file.read()
+
+
+def locked(log: Path) -> int:
+    """Take a log's lock, which ends with the process; make its folder where there is none.
+
+    Raises:
+        ConfigurationError: another process has it, or the folder cannot be used.
+    """
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(log.with_name(f"{log.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder of the audit log {log} cannot be used ({error.strerror})."
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise ConfigurationError(
+            f"Another process writes the audit log {log}. Run one operator at a time."
+        ) from error
+    return descriptor

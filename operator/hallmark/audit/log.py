@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from itertools import chain as concatenate
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark.api.common import timestamp
-from hallmark.audit.chain import Chain
+from hallmark.audit.chain import START, Break, Chain
+from hallmark.audit.current import CurrentFile
+from hallmark.audit.events import promotes
 from hallmark.audit.files import (
     Sync,
     head_path,
-    log_files,
-    read_head,
+    locked,
+    move_aside,
     read_lines,
     replace_file,
-    rotated_name,
     sync_folder,
 )
-from hallmark.audit.head import Head, sign_head
-from hallmark.audit.record import AuditRecord, Record, bounded_id, build_record
+from hallmark.audit.head import Head, Place, sign_head
+from hallmark.audit.opening import Anchored, Found, look_at
+from hallmark.audit.record import AuditRecord, Record, bounded_id, build_record, sign_record
 from hallmark.audit.recovery import (
-    doubt_records,
-    missing_end,
+    acknowledgement_record,
+    break_record,
+    checkpoint_record,
     set_torn_bytes_aside,
     torn_records,
 )
+from hallmark.audit.retention import expired, files_up_to
 from hallmark.errors import ArtifactError, ConfigurationError, IntegrityError
 from hallmark.keys import load_private_key
 
@@ -41,15 +45,25 @@ ROTATE_AT = 64 * 1024 * 1024
 Clock = Callable[[], datetime]
 
 
+@dataclass(frozen=True)
+class _Anew:
+    """A break that was found: where what is there goes, and what the new log follows."""
+
+    problems: Sequence[str]
+    folder: Path
+    after: Place
+
+
 class AuditLog:
     """An append-only log of decisions.
 
-    Each record names the hash of the one before, across rotated files, and after each write the
-    head (last number and hash) is signed with the audit key. A decision whose id stands in the log
-    is not written again. Methods may be called from any thread.
+    Each record names the hash of the one before, across rotated files, and is signed with the
+    audit key; the head names the last one. A decision whose id stands in the log is not written
+    again. Methods may be called from any thread.
 
-    Opening takes no longer for a long log: only the last record is held against the head. No
-    decision is recorded before ``verify_rest`` has read the whole.
+    A log that is not what the operator wrote is never continued: all of it moves to a folder
+    beside it, and a new one begins with a record of the break. Until a person acknowledges that,
+    no promotion is recorded; every other decision is.
     """
 
     def __init__(
@@ -61,7 +75,7 @@ class AuditLog:
         rotate_at: int = ROTATE_AT,
         sync: Sync = os.fsync,
     ) -> None:
-        """Open the log at ``path``, make it if there is none, and set aside what a crash tore.
+        """Take the log at ``path``; nothing is recorded before ``verify_rest``.
 
         Args:
             path: The current file; rotated files, head and lock stand beside it.
@@ -72,41 +86,26 @@ class AuditLog:
 
         Raises:
             ConfigurationError: Another process writes it, or the folder cannot be used.
-            IntegrityError: The log does not reach as far as its head says.
         """
         self.path = path
+        self.trouble = ""
+        """Why the last record could not be written; empty where it could."""
         self._key = key
         self._clock = clock
-        self._rotate_at = rotate_at
         self._sync = sync
         self._mutex = threading.Lock()
         self._closed = threading.Event()
-        self._verified: Chain | None = None
-        self._lock = _lock(path)
-        try:
-            set_torn_bytes_aside(path, sync)
-            self._head = self._read_head()
-            doubts = doubt_records(path, self._head, key.public_key())
-            self._recoveries = [*doubts, *torn_records(path)]
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            sync_folder(path.parent, sync)
-            self._size = os.fstat(self._file).st_size
-        except OSError as error:
-            os.close(self._lock)
-            raise ConfigurationError(
-                f"The audit log {path} cannot be opened ({error.strerror})."
-            ) from error
-        except IntegrityError:
-            os.close(self._lock)
-            raise
+        self._chain: Chain | None = None
+        self._anew: _Anew | None = None
+        self._file = CurrentFile(path, rotate_at, sync)
+        self._lock = locked(path)
 
     @classmethod
     def open(cls, path: Path, key_path: Path) -> AuditLog:
-        """Open the log at ``path`` with the audit key in the PEM file ``key_path``.
+        """Take the log at ``path`` with the audit key in the PEM file ``key_path``.
 
         Raises:
             ConfigurationError: The key or the log cannot be used.
-            IntegrityError: The log does not reach as far as its head says.
         """
         try:
             pem = key_path.read_bytes()
@@ -122,29 +121,57 @@ class AuditLog:
         return cls(path, key)
 
     @property
+    def key(self) -> ec.EllipticCurvePrivateKey:
+        """The audit key."""
+        return self._key
+
+    @property
     def ready(self) -> bool:
         """Whether the whole log is verified, so that decisions can be recorded."""
-        return self._verified is not None
+        return self._chain is not None and self._anew is None
 
-    def verify_rest(self) -> None:
-        """Read the whole log, once, and say in it what was found at the start.
+    @property
+    def broken(self) -> Break | None:
+        """The break that nobody has acknowledged yet, if there is one."""
+        return self._chain.broken if self._chain else None
 
-        It takes some seconds for 100,000 records; ``close`` ends it early.
+    @property
+    def seq(self) -> int:
+        """The number of the last record; 0 before the log is verified."""
+        return self._chain.seq if self._chain else 0
+
+    def head(self) -> Head | None:
+        """Return the last record, signed; None before the log is verified."""
+        if not self.ready:
+            return None
+        with self._mutex:
+            return self._head(self._chain) if self._chain and self.ready else None
+
+    def verify_rest(self, anchor: Anchored) -> None:
+        """Read the whole log, hold it against its heads, and record what was found.
+
+        It takes some seconds for 100,000 records; ``close`` ends it early. It may be called again
+        after it failed.
+
+        Args:
+            anchor: The signed head that is kept outside the volume.
 
         Raises:
-            IntegrityError: The log was changed since it was written.
-            ArtifactError: What was found could not be recorded.
+            ArtifactError: The log cannot be read, or what was found cannot be recorded.
         """
-        if not self.ready:
-            chain = self._read_chain()
-            if chain is None:
-                return
+        try:
+            # Nobody writes yet, and who wants to is told so at once: the mutex stays free.
+            found = self._look(anchor) if self._chain is None else None
             with self._mutex:
-                self._first_seq = chain.seq + 1 - sum(1 for _ in read_lines(self.path))
-                self._verified = chain
-        while self._recoveries:
-            self.append(self._recoveries[0])
-            del self._recoveries[0]
+                if found is not None and not self._closed.is_set():
+                    self._take(found)
+                if self._chain is not None:
+                    self._begin_anew(self._chain)
+            if self.ready:
+                for torn in torn_records(self.path):
+                    self.append(torn)
+        except OSError as error:
+            raise self._in_trouble(error) from error
 
     def append(self, decided: Record) -> AuditRecord | None:
         """Write one decision and return its record once it is on the disk.
@@ -154,124 +181,164 @@ class AuditLog:
 
         Raises:
             ArtifactError: It could not be written, or not yet: the decision must not take effect.
-            IntegrityError: Somebody else changed the log: neither must it.
+            IntegrityError: It is a promotion, and a break of the log waits to be acknowledged.
         """
         with self._mutex:
             chain = self._require_verified()
             if chain.has(bounded_id(decided.decision_id)):
                 return None
-            record = build_record(decided, chain.seq + 1, timestamp(self._clock()), chain.hash)
-            line = record.line()
+            if chain.broken and promotes(decided.event, decided.outcome):
+                raise IntegrityError(chain.broken.hold)
+            return self._record(chain, decided)
+
+    def acknowledge(self, break_id: str, by: str, why: str) -> AuditRecord | None:
+        """Record that a person looked at the break, so that promotions go on.
+
+        Returns:
+            None where that is not the break that waits.
+
+        Raises:
+            ArtifactError: It could not be written.
+        """
+        with self._mutex:
+            chain = self._require_verified()
+            if chain.broken is None or chain.broken.id != break_id:
+                return None
+            said = acknowledgement_record(self.path, chain.broken, by, why, chain.place)
+            return self._record(chain, said)
+
+    def checkpoint(self, days: int) -> AuditRecord | None:
+        """Record that files with nothing younger than that may go; ``drop`` removes them.
+
+        Returns:
+            None where none is old enough, or a break is to be looked at first.
+
+        Raises:
+            ArtifactError: It could not be written.
+        """
+        with self._mutex:
+            chain = self._require_verified()
+            before = self._clock() - timedelta(days=days)
+            files, last = expired(self.path, before)
+            if chain.broken or last is None or last.seq <= chain.pruned.seq:
+                return None
+            return self._record(chain, checkpoint_record(self.path, last, files, days))
+
+    def drop(self, anchored: Place) -> list[Path]:
+        """Remove the files that the last checkpoint names, once the anchor is beyond them.
+
+        Raises:
+            ArtifactError: A file cannot be removed.
+        """
+        with self._mutex:
+            chain = self._require_verified()
+            if chain.broken or chain.pruned == START or anchored.seq <= chain.pruned.seq:
+                return []
             try:
-                if self._size and self._size + len(line) > self._rotate_at:
-                    self._rotate(record.seq)
-                self._write(line)
+                gone = files_up_to(self.path, chain.pruned)
+                for path in gone:
+                    path.unlink()
+                sync_folder(self.path.parent, self._sync)
             except OSError as error:
-                raise ArtifactError(
-                    f"The audit log {self.path} could not be written ({error.strerror}); the "
-                    "decision does not take effect. Make room on the volume, or mend it."
-                ) from error
-            chain.add(record)
-            self._write_head(record)
-            return record
+                raise self._in_trouble(error) from error
+            return gone
+
+    def probe(self) -> None:
+        """Try whether the volume takes a write again, where the last one failed."""
+        with self._mutex, suppress(OSError):
+            if self.trouble and self._chain is not None and self._anew is None:
+                self._write_head(self._chain)
+                self.trouble = ""
 
     def close(self) -> None:
         """Let another process write."""
         self._closed.set()
         with self._mutex:
-            os.close(self._file)
+            self._file.close()
             os.close(self._lock)
 
+    # -- the start ----------------------------------------------------------------------------
+
+    def _look(self, anchor: Anchored) -> Found | None:
+        set_torn_bytes_aside(self.path, self._sync)
+        return look_at(self.path, self._key.public_key(), anchor, self._closed.is_set)
+
+    def _take(self, found: Found) -> None:
+        chain = found.chain
+        if found.problems:
+            chain = Chain()
+            chain.begin_after(found.last_known)
+            self._break(found.problems, found.last_known)
+        else:
+            if found.is_new:
+                # Before the first record, so that a head that is not there is always a finding.
+                self._write_head(chain)
+            lines = sum(1 for _ in read_lines(self.path)) if self.path.exists() else 0
+            self._file.open(chain.seq + 1 - lines)
+        self._chain = chain
+
+    # -- a break ------------------------------------------------------------------------------
+
+    def _break(self, problems: Sequence[str], after: Place) -> None:
+        stamp = self._clock().strftime("%Y%m%dT%H%M%S")
+        name = f"{self.path.name}.broken-{after.seq}-{stamp}"
+        self._anew = _Anew(problems, self.path.with_name(name), after)
+
+    def _begin_anew(self, chain: Chain) -> None:
+        """Keep what is there as evidence, and begin a log that follows the last known record."""
+        anew = self._anew
+        if anew is None:
+            return
+        move_aside(self.path, anew.folder, anew.problems[0], self._sync)
+        self._file.open(chain.seq + 1)
+        self._put(chain, break_record(self.path, anew.problems, anew.folder, anew.after))
+        self._anew = None
+
+    # -- writing ------------------------------------------------------------------------------
+
     def _require_verified(self) -> Chain:
-        if self._closed.is_set() or self._verified is None:
+        if self._closed.is_set() or self._chain is None:
             raise ArtifactError(
                 f"The audit log {self.path} takes no record: expected it verified and open, found "
                 f"it {'closed' if self._closed.is_set() else 'still being verified'}. The decision "
                 "does not take effect; it is tried again."
             )
-        return self._verified
+        return self._chain
 
-    def _write(self, line: bytes) -> None:
-        """Put a whole line on the disk, or leave the file as it was."""
-        self._require_unchanged()
+    def _record(self, chain: Chain, decided: Record) -> AuditRecord:
         try:
-            written = os.write(self._file, line)
-            while written < len(line):
-                written += os.write(self._file, line[written:])
-            self._sync(self._file)
-        except OSError:
-            # These are our own bytes of a decision that does not take effect.
-            os.ftruncate(self._file, self._size)
-            raise
-        self._size += len(line)
+            if self._anew is None and not self._file.is_as_left:
+                why = "It was changed or replaced while the operator had it open."
+                self._break([why], chain.place)
+            self._begin_anew(chain)
+            if chain.broken and promotes(decided.event, decided.outcome):
+                raise IntegrityError(chain.broken.hold)
+            record = self._put(chain, decided)
+        except OSError as error:
+            raise self._in_trouble(error) from error
+        self.trouble = ""
+        return record
 
-    def _require_unchanged(self) -> None:
-        """Refuse to write after bytes that are not ours, or into a file that nobody will find."""
-        ours, there = os.fstat(self._file), os.stat(self.path)
-        if (ours.st_ino, self._size) != (there.st_ino, there.st_size):
-            raise IntegrityError(
-                f"The audit log {self.path} was changed or replaced while it was open. Keep it as "
-                "evidence, then start the operator again, which checks it."
-            )
+    def _put(self, chain: Chain, decided: Record) -> AuditRecord:
+        now = timestamp(self._clock())
+        record = sign_record(build_record(decided, chain.seq + 1, now, chain.hash), self._key)
+        self._file.write(record.line(), record.seq)
+        chain.add(record)
+        # The record's own signature, and the next head, make up for one that failed.
+        with suppress(OSError):
+            self._write_head(chain)
+        return record
 
-    def _rotate(self, next_seq: int) -> None:
-        if self.path.exists():  # Else the last rotation came only half way.
-            self.path.rename(rotated_name(self.path, self._first_seq))
-        fresh = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
-        os.close(self._file)
-        self._file, self._size, self._first_seq = fresh, 0, next_seq
-        sync_folder(self.path.parent, self._sync)
+    def _write_head(self, chain: Chain) -> None:
+        """Sign how far the log reaches."""
+        replace_file(head_path(self.path), self._head(chain).to_bytes(), self._sync)
 
-    def _write_head(self, last: AuditRecord) -> None:
-        """Sign how far the log reaches; the next record's head makes up for one that failed."""
-        head = sign_head(self._key, last.seq, last.hash, timestamp(self._clock()))
-        try:
-            replace_file(head_path(self.path), head.to_bytes(), self._sync)
-        except OSError:
-            return
+    def _head(self, chain: Chain) -> Head:
+        return sign_head(self._key, chain.seq, chain.hash, timestamp(self._clock()))
 
-    def _read_head(self) -> Head | None:
-        """Return the head, which may be signed with a key of earlier."""
-        head = read_head(self.path)
-        problem = head if isinstance(head, str) else missing_end(self.path, head)
-        if problem:
-            raise self._changed([problem])
-        return head if isinstance(head, Head) else None
-
-    def _read_chain(self) -> Chain | None:
-        """Follow the log from its first record; None where it is closed meanwhile."""
-        chain = Chain(self._head)
-        lines = concatenate.from_iterable(map(read_lines, log_files(self.path)))
-        for _ in chain.follow(lines):
-            if self._closed.is_set():
-                return None
-        chain.finish()
-        if chain.problems:
-            raise self._changed(chain.problems)
-        return chain
-
-    def _changed(self, problems: Sequence[str]) -> IntegrityError:
-        return IntegrityError(
-            f"The audit log {self.path} was changed since it was written: {problems[0]} "
-            f"({len(problems)} problems in all.) Keep all files beside it as evidence in "
-            "another folder; then the operator begins a new log."
+    def _in_trouble(self, error: OSError) -> ArtifactError:
+        self.trouble = (
+            f"The audit log {self.path} could not be written ({error.strerror}); the decision does "
+            "not take effect. Make room on the volume, or mend it."
         )
-
-
-def _lock(path: Path) -> int:
-    """Take the log's lock, which ends with the process."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The folder of the audit log {path} cannot be used ({error.strerror})."
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise ConfigurationError(
-            f"Another process writes the audit log {path}. Run one operator at a time."
-        ) from error
-    return descriptor
+        return ArtifactError(self.trouble)

@@ -1,4 +1,7 @@
-"""A record of the audit log, and how its hash binds it to the one before. Pure."""
+"""A record of the audit log: its hash binds it to the one before, its signature to the operator.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import Field
 
 from hallmark.api.common import FileModel, Timestamp, canonical_json, clip, sha256_digest
 from hallmark.api.names import OPERATOR_NAME
 from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.keys import is_text_signature, text_signature
 
 FIRST_PREVIOUS = "sha256:" + "0" * 64
 """What the first record names as the one before."""
@@ -19,6 +24,8 @@ FIRST_PREVIOUS = "sha256:" + "0" * 64
 MAX_LINE = 64 * 1024
 """The most bytes of a record with its line end."""
 
+_CONTEXT = b"hallmark.dev/audit-record/v1\n"
+"""Keeps a signature over a record from being one over anything else."""
 _MAX_DETAILS = 32
 _MAX_ID = 512
 
@@ -77,7 +84,12 @@ class AuditRecord(FileModel):
     prev: Hash
     """The hash of the record before."""
     hash: Hash
-    """SHA-256 over the canonical JSON of all other fields."""
+    """SHA-256 over the canonical JSON of all other fields but the signature."""
+    signature: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=128)]
+    """ECDSA P-256/SHA-256 with the audit key, DER in base64, over the hash.
+
+    It vouches for this record and, by the chain, for all before.
+    """
 
     def line(self) -> bytes:
         """Return the record as it stands in the file."""
@@ -85,8 +97,8 @@ class AuditRecord(FileModel):
 
 
 def hash_of(wire: Mapping[str, Any]) -> str:
-    """Return the hash that a record's JSON object gives: over all fields but ``hash``."""
-    rest = {name: value for name, value in wire.items() if name != "hash"}
+    """Return the hash that a record's JSON object gives: over all that is not made from it."""
+    rest = {name: value for name, value in wire.items() if name not in {"hash", "signature"}}
     return sha256_digest(canonical_json(rest))
 
 
@@ -101,10 +113,26 @@ def read_record(line: bytes) -> AuditRecord:
 
 def is_as_hashed(record: AuditRecord, line: bytes) -> bool:
     """Tell whether each byte of a record's line is as it was when the record got its hash."""
-    # What stands before and after the hash is the canonical JSON of all other fields. It is the
-    # last such text: later fields are strings, and a quote in a string is escaped.
-    before, _, after = line.rpartition(f'"hash":"{record.hash}",'.encode())
-    return sha256_digest(before + after) == record.hash
+    # What stands before and after hash and signature is the canonical JSON of all other fields.
+    # Each is the last such text: later fields are strings, and a quote in a string is escaped.
+    rest = _without(f'"signature":"{record.signature}",', line)
+    return sha256_digest(_without(f'"hash":"{record.hash}",', rest)) == record.hash
+
+
+def _without(member: str, line: bytes) -> bytes:
+    before, _, after = line.rpartition(member.encode())
+    return before + after
+
+
+def sign_record(record: AuditRecord, key: ec.EllipticCurvePrivateKey) -> AuditRecord:
+    """Return the record with the key's signature over its hash."""
+    signature = text_signature(key, _CONTEXT + record.hash.encode())
+    return record.model_copy(update={"signature": signature})
+
+
+def is_record_signed_by(record: AuditRecord, public_key: ec.EllipticCurvePublicKey) -> bool:
+    """Tell whether the key's owner signed the record's hash."""
+    return is_text_signature(public_key, record.signature, _CONTEXT + record.hash.encode())
 
 
 def bounded_id(decision_id: str) -> str:
@@ -116,7 +144,7 @@ def bounded_id(decision_id: str) -> str:
 
 
 def build_record(decided: Record, seq: int, time: str, prev: str) -> AuditRecord:
-    """Return the line's record of a decision; texts that are too long are clipped."""
+    """Return the line's record of a decision, unsigned; texts that are too long are clipped."""
     details = {
         clip(name, 64): clip(value)
         for name, value in sorted(decided.details.items())[:_MAX_DETAILS]
@@ -137,5 +165,6 @@ def build_record(decided: Record, seq: int, time: str, prev: str) -> AuditRecord
         details=details,
         prev=prev,
         hash=FIRST_PREVIOUS,
+        signature="A",
     )
     return unsealed.model_copy(update={"hash": hash_of(unsealed.to_wire())})

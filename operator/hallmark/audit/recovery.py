@@ -1,16 +1,17 @@
-"""What a start finds at the end of a log: bytes that a crash tore, and a head that vouches not."""
+"""Records about the log itself: bytes that a crash tore, a break, what was removed for its age."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from hallmark.audit.events import AuditEvent, AuditOutcome
-from hallmark.audit.files import Sync, last_line, replace_file, sync_folder, torn_tail
-from hallmark.audit.head import Head, doubt_about, unheld
-from hallmark.audit.record import Record, read_record
+from hallmark.api.names import OPERATOR_NAME
+from hallmark.audit.chain import LOG_KIND, Break
+from hallmark.audit.events import AuditEvent, AuditOutcome, LogReason
+from hallmark.audit.files import Sync, replace_file, sync_folder, torn_tail
+from hallmark.audit.head import Place
+from hallmark.audit.record import Record
 
 
 def set_torn_bytes_aside(log: Path, sync: Sync) -> None:
@@ -39,53 +40,109 @@ def torn_records(log: Path) -> list[Record]:
 
 def _torn_record(log: Path, aside: Path) -> Record:
     data = aside.read_bytes()
-    message = (
+    return _about(
+        log,
+        f"recover/{aside.name.rpartition('-')[2]}",
+        AuditEvent.RECOVER,
+        AuditOutcome.RECOVERED,
+        LogReason.TORN_RECORD,
         f"A record was left unfinished, so its decision did not take effect; its {len(data)} "
-        f"bytes were moved to {aside.name}."
+        f"bytes were moved to {aside.name}.",
+        {"sha256": hashlib.sha256(data).hexdigest()},
     )
-    sha256 = hashlib.sha256(data).hexdigest()
-    return _recovery(log, aside.name.rpartition("-")[2], "TornRecord", message, sha256)
 
 
-def doubt_records(
-    log: Path, head: Head | None, public_key: ec.EllipticCurvePublicKey
-) -> list[Record]:
-    """Return what is to be recorded where the head was not signed with the log's key."""
-    last = last_line(log)
-    doubt = doubt_about(head, public_key)
-    if last is None or doubt is None:
-        return []
-    sha256 = hashlib.sha256(last).hexdigest()
-    return [_recovery(log, f"head-{sha256[:12]}", "HeadNotVerified", doubt, sha256)]
+def break_record(log: Path, problems: Sequence[str], kept_in: Path, after: Place) -> Record:
+    """Return the record with which a log begins anew after a break.
+
+    Args:
+        log: the log's current file.
+        problems: what was found, the first bad record first.
+        kept_in: the folder that holds what was found.
+        after: the last record that is known; the new one follows it.
+    """
+    return _about(
+        log,
+        f"recover/{kept_in.name}",
+        AuditEvent.RECOVER,
+        AuditOutcome.BROKEN,
+        LogReason.CHAIN_BROKEN,
+        problems[0],
+        {
+            "problems": str(len(problems)),
+            **({"second": problems[1]} if len(problems) > 1 else {}),
+            "keptIn": kept_in.name,
+            "lastKnownRecord": str(after.seq),
+            "lastKnownHash": after.hash,
+        },
+    )
 
 
-def missing_end(log: Path, head: Head | None) -> str | None:
-    """Return a sentence where the log's last record is an earlier one than its head names."""
-    last = last_line(log)
-    try:
-        seq, hash_ = (0, "") if last is None else _place(last)
-    except ValueError:
-        return None  # Who reads the whole log says which line is no record.
-    if head is None or seq > head.seq or (seq, hash_) == (head.seq, head.hash):
-        return None
-    return unheld(head, seq)
+def acknowledgement_record(log: Path, broken: Break, by: str, why: str, head: Place) -> Record:
+    """Return the record of a person's word that a break was looked at."""
+    return _about(
+        log,
+        f"recover/acknowledged-{broken.id}",
+        AuditEvent.RECOVER,
+        AuditOutcome.ACKNOWLEDGED,
+        LogReason.BREAK_ACKNOWLEDGED,
+        why,
+        {
+            "break": broken.id,
+            "found": broken.message,
+            "since": broken.time,
+            "headRecord": str(head.seq),
+            "headHash": head.hash,
+        },
+        actor=by,
+    )
 
 
-def _place(line: bytes) -> tuple[int, str]:
-    record = read_record(line)
-    return record.seq, record.hash
+def checkpoint_record(log: Path, last: Place, files: Sequence[Path], days: int) -> Record:
+    """Return the record after which files may be removed for their age.
+
+    Args:
+        log: the log's current file.
+        last: the last record in those files.
+        files: what goes.
+        days: how long records are kept.
+    """
+    return _about(
+        log,
+        f"prune/{last.seq}/{last.hash}",
+        AuditEvent.PRUNE,
+        AuditOutcome.PRUNED,
+        LogReason.RETENTION_ENDED,
+        f"Records up to {last.seq} are older than {days} days and were removed.",
+        {
+            "lastRecord": str(last.seq),
+            "lastHash": last.hash,
+            "files": ", ".join(path.name for path in files),
+            "days": str(days),
+        },
+    )
 
 
-def _recovery(log: Path, uid: str, reason: str, message: str, sha256: str) -> Record:
+def _about(
+    log: Path,
+    decision_id: str,
+    event: AuditEvent,
+    outcome: AuditOutcome,
+    reason: LogReason,
+    message: str,
+    details: Mapping[str, str],
+    actor: str = OPERATOR_NAME,
+) -> Record:
     return Record(
-        decision_id=f"recover/{uid}",
-        event=AuditEvent.RECOVER,
-        kind="AuditLog",
+        decision_id=decision_id,
+        event=event,
+        kind=LOG_KIND,
         namespace="",
         name=log.name,
-        uid=uid,
-        outcome=AuditOutcome.RECOVERED,
+        uid="",
+        outcome=outcome,
         reason=reason,
         message=message,
-        details={"sha256": sha256},
+        actor=actor,
+        details=details,
     )

@@ -10,9 +10,11 @@ from typing import BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hallmark.audit.chain import Chain
+from hallmark.audit.chain import Chain, Expected
 from hallmark.audit.files import lines_of, opened, read_head
-from hallmark.audit.head import doubt_about
+from hallmark.audit.head import Head, read_head_text
+from hallmark.audit.opening import ANCHOR, HEAD
+from hallmark.errors import ConfigurationError
 from hallmark.keys import load_public_key
 
 MAX_PROBLEMS = 100
@@ -30,50 +32,74 @@ class AuditVerdict:
     records: int
     problems: tuple[str, ...]
     """Sentences, each with file and line."""
+    notes: tuple[str, ...] = ()
+    """Sentences about what is in order: what was pruned, breaks that were acknowledged."""
 
 
-def verify_log(path: Path, public_key_pem: str | None) -> AuditVerdict:
+def verify_log(path: Path, public_key_pem: str | None, anchor: bytes | None = None) -> AuditVerdict:
     """Check every record of a log, its rotated files and its head.
 
     An edit, a removal, a repetition, another order and a cut are found; without the public key a
-    rewritten log whose head was rewritten too is not.
+    rewritten log whose head was rewritten too is not, and without the anchor an older copy of the
+    log with its head is not.
 
     Args:
         path: The log's current file; rotated files and head stand beside it.
         public_key_pem: The audit key's public half.
+        anchor: The head that is kept outside the volume, as it stands in its ConfigMap.
 
     Raises:
-        ConfigurationError: ``public_key_pem`` is not a public key.
+        ConfigurationError: ``public_key_pem`` is not a public key, or ``anchor`` no head.
     """
     public_key = load_public_key(public_key_pem) if public_key_pem else None
+    outside = None
+    if anchor is not None:
+        outside = read_head_text(anchor.strip())
+        if outside is None:
+            raise ConfigurationError("Expected the anchor's signed head, found something else.")
     for _ in range(_PATIENCE):
-        verdict, grew = _verify(path, public_key)
+        verdict, grew = _verify(path, public_key, outside)
         if verdict.ok or not grew:
             break
         # The operator wrote while this read; what was found may be half a line.
     return verdict
 
 
-def _verify(path: Path, public_key: ec.EllipticCurvePublicKey | None) -> tuple[AuditVerdict, bool]:
+def _verify(
+    path: Path, public_key: ec.EllipticCurvePublicKey | None, anchor: Head | None
+) -> tuple[AuditVerdict, bool]:
     """Return the verdict, and whether the log grew meanwhile."""
     # The head first: the log may grow while it is read, but never falls behind its head.
     head = read_head(path)
-    chain = Chain(head if not isinstance(head, str) else None)
+    expected = _expected(head, anchor, public_key)
+    chain = Chain(expected, every_signature=True)
     with opened(path) as files:
         before = [_size(file) for _, file in files]
         lines = concatenate.from_iterable(lines_of(file, name) for name, file in files)
         records = sum(1 for _ in chain.follow(lines))
         grew = [_size(file) for _, file in files] != before
+    chain.finish()
+    problems = [*chain.problems, *(expected.doubts() if records else [])]
     if isinstance(head, str):
-        chain.problems.append(head)
-    else:
-        doubt = doubt_about(head, public_key) if public_key and records else None
-        chain.problems += [doubt] if doubt else []
-        chain.finish()
+        problems.append(head)
+    if chain.broken is not None:
+        problems.append(
+            f"Nobody has acknowledged the break {chain.broken.id} yet: {chain.broken.message}"
+        )
     if not records:
-        chain.problems.append(f"There is no record in an audit log {path}.")
-    problems = tuple(chain.problems[:MAX_PROBLEMS])
-    return AuditVerdict(not problems, records, problems), grew
+        problems.append(f"There is no record in an audit log {path}.")
+    named = tuple(problems[:MAX_PROBLEMS])
+    return AuditVerdict(not named, records, named, tuple(chain.notes)), grew
+
+
+def _expected(
+    head: Head | str | None, anchor: Head | None, key: ec.EllipticCurvePublicKey | None
+) -> Expected:
+    """Return what is checked; without the key nothing can be said about who signed."""
+    found = {HEAD: head, ANCHOR: anchor}
+    heads = {what: named for what, named in found.items() if isinstance(named, Head)}
+    lost = "The signed head is missing: a cut could not be found."
+    return Expected(heads, (lost,) if head is None and key is not None else (), key)
 
 
 def _size(file: BinaryIO) -> int:

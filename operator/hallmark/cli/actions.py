@@ -6,7 +6,6 @@ Each writes the annotation in which a person asks the operator for something.
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 from collections.abc import Callable
 from typing import Annotated
@@ -17,11 +16,16 @@ from hallmark.api.common import canonical_json
 from hallmark.api.model_deployment import Action, ActionName
 from hallmark.api.names import ANNOTATION_ACTION
 from hallmark.cli.cluster import User, cluster_of, namespace_of, user_name
-from hallmark.cli.options import AsGroups, AsUser, Context, Namespace, Reason, checked
+from hallmark.cli.options import (
+    AsGroups,
+    AsUser,
+    Context,
+    Namespace,
+    Reason,
+    checked,
+    require_one_line,
+)
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT
-from hallmark.errors import ConfigurationError
-
-_UNQUOTABLE = re.compile(r'["\\\x00-\x1f]')
 
 _HELP = {
     ActionName.ROLLBACK: "Go back to the last version that was stable, or to --target.",
@@ -84,10 +88,6 @@ def action_text(
         ConfigurationError: a value holds a quote, a backslash or a control character, or is too
             long.
     """
-    for what, value in (("--reason", reason), ("--target", target or ""), ("your name", user)):
-        if _UNQUOTABLE.search(value):
-            raise ConfigurationError(
-                f"{what}: expected one line without double quotes and backslashes; found {value!r}."
-            )
+    require_one_line({"--reason": reason, "--target": target or "", "your name": user})
     asked = checked(Action, id=identity, action=action, by=user, reason=reason, target=target)
     return canonical_json(asked.to_wire()).decode()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Annotated, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
 
 from hallmark.errors import ConfigurationError
+
+_UNQUOTABLE = re.compile(r'["\\\x00-\x1f]')
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -22,6 +26,22 @@ AsGroups = Annotated[
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for whoever reads the audit log.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the object instead of creating it.")]
+
+
+def require_one_line(values: Mapping[str, str]) -> None:
+    """Refuse values that would need an escape in JSON, which admission cannot read.
+
+    Args:
+        values: by what the user calls them.
+
+    Raises:
+        ConfigurationError: one holds a quote, a backslash or a control character.
+    """
+    for name, value in values.items():
+        if _UNQUOTABLE.search(value):
+            raise ConfigurationError(
+                f"{name}: expected one line without double quotes and backslashes; found {value!r}."
+            )
 
 
 def checked(model: type[Model], **values: object) -> Model:

@@ -254,4 +254,7 @@ class ApiCluster:
 
 def _selector(selection: Selection) -> dict[str, str]:
     labels = ",".join(f"{key}={value}" for key, value in (selection.labels or {}).items())
-    return {"labelSelector": labels} if labels else {}
+    return {
+        **({"labelSelector": labels} if labels else {}),
+        **({"fieldSelector": f"metadata.name={selection.name}"} if selection.name else {}),
+    }

@@ -2,45 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from hallmark.api import names
 from hallmark.api.admission import in_force_since
 from hallmark.cluster.cluster import ApiError, Cluster
+from hallmark.cluster.guards import Guards
 from hallmark.cluster.kinds import ADMISSION_BINDING, ADMISSION_POLICY, Obj
 
-REQUESTER_IDENTITY_POLICY = "hallmark-requester-identity"
 
+@dataclass(frozen=True)
+class Identity:
+    """Asks the API server whether its admission policies vouch for names, live.
 
-async def approvals_vouched_since(cluster: Cluster) -> str | None:
-    """Return since when the identity policy for approvals has been in force, or None.
-
-    In force means that policy and binding are there, exactly as this version ships them. The
-    moment is their last change, so an approval that is older is not vouched for.
+    Args:
+        cluster: the API.
+        guards: since when the operator itself saw the policies as they are. An answer that differs
+            from it is a change that no watch has brought yet, and counts from now.
+        clock: the time.
     """
-    return await _vouched_since(cluster, names.APPROVAL_IDENTITY_POLICY)
 
+    cluster: Cluster
+    guards: Guards
+    clock: Callable[[], datetime]
 
-async def is_authenticated(cluster: Cluster, run: Obj) -> bool:
-    """Tell whether the API server vouches for a run's ``requestedBy``.
+    async def approvals_vouched_since(self) -> str | None:
+        """Return since when the identity policy for approvals has been in force, or None.
 
-    It does where the requester policy has been in force for longer than the run exists, and the
-    run does not carry the mark that admission demands of a relay's.
-    """
-    annotations: dict[str, Any] = run["metadata"].get("annotations") or {}
-    if names.ANNOTATION_REQUESTER in annotations:
-        return False
-    try:
-        since = await _vouched_since(cluster, REQUESTER_IDENTITY_POLICY)
-    except ApiError as error:
-        if error.status == 403:
-            return False  # Who may not look cannot know.
-        raise
-    # RFC 3339 in UTC with whole seconds: the order of the texts is the order of the moments.
-    return since is not None and since <= str(run["metadata"]["creationTimestamp"])
+        In force means that policy and binding are there, exactly as this version ships them. The
+        moment is the last at which the operator saw one of them change, or at which the API server
+        says so, so an approval that is older is not vouched for.
+        """
+        return await self.in_force_since(names.APPROVAL_IDENTITY_POLICY)
 
+    async def is_authenticated(self, run: Obj) -> bool:
+        """Tell whether the API server vouches for a run's ``requestedBy``.
 
-async def _vouched_since(cluster: Cluster, name: str) -> str | None:
-    policy = await cluster.get(ADMISSION_POLICY, None, name)
-    binding = await cluster.get(ADMISSION_BINDING, None, name)
-    return in_force_since(name, policy, binding)
+        It does where the requester policy has been in force for longer than the run exists, and
+        the run does not carry the mark that admission demands of a relay's.
+        """
+        annotations: dict[str, Any] = run["metadata"].get("annotations") or {}
+        if names.ANNOTATION_REQUESTER in annotations:
+            return False
+        try:
+            since = await self.in_force_since(names.REQUESTER_IDENTITY_POLICY)
+        except ApiError as error:
+            if error.status == 403:
+                return False  # Who may not look cannot know.
+            raise
+        # RFC 3339 in UTC with whole seconds: the order of the texts is the order of the moments.
+        return since is not None and since <= str(run["metadata"]["creationTimestamp"])
+
+    async def in_force_since(self, name: str) -> str | None:
+        """Return since when an admission policy of ours has been in force, or None."""
+        policy = await self.cluster.get(ADMISSION_POLICY, None, name)
+        binding = await self.cluster.get(ADMISSION_BINDING, None, name)
+        now = self.clock()
+        found = ((ADMISSION_POLICY, policy), (ADMISSION_BINDING, binding))
+        seen = [self.guards.saw(kind, obj, now).since for kind, obj in found if obj is not None]
+        since = in_force_since(name, policy, binding)
+        return None if since is None else max([since, *seen])

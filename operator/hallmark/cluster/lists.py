@@ -10,11 +10,15 @@ from hallmark.cluster.kinds import Kind, Obj
 
 @dataclass(frozen=True)
 class Selection:
-    """What an informer follows: a kind, in all namespaces or one, with these labels."""
+    """What an informer follows: a kind, in all namespaces or one, with these labels.
+
+    Where a name is given it is that object alone, so that a right to it alone will do.
+    """
 
     kind: Kind
     namespace: str | None = None
     labels: Mapping[str, str] | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 
 import kopf
 
@@ -16,6 +17,8 @@ from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.controllers import dispatch, heartbeat, logs
 from hallmark.controllers.event_queue import EventQueue
+from hallmark.controllers.guards import GuardWatch
+from hallmark.controllers.keeper import Keeper
 from hallmark.controllers.queue import Outcome, WorkQueue
 from hallmark.controllers.runtime import Operator, log
 from hallmark.controllers.settings import Settings
@@ -36,12 +39,17 @@ async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) 
     memo.operator = operator
     seen = heartbeat.Heartbeat(operator.settings.longest_silence_seconds)
     watches = Watches(operator, cluster, seen)
+    keeper = Keeper(operator)
+    operator.outside, operator.hold = keeper, keeper.hold
+    memo.keeper = keeper
     memo.runner = await heartbeat.serve(operator, seen, lambda: watches.ages)
     memo.background = [
         asyncio.create_task(work)
         for work in (
             *(informer.run() for informer in watches.informers),
-            _reconcile(operator, watches),
+            keeper.run(),
+            _watch_guards(operator, cluster, keeper),
+            _reconcile(operator, watches, keeper),
             dispatch.resync(operator),
             operator.events.run(),
             heartbeat.beat(operator),
@@ -52,12 +60,21 @@ async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) 
     log.info("The operator has started.", namespace=operator.settings.namespace)
 
 
-async def _reconcile(operator: Operator, watches: Watches) -> None:
+async def _watch_guards(operator: Operator, cluster: ApiCluster, keeper: Keeper) -> None:
+    """Follow what Hallmark rests on, once it is known what an earlier process saw of it."""
+    await keeper.loaded.wait()
+    await GuardWatch(operator, cluster, keeper.guards.wanted).run()
+
+
+async def _reconcile(operator: Operator, watches: Watches, keeper: Keeper) -> None:
     """Reconcile once everything is known and the whole audit log is verified, until cancelled.
 
-    Liveness waits for neither.
+    Liveness waits for neither. A log that cannot be verified for long holds decisions up by itself;
+    those that take trust or traffic away do not wait for it.
     """
-    await asyncio.gather(watches.synced(), asyncio.to_thread(operator.audit.verify_rest))
+    await watches.synced()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(keeper.started.wait(), operator.settings.audit_patience_seconds)
     log.info("The cluster is in memory.", objects=len(operator.cache))
     dispatch.look_at_all(operator)
     await operator.queue.run()
@@ -96,6 +113,7 @@ async def _stop(memo: kopf.Memo, **_: object) -> None:
         task.cancel()
     await asyncio.gather(*memo.background, return_exceptions=True)
     await memo.runner.cleanup()
+    await memo.keeper.close()
     await asyncio.to_thread(memo.operator.audit.close)
     await memo.operator.cluster.close()
 

@@ -31,3 +31,28 @@ DECISIONS = Counter(
     "Recorded decisions: gates, seals, approvals, verifications, promotions, rollbacks.",
     ["event", "outcome", "reason"],
 )
+
+AUDIT_BROKEN = Gauge(
+    "hallmark_audit_broken", "1 while a break of the audit log waits to be acknowledged."
+)
+AUDIT_UNWRITABLE = Gauge(
+    "hallmark_audit_unwritable", "1 while the audit volume takes no record, so decisions wait."
+)
+AUDIT_UNANCHORED = Gauge(
+    "hallmark_audit_unanchored_records", "Records that the anchor outside the volume lags behind."
+)
+AUDIT_KEPT_OUTSIDE = Gauge(
+    "hallmark_audit_kept_outside_records",
+    "Records of withdrawals that wait outside the volume until the log takes them.",
+)
+AUDIT_FREE_BYTES = Gauge("hallmark_audit_free_bytes", "Bytes that are free on the audit volume.")
+GUARD_CHANGES = Counter(
+    "hallmark_guard_changes_total",
+    "Changes of ModelPolicies and of the admission policies that Hallmark rests on.",
+    ["kind", "reason"],
+)
+GUARD_AS_SHIPPED = Gauge(
+    "hallmark_guard_as_shipped",
+    "1 where an admission policy and its binding are exactly what this version ships, else 0.",
+    ["name"],
+)

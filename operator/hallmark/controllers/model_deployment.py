@@ -74,7 +74,7 @@ async def _step(
     operator: Operator, world: DeploymentWorld, inputs: DeploymentInputs
 ) -> DeploymentWorld | None:
     """Decide and carry it out; return the world where the next step may follow at once."""
-    inputs, decided = await _decide(operator, inputs)
+    inputs, decided = await _decide(operator, replace(inputs, hold=operator.hold()))
     metadata = inputs.deployment.metadata
     if decided.drift_memory is not None:
         operator.drift.remember(

@@ -6,7 +6,7 @@ from hallmark.api.model_policy import ModelPolicy
 from hallmark.cluster.kinds import MODEL_POLICY
 from hallmark.controllers.runtime import Operator, reconciler, run_decision
 from hallmark.policies.decision import unreadable
-from hallmark.policies.model_policy.decide import decide_policy
+from hallmark.policies.model_policy.decide import AuditState, decide_policy
 from hallmark.policies.refusals import Refusal
 
 
@@ -17,5 +17,6 @@ async def reconcile(operator: Operator, namespace: str | None, name: str) -> Non
     policy = operator.cache.read(ModelPolicy, MODEL_POLICY, namespace, name)
     if obj is None or policy is None:
         return
-    decision = unreadable(policy) if isinstance(policy, Refusal) else decide_policy(policy)
+    audit = AuditState(operator.hold(), operator.audit.trouble)
+    decision = unreadable(policy) if isinstance(policy, Refusal) else decide_policy(policy, audit)
     await run_decision(operator, obj, decision)

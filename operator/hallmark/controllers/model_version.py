@@ -14,7 +14,7 @@ from hallmark.policies.refusals import Refusal
 async def reconcile(operator: Operator, namespace: str | None, name: str) -> None:
     """Say what holds of one version today."""
     sources = VersionSources(
-        operator.cache, operator.cluster, operator.stores, operator.evidence, operator.clock
+        operator.cache, operator.identity, operator.stores, operator.evidence, operator.clock
     )
     gathered = await gather_version(sources, namespace or "", name)
     if gathered is None:

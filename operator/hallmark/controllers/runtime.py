@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from pydantic import ValidationError
 
+from hallmark.api import names
 from hallmark.api.common import (
     ConditionedStatus,
     ConditionStatus,
@@ -20,6 +21,7 @@ from hallmark.api.common import (
 )
 from hallmark.api.model_deployment import DeploymentCondition, DeploymentReason
 from hallmark.audit import AuditLog
+from hallmark.audit.events import withdraws
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
@@ -27,7 +29,9 @@ from hallmark.cluster.cache import Change, Key, ObjectCache, key_of
 from hallmark.cluster.cluster import CONFLICT, ApiError, Cluster
 from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.cluster.events import build_event
-from hallmark.cluster.kinds import UNWATCHED, Kind, Obj, kind_of
+from hallmark.cluster.guards import Guards
+from hallmark.cluster.identity import Identity
+from hallmark.cluster.kinds import CONFIG_MAP, UNWATCHED, Kind, Obj, kind_of
 from hallmark.cluster.status import merge_conditions, shorten, transition_event
 from hallmark.cluster.trim import trimmed
 from hallmark.cluster.unwritten import Unwritten
@@ -37,6 +41,7 @@ from hallmark.controllers.event_queue import EventQueue
 from hallmark.controllers.queue import WorkQueue
 from hallmark.controllers.routes import concerned, urgency
 from hallmark.controllers.settings import Settings
+from hallmark.errors import ArtifactError
 from hallmark.policies.conditions import ConditionUpdate, stalled, waiting
 from hallmark.policies.decision import Decision, Event, Record
 
@@ -46,6 +51,18 @@ log = structlog.get_logger("hallmark")
 def now() -> datetime:
     """Return the time, aware, in UTC."""
     return datetime.now(UTC)
+
+
+class Outside(Protocol):
+    """Where records of withdrawals wait that the audit volume does not take."""
+
+    async def keep(self, records: Sequence[Record]) -> None:
+        """Keep records safe until the log has them; ``HallmarkError`` where that fails, too."""
+        ...
+
+    def note(self, record: Record) -> None:
+        """Have a record written soon, of what happened whether it is recorded or not."""
+        ...
 
 
 @dataclass
@@ -64,13 +81,23 @@ class Operator:
     events: EventQueue
     unwritten: Unwritten = field(default_factory=Unwritten)
     clock: Callable[[], datetime] = now
+    guards: Guards = field(default_factory=Guards)
+    outside: Outside | None = None
+    hold: Callable[[], str] = str
+    """Why no version may be promoted; empty where promotions go on."""
+
+    @property
+    def identity(self) -> Identity:
+        """Who vouches for names."""
+        return Identity(self.cluster, self.guards, self.clock)
 
     def observe(self, kind: Kind, obj: Obj) -> None:
         """Take the answer to an own write into the cache, and wake what it concerns.
 
         The object that is being reconciled is not woken by what it wrote itself.
         """
-        if kind not in UNWATCHED:
+        unwatched = kind == CONFIG_MAP and obj["metadata"]["name"] == names.AUDIT_ANCHOR
+        if kind not in UNWATCHED and not unwatched:
             self.wake(self.cache.observe(kind, obj), but=RECONCILED.get())
 
     def wake(self, change: Change | None, but: Key | None = None) -> None:
@@ -137,11 +164,31 @@ def _claims(decision: Decision) -> bool:
 
 
 async def record(operator: Operator, records: tuple[Record, ...]) -> None:
-    """Write and sync transitions to the audit log, before they take effect."""
+    """Write and sync transitions to the audit log, before they take effect.
+
+    What takes trust or traffic away waits for no volume: where the log takes no record, all of
+    the decision's are kept outside it first.
+
+    Raises:
+        HallmarkError: they are recorded nowhere, so the decision must not take effect.
+    """
     for transition in records:
-        if await asyncio.to_thread(operator.audit.append, transition) is not None:
-            labels = (transition.event, transition.outcome, transition.reason)
-            metrics.DECISIONS.labels(*labels).inc()
+        try:
+            written = await asyncio.to_thread(operator.audit.append, transition)
+        except ArtifactError:
+            if operator.outside is None or not any(
+                withdraws(record.event, record.outcome) for record in records
+            ):
+                raise
+            await operator.outside.keep(records)
+            return
+        if written is not None:
+            count(transition)
+
+
+def count(transition: Record) -> None:
+    """Count a decision that was recorded."""
+    metrics.DECISIONS.labels(transition.event, transition.outcome, transition.reason).inc()
 
 
 class StatusReport:

@@ -25,6 +25,12 @@ class Settings(BaseSettings):
     namespace: str = names.SYSTEM_NAMESPACE
     audit_log: Path = Path("/var/lib/hallmark/logs/secure_mlops.log")
     audit_key: Path = Path("/var/run/hallmark/audit/private.pem")
+    audit_seconds: Seconds = 5
+    """How often the anchor outside the audit volume is brought up to the log, at most."""
+    audit_retention_days: Annotated[int, Field(ge=0, le=36500)] = 365
+    """How long audit records are kept; 0: for ever."""
+    audit_patience_seconds: Seconds = 60
+    """How long withdrawals wait at the start for the audit log to be verified."""
     store_credentials: Path = Path("/var/run/hallmark/store")
     health_port: Port = 8081
     metrics_port: Port = 9090

@@ -29,7 +29,7 @@ async def reconcile(operator: Operator, namespace: str | None, name: str) -> Non
     """Bring one run a step further."""
     space, system = namespace or "", operator.settings.namespace
     gathered = await gather_run(
-        operator.cache, operator.cluster, operator.stores, system, space, name, operator.clock()
+        operator.cache, operator.identity, operator.stores, system, space, name, operator.clock()
     )
     uid = gathered.obj["metadata"]["uid"] if gathered else None
     stale = stale_seals(operator.cache, system, space, name, uid)

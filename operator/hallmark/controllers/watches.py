@@ -14,6 +14,7 @@ import kopf
 
 from hallmark.api import names
 from hallmark.api.common import GROUP
+from hallmark.api.model_deployment import ModelDeployment
 from hallmark.cluster.cache import Change, Key, key_of
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.gather.drift import judge_reports
@@ -38,9 +39,12 @@ from hallmark.cluster.kinds import (
     Obj,
 )
 from hallmark.cluster.lists import Selection
+from hallmark.cluster.parse import read
 from hallmark.controllers.heartbeat import Heartbeat
 from hallmark.controllers.queue import Urgency
 from hallmark.controllers.runtime import Operator
+from hallmark.policies.model_deployment.actions import lost_action
+from hallmark.policies.refusals import Refusal
 
 CHILDREN = (
     SERVICE,
@@ -107,8 +111,16 @@ class Watches:
         if key.kind == MODEL_DEPLOYMENT:
             self._operator.drift.forget(key.namespace or "", key.name)
             self._operator.unwritten.forget(obj)
+            self._note_lost_action(obj)
         elif key.kind == MODEL_VERSION:
             self._operator.evidence.forget(obj["metadata"]["uid"])
+
+    def _note_lost_action(self, obj: Obj) -> None:
+        """What a person asked for of an object that is gone is recorded all the same."""
+        gone, outside = read(ModelDeployment, obj), self._operator.outside
+        lost = None if isinstance(gone, Refusal) else lost_action(gone)
+        if lost is not None and outside is not None:
+            outside.note(lost)
 
     def _came(self, kind: Kind, obj: Obj) -> None:
         """Look at an object as it came, whether it changed or not."""

@@ -11,6 +11,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark.audit import AuditLog, Record
+from hallmark.audit.files import read_head
+from hallmark.audit.head import Head
+from hallmark.audit.opening import Anchored
 from hallmark.keys import public_pem
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -45,20 +48,32 @@ def open_unverified(
     return AuditLog(path, key, clock=lambda: NOW, rotate_at=rotate_at, sync=sync)
 
 
-def open_log(path: Path, **options: object) -> AuditLog:
-    """Open a log as the operator does, and wait until it is ready."""
+def head_of(path: Path) -> Head | None:
+    """Return the head that stands beside a log."""
+    head = read_head(path)
+    return head if isinstance(head, Head) else None
+
+
+def open_log(path: Path, *, anchor: Anchored = "the head", **options: object) -> AuditLog:
+    """Open a log as the operator does, and wait until it is ready.
+
+    Without another anchor it is the head beside the log, as after an orderly end.
+    """
     log = open_unverified(path, **options)
     try:
-        log.verify_rest()
+        log.verify_rest(head_of(path) if anchor == "the head" else anchor)
     except Exception:
         log.close()
         raise
     return log
 
 
-def write_log(path: Path, count: int, *, rotate_at: int = 1 << 20) -> None:
-    """Write a log of ``count`` decisions."""
+def write_log(path: Path, count: int, *, rotate_at: int = 1 << 20) -> Head:
+    """Write a log of ``count`` decisions; return its head, which is the anchor."""
     log = open_log(path, rotate_at=rotate_at)
     for number in range(count):
         log.append(decided(f"decision-{number}"))
+    head = log.head()
     log.close()
+    assert head is not None
+    return head

@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from hallmark.api import names
-from hallmark.api.admission import bounds, guarded, people, writers
+from hallmark.api.admission import bounds, guarded, people, words, writers
 from hallmark.api.admission.building import Obj, Pair
 from hallmark.api.admission.people import approval_identity
 
-__all__ = ["approval_identity", "files", "in_force_since", "policies"]
+__all__ = ["approval_identity", "as_shipped", "files", "in_force_since", "policies"]
 
 
 def policies() -> list[Pair]:
@@ -28,7 +28,8 @@ def policies() -> list[Pair]:
     return [
         approval_identity(),
         people.requester_identity(),
-        people.actions(),
+        words.actions(),
+        words.audit_anchor(),
         people.namespace_policy(),
         writers.operator_only(),
         writers.drift_report(),
@@ -77,6 +78,21 @@ def in_force_since(
         and "deletionTimestamp" not in found.get("metadata", {})
     ]
     return max(moments) if len(moments) == len(expected) else None
+
+
+def as_shipped(obj: Mapping[str, Any]) -> bool:
+    """Tell whether a policy or binding of the cluster is exactly the one of this version.
+
+    Args:
+        obj: it, as the API server sends it, with kind and name.
+    """
+    kind, name = obj.get("kind"), obj.get("metadata", {}).get("name")
+    return any(
+        wanted["spec"] == obj.get("spec")
+        for pair in policies()
+        for wanted in pair
+        if (wanted["kind"], wanted["metadata"]["name"]) == (kind, name)
+    )
 
 
 def _last_change(obj: Mapping[str, Any]) -> str:

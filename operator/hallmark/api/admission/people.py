@@ -85,62 +85,6 @@ def requester_identity() -> Pair:
     )
 
 
-def actions() -> Pair:
-    """Return the policy that binds an action to the user who asks for it.
-
-    CEL reads no JSON. The text must be one flat object of the five keys with values that hold
-    neither quotes nor backslashes; cut at its quotes, every fourth part is then a key, and the
-    value of a key stands two parts behind it.
-    """
-    annotation = f"object.metadata.?annotations[?'{names.ANNOTATION_ACTION}'].orValue('')"
-    old = f"oldObject.?metadata.?annotations[?'{names.ANNOTATION_ACTION}'].orValue('')"
-    pair = r'"(id|action|target|by|reason)" ?: ?"[^"\\\\\\x00-\\x1f]*"'
-    value = (
-        "[1, 5, 9, 13, 17].filter(at, at < variables.parts.size() && "
-        "variables.parts[at] == '{0}').map(at, variables.parts[at + 2])"
-    )
-    return policy(
-        "hallmark-actions",
-        [rule(GROUP, "CREATE UPDATE", "modeldeployments")],
-        [
-            validation(
-                f"variables.text.matches('^[{{] ?{pair}(, ?{pair}){{1,4}} ?[}}]$')",
-                f"'The annotation {names.ANNOTATION_ACTION} must be one JSON object of id, action, "
-                "by, reason and target, with texts that hold no quotes and no backslashes, such as "
-                '{"action":"rollback","by":"you","id":"1","reason":"..."}\'',
-            ),
-            validation(
-                "variables.by == [request.userInfo.username]",
-                f"\"'by' in the annotation {names.ANNOTATION_ACTION} must be the user who writes "
-                f'it, once; " + {YOU} + "."',
-            ),
-            validation(
-                "variables.action.size() == 1 && variables.action[0] in "
-                "['rollback', 'acknowledge', 'promote', 'pause', 'resume', 'abort'] && "
-                f"authorizer.group('{GROUP}').resource('modeldeployments')"
-                ".namespace(request.namespace).name(object.metadata.name)"
-                ".check(variables.action[0]).allowed()",
-                "'You may not ' + (variables.action.size() == 1 ? variables.action[0] : 'do that "
-                "to') + ' ModelDeployment ' + object.metadata.name + ': it needs the verb of that "
-                f"name on modeldeployments; ' + {YOU} + '. Actions are rollback, acknowledge, "
-                "promote, pause, resume and abort.'",
-            ),
-        ],
-        matchConditions=[
-            {
-                "name": "a-new-action",
-                "expression": f"{annotation} != '' && {annotation} != {old}",
-            }
-        ],
-        variables=[
-            {"name": "text", "expression": annotation},
-            {"name": "parts", "expression": "variables.text.split('\"')"},
-            {"name": "by", "expression": value.format("by")},
-            {"name": "action", "expression": value.format("action")},
-        ],
-    )
-
-
 def namespace_policy() -> Pair:
     """Return the policy that has a namespace put under a ModelPolicy by who may use that."""
     label = f"{{0}}.?metadata.?labels[?'{names.LABEL_POLICY}'].orValue('')"

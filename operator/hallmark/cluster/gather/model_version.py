@@ -14,10 +14,9 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.cache import ObjectCache
-from hallmark.cluster.cluster import Cluster
 from hallmark.cluster.gather.model_policy import gather_policy
 from hallmark.cluster.gather.training_run import small_file
-from hallmark.cluster.identity import approvals_vouched_since
+from hallmark.cluster.identity import Identity
 from hallmark.cluster.kinds import MODEL_APPROVAL, MODEL_DEPLOYMENT, MODEL_VERSION
 from hallmark.cluster.parse import Gathered
 from hallmark.policies.model_approval.inputs import ApprovalInputs
@@ -35,14 +34,14 @@ class VersionSources:
 
     Args:
         cache: the cluster as it is known.
-        cluster: the API, for who vouches for the names of reviewers.
+        identity: says who vouches for the names of reviewers.
         stores: opens the policy's store.
         evidence: what the store's files said a while ago.
         clock: the time.
     """
 
     cache: ObjectCache
-    cluster: Cluster
+    identity: Identity
     stores: Stores
     evidence: EvidenceMemory
     clock: Callable[[], datetime]
@@ -71,7 +70,7 @@ async def gather_version(
         policy_name=applied.name,
         policy=applied.policy,
         approvals=approvals,
-        vouched_since=await _vouched_since(sources.cluster, version, approvals),
+        vouched_since=await _vouched_since(sources.identity, version, approvals),
         used_by=tuple(_users(cache, namespace, version)),
     )
     return Gathered(obj, await _with_evidence(sources, inputs))
@@ -141,13 +140,13 @@ def _approvals(cache: ObjectCache, namespace: str, name: str) -> Iterator[ModelA
 
 
 async def _vouched_since(
-    cluster: Cluster, version: ModelVersion, approvals: tuple[ModelApproval, ...]
+    identity: Identity, version: ModelVersion, approvals: tuple[ModelApproval, ...]
 ) -> str | None:
     """Ask the API server who vouches for names, live, where a decision is new; see the ADR."""
     known = {record.uid for record in version.status.approvals}
     if all(approval.metadata.uid in known for approval in approvals):
         return None
-    return await approvals_vouched_since(cluster)
+    return await identity.approvals_vouched_since()
 
 
 def _users(cache: ObjectCache, namespace: str, version: ModelVersion) -> Iterator[str]:

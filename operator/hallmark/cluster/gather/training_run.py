@@ -17,7 +17,7 @@ from hallmark.cluster.cache import ObjectCache
 from hallmark.cluster.cluster import Cluster
 from hallmark.cluster.gather.jobs import job_view, pod_view
 from hallmark.cluster.gather.model_policy import gather_policy
-from hallmark.cluster.identity import is_authenticated
+from hallmark.cluster.identity import Identity
 from hallmark.cluster.kinds import (
     CONFIG_MAP,
     JOB,
@@ -47,7 +47,7 @@ _SMALL = 1 << 20
 
 async def gather_run(
     cache: ObjectCache,
-    cluster: Cluster,
+    identity: Identity,
     stores: Stores,
     system: str,
     namespace: str,
@@ -58,13 +58,14 @@ async def gather_run(
 
     Args:
         cache: the cluster as it is known.
-        cluster: the Kubernetes API, for what is read live.
+        identity: the Kubernetes API, for what is read live, and who vouches for requesters.
         stores: opens the policy's store.
         system: the operator's namespace, where sealing Jobs run.
         namespace: the run's.
         name: the run's.
         now: the time of the decision.
     """
+    cluster = identity.cluster
     obj = await _run(cache, cluster, namespace, name)
     if obj is None:
         return None
@@ -92,7 +93,7 @@ async def gather_run(
         urls=_urls(store, run, job),
         leftovers=await _leftovers(cache, cluster, system, run, version),
     )
-    return Gathered(obj, await _with_evidence(cluster, obj, inputs, store))
+    return Gathered(obj, await _with_evidence(identity, obj, inputs, store))
 
 
 async def _run(cache: ObjectCache, cluster: Cluster, namespace: str, name: str) -> Obj | None:
@@ -173,7 +174,7 @@ def _urls(store: Store | None, run: TrainingRun, job: JobView | None) -> UploadU
 
 
 async def _with_evidence(
-    cluster: Cluster, obj: Obj, inputs: RunInputs, store: Store | None
+    identity: Identity, obj: Obj, inputs: RunInputs, store: Store | None
 ) -> RunInputs:
     """Read what a finished sealing Job left in the store, and who vouches for the requester."""
     ended = inputs.version is not None or inputs.run.status.completion_time is not None
@@ -191,7 +192,7 @@ async def _with_evidence(
         bundle=None if bundle is None else bundle.decode(errors="replace"),
         report=await small_file(store, prefix + REPORT),
     )
-    authenticated = await is_authenticated(cluster, obj)
+    authenticated = await identity.is_authenticated(obj)
     return replace(inputs, evidence=evidence, authenticated=authenticated)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from hallmark.api.model_deployment import (
+    ACTION_IDS,
     Action,
     ActionName,
     DeploymentReason,
+    LastAction,
+    ModelDeployment,
     ModelDeploymentStatus,
     RolloutState,
 )
-from hallmark.api.names import ANNOTATION_ACTION, short_hash
+from hallmark.api.names import ANNOTATION_ACTION, OPERATOR_NAME, short_hash
+from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.policies.decision import Record
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.rollback import TargetMissing, find_target
 from hallmark.policies.model_deployment.triggers import (
@@ -26,7 +30,10 @@ from hallmark.policies.model_deployment.triggers import (
     serves_revoked,
 )
 from hallmark.policies.refusals import Refusal
+from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 
+MAX_TEXT = 4096
+"""Characters of an annotation that are read; admission takes no more bytes."""
 EXPECTED = '{"id": "<new for each action>", "action": "rollback", "by": "<you>", "reason": "..."}'
 
 
@@ -41,20 +48,92 @@ class BadAction:
 def pending_action(
     annotations: dict[str, str], status: ModelDeploymentStatus
 ) -> Action | BadAction | None:
-    """Return the action that was asked for and has not run, or None. Never raises."""
+    """Return the action that was asked for and has not run, or None. Never raises.
+
+    An id is used once, whatever its case. Admission refuses one that was used; where it came past
+    admission it is an action that is told and recorded, and does nothing.
+    """
     text = annotations.get(ANNOTATION_ACTION)
     if not text:
         return None
-    found = _read(text)
-    if status.last_action is not None and status.last_action.id == found.id:
+    found, last = _read(text), status.last_action
+    if last is not None and last.id == found.id and last.text_hash in {"", text_hash(text)}:
         return None
+    if isinstance(found, Action) and found.id.lower() in used_ids(status):
+        return BadAction(
+            found.id,
+            f"Nothing was done: an action with the id '{found.id}' ran before. Ask again with a "
+            f"new id.",
+        )
     return found
 
 
+def used_ids(status: ModelDeploymentStatus) -> list[str]:
+    """Return the ids that no action may have again, the last one first."""
+    last = [status.last_action.id.lower()] if status.last_action else []
+    return list(dict.fromkeys([*last, *status.action_ids]))
+
+
+def text_hash(text: str) -> str:
+    """Return what tells an annotation's text from another one's."""
+    return short_hash(text, digits=16)
+
+
+def with_action(
+    status: ModelDeploymentStatus, action: Action | BadAction, text: str, outcome: str, now: str
+) -> ModelDeploymentStatus:
+    """Return the record with an action that has run, or was refused in sight."""
+    known = isinstance(action, Action)
+    last = LastAction(
+        id=action.id,
+        action=action.action if isinstance(action, Action) else None,
+        by=action.by if isinstance(action, Action) else "",
+        outcome=outcome,
+        time=now,
+        text_hash=text_hash(text),
+    )
+    ids = [*([action.id.lower()] if known else []), *used_ids(status)]
+    return status.replace(last_action=last, action_ids=list(dict.fromkeys(ids))[:ACTION_IDS])
+
+
+def lost_action(deployment: ModelDeployment) -> Record | None:
+    """Return the record of an action that stood on a ModelDeployment that is gone, if one did."""
+    metadata, status = deployment.metadata, deployment.status
+    action = pending_action(metadata.annotations, status)
+    if action is None:
+        return None
+    return Record(
+        decision_id=f"{metadata.uid}/action/{action.id}/lost",
+        event=AuditEvent.ACTION,
+        kind="Deployment",
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        outcome=AuditOutcome.REFUSED,
+        reason=DeploymentReason.ACTION_LOST,
+        message="Nothing was done: the ModelDeployment was deleted before the action ran.",
+        actor=action.by if isinstance(action, Action) else OPERATOR_NAME,
+        details=action_details(action),
+    )
+
+
+def action_details(action: Action | BadAction) -> dict[str, str]:
+    """Return what the audit log keeps of an action."""
+    if isinstance(action, BadAction):
+        return {"actionId": action.id}
+    target = {"target": action.target} if action.target else {}
+    return {
+        "actionId": action.id,
+        "action": action.action.value,
+        "why": action.reason,
+        **target,
+    }
+
+
 def _read(text: str) -> Action | BadAction:
-    identity = f"unreadable-{short_hash(text, digits=16)}"
+    identity = f"unreadable-{text_hash(text)}"
     try:
-        return Action.model_validate(json.loads(text))
+        return Action.model_validate(parse_object(text, MAX_TEXT))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
@@ -64,10 +143,10 @@ def _read(text: str) -> Action | BadAction:
             f"Nothing was done: in the annotation {ANNOTATION_ACTION}, {where[:64]} is not as "
             f"expected ({first['type']}); actions are {actions}.",
         )
-    except (ValueError, RecursionError):
+    except UnreadableJSON as error:
         return BadAction(
             identity,
-            f"Nothing was done: the annotation {ANNOTATION_ACTION} is not JSON; "
+            f"Nothing was done: the annotation {ANNOTATION_ACTION} is no action ({error}); "
             f"expected {EXPECTED}.",
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hallmark.api import names
 from hallmark.api.model_deployment import (
@@ -17,7 +17,7 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.decision import Event, Record
-from hallmark.policies.model_deployment.actions import BadAction
+from hallmark.policies.model_deployment.actions import BadAction, action_details
 from hallmark.policies.model_deployment.conditions import is_rolled_back
 from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.record import rollout_of
@@ -112,9 +112,13 @@ def _said(trigger: Trigger, rollout: Rollout) -> tuple[str, str]:
 def _action_record(before: View, step: Step, action: Action | BadAction) -> Record:
     rollout = step.view.rollout
     asked = action.action if isinstance(action, Action) else rollout.reason or rollout.state
-    word = f"action/{action.id}"
-    event, outcome = AuditEvent.ACTION, AuditOutcome.DONE
-    return _record(before, step, event, outcome, word, asked, step.outcome)
+    # After another one the same id is another action: its record is none of the former's.
+    last = before.status.last_action
+    word = f"action/{action.id}/{f'{last.id}@{last.time}' if last else ''}"
+    refused = isinstance(action, BadAction)
+    outcome = AuditOutcome.REFUSED if refused else AuditOutcome.DONE
+    record = _record(before, step, AuditEvent.ACTION, outcome, word, asked, step.outcome)
+    return replace(record, details={**record.details, **action_details(action)})
 
 
 def _record(

@@ -11,7 +11,6 @@ from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.model_deployment import (
     Action,
     HistoryEntry,
-    LastAction,
     ModelDeploymentStatus,
     Outcome,
     Rollout,
@@ -20,7 +19,13 @@ from hallmark.api.model_deployment import (
 from hallmark.drift.decision import DriftVerdict, Memory
 from hallmark.policies.conditions import ConditionUpdate
 from hallmark.policies.decision import Event, Record
-from hallmark.policies.model_deployment.actions import Acted, BadAction, act, pending_action
+from hallmark.policies.model_deployment.actions import (
+    Acted,
+    BadAction,
+    act,
+    pending_action,
+    with_action,
+)
 from hallmark.policies.model_deployment.audit import (
     Step,
     drift_records,
@@ -143,14 +148,9 @@ def _act(view: View, action: Action | BadAction) -> Step | Need:
         return acted
     changed = replace(view, status=acted.status or view.status)
     step = _follow(changed, acted.trigger) if acted.trigger else Step(changed)
-    last = LastAction(
-        id=action.id,
-        action=action.action if isinstance(action, Action) else None,
-        by=action.by if isinstance(action, Action) else "",
-        outcome=acted.outcome,
-        time=timestamp(view.inputs.now),
-    )
-    after = replace(view, status=step.view.status.replace(last_action=last))
+    text = view.inputs.deployment.metadata.annotations[names.ANNOTATION_ACTION]
+    told = with_action(step.view.status, action, text, acted.outcome, timestamp(view.inputs.now))
+    after = replace(view, status=told)
     return Step(after, step.trigger, action=action, outcome=acted.outcome)
 
 

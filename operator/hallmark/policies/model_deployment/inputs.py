@@ -109,6 +109,8 @@ class DeploymentInputs:
     """Why the spec cannot be read; ``deployment`` then has one that asks for nothing."""
     beyond: tuple[str, ...] = ()
     """Sentences about what the spec asks for beyond the policy; ``deployment`` has the maximum."""
+    hold: str = ""
+    """Why no version may be promoted in this cluster now; empty where promotions go on."""
 
     @property
     def name(self) -> str:

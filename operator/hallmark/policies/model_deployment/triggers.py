@@ -396,6 +396,8 @@ def _look_at_starting(view: View, intent: Intent) -> Look:
             f"'{name}' is ready; promotion is frozen (spec.suspend or a pause). Resume, or "
             f"promote it by an action.",
         )
+    if view.inputs.hold:
+        return Wait(DeploymentReason.AUDIT_BROKEN, view.inputs.hold, stalled=True)
     return checks.verified(intent.version, view.inputs) or Ready()
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hallmark.api.model_deployment import (
+    ACTION_IDS,
     Action,
     ActionName,
     LastAction,
@@ -16,7 +17,14 @@ from hallmark.api.model_deployment import (
     RolloutState,
 )
 from hallmark.api.names import ANNOTATION_ACTION
-from hallmark.policies.model_deployment.actions import Acted, BadAction, act, pending_action
+from hallmark.policies.model_deployment.actions import (
+    Acted,
+    BadAction,
+    act,
+    lost_action,
+    pending_action,
+    with_action,
+)
 from hallmark.policies.model_deployment.inputs import Need, View
 from hallmark.policies.model_deployment.triggers import Acknowledged, Refused, RollBack
 from tests.unit.policies.model_deployment.rollouts import (
@@ -46,6 +54,64 @@ def test_each_id_runs_once() -> None:
     text = json.dumps({"id": "1", "action": "pause", "by": "ada"})
     last = LastAction(id="1", outcome="done", time="2026-11-25T12:00:00Z")
     assert read(text, ModelDeploymentStatus(last_action=last)) is None
+
+
+def ran(text: str, status: ModelDeploymentStatus = NOTHING) -> ModelDeploymentStatus:
+    """Return the record after what the text asks for was looked at."""
+    found = read(text, status)
+    assert found is not None
+    return with_action(status, found, text, "done", "2026-11-25T12:00:00Z")
+
+
+def pause(identity: str, **more: str) -> str:
+    return json.dumps({"id": identity, "action": "pause", "by": "ada", **more})
+
+
+@pytest.mark.parametrize("again", ["1", "ABC", "abc"])
+def test_an_id_that_was_used_does_nothing_and_is_told(again: str) -> None:
+    status = ran(pause("2"), ran(pause("abc"), ran(pause("1"))))
+    found = read(pause(again), status)
+    assert isinstance(found, BadAction)
+    assert "ran before" in found.message
+    told = ran(pause(again), status)
+    assert read(pause(again), told) is None
+    assert told.action_ids == ["2", "abc", "1"]
+
+
+def test_the_same_id_with_another_text_is_told_and_does_nothing() -> None:
+    status = ran(pause("1"))
+    assert isinstance(read(pause("1", reason="another"), status), BadAction)
+
+
+def test_the_last_ids_are_remembered_and_no_more() -> None:
+    status = NOTHING
+    for number in range(ACTION_IDS + 3):
+        status = ran(pause(str(number)), status)
+    assert len(status.action_ids) == ACTION_IDS
+    assert status.action_ids[0] == str(ACTION_IDS + 2)
+
+
+@pytest.mark.parametrize("identity", ["", " 1", "1 ", "a b", "é", "1\u00a0", "-1", "x" * 65, "1\n"])
+def test_an_id_is_letters_and_digits(identity: str) -> None:
+    assert isinstance(read(pause(identity)), BadAction)
+
+
+def test_of_a_key_given_twice_none_wins() -> None:
+    found = read('{"id": "1", "action": "pause", "by": "ada", "by": "bob"}')
+    assert isinstance(found, BadAction)
+    assert "a name twice" in found.message
+
+
+def test_an_action_on_what_is_gone_is_a_record() -> None:
+    deployment = view(NOTHING).inputs.deployment
+    asked = deployment.metadata.replace(annotations={ANNOTATION_ACTION: pause("7", reason="Why.")})
+    record = lost_action(deployment.replace(metadata=asked))
+    assert record is not None
+    assert (record.actor, record.reason, record.outcome) == ("ada", "ActionLost", "refused")
+    assert record.details == {"actionId": "7", "action": "pause", "why": "Why."}
+    has_run = deployment.replace(metadata=asked, status=ran(pause("7", reason="Why.")))
+    assert lost_action(has_run) is None
+    assert lost_action(deployment) is None
 
 
 def test_no_annotation_is_no_action() -> None:

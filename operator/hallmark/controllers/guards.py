@@ -1,0 +1,176 @@
+"""What Hallmark rests on is watched: each change of it is a record, an Event and a count."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+from hallmark.api.admission import as_shipped, policies
+from hallmark.cluster.cache import Change, ObjectCache
+from hallmark.cluster.client import ApiCluster
+from hallmark.cluster.events import build_event
+from hallmark.cluster.guards import GuardChange
+from hallmark.cluster.informer import Informer
+from hallmark.cluster.kinds import ADMISSION_BINDING, ADMISSION_POLICY, MODEL_POLICY, Kind, Obj
+from hallmark.cluster.lists import Selection
+from hallmark.controllers import metrics
+from hallmark.controllers.runtime import Operator, count, log
+from hallmark.errors import ConfigurationError
+from hallmark.policies.decision import Record
+from hallmark.policies.guards import guard_event, guard_record
+
+NAMES = tuple(policy["metadata"]["name"] for policy, _ in policies())
+"""Our admission policies; each binding has its policy's name."""
+
+SELECTIONS = (
+    *(
+        Selection(kind, name=name)
+        for name in NAMES
+        for kind in (ADMISSION_POLICY, ADMISSION_BINDING)
+    ),
+    Selection(MODEL_POLICY),
+)
+"""One object each, so that the operator needs a right to these alone."""
+
+
+FIRST_LISTS_SECONDS = 60.0
+"""How long the first look at all of them may take."""
+
+
+async def _follow(informer: Informer) -> None:
+    """Follow a guard; that it may not be read is shown, and no reason to enforce nothing else."""
+    while True:
+        try:
+            await informer.run()
+        except ConfigurationError as error:
+            log.error("A guard cannot be watched.", error=str(error))
+            await asyncio.sleep(FIRST_LISTS_SECONDS)
+
+
+class GuardWatch:
+    """Follows the guards, each with a watch and a memory of its own.
+
+    Args:
+        operator: whose memory of guards is filled.
+        source: the API.
+        wanted: set when there is something to record.
+    """
+
+    def __init__(self, operator: Operator, source: ApiCluster, wanted: asyncio.Event) -> None:
+        self._operator = operator
+        self._wanted = wanted
+        self._shipped: dict[tuple[str, str], bool] = {}
+        self.informers = [
+            Informer(source, ObjectCache(), selection, self._changed, self._came)
+            for selection in SELECTIONS
+        ]
+
+    async def run(self) -> None:
+        """Follow them until cancelled; say once what is gone since an earlier process."""
+        async with asyncio.TaskGroup() as group:
+            for informer in self.informers:
+                group.create_task(_follow(informer))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_LISTS_SECONDS):
+                    for informer in self.informers:
+                        await informer.synced.wait()
+            self._operator.guards.confirm(self._is_listed)
+            self._wanted.set()
+
+    def _is_listed(self, kind: str, name: str) -> bool:
+        return any(
+            informer.synced.is_set()
+            and informer.selection.kind.kind == kind
+            and informer.selection.name in (None, name)
+            for informer in self.informers
+        )
+
+    def _came(self, kind: Kind, obj: Obj) -> None:
+        self._operator.guards.saw(kind, obj, self._operator.clock())
+        self._show(kind, obj["metadata"]["name"], obj)
+        self._wake()
+
+    def _changed(self, change: Change) -> None:
+        if change.after is None and change.before is not None:
+            self._operator.guards.went(change.key.kind, change.before)
+            self._show(change.key.kind, change.key.name, None)
+            self._wake()
+
+    def _show(self, kind: Kind, name: str, obj: Obj | None) -> None:
+        if kind == MODEL_POLICY:
+            return
+        self._shipped[kind.kind, name] = obj is not None and bool(as_shipped(obj))
+        both = (self._shipped.get((found.kind, name), False) for found in _ADMISSION)
+        metrics.GUARD_AS_SHIPPED.labels(name).set(all(both))
+
+    def _wake(self) -> None:
+        if self._operator.guards.changes:
+            self._wanted.set()
+
+
+_ADMISSION = (ADMISSION_POLICY, ADMISSION_BINDING)
+
+
+class GuardRecorder:
+    """Records what changed, in the order in which it was seen; nothing is dropped."""
+
+    def __init__(self, operator: Operator) -> None:
+        """Start with nothing to record."""
+        self.wanted = asyncio.Event()
+        """There is something to record."""
+        self._operator = operator
+        self._notes: deque[Record] = deque()
+
+    def note(self, record: Record) -> None:
+        """Record this the next time."""
+        self._notes.append(record)
+        self.wanted.set()
+
+    async def record(self) -> None:
+        """Record what was seen.
+
+        Raises:
+            ArtifactError: the log takes no record; what is left is recorded the next time.
+        """
+        self.wanted.clear()
+        changes = self._operator.guards.changes
+        while self._notes:
+            await self._append(self._notes[0])
+            self._notes.popleft()
+        while changes:
+            await self._record(changes[0])
+            changes.popleft()
+
+    async def _record(self, change: GuardChange) -> None:
+        guard = change.after or change.before
+        if guard is None:
+            return
+        shipped = None if guard.kind == MODEL_POLICY.kind else _as_shipped(change)
+        record = guard_record(change.before, change.after, _manager(change.obj), shipped)
+        if not await self._append(record):
+            return
+        metrics.GUARD_CHANGES.labels(guard.kind, record.reason).inc()
+        log.warning("What Hallmark rests on has changed.", what=record.message)
+        if change.obj:
+            event = guard_event(record, shipped)
+            now = self._operator.clock()
+            self._operator.events.put(build_event(change.obj, event, now))
+
+    async def _append(self, record: Record) -> bool:
+        if await asyncio.to_thread(self._operator.audit.append, record) is None:
+            return False
+        count(record)
+        return True
+
+
+def _as_shipped(change: GuardChange) -> bool:
+    return change.after is not None and bool(as_shipped(change.obj))
+
+
+def _manager(obj: Obj) -> str:
+    """Return which program wrote last; the API server does not store who did."""
+    writes: list[Any] = (obj.get("metadata") or {}).get("managedFields") or []
+    last = max(writes, key=lambda write: str(write.get("time", "")), default={})
+    return f"unknown (program: {last.get('manager', 'unknown')})"
