@@ -172,5 +172,6 @@ def _as_shipped(change: GuardChange) -> bool:
 def _manager(obj: Obj) -> str:
     """Return which program wrote last; the API server does not store who did."""
     writes: list[Any] = (obj.get("metadata") or {}).get("managedFields") or []
-    last = max(writes, key=lambda write: str(write.get("time", "")), default={})
+    nobody: dict[str, Any] = {}
+    last = max(writes, key=lambda write: str(write.get("time", "")), default=nobody)
     return f"unknown (program: {last.get('manager', 'unknown')})"

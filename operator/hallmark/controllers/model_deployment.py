@@ -81,7 +81,7 @@ async def _step(
             metadata.namespace, metadata.name, inputs.reported_in, decided.drift_memory
         )
     rollout = decided.status.rollout
-    operator.unwritten.note(world.obj, rollout and rollout.withdrawn_since)
+    operator.unwritten.note(world.obj, rollout.withdrawn_since if rollout else None)
     urls = _sign(operator, inputs, decided)
     secrets = await _secrets(operator, inputs, retired(world, decided.plan))
     changes = children(world, inputs, decided.plan, urls, secrets)

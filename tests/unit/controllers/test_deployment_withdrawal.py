@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hallmark.bundles.bundles import Bundles
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import APPS_DEPLOYMENT, MODEL_VERSION, Obj
 from hallmark.errors import ArtifactError
@@ -282,7 +283,7 @@ def test_the_store_is_not_needed(world: World, mode: str, monkeypatch: pytest.Mo
         raise ArtifactError("The store does not answer.")
 
     monkeypatch.setattr(type(world.operator.stores), "open", down)
-    world.operator.bundles._baselines.clear()
+    world.operator.bundles = Bundles(world.operator.stores)
     world.wait(30)
     world.revoke(2)
     look(world, times=3)

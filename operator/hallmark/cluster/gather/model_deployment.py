@@ -112,10 +112,12 @@ async def gather_deployment(
     obj = cache.get(MODEL_DEPLOYMENT, namespace, name)
     if obj is None:
         return None
-    asked, unreadable = _deployment(sources, obj), None
+    asked = _deployment(sources, obj)
+    unreadable: Refusal | None = None
     if isinstance(asked, Refusal):
         # What stands on record must stop all the same, if it may not serve.
-        asked, unreadable = read(ModelDeployment, {**obj, "spec": {"model": name}}), asked
+        unreadable = asked
+        asked = read(ModelDeployment, {**obj, "spec": {"model": name}})
     if isinstance(asked, Refusal):
         return DeploymentWorld(obj, asked, {})
     policy = gather_policy(cache, namespace).policy
