@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from hallmark.bundles.bundles import Bundles
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import APPS_DEPLOYMENT, MODEL_VERSION, Obj
 from hallmark.errors import ArtifactError
-from tests.unit.controllers.deployment_world import SHIFTED, World
+from tests.unit.controllers.deployment_world import SHIFTED, FolderBundles, World
 from tests.unit.controllers.test_deployment import with_two_versions
 from tests.unit.policies.model_deployment.rollouts import version_name
 
@@ -283,7 +282,7 @@ def test_the_store_is_not_needed(world: World, mode: str, monkeypatch: pytest.Mo
         raise ArtifactError("The store does not answer.")
 
     monkeypatch.setattr(type(world.operator.stores), "open", down)
-    world.operator.bundles = Bundles(world.operator.stores)
+    world.operator.bundles = FolderBundles(world.operator.stores)
     world.wait(30)
     world.revoke(2)
     look(world, times=3)
