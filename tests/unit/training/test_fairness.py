@@ -161,7 +161,7 @@ def test_a_declared_group_without_a_row_is_inconclusive() -> None:
 
 def test_a_group_that_nobody_declared_gets_a_number() -> None:
     found = group_rows("name", ["Ada", "Bob", None, "Ada"], ["Bob"], ())
-    assert found.labels == ("(missing)", "group 2", "Bob")
+    assert found.labels == ("group 1", "Bob", "(missing)")
     assert found.codes.tolist() == [1, 2, 0, 1]
 
 
