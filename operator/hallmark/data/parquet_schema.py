@@ -51,7 +51,7 @@ def flat_columns(footer: Fields) -> tuple[ParquetColumn, ...]:
     elements = list_of(footer, 2)
     if not elements:
         raise DamagedError("no schema")
-    columns = []
+    columns: list[ParquetColumn] = []
     position = 1
     for _ in range(_optional(elements[0], 5) or 0):
         if position >= len(elements):

@@ -35,6 +35,19 @@ READABLE = (
 """The types of plain values."""
 
 
+def storage_type(dtype: pl.DataType) -> pl.DataType:
+    """Return the type in which an extension type, such as Arrow's JSON, keeps its values."""
+    if not isinstance(dtype, pl.BaseExtension):
+        return dtype
+    storage = dtype.ext_storage()
+    return storage if isinstance(storage, pl.DataType) else storage()
+
+
+def stored(values: pl.Series) -> pl.Series:
+    """Return an extension's values in the type in which it keeps them."""
+    return values.ext.storage() if isinstance(values.dtype, pl.BaseExtension) else values
+
+
 def plain(values: pl.Series) -> pl.Series:
     """Return a column of plain values in the type that all of its kind have."""
     dtype = values.dtype

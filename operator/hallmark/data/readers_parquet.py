@@ -13,7 +13,7 @@ from hallmark.data.compression import PIECE_BYTES, codec_of, peek, plain_pieces
 from hallmark.data.failures import Unreadable, unreadable
 from hallmark.data.frames import LongCells, check_header, check_rows
 from hallmark.data.parquet_footer import check_parquet
-from hallmark.data.physical import READABLE, plain
+from hallmark.data.physical import READABLE, plain, storage_type, stored
 
 
 def read_parquet(
@@ -60,17 +60,26 @@ def _read(file: BinaryIO, limits: ReadLimits, declared: Collection[str]) -> pl.D
         _check_types(schema, declared)
         frame = scan.collect()
         frame = pl.DataFrame([_plain(series) for series in frame.iter_columns()])
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
-        raise unreadable(
-            "Parquet",
-            "a whole Parquet file",
-            "a damaged one, or text in it that is not UTF-8",
-        ) from None
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
+        raise _undecoded(str(error)) from None
     check_rows(frame.height, limits)
     long_cells = LongCells(limits)
     long_cells.look(frame, 0)
     long_cells.raise_if_any()
     return frame
+
+
+def _undecoded(reason: str) -> Unreadable:
+    """Return why a file cannot be decoded; the library's words are not repeated."""
+    if "time zone" in reason:
+        return unreadable(
+            "Parquet",
+            "timestamps of UTC or of a zone that has a name",
+            "a zone that is not known, such as an offset of hours and minutes",
+        )
+    return unreadable(
+        "Parquet", "a whole Parquet file", "a damaged one, or text in it that is not UTF-8"
+    )
 
 
 def _source(file: BinaryIO) -> BinaryIO | str:
@@ -88,9 +97,10 @@ def _label(name: str, position: int, declared: Collection[str]) -> str:
 def _check_types(schema: pl.Schema, declared: Collection[str]) -> None:
     """Refuse a type that the file's own schema did not give away."""
     for position, (name, dtype) in enumerate(schema.items(), start=1):
-        if dtype not in READABLE and dtype != pl.Binary:
+        stored = storage_type(dtype)
+        if stored not in READABLE and stored != pl.Binary:
             label = _label(name, position, declared)
-            raise _no_plain_values(f"the type {dtype.base_type().__name__}", label)
+            raise _no_plain_values(f"the type {stored.base_type().__name__}", label)
 
 
 def _no_plain_values(found: str, label: str) -> Unreadable:
@@ -100,5 +110,6 @@ def _no_plain_values(found: str, label: str) -> Unreadable:
 def _plain(series: pl.Series) -> pl.Series:
     """Return the column in the type of its kind, and empty text as null."""
     # Enumerations and JSON come as bytes; what is not text at all was refused before.
+    series = stored(series)
     series = plain(series.cast(pl.String) if series.dtype == pl.Binary else series)
     return series.replace("", None) if series.dtype == pl.String else series

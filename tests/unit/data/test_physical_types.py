@@ -6,8 +6,10 @@ column is refused with a finding on the cell. A null is a null in all of them.
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import io
+import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -80,7 +82,7 @@ def stored(physical: Physical, values: Sequence[Any], form: str = "", **options:
     return Case(lambda: parquet(Column("x", physical, cells, **column)), **told)
 
 
-def framed(values: Sequence[Any], dtype: Any, **told: Any) -> Case:  # noqa: ANN401
+def framed(values: Sequence[Any] | pl.Series, dtype: Any, **told: Any) -> Case:  # noqa: ANN401
     """Return a case of a type that polars writes."""
 
     def file() -> bytes:
@@ -91,25 +93,45 @@ def framed(values: Sequence[Any], dtype: Any, **told: Any) -> Case:  # noqa: ANN
     return Case(file, **told)
 
 
+def in_zone(known: str, unknown: str) -> bytes:
+    """Return a file of timestamps whose Arrow schema, in base64 in the footer, names a zone."""
+    buffer = io.BytesIO()
+    pl.DataFrame({"x": pl.Series([1], dtype=pl.Datetime("us", known))}).write_parquet(buffer)
+    data = buffer.getvalue()
+    (arrow,) = re.findall(rb"ARROW:schema[^A-Za-z0-9+/]{1,8}([A-Za-z0-9+/=]+)", data)
+    renamed = base64.b64decode(arrow).replace(known.encode(), unknown.encode())
+    return data.replace(arrow, base64.b64encode(renamed))
+
+
 def lines(*cells: str, **told: Any) -> Case:  # noqa: ANN401
     """Return a case of JSON."""
     text = "\n".join(f'{{"x": {cell}}}' for cell in cells)
     return Case(text.encode, DataFormat.JSON_LINES, **told)
 
 
-BIT: dict[str, Cells] = {
+BIT: dict[str, Any] = {
     "number": [1.0, 0.0, None],
     "integer": [1, 0, None],
     "boolean": [True, False, None],
     "category": ["1", "0", None],
 }
 """What 1 and 0 become, whatever holds them."""
-TIME: dict[str, Cells] = {}
+TIME: dict[str, Any] = {}
 """What moments become: nothing."""
 P = Physical
 
 
-def whole(*cells: int | None) -> dict[str, Cells]:
+def first_of(told: dict[str, Any]) -> dict[str, Any]:
+    """Return what the first cell becomes."""
+    return {key: cells[:1] for key, cells in told.items()}
+
+
+def nothing(cells: Cells) -> dict[str, Any]:
+    """Return what nulls become."""
+    return dict.fromkeys(("number", "integer", "boolean", "category"), cells)
+
+
+def whole(*cells: int | None) -> dict[str, Any]:
     """Return what whole numbers up to 2^53 become, of which none is 0 or 1."""
     return {
         "number": [None if cell is None else float(cell) for cell in cells],
@@ -260,7 +282,7 @@ STORED = {
     ),
     "text": stored(P.BYTE_ARRAY, [b"a", b"", None], converted=0, category=["a", None, None]),
     "text by the newer annotation": stored(
-        P.BYTE_ARRAY, [b"1"], logical=[(1, STRUCT, [])], **{k: v[:1] for k, v in BIT.items()}
+        P.BYTE_ARRAY, [b"1"], logical=[(1, STRUCT, [])], **first_of(BIT)
     ),
     "an enumeration": stored(P.BYTE_ARRAY, [b"a", None], converted=4, category=["a", None]),
     "an enumeration by the newer annotation": stored(
@@ -301,7 +323,7 @@ STORED = {
         P.INT32,
         [None, None],
         logical=[(11, STRUCT, [])],
-        **{key: [None, None] for key in ("number", "integer", "boolean", "category")},
+        **nothing([None, None]),
     ),
     "an old compression": stored(P.INT32, [1], "<i", codec=3, refusal="found LZO"),
 }
@@ -322,7 +344,7 @@ FRAMED = {
     "a column of nulls": framed(
         [None, None],
         pl.Null,
-        **{key: [None, None] for key in ("number", "integer", "boolean", "category")},
+        **nothing([None, None]),
     ),
     "dates": framed([dt.date(2020, 1, 2), None], pl.Date, **TIME),
     "timestamps with a zone": framed(
@@ -336,6 +358,19 @@ FRAMED = {
     "structs in lists": framed(
         [[{"a": 1}]], pl.List(pl.Struct({"a": pl.Int64})), refusal="a list in column 'x'"
     ),
+    "an extension of a number": framed(
+        pl.Series([1, 0, None], dtype=pl.Int8).ext.to(pl.Extension("arrow.bool8", pl.Int8, "")),
+        None,
+        **BIT,
+    ),
+    "an extension of a list": framed(
+        pl.Series([[1]]).ext.to(pl.Extension("a.tensor", pl.List(pl.Int64), "")),
+        None,
+        refusal="a list in column 'x'",
+    ),
+    "timestamps of an unknown zone": Case(
+        lambda: in_zone("Europe/Berlin", "Europe/Xanadu"), refusal="a zone that is not known"
+    ),
     "polars' bytes": framed([b"a"], pl.Binary, refusal="bytes that are not marked as text in"),
 }
 LINES = {
@@ -348,9 +383,7 @@ LINES = {
     "JSON's texts": lines('"1"', '"0"', '""', **BIT),
     "JSON's words": lines('"a"', "null", category=["a", None]),
     "JSON's booleans": lines("true", "null", boolean=[True, None], category=["true", None]),
-    "JSON's nulls": lines(
-        "null", **{key: [None] for key in ("number", "integer", "boolean", "category")}
-    ),
+    "JSON's nulls": lines("null", **nothing([None])),
     "JSON's objects": lines('{"a": 1}', refusal="a JSON object in column 'x'"),
     "JSON's arrays": lines("[1]", refusal="a JSON array in column 'x'"),
     "JSON's longest numbers": lines("1" * 20, refusal="a JSON number out of range in column 'x'"),
