@@ -85,6 +85,11 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
     ),
     "a run whose classes are peers": (RUN, target(name="grade")),
     "a run with a favourable outcome": (RUN, target(name="grade", positive="A")),
+    "a run with declared classes": (
+        RUN,
+        target(name="grade", positive="A", categories=["A", "B", "C"]),
+    ),
+    "a run with declared peers": (RUN, target(name="grade", categories=["a", "A"])),
     "a run that lets every kind of personal datum stay": (
         RUN,
         allow(*(allowance(detector) for detector in DETECTORS)),

@@ -199,6 +199,21 @@ REFUSED_RUNS: dict[str, tuple[Any, Obj, str]] = {
         target(name="grade", positive="A" * 257),
         "spec.schema.target.positive: Too long",
     ),
+    "a favourable outcome that is no declared class": (
+        RUN,
+        target(name="grade", positive="D", categories=["A", "B"]),
+        "'positive' must be one of 'categories'.",
+    ),
+    "one declared class": (
+        RUN,
+        target(name="grade", categories=["A"]),
+        "spec.schema.target.categories in body should have at least 2 items",
+    ),
+    "a declared class twice": (
+        RUN,
+        target(name="grade", categories=["A", "A"]),
+        "spec.schema.target.categories[1]: Duplicate value",
+    ),
     "a bound that is a float": (RUN, feature("Number", minimum=0.5), "must be of type string"),
     "a bound that is no number": (RUN, feature("Number", minimum="low"), "minimum"),
     # The rest of a TrainingRun.

@@ -54,6 +54,8 @@ class GroupMetrics(FileModel):
 
     group: str
     """Its name if the schema declares it; otherwise a number, for it is a personal datum."""
+    without_value: bool = False
+    """Whether its rows are those that have no value of the attribute, or of one of the two."""
     rows: int
     """In the test split."""
     positives: int | None = None

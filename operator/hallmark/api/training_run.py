@@ -205,11 +205,26 @@ class Feature(ApiModel):
 class Target(ApiModel):
     """The column to predict."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "!has(self.positive) || !has(self.categories) || self.positive in self.categories",
+                "'positive' must be one of 'categories'.",
+                field="positive",
+            )
+        )
+    )
+
     name: ColumnName
     """The column's name in the dataset."""
     positive: ShortText | None = None
-    """The value that counts as positive; with three classes or more, the favourable outcome.
-    Absent: the classes are peers. Two classes need it for fairness."""
+    """The value that counts as positive; of three classes or more, all of them in ``categories``,
+    the favourable outcome. Absent: the classes are peers. Two classes need it for fairness."""
+    categories: (
+        Annotated[list[ShortText], Field(min_length=2, max_length=64, json_schema_extra=SET)] | None
+    ) = None
+    """Every class; another value refuses the run. Absent: the values that occur, two of them if
+    'positive' is given, and none that differs from another in case, spaces or a full stop alone."""
 
 
 class SensitiveAttribute(ApiModel):

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from urllib.parse import SplitResult, urlsplit
 
+from hallmark.data.object_names import ambiguity, is_object, object_name
+
 _AZURE_WIRE_SERVER = ipaddress.ip_address("168.63.129.16")
 """Azure's metadata service: a public address that only means something inside."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -17,8 +19,11 @@ def is_allowed_url(url: str, prefixes: Sequence[str]) -> bool:
     """Whether a prefix covers the URL: same scheme, host and port, and a path below it.
 
     A prefix ends at a segment: ``https://a.example/data`` covers ``/data/x``, not ``/database``.
-    A URL with a user, with ``..`` or with encoded separators is never allowed.
+    A URL with a user, with ``..`` or with encoded separators is never allowed. Names of objects in
+    buckets are compared as they are.
     """
+    if is_object(url):
+        return _is_allowed_object(url, prefixes)
     parts = _split(url)
     if parts is None or parts.username is not None or parts.password is not None:
         return False
@@ -27,6 +32,14 @@ def is_allowed_url(url: str, prefixes: Sequence[str]) -> bool:
     if {".", ".."} & set(parts.path.split("/")):
         return False
     return any(_covers(_split(prefix), parts) for prefix in prefixes)
+
+
+def _is_allowed_object(uri: str, prefixes: Sequence[str]) -> bool:
+    name = object_name(uri)
+    if name is None or ambiguity(name) is not None:
+        return False
+    folders = (object_name(prefix) for prefix in prefixes)
+    return any(folder is not None and folder.covers(name) for folder in folders)
 
 
 def _split(url: str) -> SplitResult | None:

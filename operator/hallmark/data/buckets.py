@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, quote
+from urllib.parse import quote
+
+from hallmark.data.object_names import ObjectName
 
 _REGION = "us-east-1"
 _FILES = {
@@ -21,18 +23,21 @@ _FILES = {
 }
 
 REFUSALS: Mapping[int, tuple[str, str]] = {
-    404: ("an object in the bucket", "none of this name"),
+    404: (
+        "an object in the bucket of exactly this name ('#', '?' and '%' belong to it)",
+        "none of this name",
+    ),
     403: ("credentials that may read the object", "a refusal by the store"),
     401: ("credentials that may read the object", "a refusal by the store"),
 }
 """What the stores' statuses mean."""
 
 
-def object_url(uri: SplitResult, endpoint: str | None, credentials: Path, seconds: float) -> str:
+def object_url(name: ObjectName, endpoint: str | None, credentials: Path, seconds: float) -> str:
     """Return an HTTP URL for an object; nothing is sent.
 
     Args:
-        uri: ``s3://``, ``gs://`` or ``az://``; its host is the bucket's (container's) name.
+        name: The object; its key is one that every store reads as it stands.
         endpoint: Of S3, where it is not Amazon's.
         credentials: A folder with ``access-key-id`` and ``secret-access-key`` (for ``az``: the
             account's name and key) or, for ``gs``, ``service-account.json``.
@@ -41,36 +46,33 @@ def object_url(uri: SplitResult, endpoint: str | None, credentials: Path, second
     Raises:
         ValueError: the credentials cannot be used.
     """
-    names = _FILES[uri.scheme]
-    config = {key: _credential(credentials, file) for key, file in names.items()}
-    key = uri.path.lstrip("/")
+    files = _FILES[name.scheme]
+    config = {key: _credential(credentials, file) for key, file in files.items()}
     if None in config.values():
-        account = config.get("account_name")
-        return f"{_base(uri, endpoint, account)}/{quote(uri.netloc)}/{quote(key)}"
-    return _sign(uri, key, endpoint, config, seconds)
+        base = _base(name.scheme, endpoint, config.get("account_name"))
+        return f"{base}/{quote(name.bucket)}/{quote(name.key)}"
+    return _sign(name, endpoint, config, seconds)
 
 
-def _sign(
-    uri: SplitResult, key: str, endpoint: str | None, config: dict[str, Any], seconds: float
-) -> str:
+def _sign(name: ObjectName, endpoint: str | None, config: dict[str, Any], seconds: float) -> str:
     import obstore
     from obstore.exceptions import BaseError
     from obstore.store import from_url
 
-    if uri.scheme == "s3":
+    if name.scheme == "s3":
         config |= {"region": _REGION, **({"endpoint": endpoint} if endpoint else {})}
     settings: dict[str, Any] = {"config": config, "client_options": {"allow_http": True}}
     try:
-        store: Any = from_url(f"{uri.scheme}://{uri.netloc}", **settings)
-        return str(obstore.sign(store, "GET", key, timedelta(seconds=seconds)))
+        store: Any = from_url(f"{name.scheme}://{name.bucket}", **settings)
+        return str(obstore.sign(store, "GET", name.key, timedelta(seconds=seconds)))
     except BaseError as error:
         raise ValueError(type(error).__name__) from None
 
 
-def _base(uri: SplitResult, endpoint: str | None, account: str | None) -> str:
-    if uri.scheme == "s3":
+def _base(scheme: str, endpoint: str | None, account: str | None) -> str:
+    if scheme == "s3":
         return (endpoint or f"https://s3.{_REGION}.amazonaws.com").rstrip("/")
-    if uri.scheme == "gs":
+    if scheme == "gs":
         return "https://storage.googleapis.com"
     if account is None:
         raise ValueError("no account")

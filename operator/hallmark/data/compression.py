@@ -35,6 +35,15 @@ _FOREIGN = {
     b"ARROW1": "an Arrow file",
     b"Obj\x01": "an Avro file",
     b"ORC": "an ORC file",
+    b"FEA1": "a Feather file",
+    b"%PDF-": "a PDF",
+    b"Rar!": "a RAR archive",
+    b"\x1f\x9d": "a file of compress (.Z)",
+    b"\x89HDF": "an HDF5 file",
+    b"\x89PNG": "a picture",
+    b"\x93NUMPY": "a NumPy array",
+    b"\x80\x04\x95": "a Python pickle",
+    b"\x80\x05\x95": "a Python pickle",
 }
 _HEAD = 16
 

@@ -12,13 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from hallmark.api.artifacts import Finding
 from hallmark.data.addresses import is_public_address
 from hallmark.data.files import source_finding, too_big
 
 _CHUNK = 1 << 20
+_ASCII = "".join(map(chr, range(33, 127)))
+"""What a URL may hold as it is; other signs are sent as their bytes in UTF-8, percent-encoded."""
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
@@ -122,7 +124,7 @@ def _ask(url: str, transfer: Transfer, network: Network, ends: float) -> BinaryI
     try:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"Accept-Encoding": "identity", "User-Agent": "hallmark-trainer"}
-        connection.request("GET", path, headers=headers)
+        connection.request("GET", quote(path, safe=_ASCII), headers=headers)
         answer = connection.getresponse()
         if answer.status in _REDIRECTS:
             return answer.headers.get("Location", "")

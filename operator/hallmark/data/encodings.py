@@ -5,15 +5,19 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 
-from hallmark.api.training_run import CSVEncoding
+from hallmark.api.training_run import CSVEncoding, DataFormat
 from hallmark.data.failures import unreadable
+from hallmark.data.sniffing import HEAD_BYTES, foreign
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+_UTF32_MARKS = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 _PYTHON = {CSVEncoding.LATIN1: "latin-1", CSVEncoding.WINDOWS_1252: "cp1252"}
 
 
-def utf8_pieces(pieces: Iterator[bytes], encoding: CSVEncoding) -> Iterator[bytes]:
+def utf8_pieces(
+    pieces: Iterator[bytes], encoding: CSVEncoding, data_format: DataFormat = DataFormat.CSV
+) -> Iterator[bytes]:
     """Yield the text as UTF-8 without its byte-order mark.
 
     Bytes that are declared as UTF-8 are not looked at here: who knows the rows says where one
@@ -25,8 +29,9 @@ def utf8_pieces(pieces: Iterator[bytes], encoding: CSVEncoding) -> Iterator[byte
     first = b""
     for piece in pieces:
         first += piece
-        if len(first) >= 4:
+        if len(first) >= HEAD_BYTES:
             break
+    _check_head(first, encoding, data_format)
     name, start = _encoding_of(first, encoding)
     if name is None:
         yield first[start:]
@@ -46,6 +51,16 @@ def utf8_pieces(pieces: Iterator[bytes], encoding: CSVEncoding) -> Iterator[byte
             ) from None
         line += text.count("\n")
         yield text.encode()
+
+
+def _check_head(head: bytes, encoding: CSVEncoding, data_format: DataFormat) -> None:
+    if not head:
+        raise unreadable("File", "rows", "an empty file")
+    if head[:4] in _UTF32_MARKS:
+        raise unreadable("Encoding", f"text in {encoding.value}", "the byte-order mark of UTF-32")
+    found = foreign(head, data_format) if encoding is not CSVEncoding.UTF16 else None
+    if found is not None:
+        raise unreadable("Format", data_format.value, found)
 
 
 def _encoding_of(head: bytes, declared: CSVEncoding) -> tuple[str | None, int]:

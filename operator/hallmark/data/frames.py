@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
@@ -36,8 +36,10 @@ def too_many_columns(width: int, limits: ReadLimits) -> None:
         raise unreadable("Columns", f"at most {limits.max_columns} columns", f"{width} columns")
 
 
-def check_header(names: Sequence[str], limits: ReadLimits) -> None:
-    """Refuse names that cannot tell columns apart. A name is never repeated: it may be a datum.
+def check_header(names: Sequence[str], limits: ReadLimits, declared: Collection[str] = ()) -> None:
+    """Refuse names that cannot tell columns apart.
+
+    A name that the schema does not have is never repeated: it may be a datum.
 
     Raises:
         Unreadable: a name is missing, too long or there twice.
@@ -59,10 +61,11 @@ def check_header(names: Sequence[str], limits: ReadLimits) -> None:
                 f"one of {length} bytes for column number {position}",
             )
         if name in seen:
+            told = f"'{name}'" if name in declared else "the same name"
             raise unreadable(
                 "Header",
                 "each column name once",
-                f"the same name for columns number {seen[name]} and {position}",
+                f"{told} for columns number {seen[name]} and {position}",
             )
         seen[name] = position
 

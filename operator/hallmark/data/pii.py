@@ -17,17 +17,11 @@ import polars as pl
 from hallmark.api.artifacts import Finding
 from hallmark.api.report import ColumnDecision
 from hallmark.api.training_run import PII, PIIAction, PIIDetector, Schema
-from hallmark.data.detectors import DETECTORS, Detector, TextColumn
+from hallmark.data.cells import Cells, readable
+from hallmark.data.detectors import DETECTORS, Detector
 from hallmark.data.pseudonyms import Pseudonyms
 
 _NAMEABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.\- ]{0,62}")
-_INTEGRAL_FLOATS = 2**53
-_SHORTEST_NUMBER = 10**5
-"""A smaller whole number is no card, no telephone number, no id and no date."""
-_LONG_NUMBER = 10**11
-_SAMPLE = 2000
-"""Whole numbers are personal data by their column's name or by the share that passes a checksum, so
-that many of them, and many of the long ones, tell whether it is worth to look at all."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +36,7 @@ class Guarded:
         decisions: What was done, for the report.
         refusals: Why the dataset is refused, if it is.
         remarks: What a person should know: an allowance that nothing needs.
+        undeclared: What the columns of the frame that the schema does not have may be called.
     """
 
     frame: pl.DataFrame
@@ -50,6 +45,7 @@ class Guarded:
     decisions: tuple[ColumnDecision, ...]
     refusals: tuple[Finding, ...]
     remarks: tuple[Finding, ...]
+    undeclared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +59,34 @@ class _Hit:
     count: int
     first_row: int | None
     """None: it is in the name."""
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The columns' names, and what may be done to them.
+
+    Attributes:
+        needed: They can be neither dropped nor masked.
+        declared: They cannot be dropped.
+        labels: What each may be called.
+    """
+
+    needed: set[str]
+    declared: set[str]
+    labels: dict[str, str]
+
+    def undeclared(self, gone: set[str], unnamed: set[str]) -> tuple[str, ...]:
+        """Return what the undeclared columns may be called, without those that are gone.
+
+        Args:
+            gone: Names of columns that are there no more.
+            unnamed: Names that hold a datum.
+        """
+        return tuple(
+            f"'{name}'" if label == name and name not in unnamed else f"column number {position}"
+            for position, (name, label) in enumerate(self.labels.items(), start=1)
+            if name not in self.declared | gone
+        )
 
 
 def check_rule(
@@ -136,85 +160,34 @@ def guard(
         )
         hits = [hit for column_hits in hits_by_column for hit in column_hits]
     hits += _scan_names(raw.columns, detectors)
-    return _apply(raw, hits, needed, declared, pii, pseudonyms or Pseudonyms())
+    columns = _Columns(needed, declared, labels)
+    return _apply(raw, hits, columns, pii, pseudonyms or Pseudonyms())
 
 
 def _scan(series: pl.Series, label: str, detectors: Sequence[Detector]) -> list[_Hit]:
-    readable, numeric = _readable(series)
-    if readable is None:
+    cells = readable(series)
+    if cells is None:
         return []
-    values = readable.drop_nulls()
-    if numeric and values.dtype.is_integer():
-        ranges = (_some(values), _some(values.filter(values.abs() >= _LONG_NUMBER)))
-        samples = [_text_column(cells, numeric=True) for cells in ranges]
-        detectors = [
-            candidate
-            for candidate in detectors
-            if any(len(candidate.find(sample)) for sample in samples)
-        ]
-    if not detectors:
-        return []
-    column = _text_column(values, numeric=numeric)
-    hits = []
-    for detector in detectors:
-        texts = detector.find(column)
-        if len(texts):
-            rows = readable.cast(pl.String).is_in(texts.implode()).fill_null(value=False)
-            first = (rows.arg_max() or 0) + 1
-            hits.append(_Hit(series.name, label, detector.kind, int(rows.sum()), first))
-    return hits
-
-
-def _text_column(values: pl.Series, *, numeric: bool) -> TextColumn:
-    """Return distinct texts: a category of a million rows is a handful of them."""
-    distinct = values.unique(maintain_order=True).cast(pl.String)
-    return TextColumn(values.name, distinct, numeric=numeric)
-
-
-def _some(values: pl.Series) -> pl.Series:
-    """Return at most a few thousand values at even distances."""
-    return values.gather_every(max(1, len(values) // _SAMPLE))
-
-
-def _readable(series: pl.Series) -> tuple[pl.Series | None, bool]:
-    """Return what detectors can read of a column, and whether it was written from numbers."""
-    if series.dtype == pl.String:
-        return series, False
-    if series.dtype in (pl.Date, pl.Datetime):
-        return series, True
-    if series.dtype.is_decimal():
-        series = series.cast(pl.Float64)
-    if series.dtype.is_float():
-        whole = (series == series.floor()) & (series.abs() <= _INTEGRAL_FLOATS)
-        if not whole.any():
-            return None, True
-        frame = pl.DataFrame([series.alias("value"), whole.alias("whole")])
-        series = frame.select(pl.when("whole").then("value").cast(pl.Int64)).to_series()
-    if series.dtype.is_integer() and _largest(series) >= _SHORTEST_NUMBER:
-        return series, True
-    return None, True
-
-
-def _largest(series: pl.Series) -> int:
-    ends = (series.min(), series.max())
-    return max((abs(end) for end in ends if isinstance(end, int)), default=0)
+    return [
+        _Hit(series.name, label, detector.kind, int(rows.sum()), (rows.arg_max() or 0) + 1)
+        for detector, rows in cells.find(cells.candidates(detectors))
+    ]
 
 
 def _scan_names(names: list[str], detectors: Sequence[Detector]) -> list[_Hit]:
     """Return hits where a column's name should be, as in a file without a header line."""
-    column = TextColumn("", pl.Series(names, dtype=pl.String))
+    cells = Cells(pl.Series("", names, dtype=pl.String), numbers=False)
     return [
-        _Hit(name, f"the name of column number {names.index(name) + 1}", detector.kind, 1, None)
-        for detector in detectors
-        for name in detector.find(column)
+        _Hit(names[place], f"the name of column number {place + 1}", detector.kind, 1, None)
+        for detector, found in cells.find(detectors)
+        for place in found.arg_true()
     ]
 
 
 def _apply(
     raw: pl.DataFrame,
     hits: list[_Hit],
-    needed: set[str],
-    declared: set[str],
+    columns: _Columns,
     pii: PII,
     pseudonyms: Pseudonyms,
 ) -> Guarded:
@@ -234,9 +207,10 @@ def _apply(
                 count=hit.count,
             )
         )
-        must_stay = needed if action is PIIAction.MASK and hit.first_row else declared
+        masking = action is PIIAction.MASK and hit.first_row
+        must_stay = columns.needed if masking else columns.declared
         if action is PIIAction.REFUSE or (action and hit.column in must_stay):
-            maskable = bool(hit.first_row) and hit.column not in needed
+            maskable = bool(hit.first_row) and hit.column not in columns.needed
             refusals.append(_refusal(hit, action, maskable=maskable))
         elif action is PIIAction.DROP:
             drop.add(hit.column)
@@ -251,6 +225,7 @@ def _apply(
         decisions=tuple(decisions),
         refusals=tuple(refusals),
         remarks=tuple(_unused(pii, hits, raw.columns)),
+        undeclared=columns.undeclared(drop, {hit.column for hit in hits if not hit.first_row}),
     )
 
 

@@ -8,8 +8,19 @@ import secrets
 
 import polars as pl
 
+from hallmark.data.physical import written_dates
+
 _KEY_BYTES = 32
 _PSEUDONYM_BYTES = 16
+
+
+def _written(values: pl.Series) -> pl.Series:
+    if not values.dtype.is_temporal():
+        return values.cast(pl.String)
+    numbers = values.to_physical().cast(pl.String)
+    if values.dtype not in (pl.Date, pl.Datetime):
+        return numbers
+    return written_dates(values).fill_null(numbers)  # a date that no calendar has is its number
 
 
 class Pseudonyms:
@@ -29,7 +40,7 @@ class Pseudonyms:
 
     def of_column(self, values: pl.Series) -> pl.Series:
         """Return the pseudonyms of a column's values as text; nulls stay."""
-        texts = values.cast(pl.String)
+        texts = _written(values)
         distinct = texts.drop_nulls().unique(maintain_order=True)
         if not len(distinct):
             return texts

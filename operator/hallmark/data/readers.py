@@ -61,9 +61,9 @@ def read(
     try:
         _check_size(stream, limits)
         if data_format is DataFormat.PARQUET:
-            return read_parquet(stream, limits, piece_bytes)
+            return read_parquet(stream, limits, declared or (), piece_bytes)
         if data_format is DataFormat.JSON_LINES:
-            return read_json_lines(pieces(), limits, block_bytes)
+            return read_json_lines(pieces(), limits, declared or (), block_bytes)
         return read_csv(pieces, dialect or CSVDialect(), limits, declared or {}, block_bytes)
     except Unreadable as refusal:
         return tuple(finding.model_copy(update={"file": file}) for finding in refusal.findings)
@@ -71,5 +71,7 @@ def read(
 
 def _check_size(stream: BinaryIO, limits: ReadLimits) -> None:
     size = stream.seek(0, io.SEEK_END)
+    if not size:
+        raise unreadable("File", "rows", "an empty file")
     if size > limits.max_bytes:
         raise unreadable("FileSize", f"at most {limits.max_bytes} bytes", f"{size} bytes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -11,6 +10,7 @@ import polars as pl
 
 from hallmark.api.model_policy import ReadLimits
 from hallmark.api.training_run import CSVDialect
+from hallmark.data.csv_header import header_names
 from hallmark.data.csv_structure import Structure, structure, whole_records
 from hallmark.data.encodings import utf8_pieces
 from hallmark.data.failures import Failures, unreadable
@@ -171,12 +171,8 @@ class _Reader:
         if len(shape.lone_returns):
             raise unreadable("Header", "lines that end with LF or CRLF", "a CR alone")
         too_many_columns(int(shape.cells[0]), self._limits)
-        # The longest name: a cell. The limit is the process's, so it is never made smaller.
-        csv.field_size_limit(max(csv.field_size_limit(), len(line) + 1))
-        quoting = {"quotechar": self._dialect.quote} if self.quote else {"quoting": csv.QUOTE_NONE}
-        text = line.decode().rstrip("\r\n")
-        names = next(csv.reader([text], delimiter=self._dialect.delimiter, **quoting), [])
-        check_header(names, self._limits)
+        names = header_names(line, self._dialect, self._declared)
+        check_header(names, self._limits, self._declared)
         self._names = names
         self._columns = [_Column(self._declared.get(name)) for name in names]
         return rest

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from hallmark.api.model_policy import ReadLimits
-from hallmark.api.training_run import CSVEncoding
+from hallmark.api.training_run import CSVEncoding, DataFormat
 from hallmark.data.encodings import utf8_pieces
 from hallmark.data.failures import Failures, unreadable
 from hallmark.data.frames import (
@@ -21,26 +19,42 @@ from hallmark.data.frames import (
     column_of,
     too_many_columns,
 )
+from hallmark.data.json_lines import TOO_LONG, json_record, json_type
 from hallmark.data.readers_json_fast import read_uniform
 
-_INT64 = 2**63
 _TYPES = {
     "text": (pl.String,),
     "number": (pl.Int64, pl.Float64),
     "boolean": (pl.Boolean,),
 }
+_NESTED = "plain values, none of them nested"
+_EXPECTED = {
+    TOO_LONG: "whole numbers of at most 64 bits and finite fractions",
+    "object": _NESTED,
+    "array": _NESTED,
+}
+"""What a column may hold, where a cell can stand in none."""
 
 
 def read_json_lines(
-    pieces: Iterator[bytes], limits: ReadLimits, block_bytes: int = BLOCK_BYTES
+    pieces: Iterator[bytes],
+    limits: ReadLimits,
+    declared: Collection[str] = (),
+    block_bytes: int = BLOCK_BYTES,
 ) -> pl.DataFrame:
     """Return the rows: text, numbers (whole where all are) and booleans as the file says.
+
+    Args:
+        pieces: The file's bytes, decompressed.
+        limits: What is accepted at most.
+        declared: Names of columns that a finding may say.
+        block_bytes: How many bytes are parsed at once.
 
     Raises:
         Unreadable: the file breaks the format's rules or a limit.
     """
-    reader = _Reader(limits)
-    for block in _blocks(utf8_pieces(pieces, CSVEncoding.UTF8), block_bytes):
+    reader = _Reader(limits, declared)
+    for block in _blocks(utf8_pieces(pieces, CSVEncoding.UTF8, DataFormat.JSON_LINES), block_bytes):
         reader.take(block)
     return reader.frame()
 
@@ -81,6 +95,18 @@ class _Column:
         self.chunks.append(cells.shrink_to_fit())
         self.rows += len(cells)
 
+    def inexact(self) -> list[int]:
+        """Return the 1-based rows of whole numbers that no double holds, if fractions need some."""
+        if pl.Float64 not in {chunk.dtype for chunk in self.chunks}:
+            return []
+        rows, before = [], 0
+        for chunk in self.chunks:
+            if chunk.dtype == pl.Int64:
+                changed = chunk.cast(pl.Float64).cast(pl.Int64, strict=False).ne_missing(chunk)
+                rows += [before + int(row) + 1 for row in changed.arg_true()]
+            before += len(chunk)
+        return rows
+
     def series(self, name: str) -> pl.Series:
         """Return all cells as one column."""
         types = {chunk.dtype for chunk in self.chunks} - {pl.Null()}
@@ -92,8 +118,9 @@ class _Column:
 
 
 class _Reader:
-    def __init__(self, limits: ReadLimits) -> None:
+    def __init__(self, limits: ReadLimits, declared: Collection[str]) -> None:
         self._limits = limits
+        self._declared = frozenset(declared)
         self._columns: dict[str, _Column] = {}
         self._rows = 0
         self._failures = Failures()
@@ -105,10 +132,12 @@ class _Reader:
         Raises:
             Unreadable: there is none, or some are malformed.
         """
+        for position, (name, column) in enumerate(self._columns.items(), start=1):
+            self._beside_fractions(self._label(name, position), column.inexact())
         self._failures.raise_if_any()
         self._long_cells.raise_if_any()
         check_rows(self._rows, self._limits)
-        check_header(list(self._columns), self._limits)
+        check_header(list(self._columns), self._limits, self._declared)
         for column in self._columns.values():
             column.fill(self._rows)
         return pl.DataFrame([column.series(name) for name, column in self._columns.items()])
@@ -136,6 +165,18 @@ class _Reader:
         self._rows += rows
         if self._rows > self._limits.max_rows:
             check_rows(self._rows, self._limits)
+
+    def _label(self, name: str, position: int) -> str:
+        """Return what a finding calls a column: by a name that the schema has, else its place."""
+        return f"column '{name}'" if name in self._declared else f"column number {position}"
+
+    def _beside_fractions(self, label: str, rows: list[int]) -> None:
+        self._failures.add(
+            "JSONLines",
+            "whole numbers that a double holds, in a column that has fractions too",
+            f"one that none holds in {label}",
+            rows,
+        )
 
     def _check_text(self, block: bytes) -> None:
         nul = block.find(b"\0")
@@ -169,7 +210,7 @@ class _Reader:
         for line in block.decode().split("\n"):
             if not line.strip():
                 continue
-            record = _json_record(line)
+            record = json_record(line)
             if isinstance(record, str):
                 row = self._rows + len(records) + 1
                 self._failures.add("JSONLines", "a JSON object", record, [row])
@@ -187,88 +228,42 @@ class _Reader:
     def _column(self, name: str, position: int, cells: list[object]) -> pl.Series:
         """Return the cells as one column; those that do not fit are failures."""
         before = self._columns.get(name)
-        kind = before.kind if before else None
-        kinds = list(map(_json_type, cells))
-        kind = kind or next(filter(None, kinds), None)
+        kinds = list(map(json_type, cells))
+        # Only a type that a column may have decides: else the rows that are right would be blamed.
+        kind = (before.kind if before else None) or next(
+            (cell_kind for cell_kind in kinds if cell_kind in _TYPES), None
+        )
         bad: dict[str, list[int]] = {}
         for row, cell_kind in enumerate(kinds, start=self._rows + 1):
             if cell_kind is not None and (cell_kind != kind or cell_kind not in _TYPES):
                 bad.setdefault(cell_kind, []).append(row)
+        label = self._label(name, position)
         for bad_kind, rows in bad.items():
             self._failures.add(
                 "JSONLines",
-                "plain values of one type in a column",
-                f"a JSON {bad_kind} in column number {position}",
+                _EXPECTED.get(bad_kind) or f"plain values of one type in a column, here {kind}",
+                f"a JSON {bad_kind} in {label}",
                 rows,
             )
         if bad or kind is None:
             return pl.Series(name, [None] * len(cells), dtype=pl.Null)
-        if kind == "number":
-            whole = not any(isinstance(cell, float) for cell in cells)
-            return pl.Series(name, cells, dtype=pl.Int64 if whole else pl.Float64, strict=False)
-        return pl.Series(name, cells, dtype=_TYPES[kind][0])
+        return self._of_kind(name, label, kind, cells)
+
+    def _of_kind(self, name: str, label: str, kind: str, cells: list[object]) -> pl.Series:
+        if kind != "number":
+            return pl.Series(name, cells, dtype=_TYPES[kind][0])
+        if not any(isinstance(cell, float) for cell in cells):
+            return pl.Series(name, cells, dtype=pl.Int64)
+        inexact = [
+            row
+            for row, cell in enumerate(cells, start=self._rows + 1)
+            if isinstance(cell, int) and int(float(cell)) != cell
+        ]
+        self._beside_fractions(label, inexact)
+        return pl.Series(name, cells, dtype=pl.Float64, strict=False)
 
 
 def _kind_of(series: pl.Series) -> str | None:
     if series.null_count() == len(series):
         return None
     return next((kind for kind, types in _TYPES.items() if series.dtype in types), None)
-
-
-class _BadLineError(Exception):
-    """The reason why a line of JSON is refused; the text holds no value of it."""
-
-
-def _unique_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    row = dict(pairs)
-    if len(row) != len(pairs):
-        raise _BadLineError("a name twice")
-    return row
-
-
-def _no_constant(name: str) -> object:
-    raise _BadLineError(f"{name}, which JSON does not know")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique_pairs, parse_constant=_no_constant)
-
-
-def _json_record(line: str) -> dict[str, object] | str:
-    """Return the line's object, or what was found instead."""
-    try:
-        record = _DECODER.decode(line.strip())
-    except _BadLineError as error:
-        return str(error)
-    except (json.JSONDecodeError, RecursionError):
-        return f"text of {len(line)} characters that is no JSON"
-    except ValueError:
-        return "a number with too many digits"
-    if not isinstance(record, dict):
-        return f"a JSON {_json_type(record) or 'null'}"
-    if "\\u" in line and not all(_is_unicode(text) for text in (*record, *record.values())):
-        return "text with half of a surrogate pair, which is no character"
-    return record
-
-
-def _is_unicode(value: object) -> bool:
-    if not isinstance(value, str):
-        return True
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _json_type(value: object) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "number" if -_INT64 <= value < _INT64 else "number out of range"
-    if isinstance(value, float):
-        return "number" if math.isfinite(value) else "number out of range"
-    if isinstance(value, dict):
-        return "object"
-    return "text" if isinstance(value, str) else "array"

@@ -15,7 +15,8 @@ import polars as pl
 
 _QUOTE, _COLON, _LF = b'":\n'
 _EXACT_TYPES = (pl.Int64, pl.Float64, pl.String, pl.Boolean, pl.Null)
-_INT64 = 2.0**63
+_EXACT = 2.0**53
+"""Up to here a double holds every whole number."""
 
 
 def read_uniform(block: bytes, max_columns: int) -> pl.DataFrame | None:
@@ -89,8 +90,8 @@ def _exact(frame: pl.DataFrame, block: bytes) -> bool:
         if series.dtype == pl.String:
             texts += len(series) - series.null_count()
         elif series.dtype == pl.Float64 and len(series) > series.null_count():
-            # Whole numbers beyond 64 bits are refused among fractions too.
+            # A whole number beside fractions went through a double, which may not hold it.
             largest = series.abs().max()
-            if not isinstance(largest, float) or not largest < _INT64:
+            if not isinstance(largest, float) or not largest < _EXACT:
                 return False
     return block.count(b'"') == 2 * (frame.height * frame.width + texts)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from hallmark.api.artifacts import Finding
-from hallmark.api.training_run import Feature, FeatureType, Schema
+from hallmark.api.training_run import Schema
 from hallmark.data import leakage
 from hallmark.data.duplicates import RepeatedRows, duplicate_findings, repeated_rows
-from hallmark.data.leakage import MAX_CLASSES, Leakage
+from hallmark.data.leakage import Leakage
 from hallmark.data.table import Column, ColumnSpec, ColumnType, Table, first_rows
+from hallmark.data.target import check_target
+from hallmark.data.twins import EXPECTED, near_twins, said, spelling
 
 MIN_ROWS = 50
 FLOAT32_MAX = 3.4028234663852886e38
 MAX_LENGTH = 256
 """Characters of a class, group or identifier, as of one that the schema declares: more is prose."""
-MIN_CLASS_ROWS = 10
-"""Fewer rows of a class leave too little to learn from and to test on."""
+_MAX_TOLD = 180
+_MAX_COMPARED = 1000
 MIN_GROUP_ROWS = 30
 """Of fewer rows in a group of a sensitive attribute, a rate says little."""
 
@@ -48,83 +49,20 @@ class Validation:
     smallest_group: int | None
 
 
-def check_declaration(schema: Schema) -> list[Finding]:
-    """Return what the schema asks that cannot be: checked before any data is read."""
-    findings = [
-        finding for feature in schema.features for finding in _check_feature_declaration(feature)
-    ]
-    names = [feature.name for feature in schema.features]
-    sensitive = [attribute.name for attribute in schema.sensitive]
-    for group in (names, sensitive, schema.identifiers):
-        findings += [
-            Finding(
-                check="Schema", column=name, expected="each column once", found=f"{times} of it"
-            )
-            for name, times in Counter(group).items()
-            if times > 1
-        ]
-    if schema.target.name in (*names, *sensitive):
-        findings.append(
-            Finding(
-                check="Schema",
-                column=schema.target.name,
-                expected="a target that is neither a feature nor a sensitive attribute",
-                found="both",
-            )
-        )
-    taken = {schema.target.name, *names, *sensitive}
-    findings += [
-        Finding(
-            check="Schema",
-            column=name,
-            expected="an identifier that is no feature, target or sensitive attribute: what is "
-            "learned of it holds for one row",
-            found="both; leave the column out of one of them",
-        )
-        for name in schema.identifiers
-        if name in taken
-    ]
-    return findings
-
-
-def _check_feature_declaration(feature: Feature) -> Iterator[Finding]:
-    category = feature.type is FeatureType.CATEGORY
-    bounds = feature.minimum is not None or feature.maximum is not None
-    if category and not feature.categories:
-        yield _declaration(feature, "declared categories", "none")
-    if feature.categories:
-        if not category:
-            yield _declaration(feature, "no categories", f"some for type {feature.type}")
-        if len(set(feature.categories)) != len(feature.categories) or "" in feature.categories:
-            yield _declaration(feature, "distinct, non-empty categories", "a repeated or empty one")
-    if bounds and feature.type in (FeatureType.CATEGORY, FeatureType.BOOLEAN):
-        yield _declaration(feature, "no minimum or maximum", f"one for type {feature.type}")
-    if (
-        feature.minimum is not None
-        and feature.maximum is not None
-        and float(feature.minimum) > float(feature.maximum)
-    ):
-        yield _declaration(feature, "a minimum up to the maximum", "a greater one")
-
-
-def _declaration(feature: Feature, expected: str, found: str) -> Finding:
-    return Finding(check="Schema", column=feature.name, expected=expected, found=found)
-
-
-def validate(table: Table, schema: Schema, undeclared: int = 0) -> Validation:
+def validate(table: Table, schema: Schema, undeclared: Sequence[str] = ()) -> Validation:
     """Return what breaks the schema, what is worth a remark, and the counts.
 
     Args:
         table: The declared columns.
         schema: What they must look like.
-        undeclared: How many further columns the file has.
+        undeclared: What the further columns of the file may be called.
     """
     cells = [finding for column in table.columns for finding in check_cells(column)]
-    target = table.column(schema.target.name).values
+    target = check_target(table.column(schema.target.name), schema)
     repeated = repeated_rows(table, schema)
     leaks = leakage.measure_leakage(table, schema)
     groups = [_group_rows(table, attribute.name) for attribute in schema.sensitive]
-    refusals = [*cells, *check_target(target, schema), *leakage.refusals(leaks)]
+    refusals = [*cells, *target.findings, *leakage.refusals(leaks)]
     if table.rows < MIN_ROWS:
         refusals.append(
             Finding(check="Rows", expected=f"at least {MIN_ROWS} rows", found=f"{table.rows}")
@@ -134,26 +72,51 @@ def validate(table: Table, schema: Schema, undeclared: int = 0) -> Validation:
         *duplicate_findings(repeated),
         *leakage.remarks(table, leaks),
         *_small_groups(schema, groups),
+        *(remark for column in table.columns for remark in _twins(column)),
         *_undeclared(undeclared),
     ]
     return Validation(
         tuple(refusals),
         tuple(remarks),
-        sum(finding.count for finding in cells),
+        sum(finding.count for finding in cells) + target.invalid_cells,
         repeated,
         leaks,
-        tuple(sorted(_counts(target))),
+        tuple(sorted(_counts(table.column(schema.target.name).values))),
         min(groups) if groups else None,
     )
 
 
-def _undeclared(count: int) -> Iterator[Finding]:
-    if count:
+def _undeclared(columns: Sequence[str]) -> Iterator[Finding]:
+    if not columns:
+        return
+    told = ", ".join(columns)
+    if len(told) > _MAX_TOLD:
+        told = f"{told[:_MAX_TOLD]}..."
+    yield Finding(
+        check="Columns",
+        count=len(columns),
+        expected="declared columns only",
+        found=f"{len(columns)} more, which are not used: {told}",
+    )
+
+
+def _twins(column: Column) -> Iterator[Finding]:
+    """Yield a remark on categories or groups that are most likely the same."""
+    spec = column.spec
+    if spec.type is ColumnType.CATEGORY:
+        values = list(spec.categories or ())
+    elif spec.type is ColumnType.TEXT and not spec.identifier and spec.private:
+        values = column.values.drop_nulls().unique(maintain_order=True).to_list()
+    else:
+        return
+    if len(values) > _MAX_COMPARED:
+        return
+    for group in near_twins(values):
         yield Finding(
-            check="Columns",
-            count=count,
-            expected="declared columns only",
-            found=f"{count} more, which are not used",
+            check="Twins",
+            column=column.name,
+            expected=EXPECTED,
+            found=f"{len(group)} that do not" if spec.private else said(group)[:256],
         )
 
 
@@ -190,16 +153,26 @@ def check_cells(column: Column) -> Iterator[Finding]:
         yield from _check_length(column)
     if spec.categories is not None:
         # is_in answers null for null, which is no undeclared category.
-        yield from _cells(
-            ~values.is_in(list(spec.categories)),
-            spec,
-            "Category",
-            f"one of the {len(spec.categories)} declared categories",
-            "another text",
-        )
+        yield from _check_categories(column, spec.categories)
     if spec.identifier:
         again = ~values.is_first_distinct() & values.is_not_null()
         yield from _cells(again, spec, "Identifier", "each identifier once", "one again")
+
+
+def _check_categories(column: Column, categories: Sequence[str]) -> Iterator[Finding]:
+    others = ~column.values.is_in(list(categories))
+    if not others.any():
+        return
+    known = set(map(spelling, categories))
+    texts = column.values.filter(others.fill_null(value=False)).unique().to_list()
+    twin = any(spelling(text) in known for text in texts[:_MAX_COMPARED])
+    found = "another text" + (
+        ", some of which differ from one of them in case, spaces or a full stop alone"
+        if twin
+        else ""
+    )
+    expected = f"one of the {len(categories)} declared categories"
+    yield from _cells(others, column.spec, "Category", expected, found)
 
 
 def _check_range(column: Column) -> Iterator[Finding]:
@@ -245,42 +218,6 @@ def _cells(
             expected=expected,
             found=found,
         )
-
-
-def check_target(target: pl.Series, schema: Schema) -> list[Finding]:
-    """Return what is wrong with the classes: from two on, none of them rare.
-
-    Args:
-        target: Each row's class.
-        schema: Names the target, and the positive class if there is one.
-    """
-    name, positive = schema.target.name, schema.target.positive
-    counts = _counts(target)
-    findings = []
-    if not 2 <= len(counts) <= MAX_CLASSES:
-        expected = f"from 2 to {MAX_CLASSES} classes"
-        findings.append(
-            Finding(check="Target", column=name, expected=expected, found=f"{len(counts)}")
-        )
-    elif min(counts) < MIN_CLASS_ROWS:
-        findings.append(
-            Finding(
-                check="Target",
-                column=name,
-                expected=f"at least {MIN_CLASS_ROWS} rows of each class",
-                found=f"{min(counts)} of one",
-            )
-        )
-    if positive is not None and not (target == positive).any():
-        findings.append(
-            Finding(
-                check="Target",
-                column=name,
-                expected=f"rows of the positive class '{positive}'"[:256],
-                found="none",
-            )
-        )
-    return findings
 
 
 def _constants(table: Table) -> Iterator[Finding]:

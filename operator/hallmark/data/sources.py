@@ -7,11 +7,11 @@ may hold a token. What comes over the network goes to a temporary file, not to t
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
 from hallmark.api.artifacts import Finding
 from hallmark.api.training_run import Dataset
@@ -19,6 +19,7 @@ from hallmark.data.addresses import is_allowed_url
 from hallmark.data.buckets import REFUSALS, object_url
 from hallmark.data.downloads import Network, Transfer, download
 from hallmark.data.files import open_below, open_key, source_finding
+from hallmark.data.object_names import ambiguity, is_object, object_name
 
 _MAX_NAME = 256
 
@@ -54,14 +55,21 @@ class Mounts:
 def source_name(dataset: Dataset) -> str:
     """Return what findings call the dataset's file: a URL without what may hold a token."""
     if dataset.uri is not None:
-        url = urlsplit(dataset.uri)
-        bare = url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl()
+        bare = "".join(sign if sign.isprintable() else "?" for sign in _without_token(dataset.uri))
         return bare if len(bare) <= _MAX_NAME else f"...{bare[3 - _MAX_NAME :]}"
     if dataset.volume_claim is not None:
         return f"'{dataset.volume_claim.path[2 - _MAX_NAME :]}'"
     if dataset.config_map is not None:
         return f"'{dataset.config_map.key[2 - _MAX_NAME :]}'"
     return "the records"
+
+
+def _without_token(uri: str) -> str:
+    scheme, _, rest = uri.partition("://")
+    host, slash, path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
+    # A key may hold these signs, and then the rest of it is left out.
+    cut = "..." if is_object(uri) and re.search("[?#]", rest) else ""
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}{cut}"
 
 
 def fetch(
@@ -92,6 +100,9 @@ def _fetch(
         return open_below(mounts.volume, dataset.volume_claim.path, rules.max_bytes)
     if dataset.uri is None:
         return source_finding("a dataset's source", "none")
+    unclear = _unclear_name(dataset.uri)
+    if unclear is not None:
+        return unclear
     if not is_allowed_url(dataset.uri, rules.allowed):
         return source_finding(
             f"a URL below one of the {len(rules.allowed)} prefixes that the policy allows",
@@ -100,10 +111,28 @@ def _fetch(
     return _download(dataset.uri, rules, mounts.credentials, network or Network())
 
 
+def _unclear_name(uri: str) -> Finding | None:
+    """Return why a name may not mean the same to everybody on the way, if it may not."""
+    if is_object(uri):
+        name = object_name(uri)
+        if name is None:
+            return source_finding("a bucket's name of letters, digits, '.', '_' and '-'", "another")
+        found = ambiguity(name)
+        if found is not None:
+            return source_finding("an object's name that every store reads as it stands", found)
+        return None
+    if "#" in uri:
+        return source_finding("a URL without a fragment ('#' in a path is written %23)", "one")
+    if any(ord(character) <= 32 or ord(character) == 127 for character in uri):
+        return source_finding("a URL without spaces (one in a path is written %20)", "one")
+    return None
+
+
 def _download(
     uri: str, rules: SourceRules, credentials: Path, network: Network
 ) -> BinaryIO | Finding:
-    if uri.startswith("https://"):
+    name = object_name(uri)
+    if name is None:
         transfer = Transfer(
             max_bytes=rules.max_bytes,
             deadline=rules.deadline,
@@ -118,7 +147,7 @@ def _download(
         refusals=REFUSALS,
     )
     try:
-        url = object_url(urlsplit(uri), rules.endpoint, credentials, rules.deadline)
+        url = object_url(name, rules.endpoint, credentials, rules.deadline)
     except (ValueError, OSError):
         return source_finding(
             "credentials in the form that the store uses", "some that cannot be read"

@@ -8,7 +8,16 @@ from typing import BinaryIO
 from hallmark.api.artifacts import Finding, TrainStage, TrainTask
 from hallmark.api.gates import ambiguous_attributes, unknown_metrics
 from hallmark.api.training_run import Dataset, Schema
-from hallmark.data import anomalies, conversion, measures, pii, quality, readers, schema
+from hallmark.data import (
+    anomalies,
+    conversion,
+    declaration,
+    measures,
+    pii,
+    quality,
+    readers,
+    schema,
+)
 from hallmark.data.fingerprint import fingerprint
 from hallmark.data.sources import source_name
 from hallmark.data.table import Table, declared_columns
@@ -43,9 +52,9 @@ def validate_dataset(
     unknown = ambiguous_attributes(spec) or unknown_metrics(spec, task.floors)
     if unknown:
         return refuse(TrainStage.DATA, unknown)
-    declared = schema.check_declaration(spec.schema_)
-    if declared:
-        return refuse(TrainStage.DATA, declared)
+    wrong = declaration.check_declaration(spec.schema_)
+    if wrong:
+        return refuse(TrainStage.DATA, wrong)
     guarded = _read(task, spec.dataset, spec.schema_, data, announce)
     if isinstance(guarded, RefusedRun):
         return guarded
@@ -90,7 +99,7 @@ def _validate(
     if expected and not converted.findings and identity != expected:
         wrong = Finding(check="Fingerprint", expected=expected, found=identity)
         return refuse(TrainStage.FINGERPRINT, [wrong], fingerprint=identity)
-    validation = schema.validate(table, declared, guarded.frame.width - len(table.columns))
+    validation = schema.validate(table, declared, guarded.undeclared)
     parts = quality.quality_parts(table, validation, wrong_types=converted.wrong_types)
     score = quality.quality_score(parts)
     if converted.findings or validation.refusals:

@@ -38,12 +38,14 @@ class Groups:
         codes: Shape (rows,): indices of ``labels``.
         labels: The groups' names.
         must: Whether the schema demands that a group is there.
+        without_value: Indices of the groups whose rows have no value of an attribute.
     """
 
     attributes: tuple[str, ...]
     codes: Indices
     labels: tuple[str, ...]
     must: tuple[bool, ...]
+    without_value: frozenset[int] = frozenset()
 
     @property
     def name(self) -> str:
@@ -65,18 +67,30 @@ def group_rows(
         declared: The groups that the schema declares.
         compared: Those of them that must be there.
     """
-    texts = np.asarray(
-        [_MISSING if value is None else str(value) for value in values], dtype=np.str_
-    )
-    wanted = np.asarray(sorted(compared), dtype=np.str_)
-    names = np.unique(np.concatenate([texts, wanted]))
-    codes = np.searchsorted(names, texts).astype(np.int64)
+    texts = [None if value is None else str(value) for value in values]
+    # No array of numpy's texts: it drops a NUL at the end, and two groups would be one.
+    names = sorted({*(text for text in texts if text is not None), *compared})
+    places: dict[str | None, int] = {name: place for place, name in enumerate(names)}
     labels = [
-        name if name in declared or name == _MISSING else f"group {number}"
-        for number, name in enumerate(names.tolist(), start=1)
+        name if name in declared else _unlike(f"group {number}", declared)
+        for number, name in enumerate(names, start=1)
     ]
-    must = tuple(name in compared for name in names.tolist())
-    return Groups((attribute,), codes, tuple(labels), must)
+    must = [name in compared for name in names]
+    without_value: frozenset[int] = frozenset()
+    if None in texts:
+        places[None] = len(names)
+        without_value = frozenset({len(names)})
+        labels.append(_unlike(_MISSING, declared))
+        must.append(False)
+    codes: Indices = np.asarray([places[text] for text in texts], dtype=np.int64)
+    return Groups((attribute,), codes, tuple(labels), tuple(must), without_value)
+
+
+def _unlike(label: str, declared: Collection[str]) -> str:
+    """Return a label in as many parentheses as it takes to be no declared group's name."""
+    while label in declared:
+        label = f"({label})"
+    return label
 
 
 def of_rows(whole: Groups, rows: npt.NDArray[np.intp]) -> Groups:
@@ -90,6 +104,7 @@ def of_rows(whole: Groups, rows: npt.NDArray[np.intp]) -> Groups:
         places,
         tuple(whole.labels[number] for number in kept),
         tuple(whole.must[number] for number in kept),
+        frozenset(place for place, number in enumerate(kept) if number in whole.without_value),
     )
 
 
@@ -97,12 +112,26 @@ def intersection(first: Groups, second: Groups) -> Groups:
     """Return the groups of two attributes together, those that occur."""
     pairs = first.codes * len(second.labels) + second.codes
     present, codes = np.unique(pairs, return_inverse=True)
-    labels = [
-        f"{first.labels[pair // len(second.labels)]} x {second.labels[pair % len(second.labels)]}"
-        for pair in present.tolist()
-    ]
-    attributes = (*first.attributes, *second.attributes)
-    return Groups(attributes, codes.astype(np.int64), tuple(labels), (False,) * len(labels))
+    members = [divmod(pair, len(second.labels)) for pair in present.tolist()]
+    labels = tuple(
+        f"{_part(first.labels[one])} x {_part(second.labels[other])}" for one, other in members
+    )
+    return Groups(
+        (*first.attributes, *second.attributes),
+        codes.astype(np.int64),
+        labels,
+        (False,) * len(labels),
+        frozenset(
+            place
+            for place, (one, other) in enumerate(members)
+            if one in first.without_value or other in second.without_value
+        ),
+    )
+
+
+def _part(label: str) -> str:
+    """Return a label as part of a pair's, in quotes where it looks like a pair's itself."""
+    return f"'{label}'" if " x " in label else label
 
 
 @dataclass(frozen=True)
@@ -321,6 +350,7 @@ def _group(
     }
     return GroupMetrics(
         group=groups.labels[number],
+        without_value=number in groups.without_value,
         rows=len(inside.truth),
         positives=int(counts.cells[number, 1].sum()) if fair else None,
         selection_rate=_rate(counts.selected[number]) if fair else None,

@@ -57,7 +57,7 @@ def test_csv(case: tuple[bytes, list[tuple[object, ...]]]) -> None:
 
 
 BAD = {
-    "an empty file": (b"", CSV, "expected a line of column names, found none"),
+    "an empty file": (b"", CSV, "expected rows, found an empty file"),
     "a header alone": (b"a,b\n", CSV, "expected at least one row, found none"),
     "a row that is too short names its number": (
         f"a,b,c\n1,2,3\n{SECRET},2\n".encode(),
@@ -95,12 +95,12 @@ BAD = {
     "UTF-16": ("a,b\n1,2\n".encode("utf-16"), CSV, "byte-order mark of UTF-16"),
     "gzip": (b"\x1f\x8b\x08\x00", CSV, "a whole gzip file, found one that ends early"),
     "Parquet that is called CSV": (b"PAR1xxxxPAR1", CSV, "a Parquet file"),
-    "CSV that is called Parquet": (b"a,b\n1,2\n", PARQUET, "without its marks"),
+    "CSV that is called Parquet": (b"a,b\n1,2\n", PARQUET, "do not begin as one does"),
     "Parquet with a broken middle": (b"PAR1" + b"\x01" * 64 + b"PAR1", PARQUET, "a damaged one"),
     "lists in Parquet": (
         parquet(pl.DataFrame({"a": [1], "b": [[1, 2]]})),
         PARQUET,
-        "List in column number 2",
+        "a list in column number 2",
     ),
     "JSON that is no object": (b'{"a": 1}\n[1]\n', JSON, "row 2: expected a JSON object"),
     "a line that is no JSON tells its length": (
@@ -116,7 +116,7 @@ BAD = {
     "a name twice in a JSON object": (b'{"a": 1, "a": 2}\n', JSON, "a name twice"),
     "an object in a cell": (b'{"a": {"b": 1}}\n', JSON, "a JSON object in column number 1"),
     "two types in a column": (b'{"a": 1}\n{"a": "x"}\n', JSON, "row 2"),
-    "JSON nested a hundred thousand deep": (b"[" * 100_000, JSON, "that is no JSON"),
+    "JSON nested a hundred thousand deep": (b'{"a":' + b"[" * 100_000, JSON, "that is no JSON"),
     "no rows of JSON": (b"\n\n", JSON, "found none"),
 }
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from hallmark.data import schema as checks
+from hallmark.data.declaration import check_declaration
 from tests.unit.data.factories import category, schema, table
 
 LABELS = ["yes", "no"] * 30
@@ -31,22 +32,22 @@ DECLARATIONS = {
 @pytest.mark.parametrize("case", DECLARATIONS.values(), ids=DECLARATIONS)
 def test_declaration_refused(case: tuple[dict[str, Any], str]) -> None:
     feature, expected = case
-    assert expected in checks.check_declaration(schema(feature))[0].sentence()
+    assert expected in check_declaration(schema(feature))[0].sentence()
 
 
 def test_declared_twice_or_in_two_roles() -> None:
     twice = schema({"name": "x", "type": "Number"}, {"name": "x", "type": "Number"})
-    assert "each column once, found 2 of it" in checks.check_declaration(twice)[0].sentence()
+    assert "each column once, found 2 of it" in check_declaration(twice)[0].sentence()
     both = schema(target="x")
-    assert "neither a feature nor a sensitive" in checks.check_declaration(both)[0].sentence()
-    assert checks.check_declaration(schema()) == []
+    assert "neither a feature nor a sensitive" in check_declaration(both)[0].sentence()
+    assert check_declaration(schema()) == []
 
 
 def test_an_identifier_has_no_other_role() -> None:
     declared = schema(identifiers=["x"])
-    (found,) = checks.check_declaration(declared)
+    (found,) = check_declaration(declared)
     assert "expected an identifier that is no feature, target or sensitive" in found.sentence()
-    assert checks.check_declaration(schema(identifiers=["id"])) == []
+    assert check_declaration(schema(identifiers=["id"])) == []
 
 
 BOUNDED = {"name": "x", "type": "Number", "minimum": "0", "maximum": "50"}
@@ -142,7 +143,7 @@ def test_rows_refused(case: tuple[Any, dict[str, list[Any]], str]) -> None:
 def test_remarks_do_not_refuse() -> None:
     declared = schema({"name": "x", "type": "Number"}, {"name": "c", "type": "Number"})
     rows = table(declared, x=[*X[:58], 0.0, 0.0], c=[1.0] * 60, label=LABELS)
-    found = checks.validate(rows, declared, undeclared=2)
+    found = checks.validate(rows, declared, undeclared=["'a'", "column number 9"])
     assert found.refusals == ()
     assert [finding.sentence() for finding in found.remarks] == [
         "Constant in column 'c': expected values that differ, found the same in every row.",
@@ -150,7 +151,8 @@ def test_remarks_do_not_refuse() -> None:
         "row equal to an earlier one.",
         "Contradiction (3 times, in rows 1, 59, 60): expected one class for rows of equal "
         "features, found a row of equal features and another class.",
-        "Columns (2 times): expected declared columns only, found 2 more, which are not used.",
+        "Columns (2 times): expected declared columns only, found 2 more, which are not used: "
+        "'a', column number 9.",
     ]
 
 

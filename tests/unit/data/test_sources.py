@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -26,6 +25,7 @@ from hallmark.api.training_run import Dataset
 from hallmark.data.buckets import object_url
 from hallmark.data.downloads import Network
 from hallmark.data.files import open_below
+from hallmark.data.object_names import ObjectName
 from hallmark.data.sources import Mounts, SourceRules, fetch, source_name
 
 CSV = b"a,b\n1,2\n"
@@ -138,7 +138,7 @@ class Site(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         elif path == "gzip.csv":
             self.answer(200, b"\x1f\x8b", **{"Content-Encoding": "gzip"})
-        elif path == "a.csv":
+        elif path in ("a.csv", "%C3%A9%20a%23.csv"):
             self.answer(200, CSV)
         else:
             self.answer(404, b"secret token in the body")
@@ -230,6 +230,10 @@ def test_a_url_is_read_from_the_address_that_was_checked(
     # The system's resolver does not know this host: only the checked address is used.
     assert content(download(site, "open/a.csv?token=secret")) == CSV
     assert content(download(site, "open/to-here")) == CSV
+
+
+def test_signs_beyond_ascii_are_sent_as_their_bytes(site: tuple[int, ssl.SSLContext]) -> None:
+    assert content(download(site, "open/é%20a%23.csv?größe=1")) == CSV
 
 
 REFUSED_DOWNLOADS: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -406,7 +410,7 @@ def test_an_objects_url_is_signed_where_there_are_credentials(
     scheme, files, expected = case
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    url = object_url(urlsplit(f"{scheme}://datasets/in/a b.csv"), None, tmp_path, 600)
+    url = object_url(ObjectName(scheme, "datasets", "in/a b.csv"), None, tmp_path, 600)
     assert url.startswith(expected)
     assert ("?" in url) == expected.endswith(("?", "-"))
     assert "c2VjcmV0" not in url
@@ -486,6 +490,7 @@ NAMES = {
     "a key": ({"configMap": {"name": "d", "key": "a.csv"}}, "'a.csv'"),
     "a path": ({"volumeClaim": {"claimName": "c", "path": "in/a.csv"}}, "'in/a.csv'"),
     "records": ({"records": "a,b"}, "the records"),
+    "an object": ({"uri": "s3://data/in/a b.csv"}, "s3://data/in/a b.csv"),
 }
 
 

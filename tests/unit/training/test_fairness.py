@@ -161,8 +161,8 @@ def test_a_declared_group_without_a_row_is_inconclusive() -> None:
 
 def test_a_group_that_nobody_declared_gets_a_number() -> None:
     found = group_rows("name", ["Ada", "Bob", None, "Ada"], ["Bob"], ())
-    assert found.labels == ("(missing)", "group 2", "Bob")
-    assert found.codes.tolist() == [1, 2, 0, 1]
+    assert found.labels == ("group 1", "Bob", "(missing)")
+    assert found.codes.tolist() == [0, 1, 2, 0]
 
 
 def test_two_attributes_together_have_the_groups_that_occur() -> None:

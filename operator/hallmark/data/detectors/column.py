@@ -11,6 +11,7 @@ from typing import Protocol
 import polars as pl
 
 from hallmark.api.training_run import PIIDetector
+from hallmark.data.detectors.normal import normal_text
 from hallmark.data.lazy import lazy
 
 _UNDECOMPOSED = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})
@@ -67,18 +68,20 @@ class TextColumn:
 
     Attributes:
         name: As it stands in the dataset.
-        texts: Distinct, without nulls.
-        numeric: Whether the texts were written from numbers, which have no leading zeros.
+        texts: Distinct, without nulls, as ``normal.views`` reads them.
+        numeric: Whether the texts look written from numbers, which have no leading zeros.
+        others: How many further distinct cells there are in which nothing can be found.
     """
 
     name: str
     texts: pl.Series
     numeric: bool = False
+    others: int = 0
 
     @lazy
     def words(self) -> tuple[str, ...]:
         """The words of the name, folded, without digits."""
-        spaced = _WORD_BOUNDARY.sub(" ", self.name)
+        spaced = _WORD_BOUNDARY.sub(" ", normal_text(self.name))
         return tuple(re.findall(r"[^\W\d_]+", folded(spaced)))
 
     @lazy
@@ -115,7 +118,8 @@ class TextColumn:
 
     def share(self, hits: pl.Series) -> float:
         """Return which share of the texts the hits are."""
-        return len(hits) / len(self.texts) if len(self.texts) else 0.0
+        cells = len(self.texts) + self.others
+        return len(hits) / cells if cells else 0.0
 
     def mostly(self, hits: pl.Series) -> pl.Series:
         """Return the hits if they are half of the texts or more, else nothing."""

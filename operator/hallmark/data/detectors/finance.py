@@ -32,7 +32,7 @@ class PaymentCard:
         r"[2-6][0-9]{12,18}"
         r"|[2-6][0-9]{3}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{3})?"
         r"|3[0-9]{3}([ -])[0-9]{6}\2[0-9]{4,5}"
-        r")(?![0-9A-Za-z_]|[-.][0-9A-Za-z])"
+        r")(?![0-9A-Za-z_]|-[0-9A-Za-z]|\.(?!0+(?![0-9A-Za-z]))[0-9A-Za-z])"
     )
     # ISO/IEC 7812 prefixes in use: Visa, Mastercard, American Express, Discover, JCB, Diners,
     # UnionPay, RuPay, Mir, Maestro.

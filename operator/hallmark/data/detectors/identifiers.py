@@ -53,7 +53,8 @@ class Identifier:
         """The number in the form that gives it away, and no part of a longer one."""
         beside = r"0-9A-Za-z.\-/+"
         return re.compile(
-            rf"(?<![{beside}])(?<![0-9] )(?:{self.written})(?! [0-9]|[0-9A-Za-z]|[.\-/][0-9A-Za-z])"
+            rf"(?i)(?<![{beside}])(?<![0-9] )(?:{self.written})"
+            r"(?! [0-9]|[0-9A-Za-z]|[.\-/][0-9A-Za-z])"
         )
 
     def passes(self, number: str) -> bool:

@@ -78,7 +78,7 @@ class NationalID:
         if len(named):
             return named
         if column.numeric:
-            return self._bare(column)
+            return union((self._written(column), self._bare(column)))
         return union((self._written(column), self._in_sentences(column), self._bare(column)))
 
     def _in_named_column(self, column: TextColumn) -> pl.Series:
@@ -102,7 +102,7 @@ class NationalID:
         return column.nothing()
 
     def _written(self, column: TextColumn) -> pl.Series:
-        hits = column.matching(rf"{_BESIDE}(?:{_ANY_FORM})(?:$|[^0-9A-Za-z])")
+        hits = column.matching(rf"(?i){_BESIDE}(?:{_ANY_FORM})(?:$|[^0-9A-Za-z])")
         if len(self._digits(column)):
             hits = hits.filter(~hits.str.contains("^[0-9]+$"))  # _bare looks at them, all together
         passing = [column.nothing()]
@@ -112,7 +112,7 @@ class NationalID:
             mine = (
                 hits
                 if few
-                else hits.filter(hits.str.contains(rf"{_BESIDE}(?:{identifier.written})"))
+                else hits.filter(hits.str.contains(rf"(?i){_BESIDE}(?:{identifier.written})"))
             )
             passing += self._passing(identifier, mine)
         return union(passing)
@@ -173,7 +173,8 @@ class NationalID:
         for identifier in identifiers:
             if all(
                 len(sample) >= least
-                and sum(_is_number(identifier, text) for text in sample) >= share * len(sample)
+                and sum(_is_number(identifier, text, column.numeric) for text in sample)
+                >= share * len(sample)
                 for sample in (few, many)
             ):
                 return texts
@@ -182,9 +183,11 @@ class NationalID:
 
 def _has_form(identifier: Identifier, text: str, numeric: bool) -> bool:
     if numeric:  # leading zeros are lost
-        return identifier.digits - 3 <= len(text) <= identifier.digits
+        return text.isdecimal() and identifier.digits - 3 <= len(text) <= identifier.digits
     return identifier.exact.fullmatch(text.strip()) is not None
 
 
-def _is_number(identifier: Identifier, text: str) -> bool:
+def _is_number(identifier: Identifier, text: str, numeric: bool) -> bool:
+    if numeric and _has_form(identifier, text, numeric):
+        text = text.zfill(identifier.digits)
     return identifier.exact.fullmatch(text.strip()) is not None and identifier.passes(text)

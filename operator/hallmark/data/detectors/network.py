@@ -82,7 +82,7 @@ class MACAddress:
     )
     _pattern = rf"(?:^|[^0-9A-Za-z:.\-])(?:{_core})(?:$|[^0-9A-Za-z:\-])"
     _exact = re.compile(rf"(?<![0-9A-Za-z:.\-])(?:{_core})(?![0-9A-Za-z:\-]|\.[0-9A-Za-z])")
-    _bare = r"^[0-9A-Fa-f]{12}$"
+    _bare = r"^\s*[0-9A-Fa-f]{12}\s*$"
 
     def find(self, column: TextColumn) -> pl.Series:
         """Return the texts with an address."""

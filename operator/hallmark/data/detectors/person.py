@@ -115,7 +115,7 @@ class DateOfBirth:
     )
     _column = rf"^\s*{_DATE}(?:$|[T ])"
     _compact = (
-        r"^(?:(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:19|20)[0-9]{2})(?:\.0)?$"
+        r"^\s*(?:(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]|[0-3]?[0-9][01][0-9](?:19|20)[0-9]{2})\s*$"
     )
     _sentence = (
         r"(?i:(?:^|[^\p{L}])(?:born(?: on)?|d\.?o\.?b\.?|date of birth|birth ?da(?:te|y)"
@@ -138,9 +138,9 @@ def _may_live(date: str) -> bool:
     The end is fixed, so that equal data have equal verdicts at all times.
     """
     years = re.findall(r"(?<![0-9])(?:[0-9]{4})(?![0-9])", date)
-    if not years:
-        compact = re.match(r"([0-9]{4})[0-9]{4}|[0-9]{4}([0-9]{4})", date)
-        years = [year for year in compact.groups() if year] if compact else []
+    compact = date.strip()
+    if not years and compact.isdecimal():
+        years = [compact[:4], compact[-4:]]  # the year first, or the day
     return not years or any(1900 <= int(year) < 2100 for year in years)
 
 

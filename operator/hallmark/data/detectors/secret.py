@@ -60,12 +60,12 @@ class Secret:
 
     def find(self, column: TextColumn) -> pl.Series:
         """Return the texts that are or hold a secret."""
-        if column.numeric:
-            return column.nothing()
         if column.is_named(self._names):
             hits = column.mostly(only(column.texts, _may_be_password))
             if len(hits):
                 return hits
+        if column.numeric:
+            return column.nothing()
         return union(
             (
                 column.matching(self._issued),

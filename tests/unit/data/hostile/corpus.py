@@ -239,9 +239,11 @@ CORPUS: dict[str, Hostile] = {
     "eight million empty lines": Hostile(
         lambda: b"a,b\n1,2\n" + b"\n" * 8_000_000 + b"3,4\n", CSV, "found an empty line"
     ),
-    "Parquet that ends early": Hostile(lambda: parquet(ROWS)[:-100], PARQUET, "without its marks"),
+    "Parquet that ends early": Hostile(
+        lambda: parquet(ROWS)[:-100], PARQUET, "one that ends early"
+    ),
     "Parquet with nested types": Hostile(
-        lambda: parquet(pl.DataFrame({"a": [{"b": [1]}]})), PARQUET, "Struct in column number 1"
+        lambda: parquet(pl.DataFrame({"a": [{"b": [1]}]})), PARQUET, "a struct in column number 1"
     ),
     "Parquet whose footer counts another number of rows": Hostile(
         lambda: lying_footer(1), PARQUET, "its row groups have another number of rows"
