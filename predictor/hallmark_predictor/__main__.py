@@ -101,12 +101,17 @@ class Predictor:
             if self._reporter:
                 self._reporter.windows_closed([model.drifts(window) for window in kept])
 
+        def rows_refused() -> None:
+            if self._reporter:
+                self._reporter.rows_refused()
+
         trust, server = model.trust, self._settings.api_server
         recorder = DriftRecorder(
             model.windows,
             len(model.schema.features),
             trust.manifest_digest,
             on_close=windows_closed,
+            on_refuse=rows_refused,
         )
         # What was made until now stays: the collector need not look at it again.
         gc.collect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from http import HTTPStatus
 
@@ -10,8 +11,11 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hallmark_predictor.bodies import SEND_SECONDS, open_place, send_in_time
 from hallmark_predictor.endpoints import endpoints
 from hallmark_predictor.serving import Serving
+
+LOG = logging.getLogger(__name__)
 
 
 def create_app(serving: Serving) -> FastAPI:
@@ -37,7 +41,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 class _EveryRequest:
-    """Counts each request, and ends connections that should move to another Pod."""
+    """Counts each request, gives it its place, and ends connections that should go elsewhere."""
 
     def __init__(self, app: ASGIApp, serving: Serving) -> None:
         self._app = app
@@ -56,10 +60,15 @@ class _EveryRequest:
                 code = message["status"]
                 if self._serving.ends_connections:
                     message["headers"] = [*message["headers"], (b"connection", b"close")]
-            await send(message)
+            await send_in_time(send, message)
 
+        held = open_place(scope, self._serving.room)
         try:
             await self._app(scope, receive, send_and_look)
+        except TimeoutError:
+            # Without an end to its answer the server closes the connection.
+            LOG.warning("A client did not take its answer in %g seconds.", SEND_SECONDS)
         finally:
+            held.release()
             route = getattr(scope.get("route"), "path", "none")
             self._serving.metrics.request(route, code, time.perf_counter() - start)

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
-from hallmark.api.training_run import FeatureType
 from hallmark.classification import predicted_classes
 from hallmark.drift.counts import Rows
+from hallmark.drift.refusals import NO_FEATURE, Fault, Reason, Refusals
+from hallmark_predictor.datatypes import DATATYPES, FLOATS, check_numbers
 from hallmark_predictor.encoding import (
     MAX_ROWS,
     Column,
@@ -27,24 +28,24 @@ from hallmark_predictor.encoding import (
     rows_of_instances,
     rows_of_matrix,
 )
+from hallmark_predictor.json_body import Object, parse_object
 from hallmark_predictor.model import Model
-from hallmark_predictor.problems import BadRequest, Problem, bad_request, describe, refuse
-
-Object = dict[str, Any]
-
-_INTEGERS = tuple(f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))
-_FLOATS = ("FP16", "FP32", "FP64")
-_DATATYPES: dict[FeatureType, tuple[str, tuple[str, ...]]] = {
-    FeatureType.NUMBER: ("FP32", _FLOATS + _INTEGERS),
-    FeatureType.INTEGER: ("INT64", _FLOATS + _INTEGERS),
-    FeatureType.BOOLEAN: ("BOOL", ("BOOL",)),
-    FeatureType.CATEGORY: ("BYTES", ("BYTES",)),
-}
-"""By feature type: the datatype that metadata names, and all that are taken."""
+from hallmark_predictor.problems import (
+    MAX_PROBLEMS,
+    BadRequest,
+    Problem,
+    bad_request,
+    describe,
+    refuse,
+)
 
 LABEL = "label"
 PROBABILITIES = "probabilities"
 MATRIX = "input"
+_SMALLEST_ROW = 2
+"""Bytes that a row of a request has at least: a digit and a comma."""
+_FRAME = 1024
+"""Bytes of an answer without its rows."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,19 @@ class DataPlane:
         self._classes = model.schema.classes
         positive = model.schema.positive
         self._positive = None if positive is None else self._classes.index(positive)
+        # A label twice, and for each class a name, quotes and 17 digits.
+        self._answer_row = 64 + sum(2 * len(to_json(name)) + 32 for name in self._classes)
+
+    def answer_bytes(self, body: int) -> int:
+        """Return how many bytes the answer to a body of so many has at most."""
+        return _FRAME + min(MAX_ROWS, body // _SMALLEST_ROW) * self._answer_row
 
     def predict(self, body: bytes) -> Answer | BadRequest:
         """Answer ``POST /predict``: ``{"instances": [{feature: value, ...}, ...]}``.
 
         A single row may come as ``{"features": {feature: value, ...}}``.
         """
-        request = _parse(body)
+        request = parse_object(body)
         if isinstance(request, BadRequest):
             return request
         members = request.keys()
@@ -107,7 +114,7 @@ class DataPlane:
 
     def infer(self, body: bytes) -> Answer | BadRequest:
         """Answer an inference request of the Open Inference Protocol."""
-        request = _parse(body)
+        request = parse_object(body)
         if isinstance(request, BadRequest):
             return request
         wanted = _wanted_outputs(request)
@@ -145,7 +152,7 @@ class DataPlane:
             "inputs": [
                 {
                     "name": column.feature.name,
-                    "datatype": _DATATYPES[column.feature.type][0],
+                    "datatype": DATATYPES[column.feature.type][0],
                     "shape": [-1],
                 }
                 for column in self._columns
@@ -165,8 +172,9 @@ class DataPlane:
         return bad_request(
             [
                 Problem("row", int(row), "values that the model can score", "too large a number")
-                for row in senseless
-            ]
+                for row in senseless[:MAX_PROBLEMS]
+            ],
+            Refusals(len(senseless), {(NO_FEATURE, Reason.OUT_OF_RANGE): len(senseless)}),
         )
 
     def _labels(self, probabilities: NDArray[np.float32]) -> list[str]:
@@ -183,17 +191,12 @@ class DataPlane:
         if tensors.keys() == {MATRIX} and names != [MATRIX]:
             return self._rows_of_matrix(tensors[MATRIX])
         if tensors.keys() != set(names):
-            missing, extra = set(names) - tensors.keys(), tensors.keys() - set(names)
-            return refuse(
-                "inputs",
-                f"a tensor for each of the {len(names)} features, or one named '{MATRIX}'",
-                f"{len(extra)} others and none for {', '.join(sorted(missing)[:8]) or '-'}",
-            )
+            return _other_tensors(tensors, names)
         values: list[list[object]] = []
         for column in self._columns:
             cells = _cells_of_feature(tensors[column.feature.name], column)
             if isinstance(cells, BadRequest):
-                return cells
+                return _at_fault(cells, tensors, column.feature.name)
             if values and len(cells) != len(values[0]):
                 return refuse(
                     column.feature.name, f"{len(values[0])} rows like '{names[0]}'", f"{len(cells)}"
@@ -203,30 +206,52 @@ class DataPlane:
 
     def _rows_of_matrix(self, tensor: Object) -> Rows | BadRequest:
         width = len(self._columns)
-        if tensor.get("datatype") not in _FLOATS:
-            return refuse(MATRIX, "datatype FP32", describe(tensor.get("datatype")))
+        datatype = tensor.get("datatype")
+        if datatype not in FLOATS:
+            return refuse(MATRIX, "datatype FP32", describe(datatype))
         shape = _shape(tensor, MATRIX)
         if isinstance(shape, BadRequest):
             return shape
         if len(shape) != 2 or shape[1] != width:
             return refuse(MATRIX, f"shape [rows, {width}]", "another shape")
         cells = _flat(tensor.get("data"), shape, MATRIX)
-        return cells if isinstance(cells, BadRequest) else rows_of_matrix(cells, self._columns)
+        if isinstance(cells, BadRequest):
+            return cells
+
+        def place(cell: int) -> tuple[str, int]:
+            return self._columns[cell % width].feature.name, cell // width
+
+        return check_numbers(cells, datatype, place) or rows_of_matrix(cells, self._columns)
 
 
-def _parse(body: bytes) -> Object | BadRequest:
-    try:
-        request = from_json(body, allow_inf_nan=False, cache_strings="keys")
-    except ValueError as error:
-        return refuse("the body", "JSON (without NaN or Infinity)", _parse_error(error))
-    if not isinstance(request, dict):
-        return refuse("the body", "a JSON object", describe(request))
-    return request
+def _other_tensors(tensors: dict[str, Object], names: Sequence[str]) -> BadRequest:
+    """Return the refusal of tensors that are not one for each feature."""
+    missing, extra = set(names) - tensors.keys(), tensors.keys() - set(names)
+    rows = _rows_claimed(tensors)
+    faults: dict[Fault, int] = {(name, Reason.MISSING): rows for name in missing}
+    if extra:
+        faults[NO_FEATURE, Reason.UNKNOWN_FEATURE] = rows
+    return refuse(
+        "inputs",
+        f"a tensor for each of the {len(names)} features, or one named '{MATRIX}'",
+        f"{len(extra)} others and none for {', '.join(sorted(missing)[:8]) or '-'}",
+        rows=rows,
+        faults=faults,
+    )
 
 
-def _parse_error(error: ValueError) -> str:
-    # The parser tells what and where (line and column), never the text.
-    return f"something else ({str(error)[:120]})"
+def _at_fault(found: BadRequest, tensors: dict[str, Object], feature: str) -> BadRequest:
+    """Return the refusal of a feature's tensor with its rows counted."""
+    if found.refusals.rows:
+        return found
+    rows = _rows_claimed(tensors)
+    return replace(found, refusals=Refusals(rows, {(feature, Reason.WRONG_TYPE): rows}))
+
+
+def _rows_claimed(tensors: dict[str, Object]) -> int:
+    """Return how many rows a request has by the first shape that says so; else one."""
+    firsts = (_list(tensor.get("shape"))[:1] for tensor in tensors.values())
+    return next((n for [n] in filter(None, firsts) if type(n) is int and 1 <= n <= MAX_ROWS), 1)
 
 
 def _wanted_outputs(request: Object) -> list[str] | BadRequest:
@@ -259,15 +284,19 @@ def _tensors(inputs: object) -> dict[str, Object] | BadRequest:
 
 def _cells_of_feature(tensor: Object, column: Column) -> list[object] | BadRequest:
     name = column.feature.name
-    named, accepted = _DATATYPES[column.feature.type]
-    if tensor.get("datatype") not in accepted:
-        return refuse(name, f"datatype {named}", describe(tensor.get("datatype")))
+    named, accepted = DATATYPES[column.feature.type]
+    datatype = tensor.get("datatype")
+    if datatype not in accepted:
+        return refuse(name, f"datatype {named}", describe(datatype))
     shape = _shape(tensor, name)
     if isinstance(shape, BadRequest):
         return shape
     if len(shape) > 2 or shape[1:] not in ([], [1]):
         return refuse(name, "shape [rows] or [rows, 1]", "another shape")
-    return _flat(tensor.get("data"), shape, name)
+    cells = _flat(tensor.get("data"), shape, name)
+    if isinstance(cells, BadRequest):
+        return cells
+    return check_numbers(cells, datatype, lambda row: (name, row)) or cells
 
 
 def _shape(tensor: Object, name: str) -> list[int] | BadRequest:

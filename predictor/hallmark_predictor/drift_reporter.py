@@ -21,6 +21,7 @@ from hallmark.api.common import API_VERSION
 from hallmark.api.model_deployment import DriftReport, DriftWindow
 from hallmark.api.names import PREDICTOR_FIELD_MANAGER
 from hallmark.drift.counts import Rows
+from hallmark.drift.refusals import RefusalCounter, Refusals
 from hallmark.drift.windows import WindowCounter
 from hallmark.errors import ClusterError
 from hallmark_predictor.cluster_api import ClusterApi, Reply
@@ -55,6 +56,7 @@ class DriftRecorder:
         *,
         clock: Callable[[], datetime] = _now,
         on_close: OnClose = lambda count, kept: None,
+        on_refuse: Callable[[], None] = lambda: None,
     ) -> None:
         """Start empty, under a new boot id.
 
@@ -64,12 +66,15 @@ class DriftRecorder:
             manifest_digest: The version that answers.
             clock: Tells the time in UTC.
             on_close: Told whenever windows were closed.
+            on_refuse: Told whenever rows were refused.
         """
         self.boot_id = str(uuid.uuid4())
         self._windows = windows
         self._manifest_digest = manifest_digest
         self._clock = clock
         self._on_close = on_close
+        self._on_refuse = on_refuse
+        self._refused = RefusalCounter()
         self._buffer = np.empty((BUFFER_ROWS, features), dtype=np.float32)
         self._pending = 0
         self._first = self._last = clock()
@@ -93,10 +98,21 @@ class DriftRecorder:
         if self._pending >= self._windows.rows_to_close:
             self._flush()
 
+    def refuse(self, refusals: Refusals) -> None:
+        """Take the rows at fault in a refused request."""
+        self._refused.add(refusals)
+        self._on_refuse()
+
+    @property
+    def seen(self) -> int:
+        """Rows that were answered or refused since the start."""
+        return self.rows + self._refused.rows
+
     def report(self, sequence: int) -> DriftReport:
         """Return what is to be reported now."""
         self._flush()
-        return self._windows.report(self._manifest_digest, self.boot_id, sequence)
+        report = self._windows.report(self._manifest_digest, self.boot_id, sequence)
+        return report.replace(refused_rows=self._refused.rows, refused=self._refused.most())
 
     def _flush(self) -> None:
         pending, self._pending = self._pending, 0
@@ -144,13 +160,18 @@ class DriftReporter:
         self._clock = clock
         self._wait = wait
         self._sequence = 0
-        self._told_rows = 0
+        self._told_seen = 0
         self._woken = asyncio.Event()
         self._ended = False
 
     def windows_closed(self, drifts: Sequence[bool]) -> None:
         """Take whether each window that was closed drifts, oldest first."""
         self._schedule.closed(drifts)
+        self._woken.set()
+
+    def rows_refused(self) -> None:
+        """Take that rows were refused."""
+        self._schedule.refused()
         self._woken.set()
 
     def version_activated(self) -> None:
@@ -172,12 +193,12 @@ class DriftReporter:
             else:
                 await self._wait(self._woken, seconds)
                 self._woken.clear()
-        if self._recorder.rows != self._told_rows:
+        if self._recorder.seen != self._told_seen:
             await self.report()
 
     async def report(self) -> bool:
         """Report once; tell whether it was taken."""
-        rows = self._recorder.rows
+        seen = self._recorder.seen
         self._sequence += 1
         report = self._recorder.report(self._sequence)
         told = self._schedule.sending(self._clock())
@@ -189,7 +210,7 @@ class DriftReporter:
             return self._failed(place_of(error))
         if reply.status >= 300:
             return self._failed(f"{reply.status} {reply.message}", no_room=has_no_room(reply))
-        self._told_rows = rows
+        self._told_seen = seen
         self._schedule.accepted(told, self._clock())
         return True
 

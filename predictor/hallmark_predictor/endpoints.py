@@ -12,19 +12,18 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.requests import ClientDisconnect
 
 from hallmark.api.common import VERSION
+from hallmark_predictor.bodies import UNREAD, Unread, read_body
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.logs import place_of
 from hallmark_predictor.metrics import CONTENT_TYPE
-from hallmark_predictor.problems import BadRequest, refuse
+from hallmark_predictor.problems import BadRequest
 from hallmark_predictor.serving import Serving
 
 LOG = logging.getLogger(__name__)
 
-MAX_BODY = 8 * 1024 * 1024
-"""Bytes that a request may have."""
-
 INLINE_BODY = 64 * 1024
-"""A bigger body is answered in a thread, so that the others need not wait for it."""
+"""A bigger body is answered in a thread, so that the others need not wait for it; one at a time,
+for it becomes many times its size."""
 
 Method = Callable[[DataPlane, bytes], Answer | BadRequest]
 Handler = Callable[[Request], Awaitable[Response]]
@@ -61,6 +60,7 @@ class _Endpoints:
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
+        self._one_at_a_time = asyncio.Lock()
 
     async def live(self, request: Request) -> Response:
         return JSONResponse({"live": True})
@@ -108,7 +108,7 @@ class _Endpoints:
         if not isinstance(plane, DataPlane):
             return plane
         try:
-            answer = await _ask(plane, request, method)
+            answer = await self._ask(plane, request, method)
         except ClientDisconnect:
             return _error(HTTPStatus.BAD_REQUEST, "The client went away.")
         except Exception as error:
@@ -121,49 +121,21 @@ class _Endpoints:
             "hallmark-manifest-digest": trust.manifest_digest,
         }
         if isinstance(answer, BadRequest):
-            if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                headers["connection"] = "close"  # What is left of the body is not worth reading.
+            self._serving.refused(answer.refusals)
+            if answer.status in UNREAD:
+                return Unread(answer, headers)
             return JSONResponse(answer.body(), answer.status, headers)
         self._serving.answered(answer.rows)
         return Response(answer.body, HTTPStatus.OK, headers, "application/json")
 
-
-async def _ask(plane: DataPlane, request: Request, method: Method) -> Answer | BadRequest:
-    body = await _read_body(request)
-    if isinstance(body, BadRequest):
-        return body
-    if len(body) > INLINE_BODY:
-        return await asyncio.to_thread(method, plane, body)
-    return method(plane, body)
-
-
-async def _read_body(request: Request) -> bytes | BadRequest:
-    headers = request.headers
-    media_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        return refuse(
-            "Content-Type", "application/json", "another", HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-        )
-    for name in ("content-encoding", "inference-header-content-length"):
-        if headers.get(name, "identity") != "identity":
-            return refuse(
-                name, "no such header: plain JSON", "one", HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-            )
-    length = headers.get("content-length", "0")
-    if length.isdecimal() and int(length[:20]) > MAX_BODY:
-        return _too_large()
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            return _too_large()
-    return bytes(body)
-
-
-def _too_large() -> BadRequest:
-    return refuse(
-        "the body", f"at most {MAX_BODY} bytes", "more", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    )
+    async def _ask(self, plane: DataPlane, request: Request, method: Method) -> Answer | BadRequest:
+        body = await read_body(request, plane, self._serving.room)
+        if isinstance(body, BadRequest):
+            return body
+        if len(body) <= INLINE_BODY:
+            return method(plane, body)
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(method, plane, body)
 
 
 def _error(status: HTTPStatus, message: str) -> Response:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from hallmark.drift.refusals import Refusals
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -32,6 +34,17 @@ class Metrics:
         self.rows = Counter(
             "hallmark_predictor_rows", "Rows that were answered.", registry=registry
         )
+        self._refused_rows = Counter(
+            "hallmark_predictor_refused_rows",
+            "Rows that were refused: a request with one of them is refused as a whole.",
+            registry=registry,
+        )
+        self._faults = Counter(
+            "hallmark_predictor_faults",
+            "Refused rows by what was wrong and the declared feature it was wrong with, if any.",
+            ["reason", "feature"],
+            registry=registry,
+        )
         self.drift_windows = Counter(
             "hallmark_predictor_drift_windows", "Drift windows that were closed.", registry=registry
         )
@@ -46,6 +59,12 @@ class Metrics:
         """Count an answered request."""
         self._requests.labels(route, code).inc()
         self._seconds.labels(route).observe(seconds)
+
+    def refused(self, refusals: Refusals) -> None:
+        """Count the rows at fault in a refused request."""
+        self._refused_rows.inc(refusals.rows)
+        for (feature, reason), rows in refusals.faults.items():
+            self._faults.labels(reason, feature).inc(rows)
 
     def model(self, name: str, version: str, manifest_digest: str) -> None:
         """Tell which model serves."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import onnxruntime
@@ -27,6 +28,9 @@ from hallmark_predictor.verification import Refused
 
 onnxruntime.disable_telemetry_events()
 
+CELLS_AT_ONCE = 1 << 21
+"""Encoded cells that the graph works on at a time: 16 MiB."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -43,10 +47,21 @@ class Model:
 
     def probabilities(self, rows: Rows) -> NDArray[np.float32]:
         """Return the probabilities, shape (rows, classes), of encoded rows."""
-        (found,) = self.session.run(
-            [self.schema.probabilities_name], {self.schema.input_name: rows}
-        )
-        return np.asarray(found, dtype=np.float32)
+        at_once = self.rows_at_once
+        parts = [
+            self.session.run(
+                [self.schema.probabilities_name],
+                {self.schema.input_name: rows[start : start + at_once]},
+            )[0]
+            for start in range(0, len(rows), at_once)
+        ]
+        return np.asarray(parts[0] if len(parts) == 1 else np.concatenate(parts), dtype=np.float32)
+
+    @cached_property
+    def rows_at_once(self) -> int:
+        """Rows that the graph takes at a time: each category is a column of doubles there."""
+        columns = sum(len(feature.categories or "1") for feature in self.schema.features)
+        return max(1, CELLS_AT_ONCE // columns)
 
     def drifts(self, window: DriftWindow) -> bool:
         """Tell whether a closed window drifts, as the operator will say."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
+
+from hallmark.drift.refusals import NONE, Fault, Reason, Refusals
+
+_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\- ]{0,62}")
 
 MAX_PROBLEMS = 50
 """About how many problems of one request are told."""
@@ -35,6 +41,8 @@ class BadRequest:
 
     problems: tuple[Problem, ...]
     status: int = HTTPStatus.UNPROCESSABLE_ENTITY
+    refusals: Refusals = NONE
+    """The rows at fault, as far as the request could be read as rows."""
 
     def body(self) -> dict[str, object]:
         """Return the answer's JSON: a sentence, and each problem."""
@@ -48,16 +56,56 @@ class BadRequest:
         }
 
 
-def bad_request(problems: Sequence[Problem]) -> BadRequest:
+@dataclass
+class Tally:
+    """What is wrong with a request's rows: the first problems as text, all of them counted."""
+
+    rows: int = 0
+    """The rows at fault."""
+    problems: list[Problem] = field(default_factory=list)
+    faults: Counter[Fault] = field(default_factory=Counter)
+
+    @property
+    def listens(self) -> bool:
+        """Whether there is room for one more problem's text."""
+        return len(self.problems) < MAX_PROBLEMS
+
+    def note(self, feature: str, reason: Reason) -> None:
+        """Count a row in which a feature, or none that is declared, is at fault."""
+        self.faults[feature, reason] += 1
+
+    def tell(self, problem: Problem) -> None:
+        """Add a problem, if there is room."""
+        if self.listens:
+            self.problems.append(problem)
+
+    def bad_request(self) -> BadRequest:
+        """Return the refusal; at least one problem was told."""
+        return bad_request(self.problems, Refusals(self.rows, dict(self.faults)))
+
+
+def bad_request(problems: Sequence[Problem], refusals: Refusals = NONE) -> BadRequest:
     """Return the refusal for one problem or more."""
-    return BadRequest(tuple(problems[:MAX_PROBLEMS]))
+    return BadRequest(tuple(problems[:MAX_PROBLEMS]), refusals=refusals)
 
 
 def refuse(
-    field: str, expected: str, found: str, status: int = HTTPStatus.UNPROCESSABLE_ENTITY
+    field: str,
+    expected: str,
+    found: str,
+    status: int = HTTPStatus.UNPROCESSABLE_ENTITY,
+    *,
+    rows: int = 0,
+    faults: Mapping[Fault, int] | None = None,
 ) -> BadRequest:
     """Return the refusal of a whole request for one problem."""
-    return BadRequest((Problem(field, None, expected, found),), status=status)
+    refusals = Refusals(rows, faults or {})
+    return BadRequest((Problem(field, None, expected, found),), status, refusals)
+
+
+def shown(name: str) -> str:
+    """Return a member's name where it is like a column's; else it may be anybody's text."""
+    return name if _FIELD_NAME.fullmatch(name) else f"a name of {len(name)} characters"
 
 
 def describe(value: object, *, numbers: bool = False) -> str:

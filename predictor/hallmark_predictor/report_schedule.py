@@ -6,7 +6,7 @@ Times are seconds of one monotonic clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 INTERVAL = 15.0
 """Seconds between reports of closed windows that decide nothing new."""
@@ -60,6 +60,8 @@ class Told:
     closed: int = 0
     """Windows since the start."""
     standing: Standing = Standing()
+    refusals: int = 0
+    """Requests since the start in which rows were refused."""
 
 
 @dataclass(frozen=True)
@@ -101,16 +103,23 @@ class Schedule:
         """Take whether each of the windows that were closed drifts, oldest first."""
         for one in drifts:
             standing = self._current.standing.after(one, self._consecutive)
-            self._current = Told(self._current.closed + 1, standing)
+            self._current = replace(
+                self._current, closed=self._current.closed + 1, standing=standing
+            )
+
+    def refused(self) -> None:
+        """Take that rows were refused; no decision hangs on it, but it is told in its time."""
+        self._current = replace(self._current, refusals=self._current.refusals + 1)
 
     def restart(self) -> None:
         """Count afresh: the version has got the traffic, and former windows decide nothing."""
-        self._current = self._told = Told(self._current.closed)
+        self._current = replace(self._current, standing=Standing())
+        self._told = replace(self._told, closed=self._current.closed, standing=Standing())
         self._same = 0
 
     def due(self) -> float | None:
         """Return when to report next; None while there is nothing to report."""
-        if self._current.closed == self._told.closed:
+        if self._current == self._told:
             return None
         urgent, failure = self._is_urgent(), self._failure
         if failure and (failure.urgent or not urgent):

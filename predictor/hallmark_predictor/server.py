@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from types import FrameType
 
@@ -12,6 +14,8 @@ from hallmark_predictor.serving import Serving
 KEEP_ALIVE = 75
 """Seconds that an idle connection is kept: longer than clients do, for the closing side must not
 be the one that may lose a request."""
+UNTAKEN = 30_000
+"""Milliseconds after which a connection ends whose client takes nothing of what was sent."""
 FINISH = 20
 """Seconds that requests in flight have at the end."""
 
@@ -29,6 +33,14 @@ class DrainingServer(uvicorn.Server):
         self._serving = serving
         self._drain_seconds = drain_seconds
         self._end: float | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; a client that takes nothing more is cut off by the kernel, with its answer."""
+        await super().startup(sockets=sockets)
+        for server in self.servers:
+            for listening in server.sockets or ():
+                with socket.socket(fileno=os.dup(listening.fileno())) as own:
+                    own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain; a second signal ends at once."""

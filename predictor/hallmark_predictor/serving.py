@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from hallmark.drift.counts import Rows
+from hallmark.drift.refusals import Refusals
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder
+from hallmark_predictor.memory import Room, budget, memory_left
 from hallmark_predictor.metrics import Metrics
 
 
@@ -20,6 +22,8 @@ class Serving:
         """A sentence, while there is no model."""
         self.active_digest: str | None = None
         """The version that has the traffic, as far as known."""
+        self.room = Room(budget(memory_left()))
+        """The memory for requests in flight."""
         self.draining = False
         """The Pod is being ended: it still answers, but wants no new clients."""
 
@@ -43,6 +47,7 @@ class Serving:
         """Serve a verified model."""
         trust = plane.model.trust
         self.plane, self.recorder = plane, recorder
+        self.room = Room(budget(memory_left()))  # the model has its part by now
         self.metrics.model(plane.name, trust.model_version, trust.manifest_digest)
 
     def answered(self, rows: Rows) -> None:
@@ -50,3 +55,11 @@ class Serving:
         self.metrics.rows.inc(len(rows))
         if self.recorder:
             self.recorder.record(rows)
+
+    def refused(self, refusals: Refusals) -> None:
+        """Count the rows at fault in a refused request."""
+        if not refusals.rows:
+            return
+        self.metrics.refused(refusals)
+        if self.recorder:
+            self.recorder.refuse(refusals)

@@ -14,6 +14,7 @@ The manifest digest is the SHA-256 of ``manifest.json``. The OpenSSF model signa
 from __future__ import annotations
 
 import hashlib
+import struct
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -36,6 +37,7 @@ from hallmark.api.training_run import (
     Gate,
     GateResult,
     MetricValue,
+    OutOfRange,
     PIIAction,
     PIIDetector,
     TrainingRunSpec,
@@ -71,6 +73,10 @@ UPLOAD_SLOTS = (
 
 SERVED_FILES = (MODEL_ONNX, SCHEMA, BASELINE)
 """What a predictor downloads; it gets URLs for these alone."""
+
+
+FLOAT32_MAX = (2 - 2**-23) * 2.0**127
+"""The greatest number that the served form takes."""
 
 
 def spec_digest(spec: TrainingRunSpec) -> str:
@@ -140,7 +146,28 @@ class ServedFeature(FileModel):
     nullable: bool
     minimum: float | None = None
     maximum: float | None = None
+    out_of_range: OutOfRange = OutOfRange.REFUSE
     categories: list[str] | None = None
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the greatest number that a predictor takes, as float32 holds them.
+
+        A request's number is rounded to float32 before it is compared, and so are the bounds: a
+        bound itself is always taken, however it is written.
+        """
+        low, high = self.minimum, self.maximum
+        if self.out_of_range is OutOfRange.ALLOW:
+            low = high = None
+        return (
+            -FLOAT32_MAX if low is None else _as_float32(low),
+            FLOAT32_MAX if high is None else _as_float32(high),
+        )
+
+
+def _as_float32(number: float) -> float:
+    rounded: float = struct.unpack("f", struct.pack("f", number))[0]
+    return rounded
 
 
 class ServedSchema(FileModel):

@@ -250,6 +250,27 @@ class DriftWindow(ApiModel):
     counts: FeatureCounts = Field(default_factory=dict)
 
 
+MAX_REFUSED_FEATURES = 5
+"""So many features a report names as being at fault."""
+
+RowCount = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
+"""Rows since the start of a Pod."""
+
+
+class RefusedFeature(ApiModel):
+    """Rows that a Pod refused for one feature, by reason; a reason without any is absent."""
+
+    feature: ColumnName
+    missing: RowCount | None = None
+    """It was absent, or null where none may be."""
+    wrong_type: RowCount | None = None
+    """It was of another type."""
+    unseen_category: RowCount | None = None
+    """It was none of the declared categories."""
+    out_of_range: RowCount | None = None
+    """It was below the minimum, above the maximum, or beyond what its datatype holds."""
+
+
 class DriftReport(ApiModel):
     """What one predictor Pod counted: ``status.drift[<pod>]``, written by that Pod alone."""
 
@@ -259,6 +280,12 @@ class DriftReport(ApiModel):
     rows: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
     counts: FeatureCounts = Field(default_factory=dict)
     windows: Annotated[list[DriftWindow], Field(max_length=5)] = Field(default_factory=list)
+    refused_rows: RowCount = 0
+    """Rows that were refused since the start; they are in none of the counts."""
+    refused: Annotated[list[RefusedFeature], Field(max_length=MAX_REFUSED_FEATURES)] = Field(
+        default_factory=list
+    )
+    """The features that were most often at fault, those first."""
 
 
 class PodDriftState(ApiModel):

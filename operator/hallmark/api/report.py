@@ -66,7 +66,8 @@ class GroupMetrics(FileModel):
     selection_rate_upper: float | None = None
     true_positive_rate: float | None = None
     false_positive_rate: float | None = None
-    accuracy: float
+    accuracy: float | None = None
+    """Absent where the group has no row."""
     metrics: dict[str, float] = Field(default_factory=dict)
     """Further ones by the name that a gate would use for all rows."""
 

@@ -161,6 +161,15 @@ class FeatureType(StrEnum):
     CATEGORY = "Category"
 
 
+class OutOfRange(StrEnum):
+    """The predictor's answer to a number below the minimum or above the maximum."""
+
+    REFUSE = "Refuse"
+    """It is refused. What is certified holds within the range."""
+    ALLOW = "Allow"
+    """It is answered. What is certified holds as if there were no range."""
+
+
 class Feature(ApiModel):
     """A declared input column of the model."""
 
@@ -195,6 +204,8 @@ class Feature(ApiModel):
     """The smallest value that is valid."""
     maximum: DecimalString | None = None
     """The largest value that is valid."""
+    out_of_range: OutOfRange = OutOfRange.REFUSE
+    """What a predictor does with a number beyond them. Rows to learn from must be within."""
     categories: (
         Annotated[list[ShortText], Field(min_length=1, max_length=256, json_schema_extra=SET)]
         | None

@@ -143,6 +143,8 @@ def _counts_fit(report: DriftReport, expected: Expected) -> tuple[ReportFault, s
     found = next(filter(None, problems), None)
     if found:
         return ReportFault.WRONG_COUNTS, found
+    if report.refused_rows > MAX_ROWS:
+        return ReportFault.WRONG_COUNTS, f"claims more than {MAX_ROWS} refused rows."
     in_windows = sum(window.rows for window in report.windows)
     if in_windows > report.rows:
         return ReportFault.WRONG_COUNTS, (

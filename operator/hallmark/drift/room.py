@@ -29,6 +29,8 @@ _NAMES_AND_IDS = 512
 """Pod, digest, boot id, numbers and the names of a report's fields."""
 _WINDOW_FIELDS = 160
 """Number, rows, times and the names of a window's fields."""
+_REFUSED = 320
+"""The refused rows of five features, each at fault in one way as a rule."""
 
 
 def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
@@ -42,7 +44,7 @@ def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
     names = sum(len(feature.name) + len('"":[],') for feature in features)
     in_window = names + bins * (len(str(drift.window)) + 1) + _WINDOW_FIELDS
     in_total = names + bins * (_TOTAL_DIGITS + 1)
-    return drift.consecutive * in_window + in_total + _NAMES_AND_IDS
+    return drift.consecutive * in_window + in_total + _REFUSED + _NAMES_AND_IDS
 
 
 def places_for(features: Sequence[BaselineFeature], drift: Drift) -> int:

@@ -162,7 +162,7 @@ def _check_values(trainer: Trainer, classes: int) -> list[Finding]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 estimator.fit(np.arange(float(len(some)))[:, None], some)
-    except (InvalidParameterError, ValueError, TypeError) as error:
+    except (InvalidParameterError, ValueError, TypeError, ArithmeticError) as error:
         return [values_refused(trainer, error)]
     return []
 

@@ -74,7 +74,7 @@ def evaluate(
     reports: list[AttributeFairness] = []
     for test_groups in _attribute_sets(everyone, test, pairs=evaluation.intersections):
         announce(f"Measuring fairness, {len(reports)} done.")
-        measured, report = _fairness(test_groups, predictions, evaluation, resampling)
+        measured, report = _fairness(test_groups, predictions, evaluation)
         metrics.update(measured)
         reports.append(report)
     proxies: list[Proxy] = []
@@ -108,13 +108,14 @@ def _attribute_sets(
 
 
 def _fairness(
-    groups: Groups, predictions: Predictions, evaluation: Evaluation, resampling: Resampling
+    groups: Groups, predictions: Predictions, evaluation: Evaluation
 ) -> tuple[dict[str, Measurement], AttributeFairness]:
     counts = fairness.count(groups, predictions)
+    confidence = float(evaluation.confidence)
     measured: dict[str, Measurement] = {}
     if predictions.positive is not None:
-        measured = fairness.measure(groups, counts, evaluation.minimum_group_rows, resampling)
-    report = fairness.report(groups, predictions, counts, measured, resampling)
+        measured = fairness.measure(groups, counts, evaluation.minimum_group_rows, confidence)
+    report = fairness.report(groups, predictions, counts, measured, confidence)
     key = attribute_key(*groups.attributes)
     return {f"{name}.{key}": measured[name] for name in FAIRNESS if name in measured}, report
 

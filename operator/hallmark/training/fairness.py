@@ -2,7 +2,7 @@
 
 The estimates are fairlearn's, of each attribute and of each pair of attributes; fairlearn is given
 the counts of group, class and decision as weights, so that its time does not grow with the rows.
-The intervals come from resampled counts (``bootstrap.cells``).
+The intervals are those of shares of few rows (``intervals``).
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from fairlearn import metrics as fairlearn
 
 from hallmark.api import gates
 from hallmark.api.report import AttributeFairness, GroupMetrics
-from hallmark.training.bootstrap import Resampling, cells
 from hallmark.training.gates import Measurement
+from hallmark.training.intervals import (
+    MIN_CLASS_ROWS,
+    MIN_ROWS,
+    Limits,
+    ratio_limits,
+    share_limits,
+    spread_limits,
+)
 from hallmark.training.metrics import Floats, Indices, Predictions, performance
-
-MIN_GROUP_CLASS_ROWS = 5
-"""With fewer rows of one class in a group its error rates are noise."""
 
 MAX_GROUPS = 64
 """With more groups an attribute is no grouping; the report lists no more of them."""
@@ -136,10 +140,10 @@ def _part(label: str) -> str:
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows by group, class (0, 1 for positive) and decision, and rates of them.
+    """Rows by group, class (0, 1 for positive) and decision.
 
     Attributes:
-        cells: Shape (..., groups, 2, 2).
+        cells: Shape (groups, 2, 2).
     """
 
     cells: Floats
@@ -152,17 +156,14 @@ class Counts:
 
     @property
     def selected(self) -> Floats:
-        """The share that is decided as positive, by group; NaN where there are no rows."""
-        return _ratio(self.cells[..., :, 1].sum(axis=-1), self.rows)
+        """Rows that are decided as positive, by group."""
+        selected: Floats = self.cells[:, :, 1].sum(axis=-1)
+        return selected
 
-    def decided(self, truth: int) -> Floats:
-        """Return the share of a class that is decided as positive, by group."""
-        return _ratio(self.cells[..., truth, 1], self.cells[..., truth, :].sum(axis=-1))
-
-
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    ratio: Floats = np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
-    return ratio
+    def decided(self, truth: int) -> tuple[Floats, Floats]:
+        """Return the rows of a class that are decided as positive and all of it, by group."""
+        of_class = self.cells[:, truth, :]
+        return of_class[:, 1], of_class.sum(axis=-1)
 
 
 def count(groups: Groups, predictions: Predictions) -> Counts:
@@ -174,26 +175,23 @@ def count(groups: Groups, predictions: Predictions) -> Counts:
     return Counts(counted.reshape(size, 2, 2).astype(np.float64))
 
 
-def _spread(rates: Floats) -> Floats:
-    spread: Floats = np.nanmax(rates, axis=-1) - np.nanmin(rates, axis=-1)
-    return spread
+def _odds_limits(counts: Counts, confidence: float) -> Limits:
+    both = [spread_limits(*counts.decided(truth), confidence, questions=2) for truth in range(2)]
+    return max(low for low, _ in both), max(high for _, high in both)
 
 
-def _parity_ratio(counts: Counts) -> Floats:
-    highest = np.nanmax(counts.selected, axis=-1)
-    lowest = np.nanmin(counts.selected, axis=-1)
-    return _ratio(lowest, highest)
-
-
-RESAMPLED: Mapping[str, Callable[[Counts], Floats]] = {
-    gates.DEMOGRAPHIC_PARITY_DIFFERENCE: lambda counts: _spread(counts.selected),
-    gates.DEMOGRAPHIC_PARITY_RATIO: _parity_ratio,
-    gates.EQUALIZED_ODDS_DIFFERENCE: lambda counts: np.maximum(
-        _spread(counts.decided(0)), _spread(counts.decided(1))
+_LIMITS: Mapping[str, Callable[[Counts, float], Limits]] = {
+    gates.DEMOGRAPHIC_PARITY_DIFFERENCE: lambda counts, confidence: spread_limits(
+        counts.selected, counts.rows, confidence
     ),
-    gates.EQUAL_OPPORTUNITY_DIFFERENCE: lambda counts: _spread(counts.decided(1)),
+    gates.DEMOGRAPHIC_PARITY_RATIO: lambda counts, confidence: ratio_limits(
+        counts.selected, counts.rows, confidence
+    ),
+    gates.EQUALIZED_ODDS_DIFFERENCE: _odds_limits,
+    gates.EQUAL_OPPORTUNITY_DIFFERENCE: lambda counts, confidence: spread_limits(
+        *counts.decided(1), confidence
+    ),
 }
-"""Each metric from counts, for any number of resamples; a test compares with fairlearn."""
 
 _ESTIMATES: Mapping[str, Callable[..., float]] = {
     gates.DEMOGRAPHIC_PARITY_DIFFERENCE: fairlearn.demographic_parity_difference,
@@ -209,35 +207,30 @@ _OF_CLASSES: Mapping[str, tuple[int, ...]] = {
 
 
 def measure(
-    groups: Groups, counts: Counts, minimum_rows: int, resampling: Resampling
+    groups: Groups, counts: Counts, minimum_rows: int, confidence: float
 ) -> dict[str, Measurement]:
     """Return each metric without the attribute's name, inconclusive where it would be noise.
 
     Args:
         groups: The groups.
         counts: What ``count`` returns of them.
-        minimum_rows: The test rows that every group needs.
-        resampling: How intervals are made.
+        minimum_rows: The test rows that every group needs; no fewer than ``MIN_ROWS`` ever.
+        confidence: Of the intervals, between 0 and 1.
     """
-    why = {
-        name: _too_little(groups, counts, minimum_rows, _OF_CLASSES.get(name, ()))
-        for name in RESAMPLED
-    }
-    if all(why.values()):
-        return {name: Measurement(None, inconclusive=reason) for name, reason in why.items()}
-    random = resampling.random(f"fairness.{gates.attribute_key(*groups.attributes)}")
-    drawn = Counts(cells(counts.cells.astype(np.int64), resampling, random))
+    needed = max(minimum_rows, MIN_ROWS)
     return {
-        name: Measurement(None, inconclusive=reason)
-        if reason
-        else resampling.measurement(_estimate(name, counts), _defined(RESAMPLED[name](drawn)))
-        for name, reason in why.items()
+        name: Measurement(None, inconclusive=why)
+        if (why := _too_little(groups, counts, needed, _OF_CLASSES.get(name, ())))
+        else _measurement(_estimate(name, counts), limits(counts, confidence))
+        for name, limits in _LIMITS.items()
     }
 
 
-def _defined(resampled: Floats) -> Floats:
-    """Return the resamples without those in which no row was selected at all."""
-    return resampled[np.isfinite(resampled)]
+def _measurement(estimate: float, limits: Limits) -> Measurement:
+    """Return an estimate with its interval; of nobody selected there is no ratio."""
+    if not np.isfinite(estimate):
+        return Measurement(None)
+    return Measurement(estimate, min(limits[0], estimate), max(limits[1], estimate))
 
 
 def _estimate(name: str, counts: Counts) -> float:
@@ -267,7 +260,7 @@ def _too_little(
         (
             f"test rows of {'the positive' if truth else 'another'} class",
             counts.cells[:, truth, :].sum(axis=-1),
-            min(MIN_GROUP_CLASS_ROWS, minimum_rows),
+            MIN_CLASS_ROWS,
         )
         for truth in classes
     ]
@@ -288,7 +281,7 @@ def report(
     predictions: Predictions,
     counts: Counts,
     measured: Mapping[str, Measurement],
-    resampling: Resampling,
+    confidence: float,
 ) -> AttributeFairness:
     """Return what the report says of an attribute and its groups.
 
@@ -297,13 +290,13 @@ def report(
         predictions: Of the test rows.
         counts: What ``count`` returns of them.
         measured: What ``measure`` returns.
-        resampling: How intervals are made.
+        confidence: Of the intervals, between 0 and 1.
     """
     why = [
         measurement.inconclusive for measurement in measured.values() if measurement.inconclusive
     ]
     listed = min(len(groups.labels), MAX_GROUPS)
-    rates = _rate_intervals(groups, counts, resampling)
+    rates = share_limits(counts.selected, counts.rows, confidence)
     return AttributeFairness(
         attribute=groups.name,
         demographic_parity_difference=_rounded(measured, gates.DEMOGRAPHIC_PARITY_DIFFERENCE),
@@ -321,28 +314,17 @@ def _rounded(measured: Mapping[str, Measurement], name: str) -> float | None:
     return None if value is None else round(value, 6)
 
 
-def _rate_intervals(
-    groups: Groups, counts: Counts, resampling: Resampling
-) -> list[tuple[float, float]]:
-    random = resampling.random(f"groups.{gates.attribute_key(*groups.attributes)}")
-    drawn = Counts(cells(counts.cells.astype(np.int64), resampling, random)).selected
-    return [
-        resampling.interval(float(rate), _defined(drawn[:, number])) if rate == rate else (0.0, 1.0)
-        for number, rate in enumerate(counts.selected)
-    ]
-
-
 def _group(
     groups: Groups,
     number: int,
     predictions: Predictions,
     counts: Counts,
-    rates: Sequence[tuple[float, float]],
+    rates: tuple[Floats, Floats],
 ) -> GroupMetrics:
     inside = predictions.take(groups.codes == number)
     measured = performance(inside)
     fair = predictions.positive is not None and len(inside.truth) > 0
-    low, high = rates[number]
+    low, high = (float(ends[number]) for ends in rates)
     further = {
         name: round(value, 6)
         for name, value in measured.items()
@@ -353,16 +335,15 @@ def _group(
         without_value=number in groups.without_value,
         rows=len(inside.truth),
         positives=int(counts.cells[number, 1].sum()) if fair else None,
-        selection_rate=_rate(counts.selected[number]) if fair else None,
+        selection_rate=_rate(counts.selected, counts.rows, number) if fair else None,
         selection_rate_lower=round(low, 6) if fair else None,
         selection_rate_upper=round(high, 6) if fair else None,
-        true_positive_rate=_rate(counts.decided(1)[number]) if fair else None,
-        false_positive_rate=_rate(counts.decided(0)[number]) if fair else None,
-        accuracy=round(measured["accuracy"] or 0.0, 6),
+        true_positive_rate=_rate(*counts.decided(1), number) if fair else None,
+        false_positive_rate=_rate(*counts.decided(0), number) if fair else None,
+        accuracy=None if measured["accuracy"] is None else round(measured["accuracy"], 6),
         metrics=further,
     )
 
 
-def _rate(value: npt.ArrayLike) -> float | None:
-    number = float(np.asarray(value))
-    return None if np.isnan(number) else round(number, 6)
+def _rate(part: Floats, whole: Floats, number: int) -> float | None:
+    return round(float(part[number] / whole[number]), 6) if whole[number] else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,6 @@ declared ones, null as NaN."""
 Truth = npt.NDArray[np.int64]
 """Shape (rows,): each row's class, as its index in the classes' names."""
 
-_MAX_ROUNDING = 0.01
-"""The part of a column's standard deviation that rounding to float32 may blur."""
-
 
 def served_features(schema: Schema) -> list[ServedFeature]:
     """Return the features as the served form takes them, in the schema's order."""
@@ -33,6 +30,7 @@ def served_features(schema: Schema) -> list[ServedFeature]:
             nullable=feature.nullable,
             minimum=None if feature.minimum is None else float(feature.minimum),
             maximum=None if feature.maximum is None else float(feature.maximum),
+            out_of_range=feature.out_of_range,
             categories=list(feature.categories) if feature.categories else None,
         )
         for feature in schema.features
@@ -55,46 +53,6 @@ def _encode_column(column: Column) -> npt.NDArray[np.float32]:
             categories, list(range(len(categories))), default=None, return_dtype=pl.Float32
         )
     return values.cast(pl.Float32).to_numpy()
-
-
-def check_precision(table: Table, schema: Schema, rows: Matrix) -> list[Finding]:
-    """Return the numbers that float32 cannot hold or tell apart.
-
-    Args:
-        table: The columns as they are.
-        schema: Names the features.
-        rows: Shape (rows, features): what they became.
-    """
-    findings: list[Finding] = []
-    for position, feature in enumerate(schema.features):
-        if feature.type in (FeatureType.NUMBER, FeatureType.INTEGER):
-            exact = table.column(feature.name).values.cast(pl.Float64).to_numpy()
-            findings += _check_column(feature.name, exact, rows[:, position])
-    return findings
-
-
-def _check_column(name: str, exact: npt.NDArray[np.float64], rounded: Matrix) -> Iterator[Finding]:
-    present = ~np.isnan(exact)
-    exact, rounded = exact[present], rounded[present]
-    if not len(exact) or exact.min() == exact.max():
-        return
-    huge = int(np.isinf(rounded).sum())
-    if huge:
-        expected = f"numbers of at most {np.finfo(np.float32).max:.3g}: a model takes float32"
-        yield Finding(
-            check="Precision", column=name, expected=expected, found="a larger one", count=huge
-        )
-        return
-    spread = float(exact.std())
-    blur = float(np.sqrt(np.mean((exact - rounded) ** 2)))
-    if blur > _MAX_ROUNDING * spread:
-        yield Finding(
-            check="Precision",
-            column=name,
-            expected="numbers whose differences survive in float32, as a model takes them; a "
-            "number that is large against its spread loses them: subtract a constant",
-            found=f"rounding that is {blur / spread:.0%} of their spread",
-        )
 
 
 def class_names(table: Table, schema: Schema) -> list[str] | Finding:

@@ -86,6 +86,23 @@ Weights = Floats
 """Shape (resamples, rows): how often each row counts."""
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """How well one class is ranked above the rest.
+
+    Attributes:
+        area: Under the ROC curve.
+        precision: The average precision.
+        positives: Rows of the class.
+        others: All other rows.
+    """
+
+    area: float
+    precision: float
+    positives: int
+    others: int
+
+
 class Performance:
     """The metrics of predictions, for any weights of their rows."""
 
@@ -95,7 +112,8 @@ class Performance:
         self._rows = predictions.take(order)
         self.truth = self._rows.truth
         """The rows' classes in the order in which weights are given: ascending."""
-        self._classes = self._rows.classes
+        self.classes = self._rows.classes
+        """How many classes there are."""
         self._columns = _columns(self._rows)
         self._rankings = [
             _Ranking(self._rows.probabilities[:, class_], self.truth == class_)
@@ -103,19 +121,19 @@ class Performance:
         ]
 
     def _ranked(self, positive: int | None) -> Sequence[int]:
-        if self._classes == 2 and positive is not None:
+        if self.classes == 2 and positive is not None:
             return [positive]
-        return range(self._classes)
+        return range(self.classes)
 
     def compute(self, weights: Weights) -> dict[str, Floats]:
         """Return each metric by its name, shape (resamples,); NaN where it is not defined."""
         sums = weights @ self._columns
         total = weights.sum(axis=1)
-        recalls, sums = np.split(sums, [2 * self._classes], axis=1)
+        recalls, sums = np.split(sums, [2 * self.classes], axis=1)
         bins, sums = np.split(sums, [CALIBRATION_BINS], axis=1)
         ranked = [ranking.compute(weights) for ranking in self._rankings]
         with np.errstate(invalid="ignore", divide="ignore"):
-            recall = recalls[:, : self._classes] / recalls[:, self._classes :]
+            recall = recalls[:, : self.classes] / recalls[:, self.classes :]
             values = (
                 sums[:, 0] / total,
                 recall.mean(axis=1),
@@ -131,6 +149,24 @@ class Performance:
         """Return each metric where every row counts once."""
         ones = np.ones((1, len(self.truth)))
         return {name: float(values[0]) for name, values in self.compute(ones).items()}
+
+    def recalled(self) -> tuple[Floats, Floats]:
+        """Return how many rows of each class are decided rightly, and how many there are."""
+        sums = self._columns[:, : 2 * self.classes].sum(axis=0)
+        return sums[: self.classes], sums[self.classes :]
+
+    def rankings(self) -> list[Ranked]:
+        """Return how well each class is ranked that ``rocAuc`` and ``prAuc`` are the mean of."""
+        ones = np.ones((1, len(self.truth)))
+        return [
+            Ranked(float(area[0]), float(precision[0]), *ranking.sizes)
+            for ranking in self._rankings
+            for area, precision in [ranking.compute(ones)]
+        ]
+
+    def worst_loss(self) -> float:
+        """Return what the least probability that was given would cost if it came true."""
+        return float(-np.log(max(self._rows.probabilities.min(initial=1.0), _SMALLEST)))
 
 
 def _columns(rows: Predictions) -> Floats:
@@ -158,6 +194,7 @@ class _Ranking:
 
     def __init__(self, scores: Floats, positive: npt.NDArray[np.bool_]) -> None:
         yes, no = np.flatnonzero(positive), np.flatnonzero(~positive)
+        self.sizes = len(yes), len(no)
         yes = yes[np.argsort(scores[yes], kind="stable")]
         no = no[np.argsort(scores[no], kind="stable")]
         self._yes, self._no = _slice(yes), _slice(no)

@@ -16,7 +16,8 @@ from hallmark.training.dataset import Announce, ValidatedDataset
 from hallmark.training.evaluation import AnnounceStep, evaluate
 from hallmark.training.metrics import Predictions
 from hallmark.training.outcome import Artifacts, RefusedRun, refuse
-from hallmark.training.robustness import Robustness, measure_robustness
+from hallmark.training.precision import check_precision
+from hallmark.training.robustness import MOST, Robustness, measure_robustness
 from hallmark.training.split import split
 from hallmark.training.trained import Measured, Trained
 
@@ -66,10 +67,10 @@ def fit(data: ValidatedDataset, trainer: Trainer) -> Trained | list[Finding]:
     parts = split(truth, trainer)
     if isinstance(parts, Finding):
         return [parts]
-    rows = matrix.encode(data.table, data.schema)
-    blurred = matrix.check_precision(data.table, data.schema, rows)
+    blurred = check_precision(data.table, data.schema)
     if blurred:
         return blurred
+    rows = matrix.encode(data.table, data.schema)
     features = matrix.served_features(data.schema)
     fitted = pipeline.fit(rows[parts.train], truth[parts.train], classes, features, trainer)
     if isinstance(fitted, Finding):
@@ -97,7 +98,10 @@ def measure(
     return Measured(
         metrics={
             **evaluated.metrics,
-            **{name: row_mean(values, resampling, name) for name, values in robust.by_row.items()},
+            **{
+                name: row_mean(values, resampling, name, MOST[name])
+                for name, values in robust.by_row.items()
+            },
             **checked.metrics,
         },
         data=checked,

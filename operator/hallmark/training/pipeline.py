@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from hallmark.api.artifacts import Finding, ServedFeature
 from hallmark.api.training_run import Trainer
 from hallmark.training import estimators, preprocessing
+from hallmark.training.finite import check_scores
 from hallmark.training.matrix import Matrix, Truth
 from hallmark.training.plain import PlainModel, plain_model
 from hallmark.training.preprocessing import Encoded
@@ -59,7 +60,7 @@ def fit(
     features: Sequence[ServedFeature],
     trainer: Trainer,
 ) -> Fitted | Finding:
-    """Return the pipeline fitted to the training rows, or why the estimator does not take them.
+    """Return the pipeline fitted to the training rows, or why there is none.
 
     One thread: the order of sums, and so the last bits, must not depend on the number of cores.
 
@@ -77,9 +78,12 @@ def fit(
         encoding = preprocessing.learn(rows, features, scaled=recipe.scaled)
         try:
             classifier.fit(preprocessing.without_empty_columns(encoding.apply(rows)), truth)
-        except ValueError as error:
+        except (ValueError, ArithmeticError) as error:
             return estimators.values_refused(trainer, error)
     plain = plain_model(encoding, classifier)
+    endless = check_scores(plain, features)
+    if endless:
+        return endless
     estimators.settle(classifier, list(classes))
     steps = preprocessing.transformers(encoding, len(features))
     arguments = estimators.arguments(trainer, len(classes))

@@ -6,7 +6,14 @@ import pytest
 
 from hallmark.api.artifacts import BaselineFeature
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import Drift, DriftReport, DriftWindow, ModelDeploymentStatus
+from hallmark.api.model_deployment import (
+    MAX_REFUSED_FEATURES,
+    Drift,
+    DriftReport,
+    DriftWindow,
+    ModelDeploymentStatus,
+    RefusedFeature,
+)
 from hallmark.api.training_run import FeatureType
 from hallmark.drift.room import (
     CHEAP_BYTES,
@@ -22,8 +29,9 @@ from hallmark.drift.votes import Vote
 from tests.unit.drift.factories import ACTIVE, PROMOTED, former
 
 ETCD_LIMIT = 1536 * 1024
-LARGEST_ENTRY = 16_384 * 20 + 1_536 * (63 * 6 + 5)
-"""What admission lets one Pod write: counts of 19 digits, and names that JSON escapes."""
+LARGEST_ENTRY = 16_384 * 20 + 1_536 * (63 * 6 + 5) + 5 * 256
+"""What admission lets one Pod write: counts of 19 digits, names that JSON escapes, and five
+features at fault in four ways."""
 REST_OF_THE_OBJECT = 128 * 1024
 """Spec, conditions, history, refused intents, accepted sequences and managed fields."""
 
@@ -63,6 +71,11 @@ def longest_report(watched: Sequence[BaselineFeature], drift: Drift, rows: int) 
         rows=rows,
         counts=counts(rows),
         windows=[window] * drift.consecutive,
+        refused_rows=rows,
+        refused=[
+            RefusedFeature(feature=feature.name[:11], out_of_range=rows // 9)
+            for feature in watched[:MAX_REFUSED_FEATURES]
+        ],
     )
 
 
@@ -108,8 +121,8 @@ def test_sixty_four_pods_of_two_hundred_features_would_not_fit() -> None:
     assert size * MAX_ENTRIES > ETCD_LIMIT
     assert places_for(features(200), Drift()) == 8
     assert places_for(features(200), Drift(consecutive=5)) == 5
-    assert places_for(features(10), Drift()) == 38
-    assert places_for(features(4), Drift()) == MAX_ENTRIES
+    assert places_for(features(10), Drift()) == 34
+    assert places_for(features(3), Drift()) == MAX_ENTRIES
 
 
 def test_the_schema_allows_as_many_entries_as_there_are_places() -> None:

@@ -56,7 +56,9 @@ SCHEMA_DOCUMENT = ServedSchema(
     model="credit",
     features=[
         ServedFeature(name="income", type=FeatureType.NUMBER, nullable=True, minimum=0),
-        ServedFeature(name="age", type=FeatureType.INTEGER, nullable=False, minimum=18),
+        ServedFeature(
+            name="age", type=FeatureType.INTEGER, nullable=False, minimum=18, maximum=120
+        ),
         ServedFeature(name="owner", type=FeatureType.BOOLEAN, nullable=False),
         ServedFeature(
             name="purpose", type=FeatureType.CATEGORY, nullable=False, categories=PURPOSES

@@ -146,12 +146,13 @@ async def test_a_bad_request_gets_422_with_field_row_expected_and_found(
     found = await client.post("/predict", json={"instances": [ROW | {"age": "forty"}]})
     assert found.status_code == 422
     assert found.json() == {
-        "error": "'age' in row 0: expected a whole number, found a text of 5 characters.",
+        "error": "'age' in row 0: expected a whole number from 18 to 120, "
+        "found a text of 5 characters.",
         "details": [
             {
                 "field": "age",
                 "row": 0,
-                "expected": "a whole number",
+                "expected": "a whole number from 18 to 120",
                 "found": "a text of 5 characters",
             }
         ],

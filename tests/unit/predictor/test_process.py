@@ -36,10 +36,16 @@ class Process:
         self.port = _free_port()
         self._stack = stack
         self._process: subprocess.Popen[bytes] | None = None
+        self._limit: list[str] = []
+
+    def limit_memory(self, size: int) -> None:
+        """Start with an address space of so many bytes at most from now on."""
+        self._limit = ["sh", "-c", f'ulimit -v {size // 1024}; exec "$@"', "sh"]
 
     def start(self, *arguments: str, **environment: str) -> None:
         """Start the process; it serves before it is ready."""
         command = [
+            *self._limit,
             *(sys.executable, "-m", "hallmark_predictor", "--host=127.0.0.1"),
             f"--port={self.port}",
             f"--trust-sha256={self.settings.trust_sha256}",
@@ -89,6 +95,16 @@ class Process:
         """Send a signal."""
         assert self._process
         self._process.send_signal(number)
+
+    def is_running(self) -> bool:
+        """Tell whether it has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def address_space(self) -> int:
+        """Return how many bytes of addresses it has."""
+        assert self._process
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[0]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     @property
     def last_words(self) -> str:

@@ -384,7 +384,7 @@ def test_numbers_that_float32_cannot_tell_apart_are_refused() -> None:
     assert isinstance(found, RefusedRun)
     assert found.outcome.stage is TrainStage.TRAIN
     assert (
-        "Precision in column 'amount': expected numbers whose differences survive"
+        "Precision in column 'amount': expected numbers that still differ in float32"
         in found.outcome.message
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hallmark.api.training_run import Evaluation
-from hallmark.training.bootstrap import Resampling, cells, draws, measure_performance, row_mean
+from hallmark.training.bootstrap import Resampling, draws, measure_performance, row_mean
 from hallmark.training.metrics import performance
 from tests.unit.training.test_metrics import predictions
 
@@ -70,17 +70,6 @@ def test_a_sample_of_many_rows_gives_the_width_of_all() -> None:
         assert sampled.value == full.value
         width = (full.upper or 0) - (full.lower or 0)
         assert (sampled.upper or 0) - (sampled.lower or 0) == pytest.approx(width, rel=0.25)
-
-
-def test_resampled_cells_have_the_moments_of_drawing_rows() -> None:
-    counts = np.array([[[30, 10], [5, 55]], [[20, 40], [25, 15]]])
-    found = cells(counts, Resampling(0.95, 20000, 0), np.random.default_rng(0))
-    assert found.shape == (20000, 2, 2, 2)
-    assert (found.sum(axis=(1, 3)) == counts.sum(axis=(0, 2))).all()
-    assert found.mean(axis=0) == pytest.approx(counts, abs=0.2)
-    shares = counts / counts.sum(axis=(0, 2))[None, :, None]
-    variance = counts.sum(axis=(0, 2))[None, :, None] * shares * (1 - shares)
-    assert found.var(axis=0) == pytest.approx(variance, rel=0.05)
 
 
 def test_the_truth_is_inside_about_as_often_as_claimed() -> None:

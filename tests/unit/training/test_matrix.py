@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hallmark.api.artifacts import Finding
-from hallmark.training.matrix import check_precision, class_names, encode, truth
+from hallmark.training.matrix import class_names, encode, truth
 from tests.unit.data.factories import category, schema, table
 
 
@@ -48,27 +48,3 @@ def test_too_few_or_too_many_classes_are_refused(count: int) -> None:
     assert found.sentence() == (
         f"Target in column 'label': expected from 2 to 64 classes, found {count}."
     )
-
-
-NUMBERS = {
-    "small numbers": ([0.1, 0.2, None, 0.3], ""),
-    "large numbers far apart": ([1e30, 3e30, 2e30], ""),
-    "the same number throughout": ([1e9 + 0.1] * 3, ""),
-    "nulls alone": ([None, None], ""),
-    "large numbers close together": ([1e8, 1e8 + 1, 1e8 + 2], "subtract a constant"),
-    "numbers beyond float32": (
-        [1.0, 1e39, -1e40],
-        "(2 times): expected numbers of at most 3.4e+38",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", NUMBERS.values(), ids=NUMBERS)
-def test_numbers_must_survive_in_float32(case: tuple[list[float | None], str]) -> None:
-    values, expected = case
-    declared = schema({"name": "x", "type": "Number", "nullable": True})
-    rows = table(declared, x=values, label=["yes"] * len(values))
-    with np.errstate(over="ignore"):
-        findings = check_precision(rows, declared, encode(rows, declared))
-    assert len(findings) == bool(expected)
-    assert all(expected in finding.sentence() for finding in findings)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from hallmark.training.robustness.measure import Robustness, measure_robustness
+from hallmark.training.robustness.measure import MOST, Robustness, measure_robustness
 
-__all__ = ["Robustness", "measure_robustness"]
+__all__ = ["MOST", "Robustness", "measure_robustness"]

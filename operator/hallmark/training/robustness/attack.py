@@ -18,7 +18,7 @@ from hallmark.training.matrix import Matrix
 from hallmark.training.plain import TreeScores
 from hallmark.training.robustness.domain import Domain, Floats
 from hallmark.training.robustness.linear import Boundaries, reach
-from hallmark.training.robustness.noise import Decide, moved
+from hallmark.training.robustness.noise import Decide, moved, within
 
 Probabilities = Callable[[Matrix], Floats]
 """From rows as the served form takes them to the classes' probabilities."""
@@ -115,8 +115,9 @@ def _candidates(
     """Return values to try for one feature, shape (values, rows); a null stays."""
     values = rows[:, space.columns[place]].astype(np.float64)
     unit, whole = space.units[place], space.steps[place] > 0
-    low = np.minimum(np.maximum(values - epsilon * unit, space.low[place] * unit), values)
-    high = np.maximum(np.minimum(values + epsilon * unit, space.high[place] * unit), values)
+    least, most = (ends[place] for ends in space.ends)
+    low = np.minimum(np.maximum(values - epsilon * unit, least), values)
+    high = np.maximum(np.minimum(values + epsilon * unit, most), values)
     if whole:
         low, high = np.ceil(low - 1e-9), np.floor(high + 1e-9)
     tried = [low, high]
@@ -127,4 +128,5 @@ def _candidates(
         at = thresholds[np.minimum(pick, len(thresholds) - 1)]
         for side in (np.floor(at), np.floor(at) + 1) if whole else (at, at + 1e-6 * unit):
             tried.append(np.where(count > 0, np.clip(side, low, high), values))
-    return np.where(np.isnan(values), np.nan, np.stack(tried)).astype(np.float32)
+    targets = np.where(np.isnan(values), np.nan, np.stack(tried))
+    return within(targets, np.broadcast_to(rows[:, space.columns[place]], targets.shape))

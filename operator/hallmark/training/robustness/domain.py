@@ -1,9 +1,10 @@
 """What may change of a row: the recorded numbers, and how far each of them can go.
 
 The unit is a number's standard deviation in the training rows, nulls left out. A Number moves
-continuously, an Integer by whole steps, both within the declared minimum and maximum. Booleans,
-categories and nulls stay as they are: there is no small change of them. A number that is constant
-in the training rows has no unit and stays too.
+continuously, an Integer by whole steps, both within what a predictor takes: float32, and the
+declared minimum and maximum unless the schema lets numbers beyond them pass. Booleans, categories
+and nulls stay as they are: there is no small change of them. A number that is constant in the
+training rows has no unit and stays too.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ LARGEST = 10.0
 TIE = 2.5e-7
 """Scores this close can give probabilities that are equal in float32, as they are served; so much
 of a margin does not count."""
+SLACK = 1 + 1e-9
+"""What is certified must hold so much farther: distances are computed with rounding."""
+ROUNDING = 8 * float(np.finfo(np.float64).eps)
+"""What one term of a sum can lose, as a part of all terms' size."""
 _WHOLE = 1e-9
 """A range that falls short of a whole step by no more than this is taken to reach it."""
 
@@ -46,6 +51,12 @@ class Domain:
     steps: Floats
     low: Floats
     high: Floats
+
+    @property
+    def ends(self) -> tuple[Floats, Floats]:
+        """The smallest and the largest value as the rows have them, by no rounding too narrow."""
+        low, high = self.low * self.units, self.high * self.units
+        return low - ROUNDING * np.abs(low), high + ROUNDING * np.abs(high)
 
     def unbounded(self) -> Domain:
         """Return the same without the declared minimum and maximum."""
@@ -95,8 +106,8 @@ def domain(features: Sequence[ServedFeature], train_rows: npt.NDArray[np.floatin
     whole = np.array(
         [declared.type is FeatureType.INTEGER for *_, declared in movable], dtype=np.bool_
     )
-    low = [-np.inf if declared.minimum is None else declared.minimum for *_, declared in movable]
-    high = [np.inf if declared.maximum is None else declared.maximum for *_, declared in movable]
+    low = [declared.range[0] for *_, declared in movable]
+    high = [declared.range[1] for *_, declared in movable]
     return Domain(
         columns=np.array([column for column, *_ in movable], dtype=np.intp),
         units=units,

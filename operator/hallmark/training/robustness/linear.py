@@ -79,7 +79,7 @@ def linear_radii(
 ) -> Floats:
     """Return each row's distance to the nearest decision boundary, in standard deviations.
 
-    Infinite where nothing that can move changes the decision.
+    Infinite where nothing that can move changes the decision; 0 where a score is no finite number.
 
     Args:
         model: The scores of the same rows.
@@ -106,6 +106,7 @@ def linear_radii(
     for part in _parts(slice(0, len(near)), _CHUNK):
         some = near[part]
         radii[some] = _limited_radii(model.part(some), space, rows[some], norm)
+    radii[np.isnan(radii) | ~np.isfinite(model.scores).all(axis=1)] = 0.0
     return radii
 
 

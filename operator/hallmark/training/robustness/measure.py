@@ -14,8 +14,17 @@ from hallmark.classification import DECISION_THRESHOLD, predicted_classes
 from hallmark.training.matrix import Matrix, Truth
 from hallmark.training.pipeline import Fitted
 from hallmark.training.plain import LinearScores, Link, TreeScores
+from hallmark.training.preprocessing import Encoded
 from hallmark.training.robustness import attack, noise
-from hallmark.training.robustness.domain import LARGEST, TIE, Domain, Floats, domain
+from hallmark.training.robustness.domain import (
+    LARGEST,
+    ROUNDING,
+    SLACK,
+    TIE,
+    Domain,
+    Floats,
+    domain,
+)
 from hallmark.training.robustness.linear import Boundaries, Norm, linear_radii
 from hallmark.training.robustness.trees import TreeDecisions, tree_radii
 
@@ -28,6 +37,21 @@ MAX_TREE_ROWS, MIN_TREE_ROWS = 1000, 50
 TREE_WORK = 10_000_000
 """Rows times nodes of all trees that are looked at; decides how many rows are sampled."""
 MAX_LINEAR_ROWS = 1_000_000
+SATURATED = 3.0
+"""Up to this score two classes' sigmoids differ in float32 where their scores differ by
+``SIGMOID_TIE``: the logarithm of a sigmoid has the slope 0.047 there."""
+SIGMOID_TIE = 4e-6
+VANISHED = -700.0
+"""Below this score a sigmoid is no normal double."""
+MOST = {
+    "certifiedAccuracy": 1.0,
+    "certifiedAccuracyL2": 1.0,
+    "meanRobustRadius": LARGEST,
+    "meanRobustRadiusL2": LARGEST,
+    "attackedAccuracy": 1.0,
+    "noiseStability": 1.0,
+}
+"""The greatest number that a row can have of each metric; the least is 0."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +122,9 @@ def measure_robustness(
         )
         for level in NOISE
     }
-    certified = {norm: right & (radii > epsilon) for norm, radii in certificate.radii.items()}
+    certified = {
+        norm: right & (radii > epsilon * SLACK) for norm, radii in certificate.radii.items()
+    }
     by_row = {
         "certifiedAccuracy": certified[Norm.MAXIMUM].astype(np.float64),
         "certifiedAccuracyL2": certified[Norm.EUCLIDEAN].astype(np.float64),
@@ -172,10 +198,38 @@ def _certify_linear(
     bounds = boundaries(model.fitted, linear, rows, decided, space)
     radii = {norm: linear_radii(bounds, space, rows, norm) for norm in Norm}
     unranged = {norm: linear_radii(bounds, space.unbounded(), rows, norm) for norm in Norm}
+    exact = {norm: bounds.exact(space, norm) for norm in Norm}
+    if model.fitted.plain.link is Link.ONE_VS_REST:
+        for norm in Norm:
+            known = _known_radii(bounds, space, rows, norm)
+            exact[norm] &= bool((known >= radii[norm]).all())
+            radii[norm] = np.minimum(radii[norm], known)
+            free = _known_radii(bounds, space.unbounded(), rows, norm)
+            unranged[norm] = np.minimum(unranged[norm], free)
     flipped = attack.flipped_linear(bounds, model.decide, rows, space, epsilon)
-    return _Radii(
-        {norm: bounds.exact(space, norm) for norm in Norm}, radii, unranged, True, flipped
-    )
+    return _Radii(exact, radii, unranged, True, flipped)
+
+
+def _known_radii(bounds: Boundaries, space: Domain, rows: Matrix, norm: Norm) -> Floats:
+    """Return how far rows can go until sigmoids, as they are served, may not tell classes apart.
+
+    Where two are both 1, or all are 0, the order of the scores is lost, and the first class is
+    decided. So it counts as another decision, too, that another class's score gets up to where
+    sigmoids saturate, or the row's own down to where they vanish.
+    """
+    radii = np.full(len(rows), np.inf)
+    still = np.zeros_like(bounds.weights[:1])
+    for own in np.unique(bounds.decided):
+        here = np.flatnonzero(bounds.decided == own)
+        column = np.zeros((len(here), 1))
+        others = np.delete(np.arange(len(bounds.weights)), own)
+        weights, scores = bounds.weights, bounds.scores[here]
+        up = np.vstack([still, weights[others]]), np.hstack([column + SATURATED, scores[:, others]])
+        down = np.vstack([weights[[own]], still]), np.hstack([scores[:, [own]], column + VANISHED])
+        for ends in (up, down):
+            between = Boundaries(*ends, np.zeros(len(here), dtype=np.int64))
+            radii[here] = np.minimum(radii[here], linear_radii(between, space, rows[here], norm))
+    return radii
 
 
 def boundaries(
@@ -192,12 +246,23 @@ def boundaries(
     encoding = fitted.plain.encoding
     at = [int(np.flatnonzero(encoding.numbers == column)[0]) for column in space.columns]
     weights = linear.weights[:, at] * (space.units / encoding.scale[at])
-    scores = linear.compute(encoding.apply(rows))
+    encoded = encoding.apply(rows)
+    scores = linear.compute(encoded)
+    tie = SIGMOID_TIE if fitted.plain.link is Link.ONE_VS_REST else TIE
+    lost = tie + _lost(linear, encoded, weights)
     if scores.shape[1] == 1:
         weights = np.vstack([np.zeros_like(weights), weights])
         scores = np.hstack([np.zeros_like(scores), scores])
-    scores[np.arange(len(scores)), decided] -= TIE
+    scores[np.arange(len(scores)), decided] -= lost
     return Boundaries(weights, scores, decided)
+
+
+def _lost(linear: LinearScores, encoded: Encoded, weights: Floats) -> Floats:
+    """Return what a row's scores can lose by rounding, (rows,), also where its numbers moved."""
+    size = np.abs(encoded) @ np.abs(linear.weights).T + np.abs(linear.biases)
+    size += LARGEST * np.abs(weights).sum(axis=1)
+    lost: Floats = ROUNDING * (encoded.shape[1] + 1) * size.max(axis=1)
+    return lost
 
 
 def _certify_trees(
@@ -216,7 +281,7 @@ def _certify_trees(
     asked = TreeDecisions(trees, half, encoding.apply(rows), decided, space, place)
     radii = {norm: tree_radii(asked, norm) for norm in Norm}
     flipped = np.zeros(len(rows), dtype=np.bool_)
-    open_rows = np.flatnonzero(radii[Norm.MAXIMUM] <= epsilon)
+    open_rows = np.flatnonzero(radii[Norm.MAXIMUM] <= epsilon * SLACK)
     if len(open_rows):
         attacked = attack.flipped_trees(
             trees,
@@ -234,7 +299,7 @@ def _certify_trees(
 
 def _certified(radii: Floats, right: npt.NDArray[np.bool_], within: float) -> float:
     """Return the share of rows that are decided rightly and stay so within a radius."""
-    return float((right & (radii > within)).mean())
+    return float((right & (radii > within * SLACK)).mean())
 
 
 def _counted(radii: Floats, right: npt.NDArray[np.bool_]) -> Floats:

@@ -59,9 +59,22 @@ def moved(rows: Matrix, space: Domain, by: Floats) -> Matrix:
     steps = by * space.units
     whole = space.steps > 0
     steps[:, whole] = np.rint(steps[:, whole])
-    low, high = space.low * space.units, space.high * space.units
+    low, high = space.ends
     # A value that is outside the range already is not brought in by standing still.
     low, high = np.minimum(low, values), np.maximum(high, values)
     changed = rows.copy()
-    changed[:, space.columns] = np.clip(values + steps, low, high)
+    changed[:, space.columns] = within(np.clip(values + steps, low, high), rows[:, space.columns])
     return changed
+
+
+def within(targets: Floats, values: Matrix) -> Matrix:
+    """Return targets as float32, none of them farther from its value than it was.
+
+    Args:
+        targets: Where the values go.
+        values: Where they come from, of the same shape.
+    """
+    rounded = targets.astype(np.float32)
+    start = values.astype(np.float64)
+    farther = np.abs(rounded.astype(np.float64) - start) > np.abs(targets - start)
+    return np.where(farther, np.nextafter(rounded, values), rounded)

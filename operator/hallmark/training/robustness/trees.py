@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hallmark.training.plain import Tree, TreeScores
-from hallmark.training.robustness.domain import LARGEST, TIE, Domain, Floats
+from hallmark.training.robustness.domain import LARGEST, ROUNDING, TIE, Domain, Floats
 from hallmark.training.robustness.linear import Norm
 
 _FAR = 1e6
@@ -62,6 +62,15 @@ class TreeDecisions:
         axes = np.eye(width)
         others = [(self.decided + turn) % width for turn in range(1, width)]
         return [axes[self.decided] - axes[other] for other in others]
+
+    @property
+    def tie(self) -> float:
+        """How much of a margin does not count: what is a tie as served, and what sums lose."""
+        leaves = sum(tree.leaves for tree in self.model.trees)
+        size = np.abs(self.model.base) + sum(
+            np.abs(tree.value).max(axis=0) / self.model.divisor for tree in self.model.trees
+        )
+        return TIE + ROUNDING * leaves * float(np.max(size))
 
     def base_margins(self, directions: Floats) -> Floats:
         """Return what the margins are before any tree counts, (rows,)."""
@@ -110,7 +119,8 @@ def _chunk_radii(decisions: TreeDecisions, layouts: Sequence[Layout], norm: Norm
                 own, fall = _falls(distances[rows], values @ directions[rows[0]], rows)
                 margins[index][rows] += own
                 falls[index].append(fall)
-    radii = [_used_up(margin, taken) for margin, taken in zip(margins, falls, strict=True)]
+    tie = decisions.tie
+    radii = [_used_up(margin - tie, taken) for margin, taken in zip(margins, falls, strict=True)]
     smallest: Floats = np.min(radii, axis=0)
     return smallest
 
@@ -145,13 +155,15 @@ def _used_up(margins: Floats, falls: list[_Falls]) -> Floats:
     distances = np.concatenate([fall.distances for fall in falls])
     amounts = np.concatenate([fall.amounts for fall in falls])
     order = np.lexsort((distances, rows))
-    rows, distances = rows[order], distances[order]
-    total = np.concatenate([[0.0], np.cumsum(amounts[order])])
-    before = total[np.searchsorted(rows, np.arange(len(margins)))]
-    done = total[1:] - before[rows] >= margins[rows] - TIE
+    distances, amounts = distances[order], amounts[order]
+    ends = np.cumsum(np.bincount(rows, minlength=len(margins)))
     radii = np.full(len(margins), np.inf)
-    np.minimum.at(radii, rows[done], distances[done])
-    radii[margins <= TIE] = 0.0
+    # Each row's sum is its own: large falls of another row would swallow small ones.
+    for row, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+        used = ~(np.cumsum(amounts[start:end]) < margins[row])  # true for what is no number
+        if used.any():
+            radii[row] = distances[start + int(used.argmax())]
+    radii[~(margins > 0)] = 0.0
     return radii
 
 
@@ -269,7 +281,7 @@ def _moves(
     unit, whole = space.units[place], space.steps[place] > 0
     up_to = np.where(whole, np.floor(thresholds), thresholds)  # the largest value on the left
     from_ = np.where(whole, np.floor(thresholds) + 1, thresholds)  # the smallest on the right
-    least, most = space.low[place] * unit, space.high[place] * unit
+    least, most = (ends[place] for ends in space.ends)
     beyond = np.where(low, least > up_to, np.where(whole, most < from_, most <= from_))
     beyond |= ~np.isfinite(thresholds)
     target = np.where(beyond, 0.0, np.where(low, up_to, from_))

@@ -1,0 +1,110 @@
+"""How much of the container's memory the requests in flight may take.
+
+A request is admitted before its body is read, by what it will need at most: its bytes twice (as
+they come, and joined) and its answer. What becomes of a large body while it is parsed is many
+times its size, so that large ones are parsed one after the other, in memory that is kept for it.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes that a request may have; fewer where the memory is small."""
+MIN_BODY = 64 * 1024
+"""And no fewer than these."""
+PARSED = 32
+"""Bytes of Python objects that a byte of JSON becomes at most: ``{},`` is an object of 64 bytes."""
+_SHARE = 3
+"""A part of what is left is for parsing, the rest for bodies and answers that wait."""
+
+_CGROUP = Path("/sys/fs/cgroup")
+_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Bytes for requests."""
+
+    max_body: int
+    """That one body may have."""
+    in_flight: int
+    """That all together may need at once."""
+
+
+def budget(left: int) -> Budget:
+    """Return what may be spent of the memory that is left when the model has been loaded."""
+    max_body = max(MIN_BODY, min(MAX_BODY, left // _SHARE // PARSED))
+    return Budget(max_body, max(4 * max_body, left - PARSED * max_body))
+
+
+def memory_left() -> int:
+    """Return how many bytes the process may still take."""
+    return max(0, min(_left()))
+
+
+def _left() -> Iterator[int]:
+    pages, resident = _statm()
+    for name in _LIMITS:
+        limit = _number(_CGROUP / name)
+        if limit is not None:
+            yield limit - resident
+    address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if address_space != resource.RLIM_INFINITY:
+        yield address_space - pages
+    yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") - resident
+
+
+def _statm() -> tuple[int, int]:
+    """Return the process's address space and what of it is in memory, in bytes."""
+    size, resident, *_ = Path("/proc/self/statm").read_text().split()
+    page = os.sysconf("SC_PAGE_SIZE")
+    return int(size) * page, int(resident) * page
+
+
+def _number(path: Path) -> int | None:
+    """Return the number that a file holds; None where there is none, such as ``max``."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+class Room:
+    """The memory for requests, and how much of it is free. For the event loop's thread alone."""
+
+    def __init__(self, given: Budget) -> None:
+        """Start with all of it free."""
+        self.max_body = given.max_body
+        self.free = given.in_flight
+
+    def hold(self) -> Held:
+        """Return the place of one request, empty."""
+        return Held(self)
+
+
+class Held:
+    """What one request holds of the room."""
+
+    def __init__(self, room: Room) -> None:
+        """Hold nothing."""
+        self._room = room
+        self._bytes = 0
+
+    def reach(self, size: int) -> bool:
+        """Hold so many bytes in all; tell whether there was room."""
+        more = max(0, size - self._bytes)
+        if more > self._room.free:
+            return False
+        self._room.free -= more
+        self._bytes += more
+        return True
+
+    def release(self) -> None:
+        """Give all of it back."""
+        self._room.free += self._bytes
+        self._bytes = 0
