@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,14 +26,24 @@ from hallmark.api.model_policy import TrustedKey
 from hallmark.errors import ConfigurationError
 
 
+class KeyFault(Enum):
+    """What is wrong with a key of the policy."""
+
+    MISCONFIGURED = auto()
+    """The policy's entry is wrong."""
+    REVOKED = auto()
+    """Somebody else may have had it."""
+    OUT_OF_VALIDITY = auto()
+    """It has ended, or is not yet valid."""
+
+
 @dataclass(frozen=True)
 class UnusableKey:
     """Why a key of the policy counts for nothing."""
 
     why: str
     """A sentence without its end, about the key."""
-    misconfigured: bool
-    """Whether the policy's entry is wrong; else the key is revoked, ended or not yet valid."""
+    fault: KeyFault
 
 
 def load_private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
@@ -123,26 +135,37 @@ def is_text_signature(key: ec.EllipticCurvePublicKey, text: str, data: bytes) ->
     return base64.b64encode(signature).decode() == text and is_signature(key, signature, data)
 
 
+def moments_of(keys: Iterable[TrustedKey], now: datetime) -> list[datetime]:
+    """Return when a key begins, ends or is revoked, as far as that is still to come."""
+    texts = [text for key in keys for text in (key.valid_from, key.valid_until, key.revoked_at)]
+    moments = [parse_timestamp(text) for text in texts if text is not None]
+    return [moment for moment in moments if moment > now]
+
+
 def usable_key(key: TrustedKey, now: datetime) -> ec.EllipticCurvePublicKey | UnusableKey:
     """Return a key of the policy if it reads, has the id it claims, and is valid at ``now``.
 
     Never raises, whatever the policy holds. What a revoked or ended key signed before counts for
-    nothing either: no signature here has a trusted time.
+    nothing either: no signature here has a trusted time. A revocation holds for the id, whatever
+    else the entry says.
     """
     try:
+        if key.revoked_at and parse_timestamp(key.revoked_at) <= now:
+            why = f"was revoked at {key.revoked_at}; nothing that it signed counts"
+            return UnusableKey(why, KeyFault.REVOKED)
         public = load_public_key(key.public_key)
         if key_id(public) != key.key_id:
-            return UnusableKey("does not have the SHA-256 of its public key in PEM as its id", True)
-        if why := _out_of_validity(key, now):
-            return UnusableKey(why, False)
+            why = "does not have the SHA-256 of its public key in PEM as its id"
+            return UnusableKey(why, KeyFault.MISCONFIGURED)
+        if ended := _out_of_validity(key, now):
+            return UnusableKey(ended, KeyFault.OUT_OF_VALIDITY)
     except (ConfigurationError, ValueError) as error:
-        return UnusableKey(f"cannot be used: {clip(str(error)).rstrip('.')}", True)
+        why = f"cannot be used: {clip(str(error)).rstrip('.')}"
+        return UnusableKey(why, KeyFault.MISCONFIGURED)
     return public
 
 
 def _out_of_validity(key: TrustedKey, now: datetime) -> str | None:
-    if key.revoked_at and parse_timestamp(key.revoked_at) <= now:
-        return f"was revoked at {key.revoked_at}; nothing that it signed counts"
     if key.valid_from and now < parse_timestamp(key.valid_from):
         return f"is not valid before {key.valid_from}"
     if key.valid_until and parse_timestamp(key.valid_until) <= now:

@@ -44,6 +44,11 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
     ),
     "a target that is named twice": (APPROVAL, {"targets": ["a", "a"]}, UNIQUE),
     "an end that is no date": (APPROVAL, {"notAfter": "2030-13-01T00:00:00Z"}, "spec.notAfter"),
+    "an end that no calendar has": (
+        APPROVAL,
+        {"notAfter": "0000-01-01T00:00:00Z"},
+        "spec.notAfter",
+    ),
     "an end in another zone": (APPROVAL, {"notAfter": "2030-01-01T00:00:00+01:00"}, "notAfter"),
     "a deployment of nothing": (DEPLOYMENT, {"model": None}, "Give either 'model'"),
     "a deployment of a model and a version": (
@@ -55,6 +60,11 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         DEPLOYMENT,
         {"strategy": {"progressDeadline": "0s"}},
         "must be longer than zero",
+    ),
+    "a duration that is longer than ten years": (
+        DEPLOYMENT,
+        {"strategy": {"keepWarm": "999999h"}},
+        "must be at most 87600h",
     ),
     "an unknown strategy": (DEPLOYMENT, {"strategy": {"type": "Canary"}}, "BlueGreen"),
     "a drift threshold of zero": (

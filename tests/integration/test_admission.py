@@ -17,6 +17,7 @@ from hallmark.api.names import (
     ANNOTATION_REQUESTER,
     LABEL_DEPLOYMENT,
     LABEL_JOB,
+    LABEL_LATCH,
     LABEL_POLICY,
     PREDICTOR_FIELD_MANAGER,
 )
@@ -569,6 +570,27 @@ def test_who_runs_the_cluster_deletes_and_orphans_nothing(
     expect(lambda: world.api.patch(ours, change, user), "only the operator creates")
     assert world.api.get(ours)["metadata"]["uid"] == made["metadata"]["uid"]
     world.api.delete(ours, user)
+
+
+@pytest.mark.parametrize("user", [ADMIN, EDITOR], ids=["administrator", "editor"])
+def test_what_is_remembered_of_bytes_is_nobodys_to_change_or_delete(
+    world: World, user: User | None
+) -> None:
+    labels = {LABEL_LATCH: "a" * 40}
+    latch = objects.config_map(world.namespace, unique("latch"), labels)
+    other = objects.config_map(world.namespace, unique("other"))
+    refusal = f"carries the label {LABEL_LATCH}: it remembers for good"
+
+    expect(lambda: world.api.create(latch, user), refusal)
+    world.api.create(latch, OPERATOR)
+    expect(lambda: world.api.patch(latch, {"data": {"a": "b"}}, user), refusal)
+    unlabel: Obj = {"metadata": {"labels": {LABEL_LATCH: None}}}
+    expect(lambda: world.api.patch(latch, unlabel, user), refusal)
+    expect(lambda: world.api.delete(latch, user), refusal)
+    world.api.create(other)
+    expect(lambda: world.api.patch(other, {"metadata": {"labels": labels}}, user), refusal)
+    world.api.delete(other)
+    world.api.delete(latch, GARBAGE)
 
 
 def as_operator(kind: str) -> User:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hallmark.api.model_policy import TrustedKey
 from hallmark.errors import ConfigurationError
 from hallmark.keys import (
+    KeyFault,
     UnusableKey,
     is_signature,
     key_id,
@@ -53,34 +54,53 @@ def test_a_valid_key_is_usable(changes: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "why", "misconfigured"),
+    ("changes", "why", "fault"),
     [
-        pytest.param({"public_key": "no key"}, "cannot be used", True, id="no key at all"),
         pytest.param(
-            {"public_key": public_pem(OTHER.public_key())}, "P-256", True, id="another curve"
-        ),
-        pytest.param({"key_id": "0" * 64}, "as its id", True, id="the id of another key"),
-        pytest.param(
-            {"valid_until": "2026-99-99T00:00:00Z"}, "cannot be used", True, id="no date at all"
+            {"public_key": "no key"}, "cannot be used", KeyFault.MISCONFIGURED, id="no key at all"
         ),
         pytest.param(
-            {"revoked_at": "2026-06-01T12:00:00Z"}, "was revoked", False, id="one revoked now"
+            {"public_key": public_pem(OTHER.public_key())},
+            "P-256",
+            KeyFault.MISCONFIGURED,
+            id="another curve",
         ),
         pytest.param(
-            {"valid_from": "2026-06-01T12:00:01Z"}, "not valid before", False, id="one of later"
+            {"key_id": "0" * 64}, "as its id", KeyFault.MISCONFIGURED, id="the id of another key"
         ),
         pytest.param(
-            {"valid_until": "2026-06-01T12:00:00Z"}, "was valid until", False, id="one that ends"
+            {"public_key": "no key", "revoked_at": "2026-06-01T12:00:00Z"},
+            "was revoked",
+            KeyFault.REVOKED,
+            id="one revoked by its id alone",
+        ),
+        pytest.param(
+            {"revoked_at": "2026-06-01T12:00:00Z"},
+            "was revoked",
+            KeyFault.REVOKED,
+            id="one revoked now",
+        ),
+        pytest.param(
+            {"valid_from": "2026-06-01T12:00:01Z"},
+            "not valid before",
+            KeyFault.OUT_OF_VALIDITY,
+            id="one of later",
+        ),
+        pytest.param(
+            {"valid_until": "2026-06-01T12:00:00Z"},
+            "was valid until",
+            KeyFault.OUT_OF_VALIDITY,
+            id="one that ends",
         ),
     ],
 )
 def test_any_other_key_is_refused_with_its_reason(
-    changes: dict[str, str], why: str, misconfigured: bool
+    changes: dict[str, str], why: str, fault: KeyFault
 ) -> None:
     refused = usable_key(trusted(**changes), NOW)
     assert isinstance(refused, UnusableKey)
     assert why in refused.why
-    assert refused.misconfigured is misconfigured
+    assert refused.fault is fault
 
 
 def test_a_signature_is_one_over_exactly_these_bytes_by_this_key() -> None:

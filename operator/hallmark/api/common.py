@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self, cast
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, core_schema
 
@@ -105,8 +105,26 @@ Uid = Annotated[str, Field(min_length=1, max_length=64)]
 DecimalString = Annotated[str, Field(pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,9})?$", max_length=20)]
 """A decimal number as text, such as ``"0.12"``: no floats stand in a spec."""
 
+LONGEST = timedelta(hours=87_600)
+"""Ten years, at admission: in seconds it fits every field of a child that it is written into."""
+_NOT_TOO_LONG = rule(
+    "duration(self) <= duration('87600h')", "The duration must be at most 87600h (ten years)."
+)
+
+
+def _readable_duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
 DurationString = Annotated[
-    str, Field(pattern=r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h))+$", max_length=32)
+    str,
+    Field(
+        pattern=r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h))+$",
+        max_length=32,
+        json_schema_extra=cel(_NOT_TOO_LONG),
+    ),
+    AfterValidator(_readable_duration),
 ]
 """A duration as Go writes it, such as ``"10m"`` or ``"1h30m"``."""
 
@@ -114,11 +132,18 @@ PositiveDuration = Annotated[
     DurationString,
     Field(
         json_schema_extra=cel(
-            rule("duration(self) > duration('0s')", "The duration must be longer than zero.")
+            _NOT_TOO_LONG,
+            rule("duration(self) > duration('0s')", "The duration must be longer than zero."),
         )
     ),
 ]
 """A duration that is not zero."""
+
+Count = Annotated[int, Field(ge=0, le=2**53 - 1, json_schema_extra={"format": "int64"})]
+"""A whole number that every JSON reader reads as it was written."""
+
+Ordinal = Annotated[int, Field(ge=1, le=2**53 - 1, json_schema_extra={"format": "int64"})]
+"""A ``Count`` that begins with one."""
 
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.\- ]*$", max_length=63)]
 """The name of a column in a dataset."""
@@ -153,15 +178,29 @@ LongText = Annotated[str, Field(max_length=1024)]
 UserName = Annotated[str, Field(min_length=1, max_length=253)]
 """A user's name as the API server authenticates it."""
 
+
+def _readable_timestamp(text: str) -> str:
+    parse_timestamp(text)
+    return text
+
+
+_CALENDAR = (
+    r"^(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?Z$"
+)
+"""Beside the API server's check of a ``date-time``, which knows the months, and a year 0."""
+
 Timestamp = Annotated[
     str,
     Field(
         pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$",
         max_length=32,
-        json_schema_extra={"format": "date-time"},
+        # Stricter at admission than where it is read: what came in before is read all the same.
+        json_schema_extra={"format": "date-time", "pattern": _CALENDAR},
     ),
+    AfterValidator(_readable_timestamp),
 ]
-"""A moment in UTC, RFC 3339 with ``Z``."""
+"""A moment in UTC, RFC 3339 with ``Z``; at admission from 1970 to 9999, without leap seconds."""
 
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
@@ -191,7 +230,10 @@ def parse_timestamp(text: str) -> datetime:
     Raises:
         ValueError: ``text`` is not such a time.
     """
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("Expected a moment of the years 1 to 9999 in UTC.") from error
 
 
 def clip(text: str, limit: int = 256) -> str:
@@ -219,6 +261,25 @@ class SummaryCondition(StrEnum):
     """It stays as it is until a person acts."""
 
 
+class TroubleReason(StrEnum):
+    """Reasons of ``Reconciling`` on every kind, where a look at the object failed."""
+
+    INTERNAL_ERROR = "InternalError"
+    """The operator met an error that it does not know; see its log, and report it."""
+    TIMED_OUT = "TimedOut"
+    """The look took too long."""
+    API_ERROR = "ApiError"
+    """The API server refused a call or failed; the message says which."""
+    ARTIFACT_ERROR = "ArtifactError"
+    """The store refused a call or failed."""
+    CONFIGURATION_ERROR = "ConfigurationError"
+    """The set-up is wrong; the message says what."""
+    CLUSTER_ERROR = "ClusterError"
+    """The cluster holds what the operator cannot work with."""
+    INTEGRITY_ERROR = "IntegrityError"
+    """Bytes, a signature or a chain are not what they must be."""
+
+
 class Condition(ApiModel):
     """A metav1.Condition."""
 
@@ -232,7 +293,7 @@ class Condition(ApiModel):
     """Why, for people."""
     last_transition_time: Annotated[str, Field(max_length=32)]
     """When ``status`` last changed."""
-    observed_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    observed_generation: Count = 0
     """The generation of the object that this was told of."""
 
 
@@ -273,9 +334,7 @@ class NamespacedResource(Resource):
 class ConditionedStatus(ApiModel):
     """The part of a status that every kind has."""
 
-    observed_generation: Annotated[
-        int | None, Field(ge=0, json_schema_extra={"format": "int64"})
-    ] = None
+    observed_generation: Count | None = None
     """The generation of the object that this status tells of."""
     conditions: Annotated[
         list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))

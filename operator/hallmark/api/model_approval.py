@@ -84,7 +84,7 @@ class ModelApprovalSpec(ApiModel):
     """ModelDeployments that may serve it; empty: all in the namespace."""
     not_after: Timestamp | None = None
     """When the approval ends: from then on nothing is promoted or rolled back to on it."""
-    attestation: Annotated[str, Field(max_length=8192)] | None = None
+    attestation: Annotated[str, Field(max_length=16384)] | None = None
     """A DSSE envelope (JSON text) by the approver's key; needed where a relay applies it."""
 
 
@@ -111,6 +111,12 @@ class ApprovalReason(StrEnum):
     """The identity policy was not in force, so nobody vouches for the approver's name."""
     ATTESTATION_INVALID = "AttestationInvalid"
     """The attestation does not verify with a key of that approver."""
+    ATTESTATION_WITHDRAWN = "AttestationWithdrawn"
+    """The approval with this attestation was deleted; it does not count a second time."""
+    KEY_REVOKED = "KeyRevoked"
+    """The approver's key that made the attestation was revoked."""
+    TOO_MANY_DECISIONS = "TooManyDecisions"
+    """The ModelVersion holds as many decisions as it can; this one was not looked at."""
 
 
 class ModelApprovalStatus(ConditionedStatus):

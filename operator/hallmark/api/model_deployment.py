@@ -12,11 +12,13 @@ from hallmark.api.common import (
     Clipped,
     ColumnName,
     ConditionedStatus,
+    Count,
     DecimalString,
     Digest,
     DurationString,
     NamespacedResource,
     ObjectName,
+    Ordinal,
     PositiveDuration,
     Resources,
     Timestamp,
@@ -233,7 +235,7 @@ class LastAction(ApiModel):
     """Of the annotation's text: the same id with another text is another action."""
 
 
-BinCounts = Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=259)]
+BinCounts = Annotated[list[Count], Field(max_length=259)]
 """Rows per bin of one feature: one count for each bin of the baseline, in its order."""
 
 FeatureCounts = Annotated[dict[str, BinCounts], Field(max_length=256)]
@@ -243,8 +245,8 @@ FeatureCounts = Annotated[dict[str, BinCounts], Field(max_length=256)]
 class DriftWindow(ApiModel):
     """A closed window of one Pod."""
 
-    number: Annotated[int, Field(ge=1, json_schema_extra={"format": "int64"})]
-    rows: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
+    number: Ordinal
+    rows: Count
     start: Timestamp
     end: Timestamp
     counts: FeatureCounts = Field(default_factory=dict)
@@ -276,8 +278,8 @@ class DriftReport(ApiModel):
 
     manifest_digest: Digest
     boot_id: Annotated[str, Field(alias="bootID", min_length=8, max_length=64)]
-    sequence: Annotated[int, Field(ge=1, json_schema_extra={"format": "int64"})]
-    rows: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    sequence: Ordinal
+    rows: Count = 0
     counts: FeatureCounts = Field(default_factory=dict)
     windows: Annotated[list[DriftWindow], Field(max_length=5)] = Field(default_factory=list)
     refused_rows: RowCount = 0
@@ -292,10 +294,10 @@ class PodDriftState(ApiModel):
     """The last report of a Pod that the operator accepted."""
 
     boot_id: Annotated[str, Field(alias="bootID", max_length=64)]
-    sequence: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
+    sequence: Count
     manifest_digest: Digest
-    window: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
-    drifted_windows: Annotated[int, Field(ge=0)] = 0
+    window: Count = 0
+    drifted_windows: Count = 0
     report_hash: Annotated[str, Field(max_length=16)] = ""
     """Of the accepted report: a sequence that comes twice must come with the same content."""
 
@@ -323,9 +325,9 @@ class DriftState(ApiModel):
 
     verdict: Verdict = Verdict.INCONCLUSIVE
     manifest_digest: Digest | None = None
-    voters: Annotated[int, Field(ge=0)] = 0
+    voters: Count = 0
     """How many Pods have enough windows."""
-    drifting: Annotated[int, Field(ge=0)] = 0
+    drifting: Count = 0
     """How many of them drift."""
     top: Annotated[list[FeatureDrift], Field(max_length=5)] = Field(default_factory=list)
     """The five features that moved most, highest PSI first."""
@@ -374,7 +376,9 @@ class DeploymentReason(StrEnum):
     DENIED = "Denied"
     """A reviewer denied the candidate."""
     REVOKED = "Revoked"
-    """A reviewer revoked the version."""
+    """A reviewer revoked the version, or the key that signed it has ended."""
+    KEY_REVOKED = "KeyRevoked"
+    """The key that signed the version was revoked, or one that attested its approvals."""
     STARTING = "Starting"
     """The candidate's Pods are starting."""
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
@@ -450,8 +454,8 @@ class ModelDeploymentStatus(ConditionedStatus):
     paused: bool = False
     drift: Annotated[dict[str, DriftReport], Field(max_length=64)] = Field(default_factory=dict)
     drift_state: DriftState | None = None
-    replicas: Annotated[int, Field(ge=0)] | None = None
-    ready_replicas: Annotated[int, Field(ge=0)] | None = None
+    replicas: Count | None = None
+    ready_replicas: Count | None = None
     selector: Annotated[str, Field(max_length=512)] | None = None
     url: Annotated[str, Field(max_length=512)] | None = None
 

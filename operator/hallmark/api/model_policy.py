@@ -62,7 +62,9 @@ class TrustedKey(ApiModel):
     valid_until: Timestamp | None = None
     """Until when the key may sign."""
     revoked_at: Timestamp | None = None
-    """From this moment nothing that the key signed counts, whenever it was signed."""
+    """From this moment nothing that the key signed counts, whenever it was signed. Leave a key
+    that was stolen in the list with this moment: one that is only taken out starts nothing new,
+    and what serves goes on."""
 
 
 class ApproverKey(TrustedKey):
@@ -73,7 +75,7 @@ class ApproverKey(TrustedKey):
 
 
 class OnRevocation(StrEnum):
-    """The effect of a revocation of the active version."""
+    """The effect on a version that serves."""
 
     BLOCK = "Block"
     ROLLBACK = "Rollback"
@@ -93,7 +95,11 @@ class Approvals(ApiModel):
     minimum: Annotated[int, Field(ge=1, le=8)] = 1
     """How many different people must approve."""
     on_revocation: OnRevocation = OnRevocation.ROLLBACK
-    """What a revocation of the active version does."""
+    """What a denial or revocation of the active version does."""
+    on_key_revocation: OnRevocation = OnRevocation.STOP
+    """What happens to the active version where its signer's key was revoked, or the key of an
+    approver without whom it has too few approvals. A key in a thief's hands signs anything, so
+    that by default nothing that hangs on it serves."""
     on_no_target: OnNoTarget = OnNoTarget.HOLD
     """What happens where a rollback that drift or a person asked for has no target."""
     revocation_deadline: Annotated[
@@ -137,12 +143,34 @@ class Dependencies(ApiModel):
     """Names of Python packages, normalised (lower case, dashes)."""
 
 
+Endpoint = Annotated[
+    str,
+    Field(
+        pattern=r"^https?://.+",
+        max_length=512,
+        # Stricter at admission than where it is read: what came in before is read all the same.
+        json_schema_extra={
+            "pattern": r"^https?://([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9a-fA-F:.]+\])"
+            r"(:[0-9]{1,5})?(/[!-~]*)?$"
+        },
+    ),
+]
+"""The URL of a server: a host name or an address, perhaps a port and a path."""
+
+
 class Store(ApiModel):
     """The store in which artifacts are kept."""
 
-    uri: Annotated[str, Field(pattern=r"^(s3|gs|az)://.+", max_length=512)]
+    uri: Annotated[
+        str,
+        Field(
+            pattern=r"^(s3|gs|az)://.+",
+            max_length=512,
+            json_schema_extra={"pattern": r"^(s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[!-~]*)?$"},
+        ),
+    ]
     """The bucket, such as ``s3://hallmark``."""
-    endpoint: Annotated[str, Field(pattern=r"^https?://.+", max_length=512)] | None = None
+    endpoint: Endpoint | None = None
     """The URL of an S3 server that is not Amazon's."""
     region: Annotated[str, Field(max_length=64)] = "us-east-1"
     """The bucket's region."""
@@ -187,7 +215,7 @@ class Sources(ApiModel):
     """URL prefixes, such as ``https://data.example.org/`` or ``s3://datasets/``."""
     allow_private_addresses: bool = False
     """Whether a URL may lead to a private or loopback address."""
-    endpoint: Annotated[str, Field(pattern=r"^https?://.+", max_length=512)] | None = None
+    endpoint: Endpoint | None = None
     """The S3 endpoint of ``s3://`` datasets, where it is not Amazon's."""
     limits: ReadLimits = Field(default_factory=ReadLimits)
     """What every dataset may be at most, wherever it comes from."""

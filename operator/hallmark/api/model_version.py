@@ -11,9 +11,11 @@ from hallmark.api.common import (
     ApiModel,
     Clipped,
     ConditionedStatus,
+    Count,
     Digest,
     NamespacedResource,
     ObjectName,
+    Ordinal,
     Timestamp,
     Uid,
     UserName,
@@ -49,7 +51,7 @@ class Artifact(ApiModel):
     """The bundle's folder in the store."""
     manifest_digest: Digest
     """The digest of ``manifest.json``, which names the digest of every other file."""
-    size: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
+    size: Count
     """Bytes of all files together."""
 
 
@@ -60,7 +62,7 @@ class ModelVersionSpec(ApiModel):
 
     model: ObjectName
     """The model's name."""
-    version: Annotated[int, Field(ge=1)]
+    version: Ordinal
     """Counts up within the model; numbers may be left out, never repeated."""
     training_run: RunReference
     requested_by: Requester
@@ -91,12 +93,18 @@ class ApprovalRecord(ApiModel):
     time: Timestamp
     not_after: Timestamp | None = None
     targets: Annotated[list[ObjectName], Field(max_length=16)] = Field(default_factory=list)
+    attestation: Digest | None = None
+    """The digest of what the approver signed; once withdrawn it never counts again."""
+    key_id: Annotated[str, Field(max_length=64)] | None = None
+    """The approver's key that signed it."""
+    model_version: ObjectName | None = None
+    """The ModelVersion that was decided on, where it is another one of the same bytes."""
 
 
 class SBOMSummary(ApiModel):
     """The SBOM in short."""
 
-    components: Annotated[int, Field(ge=0)]
+    components: Count
     spec_version: Annotated[str, Clipped(256)]
 
 
@@ -129,7 +137,9 @@ class VersionReason(StrEnum):
     UNKNOWN_SIGNER = "UnknownSigner"
     """No signer of the policy made this signature."""
     SIGNER_REVOKED = "SignerRevoked"
-    """The signer's key was revoked or is out of its validity."""
+    """The signer's key was revoked: nothing that it signed counts, whenever it was signed."""
+    SIGNER_EXPIRED = "SignerExpired"
+    """The signer's key is out of its validity."""
     SBOM_RECORDED = "SBOMRecorded"
     """The SBOM is stored and its digest is sealed."""
     POLICY_PASSED = "PolicyPassed"
@@ -138,6 +148,8 @@ class VersionReason(StrEnum):
     """No ModelPolicy applies to the namespace."""
     POLICY_FAILED = "PolicyFailed"
     """The version does not meet the policy of today."""
+    STORE_UNAVAILABLE = "StoreUnavailable"
+    """The sealed files cannot be read now; what was found before is shown."""
     AWAITING_APPROVAL = "AwaitingApproval"
     """Fewer approvals than the policy asks for."""
     APPROVED = "Approved"

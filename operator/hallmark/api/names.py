@@ -26,6 +26,8 @@ LABEL_JOB = "hallmark.dev/job"
 LABEL_POLICY = "hallmark.dev/policy"
 """On a namespace: the name of its ModelPolicy (default: ``default``)."""
 LABEL_MODEL = "hallmark.dev/model"
+LABEL_LATCH = "hallmark.dev/latch"
+"""Value: the first 40 hex digits of a manifest digest. On what is remembered of its bytes."""
 LABEL_JOB_NAME = "batch.kubernetes.io/job-name"
 """On the Pods of a Job, by its controller."""
 
@@ -82,6 +84,16 @@ def seal_job_name(namespace: str, run_name: str, run_uid: str) -> str:
 def manifest_label(manifest_digest: str) -> str:
     """Return the label value that stands for a manifest digest: its first 12 hex digits."""
     return manifest_digest.removeprefix("sha256:")[:12]
+
+
+def latch_label(manifest_digest: str) -> str:
+    """Return the label value by which the latch of a manifest digest is known."""
+    return manifest_digest.removeprefix("sha256:")[:40]
+
+
+def latch_name(manifest_digest: str) -> str:
+    """Return the name of the ConfigMap, in the system namespace, with a digest's latch."""
+    return f"hallmark-latch-{latch_label(manifest_digest)}"
 
 
 def run_prefix(run_uid: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
-from hallmark.api.common import VERSION
+from hallmark.api.common import VERSION, TroubleReason
 from hallmark.api.crd import KINDS, Kind, Schema, open_api_schema
 from hallmark.api.generated import prose
 from hallmark.api.model_approval import ApprovalReason
@@ -38,7 +38,16 @@ def page() -> str:
         f"# Reference of hallmark.dev/{VERSION}\n\n"
         "`kubectl explain <short name>.spec` says the same on a cluster.\n"
     )
-    return head + "".join(_chapter(kind) for kind in KINDS)
+    return head + "".join(_chapter(kind) for kind in KINDS) + _trouble()
+
+
+def _trouble() -> str:
+    """Return what every kind may say besides: the look at an object failed."""
+    rows = "".join(f"| `{name}` | {text} |\n" for name, text in reasons(TroubleReason))
+    return (
+        "\n## Reasons of every kind\n\nOn `Reconciling`, where a look at an object failed and is "
+        f"repeated.\n\n| reason | meaning |\n| --- | --- |\n{rows}"
+    )
 
 
 def _chapter(kind: Kind) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hallmark.api import names
-from hallmark.api.common import parse_timestamp
-from hallmark.api.model_policy import ModelPolicySpec, TrustedKey
+from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ModelVersion, VersionCondition
-from hallmark.keys import UnusableKey, usable_key
+from hallmark.keys import UnusableKey, moments_of, usable_key
 from hallmark.policies.model_version.inputs import Evidence
 
 BELIEVED = timedelta(hours=6)
@@ -49,7 +47,7 @@ class EvidenceMemory:
             # After a start the versions are read again one after the other, not all at once.
             self._remember(version, policy, shown, now, _spread(uid) * BELIEVED)
         known = self._known[uid]
-        asked = (known.policy, known.asked) == (policy.digest, _asked(version))
+        asked = (known.policy, known.asked) == (policy.digest, asked_by(version))
         return known.evidence if asked and now < known.until else None
 
     def remember(
@@ -77,12 +75,13 @@ class EvidenceMemory:
         now: datetime,
         time: timedelta,
     ) -> None:
-        until = min([now + time, *_moments(policy.signers, now)])
-        known = _Known(policy.digest, _asked(version), until, evidence)
+        until = min([now + time, *moments_of(policy.signers, now)])
+        known = _Known(policy.digest, asked_by(version), until, evidence)
         self._known[version.metadata.uid] = known
 
 
-def _asked(version: ModelVersion) -> str:
+def asked_by(version: ModelVersion) -> str:
+    """Return which look at its files a version's author asked for."""
     return version.metadata.annotations.get(names.ANNOTATION_RECONCILE, "")
 
 
@@ -100,13 +99,6 @@ def _shown(version: ModelVersion, policy: ModelPolicySpec, now: datetime) -> Evi
         if key.key_id == status.key_id and not isinstance(usable_key(key, now), UnusableKey):
             return Evidence(key_id=key.key_id, sbom=status.sbom)
     return None
-
-
-def _moments(keys: Iterable[TrustedKey], now: datetime) -> list[datetime]:
-    """Return when the validity of a key begins or ends, as far as that is still to come."""
-    texts = [text for key in keys for text in (key.valid_from, key.valid_until, key.revoked_at)]
-    moments = [parse_timestamp(text) for text in texts if text is not None]
-    return [moment for moment in moments if moment > now]
 
 
 def _spread(uid: str) -> float:

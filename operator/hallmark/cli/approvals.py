@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
 from hallmark.api.common import API_VERSION, parse_duration, parse_timestamp, timestamp
@@ -19,6 +21,9 @@ from hallmark.cli.cluster import User, cluster_of, namespace_of, user_name
 from hallmark.cli.options import AsGroups, AsUser, Context, DryRun, Namespace, Reason, checked
 from hallmark.cluster.kinds import MODEL_VERSION, Obj
 from hallmark.errors import ClusterError, ConfigurationError
+from hallmark.keys import load_private_key
+from hallmark.policies.model_version.attestation import attest
+from hallmark.policies.model_version.records import final_word, who_decided
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Said:
         targets: ModelDeployments that may serve it; none are all.
         not_after: When it ends, RFC 3339.
         name: The ModelApproval's name, if not one made of the decision.
+        key: The file with the approver's key that attests it, if a relay applies it.
     """
 
     decision: ReviewDecision
@@ -38,6 +44,7 @@ class Said:
     targets: tuple[str, ...] = ()
     not_after: str | None = None
     name: str | None = None
+    key: Path | None = None
 
 
 Version = Annotated[str, typer.Argument(metavar="MODELVERSION", help="The ModelVersion's name.")]
@@ -45,6 +52,14 @@ Name = Annotated[str | None, typer.Option("--name", help="The ModelApproval's na
 Target = Annotated[
     list[str] | None,
     typer.Option("--target", help="A ModelDeployment that may serve it (default: all)."),
+]
+AttestWith = Annotated[
+    Path | None,
+    typer.Option(
+        "--attest-with",
+        help="The approver's private key (PEM): signs the decision, so that a relay such as Argo "
+        "CD may apply it.",
+    ),
 ]
 NotAfter = Annotated[
     str | None,
@@ -65,6 +80,7 @@ def approve(
     target: Target = None,
     end: NotAfter = None,
     name: Name = None,
+    key: AttestWith = None,
     dry_run: DryRun = False,
     context: Context = None,
     as_user: AsUser = None,
@@ -73,7 +89,7 @@ def approve(
     """Approve one ModelVersion: exactly the bytes that its digests name."""
     user = User(context, as_user, as_groups)
     ends = not_after(end, datetime.now(UTC))
-    said = Said(ReviewDecision.APPROVED, reason, tuple(target or ()), ends, name)
+    said = Said(ReviewDecision.APPROVED, reason, tuple(target or ()), ends, name, key)
     asyncio.run(_decide(user, namespace_of(user, namespace), version, said, dry_run))
 
 
@@ -82,6 +98,7 @@ def deny(
     reason: Reason,
     namespace: Namespace = None,
     name: Name = None,
+    key: AttestWith = None,
     dry_run: DryRun = False,
     context: Context = None,
     as_user: AsUser = None,
@@ -89,7 +106,7 @@ def deny(
 ) -> None:
     """Deny one ModelVersion, for good."""
     user = User(context, as_user, as_groups)
-    said = Said(ReviewDecision.DENIED, reason, name=name)
+    said = Said(ReviewDecision.DENIED, reason, name=name, key=key)
     asyncio.run(_decide(user, namespace_of(user, namespace), version, said, dry_run))
 
 
@@ -98,6 +115,7 @@ def revoke(
     reason: Reason,
     namespace: Namespace = None,
     name: Name = None,
+    key: AttestWith = None,
     dry_run: DryRun = False,
     context: Context = None,
     as_user: AsUser = None,
@@ -105,7 +123,7 @@ def revoke(
 ) -> None:
     """Revoke one ModelVersion, for good, also where it serves."""
     user = User(context, as_user, as_groups)
-    said = Said(ReviewDecision.REVOKED, reason, name=name)
+    said = Said(ReviewDecision.REVOKED, reason, name=name, key=key)
     asyncio.run(_decide(user, namespace_of(user, namespace), version, said, dry_run))
 
 
@@ -118,6 +136,7 @@ async def _decide(user: User, namespace: str, name: str, said: Said, dry_run: bo
                 f"kubectl get mver -n {namespace}"
             )
         version = read_version(found)
+        require_open(version, said)
         approver = await user_name(cluster)
         approval = model_approval(version, said, approver)
         if dry_run:
@@ -147,6 +166,20 @@ def read_version(obj: Obj) -> ModelVersion:
         ) from error
 
 
+def require_open(version: ModelVersion, said: Said) -> None:
+    """Raise where an approval would change nothing, because the bytes were denied or revoked.
+
+    Raises:
+        ConfigurationError: they were; the sentence says by whom.
+    """
+    final = final_word(version.status.approvals)
+    if final is not None and said.decision is ReviewDecision.APPROVED:
+        raise ConfigurationError(
+            f"Expected a version that may be approved, found '{version.metadata.name}': "
+            f"{who_decided(final)} Ask for a new run."
+        )
+
+
 def not_after(text: str | None, now: datetime) -> str | None:
     """Return the end of an approval, from a moment or from a duration counted from ``now``.
 
@@ -170,12 +203,27 @@ def not_after(text: str | None, now: datetime) -> str | None:
     return timestamp(moment.replace(microsecond=0))
 
 
+def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """Return the private key in a file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or holds no such key.
+    """
+    try:
+        return load_private_key(path.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(
+            f"--attest-with: expected a file with a private key, found that {path} cannot be read "
+            f"({type(error).__name__})."
+        ) from error
+
+
 def model_approval(version: ModelVersion, said: Said, approver: str) -> Obj:
     """Return the ModelApproval that binds a decision to a version's uid and digests.
 
     Its default name is the same for the same decision, so that saying it twice is noticed.
     """
-    spec = checked(
+    decided = checked(
         ModelApprovalSpec,
         modelVersion={"name": version.metadata.name, "uid": version.metadata.uid},
         manifestDigest=version.spec.artifact.manifest_digest,
@@ -186,7 +234,11 @@ def model_approval(version: ModelVersion, said: Said, approver: str) -> Obj:
         reason=said.reason,
         targets=list(said.targets),
         notAfter=said.not_after,
-    ).to_wire()
+    )
+    if said.key is not None:
+        attestation = attest(read_key(said.key), version.spec.model, decided)
+        decided = decided.replace(attestation=attestation)
+    spec = decided.to_wire()
     if not said.targets:
         del spec["targets"]
     unique = short_hash(

@@ -8,6 +8,7 @@
 ``run``, ns, run              what was made for a TrainingRun, wherever it is
 ``job``, ns, Job              the Pods of a Job
 ``digest``, manifest digest   versions of these bytes, in every namespace
+``latch``, digits              versions of the bytes that a latch is about
 ``policy``, name              namespaces whose label names that ModelPolicy
 ``in``, namespace             the objects of Hallmark's kinds in a namespace
 ============================  ==========================================================
@@ -55,7 +56,9 @@ def _owner(kind: Kind, space: str | None, labels: dict[str, str]) -> Iterator[In
 
 def _version(space: str | None, obj: Obj) -> Iterator[IndexKey]:
     yield ("model", space, text(obj, "spec", "model"))
-    yield ("digest", text(obj, "spec", "artifact", "manifestDigest"))
+    digest = text(obj, "spec", "artifact", "manifestDigest")
+    yield ("digest", digest)
+    yield ("latch", names.latch_label(digest))
 
 
 def _approval(space: str | None, obj: Obj) -> Iterator[IndexKey]:

@@ -17,6 +17,7 @@ from pydantic_core import to_json
 
 from hallmark.api import names
 from hallmark.api.artifacts import Trust
+from hallmark.api.latch import LATCH_KEY
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
     CONFIG_MAP,
@@ -66,6 +67,7 @@ _LABELS = frozenset(
         names.LABEL_POLICY,
         names.LABEL_MODEL,
         names.LABEL_JOB_NAME,
+        names.LABEL_LATCH,
     }
 )
 _ANNOTATIONS = frozenset(
@@ -139,9 +141,11 @@ def _model_deployment(parts: Obj) -> Obj:
 def _config_map(parts: Obj) -> Obj:
     """What the operator's own ConfigMaps say; a Job's task is long, and nobody reads it again."""
     data = _only(parts.get("data"), _CONFIG_MAP_KEYS)
-    text = (parts.get("data") or {}).get(TRUST_KEY)
-    if isinstance(text, str):
+    found = parts.get("data") or {}
+    if isinstance(text := found.get(TRUST_KEY), str):
         data[TRUST_KEY] = trust_facts(text)
+    if isinstance(text := found.get(LATCH_KEY), str):
+        data[LATCH_KEY] = text  # Whole: half of it would be none.
     return {**_only(parts, ("immutable",)), "data": data}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from hallmark.api.common import SummaryCondition
+from hallmark.api.common import SummaryCondition, TroubleReason
 from hallmark.cluster.cache import Key
 from hallmark.cluster.cluster import CONFLICT, ApiError
 from hallmark.cluster.kinds import (
@@ -17,9 +17,18 @@ from hallmark.cluster.kinds import (
 )
 from hallmark.controllers import metrics
 from hallmark.controllers.queue import Outcome
-from hallmark.controllers.runtime import RECONCILED, RECONCILERS, Operator, StatusReport, log
+from hallmark.controllers.runtime import (
+    RECONCILED,
+    RECONCILERS,
+    Operator,
+    StatusReport,
+    log,
+    shown,
+)
+from hallmark.controllers.trouble import unexpected
 from hallmark.errors import HallmarkError
 from hallmark.policies.conditions import holds
+from hallmark.policies.decision import Event
 
 RECONCILE_SECONDS = 120.0
 """A reconcile that takes longer is cancelled and repeated."""
@@ -42,11 +51,17 @@ async def reconcile(operator: Operator, key: Key) -> Outcome:
             log.info("A decision was stale and is made again.", **_named(key), error=str(error))
         else:
             log.warning("A reconcile is repeated.", **_named(key), error=str(error))
-            await _report(operator, key, error)
+            # Where the API server does not answer, nothing can be shown.
+            if not (isinstance(error, ApiError) and error.status == 0):
+                await _report(operator, key, type(error).__name__, str(error))
     except TimeoutError:
-        log.error("A reconcile took too long and is repeated.", **_named(key))
-    except Exception:
-        log.exception("A reconcile met a bug and is repeated.", **_named(key))
+        message = f"A look at this object took more than {RECONCILE_SECONDS:.0f} s and is repeated."
+        log.error(message, **_named(key))
+        await _report(operator, key, TroubleReason.TIMED_OUT, message)
+    except Exception as error:
+        place = {"namespace": key.namespace or "", "name": key.name}
+        message = unexpected(key.kind, error, **place)
+        await _report(operator, key, TroubleReason.INTERNAL_ERROR, message)
     metrics.RECONCILES.labels(key.kind.kind, outcome).inc()
     metrics.RECONCILE_SECONDS.labels(key.kind.kind).observe(time.perf_counter() - started)
     return outcome
@@ -69,17 +84,20 @@ async def resync(operator: Operator) -> None:
         look_at_all(operator)
 
 
-async def _report(operator: Operator, key: Key, error: HallmarkError) -> None:
+async def _report(operator: Operator, key: Key, reason: str, message: str) -> None:
     """Show in the object that its reconcile fails; Ready stays what it was."""
-    if isinstance(error, ApiError) and error.status == 0:
-        return
     try:
         current = await operator.cluster.get(key.kind, key.namespace, key.name)
-        if current is not None:
-            trouble = holds(SummaryCondition.RECONCILING, type(error).__name__, str(error))
-            await StatusReport(operator, current).write(None, (trouble,))
-    except ApiError as second:
-        log.warning("The trouble could not be reported.", **_named(key), error=str(second))
+        if current is None:
+            return
+        known = shown(current, SummaryCondition.RECONCILING)
+        events = () if known and known.reason == reason else (Event(reason, message, warning=True),)
+        report = StatusReport(operator, current, events)
+        await report.write(None, (holds(SummaryCondition.RECONCILING, reason, message),))
+        report.tell()
+    except Exception as second:
+        error_type = type(second).__name__
+        log.warning("The trouble could not be reported.", **_named(key), error=error_type)
 
 
 def _named(key: Key) -> dict[str, str]:

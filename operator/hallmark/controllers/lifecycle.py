@@ -112,6 +112,7 @@ async def _stop(memo: kopf.Memo, **_: object) -> None:
     for task in memo.background:
         task.cancel()
     await asyncio.gather(*memo.background, return_exceptions=True)
+    await memo.operator.reader.close()
     await memo.runner.cleanup()
     await memo.keeper.close()
     await asyncio.to_thread(memo.operator.audit.close)

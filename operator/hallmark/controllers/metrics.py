@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from hallmark.cluster.kinds import HALLMARK_KINDS
+
 RECONCILES = Counter(
     "hallmark_reconcile_total", "Reconciles, by kind and how they ended.", ["kind", "outcome"]
 )
@@ -13,6 +15,13 @@ RECONCILE_SECONDS = Histogram(
     ["kind"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+INTERNAL_ERRORS = Counter(
+    "hallmark_internal_errors_total",
+    "Errors that nobody expected, by kind of the object.",
+    ["kind"],
+)
+for _kind in HALLMARK_KINDS:
+    INTERNAL_ERRORS.labels(_kind.kind)  # From the start, so that the first one is an increase.
 QUEUE_DEPTH = Gauge("hallmark_queue_depth", "Objects that wait for a reconcile that is due.")
 HEARTBEAT_AGE = Gauge(
     "hallmark_heartbeat_age_seconds", "Seconds since the operator saw its own heartbeat in a watch."

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hallmark.cluster.gather.model_version import gather_approval
 from hallmark.cluster.kinds import MODEL_APPROVAL
-from hallmark.controllers.runtime import Operator, reconciler, run_decision
-from hallmark.policies.decision import unreadable
+from hallmark.controllers.runtime import Operator, reconciler, refuse, run_decision
 from hallmark.policies.model_approval.decide import decide_approval
 from hallmark.policies.refusals import Refusal
 
@@ -16,6 +15,7 @@ async def reconcile(operator: Operator, namespace: str | None, name: str) -> Non
     gathered = gather_approval(operator.cache, namespace or "", name, operator.clock())
     if gathered is None:
         return
-    inputs = gathered.inputs
-    decision = unreadable(inputs) if isinstance(inputs, Refusal) else decide_approval(inputs)
-    await run_decision(operator, gathered.obj, decision)
+    if isinstance(gathered.inputs, Refusal):
+        await refuse(operator, gathered.obj, gathered.inputs)
+    else:
+        await run_decision(operator, gathered.obj, decide_approval(gathered.inputs))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.cluster.kinds import MODEL_POLICY
-from hallmark.controllers.runtime import Operator, reconciler, run_decision
-from hallmark.policies.decision import unreadable
+from hallmark.controllers.runtime import Operator, reconciler, refuse, run_decision
 from hallmark.policies.model_policy.decide import AuditState, decide_policy
 from hallmark.policies.refusals import Refusal
 
@@ -17,6 +16,8 @@ async def reconcile(operator: Operator, namespace: str | None, name: str) -> Non
     policy = operator.cache.read(ModelPolicy, MODEL_POLICY, namespace, name)
     if obj is None or policy is None:
         return
+    if isinstance(policy, Refusal):
+        await refuse(operator, obj, policy)
+        return
     audit = AuditState(operator.hold(), operator.audit.trouble)
-    decision = unreadable(policy) if isinstance(policy, Refusal) else decide_policy(policy, audit)
-    await run_decision(operator, obj, decision)
+    await run_decision(operator, obj, decide_policy(policy, audit))

@@ -19,6 +19,8 @@ from hallmark.cluster.cache import Key
 
 WORKERS = 8
 """Reconciles at the same time."""
+URGENT_WORKERS = 8
+"""More of them for what is urgent, where all others wait for something, such as a store."""
 LONGEST_BACKOFF = 60.0
 """Seconds after a failed reconcile, at most."""
 
@@ -55,6 +57,11 @@ class _Due(NamedTuple):
     urgency: Urgency
     at: float
     order: int
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it goes before everything that is due."""
+        return self.urgency is Urgency.AT_ONCE
 
 
 def backoff(outcome: Outcome, failures: int) -> float:
@@ -127,7 +134,7 @@ class WorkQueue:
 
     def _start_what_is_due(self) -> None:
         now = self._clock()
-        while self._heap and len(self._running) < self._workers:
+        while self._heap and self._has_room(self._heap[0][0]):
             due, key = self._heap[0]
             if self._due.get(key) != due:
                 heapq.heappop(self._heap)
@@ -141,11 +148,15 @@ class WorkQueue:
             del self._due[key]
             self._running[key] = asyncio.create_task(self._work(key))
 
+    def _has_room(self, due: _Due) -> bool:
+        more = URGENT_WORKERS if due.urgent else 0
+        return len(self._running) < self._workers + more
+
     async def _sleep(self) -> None:
         self._wake.clear()
         # Where no worker is free, the next one starts when a reconcile ends.
         timeout = None
-        if self._heap and len(self._running) < self._workers:
+        if self._heap and self._has_room(self._heap[0][0]):
             timeout = max(0.0, self._heap[0][0].at - self._clock())
         try:
             async with asyncio.timeout(timeout):

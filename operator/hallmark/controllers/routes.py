@@ -7,10 +7,12 @@ from typing import Any, Protocol
 
 from hallmark.api import names
 from hallmark.api.common import SummaryCondition
+from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_version import VersionCondition
 from hallmark.cluster.cache import Change, Key
 from hallmark.cluster.indices import text, used_versions
 from hallmark.cluster.kinds import (
+    CONFIG_MAP,
     ENDPOINT_SLICE,
     MODEL_APPROVAL,
     MODEL_DEPLOYMENT,
@@ -47,6 +49,8 @@ def concerned(change: Change, index: Index) -> list[Key]:
 
 def urgency(change: Change, key: Key) -> Urgency:
     """Return how long a look may wait behind others."""
+    if key.kind == MODEL_VERSION and change.key.kind in _WORDS and key != change.key:
+        return Urgency.AT_ONCE
     if key.kind != MODEL_DEPLOYMENT:
         return Urgency.IN_TURN
     if change.key.kind == MODEL_VERSION and _is_withdrawn(change):
@@ -54,14 +58,19 @@ def urgency(change: Change, key: Key) -> Urgency:
     return Urgency.SOON if change.key.kind in {MODEL_VERSION, POD} else Urgency.IN_TURN
 
 
+_WORDS = {MODEL_APPROVAL, MODEL_VERSION, CONFIG_MAP}
+"""Where what people decided stands: its object, a twin of the version, what is remembered."""
+
+
 def _is_withdrawn(change: Change) -> bool:
     """Whether a version was good and is not any more, or was rejected now."""
     if change.before is None:
         return False
     before, after = _true_conditions(change.before), _true_conditions(change.after)
-    return bool((before - after) & {SummaryCondition.READY} or (after - before) & _REJECTED)
+    return bool((before - after) & _GOOD or (after - before) & _REJECTED)
 
 
+_GOOD = {SummaryCondition.READY, VersionCondition.APPROVED}
 _REJECTED = {VersionCondition.DENIED, VersionCondition.REVOKED}
 
 
@@ -85,10 +94,33 @@ def _model_version(change: Change, index: Index) -> Iterator[Key]:
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
             yield Key(MODEL_APPROVAL, key.namespace, name)
+    if _final(change.before) != _final(change.after):
+        yield from _twins(change, index)
+        yield from index.indexed("version", key.namespace, key.name, kind=MODEL_APPROVAL)
     if _read_by_deployments(change.before) != _read_by_deployments(change.after):
         yield from index.indexed("version", key.namespace, key.name, kind=MODEL_DEPLOYMENT)
         for model in _either(change, lambda obj: text(obj, "spec", "model")):
             yield from index.indexed("model", key.namespace, model, kind=MODEL_DEPLOYMENT)
+
+
+def _final(version: Obj | None) -> set[str]:
+    """Return the uids of the denials and revocations of a version, which hold for its bytes."""
+    return {
+        str(record.get("uid"))
+        for record in _records(version).values()
+        if record.get("accepted") and record.get("decision") in _FINAL
+    }
+
+
+_FINAL = {ReviewDecision.DENIED, ReviewDecision.REVOKED}
+
+
+def _twins(change: Change, index: Index) -> Iterator[Key]:
+    """Yield the other versions of the same bytes in the namespace."""
+    for digest in _either(change, lambda obj: text(obj, "spec", "artifact", "manifestDigest")):
+        for key in index.indexed("digest", digest, kind=MODEL_VERSION):
+            if key.namespace == change.key.namespace and key != change.key:
+                yield key
 
 
 def _records(version: Obj | None) -> dict[str, Any]:
@@ -142,8 +174,7 @@ def _namespace(change: Change, index: Index) -> Iterator[Key]:
 
 
 def _policy_label(namespace: Obj | None) -> str:
-    labels: dict[str, str] = ((namespace or {}).get("metadata") or {}).get("labels") or {}
-    return labels.get(names.LABEL_POLICY, names.DEFAULT_POLICY)
+    return _labels(namespace).get(names.LABEL_POLICY, names.DEFAULT_POLICY)
 
 
 def _under_policy(namespace: str, index: Index) -> Iterator[Key]:
@@ -156,11 +187,23 @@ def _api_servers(_: Change, index: Index) -> Iterator[Key]:
     yield from index.keys(MODEL_DEPLOYMENT)
 
 
+def _config_map(change: Change, index: Index) -> Iterator[Key]:
+    """A latch concerns the versions of its bytes, in whichever namespace; others are children."""
+    latches = [_labels(obj).get(names.LABEL_LATCH) for obj in (change.before, change.after)]
+    for label in dict.fromkeys(filter(None, latches)):
+        yield from index.indexed("latch", label, kind=MODEL_VERSION)
+    yield from _child(change, index)
+
+
+def _labels(obj: Obj | None) -> dict[str, str]:
+    return ((obj or {}).get("metadata") or {}).get("labels") or {}
+
+
 def _child(change: Change, _: Index) -> Iterator[Key]:
     """A child concerns the run or the ModelDeployment that its labels name."""
     space = change.key.namespace
     for obj in (change.before, change.after):
-        labels: dict[str, str] = ((obj or {}).get("metadata") or {}).get("labels") or {}
+        labels = _labels(obj)
         if run := labels.get(names.LABEL_RUN):
             yield Key(TRAINING_RUN, labels.get(names.LABEL_RUN_NAMESPACE, space), run)
         if deployment := labels.get(names.LABEL_DEPLOYMENT):
@@ -188,4 +231,5 @@ _BY_KIND: dict[Kind, Route] = {
     MODEL_POLICY: _model_policy,
     NAMESPACE: _namespace,
     ENDPOINT_SLICE: _api_servers,
+    CONFIG_MAP: _config_map,
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 
 from hallmark.api import names
 from hallmark.api.common import (
+    Condition,
     ConditionedStatus,
     ConditionStatus,
     SummaryCondition,
@@ -29,9 +31,11 @@ from hallmark.cluster.cache import Change, Key, ObjectCache, key_of
 from hallmark.cluster.cluster import CONFLICT, ApiError, Cluster
 from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.cluster.events import build_event
+from hallmark.cluster.evidence_reader import EvidenceReader
+from hallmark.cluster.gather.model_version import file_reader
 from hallmark.cluster.guards import Guards
 from hallmark.cluster.identity import Identity
-from hallmark.cluster.kinds import CONFIG_MAP, UNWATCHED, Kind, Obj, kind_of
+from hallmark.cluster.kinds import CONFIG_MAP, MODEL_VERSION, UNWATCHED, Kind, Obj, kind_of
 from hallmark.cluster.status import merge_conditions, shorten, transition_event
 from hallmark.cluster.trim import trimmed
 from hallmark.cluster.unwritten import Unwritten
@@ -41,9 +45,11 @@ from hallmark.controllers.event_queue import EventQueue
 from hallmark.controllers.queue import WorkQueue
 from hallmark.controllers.routes import concerned, urgency
 from hallmark.controllers.settings import Settings
+from hallmark.controllers.trouble import unexpected
 from hallmark.errors import ArtifactError
 from hallmark.policies.conditions import ConditionUpdate, stalled, waiting
-from hallmark.policies.decision import Decision, Event, Record
+from hallmark.policies.decision import Decision, Event, Record, unreadable
+from hallmark.policies.refusals import Refusal
 
 log = structlog.get_logger("hallmark")
 
@@ -85,6 +91,18 @@ class Operator:
     outside: Outside | None = None
     hold: Callable[[], str] = str
     """Why no version may be promoted; empty where promotions go on."""
+
+    reader: EvidenceReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the reader of sealed files, which asks for another look when it has read."""
+        self.reader = EvidenceReader(
+            self.evidence,
+            file_reader(self.stores),
+            self.queue.request,
+            partial(unexpected, MODEL_VERSION),
+            self.clock,
+        )
 
     @property
     def identity(self) -> Identity:
@@ -151,6 +169,19 @@ async def run_decision(operator: Operator, current: Obj, decision: Decision) -> 
     if done.trouble is not None:
         raise done.trouble
     return report.obj
+
+
+async def refuse(operator: Operator, current: Obj, refusal: Refusal) -> None:
+    """Show on an object that it cannot be read, and why; what is beside it counts all the same."""
+    metadata = current["metadata"]
+    log.warning(
+        "An object cannot be read.",
+        kind=current["kind"],
+        namespace=metadata.get("namespace") or "",
+        name=metadata["name"],
+        problem=refusal.message,
+    )
+    await run_decision(operator, current, unreadable(refusal))
 
 
 def _claims(decision: Decision) -> bool:
@@ -276,13 +307,18 @@ def _fields(current: Obj) -> dict[str, Any]:
     return kept
 
 
-def _conditions(current: Obj) -> list[Any]:
+def _conditions(current: Obj) -> list[Condition]:
     status: Mapping[str, Any] = current.get("status") or {}
     try:
         found = ConditionedStatus.model_validate({"conditions": status.get("conditions") or []})
     except ValidationError:
         return []  # Somebody wrote nonsense there; ours replaces it.
     return list(found.conditions)
+
+
+def shown(current: Obj, type_: str) -> Condition | None:
+    """Return a condition as an object shows it, or None."""
+    return next((condition for condition in _conditions(current) if condition.type == type_), None)
 
 
 def _without_triple(updates: tuple[ConditionUpdate, ...]) -> tuple[ConditionUpdate, ...]:

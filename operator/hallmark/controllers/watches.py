@@ -113,7 +113,7 @@ class Watches:
             self._operator.unwritten.forget(obj)
             self._note_lost_action(obj)
         elif key.kind == MODEL_VERSION:
-            self._operator.evidence.forget(obj["metadata"]["uid"])
+            self._operator.reader.forget(obj["metadata"]["uid"])
 
     def _note_lost_action(self, obj: Obj) -> None:
         """What a person asked for of an object that is gone is recorded all the same."""

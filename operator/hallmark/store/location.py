@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,9 +42,9 @@ def open_store(
     Raises:
         ConfigurationError: The address or the credentials cannot be used.
     """
-    parts = urlsplit(uri)
-    prefix = parts.path.strip("/") or None
     try:
+        parts = urlsplit(uri)
+        prefix = parts.path.strip("/") or None
         match parts.scheme:
             case "s3" if parts.netloc:
                 backend: ObjectStore = _s3(parts.netloc, prefix, endpoint, region, credentials)
@@ -78,11 +79,22 @@ def _s3(
 ) -> S3Store:
     config: S3Config = {"region": region, "virtual_hosted_style_request": endpoint is None}
     if endpoint:
+        _require_address(endpoint)
         config["endpoint"] = endpoint
     if keys := _keys(credentials):
         config["access_key_id"], config["secret_access_key"] = keys
     client = _client(allow_http=bool(endpoint and endpoint.startswith("http://")))
     return S3Store(bucket, prefix=prefix, config=config, client_options=client, retry_config=_RETRY)
+
+
+def _require_address(endpoint: str) -> None:
+    """Raise ValueError where an endpoint has no host or no port that is one: the library panics."""
+    parts = urlsplit(endpoint)
+    if not _HOST.fullmatch(parts.hostname or "") or parts.username or parts.port == 0:
+        raise ValueError("an endpoint that is no address")
+
+
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
 
 
 def _gcs(bucket: str, prefix: str | None, credentials: Path | None) -> GCSStore:

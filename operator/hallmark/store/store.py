@@ -155,7 +155,11 @@ class Store:
                 f"The store {self.uri} does not let these credentials {verb} '{path}'. "
                 "Check the access key and its rights."
             ) from error
-        except (exceptions.BaseError, OSError, ValueError) as error:
+        except BaseException as error:
+            # A panic of the library is no Exception, so that nobody else would catch it.
+            panicked = type(error).__name__ == "PanicException"
+            if not panicked and not isinstance(error, exceptions.BaseError | OSError | ValueError):
+                raise
             raise ArtifactError(
                 f"Could not {verb} '{path}' in {self.uri} ({type(error).__name__}). "
                 "Check that the store's address is right and that it answers."

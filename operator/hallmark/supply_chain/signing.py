@@ -22,7 +22,7 @@ from hallmark.api.artifacts import BUNDLE
 from hallmark.api.common import canonical_json, clip
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.model_version import VersionReason
-from hallmark.keys import UnusableKey, key_id, usable_key
+from hallmark.keys import KeyFault, UnusableKey, key_id, usable_key
 from hallmark.refusal import Refusal
 from hallmark.supply_chain.dsse import (
     IN_TOTO,
@@ -107,6 +107,17 @@ def verify_bundle(
     if signed != dict(resources):
         return _invalid(_difference(signed, resources))
     return VerifiedSignature(hint, model)
+
+
+def named_signer(bundle: str) -> str | None:
+    """Return the id of the key that a bundle says it is signed with, or None; nothing is verified.
+
+    Never raises, whatever ``bundle`` holds.
+    """
+    try:
+        return _read_bundle(bundle)[0]
+    except (MalformedEnvelope, UnreadableJSON):
+        return None
 
 
 def _statement(model: str, resources: Mapping[str, str]) -> dict[str, Any]:
@@ -227,11 +238,15 @@ def _trusted(
 
 
 def _unusable(hint: str, key: UnusableKey) -> Refusal:
-    if key.misconfigured:
-        return Refusal(
-            VersionReason.UNKNOWN_SIGNER, f"The key {hint} {key.why}. Correct the policy."
-        )
-    return Refusal(VersionReason.SIGNER_REVOKED, f"The key {hint} {key.why}.")
+    advice = " Correct the policy." if key.fault is KeyFault.MISCONFIGURED else ""
+    return Refusal(_REASONS[key.fault], f"The key {hint} {key.why}.{advice}")
+
+
+_REASONS = {
+    KeyFault.MISCONFIGURED: VersionReason.UNKNOWN_SIGNER,
+    KeyFault.REVOKED: VersionReason.SIGNER_REVOKED,
+    KeyFault.OUT_OF_VALIDITY: VersionReason.SIGNER_EXPIRED,
+}
 
 
 def _invalid(message: str) -> Refusal:

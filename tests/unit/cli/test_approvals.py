@@ -1,13 +1,18 @@
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from hallmark.api.model_approval import ModelApproval, ReviewDecision
+from hallmark.api.model_policy import ApproverKey
 from hallmark.api.model_version import ModelVersion
-from hallmark.cli.approvals import Said, model_approval, not_after, read_version
+from hallmark.cli.approvals import Said, model_approval, not_after, read_version, require_open
 from hallmark.cluster.kinds import Obj
 from hallmark.errors import ConfigurationError
+from hallmark.keys import private_pem
+from hallmark.policies.model_version.attestation import attesting_key
+from tests.unit.supply_chain.factories import KEY, trusted
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -114,3 +119,47 @@ def test_an_end_is_not(text: str, found: str) -> None:
 def test_a_version_of_another_form_is_refused_with_its_name() -> None:
     with pytest.raises(ConfigurationError, match="ModelVersion loan-v9 has a form"):
         read_version({"metadata": {"name": "loan-v9"}, "spec": {}})
+
+
+@pytest.mark.parametrize("decision", ReviewDecision)
+def test_a_decision_is_attested_with_the_approvers_key(
+    tmp_path: Path, decision: ReviewDecision
+) -> None:
+    file = tmp_path / "rita.pem"
+    file.write_bytes(private_pem(KEY))
+    made = ModelApproval.model_validate(decide(Said(decision, "Read.", key=file)))
+    rita = ApproverKey.model_validate({**trusted(KEY).to_wire(), "approver": "rita"})
+    assert attesting_key("loan", made.spec, [rita], NOW) == rita.key_id
+    assert ModelApproval.model_validate(decide()).spec.attestation is None
+
+
+@pytest.mark.parametrize("found", [None, b"", b"no key"], ids=["missing", "empty", "no key"])
+def test_a_key_that_cannot_be_used_is_refused(tmp_path: Path, found: bytes | None) -> None:
+    file = tmp_path / "rita.pem"
+    if found is not None:
+        file.write_bytes(found)
+    with pytest.raises(ConfigurationError, match=r"xpected .*private key"):
+        decide(replace(APPROVED, key=file))
+
+
+def rejected(decision: str) -> ModelVersion:
+    record = {
+        "uid": "u",
+        "name": "no",
+        "decision": decision,
+        "approver": "rob",
+        "accepted": True,
+        "reason": "Accepted",
+        "time": "2026-01-01T00:00:00Z",
+        "modelVersion": "loan-v0",
+    }
+    wire = version().to_wire()
+    return read_version({**wire, "status": {"approvals": [record]}})
+
+
+@pytest.mark.parametrize("decision", ["Denied", "Revoked"])
+def test_bytes_that_were_rejected_are_not_approved_in_ignorance(decision: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{decision} by rob .*'loan-v0'.*same bytes"):
+        require_open(rejected(decision), APPROVED)
+    require_open(rejected(decision), replace(APPROVED, decision=ReviewDecision.REVOKED))
+    require_open(version(), APPROVED)

@@ -34,8 +34,8 @@ def labelled(**labels: str) -> Obj:
     ("found", "keys"),
     [
         pytest.param(
-            obj(MODEL_VERSION, spec={"model": "m", "artifact": {"manifestDigest": "d"}}),
-            {IN, ("model", SPACE, "m"), ("digest", "d")},
+            obj(MODEL_VERSION, spec={"model": "m", "artifact": {"manifestDigest": "d" * 50}}),
+            {IN, ("model", SPACE, "m"), ("digest", "d" * 50), ("latch", "d" * 40)},
             id="a version by its model and by its bytes",
         ),
         pytest.param(

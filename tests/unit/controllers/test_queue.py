@@ -10,7 +10,14 @@ import pytest
 
 from hallmark.cluster.cache import Key
 from hallmark.cluster.kinds import MODEL_POLICY, MODEL_VERSION, TRAINING_RUN
-from hallmark.controllers.queue import LONGEST_BACKOFF, Outcome, Urgency, WorkQueue, backoff
+from hallmark.controllers.queue import (
+    LONGEST_BACKOFF,
+    URGENT_WORKERS,
+    Outcome,
+    Urgency,
+    WorkQueue,
+    backoff,
+)
 
 
 @asynccontextmanager
@@ -143,7 +150,7 @@ async def test_the_oldest_urgent_look_is_not_overtaken_by_those_that_follow_it()
     async with working(seen, workers=1) as queue:
         for name in ("1", "2", "3"):
             queue.request(Key(MODEL_VERSION, "bank", name), urgency=Urgency.AT_ONCE)
-        await soon(lambda: seen.running == 1)
+        await soon(lambda: seen.running >= 1)
         queue.request(Key(MODEL_VERSION, "bank", "1"))
         queue.request(Key(MODEL_VERSION, "bank", "1"), urgency=Urgency.SOON)
         seen.gate.set()
@@ -211,3 +218,22 @@ async def test_the_end_of_the_queue_ends_its_reconciles() -> None:
         queue.request(Key(TRAINING_RUN, "bank", "a"))
         await soon(lambda: seen.running == 1)
     assert seen.running == 0
+
+
+async def test_where_every_worker_waits_what_is_urgent_runs_all_the_same() -> None:
+    seen = Recorder()
+    seen.gate.clear()
+    async with working(seen, workers=2) as queue:
+        for name in "abc":
+            queue.request(Key(TRAINING_RUN, "bank", name))
+        await soon(lambda: seen.running == 2)
+        for number in range(URGENT_WORKERS + 1):
+            key = Key(MODEL_VERSION, "bank", f"revoked-{number}")
+            queue.request(key, urgency=Urgency.AT_ONCE)
+        await soon(lambda: seen.running == 2 + URGENT_WORKERS)
+        await asyncio.sleep(0.05)
+        assert seen.running == 2 + URGENT_WORKERS, "but not without a bound"
+        assert "c" not in seen.seen
+        seen.gate.set()
+        await soon(lambda: queue.idle)
+    assert len(seen.seen) == 3 + URGENT_WORKERS + 1

@@ -300,3 +300,86 @@ def test_how_urgent_a_look_at_a_deployment_is(
     change = Change(Key(changed, SPACE, "x"), before, after)
     assert urgency(change, Key(MODEL_DEPLOYMENT, SPACE, "y")) is found
     assert urgency(change, Key(TRAINING_RUN, SPACE, "y")) is IN_TURN
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        (MODEL_APPROVAL, AT_ONCE),
+        (MODEL_VERSION, AT_ONCE),
+        (CONFIG_MAP, AT_ONCE),
+        (MODEL_POLICY, IN_TURN),
+        (MODEL_DEPLOYMENT, IN_TURN),
+    ],
+    ids=["a decision", "a twin", "what is remembered", "a policy", "its user"],
+)
+def test_how_urgent_a_look_at_a_version_is(changed: Kind, found: Urgency) -> None:
+    change = Change(Key(changed, SPACE, "x"), {}, {})
+    assert urgency(change, Key(MODEL_VERSION, SPACE, "y")) is found
+
+
+def test_a_version_is_not_urgent_for_itself() -> None:
+    """Its own status changes with each look at it."""
+    key = Key(MODEL_VERSION, SPACE, "x")
+    assert urgency(Change(key, PENDING, GOOD), key) is IN_TURN
+
+
+# --- the same bytes ----------------------------------------------------------------------------
+
+BYTES = "sha256:" + "ab" * 32
+
+
+def sealed(name: str, space: str = SPACE, digest: str = BYTES, **status: Any) -> Obj:  # noqa: ANN401
+    spec = {"model": "credit", "artifact": {"manifestDigest": digest}}
+    return obj(MODEL_VERSION, name, space, spec=spec, status=status)
+
+
+def said(decision: str, *, accepted: bool = True) -> Obj:
+    return {"uid": decision, "name": "no", "decision": decision, "accepted": accepted}
+
+
+@pytest.fixture
+def twins() -> ObjectCache:
+    made = ObjectCache()
+    for known in (
+        sealed("a"),
+        sealed("b"),
+        sealed("elsewhere", "shop"),
+        sealed("other", digest="sha256:" + "cd" * 32),
+    ):
+        made.observe(MODEL_VERSION, known)
+    made.observe(MODEL_APPROVAL, obj(MODEL_APPROVAL, "yes", spec={"modelVersion": {"name": "a"}}))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("record", "wakes"),
+    [
+        (said("Denied"), True),
+        (said("Revoked"), True),
+        (said("Approved"), False),
+        (said("Denied", accepted=False), False),
+    ],
+    ids=["a denial", "a revocation", "an approval", "a denial that does not count"],
+)
+def test_what_is_final_concerns_the_twins_of_the_namespace(
+    twins: ObjectCache, record: Obj, *, wakes: bool
+) -> None:
+    change = Change(Key(MODEL_VERSION, SPACE, "a"), sealed("a"), sealed("a", approvals=[record]))
+    found = concerned(change, twins)
+    assert (Key(MODEL_VERSION, SPACE, "b") in found) is wakes
+    assert (Key(MODEL_APPROVAL, SPACE, "yes") in found) is wakes
+    assert Key(MODEL_VERSION, "shop", "elsewhere") not in found
+    assert Key(MODEL_VERSION, SPACE, "other") not in found
+    again = Change(change.key, change.after, {**(change.after or {}), "extra": 1})
+    assert Key(MODEL_VERSION, SPACE, "b") not in concerned(again, twins), "once"
+
+
+def test_what_is_remembered_concerns_the_versions_of_the_bytes(twins: ObjectCache) -> None:
+    labels = {names.LABEL_LATCH: names.latch_label(BYTES)}
+    latch = obj(CONFIG_MAP, names.latch_name(BYTES), "hallmark-system", labels=labels)
+    expected = [("bank", "a"), ("bank", "b"), ("shop", "elsewhere")]
+    for before, after in ((None, latch), (latch, None), (latch, {**latch, "data": {}})):
+        key = Key(CONFIG_MAP, "hallmark-system", latch["metadata"]["name"])
+        found = concerned(Change(key, before, after), twins)
+        assert [(one.namespace, one.name) for one in found] == expected

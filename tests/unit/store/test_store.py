@@ -152,3 +152,29 @@ def test_google_and_azure_stores_open(tmp_path: Path) -> None:
     assert "account.blob.core.windows.net/container/folder/a" in azure.sign_get("a", MINUTE)
     with pytest.raises(ConfigurationError, match="gs://bucket cannot be opened"):
         open_store("gs://bucket", credentials=tmp_path)
+
+
+@pytest.mark.parametrize("uri", ["s3://[", "gs://[::1", "az://[x]y/"])
+def test_an_address_that_is_no_url_is_refused_in_a_sentence(uri: str) -> None:
+    """The pattern of a ModelPolicy lets it in."""
+    with pytest.raises(ConfigurationError, match="cannot be opened"):
+        open_store(uri)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://[", "http://", "http://:80", "http://a b", "http://a:99999", "http://a:x", "http://é"],
+)
+def test_an_endpoint_that_is_no_address_is_refused_in_a_sentence(
+    endpoint: str, tmp_path: Path
+) -> None:
+    write_credentials(tmp_path, "x", "y")
+    with pytest.raises(ConfigurationError, match="Check its address, endpoint"):
+        open_store("s3://bucket", endpoint=endpoint, credentials=tmp_path)
+
+
+def test_a_panic_of_the_library_is_an_error_like_any_other(tmp_path: Path) -> None:
+    write_credentials(tmp_path, "x", "y")
+    store = open_store("s3://bucket", endpoint="http://127.0.0.1:9/ b", credentials=tmp_path)
+    with pytest.raises(ArtifactError, match="PanicException"):
+        store.get("a")

@@ -19,7 +19,12 @@ from hallmark.api.model_version import VersionReason
 from hallmark.keys import public_pem
 from hallmark.refusal import Refusal
 from hallmark.supply_chain.dsse import IN_TOTO, pae, sign_envelope
-from hallmark.supply_chain.signing import VerifiedSignature, sign_bundle, verify_bundle
+from hallmark.supply_chain.signing import (
+    VerifiedSignature,
+    named_signer,
+    sign_bundle,
+    verify_bundle,
+)
 from tests.unit.supply_chain.factories import KEY, MODEL, NOW, OTHER_KEY, trusted
 
 RESOURCES = {name: sha256_digest(name.encode()) for name in ("a.json", "manifest.json", "z.onnx")}
@@ -56,13 +61,13 @@ def test_our_signature_verifies_with_our_key() -> None:
         ),
         pytest.param(
             trusted(valid_from="2026-06-01T12:00:01Z"),
-            VersionReason.SIGNER_REVOKED,
+            VersionReason.SIGNER_EXPIRED,
             "not valid before",
             id="a key that is not valid yet",
         ),
         pytest.param(
             trusted(valid_until="2026-06-01T12:00:00Z"),
-            VersionReason.SIGNER_REVOKED,
+            VersionReason.SIGNER_EXPIRED,
             "was valid until",
             id="a key at its end",
         ),
@@ -79,7 +84,7 @@ def test_our_signature_verifies_with_our_key() -> None:
             id="a key that is no key",
         ),
         pytest.param(
-            trusted(valid_until="2026-99-99T00:00:00Z"),
+            trusted().model_copy(update={"valid_until": "2026-99-99T00:00:00Z"}),
             VersionReason.UNKNOWN_SIGNER,
             "cannot be used",
             id="a validity that is no time",
@@ -340,3 +345,9 @@ def test_any_value_in_a_signed_statement_may_be_anything(
 ) -> None:
     found = verify(resigned(lambda statement: replace(statement, path, new)))
     assert isinstance(found, Refusal) or found.key_id == VALID.key_id
+
+
+def test_a_bundle_names_its_signer_whether_it_verifies_or_not() -> None:
+    assert named_signer(BUNDLE) == trusted().key_id
+    for damaged in ("", "{}", BUNDLE[:-9], BUNDLE.replace("hint", "hind"), "[" * 9999):
+        assert named_signer(damaged) is None

@@ -43,6 +43,7 @@ def policies() -> list[Pair]:
         ),
         guarded.guarded("hallmark-guarded-jobs", names.LABEL_JOB, "TrainingRun", "trainingruns"),
         guarded.watched(),
+        guarded.guarded_latches(),
         guarded.guarded_templates(),
         guarded.guarded_scale(),
         guarded.service_selectors(),

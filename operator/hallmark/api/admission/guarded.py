@@ -117,6 +117,28 @@ def watched() -> Pair:
     )
 
 
+def guarded_latches() -> Pair:
+    """Return the policy that keeps what is remembered of denied and revoked bytes.
+
+    Unlike a Pod, it is not made again: the objects that it was made from may be gone.
+    """
+    return policy(
+        "hallmark-guarded-latches",
+        [rule("", "CREATE UPDATE DELETE", "configmaps")],
+        [
+            validation(
+                "false",
+                f"'ConfigMap ' + request.name + ' carries the label {names.LABEL_LATCH}: it "
+                "remembers for good what was denied, revoked or withdrawn of sealed bytes; only "
+                f"the operator writes it, and nobody deletes it; ' + {YOU} + '. Train anew to get "
+                "other bytes.'",
+            )
+        ],
+        label=names.LABEL_LATCH,
+        matchConditions=[NOT_TRUSTED],
+    )
+
+
 def guarded_templates() -> Pair:
     """Return the policy against Pods that a built-in controller would make for a stranger."""
     places = ("template.?", "jobTemplate.?spec.?template.?", "jobTemplate.?")

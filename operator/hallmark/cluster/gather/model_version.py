@@ -6,44 +6,49 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import structlog
+from pydantic import ValidationError
+
 from hallmark.api import names
 from hallmark.api.artifacts import MANIFEST, REPORT, SLOT_SBOM, Manifest, final_name
+from hallmark.api.latch import LATCH_KEY, Latch
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
-from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.cache import ObjectCache
+from hallmark.cluster.cluster import ApiError
+from hallmark.cluster.evidence_reader import ReadFiles
 from hallmark.cluster.gather.model_policy import gather_policy
 from hallmark.cluster.gather.training_run import small_file
 from hallmark.cluster.identity import Identity
-from hallmark.cluster.kinds import MODEL_APPROVAL, MODEL_DEPLOYMENT, MODEL_VERSION
+from hallmark.cluster.kinds import CONFIG_MAP, MODEL_APPROVAL, MODEL_DEPLOYMENT, MODEL_VERSION
 from hallmark.cluster.parse import Gathered
 from hallmark.policies.model_approval.inputs import ApprovalInputs
 from hallmark.policies.model_deployment.record import used_versions
-from hallmark.policies.model_version.checks import SBOM_BYTES, check_evidence
+from hallmark.policies.model_version.checks import SBOM_BYTES
 from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.refusals import Refusal
 from hallmark.store import ArtifactMissing, Store
 from hallmark.supply_chain.manifest import read_manifest
 
+log = structlog.get_logger("hallmark")
+
 
 @dataclass(frozen=True)
 class VersionSources:
-    """Where what a decision about a version depends on is read.
+    """Where what people decided about a version is read; none of it is the store.
 
     Args:
         cache: the cluster as it is known.
         identity: says who vouches for the names of reviewers.
-        stores: opens the policy's store.
-        evidence: what the store's files said a while ago.
+        system: the operator's own namespace, where latches stand.
         clock: the time.
     """
 
     cache: ObjectCache
     identity: Identity
-    stores: Stores
-    evidence: EvidenceMemory
+    system: str
     clock: Callable[[], datetime]
 
 
@@ -52,8 +57,7 @@ async def gather_version(
 ) -> Gathered[VersionInputs] | None:
     """Return the version of that name with its inputs, or None where there is none.
 
-    Raises:
-        ArtifactError: the store failed; a file that is not there is no failure.
+    What the sealed files say is not among them; see ``EvidenceReader``.
     """
     cache, now = sources.cache, sources.clock()
     obj = cache.get(MODEL_VERSION, namespace, name)
@@ -64,27 +68,76 @@ async def gather_version(
         return Gathered(obj, version)
     applied = gather_policy(cache, namespace)
     approvals = tuple(_approvals(cache, namespace, name))
+    vouched_since, known = await _vouched_since(sources.identity, version, approvals)
     inputs = VersionInputs(
         version=version,
         now=now,
         policy_name=applied.name,
         policy=applied.policy,
         approvals=approvals,
-        vouched_since=await _vouched_since(sources.identity, version, approvals),
+        vouched_since=vouched_since,
+        vouching_known=known,
+        twins=tuple(_twins(cache, version)),
+        latch=latch_of(cache, sources.system, version),
+        present=_present(cache, version, approvals),
         used_by=tuple(_users(cache, namespace, version)),
     )
-    return Gathered(obj, await _with_evidence(sources, inputs))
+    return Gathered(obj, inputs)
 
 
-async def _with_evidence(sources: VersionSources, inputs: VersionInputs) -> VersionInputs:
-    """Add what the store says: from memory, or by reading its files."""
-    version, memory = inputs.version, sources.evidence
-    policy = inputs.policy.spec if inputs.policy else None
-    known = memory.recall(version, policy, inputs.now)
-    if known is None and policy is not None:
-        known = check_evidence(await _with_files(sources.stores.open(policy.store), inputs))
-        memory.remember(version, policy, known, inputs.now)
-    return replace(inputs, known=known, believed_until=memory.until(version))
+def _present(
+    cache: ObjectCache, version: ModelVersion, approvals: tuple[ModelApproval, ...]
+) -> frozenset[str]:
+    """Return the uids of the namespace's approvals, where an attestation is to be judged."""
+    known = {record.uid for record in version.status.approvals}
+    if not any(made.spec.attestation and made.metadata.uid not in known for made in approvals):
+        return frozenset()
+    found = cache.objects("in", version.metadata.namespace, kind=MODEL_APPROVAL)
+    return frozenset(str(approval["metadata"]["uid"]) for approval in found)
+
+
+def latch_of(cache: ObjectCache, system: str, version: ModelVersion) -> Latch | None:
+    """Return what is remembered of a version's bytes, or None.
+
+    A latch that cannot be read, or of other bytes, is written anew from what the versions say.
+    """
+    digest, namespace = version.spec.artifact.manifest_digest, version.metadata.namespace
+    found = cache.get(CONFIG_MAP, system, names.latch_name(digest))
+    text = ((found or {}).get("data") or {}).get(LATCH_KEY)
+    if not isinstance(text, str):
+        return None
+    try:
+        latch = Latch.model_validate_json(text)
+    except ValidationError:
+        log.error("A latch cannot be read.", namespace=system, name=names.latch_name(digest))
+        return None
+    return latch if (latch.manifest_digest, latch.namespace) == (digest, namespace) else None
+
+
+def _twins(cache: ObjectCache, version: ModelVersion) -> Iterator[ModelVersion]:
+    """Yield the other versions of the same bytes in the namespace; others cannot be verified.
+
+    The manifest names the namespace, so that no digest is another namespace's.
+    """
+    metadata = version.metadata
+    digest = version.spec.artifact.manifest_digest
+    for key in cache.indexed("digest", digest, kind=MODEL_VERSION):
+        if key.namespace != metadata.namespace or key.name == metadata.name:
+            continue
+        twin = cache.read(ModelVersion, *key)
+        if isinstance(twin, ModelVersion):
+            yield twin
+
+
+def file_reader(stores: Stores) -> ReadFiles:
+    """Return what reads a version's files from the policy's store."""
+
+    async def read(inputs: VersionInputs) -> VersionInputs:
+        if inputs.policy is None:
+            return inputs
+        return await _with_files(stores.open(inputs.policy.spec.store), inputs)
+
+    return read
 
 
 async def _with_files(store: Store, inputs: VersionInputs) -> VersionInputs:
@@ -141,12 +194,21 @@ def _approvals(cache: ObjectCache, namespace: str, name: str) -> Iterator[ModelA
 
 async def _vouched_since(
     identity: Identity, version: ModelVersion, approvals: tuple[ModelApproval, ...]
-) -> str | None:
-    """Ask the API server who vouches for names, live, where a decision is new; see the ADR."""
+) -> tuple[str | None, bool]:
+    """Ask the API server who vouches for names, live, where a decision is new; see the ADR.
+
+    Returns:
+        Since when the identity policy has been in force, and whether that is known. Where it is
+        not, what an approver's own key or an earlier look vouches for counts all the same.
+    """
     known = {record.uid for record in version.status.approvals}
     if all(approval.metadata.uid in known for approval in approvals):
-        return None
-    return await identity.approvals_vouched_since()
+        return None, True
+    try:
+        return await identity.approvals_vouched_since(), True
+    except ApiError as error:
+        log.warning("Nobody says who vouches for reviewers' names.", error=str(error))
+        return None, False
 
 
 def _users(cache: ObjectCache, namespace: str, version: ModelVersion) -> Iterator[str]:

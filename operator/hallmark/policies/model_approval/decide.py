@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hallmark.api.common import parse_timestamp
-from hallmark.api.model_approval import ApprovalReason, ModelApproval
+from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
+from hallmark.api.model_version import ApprovalRecord
 from hallmark.policies.conditions import ready, stalled, waiting
 from hallmark.policies.decision import Decision
 from hallmark.policies.model_approval.inputs import ApprovalInputs
+from hallmark.policies.model_version.records import MAX_RECORDS, final_word, who_decided
 
 
 def decide_approval(inputs: ApprovalInputs) -> Decision:
@@ -22,18 +26,35 @@ def decide_approval(inputs: ApprovalInputs) -> Decision:
     records = version.status.approvals
     record = next((found for found in records if found.uid == approval.metadata.uid), None)
     if record is None:
-        return Decision()
+        return _not_looked_at(records)
     if not record.accepted:
         return Decision(conditions=stalled(record.reason, record.message))
     if record.not_after is None:
-        return _accepted(approval)
+        return _accepted(approval, records)
     left = (parse_timestamp(record.not_after) - inputs.now).total_seconds()
     if left <= 0:
         message = f"The approval ended at {record.not_after}; create a new one."
         return Decision(conditions=stalled(ApprovalReason.EXPIRED, message))
-    return _accepted(approval, requeue=left + 1)
+    return _accepted(approval, records, requeue=left + 1)
 
 
-def _accepted(approval: ModelApproval, requeue: float | None = None) -> Decision:
+def _not_looked_at(records: Sequence[ApprovalRecord]) -> Decision:
+    if len(records) < MAX_RECORDS:
+        return Decision()
+    return Decision(
+        conditions=stalled(
+            ApprovalReason.TOO_MANY_DECISIONS,
+            f"Expected at most {MAX_RECORDS} decisions on a ModelVersion, found more; delete "
+            f"those that do not count.",
+        )
+    )
+
+
+def _accepted(
+    approval: ModelApproval, records: Sequence[ApprovalRecord], requeue: float | None = None
+) -> Decision:
     message = f"{approval.spec.decision} by {approval.spec.approver}."
+    final = final_word(records)
+    if final is not None and approval.spec.decision is ReviewDecision.APPROVED:
+        message += f" It changes nothing: {who_decided(final)}"
     return Decision(conditions=ready(ApprovalReason.ACCEPTED, message), requeue=requeue)

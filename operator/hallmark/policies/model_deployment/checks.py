@@ -15,6 +15,7 @@ from hallmark.api.model_version import (
 )
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Verification, Wait
 from hallmark.policies.model_version.approvals import counts
+from hallmark.policies.model_version.records import fell_with_its_key
 from hallmark.policies.refusals import Refusal, evaluate
 
 FRESH = timedelta(seconds=10)
@@ -51,9 +52,14 @@ def approvals_in_force(
     """Return the approvals that count for a ModelDeployment now, one for each approver."""
     counting: dict[str, ApprovalRecord] = {}
     for record in version.status.approvals:
-        if counts(record, now) and (not record.targets or deployment in record.targets):
+        if counts(record, now) and is_for(record, deployment):
             counting.setdefault(record.approver, record)
     return tuple(counting.values())
+
+
+def is_for(record: ApprovalRecord, deployment: str) -> bool:
+    """Tell whether an approval is for a ModelDeployment."""
+    return not record.targets or deployment in record.targets
 
 
 def is_approved(version: ModelVersion, inputs: DeploymentInputs) -> bool:
@@ -72,16 +78,48 @@ def is_not_denied(proposal: Proposal) -> Refusal | None:
 
 
 def is_not_revoked(proposal: Proposal) -> Refusal | None:
-    """A reviewer has not revoked the version, and its signer's key was not revoked."""
+    """A reviewer has not revoked the version, and its signer's key has not ended."""
     if proposal.version.status.is_true(VersionCondition.REVOKED):
         return Refusal(
             DeploymentReason.REVOKED,
             f"{proposal.title} was revoked by a reviewer, which is final; ask for another version.",
         )
+    return _signature_fell(proposal, VersionReason.SIGNER_EXPIRED, DeploymentReason.REVOKED)
+
+
+def signer_is_not_revoked(proposal: Proposal) -> Refusal | None:
+    """The key that signed the version was not revoked."""
+    return _signature_fell(proposal, VersionReason.SIGNER_REVOKED, DeploymentReason.KEY_REVOKED)
+
+
+def _signature_fell(
+    proposal: Proposal, why: VersionReason, reason: DeploymentReason
+) -> Refusal | None:
     signature = proposal.version.status.condition(VersionCondition.VERIFIED)
-    if signature is not None and signature.reason == VersionReason.SIGNER_REVOKED:
-        return Refusal(DeploymentReason.REVOKED, f"{proposal.title}: {signature.message}")
-    return None
+    if signature is None or signature.reason != why:
+        return None
+    return Refusal(reason, f"{proposal.title}: {signature.message}")
+
+
+def approvers_are_not_revoked(proposal: Proposal) -> Refusal | None:
+    """No approver's key was revoked without whose approval too few are left."""
+    left = is_approved_here(proposal)
+    if left is None:
+        return None
+    fallen = [
+        record
+        for record in proposal.version.status.approvals
+        if fell_with_its_key(record) and is_for(record, proposal.inputs.name)
+    ]
+    counting = approvals_in_force(proposal.version, proposal.inputs.name, proposal.inputs.now)
+    approvers = {record.approver for record in (*counting, *fallen)}
+    if not fallen or len(approvers) < _minimum(proposal):
+        return None
+    return Refusal(
+        DeploymentReason.KEY_REVOKED,
+        f"{proposal.title} was approved with a key that was revoked since, by "
+        f"{', '.join(sorted({record.approver for record in fallen}))}. {left.message}",
+    )
 
 
 def bytes_are_not_refuted(proposal: Proposal) -> Refusal | None:
@@ -96,8 +134,7 @@ def bytes_are_not_refuted(proposal: Proposal) -> Refusal | None:
 
 def is_approved_here(proposal: Proposal) -> Refusal | None:
     """Enough reviewers have approved the version for this ModelDeployment."""
-    policy = proposal.inputs.policy
-    minimum = policy.spec.approvals.minimum if policy else 1
+    minimum = _minimum(proposal)
     counting = approvals_in_force(proposal.version, proposal.inputs.name, proposal.inputs.now)
     if len(counting) >= minimum:
         return None
@@ -109,10 +146,24 @@ def is_approved_here(proposal: Proposal) -> Refusal | None:
     )
 
 
+def _minimum(proposal: Proposal) -> int:
+    policy = proposal.inputs.policy
+    return policy.spec.approvals.minimum if policy else 1
+
+
 APPROVAL = (is_approved_here,)
 """May pass later, when a reviewer decides."""
-REJECTIONS = (is_not_denied, is_not_revoked, bytes_are_not_refuted)
+REJECTIONS = (is_not_denied, is_not_revoked, signer_is_not_revoked, bytes_are_not_refuted)
 """Final: a version that fails one of them is never tried again for the same intent."""
+
+
+WITHDRAWALS = (
+    is_not_denied,
+    is_not_revoked,
+    signer_is_not_revoked,
+    approvers_are_not_revoked,
+)
+"""What people decided: what fails one of them may not serve on, as the policy says."""
 
 
 def rejection(version: ModelVersion, inputs: DeploymentInputs) -> Refusal | None:

@@ -73,7 +73,7 @@ def _approved(view: View) -> ConditionUpdate:
     version = inputs.version(rollout.model_version, rollout.manifest_digest)
     if version is None:
         return unknown(_C.APPROVED, _R.PENDING)
-    chain = (checks.is_not_denied, checks.is_not_revoked, *checks.APPROVAL)
+    chain = (*checks.WITHDRAWALS, *checks.APPROVAL)
     refusal = evaluate(chain, Proposal(version, inputs))
     if refusal is not None:
         return fails(_C.APPROVED, refusal.reason, refusal.message)

@@ -33,7 +33,6 @@ from hallmark.policies.model_deployment.pods import (
 from hallmark.policies.model_deployment.record import without_lost_target
 from hallmark.policies.model_deployment.rollback import TargetMissing, find_target, passes
 from hallmark.policies.model_deployment.withdrawal import (
-    WITHDRAWALS,
     approvals_of,
     deadline,
     ends_without_target,
@@ -428,4 +427,4 @@ def bake_is_over(view: View, head: HistoryEntry) -> bool:
 def serves_revoked(view: View) -> bool:
     """Tell whether what serves was denied or revoked, or its ModelVersion is gone."""
     active = view.active
-    return active is None or evaluate(WITHDRAWALS, Proposal(active, view.inputs)) is not None
+    return active is None or evaluate(checks.WITHDRAWALS, Proposal(active, view.inputs)) is not None

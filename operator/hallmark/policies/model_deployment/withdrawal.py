@@ -6,20 +6,21 @@ object's author writes decides about it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from hallmark.api import names
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import ModelDeploymentStatus, Rollout
+from hallmark.api.model_deployment import DeploymentReason, ModelDeploymentStatus, Rollout
 from hallmark.api.model_policy import Approvals, OnNoTarget, OnRevocation
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment import checks
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, View
-from hallmark.policies.refusals import Refusal, evaluate
+from hallmark.policies.refusals import Refusal
 
-WITHDRAWALS = (checks.is_not_denied, checks.is_not_revoked)
-"""What people decided about a version, for good."""
+STRICTNESS = (OnRevocation.BLOCK, OnRevocation.ROLLBACK, OnRevocation.STOP)
+"""Where several reasons hold, the strictest of what follows from them counts."""
 
 
 def approvals_of(inputs: DeploymentInputs) -> Approvals:
@@ -32,13 +33,26 @@ def withdrawal(version: ModelVersion, inputs: DeploymentInputs) -> Refusal | Non
 
     None also where the policy says that a withdrawal only blocks what is new.
     """
-    refusal = evaluate(WITHDRAWALS, Proposal(version, inputs))
+    found = (check(Proposal(version, inputs)) for check in checks.WITHDRAWALS)
+    refusal = _strictest(found, inputs)
     return None if refusal is None or mode_of(refusal, inputs) is OnRevocation.BLOCK else refusal
 
 
-def mode_of(_: Refusal, inputs: DeploymentInputs) -> OnRevocation:
-    """Return what the policy says is to be done with bytes that were withdrawn for that reason."""
-    return approvals_of(inputs).on_revocation
+def _strictest(found: Iterable[Refusal | None], inputs: DeploymentInputs) -> Refusal | None:
+    refusals = [refusal for refusal in found if refusal is not None]
+    return max(refusals, key=lambda found: STRICTNESS.index(mode_of(found, inputs)), default=None)
+
+
+def mode_of(refusal: Refusal, inputs: DeploymentInputs) -> OnRevocation:
+    """Return what the policy says is to be done with bytes that were withdrawn for that reason.
+
+    Without a policy nothing else can be verified, so that they stop.
+    """
+    if inputs.policy is None:
+        return OnRevocation.STOP
+    by_key = refusal.reason == DeploymentReason.KEY_REVOKED
+    approvals = inputs.policy.spec.approvals
+    return approvals.on_key_revocation if by_key else approvals.on_revocation
 
 
 def must_give_way(view: View) -> Refusal | None:
@@ -62,7 +76,7 @@ def withdrawn(digest: str, inputs: DeploymentInputs) -> Refusal | None:
         for version in inputs.versions
         if version.spec.artifact.manifest_digest == digest
     )
-    return next((refusal for refusal in found if refusal is not None), None)
+    return _strictest(found, inputs)
 
 
 def withdrawn_labels(inputs: DeploymentInputs) -> set[str]:

@@ -2,25 +2,25 @@
 
 A decision is looked at once, when the operator first sees it, and latched by the object's uid: who
 created it cannot be proved later. What may change afterwards only takes away (a deletion, an end,
-a revoked key); a denial and a revocation stay for ever.
+a revoked key); a denial and a revocation stay for ever. Nothing here reads the store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hallmark.api.common import parse_timestamp, timestamp
+from hallmark.api.latch import MAX_ATTESTED
 from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
 from hallmark.api.model_policy import ApproverKey
 from hallmark.api.model_version import ApprovalRecord, ModelVersion
-from hallmark.policies.model_version.attestation import verify_attestation
+from hallmark.policies.model_version.attestation import attestation_digest, attesting_key
 from hallmark.policies.refusals import Refusal, evaluate
 
 SETTLING = timedelta(seconds=5)
 """How long after its creation an admission policy may not act yet on every API server."""
-MAX_RECORDS = 64
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Ballot:
         vouched_since: since when the identity policy has been in force, or None.
         earlier: what was decided about other approvals of this version.
         now: when the operator sees it.
+        withdrawn: the attestations of these bytes whose approval was deleted.
+        full: as many attestations of these bytes are remembered as can be.
     """
 
     approval: ModelApproval
@@ -42,6 +44,8 @@ class Ballot:
     vouched_since: str | None
     earlier: Sequence[ApprovalRecord]
     now: datetime
+    withdrawn: Set[str] = frozenset()
+    full: bool = False
 
 
 def names_this_object(ballot: Ballot) -> Refusal | None:
@@ -83,7 +87,8 @@ def name_is_vouched_for(ballot: Ballot) -> Refusal | None:
     """
     approval = ballot.approval
     if approval.spec.attestation:
-        return verify_attestation(ballot.version.spec.model, approval.spec, ballot.keys, ballot.now)
+        key = _attesting_key(ballot)
+        return key if isinstance(key, Refusal) else None
     created = approval.metadata.creation_timestamp
     if ballot.vouched_since is not None and created is not None:
         acting = parse_timestamp(ballot.vouched_since) + SETTLING
@@ -94,6 +99,32 @@ def name_is_vouched_for(ballot: Ballot) -> Refusal | None:
         "Expected the admission policy 'hallmark-approval-identity' and its binding, unchanged "
         "and older than this approval, found that nobody vouches for the approver's name; ask the "
         "platform team to install manifests/base/admission, then create a new ModelApproval.",
+    )
+
+
+def _attesting_key(ballot: Ballot) -> str | Refusal | None:
+    spec = ballot.approval.spec
+    if not spec.attestation:
+        return None
+    return attesting_key(ballot.version.spec.model, spec, ballot.keys, ballot.now)
+
+
+def attestation_is_not_withdrawn(ballot: Ballot) -> Refusal | None:
+    """Nobody but the approver brings back an approval that was deleted: by signing another one."""
+    spec = ballot.approval.spec
+    digest = attestation_digest(spec)
+    if digest is None or spec.decision is not ReviewDecision.APPROVED:
+        return None
+    if digest not in ballot.withdrawn and not ballot.full:
+        return None
+    found = (
+        "found one that was withdrawn by deleting its ModelApproval; sign the decision anew"
+        if digest in ballot.withdrawn
+        else f"found that {MAX_ATTESTED} others did for these bytes; create a new run"
+    )
+    return Refusal(
+        ApprovalReason.ATTESTATION_WITHDRAWN,
+        f"Expected an attestation that counts for the first time, {found}.",
     )
 
 
@@ -138,6 +169,7 @@ CHAIN = (
     names_this_object,
     names_these_bytes,
     name_is_vouched_for,
+    attestation_is_not_withdrawn,
     is_not_the_requester,
     has_not_approved_before,
     has_not_ended,
@@ -147,7 +179,7 @@ CHAIN = (
 def record_of(ballot: Ballot) -> ApprovalRecord:
     """Return the record of a decision that was not seen before."""
     refusal = evaluate(CHAIN, ballot)
-    approval = ballot.approval
+    approval, key = ballot.approval, _attesting_key(ballot)
     return ApprovalRecord(
         uid=approval.metadata.uid,
         name=approval.metadata.name,
@@ -159,6 +191,8 @@ def record_of(ballot: Ballot) -> ApprovalRecord:
         time=timestamp(ballot.now),
         not_after=approval.spec.not_after,
         targets=approval.spec.targets,
+        attestation=attestation_digest(approval.spec),
+        key_id=key if isinstance(key, str) else None,
     )
 
 
@@ -175,75 +209,3 @@ def counts(record: ApprovalRecord, now: datetime) -> bool:
 def is_final(record: ApprovalRecord) -> bool:
     """Tell whether a record is a valid denial or revocation; the object may be long gone."""
     return record.accepted and record.decision is not ReviewDecision.APPROVED
-
-
-def next_records(
-    version: ModelVersion,
-    approvals: Sequence[ModelApproval],
-    keys: Sequence[ApproverKey],
-    vouched_since: str | None,
-    now: datetime,
-) -> tuple[ApprovalRecord, ...]:
-    """Return the records after looking at the approvals that exist now, oldest first.
-
-    Args:
-        version: with the records so far.
-        approvals: all that name this version.
-        keys: the policy's approver keys.
-        vouched_since: since when the identity policy has been in force, or None.
-        now: the time.
-    """
-    existing = {approval.metadata.uid: approval for approval in approvals}
-    records = [
-        _seen_again(record, existing.get(record.uid), version, keys, now)
-        for record in version.status.approvals
-        if record.accepted or record.uid in existing
-    ]
-    known = {record.uid for record in records}
-    new = [approval for approval in approvals if approval.metadata.uid not in known]
-    for approval in sorted(new, key=_age):
-        records.append(record_of(Ballot(approval, version, keys, vouched_since, records, now)))
-    return _bounded(records)
-
-
-def _seen_again(
-    record: ApprovalRecord,
-    approval: ModelApproval | None,
-    version: ModelVersion,
-    keys: Sequence[ApproverKey],
-    now: datetime,
-) -> ApprovalRecord:
-    """Return a record as it is today: withdrawn, or attested with a key that fell."""
-    if approval is None:
-        return record.replace(withdrawn=True)
-    if not record.accepted or is_final(record) or not approval.spec.attestation:
-        return record
-    fallen = verify_attestation(version.spec.model, approval.spec, keys, now)
-    if fallen is None:
-        return record
-    return record.replace(accepted=False, reason=fallen.reason, message=fallen.message)
-
-
-def _bounded(records: Sequence[ApprovalRecord]) -> tuple[ApprovalRecord, ...]:
-    """Return at most 64 records: what is final and what was accepted before what was not."""
-    if len(records) <= MAX_RECORDS:
-        return tuple(records)
-    ranked = sorted(
-        records, key=lambda record: (not is_final(record), not record.accepted, record.time)
-    )
-    kept = {record.uid for record in ranked[:MAX_RECORDS]}
-    return tuple(record for record in records if record.uid in kept)
-
-
-def _age(approval: ModelApproval) -> tuple[str, str]:
-    return approval.metadata.creation_timestamp or "", approval.metadata.name
-
-
-def first_end(records: Iterable[ApprovalRecord], now: datetime) -> datetime | None:
-    """Return when the next approval that counts today ends, or None."""
-    ends = [
-        parse_timestamp(record.not_after)
-        for record in records
-        if record.not_after and counts(record, now)
-    ]
-    return min(ends, default=None)

@@ -47,7 +47,7 @@ def approval_records(inputs: VersionInputs, records: Sequence[ApprovalRecord]) -
         old = before.get(record.uid)
         if old is None or old.accepted != record.accepted:
             yield _decided(inputs, record)
-        if record.withdrawn and not (old and old.withdrawn):
+        if record.withdrawn and not (old and old.withdrawn) and record.model_version is None:
             yield _record(
                 inputs,
                 f"withdraw:{record.uid}",
@@ -61,9 +61,11 @@ def approval_records(inputs: VersionInputs, records: Sequence[ApprovalRecord]) -
 def _decided(inputs: VersionInputs, record: ApprovalRecord) -> Record:
     event = _EVENTS[record.decision]
     outcome = AuditOutcome.ACCEPTED if record.accepted else AuditOutcome.REFUSED
+    # A twin records the same decision, each of the versions for itself.
+    twin = f":{inputs.version.metadata.uid}" if record.model_version else ""
     return _record(
         inputs,
-        f"{event}:{record.uid}:{outcome}",
+        f"{event}:{record.uid}:{outcome}{twin}",
         event,
         outcome,
         record.reason,

@@ -8,10 +8,12 @@ from hallmark.api.artifacts import Manifest
 from hallmark.api.common import sha256_digest
 from hallmark.api.gates import evaluate_gates, failure
 from hallmark.api.model_version import SBOMSummary, VersionReason
+from hallmark.keys import KeyFault, UnusableKey, usable_key
 from hallmark.policies.model_version.inputs import Evidence, VersionInputs
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.sealed import read_report, version_contradiction
 from hallmark.supply_chain.dependencies import check_dependencies
+from hallmark.supply_chain.signing import named_signer
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
 
@@ -53,6 +55,21 @@ def verify(inputs: VersionInputs) -> Verified | Refusal:
     if mismatch is not None:
         return Refusal(VersionReason.SIGNATURE_INVALID, mismatch)
     return Verified(sealed.manifest, sealed.key_id)
+
+
+def signer_refusal(inputs: VersionInputs) -> Refusal | None:
+    """The key that signed is not revoked: a person's word, which needs nothing from the store."""
+    if inputs.policy is None:
+        return None
+    version = inputs.version
+    signed_with = {named_signer(version.spec.bundle), version.status.key_id}
+    for entry in inputs.policy.spec.signers:
+        if entry.key_id not in signed_with:
+            continue
+        key = usable_key(entry, inputs.now)
+        if isinstance(key, UnusableKey) and key.fault is KeyFault.REVOKED:
+            return Refusal(VersionReason.SIGNER_REVOKED, f"The key {entry.key_id} {key.why}.")
+    return None
 
 
 def meets_policy(inputs: VersionInputs, verified: Verified) -> Refusal | None:
@@ -106,6 +123,6 @@ def _components(found: object) -> int:
 def no_policy(inputs: VersionInputs) -> str:
     """Return the sentence that no policy applies."""
     return (
-        f"Expected the ModelPolicy '{inputs.policy_name}', found none; ask the platform team to "
-        f"create it."
+        f"Expected the ModelPolicy '{inputs.policy_name}', found none that can be read; ask the "
+        f"platform team to create or correct it."
     )

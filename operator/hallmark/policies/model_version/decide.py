@@ -1,12 +1,24 @@
-"""What holds of a ModelVersion today: signature, SBOM, policy, and reviewers' decisions."""
+"""What holds of a ModelVersion today: signature, SBOM, policy, and reviewers' decisions.
+
+What people decided (a denial, a revocation, a revoked key) is found without the store's help. What
+the files say is added where they were read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
-from hallmark.api.common import ConditionStatus
+from hallmark.api.common import ConditionStatus, SummaryCondition
+from hallmark.api.latch import Latch
 from hallmark.api.model_approval import ReviewDecision
-from hallmark.api.model_version import ApprovalRecord, VersionCondition, VersionReason
+from hallmark.api.model_version import (
+    ApprovalRecord,
+    ModelVersionStatus,
+    VersionCondition,
+    VersionReason,
+)
+from hallmark.keys import moments_of
 from hallmark.policies.conditions import (
     ConditionUpdate,
     fails,
@@ -17,67 +29,108 @@ from hallmark.policies.conditions import (
     waiting,
 )
 from hallmark.policies.decision import Decision
-from hallmark.policies.model_version.approvals import counts, first_end, is_final, next_records
+from hallmark.policies.model_version.approvals import counts
 from hallmark.policies.model_version.audit import approval_records, verify_records
-from hallmark.policies.model_version.checks import check_evidence, no_policy
+from hallmark.policies.model_version.checks import check_evidence, no_policy, signer_refusal
 from hallmark.policies.model_version.inputs import Evidence, VersionInputs
+from hallmark.policies.model_version.records import (
+    Hearing,
+    fell_with_its_key,
+    final_of,
+    final_word,
+    first_end,
+    next_latch,
+    next_records,
+    who_decided,
+)
+from hallmark.policies.refusals import Refusal
 
 _C = VersionCondition
+ASK_AGAIN = timedelta(seconds=2)
+"""When the API server is asked again who vouches for reviewers' names."""
+READING = "The sealed files are being read from the store."
 
 
 def decide_version(inputs: VersionInputs) -> Decision:
     """Return what holds of a version today."""
-    version = inputs.version
-    if version.metadata.deletion_timestamp:
-        return Decision()
-    evidence = inputs.known or check_evidence(inputs)
-    records = _records(inputs)
-    status = version.status.replace(
-        approvals=list(records),
-        used_by=sorted(inputs.used_by)[:64],
-        sbom=evidence.sbom,
-        key_id=evidence.key_id or version.status.key_id,
-        policy_digest=inputs.policy.spec.digest if inputs.policy else None,
-    )
-    checks = _checks(evidence)
-    moments = [
-        moment
-        for moment in (first_end(records, inputs.now), inputs.believed_until)
-        if moment is not None and moment > inputs.now
-    ]
+    evidence = _evidence(inputs)
+    records = next_records(_hearing(inputs))
+    status = _status(inputs, evidence, records)
+    checks = _checks(inputs, evidence)
     return Decision(
-        conditions=(*checks, *_decisions(inputs, records), *_overall(checks, records)),
+        conditions=(*checks, *_decisions(inputs, records), *_overall(inputs, checks, records)),
         status=status,
         records=(*verify_records(inputs, checks[0]), *approval_records(inputs, records)),
-        requeue=(min(moments) - inputs.now).total_seconds() + 1 if moments else None,
+        requeue=_next_look(inputs, records),
     )
 
 
-def _records(inputs: VersionInputs) -> tuple[ApprovalRecord, ...]:
-    if inputs.policy is None:
-        # Nothing can be decided without the policy's keys; what was latched stays.
-        return tuple(inputs.version.status.approvals)
-    return next_records(
-        inputs.version,
-        inputs.approvals,
-        inputs.policy.spec.approvers,
-        inputs.vouched_since,
-        inputs.now,
+def _evidence(inputs: VersionInputs) -> Evidence | None:
+    """Return what the files say, or None where they were not read."""
+    revoked = signer_refusal(inputs)
+    if revoked is not None:
+        return Evidence(refusal=revoked, sbom=inputs.version.status.sbom)
+    if inputs.known is not None:
+        return inputs.known
+    return None if inputs.unread else check_evidence(inputs)
+
+
+def _hearing(inputs: VersionInputs) -> Hearing:
+    return Hearing(
+        version=inputs.version,
+        approvals=inputs.approvals,
+        keys=inputs.policy.spec.approvers if inputs.policy else None,
+        vouched_since=inputs.vouched_since,
+        now=inputs.now,
+        vouching_known=inputs.vouching_known,
+        twins=inputs.twins,
+        latch=inputs.latch,
+        present=inputs.present,
     )
 
 
-def _checks(evidence: Evidence) -> tuple[ConditionUpdate, ConditionUpdate, ConditionUpdate]:
-    """Return Verified, SBOMReady and PolicyPassed."""
-    refusal, policy = evidence.refusal, evidence.policy
-    if refusal is not None:
-        missing = refusal.reason == VersionReason.POLICY_MISSING
-        claim = unknown if missing else fails
-        reason = VersionReason.POLICY_MISSING if missing else VersionReason.PENDING
-        return (
-            claim(_C.VERIFIED, refusal.reason, refusal.message),
-            unknown(_C.SBOM_READY, reason, "The signature does not hold."),
-            unknown(_C.POLICY_PASSED, reason, "The signature does not hold."),
-        )
+def _status(
+    inputs: VersionInputs, evidence: Evidence | None, records: Sequence[ApprovalRecord]
+) -> ModelVersionStatus:
+    before = inputs.version.status
+    status = before.replace(approvals=list(records), used_by=sorted(inputs.used_by)[:64])
+    if evidence is None:
+        return status
+    return status.replace(
+        sbom=evidence.sbom,
+        key_id=evidence.key_id or before.key_id,
+        policy_digest=inputs.policy.spec.digest if inputs.policy else None,
+    )
+
+
+def latch_to_write(inputs: VersionInputs, decision: Decision) -> Latch | None:
+    """Return what is to be remembered of the bytes, where that is more than is remembered."""
+    if not isinstance(decision.status, ModelVersionStatus):
+        return None
+    wanted = next_latch(inputs.version, decision.status.approvals, inputs.latch)
+    return None if wanted == inputs.latch else wanted
+
+
+def _next_look(inputs: VersionInputs, records: Sequence[ApprovalRecord]) -> float | None:
+    """Return the seconds until something ends by itself, or None."""
+    approvers = inputs.policy.spec.approvers if inputs.policy else []
+    ends: list[datetime | None] = [
+        first_end(records, inputs.now),
+        inputs.believed_until,
+        *moments_of(approvers, inputs.now),
+        None if inputs.vouching_known else inputs.now + ASK_AGAIN,
+    ]
+    moments = [moment for moment in ends if moment is not None and moment > inputs.now]
+    return (min(moments) - inputs.now).total_seconds() + 1 if moments else None
+
+
+def _checks(inputs: VersionInputs, evidence: Evidence | None) -> tuple[ConditionUpdate, ...]:
+    """Return Verified, SBOMReady and PolicyPassed; where the files were not read what was shown."""
+    if evidence is None:
+        return tuple(_unread(inputs))
+    if evidence.refusal is not None:
+        return _refused(evidence.refusal)
+    policy = evidence.policy
     return (
         holds(_C.VERIFIED, VersionReason.SIGNATURE_VALID, f"Signed by the key {evidence.key_id}."),
         holds(_C.SBOM_READY, VersionReason.SBOM_RECORDED)
@@ -91,18 +144,50 @@ def _checks(evidence: Evidence) -> tuple[ConditionUpdate, ConditionUpdate, Condi
     )
 
 
+def _unread(inputs: VersionInputs) -> Iterator[ConditionUpdate]:
+    for type_ in (_C.VERIFIED, _C.SBOM_READY, _C.POLICY_PASSED):
+        shown = inputs.version.status.condition(type_)
+        if (
+            shown is None
+            or shown.status is ConditionStatus.UNKNOWN
+            or shown.reason in _NOT_BY_THE_FILES
+        ):
+            yield unknown(type_, VersionReason.PENDING, inputs.trouble or READING)
+        else:
+            yield ConditionUpdate(type_, shown.status, shown.reason, shown.message)
+
+
+_NOT_BY_THE_FILES = (
+    VersionReason.POLICY_MISSING,
+    VersionReason.SIGNER_REVOKED,
+    VersionReason.SIGNER_EXPIRED,
+)
+"""Reasons that the files did not give, and that do not hold any more."""
+
+
+def _refused(refusal: Refusal) -> tuple[ConditionUpdate, ...]:
+    missing = refusal.reason == VersionReason.POLICY_MISSING
+    claim = unknown if missing else fails
+    reason = VersionReason.POLICY_MISSING if missing else VersionReason.PENDING
+    return (
+        claim(_C.VERIFIED, refusal.reason, refusal.message),
+        unknown(_C.SBOM_READY, reason, "The signature does not hold."),
+        unknown(_C.POLICY_PASSED, reason, "The signature does not hold."),
+    )
+
+
 def _decisions(
     inputs: VersionInputs, records: Sequence[ApprovalRecord]
 ) -> tuple[ConditionUpdate, ...]:
     """Return Approved, Denied and Revoked."""
-    denied = _final(records, ReviewDecision.DENIED)
-    revoked = _final(records, ReviewDecision.REVOKED)
+    denied = final_of(records, ReviewDecision.DENIED)
+    revoked = final_of(records, ReviewDecision.REVOKED)
     return (
         _approved(inputs, records, revoked or denied),
-        holds(_C.DENIED, VersionReason.DENIED, _who(denied))
+        holds(_C.DENIED, VersionReason.DENIED, who_decided(denied))
         if denied
         else fails(_C.DENIED, VersionReason.NOT_DENIED),
-        holds(_C.REVOKED, VersionReason.REVOKED, _who(revoked))
+        holds(_C.REVOKED, VersionReason.REVOKED, who_decided(revoked))
         if revoked
         else fails(_C.REVOKED, VersionReason.NOT_REVOKED),
     )
@@ -112,28 +197,32 @@ def _approved(
     inputs: VersionInputs, records: Sequence[ApprovalRecord], final: ApprovalRecord | None
 ) -> ConditionUpdate:
     if final is not None:
-        return fails(_C.APPROVED, VersionReason(final.decision), _who(final))
+        return fails(_C.APPROVED, VersionReason(final.decision), who_decided(final))
     if inputs.policy is None:
         return fails(_C.APPROVED, VersionReason.POLICY_MISSING, no_policy(inputs))
     approvers = sorted({record.approver for record in records if counts(record, inputs.now)})
     minimum = inputs.policy.spec.approvals.minimum
     if len(approvers) >= minimum:
         return holds(_C.APPROVED, VersionReason.APPROVED, f"Approved by {', '.join(approvers)}.")
+    fallen = sorted({record.approver for record in records if fell_with_its_key(record)})
+    more = f" Approvals by {', '.join(fallen)} fell with a revoked key." if fallen else ""
+    if not inputs.vouching_known:
+        more += " Plain decisions wait: the API server does not say who vouches for names."
     return fails(
         _C.APPROVED,
         VersionReason.AWAITING_APPROVAL,
         f"{len(approvers)} of {minimum} approvals; a reviewer creates a ModelApproval with this "
-        f"version's uid and digests.",
+        f"version's uid and digests.{more}",
     )
 
 
 def _overall(
-    checks: Sequence[ConditionUpdate], records: Sequence[ApprovalRecord]
+    inputs: VersionInputs, checks: Sequence[ConditionUpdate], records: Sequence[ApprovalRecord]
 ) -> tuple[ConditionUpdate, ...]:
     """Return the kstatus triple: Ready means sealed, verified and not rejected."""
-    final = _final(records, ReviewDecision.REVOKED) or _final(records, ReviewDecision.DENIED)
+    final = final_word(records)
     if final is not None:
-        return stalled(VersionReason(final.decision), _who(final))
+        return stalled(VersionReason(final.decision), who_decided(final))
     pending = None
     for check in checks:
         if check.reason == VersionReason.POLICY_MISSING:
@@ -144,16 +233,10 @@ def _overall(
             pending = check
     if pending is not None:
         return waiting(VersionReason.PENDING, pending.message)
-    return ready(VersionReason.SEALED, "Verified; usable where it is approved.")
-
-
-def _final(records: Sequence[ApprovalRecord], decision: ReviewDecision) -> ApprovalRecord | None:
-    return next(
-        (record for record in records if is_final(record) and record.decision is decision), None
-    )
-
-
-def _who(record: ApprovalRecord | None) -> str:
-    if record is None:
-        return ""
-    return f"{record.decision} by {record.approver} (ModelApproval '{record.name}'); this is final."
+    sealed, settled, moving = ready(VersionReason.SEALED, "Verified; usable where it is approved.")
+    if inputs.trouble:
+        # It was ready when its files were last read.
+        settled = holds(
+            SummaryCondition.RECONCILING, VersionReason.STORE_UNAVAILABLE, inputs.trouble
+        )
+    return sealed, settled, moving

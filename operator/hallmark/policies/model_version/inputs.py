@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from hallmark.api.latch import Latch
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion, SBOMSummary
@@ -42,8 +43,14 @@ class VersionInputs:
         sbom: the bytes of the SBOM, read once; None where it was not read or is not there.
         approvals: the ModelApprovals that name this version.
         vouched_since: since when the approvals' identity policy has been in force, or None.
+        vouching_known: whether the API server could say so.
+        twins: other versions of the same bytes in the namespace.
+        latch: what is remembered of these bytes, or None.
+        present: the uids of all approvals of the namespace, where an attestation is new.
         used_by: the names of the ModelDeployments that serve it or could serve it again.
         known: what the files say, found now or a while ago.
+        unread: whether the files were not read (yet).
+        trouble: why they could not be read; empty where they can be, or nobody tried.
         believed_until: when they are to be read again, or None.
     """
 
@@ -56,6 +63,12 @@ class VersionInputs:
     sbom: bytes | None = None
     approvals: tuple[ModelApproval, ...] = ()
     vouched_since: str | None = None
+    vouching_known: bool = True
+    twins: tuple[ModelVersion, ...] = ()
+    latch: Latch | None = None
+    present: frozenset[str] = frozenset()
     used_by: tuple[str, ...] = ()
     known: Evidence | None = None
+    unread: bool = False
+    trouble: str = ""
     believed_until: datetime | None = None

@@ -12,6 +12,7 @@ from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_approval.decide import decide_approval
 from hallmark.policies.model_approval.inputs import ApprovalInputs
+from hallmark.policies.model_version.records import MAX_RECORDS
 from tests.unit.policies.model_version.ballots import approval, look, with_records
 from tests.unit.policies.training_run.runs import NOW, version
 
@@ -43,3 +44,20 @@ def test_an_approval_ends_when_its_time_has_passed() -> None:
     decision = decide_approval(ApprovalInputs(made, seen, NOW))
     assert decision.requeue == pytest.approx(31)
     assert status_of(made, seen, now=LATER)["Ready"] == "False/Expired"
+
+
+@pytest.mark.parametrize("decision", ["Denied", "Revoked"])
+def test_an_approval_of_rejected_bytes_says_who_rejected_them(decision: str) -> None:
+    seen = with_records(*look(version(), approval(), approval("no", decision=decision)))
+    found = decide_approval(ApprovalInputs(approval(), seen, NOW)).conditions
+    assert f"It changes nothing: {decision} by rita" in found[0].message
+    own = decide_approval(ApprovalInputs(approval("no", decision=decision), seen, NOW)).conditions
+    assert own[0].message == f"{decision} by rita."
+
+
+def test_an_approval_that_found_no_room_says_so() -> None:
+    many = [approval(f"a-{n:03}", approver=f"p-{n}") for n in range(MAX_RECORDS)]
+    seen = with_records(*look(version(), *many))
+    late = approval("late", created=NOW)
+    assert status_of(late, seen)["Stalled"] == "True/TooManyDecisions"
+    assert status_of(late, with_records(*seen.status.approvals[1:])) == {}

@@ -77,7 +77,12 @@ def approval(
     withdrawn: bool = False,
     targets: tuple[str, ...] = (),
     not_after: datetime | None = None,
+    fallen: bool = False,
 ) -> ApprovalRecord:
+    """Return a record of an approval; one that is ``fallen`` fell with the approver's key."""
+    if fallen:
+        held = approval(approver, withdrawn=withdrawn, targets=targets)
+        return held.replace(accepted=False, reason="KeyRevoked", key_id="b" * 64)
     return ApprovalRecord(
         uid=f"approval-{approver}",
         name=f"by-{approver}",
@@ -153,6 +158,7 @@ def policy(
     on_revocation: OnRevocation = OnRevocation.ROLLBACK,
     on_no_target: OnNoTarget = OnNoTarget.HOLD,
     on_revocation_without_target: OnNoTarget = OnNoTarget.STOP,
+    on_key_revocation: OnRevocation = OnRevocation.STOP,
 ) -> ModelPolicy:
     return ModelPolicy(
         metadata=ObjectMeta(name="default", uid="policy-uid"),
@@ -163,6 +169,7 @@ def policy(
                 on_revocation=on_revocation,
                 on_no_target=on_no_target,
                 on_revocation_without_target=on_revocation_without_target,
+                on_key_revocation=on_key_revocation,
             ),
             store=Store(uri="s3://models", endpoint="http://store:7070"),
             images=Images(trainer="trainer:1", sealer="operator:1", predictor="predictor:1"),

@@ -47,11 +47,15 @@ from tests.unit.policies.model_deployment.rollouts import (
 V1, V2, V3 = version(1), version(2), version(3)
 RAW2 = version(2, approvals=())
 REVOKED2 = version(2, revoked=True)
+DENIED2 = version(2, denied=True)
 FALLEN2 = version(2, verified="SignerRevoked")
+ENDED2 = version(2, verified="SignerExpired")
+STOLEN2 = version(2, approvals=(approval(fallen=True),))
 STARTING, AWAITING = RolloutState.STARTING, RolloutState.AWAITING_APPROVAL
 PINNED = {"model": None, "model_version": "credit-v2"}
 PINNED1 = {"model": None, "model_version": "credit-v1"}
 STOP, BLOCK, HOLD = OnRevocation.STOP, OnRevocation.BLOCK, OnNoTarget.HOLD
+ROLLBACK = OnRevocation.ROLLBACK
 
 
 def served(number: int, start: float = 0) -> HistoryEntry:
@@ -153,7 +157,7 @@ CASES: dict[str, tuple[View, str]] = {
     "a revoked candidate is refused": (view(candidate_status(2), REVOKED2), "Refused Revoked"),
     "a candidate whose signer was revoked is refused": (
         view(candidate_status(2), FALLEN2),
-        "Refused Revoked",
+        "Refused KeyRevoked",
     ),
     "a candidate whose signature does not hold is held up": (
         view(candidate_status(2), version(2, verified="SignatureInvalid"), verified=(2,)),
@@ -273,16 +277,73 @@ CASES: dict[str, tuple[View, str]] = {
         view(SERVING2, V1, REVOKED2, verified=(1,), **PINNED),
         "RollBack RevocationRollback credit-v1",
     ),
-    "a version whose signer was revoked rolls back": (
-        view(SERVING2, V1, FALLEN2, verified=(1,), **PINNED),
-        "RollBack RevocationRollback credit-v1",
+    "a denied version serves on where the policy only blocks": (
+        view(SERVING2, V1, DENIED2, under=policy(on_revocation=BLOCK), **PINNED),
+        "Intended",
     ),
-    "a revoked version stops where the policy says so": (
-        view(SERVING2, V1, REVOKED2, verified=(1,), under=policy(on_revocation=STOP)),
+    "a version whose signer was revoked stops": (
+        view(SERVING2, V1, FALLEN2, verified=(1,), **PINNED),
         "Stop RevocationRollback",
     ),
-    "a version whose signer was revoked stops where the policy says so": (
-        view(SERVING2, V1, FALLEN2, verified=(1,), under=policy(on_revocation=STOP)),
+    "a version whose signer was revoked rolls back where the policy says so": (
+        view(SERVING2, V1, FALLEN2, verified=(1,), under=policy(on_key_revocation=ROLLBACK)),
+        "RollBack RevocationRollback credit-v1",
+    ),
+    "a version whose signer was revoked serves on where the policy only blocks": (
+        view(SERVING2, V1, FALLEN2, under=policy(on_key_revocation=BLOCK), **PINNED1),
+        "Intended",
+    ),
+    "the strictest counts where a version and its signer were revoked": (
+        view(
+            SERVING2,
+            V1,
+            version(2, revoked=True, verified="SignerRevoked"),
+            verified=(1,),
+            under=policy(on_revocation=STOP, on_key_revocation=BLOCK),
+        ),
+        "Stop RevocationRollback",
+    ),
+    "a version whose signer ended rolls back": (
+        view(SERVING2, V1, ENDED2, verified=(1,), **PINNED),
+        "RollBack RevocationRollback credit-v1",
+    ),
+    "a version whose only approver's key was revoked stops": (
+        view(SERVING2, V1, STOLEN2, verified=(1,), **PINNED),
+        "Stop RevocationRollback",
+    ),
+    "it stops also where that approval was deleted": (
+        view(SERVING2, V1, version(2, approvals=(approval(fallen=True, withdrawn=True),))),
+        "Stop RevocationRollback",
+    ),
+    "a version that has enough approvals without the revoked key is left alone": (
+        view(SERVING2, V1, version(2, approvals=(approval(), approval("paul", fallen=True)))),
+        "nothing",
+    ),
+    "a version that would have too few with it as well is not the key's matter": (
+        view(SERVING2, V1, STOLEN2, under=policy(minimum=2)),
+        "nothing",
+    ),
+    "a revoked key's approval of another deployment is not this one's matter": (
+        view(SERVING2, V1, version(2, approvals=(approval(fallen=True, targets=("x",)),))),
+        "nothing",
+    ),
+    "a version whose approval was only withdrawn serves on": (
+        view(SERVING2, V1, version(2, approvals=(approval(withdrawn=True),))),
+        "nothing",
+    ),
+    **{
+        f"without a policy a {what} version stops": (
+            view(SERVING2, V1, rejected, unruled=True),
+            "Stop RevocationRollback",
+        )
+        for what, rejected in {
+            "revoked": REVOKED2,
+            "denied": DENIED2,
+            "fallen": FALLEN2,
+        }.items()
+    },
+    "a revoked version stops where the policy says so": (
+        view(SERVING2, V1, REVOKED2, verified=(1,), under=policy(on_revocation=STOP)),
         "Stop RevocationRollback",
     ),
     "a revoked version serves on where the policy only blocks": (

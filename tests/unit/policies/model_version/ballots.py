@@ -10,8 +10,9 @@ from hallmark.api.common import NamespacedMeta
 from hallmark.api.model_approval import ModelApproval, ModelApprovalSpec
 from hallmark.api.model_policy import ApproverKey
 from hallmark.api.model_version import ApprovalRecord, ModelVersion
-from hallmark.policies.model_version.approvals import Ballot, next_records
+from hallmark.policies.model_version.approvals import Ballot
 from hallmark.policies.model_version.attestation import attest
+from hallmark.policies.model_version.records import Hearing, next_records
 from tests.unit.policies.training_run.runs import MODEL, NAMESPACE, NOW, version
 from tests.unit.supply_chain.factories import OTHER_KEY, trusted
 
@@ -29,10 +30,13 @@ def approval(
     *,
     uid: str = "",
     created: datetime = NOW - timedelta(minutes=1),
-    attested: bool = False,
+    attested: str | bool = False,
     **spec: Any,  # noqa: ANN401
 ) -> ModelApproval:
-    """Return a decision on ``version()``; ``spec`` replaces fields in wire form."""
+    """Return a decision on ``version()``; ``spec`` replaces fields in wire form.
+
+    What is attested has an attestation of its own, or the one of the id that is given.
+    """
     sealed = version().spec
     whole = ModelApprovalSpec.model_validate(
         {
@@ -47,7 +51,8 @@ def approval(
         }
     )
     if attested:
-        whole = whole.replace(attestation=attest(OTHER_KEY, MODEL, whole))
+        attestation_id = attested if isinstance(attested, str) else None
+        whole = whole.replace(attestation=attest(OTHER_KEY, MODEL, whole, attestation_id))
     metadata = NamespacedMeta(
         name=name,
         namespace=NAMESPACE,
@@ -63,9 +68,9 @@ def ballot(**changes: Any) -> Ballot:  # noqa: ANN401
     return replace(base, **changes)
 
 
-def with_records(*records: ApprovalRecord) -> ModelVersion:
-    """Return the version with what was decided about its approvals."""
-    made = version()
+def with_records(*records: ApprovalRecord, **identity: str) -> ModelVersion:
+    """Return the version (of a name and uid) with what was decided about its approvals."""
+    made = version(**identity)
     return made.replace(status=made.status.replace(approvals=list(records)))
 
 
@@ -76,4 +81,6 @@ def look(
     **more: Any,  # noqa: ANN401
 ) -> tuple[ApprovalRecord, ...]:
     """Return the records after looking at the approvals that exist."""
-    return next_records(seen, approvals, more.get("keys", [RITA]), vouched, more.get("now", NOW))
+    keys = more.pop("keys", [RITA])
+    more.setdefault("present", frozenset(made.metadata.uid for made in approvals))
+    return next_records(Hearing(seen, approvals, keys, vouched, more.pop("now", NOW), **more))

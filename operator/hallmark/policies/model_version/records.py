@@ -1,0 +1,239 @@
+"""What is on record of the decisions about a version, and about its bytes for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
+
+from hallmark.api.common import parse_timestamp
+from hallmark.api.latch import MAX_ATTESTED, MAX_FINAL, Attested, Latch
+from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
+from hallmark.api.model_policy import ApproverKey
+from hallmark.api.model_version import ApprovalRecord, ModelVersion
+from hallmark.policies.model_version.approvals import Ballot, counts, is_final, record_of
+from hallmark.policies.model_version.attestation import attesting_key, fallen_key
+from hallmark.policies.refusals import Refusal
+
+MAX_RECORDS = 64
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What the decisions about a version are held against.
+
+    Args:
+        version: with the records so far.
+        approvals: all that name this version.
+        keys: the policy's approver keys; None where no policy applies. Then plain denials and
+            revocations alone are looked at, and the others later.
+        vouched_since: since when the identity policy has been in force, or None.
+        now: the time.
+        vouching_known: whether the API server could say so; else only what is attested is looked
+            at now.
+        twins: other versions of the same bytes in the namespace.
+        latch: what is remembered of these bytes, or None.
+        present: the uids of all approvals of the namespace, where an attestation is new.
+    """
+
+    version: ModelVersion
+    approvals: Sequence[ModelApproval]
+    keys: Sequence[ApproverKey] | None
+    vouched_since: str | None
+    now: datetime
+    vouching_known: bool = True
+    twins: Sequence[ModelVersion] = ()
+    latch: Latch | None = None
+    present: Set[str] = frozenset()
+
+
+def next_records(hearing: Hearing) -> tuple[ApprovalRecord, ...]:
+    """Return the records after looking at the approvals that exist now, oldest first."""
+    existing = {approval.metadata.uid: approval for approval in hearing.approvals}
+    records = [
+        _seen_again(record, existing.get(record.uid), hearing)
+        for record in hearing.version.status.approvals
+        if record.accepted or record.uid in existing or fell_with_its_key(record)
+    ]
+    known = {record.uid for record in records}
+    new = [approval for approval in hearing.approvals if approval.metadata.uid not in known]
+    for approval in sorted(new, key=_age):
+        if _can_be_judged(approval, hearing):
+            records.append(_judged(approval, records, hearing))
+    return _bounded([*records, *_said_of_these_bytes(records, hearing)])
+
+
+def fell_with_its_key(record: ApprovalRecord) -> bool:
+    """Tell whether an approval counted until the key that attested it was revoked."""
+    return (
+        record.decision is ReviewDecision.APPROVED
+        and record.key_id is not None
+        and record.reason == ApprovalReason.KEY_REVOKED
+    )
+
+
+def next_latch(
+    version: ModelVersion, records: Sequence[ApprovalRecord], latch: Latch | None
+) -> Latch | None:
+    """Return what is to be remembered of a version's bytes, or None where that is nothing.
+
+    What was remembered stays.
+    """
+    known = latch or Latch(
+        namespace=version.metadata.namespace,
+        manifest_digest=version.spec.artifact.manifest_digest,
+    )
+    final = {record.uid: record for record in known.final}
+    for record in records:
+        if is_final(record):
+            final.setdefault(record.uid, _remembered(record, version.metadata.name))
+    attested = [
+        Attested(attestation=attestation, uid=uid)
+        for attestation, uid in _attested(records, latch).items()
+    ]
+    wanted = known.replace(final=list(final.values())[:MAX_FINAL], attested=attested[:MAX_ATTESTED])
+    return None if wanted.is_empty else wanted
+
+
+def _attested(records: Iterable[ApprovalRecord], latch: Latch | None) -> dict[str, str]:
+    """Return the uid of the approval that first brought each attestation that counted."""
+    found = {known.attestation: known.uid for known in latch.attested} if latch else {}
+    for record in records:
+        counted = record.accepted or fell_with_its_key(record)
+        if counted and record.attestation and not is_final(record):
+            found.setdefault(record.attestation, record.uid)
+    return found
+
+
+def final_word(records: Sequence[ApprovalRecord]) -> ApprovalRecord | None:
+    """Return the revocation of these bytes, or else the denial, or None."""
+    return final_of(records, ReviewDecision.REVOKED) or final_of(records, ReviewDecision.DENIED)
+
+
+def final_of(records: Sequence[ApprovalRecord], decision: ReviewDecision) -> ApprovalRecord | None:
+    """Return the first valid denial or revocation, or None."""
+    return next(
+        (record for record in records if is_final(record) and record.decision is decision), None
+    )
+
+
+def who_decided(record: ApprovalRecord | None) -> str:
+    """Return the sentence that names who denied or revoked, and by which object."""
+    if record is None:
+        return ""
+    twin = record.model_version
+    of = f" of ModelVersion '{twin}', which has the same bytes" if twin else ""
+    return (
+        f"{record.decision} by {record.approver} (ModelApproval '{record.name}'{of}); this is "
+        f"final."
+    )
+
+
+def first_end(records: Iterable[ApprovalRecord], now: datetime) -> datetime | None:
+    """Return when the next approval that counts today ends, or None."""
+    ends = [
+        parse_timestamp(record.not_after)
+        for record in records
+        if record.not_after and counts(record, now)
+    ]
+    return min(ends, default=None)
+
+
+def _remembered(record: ApprovalRecord, version: str) -> ApprovalRecord:
+    """Return a denial or revocation as it is remembered without its objects."""
+    return record.replace(model_version=record.model_version or version, withdrawn=False)
+
+
+def _judged(
+    approval: ModelApproval, records: Sequence[ApprovalRecord], hearing: Hearing
+) -> ApprovalRecord:
+    attested = _attested(records, hearing.latch)
+    return record_of(
+        Ballot(
+            approval,
+            hearing.version,
+            hearing.keys or (),
+            hearing.vouched_since,
+            records,
+            hearing.now,
+            withdrawn={found for found, uid in attested.items() if uid not in hearing.present},
+            full=len(attested) >= MAX_ATTESTED,
+        )
+    )
+
+
+def _can_be_judged(approval: ModelApproval, hearing: Hearing) -> bool:
+    """Tell whether what the decision is held against is known; a refusal would stay for ever."""
+    if approval.spec.attestation:
+        return hearing.keys is not None
+    if approval.spec.decision is ReviewDecision.APPROVED and hearing.keys is None:
+        return False
+    return hearing.vouching_known
+
+
+def _said_of_these_bytes(
+    records: Sequence[ApprovalRecord], hearing: Hearing
+) -> list[ApprovalRecord]:
+    """Return the denials and revocations of the same bytes that are not on record here yet.
+
+    What was decided on a twin was judged there; a digest is the same bytes wherever it stands.
+    """
+    said = list(hearing.latch.final) if hearing.latch else []
+    for twin in hearing.twins:
+        said.extend(
+            _remembered(record, twin.metadata.name)
+            for record in twin.status.approvals
+            if is_final(record)
+        )
+    known = {record.uid for record in records}
+    return list({record.uid: record for record in said if record.uid not in known}.values())
+
+
+def _seen_again(
+    record: ApprovalRecord, approval: ModelApproval | None, hearing: Hearing
+) -> ApprovalRecord:
+    """Return a record as it is today: withdrawn, or attested with a key that fell."""
+    if record.model_version is not None:
+        return record  # Its object decides on another version.
+    if approval is None:
+        record = record.replace(withdrawn=True)
+    if not record.accepted or is_final(record) or hearing.keys is None:
+        return record
+    fallen = _fallen(record, approval, hearing.keys, hearing)
+    if fallen is None:
+        return record
+    return record.replace(accepted=False, reason=fallen.reason, message=fallen.message)
+
+
+def _fallen(
+    record: ApprovalRecord,
+    approval: ModelApproval | None,
+    keys: Sequence[ApproverKey],
+    hearing: Hearing,
+) -> Refusal | None:
+    if record.key_id is not None:
+        return fallen_key(record.key_id, record.approver, keys, hearing.now)
+    if approval is None or not approval.spec.attestation:
+        return None
+    # It was accepted by a former release, which signed less.
+    key = attesting_key(hearing.version.spec.model, approval.spec, keys, hearing.now)
+    return key if isinstance(key, Refusal) else None
+
+
+def _bounded(records: Sequence[ApprovalRecord]) -> tuple[ApprovalRecord, ...]:
+    """Return at most 64 records, those first that something hangs on."""
+    if len(records) <= MAX_RECORDS:
+        return tuple(records)
+    ranked = sorted(records, key=lambda record: (_rank(record), record.time))
+    kept = {record.uid for record in ranked[:MAX_RECORDS]}
+    return tuple(record for record in records if record.uid in kept)
+
+
+def _rank(record: ApprovalRecord) -> int:
+    if is_final(record):
+        return 0
+    return 1 if record.accepted and not record.withdrawn else 2
+
+
+def _age(approval: ModelApproval) -> tuple[str, str]:
+    return approval.metadata.creation_timestamp or "", approval.metadata.name
