@@ -153,3 +153,26 @@ async def test_a_deleted_anchor_is_made_again_and_recorded(
 
     await until(recorded)
     await until(lambda: anchored(installation))
+
+
+async def test_a_volume_that_cannot_be_used_is_shown_and_ends_no_operator(
+    installation: Installation,
+) -> None:
+    installation.end()
+    folder = log_of(installation).parent
+    kept = folder.rename(folder.with_name("kept"))
+    folder.write_text("no folder")
+    installation.start(HALLMARK_AUDIT_PATIENCE_SECONDS="2")
+    installation.wait_until_healthy()
+    try:
+        # It is waited for a while, then shown; withdrawals would go on.
+        shown = await installation.wait_for(
+            MODEL_POLICY, None, installation.policy, "AuditBroken=True/AuditUnwritable"
+        )
+        assert "cannot be used" in message(shown, "AuditBroken")
+    finally:
+        folder.unlink()
+        kept.rename(folder)
+    await installation.wait_for(
+        MODEL_POLICY, None, installation.policy, "AuditBroken=False/AuditWhole"
+    )

@@ -77,5 +77,15 @@ def pending_text(key: ec.EllipticCurvePrivateKey, records: Sequence[Record]) -> 
 
 
 def read_pending(public_key: ec.EllipticCurvePublicKey, text: str | None) -> list[Record]:
-    """Return the records that wait outside."""
-    return [Record(**record) for record in read_signed(public_key, PENDING_KEY, text) or []]
+    """Return the records that wait outside.
+
+    Raises:
+        ArtifactError: another version of the operator wrote them, which this one cannot read.
+    """
+    try:
+        return [Record(**record) for record in read_signed(public_key, PENDING_KEY, text) or []]
+    except TypeError as error:
+        raise ArtifactError(
+            "Records that wait outside the audit volume cannot be read by this version; start the "
+            "one that wrote them until the log has them."
+        ) from error
