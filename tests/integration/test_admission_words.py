@@ -23,6 +23,7 @@ from tests.integration.conftest import (
     exists,
     until,
 )
+from tests.integration.test_cli import hallmark
 
 ADMIN = None
 SYSTEM = "hallmark-system"
@@ -274,3 +275,24 @@ def test_the_right_to_write_config_maps_is_none_to_acknowledge(world: World, anc
         lambda: world.api.patch(anchor, acknowledgement("walter"), writer),
         "it needs the verb acknowledge on auditlogs; you are walter",
     )
+
+
+def test_an_auditor_acknowledges_by_the_command_line(world: World, anchor: Obj) -> None:
+    broken = {"id": "aaaabbbbcccc", "message": "Record 3 was edited.", "since": "x"}
+    world.api.patch(anchor, {"data": {"break.json": json.dumps(broken)}}, OPERATOR)
+    options = ("--as=audrey", "--reason=The volume was restored.")
+    done = hallmark(world, "audit", "acknowledge", "0" * 12, *options)
+    assert done.returncode == 1
+    assert "the one that waits is 'aaaabbbbcccc': Record 3 was edited." in done.stderr
+    done = hallmark(world, "audit", "acknowledge", broken["id"], *options)
+    assert done.returncode == 0, done.stderr
+    text = world.api.get(anchor)["metadata"]["annotations"][ANNOTATION_ACKNOWLEDGE]
+    assert json.loads(text) == {
+        "break": broken["id"],
+        "by": "audrey",
+        "reason": "The volume was restored.",
+    }
+    done = hallmark(world, "audit", "acknowledge", broken["id"], "--as=otto", "--reason=x")
+    assert done.returncode == 1
+    assert "cannot get resource" in done.stderr
+    assert "Traceback" not in done.stderr

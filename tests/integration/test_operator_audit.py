@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from hallmark.cluster.kinds import (
     ADMISSION_BINDING,
     ADMISSION_POLICY,
     CONFIG_MAP,
+    EVENT,
     MODEL_POLICY,
+    NAMESPACE,
     Obj,
 )
 from hallmark.keys import load_private_key, public_pem
@@ -82,6 +85,38 @@ async def test_the_anchor_follows_the_log_and_a_change_of_the_policy_is_a_record
     assert {"oldDigest", "newDigest", "spec.approvals"} <= changed["details"].keys()
     await until(lambda: anchored(installation))
     assert verify(installation, await anchor(installation))
+
+    async def told() -> bool:
+        events = await installation.api.list(EVENT, "default")
+        return any(
+            event["involvedObject"]["name"] == installation.policy
+            and event["reason"] == "GuardChanged"
+            for event in events
+        )
+
+    await until(told)
+    url = f"http://127.0.0.1:{installation.port}/metrics"
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        metrics = answer.read().decode()
+    counted = 'hallmark_guard_changes_total{kind="ModelPolicy",reason="GuardChanged"}'
+    assert counted in metrics
+    assert "hallmark_audit_broken 0.0" in metrics
+
+
+async def test_a_namespace_under_another_policy_is_a_record(
+    api: ApiCluster, namespace: str, installation: Installation
+) -> None:
+    labels = {"labels": {names.LABEL_POLICY: "lax"}}
+    await api.merge(NAMESPACE, None, namespace, {"metadata": labels})
+
+    async def recorded() -> bool:
+        return any(
+            each["name"] == namespace
+            and each["details"] == {"oldPolicy": installation.policy, "newPolicy": "lax"}
+            for each in records(installation)
+        )
+
+    await until(recorded)
 
 
 async def test_a_crash_is_no_break(installation: Installation) -> None:
@@ -153,3 +188,26 @@ async def test_a_deleted_anchor_is_made_again_and_recorded(
 
     await until(recorded)
     await until(lambda: anchored(installation))
+
+
+async def test_a_volume_that_cannot_be_used_is_shown_and_ends_no_operator(
+    installation: Installation,
+) -> None:
+    installation.end()
+    folder = log_of(installation).parent
+    kept = folder.rename(folder.with_name("kept"))
+    folder.write_text("no folder")
+    installation.start(HALLMARK_AUDIT_PATIENCE_SECONDS="2")
+    installation.wait_until_healthy()
+    try:
+        # It is waited for a while, then shown; withdrawals would go on.
+        shown = await installation.wait_for(
+            MODEL_POLICY, None, installation.policy, "AuditBroken=True/AuditUnwritable"
+        )
+        assert "cannot be used" in message(shown, "AuditBroken")
+    finally:
+        folder.unlink()
+        kept.rename(folder)
+    await installation.wait_for(
+        MODEL_POLICY, None, installation.policy, "AuditBroken=False/AuditWhole"
+    )

@@ -32,6 +32,8 @@ LABEL_JOB_NAME = "batch.kubernetes.io/job-name"
 """On the Pods of a Job, by its controller."""
 
 ANNOTATION_ACTION = "hallmark.dev/action"
+UNREADABLE = "unreadable/"
+"""How the id in ``status.lastAction`` begins where the annotation could not be read."""
 ANNOTATION_RECONCILE = "hallmark.dev/reconcile"
 """On any object of Hallmark's kinds: another value asks the operator to look at it anew."""
 ANNOTATION_REQUESTER = "hallmark.dev/requester"

@@ -20,6 +20,8 @@ from hallmark.audit.record import (
 
 START = Place(0, FIRST_PREVIOUS)
 """Where a log begins that never lost a record."""
+MAX_PROBLEMS = 100
+"""The most problems that are kept; who writes garbage does not decide how much memory it takes."""
 BREAK_ID = 12
 """Hex digits of a break's id: the first of its record's hash."""
 
@@ -129,6 +131,8 @@ class Chain:
     def follow(self, lines: Iterable[Line]) -> Iterator[AuditRecord]:
         """Yield each record that can be read, and note each break of the chain."""
         for line in lines:
+            if len(self.problems) >= MAX_PROBLEMS:
+                return
             record = self._read(line)
             if record is not None:
                 self._link(line, record)

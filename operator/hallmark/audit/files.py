@@ -72,7 +72,8 @@ def read_head(log: Path) -> Head | str | None:
     """Return the log's head; None if there is none; a sentence if it cannot be read."""
     path = head_path(log)
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_LINE)
     except FileNotFoundError:
         return None
     return read_head_text(data) or f"{path.name}: it is not a signed head in canonical form."
@@ -115,7 +116,7 @@ def move_aside(log: Path, folder: Path, why: str, sync: Sync) -> None:
 
     It may be called again after it came half way.
     """
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / "why.txt").open("a") as note:
         note.write(f"{why}\n")
         note.flush()

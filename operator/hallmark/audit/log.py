@@ -75,7 +75,7 @@ class AuditLog:
         rotate_at: int = ROTATE_AT,
         sync: Sync = os.fsync,
     ) -> None:
-        """Take the log at ``path``; nothing is recorded before ``verify_rest``.
+        """Know of the log at ``path``; nothing is touched or recorded before ``verify_rest``.
 
         Args:
             path: The current file; rotated files, head and lock stand beside it.
@@ -83,9 +83,6 @@ class AuditLog:
             clock: Gives the time of a record (aware).
             rotate_at: Bytes after which a new file is begun.
             sync: Makes a descriptor's data durable.
-
-        Raises:
-            ConfigurationError: Another process writes it, or the folder cannot be used.
         """
         self.path = path
         self.trouble = ""
@@ -98,14 +95,14 @@ class AuditLog:
         self._chain: Chain | None = None
         self._anew: _Anew | None = None
         self._file = CurrentFile(path, rotate_at, sync)
-        self._lock = locked(path)
+        self._lock = -1
 
     @classmethod
     def open(cls, path: Path, key_path: Path) -> AuditLog:
-        """Take the log at ``path`` with the audit key in the PEM file ``key_path``.
+        """Know of the log at ``path``, with the audit key in the PEM file ``key_path``.
 
         Raises:
-            ConfigurationError: The key or the log cannot be used.
+            ConfigurationError: The key cannot be used.
         """
         try:
             pem = key_path.read_bytes()
@@ -157,9 +154,12 @@ class AuditLog:
             anchor: The signed head that is kept outside the volume.
 
         Raises:
-            ArtifactError: The log cannot be read, or what was found cannot be recorded.
+            ArtifactError: The log cannot be read, another process writes it, or what was found
+                cannot be recorded.
         """
         try:
+            if self._lock < 0 and not self._closed.is_set():
+                self._lock = locked(self.path)
             # Nobody writes yet, and who wants to is told so at once: the mutex stays free.
             found = self._look(anchor) if self._chain is None else None
             with self._mutex:
@@ -168,10 +168,14 @@ class AuditLog:
                 if self._chain is not None:
                     self._begin_anew(self._chain)
             if self.ready:
+                self.trouble = ""
                 for torn in torn_records(self.path):
                     self.append(torn)
         except OSError as error:
             raise self._in_trouble(error) from error
+        except ConfigurationError as error:
+            self.trouble = str(error)
+            raise ArtifactError(self.trouble) from error
 
     def append(self, decided: Record) -> AuditRecord | None:
         """Write one decision and return its record once it is on the disk.
@@ -255,7 +259,9 @@ class AuditLog:
         self._closed.set()
         with self._mutex:
             self._file.close()
-            os.close(self._lock)
+            if self._lock >= 0:
+                os.close(self._lock)
+                self._lock = -1
 
     # -- the start ----------------------------------------------------------------------------
 

@@ -6,8 +6,10 @@ policies as they were last seen. Everything is signed with the audit key.
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -21,12 +23,14 @@ from hallmark.keys import is_text_signature, text_signature
 
 HEAD_KEY = "head.json"
 BREAK_KEY = "break.json"
-PENDING_KEY = "pending.json"
+PENDING_PREFIX = "pending-"
 GUARDS_KEY = "guards.json"
-"""Keys of the object's data."""
+"""Keys of the object's data; there may be many pending ones."""
+PIECE = 32
+"""Records under one key."""
 
-MAX_PENDING = 256 * 1024
-"""Bytes of records that wait outside for the volume."""
+MAX_PENDING = 512 * 1024
+"""Bytes of records that wait outside for the volume, packed: some thousand of them."""
 
 _CONTEXT = b"hallmark.dev/audit-outside/v1\n"
 
@@ -61,21 +65,70 @@ def _bytes_to_sign(name: str, body: bytes) -> bytes:
     return _CONTEXT + name.encode() + b"\n" + body
 
 
-def pending_text(key: ec.EllipticCurvePrivateKey, records: Sequence[Record]) -> str:
-    """Return records as they wait outside.
+def pending_texts(
+    key: ec.EllipticCurvePrivateKey, records: Sequence[Record], since: int = 0
+) -> dict[str, str]:
+    """Return records as they wait outside, by key of the object's data.
+
+    They stand in pieces, so that one more record makes one piece anew.
+
+    Args:
+        key: the audit key.
+        records: all that wait, the newest last.
+        since: how many of them stand there already; only pieces with later ones are returned.
+    """
+    first = since // PIECE
+    pieces = range(first, (len(records) + PIECE - 1) // PIECE)
+    return {
+        _piece(number): _packed(key, number, records[number * PIECE : (number + 1) * PIECE])
+        for number in pieces
+    }
+
+
+def is_pending(key: str) -> bool:
+    """Tell whether records wait under a key of the object's data."""
+    return key.startswith(PENDING_PREFIX)
+
+
+def read_pending(public_key: ec.EllipticCurvePublicKey, data: Mapping[str, str]) -> list[Record]:
+    """Return the records that wait outside, the newest last.
 
     Raises:
-        ArtifactError: they are too large together.
+        ArtifactError: another version of the operator wrote them, which this one cannot read.
     """
-    text = signed_text(key, PENDING_KEY, [asdict(record) for record in records])
-    if len(text) > MAX_PENDING:
+    try:
+        return [
+            Record(**wire)
+            for key in sorted(filter(is_pending, data))
+            if (packed := read_signed(public_key, key, data[key])) is not None
+            for wire in json.loads(zlib.decompress(base64.b64decode(packed)))
+        ]
+    except (TypeError, ValueError, zlib.error) as error:
         raise ArtifactError(
-            f"The audit volume takes no record, and {len(records)} records that wait for it are "
+            "Records that wait outside the audit volume cannot be read by this version; start the "
+            "one that wrote them until the log has them."
+        ) from error
+
+
+def require_room(data: Mapping[str, str], texts: Mapping[str, str]) -> None:
+    """Refuse more records outside the volume than there is room for.
+
+    Raises:
+        ArtifactError: they are more.
+    """
+    size = sum(len(text) for key, text in {**data, **texts}.items() if is_pending(key))
+    if size > MAX_PENDING:
+        raise ArtifactError(
+            f"The audit volume takes no record, and what waits for it ({size} bytes, packed) is "
             "more than there is room for. Make room on the volume, or mend it."
         )
-    return text
 
 
-def read_pending(public_key: ec.EllipticCurvePublicKey, text: str | None) -> list[Record]:
-    """Return the records that wait outside."""
-    return [Record(**record) for record in read_signed(public_key, PENDING_KEY, text) or []]
+def _piece(number: int) -> str:
+    return f"{PENDING_PREFIX}{number:06d}.json"
+
+
+def _packed(key: ec.EllipticCurvePrivateKey, number: int, records: Sequence[Record]) -> str:
+    plain = json.dumps([asdict(record) for record in records], sort_keys=True).encode()
+    packed = base64.b64encode(zlib.compress(plain)).decode()
+    return signed_text(key, _piece(number), packed)

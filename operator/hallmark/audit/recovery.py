@@ -13,6 +13,9 @@ from hallmark.audit.files import Sync, replace_file, sync_folder, torn_tail
 from hallmark.audit.head import Place
 from hallmark.audit.record import Record
 
+MAX_TORN = 100
+"""Files of torn bytes that are recorded at a start; a crash leaves one."""
+
 
 def set_torn_bytes_aside(log: Path, sync: Sync) -> None:
     """Move an unfinished last line to a file of its own."""
@@ -34,21 +37,23 @@ def torn_records(log: Path) -> list[Record]:
 
     Of all that are there: the last process may have ended before it recorded one.
     """
-    found = sorted(log.parent.glob(f"{log.name}.torn-*"))
+    found = sorted(log.parent.glob(f"{log.name}.torn-*"))[:MAX_TORN]
     return [_torn_record(log, aside) for aside in found if aside.suffix != ".partial"]
 
 
 def _torn_record(log: Path, aside: Path) -> Record:
-    data = aside.read_bytes()
+    with aside.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        size = file.tell()
     return _about(
         log,
         f"recover/{aside.name.rpartition('-')[2]}",
         AuditEvent.RECOVER,
         AuditOutcome.RECOVERED,
         LogReason.TORN_RECORD,
-        f"A record was left unfinished, so its decision did not take effect; its {len(data)} "
+        f"A record was left unfinished, so its decision did not take effect; its {size} "
         f"bytes were moved to {aside.name}.",
-        {"sha256": hashlib.sha256(data).hexdigest()},
+        {"sha256": sha256},
     )
 
 

@@ -10,15 +10,12 @@ from typing import BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hallmark.audit.chain import Chain, Expected
+from hallmark.audit.chain import MAX_PROBLEMS, Chain, Expected
 from hallmark.audit.files import lines_of, opened, read_head
 from hallmark.audit.head import Head, read_head_text
 from hallmark.audit.opening import ANCHOR, HEAD
 from hallmark.errors import ConfigurationError
 from hallmark.keys import load_public_key
-
-MAX_PROBLEMS = 100
-"""The most problems that a verdict names."""
 
 _PATIENCE = 5
 """How often a log that is just being written is read again."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,8 @@ from hallmark.policies.guards import Guard
 MAX_GUARDS = 512
 """Guards that are kept outside the audit volume; of more ModelPolicies the rest is not."""
 _DIGITS = 16
+_FIELDS = tuple(found.name for found in fields(Guard))
+"""What another version kept besides is not read."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Guards:
         """
         self._first_start = first_start
         for wire in kept or []:
-            guard = replace(Guard(**wire), version=0)
+            guard = replace(Guard(**{name: wire.get(name) for name in _FIELDS}), version=0)
             place = (guard.kind, guard.name)
             now = self._seen.get(place)
             if now is None:

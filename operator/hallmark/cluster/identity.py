@@ -9,9 +9,11 @@ from typing import Any
 
 from hallmark.api import names
 from hallmark.api.admission import in_force_since
+from hallmark.api.common import parse_timestamp
 from hallmark.cluster.cluster import ApiError, Cluster
 from hallmark.cluster.guards import Guards
 from hallmark.cluster.kinds import ADMISSION_BINDING, ADMISSION_POLICY, Obj
+from hallmark.policies.model_version.approvals import SETTLING
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Identity:
     async def is_authenticated(self, run: Obj) -> bool:
         """Tell whether the API server vouches for a run's ``requestedBy``.
 
-        It does where the requester policy has been in force for longer than the run exists, and
-        the run does not carry the mark that admission demands of a relay's.
+        It does where the requester policy was in force a while before the run was created, and the
+        run does not carry the mark that admission demands of a relay's.
         """
         annotations: dict[str, Any] = run["metadata"].get("annotations") or {}
         if names.ANNOTATION_REQUESTER in annotations:
@@ -53,8 +55,8 @@ class Identity:
             if error.status == 403:
                 return False  # Who may not look cannot know.
             raise
-        # RFC 3339 in UTC with whole seconds: the order of the texts is the order of the moments.
-        return since is not None and since <= str(run["metadata"]["creationTimestamp"])
+        created = parse_timestamp(str(run["metadata"]["creationTimestamp"]))
+        return since is not None and parse_timestamp(since) + SETTLING <= created
 
     async def in_force_since(self, name: str) -> str | None:
         """Return since when an admission policy of ours has been in force, or None."""
@@ -64,4 +66,5 @@ class Identity:
         found = ((ADMISSION_POLICY, policy), (ADMISSION_BINDING, binding))
         seen = [self.guards.saw(kind, obj, now).since for kind, obj in found if obj is not None]
         since = in_force_since(name, policy, binding)
+        # RFC 3339 in UTC with whole seconds: the order of the texts is the order of the moments.
         return None if since is None else max([since, *seen])

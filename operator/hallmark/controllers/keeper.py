@@ -23,11 +23,12 @@ from hallmark.audit.outside import (
     BREAK_KEY,
     GUARDS_KEY,
     HEAD_KEY,
-    PENDING_KEY,
     anchored,
-    pending_text,
+    is_pending,
+    pending_texts,
     read_pending,
     read_signed,
+    require_room,
     signed_text,
 )
 from hallmark.cluster.audit_anchor import AnchorStore
@@ -56,6 +57,9 @@ class Keeper:
         self._store = AnchorStore(operator.cluster, operator.settings.namespace)
         self._writing = asyncio.Lock()
         self._pending: list[Record] = []
+        """They wait outside the volume."""
+        self._arriving: list[Record] = []
+        """They are nowhere yet; their decisions wait."""
         self._told: tuple[str, ...] = ()
         self._pruned: datetime | None = None
         self._read_at: datetime | None = None
@@ -104,24 +108,37 @@ class Keeper:
         Raises:
             HallmarkError: there is no room, or the API server does not take them either.
         """
+        now = timestamp(self._operator.clock())
+        known = {record.decision_id for record in (*self._pending, *self._arriving)}
+        new = [
+            replace(record, details={**record.details, "decidedAt": now})
+            for record in records
+            if record.decision_id not in known
+        ]
+        self._arriving += new
         async with self._writing:
-            if not self._store.exists:
-                await self._store.load()
-            now = timestamp(self._operator.clock())
-            known = {record.decision_id for record in self._pending}
-            new = [
-                replace(record, details={**record.details, "decidedAt": now})
-                for record in records
-                if record.decision_id not in known
-            ]
-            if new:
-                pending = [*self._pending, *new]
-                await self._save({PENDING_KEY: pending_text(self._log.key, pending)})
-                self._pending = pending
-        for record in new:
-            count(record)
-            log.warning("A record waits outside the audit volume.", id=record.decision_id)
+            # What arrived while another one was written is written together.
+            if self._arriving:
+                await self._keep_what_arrived()
         self._tell()
+
+    async def _keep_what_arrived(self) -> None:
+        if not self._store.exists:
+            await self._store.load()
+        arrived, self._arriving = self._arriving, []
+        pending = [*self._pending, *arrived]
+        try:
+            texts = pending_texts(self._log.key, pending, len(self._pending))
+            require_room(self._store.data, texts)
+            await self._save(texts)
+        except BaseException:
+            # Cancelled, too: others wait for what arrived with theirs.
+            self._arriving = [*arrived, *self._arriving]
+            raise
+        self._pending = pending
+        for record in arrived:
+            count(record)
+        log.warning("Records wait outside the audit volume.", new=len(arrived), all=len(pending))
 
     def note(self, record: Record) -> None:
         """Have a record written soon, of what happened whether it is recorded or not."""
@@ -163,7 +180,7 @@ class Keeper:
         self._pending = [
             *(
                 record
-                for record in read_pending(public_key, data.get(PENDING_KEY))
+                for record in read_pending(public_key, data)
                 if record.decision_id not in waiting
             ),
             *self._pending,
@@ -233,8 +250,8 @@ class Keeper:
             await asyncio.to_thread(self._log.append, record)
         async with self._writing:
             left = [record for record in self._pending if record not in written]
-            text = pending_text(self._log.key, left) if left else None
-            await self._save({PENDING_KEY: text})
+            gone = dict.fromkeys(filter(is_pending, self._store.data))
+            await self._save({**gone, **pending_texts(self._log.key, left)})
             self._pending = left
 
     async def _record_guards(self) -> None:

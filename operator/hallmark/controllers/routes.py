@@ -168,12 +168,13 @@ def _model_policy(change: Change, index: Index) -> Iterator[Key]:
 
 def _namespace(change: Change, index: Index) -> Iterator[Key]:
     """A namespace's label chooses the policy of everything in it."""
-    policies = {_policy_label(obj) for obj in (change.before, change.after)}
+    policies = {policy_label(obj) for obj in (change.before, change.after)}
     if len(policies) > 1:
         yield from _under_policy(change.key.name, index)
 
 
-def _policy_label(namespace: Obj | None) -> str:
+def policy_label(namespace: Obj | None) -> str:
+    """Return the name of the ModelPolicy that applies to a namespace."""
     return _labels(namespace).get(names.LABEL_POLICY, names.DEFAULT_POLICY)
 
 

@@ -145,7 +145,7 @@ async def run_decision(operator: Operator, current: Obj, decision: Decision) -> 
         ApiError: the API server refused or failed, or the object was changed since; what was
             recorded stands, and the next reconcile completes it.
     """
-    await record(operator, decision.records)
+    await record(operator, decision.records, at_once=decision.withdraws)
     report = StatusReport(operator, current, decision.events, keeps=decision.withdraws)
     # What takes withdrawn bytes away is on record in the audit log, and waits for no status.
     await delete_all(operator.cluster, decision.withdrawn)
@@ -194,11 +194,12 @@ def _claims(decision: Decision) -> bool:
     )
 
 
-async def record(operator: Operator, records: tuple[Record, ...]) -> None:
+async def record(operator: Operator, records: tuple[Record, ...], *, at_once: bool = False) -> None:
     """Write and sync transitions to the audit log, before they take effect.
 
     What takes trust or traffic away waits for no volume: where the log takes no record, all of
-    the decision's are kept outside it first.
+    the decision's are kept outside it first. So is everything of what may wait for nothing
+    (``at_once``).
 
     Raises:
         HallmarkError: they are recorded nowhere, so the decision must not take effect.
@@ -207,9 +208,8 @@ async def record(operator: Operator, records: tuple[Record, ...]) -> None:
         try:
             written = await asyncio.to_thread(operator.audit.append, transition)
         except ArtifactError:
-            if operator.outside is None or not any(
-                withdraws(record.event, record.outcome) for record in records
-            ):
+            cannot_wait = at_once or any(withdraws(said.event, said.outcome) for said in records)
+            if operator.outside is None or not cannot_wait:
                 raise
             await operator.outside.keep(records)
             return

@@ -42,7 +42,9 @@ from hallmark.cluster.lists import Selection
 from hallmark.cluster.parse import read
 from hallmark.controllers.heartbeat import Heartbeat
 from hallmark.controllers.queue import Urgency
+from hallmark.controllers.routes import policy_label
 from hallmark.controllers.runtime import Operator
+from hallmark.policies.guards import namespace_record
 from hallmark.policies.model_deployment.actions import lost_action
 from hallmark.policies.refusals import Refusal
 
@@ -105,6 +107,8 @@ class Watches:
     def _changed(self, change: Change) -> None:
         if change.after is None and change.before is not None:
             self._forget(change.key, change.before)
+        elif change.key.kind == NAMESPACE and change.before and change.after:
+            self._note_policy(change.before, change.after)
         self._operator.wake(change)
 
     def _forget(self, key: Key, obj: Obj) -> None:
@@ -121,6 +125,14 @@ class Watches:
         lost = None if isinstance(gone, Refusal) else lost_action(gone)
         if lost is not None and outside is not None:
             outside.note(lost)
+
+    def _note_policy(self, before: Obj, after: Obj) -> None:
+        """Which demands hold in a namespace is recorded when it changes."""
+        old, new, outside = policy_label(before), policy_label(after), self._operator.outside
+        if old != new and outside is not None:
+            found = after["metadata"]
+            version = str(found["resourceVersion"])
+            outside.note(namespace_record(found["name"], found["uid"], version, old, new))
 
     def _came(self, kind: Kind, obj: Obj) -> None:
         """Look at an object as it came, whether it changed or not."""

@@ -21,6 +21,8 @@ class GuardReason(StrEnum):
     """Its spec was changed and changed back while nobody looked."""
     GUARD_DELETED = "GuardDeleted"
     """It is gone."""
+    POLICY_CHOSEN = "PolicyChosen"
+    """A namespace was put under another ModelPolicy."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,31 @@ def guard_record(
             **shipped,
             **dict(_changed_fields(before, after)),
         },
+    )
+
+
+def namespace_record(name: str, uid: str, version: str, old: str, new: str) -> Record:
+    """Return the record of a namespace that was put under another ModelPolicy.
+
+    Args:
+        name: the namespace's.
+        uid: the namespace's.
+        version: its resource version with the new choice.
+        old: the ModelPolicy's name before.
+        new: the ModelPolicy's name now.
+    """
+    return Record(
+        decision_id=f"guard/Namespace/{uid}/{version}",
+        event=AuditEvent.GUARD,
+        kind="Namespace",
+        namespace=name,
+        name=name,
+        uid=uid,
+        outcome=AuditOutcome.CHANGED,
+        reason=GuardReason.POLICY_CHOSEN,
+        message=f"Namespace '{name}' was put under ModelPolicy '{new}' instead of '{old}'.",
+        actor="unknown",
+        details={"oldPolicy": old, "newPolicy": new},
     )
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hallmark.audit import AuditLog
 from hallmark.audit.chain import START
@@ -427,3 +430,32 @@ def open_log_patiently(path: Path, anchor: Head, sync: Callable[[int], None]) ->
             assert not log.ready
     assert log.ready
     return log
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rotated=st.booleans(),
+    which=st.integers(0, 9),
+    place=st.integers(0, 1000),
+    cut=st.sampled_from([0, 1, 7, 200, 5000]),
+    noise=st.binary(max_size=8) | st.sampled_from([b"\n", b"{}\n", b"x" * 900]),
+)
+def test_any_mutation_of_any_file_is_a_break_or_a_torn_record(
+    rotated: bool, which: int, place: int, cut: int, noise: bytes
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "logs" / "log"
+        anchor = write_log(path, RECORDS, rotate_at=1500 if rotated else 1 << 20)
+        files = [*log_files(path), head_path(path)]
+        file = files[which % len(files)]
+        before = file.read_bytes()
+        # The end is a place of its own: signatures differ in length, fractions do not.
+        at = len(before) * place // 1000
+        after = before[:at] + noise + before[at + cut :]
+        file.write_bytes(after)
+        log = open_log(path, anchor=anchor)
+        torn = any(path.parent.glob("*.torn-*"))
+        assert (log.broken is not None or torn) == (before != after)
+        if log.broken is None:
+            assert log.seq == RECORDS + torn, "what the operator wrote is all there"
+        log.close()

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -143,7 +143,7 @@ def test_long_or_strange_ids_stay_different(path: Path) -> None:
 
 def test_a_second_writer_is_refused(path: Path) -> None:
     log = open_log(path)
-    with pytest.raises(ConfigurationError, match="Another process writes"):
+    with pytest.raises(ArtifactError, match="Another process writes"):
         open_log(path)
     log.close()
     open_log(path).close()
@@ -311,3 +311,54 @@ def test_after_sigkill_every_acknowledged_decision_is_there(path: Path, tmp_path
     written = decisions(path)
     assert set(acknowledged) <= set(written)
     expect_whole(path, len(written))
+
+
+@pytest.fixture
+def small_volume(tmp_path: Path) -> Iterator[Path]:
+    """Yield the folder of a volume that is soon full."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small volume")
+def test_a_volume_that_is_really_full_loses_nothing(small_volume: Path) -> None:
+    path = small_volume / "secure_mlops.log"
+    log = open_log(path)
+
+    def fill() -> None:
+        for number in range(1000):
+            log.append(decided(f"decision-{number}", message="x" * 900))
+
+    with pytest.raises(ArtifactError, match="No space left on device"):
+        fill()
+    written = log.seq
+    assert written > 5
+    for _ in range(3):
+        with pytest.raises(ArtifactError, match="No space left on device"):
+            log.append(decided("too much", message="x" * 900))
+    log.close()
+    log = open_log(path)
+    assert (log.broken, log.seq) == (None, written)
+    subprocess.run(["mount", "-o", "remount,size=256k", str(small_volume)], check=True)
+    log.append(decided("too much", message="x" * 900))
+    log.close()
+    expect_whole(path, written + 1)
+
+
+def test_what_a_stranger_writes_there_takes_no_memory(path: Path) -> None:
+    write_log(path, 2)
+    anchor = head_of(path)
+    path.write_bytes(b"\n" * 5_000_000)
+    head_path(path).write_bytes(b"{" * 5_000_000)
+    path.with_name(f"{path.name}.torn-0123456789ab").write_bytes(b"x" * 5_000_000)
+    log = open_log(path, anchor=anchor)
+    assert log.broken is not None
+    assert log.broken.message.endswith("line 1: it is not a record.")
+    first = json.loads(path.read_text().splitlines()[0])
+    assert int(first["details"]["problems"]) < 200
+    log.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -11,15 +12,15 @@ from hypothesis import strategies as st
 
 from hallmark.audit.head import sign_head
 from hallmark.audit.outside import (
-    MAX_PENDING,
-    PENDING_KEY,
+    PIECE,
     anchored,
-    pending_text,
+    pending_texts,
     read_pending,
     read_signed,
+    require_room,
     signed_text,
 )
-from hallmark.audit.record import FIRST_PREVIOUS
+from hallmark.audit.record import FIRST_PREVIOUS, Record
 from hallmark.errors import ArtifactError
 from tests.unit.audit.factories import KEY, decided
 
@@ -27,23 +28,40 @@ PUBLIC_KEY = KEY.public_key()
 OTHER = ec.generate_private_key(ec.SECP256R1())
 
 
+def texts(*records: Record, key: ec.EllipticCurvePrivateKey = KEY) -> dict[str, str]:
+    return pending_texts(key, records)
+
+
+FIRST = "pending-000000.json"
+
+
 def test_records_come_back_as_they_were_kept() -> None:
     records = [decided("a", message="Ä\ud800\n"), decided("b", actor="ada")]
-    assert read_pending(PUBLIC_KEY, pending_text(KEY, records)) == records
+    assert read_pending(PUBLIC_KEY, texts(*records)) == records
+    many = [decided(str(number)) for number in range(3 * PIECE + 1)]
+    assert read_pending(PUBLIC_KEY, {"head.json": "{}", **texts(*many)}) == many
+
+
+def test_one_more_record_makes_one_piece_anew() -> None:
+    many = [decided(str(number)) for number in range(2 * PIECE + 2)]
+    before = pending_texts(KEY, many[:-1])
+    more = pending_texts(KEY, many, len(many) - 1)
+    assert list(more) == ["pending-000002.json"]
+    assert read_pending(PUBLIC_KEY, {**before, **more}) == many
 
 
 @pytest.mark.parametrize(
-    "text",
+    "data",
     [
-        None,
-        "",
-        "{}",
-        "[]",
-        "7",
-        pending_text(OTHER, [decided("a")]),
-        signed_text(KEY, "another.json", [{"decision_id": "a"}]),
-        pending_text(KEY, [decided("a")]).replace("decision", "decisiom"),
-        json.dumps({"payload": 7, "signature": 7}),
+        {},
+        {FIRST: ""},
+        {FIRST: "{}"},
+        {FIRST: "[]"},
+        {FIRST: "7"},
+        texts(decided("a"), key=OTHER),
+        {FIRST: signed_text(KEY, "pending-000001.json", "eJw=")},
+        {FIRST: texts(decided("a"))[FIRST].replace("eJ", "eK", 1)},
+        {FIRST: json.dumps({"payload": 7, "signature": 7})},
     ],
     ids=[
         "nothing",
@@ -57,20 +75,37 @@ def test_records_come_back_as_they_were_kept() -> None:
         "numbers",
     ],
 )
-def test_what_the_operator_did_not_sign_so_is_nothing(text: str | None) -> None:
-    assert read_pending(PUBLIC_KEY, text) == []
+def test_what_the_operator_did_not_sign_so_is_nothing(data: dict[str, str]) -> None:
+    assert read_pending(PUBLIC_KEY, data) == []
 
 
 @given(st.text(max_size=200))
 def test_nothing_that_may_stand_there_raises(text: str) -> None:
-    assert read_signed(PUBLIC_KEY, PENDING_KEY, text) is None
+    assert read_signed(PUBLIC_KEY, FIRST, text) is None
+    assert read_pending(PUBLIC_KEY, {FIRST: text}) == []
     assert isinstance(anchored(text), str)
 
 
 def test_more_than_there_is_room_for_is_refused() -> None:
-    many = [decided(f"{number}", message="x" * 1000) for number in range(MAX_PENDING // 1000)]
+    many = [decided(f"{number}", message=secrets.token_hex(500)) for number in range(900)]
     with pytest.raises(ArtifactError, match="more than there is room for"):
-        pending_text(KEY, many)
+        require_room({"head.json": "{}"}, texts(*many))
+
+
+def test_a_revoked_key_of_a_thousand_versions_has_room() -> None:
+    digest = "sha256:" + "ab" * 32
+    many = [
+        decided(f"verify:uid-{number}", message="The key was revoked.", details={"digest": digest})
+        for number in range(3000)
+    ]
+    require_room({}, texts(*many))
+    assert read_pending(PUBLIC_KEY, texts(*many)) == many
+
+
+def test_what_another_version_kept_is_not_dropped_in_silence() -> None:
+    later = signed_text(KEY, FIRST, "of a later version")
+    with pytest.raises(ArtifactError, match="start the one that wrote them"):
+        read_pending(PUBLIC_KEY, {FIRST: later})
 
 
 def test_an_anchor_is_read_in_its_one_form() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from hallmark.api import names
 from hallmark.api.admission import approval_identity
+from hallmark.api.admission.people import requester_identity
 from hallmark.api.admission.words import audit_anchor
 from hallmark.cluster.guards import Guards, whole_seconds
 from hallmark.cluster.identity import Identity
@@ -245,3 +246,23 @@ async def test_a_policy_that_is_off_vouches_for_nothing() -> None:
 def test_a_moment_is_never_before_what_was_seen() -> None:
     assert whole_seconds(later(0.001)) == "2026-11-25T12:00:01Z"
     assert whole_seconds(START) == "2026-11-25T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("created", "counts"),
+    [(0, False), (4, False), (5, True), (60, True)],
+    ids=["at that moment", "while API servers may not act yet", "after that", "much later"],
+)
+async def test_a_requester_is_vouched_for_some_seconds_after_the_policy_was_seen(
+    created: float, counts: bool
+) -> None:
+    cluster = MemoryCluster()
+    for obj in requester_identity():
+        obj["metadata"]["creationTimestamp"] = LONG_AGO
+        cluster.put(obj)
+    identity = Identity(cluster, Guards(), lambda: START)
+    moment = later(created).strftime("%Y-%m-%dT%H:%M:%SZ")
+    run: Obj = {"metadata": {"name": "loan", "creationTimestamp": moment}}
+    assert await identity.is_authenticated(run) is counts
+    declared = {**run["metadata"], "annotations": {names.ANNOTATION_REQUESTER: "declared"}}
+    assert not await identity.is_authenticated({"metadata": declared})

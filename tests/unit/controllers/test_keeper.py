@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from hallmark.api.admission.words import audit_anchor
 from hallmark.audit import AuditLog
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.files import head_path, log_files
-from hallmark.audit.outside import BREAK_KEY, HEAD_KEY, PENDING_KEY
+from hallmark.audit.outside import BREAK_KEY, HEAD_KEY, is_pending
 from hallmark.audit.verify import verify_log
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.evidence import EvidenceMemory
@@ -299,7 +300,7 @@ async def test_on_a_full_disk_decisions_wait_and_withdrawals_do_not(world: World
     assert "No space left on device" in world.operator.audit.trouble
     await record(world.operator, (REVOCATION,))
     await record(world.operator, (REVOCATION,))
-    assert PENDING_KEY in (await world.anchor())["data"]
+    assert any(map(is_pending, (await world.anchor())["data"]))
     assert world.records() == []
     await world.keeper.turn()
     world.full = False
@@ -307,7 +308,7 @@ async def test_on_a_full_disk_decisions_wait_and_withdrawals_do_not(world: World
     (written,) = world.records()
     assert (written["decisionId"], written["actor"]) == ("a revocation", "rita")
     assert written["details"]["decidedAt"].startswith("2026-06-01T12:00:00")
-    assert PENDING_KEY not in (await world.anchor())["data"]
+    assert not any(map(is_pending, (await world.anchor())["data"]))
     assert world.operator.audit.trouble == ""
     await world.end()
 
@@ -354,6 +355,56 @@ async def test_an_approval_beside_a_revocation_goes_with_it(world: World) -> Non
     await world.keeper.turn()
     assert [each["decisionId"] for each in world.records()] == ["an approval", "a revocation"]
     await world.end()
+
+
+async def test_a_thousand_withdrawals_at_once_wait_outside(world: World) -> None:
+    assert await world.begin()
+    world.full = True
+    many = [
+        decided(f"revocation-{number}", event=AuditEvent.REVOKE, outcome=AuditOutcome.ACCEPTED)
+        for number in range(1000)
+    ]
+    await asyncio.gather(*(record(world.operator, (each,)) for each in many))
+    world.full = False
+    await world.keeper.turn()
+    assert {each["decisionId"] for each in world.records()} == {each.decision_id for each in many}
+    await world.end()
+
+
+async def test_who_is_cancelled_takes_nobody_elses_record_away(world: World) -> None:
+    assert await world.begin()
+    world.full = True
+    held = asyncio.Event()
+    merge = world.cluster.merge
+
+    async def slow(*arguments: Any) -> Obj:  # noqa: ANN401
+        held.set()
+        await asyncio.sleep(0.2)
+        return await merge(*arguments)
+
+    world.cluster.merge = slow  # type: ignore[method-assign]
+    first = asyncio.create_task(world.keeper.keep([REVOCATION]))
+    other = decided("another", event=AuditEvent.REVOKE, outcome=AuditOutcome.ACCEPTED)
+    await held.wait()
+    second = asyncio.create_task(world.keeper.keep([other]))
+    await asyncio.sleep(0)
+    first.cancel()
+    await second
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    world.full = False
+    world.cluster.merge = merge  # type: ignore[method-assign]
+    await world.keeper.turn()
+    assert {each["decisionId"] for each in world.records()} == {"a revocation", "another"}
+    await world.end()
+
+
+async def test_what_may_wait_for_nothing_is_kept_whatever_it_is(world: World) -> None:
+    assert await world.begin()
+    world.full = True
+    await record(world.operator, (decided("drift", event=AuditEvent.DRIFT),), at_once=True)
+    assert any(map(is_pending, (await world.anchor())["data"]))
+    await world.end(orderly=False)
 
 
 async def test_nothing_takes_effect_that_is_recorded_nowhere(world: World) -> None:

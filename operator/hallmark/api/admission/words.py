@@ -101,7 +101,8 @@ def actions() -> Pair:
             ),
             validation(
                 "variables.old == '' || (variables.oldId.size() == 1 && "
-                "variables.oldId[0] == variables.last) || variables.last.startsWith('unreadable-')",
+                "variables.oldId[0] == variables.last) || "
+                f"variables.last.startsWith('{names.UNREADABLE}')",
                 "'The action ' + (variables.oldId.size() == 1 ? variables.oldId[0] : 'that stands "
                 f"there') + ' of {mdep} has not run yet, and would be lost: wait until "
                 f"status.lastAction names it, then ask again; ' + {YOU} + '.'",

@@ -16,7 +16,7 @@ from hallmark.api.model_deployment import (
     ModelDeploymentStatus,
     RolloutState,
 )
-from hallmark.api.names import ANNOTATION_ACTION, OPERATOR_NAME, short_hash
+from hallmark.api.names import ANNOTATION_ACTION, OPERATOR_NAME, UNREADABLE, short_hash
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.decision import Record
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
@@ -131,7 +131,8 @@ def action_details(action: Action | BadAction) -> dict[str, str]:
 
 
 def _read(text: str) -> Action | BadAction:
-    identity = f"unreadable-{text_hash(text)}"
+    # With a slash, which no id of a person has: admission tells them apart.
+    identity = f"{UNREADABLE}{text_hash(text)}"
     try:
         return Action.model_validate(parse_object(text, MAX_TEXT))
     except ValidationError as error:
