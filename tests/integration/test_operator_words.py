@@ -96,7 +96,7 @@ async def test_a_revocation_holds_for_the_same_bytes_for_ever(
 
 AWAY: dict[str, dict[str, Any]] = {
     "refuses": {"endpoint": "http://127.0.0.1:9"},
-    "has no address": {"endpoint": "http://["},
+    "has no address": {"endpoint": "http://nowhere.invalid:7070"},
     "is another one": {"uri": "s3://no-such-bucket"},
 }
 

@@ -47,13 +47,15 @@ Before a reviewer's decision counts (``model_version.approvals.CHAIN``):
   - The approval is of this ModelVersion, not of another that had its name.
   - All three digests are the version's.
   - The approver's key, or the API server through the identity policy, vouches for the name.
+  - Nobody but the approver brings back an approval that was deleted: by signing another one.
   - Nobody approves what they asked for; deny or revoke it they may.
   - The same person's approval counts once.
   - The approval's end is still to come.
 
 Why a version is never tried again (``model_deployment.checks.REJECTIONS``):
   - A reviewer has not denied the version.
-  - A reviewer has not revoked the version, and its signer's key was not revoked.
+  - A reviewer has not revoked the version, and its signer's key has not ended.
+  - The key that signed the version was not revoked.
   - Hashing every byte today has not found one that differs.
 
 What else it must show before it starts, before it gets traffic, and as a rollback's target

@@ -44,14 +44,9 @@ def _strictest(found: Iterable[Refusal | None], inputs: DeploymentInputs) -> Ref
 
 
 def mode_of(refusal: Refusal, inputs: DeploymentInputs) -> OnRevocation:
-    """Return what the policy says is to be done with bytes that were withdrawn for that reason.
-
-    Without a policy nothing else can be verified, so that they stop.
-    """
-    if inputs.policy is None:
-        return OnRevocation.STOP
+    """Return what the policy says is to be done with bytes that were withdrawn for that reason."""
     by_key = refusal.reason == DeploymentReason.KEY_REVOKED
-    approvals = inputs.policy.spec.approvals
+    approvals = approvals_of(inputs)
     return approvals.on_key_revocation if by_key else approvals.on_revocation
 
 

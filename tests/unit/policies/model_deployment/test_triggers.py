@@ -331,17 +331,14 @@ CASES: dict[str, tuple[View, str]] = {
         view(SERVING2, V1, version(2, approvals=(approval(withdrawn=True),))),
         "nothing",
     ),
-    **{
-        f"without a policy a {what} version stops": (
-            view(SERVING2, V1, rejected, unruled=True),
-            "Stop RevocationRollback",
-        )
-        for what, rejected in {
-            "revoked": REVOKED2,
-            "denied": DENIED2,
-            "fallen": FALLEN2,
-        }.items()
-    },
+    "without a policy the defaults hold for a revoked key": (
+        view(SERVING2, V1, FALLEN2, unruled=True),
+        "Stop RevocationRollback",
+    ),
+    "without a policy the defaults hold for a denial": (
+        view(SERVING2, V1, DENIED2, unruled=True),
+        "wait PolicyMissing",
+    ),
     "a revoked version stops where the policy says so": (
         view(SERVING2, V1, REVOKED2, verified=(1,), under=policy(on_revocation=STOP)),
         "Stop RevocationRollback",
