@@ -22,7 +22,7 @@ READ_SECONDS = 30.0
 """That a body may take to come."""
 SEND_SECONDS = 30.0
 """That an answer may take to be taken."""
-LINGER_SECONDS = 5.0
+LINGER_SECONDS = 15.0
 """That what still comes of a refused body is read and dropped: a connection that is closed on
 unread bytes is reset, and the client never sees the answer."""
 RETRY_AFTER = 1

@@ -28,7 +28,7 @@ from hallmark_predictor.encoding import (
     rows_of_instances,
     rows_of_matrix,
 )
-from hallmark_predictor.json_body import Object, parse_object
+from hallmark_predictor.json_body import SIGNS, Object, parse_object
 from hallmark_predictor.model import Model
 from hallmark_predictor.problems import (
     MAX_PROBLEMS,
@@ -45,7 +45,7 @@ MATRIX = "input"
 _SMALLEST_ROW = 2
 """Bytes that a row of a request has at least: a digit and a comma."""
 _FRAME = 1024
-"""Bytes of an answer without its rows."""
+"""Bytes of an answer, and values of a request, without their rows."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,9 @@ class DataPlane:
         self._classes = model.schema.classes
         positive = model.schema.positive
         self._positive = None if positive is None else self._classes.index(positive)
+        # A row, each of its values, a list around it, and what such signs its text has.
+        in_row = 1 + sum(2 + _most_signs(column) for column in self._columns)
+        self._values = _FRAME + MAX_ROWS * in_row
         # A label twice, and for each class a name, quotes and 17 digits.
         self._answer_row = 64 + sum(2 * len(to_json(name)) + 32 for name in self._classes)
 
@@ -80,7 +83,7 @@ class DataPlane:
 
         A single row may come as ``{"features": {feature: value, ...}}``.
         """
-        request = parse_object(body)
+        request = parse_object(body, self._values)
         if isinstance(request, BadRequest):
             return request
         members = request.keys()
@@ -114,7 +117,7 @@ class DataPlane:
 
     def infer(self, body: bytes) -> Answer | BadRequest:
         """Answer an inference request of the Open Inference Protocol."""
-        request = parse_object(body)
+        request = parse_object(body, self._values)
         if isinstance(request, BadRequest):
             return request
         wanted = _wanted_outputs(request)
@@ -222,6 +225,11 @@ class DataPlane:
             return self._columns[cell % width].feature.name, cell // width
 
         return check_numbers(cells, datatype, place) or rows_of_matrix(cells, self._columns)
+
+
+def _most_signs(column: Column) -> int:
+    names = [name.encode() for name in column.feature.categories or []]
+    return max((sum(map(name.count, SIGNS)) for name in names), default=0)
 
 
 def _other_tensors(tensors: dict[str, Object], names: Sequence[str]) -> BadRequest:

@@ -22,8 +22,20 @@ class _TwiceError(ValueError):
     """A member stands twice in one object; its only argument is the name."""
 
 
-def parse_object(body: bytes) -> Object | BadRequest:
-    """Return the object, or why the body is none."""
+SIGNS = (b"{", b"[", b",")
+"""Of these no two parts of a document have fewer between them than one."""
+
+
+def parse_object(body: bytes, most: int) -> Object | BadRequest:
+    """Return the object, or why the body is none.
+
+    Args:
+        body: As it came.
+        most: How many values it may have, counted by ``SIGNS``, those within texts included: a
+            value takes many times the memory, and the time, of its two bytes.
+    """
+    if sum(map(body.count, SIGNS)) > most:
+        return refuse("the body", f"at most {most} values, objects and lists", "more")
     try:
         request = from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:

@@ -17,6 +17,8 @@ MAX_BODY = 8 * 1024 * 1024
 """Bytes that a request may have; fewer where the memory is small."""
 MIN_BODY = 64 * 1024
 """And no fewer than these."""
+SMALL = 512 * 1024
+"""Bytes that a small request needs at most, with its answer."""
 PARSED = 32
 """Bytes of Python objects that a byte of JSON becomes at most: ``{},`` is an object of 64 bytes."""
 _SHARE = 3
@@ -81,6 +83,8 @@ class Room:
         """Start with all of it free."""
         self.max_body = given.max_body
         self.free = given.in_flight
+        self.spare = given.in_flight // 8
+        """For small requests alone, so that large ones do not shut everybody out."""
 
     def hold(self) -> Held:
         """Return the place of one request, empty."""
@@ -98,7 +102,8 @@ class Held:
     def reach(self, size: int) -> bool:
         """Hold so many bytes in all; tell whether there was room."""
         more = max(0, size - self._bytes)
-        if more > self._room.free:
+        spare = self._room.spare if size > SMALL else 0
+        if more > self._room.free - spare:
             return False
         self._room.free -= more
         self._bytes += more

@@ -63,7 +63,7 @@ class Process:
             "KUBERNETES_SERVICE_HOST": self.api.address.host,
             "KUBERNETES_SERVICE_PORT": str(self.api.address.port),
         }
-        path = {"PATH": os.environ["PATH"]}
+        path = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
         self._process = subprocess.Popen(command, env=path | known | environment)
         self._stack.callback(self._end)
 
@@ -82,9 +82,9 @@ class Process:
         finally:
             connection.close()
 
-    def connect(self) -> HTTPConnection:
-        """Return a new client."""
-        return HTTPConnection("127.0.0.1", self.port, timeout=20)
+    def connect(self, seconds: float = 20) -> HTTPConnection:
+        """Return a new client, which waits so long."""
+        return HTTPConnection("127.0.0.1", self.port, timeout=seconds)
 
     def exit_code(self, seconds: float = 30) -> int:
         """Wait for the end."""
