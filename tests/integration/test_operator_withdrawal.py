@@ -137,7 +137,7 @@ async def orphan(stage: Stage) -> None:
     api, space = stage.installation.api, stage.namespace
     path = MODEL_DEPLOYMENT.path(space, NAME)
     options = {"propagationPolicy": "Orphan"}
-    await api._call("DELETE", path, {}, options)
+    await api._transport.call("DELETE", path, {}, options)
     for kind in (*CHILDREN, SECRET):
         for child in await api.list(kind, space, {names.LABEL_DEPLOYMENT: NAME}):
             change = {"metadata": {"ownerReferences": None}}
@@ -196,10 +196,10 @@ async def test_a_quota_that_takes_no_new_workload_stops_nothing(stage: Stage) ->
     }
     path = f"/api/v1/namespaces/{stage.namespace}/resourcequotas"
     api, spent = stage.installation.api, {"count/deployments.apps": "1"}
-    await api._call("POST", path, {}, quota)
+    await api._transport.call("POST", path, {}, quota)
     # No controller counts here.
     used = {"status": {"hard": spent, "used": spent}}
     merge = "application/merge-patch+json"
-    await api._call("PATCH", f"{path}/none/status", {}, used, merge)
+    await api._transport.call("PATCH", f"{path}/none/status", {}, used, merge)
     await stage.decide(second, "Revoked")
     await until(no_pods_of(stage, second), 20)

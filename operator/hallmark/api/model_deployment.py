@@ -433,6 +433,10 @@ class DeploymentReason(StrEnum):
     """The object was deleted before an action that stood on it ran."""
 
 
+PodCount = Annotated[int, Field(ge=0, le=2**31 - 1)]
+"""A number of Pods; the scale subresource takes no larger one."""
+
+
 class ModelDeploymentStatus(ConditionedStatus):
     """What serves, what comes, what was."""
 
@@ -454,8 +458,8 @@ class ModelDeploymentStatus(ConditionedStatus):
     paused: bool = False
     drift: Annotated[dict[str, DriftReport], Field(max_length=64)] = Field(default_factory=dict)
     drift_state: DriftState | None = None
-    replicas: Count | None = None
-    ready_replicas: Count | None = None
+    replicas: PodCount | None = None
+    ready_replicas: PodCount | None = None
     selector: Annotated[str, Field(max_length=512)] | None = None
     url: Annotated[str, Field(max_length=512)] | None = None
 

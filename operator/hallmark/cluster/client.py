@@ -21,7 +21,7 @@ from hallmark.cluster.cluster import CONFLICT, ApiError, ForeignObject
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, Kind, Obj, kind_of
 from hallmark.cluster.lists import ListGone, Page, Selection
 from hallmark.cluster.ownership import decided_on, may_change
-from hallmark.cluster.transport import Transport, lines_of, refusal
+from hallmark.cluster.transport import APPLY, Transport, lines_of, refusal
 from hallmark.errors import ClusterError, ConfigurationError
 
 STATUS_ATTEMPTS = 8
@@ -31,7 +31,6 @@ PAGE = 100
 LARGEST_BODY = 8 * 1024 * 1024
 """Bytes of a page of a list that are read; a larger page is asked for with fewer objects."""
 _TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-_APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 
 
@@ -170,7 +169,7 @@ class ApiCluster:
             held = {field: existing["metadata"][field] for field in ("uid", "resourceVersion")}
             obj = {**obj, "metadata": {**metadata, **held}}
             query["force"] = "true"
-        return await self._write(kind, "PATCH", kind.path(namespace, name), query, obj, _APPLY)
+        return await self._write(kind, "PATCH", kind.path(namespace, name), query, obj, APPLY)
 
     async def create(self, obj: Obj) -> Obj:
         """See ``Cluster.create``."""
@@ -214,7 +213,7 @@ class ApiCluster:
             # object that was decided on. Reports of predictors move the version all the time.
             held = {**body, "metadata": {"name": name, "resourceVersion": version}}
             try:
-                return await self._write(kind, "PATCH", path, query, held, _APPLY)
+                return await self._write(kind, "PATCH", path, query, held, APPLY)
             except ApiError as error:
                 attempts -= 1
                 newest = await self.get(kind, namespace, name) if error.status == CONFLICT else None

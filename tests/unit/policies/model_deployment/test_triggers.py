@@ -373,13 +373,29 @@ CASES: dict[str, tuple[View, str]] = {
         view(SERVING2, V1, version(2, denied=True), under=policy(on_revocation=STOP)),
         "Stop RevocationRollback",
     ),
-    "a revoked version needs no policy to stop": (
-        view(noted_at(SERVING2), V1, REVOKED2, unruled=True, now=at(120)),
+    "a revoked version stops where no policy applies": (
+        view(SERVING2, V1, REVOKED2, unruled=True),
         "Stop RevocationRollback",
     ),
-    "before the deadline a target that cannot be verified is waited for": (
-        view(noted_at(SERVING2), V1, REVOKED2, unruled=True, now=at(119)),
-        "wait PolicyMissing",
+    "before the deadline a target that is being checked is waited for": (
+        view(
+            noted_at(SERVING2),
+            version(1).replace(status=ModelVersionStatus(approvals=[approval()])),
+            REVOKED2,
+            verified=(1,),
+            now=at(119),
+        ),
+        "wait Verifying",
+    ),
+    "at the deadline it is waited for no longer": (
+        view(
+            noted_at(SERVING2),
+            version(1).replace(status=ModelVersionStatus(approvals=[approval()])),
+            REVOKED2,
+            verified=(1,),
+            now=at(120),
+        ),
+        "Stop RevocationRollback",
     ),
     "at the deadline a revoked version stops": (
         view(noted_at(SERVING2), V1, REVOKED2, verified=(1,), now=at(120)),
