@@ -90,8 +90,7 @@ def _wanted(
         yield predictor.active_config_map(owner, plan.active_digest)
     yield from predictor.account(owner)
     if policy is not None:
-        store = policy.spec.store.endpoint or "https://any"
-        yield predictor.network_policy(owner, store, world.api_servers)
+        yield predictor.network_policy(owner, policy.spec, world.api_servers)
     for version in plan.versions:
         yield from _wanted_version(inputs, version, urls)
     yield predictor.disruption_budget(owner, active)

@@ -38,6 +38,9 @@ LARGEST_BODY = 8 * 1024 * 1024
 _TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
+_JSON = "application/json"
+_METADATA = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""No fallback to the whole object: a Secret's content must not come."""
 _RETRYABLE = frozenset({0, 401, 408, 409, 410, 429})
 
 
@@ -82,6 +85,10 @@ class Cluster(Protocol):
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Obj | None:
         """Return the object as it is now, or None where there is none."""
+        ...
+
+    async def labels(self, kind: Kind, namespace: str, name: str) -> Mapping[str, str] | None:
+        """Return an object's labels, or None where there is none; its content is not sent."""
         ...
 
     async def list(
@@ -211,6 +218,17 @@ class ApiCluster:
             if error.gone:
                 return None
             raise
+
+    async def labels(self, kind: Kind, namespace: str, name: str) -> Mapping[str, str] | None:
+        """See ``Cluster.labels``."""
+        try:
+            data = await self._request("GET", kind.path(namespace, name), accept=_METADATA)
+        except ApiError as error:
+            if error.gone:
+                return None
+            raise
+        found: Mapping[str, str] = from_json(data or b"{}")["metadata"].get("labels") or {}
+        return found
 
     async def list(
         self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
@@ -361,7 +379,7 @@ class ApiCluster:
         path: str,
         query: Mapping[str, str],
         body: Obj,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
     ) -> Obj:
         answer = await self._call(method, path, query, body, content_type)
         self.observe(kind, answer)
@@ -373,7 +391,7 @@ class ApiCluster:
         path: str,
         query: Mapping[str, str] | None = None,
         body: Obj | None = None,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
     ) -> Obj:
         """Call the API server and return the JSON object of its answer.
 
@@ -390,12 +408,15 @@ class ApiCluster:
         path: str,
         query: Mapping[str, str] | None = None,
         body: Obj | None = None,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
         largest: int | None = None,
+        accept: str = _JSON,
     ) -> bytes | None:
         """Return the bytes of an answer, or None where there are more than ``largest``."""
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
-        async with self._answer(method, path, query, body, timeout, content_type) as response:
+        async with self._answer(
+            method, path, query, body, timeout, content_type, accept
+        ) as response:
             if not 200 <= response.status < 300:
                 raise _refusal(method, path, response.status, await response.read())
             if largest is None:
@@ -416,11 +437,12 @@ class ApiCluster:
         query: Mapping[str, str] | None,
         body: Obj | None,
         timeout: aiohttp.ClientTimeout,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
+        accept: str = _JSON,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Yield an answer whose body is not read yet; whatever breaks is an ``ApiError``."""
         target = f"{path}?{urlencode(query)}" if query else path
-        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        headers = {"Content-Type": content_type, "Accept": accept}
         try:
             method_, url, headers_, _, _ = await self._client.param_serialize(
                 method, target, header_params=headers, auth_settings=["BearerToken"]

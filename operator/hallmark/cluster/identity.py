@@ -6,10 +6,9 @@ from typing import Any
 
 from hallmark.api import names
 from hallmark.api.admission import in_force_since
+from hallmark.api.model_version import Requester
 from hallmark.cluster.client import ApiError, Cluster
 from hallmark.cluster.kinds import ADMISSION_BINDING, ADMISSION_POLICY, Obj
-
-REQUESTER_IDENTITY_POLICY = "hallmark-requester-identity"
 
 
 async def approvals_vouched_since(cluster: Cluster) -> str | None:
@@ -21,17 +20,24 @@ async def approvals_vouched_since(cluster: Cluster) -> str | None:
     return await _vouched_since(cluster, names.APPROVAL_IDENTITY_POLICY)
 
 
-async def is_authenticated(cluster: Cluster, run: Obj) -> bool:
-    """Tell whether the API server vouches for a run's ``requestedBy``.
+async def requester_of(cluster: Cluster, run: Obj) -> Requester:
+    """Return who asked for a run, and what the API server vouches for.
 
-    It does where the requester policy has been in force for longer than the run exists, and the
-    run does not carry the mark that admission demands of a relay's.
+    Where the requester policy has been in force for longer than the run exists, it vouches for the
+    name in ``requestedBy``, or for the relay's that it demands on a run that names another.
+    Else nobody does.
     """
+    name = str(run["spec"]["requestedBy"])
+    if not await _in_force_before(cluster, run):
+        return Requester(name=name, authenticated=False)
     annotations: dict[str, Any] = run["metadata"].get("annotations") or {}
-    if names.ANNOTATION_REQUESTER in annotations:
-        return False
+    relay = annotations.get(names.ANNOTATION_RELAY)
+    return Requester(name=name, authenticated=relay is None, relay=relay)
+
+
+async def _in_force_before(cluster: Cluster, run: Obj) -> bool:
     try:
-        since = await _vouched_since(cluster, REQUESTER_IDENTITY_POLICY)
+        since = await _vouched_since(cluster, names.REQUESTER_IDENTITY_POLICY)
     except ApiError as error:
         if error.status == 403:
             return False  # Who may not look cannot know.

@@ -17,6 +17,7 @@ from hallmark.cluster.gather.model_deployment import (
 )
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, POD, SECRET, Obj
 from hallmark.cluster.parse import read
+from hallmark.controllers import metrics
 from hallmark.controllers.runtime import Operator, log, reconciler, run_decision
 from hallmark.errors import HallmarkError
 from hallmark.policies.decision import Decision, unreadable
@@ -53,6 +54,8 @@ async def _step(
     """Decide and carry it out; return the world where the next step may follow at once."""
     inputs, decided = await _decide(operator, inputs)
     metadata = inputs.deployment.metadata
+    state = decided.status.drift_state
+    metrics.show_silence(metadata.namespace, metadata.name, state.silent_pods if state else 0)
     if decided.drift_memory is not None:
         operator.drift.remember(
             metadata.namespace, metadata.name, inputs.reported_in, decided.drift_memory

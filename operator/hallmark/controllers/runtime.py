@@ -21,6 +21,7 @@ from hallmark.bundles.stores import Stores
 from hallmark.cluster import events
 from hallmark.cluster.cache import Change, Key, ObjectCache, key_of
 from hallmark.cluster.client import ApiError, Cluster, ForeignObject
+from hallmark.cluster.corrected import apply_corrected
 from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.cluster.kinds import UNWATCHED, Kind, Obj, kind_of
 from hallmark.cluster.status import merge_conditions, transition_event
@@ -168,8 +169,7 @@ class StatusReport:
 async def _apply(cluster: Cluster, decision: Decision) -> ForeignObject | None:
     """Apply and delete children; stop at the first object that belongs to somebody else."""
     for child in decision.apply:
-        current = None if child.current is None else dict(child.current)
-        applied = await cluster.apply(dict(child.obj), current, absent=child.absent)
+        applied = await apply_corrected(cluster, child)
         if isinstance(applied, ForeignObject):
             return applied
     await delete_all(cluster, decision.delete)

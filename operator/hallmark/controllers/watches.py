@@ -38,6 +38,7 @@ from hallmark.cluster.kinds import (
     Obj,
 )
 from hallmark.cluster.lists import Selection
+from hallmark.controllers import metrics
 from hallmark.controllers.heartbeat import Heartbeat
 from hallmark.controllers.runtime import Operator
 
@@ -105,6 +106,7 @@ class Watches:
     def _forget(self, key: Key, obj: Obj) -> None:
         if key.kind == MODEL_DEPLOYMENT:
             self._operator.drift.forget(key.namespace or "", key.name)
+            metrics.forget_silence(key.namespace or "", key.name)
         elif key.kind == MODEL_VERSION:
             self._operator.evidence.forget(obj["metadata"]["uid"])
 
@@ -118,6 +120,6 @@ class Watches:
 
     def _hear(self, obj: Obj) -> None:
         operator = self._operator
-        judge = partial(judge_reports, operator.cache, operator.bundles)
+        judge = partial(judge_reports, operator.cache, operator.bundles, operator.clock)
         if operator.drift.hear(obj, judge):
             operator.queue.request(key_of(MODEL_DEPLOYMENT, obj), urgent=True)

@@ -31,6 +31,7 @@ def policies() -> list[Pair]:
         people.actions(),
         people.namespace_policy(),
         writers.operator_only(),
+        writers.system_namespace(),
         writers.drift_report(),
         writers.version_in_use(),
         writers.predictor_accounts(),

@@ -17,7 +17,7 @@ from hallmark.cluster.cache import ObjectCache
 from hallmark.cluster.client import Cluster, controller_uid
 from hallmark.cluster.gather.jobs import job_view, pod_view
 from hallmark.cluster.gather.model_policy import gather_policy
-from hallmark.cluster.identity import is_authenticated
+from hallmark.cluster.identity import requester_of
 from hallmark.cluster.kinds import (
     CONFIG_MAP,
     JOB,
@@ -25,6 +25,7 @@ from hallmark.cluster.kinds import (
     NETWORK_POLICY,
     SECRET,
     TRAINING_RUN,
+    VOLUME_CLAIM,
     Kind,
     Obj,
 )
@@ -32,7 +33,7 @@ from hallmark.cluster.parse import Gathered, read
 from hallmark.errors import ArtifactError
 from hallmark.policies.decision import Reference
 from hallmark.policies.refusals import Refusal
-from hallmark.policies.training_run.inputs import RunInputs
+from hallmark.policies.training_run.inputs import MountedObject, RunInputs
 from hallmark.policies.training_run.jobs import JobView, PodView
 from hallmark.policies.training_run.outcomes import seal_outcome
 from hallmark.policies.training_run.seal import Evidence
@@ -88,6 +89,7 @@ async def gather_run(
         seal_job=seal_job,
         seal_pod=seal_pod,
         progress=await _progress(store, run, job),
+        mounted=await _mounted(cluster, run, job, version),
         urls=_urls(store, run, job),
         leftovers=await _leftovers(cache, cluster, system, run, version),
     )
@@ -161,6 +163,32 @@ async def _progress(store: Store | None, run: TrainingRun, job: JobView | None) 
         return run.status.progress
 
 
+async def _mounted(
+    cluster: Cluster, run: TrainingRun, job: JobView | None, version: ModelVersion | None
+) -> tuple[MountedObject, ...]:
+    """Return what a Job that is to be started or resumed would mount, by the labels alone."""
+    over = version is not None or run.status.completion_time or run.status.manifest_digest
+    if over or (job is not None and not job.suspended):
+        return ()
+    dataset, namespace = run.spec.dataset, run.metadata.namespace
+    named = (
+        [
+            (CONFIG_MAP, dataset.config_map and dataset.config_map.name),
+            (VOLUME_CLAIM, dataset.volume_claim and dataset.volume_claim.claim_name),
+            (SECRET, dataset.credentials_secret),
+        ]
+        if dataset
+        else []
+    )
+    return tuple(
+        [
+            MountedObject(kind.kind, name, await cluster.labels(kind, namespace, name))
+            for kind, name in named
+            if name
+        ]
+    )
+
+
 def _urls(store: Store | None, run: TrainingRun, job: JobView | None) -> UploadURLs | None:
     """Return fresh URLs for a Job that is to be made or resumed."""
     wanted = job is None or job.suspended != run.spec.suspend
@@ -190,8 +218,8 @@ async def _with_evidence(
         bundle=None if bundle is None else bundle.decode(errors="replace"),
         report=await small_file(store, prefix + REPORT),
     )
-    authenticated = await is_authenticated(cluster, obj)
-    return replace(inputs, evidence=evidence, authenticated=authenticated)
+    requester = await requester_of(cluster, obj)
+    return replace(inputs, evidence=evidence, requester=requester)
 
 
 async def small_file(store: Store, path: str) -> bytes | None:

@@ -37,6 +37,8 @@ from hallmark.policies.model_deployment.triggers import Trigger, look
 
 WAITING_PODS = timedelta(seconds=30)
 """When Pods that are not ready are looked at again; what they wait for may tell nobody."""
+BASELINE_SECONDS = 30.0
+"""When a baseline that the store did not give is asked for again."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def decide(inputs: DeploymentInputs) -> DeploymentDecision | Need:
         inputs.reports,
         inputs.baseline,
         inputs.drift_memory,
+        inputs.now,
     )
     view = View(inputs, _observe(inputs, drift))
     step = _step(view)
@@ -83,13 +86,13 @@ def decide(inputs: DeploymentInputs) -> DeploymentDecision | Need:
         status=after.status,
         moved=moved,
         plan=plan(mended, inputs),
-        conditions=conditions(after, step.wait, drift.message if drift else ""),
+        conditions=conditions(after, step.wait, drift.message if drift else None),
         records=(*transition_records(view, step), *drift_records(before, view)),
         events=tuple(events(before, view, step)),
         gone=drift.gone if drift else _gone(inputs),
         room=drift.room if drift else (),
         drift_memory=drift.memory if drift else None,
-        requeue=0.0 if moved else _requeue(after, step.wait),
+        requeue=0.0 if moved else _requeue(after, step.wait, drift),
     )
 
 
@@ -188,13 +191,17 @@ def _with_health(status: ModelDeploymentStatus, healthy: bool, now: datetime) ->
 # -- when to look again -----------------------------------------------------------------------
 
 
-def _requeue(view: View, wait: Wait | None) -> float | None:
+def _requeue(view: View, wait: Wait | None, drift: DriftVerdict | None) -> float | None:
     """Return the seconds until something happens by the clock alone."""
     now = view.inputs.now
     # A little late is certain to be past the moment; a little early would be for nothing.
     delays = [(moment - now).total_seconds() + 0.05 for moment in _moments(view) if moment > now]
     if wait and wait.again:
         delays.append(wait.again)
+    if drift is not None and drift.again:
+        delays.append((drift.again - now).total_seconds() + 0.05)
+    if drift is None and view.active is not None:
+        delays.append(BASELINE_SECONDS)
     return min(delays, default=None)
 
 
