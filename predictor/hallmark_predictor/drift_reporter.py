@@ -1,4 +1,4 @@
-"""Counts the answered rows, and reports the counts in ``status.drift[<pod>]``.
+"""Counts the answered rows, and reports the counts in ``status.drift[<pod>]``, or that none came.
 
 The request path only copies rows into a buffer. They are counted in bulk: when they fill a
 window, when the buffer is full, or when a report is due. A report that fails is made again with
@@ -26,7 +26,7 @@ from hallmark.drift.windows import WindowCounter
 from hallmark.errors import ClusterError
 from hallmark_predictor.cluster_api import ClusterApi, Reply
 from hallmark_predictor.logs import place_of
-from hallmark_predictor.report_schedule import Schedule
+from hallmark_predictor.report_schedule import INTERVAL, Schedule
 from hallmark_predictor.threads import in_thread
 
 LOG = logging.getLogger(__name__)
@@ -176,7 +176,8 @@ class DriftReporter:
 
     def version_activated(self) -> None:
         """Count afresh: the version has got the traffic."""
-        self._schedule.restart()
+        self._schedule.restart(self._clock())
+        self._woken.set()
 
     def end(self) -> None:
         """Let ``run`` report once more, if there is anything new, and return."""
@@ -186,12 +187,12 @@ class DriftReporter:
     async def run(self) -> None:
         """Report until the end."""
         while not self._ended:
-            due = self._schedule.due()
-            seconds = None if due is None else due - self._clock()
-            if seconds is not None and seconds <= 0:
+            seconds = self._schedule.due(self._recorder.seen) - self._clock()
+            if seconds <= 0:
                 await self.report()
             else:
-                await self._wait(self._woken, seconds)
+                # Rows wake nobody; they may bring the next report forward.
+                await self._wait(self._woken, min(seconds, INTERVAL))
                 self._woken.clear()
         if self._recorder.seen != self._told_seen:
             await self.report()
@@ -200,8 +201,10 @@ class DriftReporter:
         """Report once; tell whether it was taken."""
         seen = self._recorder.seen
         self._sequence += 1
-        report = self._recorder.report(self._sequence)
-        told = self._schedule.sending(self._clock())
+        told = self._schedule.sending(self._clock(), seen)
+        report = self._recorder.report(self._sequence).model_copy(
+            update={"next_within": self._schedule.next_within(told)}
+        )
         try:
             reply = await in_thread(lambda: self._send(report), "drift-report")
         except ClusterError as error:

@@ -1,5 +1,8 @@
 """When a predictor reports: at once where a decision hangs on it, else seldom. Pure.
 
+It also reports without news, for silence must not read as health: each report says within how
+many seconds the next one comes, and the operator believes no verdict whose Pods broke that word.
+
 Times are seconds of one monotonic clock.
 """
 
@@ -7,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from math import ceil
 
 INTERVAL = 15.0
 """Seconds between reports of closed windows that decide nothing new."""
 LONGEST_INTERVAL = 60.0
 """The interval doubles up to this while the windows go on saying the same."""
+IDLE_INTERVAL = 300.0
+"""Seconds between reports while no row comes."""
 JITTER = 0.2
 """Up to this share is added to an interval, so that Pods that started together part."""
 AT_ONCE = 5
@@ -62,6 +68,8 @@ class Told:
     standing: Standing = Standing()
     refusals: int = 0
     """Requests since the start in which rows were refused."""
+    rows: int = 0
+    """Answered or refused since the start."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ class Schedule:
     """
 
     def __init__(self, consecutive: int, now: float, random: Callable[[], float]) -> None:
-        """Start with nothing to report.
+        """Start with a first report to make soon: that the Pod can report at all.
 
         Args:
             consecutive: How many windows in a row must drift.
@@ -93,6 +101,10 @@ class Schedule:
         self._draw = random()
         self._current = self._told = Told()
         self._last = now
+        self._began: float | None = now
+        """The start, or when the version got the traffic, until a report of after it is taken."""
+        self._grew = False
+        """The last report that was accepted told of more rows than the one before."""
         self._same = 0
         """How many reports in a row had the standing of the one before."""
         self._failure: _Failure | None = None
@@ -111,33 +123,54 @@ class Schedule:
         """Take that rows were refused; no decision hangs on it, but it is told in its time."""
         self._current = replace(self._current, refusals=self._current.refusals + 1)
 
-    def restart(self) -> None:
+    def restart(self, now: float) -> None:
         """Count afresh: the version has got the traffic, and former windows decide nothing."""
         self._current = replace(self._current, standing=Standing())
         self._told = replace(self._told, closed=self._current.closed, standing=Standing())
-        self._same = 0
+        self._same, self._began = 0, now
 
-    def due(self) -> float | None:
-        """Return when to report next; None while there is nothing to report."""
-        if self._current == self._told:
-            return None
+    def due(self, rows: int) -> float:
+        """Return when to report next.
+
+        Args:
+            rows: Answered or refused since the start.
+        """
         urgent, failure = self._is_urgent(), self._failure
         if failure and (failure.urgent or not urgent):
             return failure.at + self._pause(failure, URGENT if urgent else ORDINARY)
         if urgent:
             return self._spent_until - (AT_ONCE - 1) * AT_ONCE_INTERVAL
-        interval = _doubled(INTERVAL, self._same, LONGEST_INTERVAL)
-        return self._last + interval * (1 + JITTER * self._draw)
+        spread = 1 + JITTER * self._draw
+        at = self._last + self._interval(rows) * spread
+        return at if self._began is None else min(at, self._began + INTERVAL * spread)
 
-    def sending(self, now: float) -> Told:
-        """Note that a report is sent; return what ``accepted`` must be told."""
+    def _interval(self, rows: int) -> float:
+        if self._has_news(self._current):
+            return _doubled(INTERVAL, self._same, LONGEST_INTERVAL)
+        # That no more rows come is news once, too.
+        return LONGEST_INTERVAL if self._grew or rows != self._told.rows else IDLE_INTERVAL
+
+    def sending(self, now: float, rows: int) -> Told:
+        """Note that a report is sent; return what ``accepted`` must be told.
+
+        Args:
+            now: The time.
+            rows: Answered or refused since the start.
+        """
         if self._is_urgent():
             self._spent_until = max(self._spent_until, now) + AT_ONCE_INTERVAL
-        return self._current
+        return replace(self._current, rows=rows)
+
+    def next_within(self, told: Told) -> int:
+        """Return within how many seconds another report follows this one, once it is accepted."""
+        longest = LONGEST_INTERVAL if told.rows != self._told.rows else IDLE_INTERVAL
+        return ceil(longest * (1 + JITTER))
 
     def accepted(self, told: Told, now: float) -> None:
         """Note that a report was taken."""
-        self._same = self._same + 1 if told.standing == self._told.standing else 0
+        if self._has_news(told):
+            self._same = self._same + 1 if told.standing == self._told.standing else 0
+        self._grew, self._began = told.rows != self._told.rows, None
         self._told, self._last, self._failure = told, now, None
         self._draw = self._random()
 
@@ -147,6 +180,11 @@ class Schedule:
         count = before.count + 1 if before and before.urgent == urgent else 1
         self._failure = _Failure(now, count, urgent, no_room)
         self._draw = self._random()
+
+    def _has_news(self, report: Told) -> bool:
+        """Whether a report tells of windows or refusals that the one before did not."""
+        told = self._told
+        return (report.closed, report.refusals) != (told.closed, told.refusals)
 
     def _is_urgent(self) -> bool:
         told, current = self._told.standing, self._current.standing

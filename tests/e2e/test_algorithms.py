@@ -53,7 +53,7 @@ def versions(world: World) -> Iterator[dict[str, Object]]:
     """A sealed and approved ModelVersion of each algorithm, trained side by side."""
     world.namespace(NAMESPACE)
     packed = base64.b64encode(gzip.compress(fruit_csv().encode())).decode()
-    metadata = {"name": "fruit", "namespace": NAMESPACE}
+    metadata = {"name": "fruit", "namespace": NAMESPACE, "labels": objects.OFFERED}
     world.api.apply(
         {
             "apiVersion": "v1",

@@ -41,7 +41,7 @@ def bucket(world: World) -> Iterator[str]:
 
 
 def secret(name: str, data: dict[str, str]) -> Object:
-    metadata = {"name": name, "namespace": NAMESPACE}
+    metadata = {"name": name, "namespace": NAMESPACE, "labels": objects.OFFERED}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
 
 
@@ -78,7 +78,7 @@ def claim(world: World, bucket: str) -> Iterator[str]:
     world.api.apply(
         {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata, "spec": volume}
     )
-    metadata = {"name": "datasets", "namespace": NAMESPACE}
+    metadata = {"name": "datasets", "namespace": NAMESPACE, "labels": objects.OFFERED}
     world.api.apply(
         {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": asked}
     )

@@ -141,7 +141,31 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
         DEPLOYMENT,
         {"strategy": {"bake": "0s", "keepWarm": "0s"}},
     ),
+    **{
+        f"a deployment with resources {number}": (DEPLOYMENT, {"resources": asked})
+        for number, asked in enumerate(
+            (
+                {},
+                {"requests": {}, "limits": {}},
+                {"requests": {"cpu": "2"}},
+                {"limits": {"memory": "1Gi"}},
+                {"requests": {"memory": "1024Mi"}, "limits": {"memory": "1Gi"}},
+                {"requests": {"cpu": "1000m"}, "limits": {"memory": "1Gi", "cpu": "1"}},
+            )
+        )
+    },
     "a policy": (POLICY, {}),
+    "a policy with addresses": (
+        POLICY,
+        {
+            "network": {
+                "dns": {"addresses": ["169.254.20.10/32"], "podLabels": {"dns": "default"}},
+                "store": ["203.0.113.0/24", "2001:db8::/32"],
+                "sources": ["198.51.100.7/32"],
+            },
+            "pii": {"quoteNumbers": True},
+        },
+    ),
     "a policy with sources": (
         POLICY,
         {"sources": {"allowed": ["https://data.example.org/", "s3://loans/2026/"]}},

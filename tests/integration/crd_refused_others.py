@@ -89,6 +89,39 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         {"resources": {"limits": {"memory": "lots"}}},
         "spec.resources.limits.memory",
     ),
+    "more memory than its limit": (
+        DEPLOYMENT,
+        {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "2047Mi"}}},
+        "'requests.memory' must be at most 'limits.memory'.",
+    ),
+    "more CPU than its limit": (
+        DEPLOYMENT,
+        {"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1999m"}}},
+        "'requests.cpu' must be at most 'limits.cpu'.",
+    ),
+    **{
+        f"a limit of {amount} bytes, which would be none": (
+            DEPLOYMENT,
+            {"resources": {"limits": {"memory": amount}}},
+            "spec.resources.limits.memory",
+        )
+        for amount in ("0", "0Gi", "00")
+    },
+    "an address without a prefix": (
+        POLICY,
+        {"network": {"store": ["203.0.113.7"]}},
+        "Give addresses with the length of their prefix",
+    ),
+    "an address that is none": (
+        POLICY,
+        {"network": {"dns": {"addresses": ["kube-dns/32"]}}},
+        "Give addresses with the length of their prefix",
+    ),
+    "name servers without a label": (
+        POLICY,
+        {"network": {"dns": {"podLabels": {}}}},
+        "spec.network.dns.podLabels",
+    ),
     "a policy without signers": (POLICY, {"signers": []}, "should have at least 1 items"),
     "a signer that is named twice": (POLICY, {"signers": [key(), key()]}, UNIQUE),
     "a private key in a policy": (

@@ -14,12 +14,13 @@ import pytest
 from hallmark.api import admission
 from hallmark.api.names import (
     ANNOTATION_ACTION,
-    ANNOTATION_REQUESTER,
+    ANNOTATION_RELAY,
     LABEL_DEPLOYMENT,
     LABEL_JOB,
     LABEL_LATCH,
     LABEL_POLICY,
     PREDICTOR_FIELD_MANAGER,
+    SYSTEM_NAMESPACE,
 )
 from hallmark.drift.room import MAX_ENTRIES
 from hallmark_predictor.cluster_api import ClusterApi, Reply
@@ -134,7 +135,7 @@ def expect(act: Callable[[], object], refusal: str) -> None:
 
 # Requesters.
 
-DECLARED = {ANNOTATION_REQUESTER: "declared"}
+DECLARED = {ANNOTATION_RELAY: RELAY.name}
 RUNS: dict[str, tuple[User | None, str, dict[str, str], str]] = {
     "an author asks in his own name": (AUTHOR, "alice", {}, ""),
     "an author does not ask in another's name": (
@@ -144,12 +145,18 @@ RUNS: dict[str, tuple[User | None, str, dict[str, str], str]] = {
         "'requestedBy' must be the user who creates the run: you are alice, found bob",
     ),
     "a relay asks in another's name and says so": (RELAY, "bob", DECLARED, ""),
-    "a relay does not pass a name off as authenticated": (RELAY, "bob", {}, "declared belongs on"),
+    "a relay does not pass a name off as authenticated": (RELAY, "bob", {}, "must be the user who"),
+    "a relay does not name another relay": (
+        RELAY,
+        "bob",
+        {ANNOTATION_RELAY: "another"},
+        "must be the user who creates the run where it names another requester",
+    ),
     "an author does not call his own name declared": (
         AUTHOR,
         "alice",
-        DECLARED,
-        "declared belongs on",
+        {ANNOTATION_RELAY: "alice"},
+        "and on no other run; you are alice",
     ),
 }
 
@@ -170,10 +177,21 @@ def test_a_declared_requester_does_not_become_an_authenticated_one(world: World)
     run = objects.training_run(world.namespace, unique("run"), requestedBy="bob")
     run["metadata"]["annotations"] = DECLARED
     world.api.create(run, RELAY)
-    change = {"metadata": {"annotations": {ANNOTATION_REQUESTER: None}}}
+    change = {"metadata": {"annotations": {ANNOTATION_RELAY: None}}}
 
     expect(lambda: world.api.patch(run, change), "cannot change")
     world.api.patch(run, {"spec": {"suspend": True}}, AUTHOR)
+
+
+# Where nobody trains or serves.
+
+
+@pytest.mark.parametrize("make", [objects.training_run, objects.model_deployment])
+def test_nothing_is_trained_or_served_where_the_keys_are(
+    world: World, make: Callable[..., Obj]
+) -> None:
+    bad = make(SYSTEM_NAMESPACE, unique("bad"))
+    expect(lambda: world.api.create(bad), "is the operator's own, where its keys are")
 
 
 # What only the operator writes.

@@ -38,7 +38,6 @@ def test_defaults_stand_in_the_stored_object(world: World) -> None:
     assert run["spec"]["gates"][0]["statistic"] == "Estimate"
     assert deployment["spec"]["drift"] == {"threshold": "0.2", "window": 500, "consecutive": 2}
     assert deployment["spec"]["strategy"]["keepWarm"] == "1h"
-    assert "status" not in run
 
 
 def test_defaults_of_a_dialect_and_of_a_policy(world: World) -> None:
@@ -60,6 +59,16 @@ def test_an_unknown_field_is_not_stored(world: World) -> None:
     assert "magic" not in create(world, DEPLOYMENT, {"magic": True})["spec"]
 
 
+@pytest.mark.parametrize("kind", [RUN, VERSION, APPROVAL, DEPLOYMENT, POLICY])
+def test_an_object_that_nobody_looked_at_is_not_ready(world: World, kind: str) -> None:
+    """By kstatus an object is Current without a status, and InProgress where that lags."""
+    made = create(world, kind, {})
+    assert made.get("status", {}).keys() <= {"observedGeneration"}
+    found = world.api.get(made)
+    assert found["status"] == {"observedGeneration": -1}
+    assert found["metadata"]["generation"] == 1
+
+
 def test_a_status_comes_through_its_subresource_alone(world: World) -> None:
     made = create(world, DEPLOYMENT, {})
     ready = {
@@ -72,7 +81,7 @@ def test_a_status_comes_through_its_subresource_alone(world: World) -> None:
     }
 
     world.api.patch(made, {"status": {"conditions": [ready]}})
-    assert "status" not in world.api.get(made)
+    assert world.api.get(made)["status"] == {"observedGeneration": -1}
     world.api.patch(made, {"status": {"conditions": [ready]}}, OPERATOR, "status")
     assert world.api.get(made)["status"]["conditions"] == [ready]
     with pytest.raises(RefusedError, match=UNIQUE):

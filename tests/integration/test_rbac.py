@@ -88,6 +88,7 @@ EXPECTED_OPERATOR = {
     "networkpolicies": CHILD,
     "roles": CHILD,
     "rolebindings": CHILD,
+    "persistentvolumeclaims": {"get"},
     "pods": READ,
     "endpointslices": READ,
     "events": {"create", "patch"},

@@ -267,6 +267,7 @@ class TrainTask(FileModel):
     floors: list[Gate]
     allowed_pii_actions: list[PIIAction]
     allowable_pii: list[PIIDetector] = Field(default_factory=lambda: list(PIIDetector))
+    quote_numbers: bool = False
     allowed_sources: list[str]
     allow_private_addresses: bool
     source_endpoint: str | None = None

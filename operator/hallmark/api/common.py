@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchema
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, core_schema
 
-from hallmark.api.rules import cel, list_map, rule
+from hallmark.api.rules import Rule, cel, list_map, rule
 
 GROUP = "hallmark.dev"
 VERSION = "v1alpha1"
@@ -219,6 +219,22 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(seconds=float(seconds))
 
 
+_UNITS = {"m": Decimal("0.001"), "": Decimal(1), "Ki": Decimal(2**10)}
+_UNITS |= {"Mi": Decimal(2**20), "Gi": Decimal(2**30)}
+
+
+def quantity(text: str) -> Decimal:
+    """Return the number of a Kubernetes quantity such as ``"500m"`` or ``"512Mi"``.
+
+    Raises:
+        ValueError: ``text`` is none of those that ``ResourceAmounts`` allows.
+    """
+    parts = re.fullmatch(r"([0-9]+)(m|Ki|Mi|Gi)?", text)
+    if parts is None:
+        raise ValueError(f"Expected a quantity such as '500m' or '512Mi', found {text!r}.")
+    return int(parts[1]) * _UNITS[parts[2] or ""]
+
+
 def timestamp(moment: datetime) -> str:
     """Return ``moment`` (aware) as an RFC 3339 UTC time to the microsecond."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -331,11 +347,17 @@ class NamespacedResource(Resource):
     metadata: NamespacedMeta
 
 
+UNSEEN = -1
+"""The observed generation of an object that the operator has not looked at yet."""
+
+
 class ConditionedStatus(ApiModel):
     """The part of a status that every kind has."""
 
-    observed_generation: Count | None = None
-    """The generation of the object that this status tells of."""
+    observed_generation: Annotated[
+        int | None, Field(ge=UNSEEN, le=2**53 - 1, json_schema_extra={"format": "int64"})
+    ] = None
+    """The generation of the object that this status tells of; -1: it was not looked at yet."""
     conditions: Annotated[
         list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))
     ] = Field(default_factory=list)
@@ -373,14 +395,30 @@ def without_empty(value: Any) -> Any:  # noqa: ANN401 - any JSON
 class ResourceAmounts(ApiModel):
     """CPU and memory, as Kubernetes quantities."""
 
-    cpu: Annotated[str, Field(pattern=r"^[0-9]+m?$", max_length=12)] | None = None
-    """Cores (``"2"``) or thousandths of one (``"500m"``)."""
-    memory: Annotated[str, Field(pattern=r"^[0-9]+(Ki|Mi|Gi)?$", max_length=16)] | None = None
-    """Bytes (``"512Mi"``)."""
+    cpu: Annotated[str, Field(pattern=r"^[1-9][0-9]*m?$", max_length=12)] | None = None
+    """Cores (``"2"``) or thousandths of one (``"500m"``), above zero."""
+    memory: Annotated[str, Field(pattern=r"^[1-9][0-9]*(Ki|Mi|Gi)?$", max_length=16)] | None = None
+    """Bytes (``"512Mi"``), above zero: a limit of zero would be none."""
+
+
+def _not_above(name: str) -> Rule:
+    """Return the CEL rule that no more of a resource is requested than it is limited to."""
+    sides = [f"self.?{side}.?{name}" for side in ("requests", "limits")]
+    both = " || ".join(f"!{side}.hasValue()" for side in sides)
+    asked, limit = (f"quantity({side}.value())" for side in sides)
+    return rule(
+        f"{both} || !{asked}.isGreaterThan({limit})",
+        f"'requests.{name}' must be at most 'limits.{name}'.",
+    )
 
 
 class Resources(ApiModel):
-    """The resources that a container asks for and may use at most."""
+    """The resources that a container asks for and may use at most.
+
+    What is not given has its default.
+    """
+
+    model_config = ConfigDict(json_schema_extra=cel(_not_above("cpu"), _not_above("memory")))
 
     requests: ResourceAmounts | None = None
     """What is set aside for it."""

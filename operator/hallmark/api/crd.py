@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, NoDefault
 from pydantic_core.core_schema import WithDefaultSchema
 
-from hallmark.api.common import GROUP, VERSION, Resource
+from hallmark.api.common import GROUP, UNSEEN, VERSION, Resource
 from hallmark.api.generated import prose, write_generated
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
@@ -276,6 +276,11 @@ def _require(node: Schema, path: str, bound: str, remedy: str) -> None:
         raise ConfigurationError(f"{path}: no {bound}; set {remedy}.")
 
 
+def _status(node: Schema) -> Schema:
+    """Return the status: unseen by default, so that kstatus takes no new object for ready."""
+    return {**_without_defaults(node), "default": {"observedGeneration": UNSEEN}}
+
+
 def _without_defaults(node: Schema) -> Schema:
     """Drop defaults below ``status``: the operator writes what it knows, and nothing else."""
     kept = {key: value for key, value in node.items() if key != "default"}
@@ -290,7 +295,7 @@ def _without_defaults(node: Schema) -> Schema:
 
 
 def open_api_schema(kind: Kind) -> Schema:
-    """Return the whole schema of a kind: ``spec`` required, ``status`` without defaults."""
+    """Return the whole schema of a kind: ``spec`` required, ``status`` unseen by default."""
     document = kind.model.model_json_schema(schema_generator=_JsonSchema)
     definitions = document.get("$defs", {})
     parts = {
@@ -306,7 +311,7 @@ def open_api_schema(kind: Kind) -> Schema:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": parts["spec"],
-            "status": _without_defaults(parts["status"]),
+            "status": _status(parts["status"]),
         },
     }
     rules = document.get("x-kubernetes-validations")

@@ -279,6 +279,8 @@ class DriftReport(ApiModel):
     manifest_digest: Digest
     boot_id: Annotated[str, Field(alias="bootID", min_length=8, max_length=64)]
     sequence: Ordinal
+    next_within: Annotated[int, Field(ge=1, le=86400)] | None = None
+    """Seconds within which the Pod reports again, whether or not a row comes."""
     rows: Count = 0
     counts: FeatureCounts = Field(default_factory=dict)
     windows: Annotated[list[DriftWindow], Field(max_length=5)] = Field(default_factory=list)
@@ -331,6 +333,14 @@ class DriftState(ApiModel):
     """How many of them drift."""
     top: Annotated[list[FeatureDrift], Field(max_length=5)] = Field(default_factory=list)
     """The five features that moved most, highest PSI first."""
+    silent_pods: Annotated[int, Field(ge=0)] = 0
+    """How many Pods that serve have not reported as they said they would."""
+    silent: Annotated[
+        list[Annotated[str, Field(max_length=253)]], Field(max_length=64, json_schema_extra=SET)
+    ] = Field(default_factory=list)
+    """The first of them by name."""
+    silent_since: Timestamp | None = None
+    """When the first of them was last heard."""
     pods: Annotated[dict[str, PodDriftState], Field(max_length=64)] = Field(default_factory=dict)
     """What was accepted of each Pod when this state was written; newer reports are in memory."""
 
@@ -397,6 +407,10 @@ class DeploymentReason(StrEnum):
     """The last windows look like the training data."""
     INCONCLUSIVE = "Inconclusive"
     """Too few rows to tell."""
+    REPORTS_MISSING = "ReportsMissing"
+    """Pods that serve have stopped reporting, so that nobody knows of their traffic."""
+    BASELINE_MISSING = "BaselineMissing"
+    """The signed baseline cannot be read, so that no report is judged."""
     DRIFT_DETECTED = "DriftDetected"
     """The traffic is too far from the training data."""
     TARGET_DRIFTS = "TargetDrifts"

@@ -252,6 +252,48 @@ class DeploymentBounds(ApiModel):
     """How long a candidate or the target of a rollback may take to become Ready."""
 
 
+CIDRs = Annotated[
+    list[Annotated[str, Field(max_length=64)]],
+    Field(
+        max_length=16,
+        json_schema_extra={
+            **SET,
+            **cel(
+                rule(
+                    "self.all(address, isCIDR(address))",
+                    "Give addresses with the length of their prefix, such as '203.0.113.0/24'.",
+                )
+            ),
+        },
+    ),
+]
+
+
+class DNS(ApiModel):
+    """The cluster's name servers: no other answers Jobs and predictors."""
+
+    namespace: Annotated[str, Field(min_length=1, max_length=63)] = "kube-system"
+    """The namespace of their Pods."""
+    pod_labels: Annotated[
+        dict[str, Annotated[str, Field(max_length=63)]], Field(min_length=1, max_length=8)
+    ] = Field(default_factory=lambda: {"k8s-app": "kube-dns"})
+    """The labels of their Pods."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 53
+    """Their Pods' port."""
+    addresses: CIDRs = Field(default_factory=list)
+    """Those that are no Pods, such as NodeLocal DNSCache's ``169.254.20.10/32``."""
+
+
+class Network(ApiModel):
+    """Where Jobs and predictors may connect to."""
+
+    dns: DNS = Field(default_factory=DNS)
+    store: CIDRs = Field(default_factory=list)
+    """The store's addresses, where it is outside the cluster; empty: any, on its port."""
+    sources: CIDRs = Field(default_factory=list)
+    """The addresses of datasets' URLs; empty: any, on the URL's port."""
+
+
 class PolicyPII(ApiModel):
     """The weakest personal-data action that a run may choose."""
 
@@ -263,6 +305,9 @@ class PolicyPII(ApiModel):
         default_factory=lambda: list(PIIDetector)
     )
     """The kinds of personal data that a run may let stay in a column, with a reason."""
+    quote_numbers: bool = False
+    """Whether remarks and refusals may name a number that was found, of columns in which no
+    personal datum was; whoever may read the run then learns it."""
 
 
 class ModelPolicySpec(ApiModel):
@@ -288,6 +333,7 @@ class ModelPolicySpec(ApiModel):
     dependencies: Dependencies = Field(default_factory=Dependencies)
     store: Store
     sources: Sources = Field(default_factory=Sources)
+    network: Network = Field(default_factory=Network)
     images: Images
     deployments: DeploymentBounds = Field(default_factory=DeploymentBounds)
 

@@ -42,6 +42,8 @@ class Requester(ApiModel):
     """Who cannot approve this version."""
     authenticated: bool
     """Whether the API server vouches for the name."""
+    relay: UserName | None = None
+    """Who declared the name, as the API server authenticated him; cannot approve it either."""
 
 
 class Artifact(ApiModel):

@@ -36,9 +36,13 @@ UNREADABLE = "unreadable/"
 """How the id in ``status.lastAction`` begins where the annotation could not be read."""
 ANNOTATION_RECONCILE = "hallmark.dev/reconcile"
 """On any object of Hallmark's kinds: another value asks the operator to look at it anew."""
-ANNOTATION_REQUESTER = "hallmark.dev/requester"
-"""On a TrainingRun: ``declared`` where a relay named the requester. Admission demands it then,
-and keeps it off every other run, so its absence means that the name is authenticated."""
+ANNOTATION_RELAY = "hallmark.dev/relay"
+"""On a TrainingRun: the user who created it, where that is a relay that named another requester.
+Admission demands it then, and keeps it off every other run, so its absence means that the name of
+the requester is authenticated."""
+LABEL_DATASET = "hallmark.dev/dataset"
+"""On a ConfigMap, volume claim or Secret: ``true`` where every author of runs in its namespace may
+train on it, or download with it."""
 
 ANNOTATION_ACKNOWLEDGE = "hallmark.dev/acknowledge-break"
 """On the anchor of the audit log: a person's word that a break of the log was looked at."""
@@ -53,6 +57,9 @@ AUDIT_KEY_SECRET = "hallmark-audit-key"  # noqa: S105 - an object's name
 """Keys: as in the sealing Secret; signs the heads of the audit log."""
 STORE_SECRET = "hallmark-store"  # noqa: S105 - an object's name
 """Keys: ``access-key-id``, ``secret-access-key``."""
+STORE_SERVICE = "hallmark-store"
+STORE_LABELS = {"app.kubernetes.io/name": "hallmark", "app.kubernetes.io/component": "store"}
+"""Of the embedded store's Pods."""
 HEARTBEAT_CONFIG_MAP = "hallmark-heartbeat"
 AUDIT_ANCHOR = "hallmark-audit-anchor"
 """ConfigMap: the last signed head of the audit log, kept outside its volume."""

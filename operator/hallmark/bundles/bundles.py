@@ -68,8 +68,16 @@ class Bundles:
             return _refused(digest, now, str(error), transient=True)
         if isinstance(found, str):
             return _refused(digest, now, found)
+        baseline = await self.baseline(version, policy)
+        if baseline is None:
+            # Its bytes were right a moment ago: the store went away, or it is no baseline.
+            missing = f"Expected to read {BASELINE} of the verified bundle, found none."
+            return _refused(digest, now, missing, transient=True)
         verification = Verification(
-            manifest_digest=digest, at=now, manifest=found.to_bytes().decode()
+            manifest_digest=digest,
+            at=now,
+            manifest=found.to_bytes().decode(),
+            baseline=baseline,
         )
         self._verified = {k: v for k, v in self._verified.items() if now - v.at < RECENT}
         self._verified[key] = verification

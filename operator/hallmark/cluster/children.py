@@ -111,8 +111,7 @@ def _wanted(
         yield predictor.active_config_map(owner, plan.active_digest)
     yield from predictor.account(owner)
     if policy is not None:
-        store = policy.spec.store.endpoint or "https://any"
-        yield predictor.network_policy(owner, store, world.api_servers)
+        yield predictor.network_policy(owner, policy.spec, world.api_servers)
     for version in plan.versions:
         if not version.only_shrinks:
             yield from _wanted_version(inputs, version, urls)

@@ -32,6 +32,9 @@ LARGEST_BODY = 8 * 1024 * 1024
 """Bytes of a page of a list that are read; a larger page is asked for with fewer objects."""
 _TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _MERGE = "application/merge-patch+json"
+_JSON = "application/json"
+_METADATA = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""No fallback to the whole object: a Secret's content must not come."""
 
 
 class ApiCluster:
@@ -92,6 +95,18 @@ class ApiCluster:
             if error.gone:
                 return None
             raise
+
+    async def labels(self, kind: Kind, namespace: str, name: str) -> Mapping[str, str] | None:
+        """See ``Cluster.labels``."""
+        try:
+            path = kind.path(namespace, name)
+            data = await self._transport.request("GET", path, accept=_METADATA)
+        except ApiError as error:
+            if error.gone:
+                return None
+            raise
+        found: Mapping[str, str] = from_json(data or b"{}")["metadata"].get("labels") or {}
+        return found
 
     async def list(
         self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
@@ -244,7 +259,7 @@ class ApiCluster:
         path: str,
         query: Mapping[str, str],
         body: Obj,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
     ) -> Obj:
         answer = await self._transport.call(method, path, query, body, content_type)
         self.observe(kind, answer)

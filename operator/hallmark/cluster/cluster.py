@@ -59,6 +59,10 @@ class Cluster(Protocol):
         """Return the object as it is now, or None where there is none."""
         ...
 
+    async def labels(self, kind: Kind, namespace: str, name: str) -> Mapping[str, str] | None:
+        """Return an object's labels, or None where there is none; its content is not sent."""
+        ...
+
     async def list(
         self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> list[Obj]:

@@ -10,6 +10,7 @@ from typing import Any
 from hallmark.api import names
 from hallmark.api.admission import in_force_since
 from hallmark.api.common import parse_timestamp
+from hallmark.api.model_version import Requester
 from hallmark.cluster.cluster import ApiError, Cluster
 from hallmark.cluster.guards import Guards
 from hallmark.cluster.kinds import ADMISSION_BINDING, ADMISSION_POLICY, Obj
@@ -40,15 +41,21 @@ class Identity:
         """
         return await self.in_force_since(names.APPROVAL_IDENTITY_POLICY)
 
-    async def is_authenticated(self, run: Obj) -> bool:
-        """Tell whether the API server vouches for a run's ``requestedBy``.
+    async def requester_of(self, run: Obj) -> Requester:
+        """Return who asked for a run, and what the API server vouches for.
 
-        It does where the requester policy was in force a while before the run was created, and the
-        run does not carry the mark that admission demands of a relay's.
+        Where the requester policy was in force a while before the run was created, it vouches for
+        the name in ``requestedBy``, or for the relay's that it demands on a run that names another.
+        Else nobody does.
         """
+        name = str(run["spec"]["requestedBy"])
+        if not await self._in_force_before(run):
+            return Requester(name=name, authenticated=False)
         annotations: dict[str, Any] = run["metadata"].get("annotations") or {}
-        if names.ANNOTATION_REQUESTER in annotations:
-            return False
+        relay = annotations.get(names.ANNOTATION_RELAY)
+        return Requester(name=name, authenticated=relay is None, relay=relay)
+
+    async def _in_force_before(self, run: Obj) -> bool:
         try:
             since = await self.in_force_since(names.REQUESTER_IDENTITY_POLICY)
         except ApiError as error:

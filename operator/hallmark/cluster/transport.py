@@ -15,6 +15,7 @@ from pydantic_core import from_json
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import Obj
 
+JSON = "application/json"
 REQUEST_SECONDS = 15.0
 """No call waits longer for the API server."""
 APPLY = "application/apply-patch+yaml; charset=utf-8"
@@ -39,7 +40,7 @@ class Transport:
         path: str,
         query: Mapping[str, str] | None = None,
         body: Obj | None = None,
-        content_type: str = "application/json",
+        content_type: str = JSON,
     ) -> Obj:
         """Call the API server and return the JSON object of its answer.
 
@@ -56,12 +57,15 @@ class Transport:
         path: str,
         query: Mapping[str, str] | None = None,
         body: Obj | None = None,
-        content_type: str = "application/json",
+        content_type: str = JSON,
         largest: int | None = None,
+        accept: str = JSON,
     ) -> bytes | None:
         """Return the bytes of an answer, or None where there are more than ``largest``."""
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
-        async with self.answer(method, path, query, body, timeout, content_type) as response:
+        async with self.answer(
+            method, path, query, body, timeout, content_type, accept
+        ) as response:
             if not 200 <= response.status < 300:
                 raise refusal(method, path, response.status, await response.read())
             if largest is None:
@@ -82,11 +86,12 @@ class Transport:
         query: Mapping[str, str] | None,
         body: Obj | None,
         timeout: aiohttp.ClientTimeout,
-        content_type: str = "application/json",
+        content_type: str = JSON,
+        accept: str = JSON,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Yield an answer whose body is not read yet; whatever breaks is an ``ApiError``."""
         target = f"{path}?{urlencode(query)}" if query else path
-        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        headers = {"Content-Type": content_type, "Accept": accept}
         try:
             method_, url, headers_, _, _ = await self._client.param_serialize(
                 method, target, header_params=headers, auth_settings=["BearerToken"]

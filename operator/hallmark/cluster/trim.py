@@ -74,7 +74,7 @@ _ANNOTATIONS = frozenset(
     {
         names.ANNOTATION_ACTION,
         names.ANNOTATION_RECONCILE,
-        names.ANNOTATION_REQUESTER,
+        names.ANNOTATION_RELAY,
         ANNOTATION_APPLIED,
         ANNOTATION_TRUST,
         ANNOTATION_URLS_UNTIL,

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 
 from hallmark.cluster.cluster import ApiError, Cluster, ForeignObject
+from hallmark.cluster.corrected import apply_corrected
 from hallmark.cluster.kinds import kind_of
 from hallmark.policies.decision import Apply, Decision, Reference, Shrink
 
@@ -52,8 +53,7 @@ async def _try(work: Awaitable[None], decision: Decision, done: CarriedOut) -> N
 
 
 async def _apply(cluster: Cluster, child: Apply, done: CarriedOut) -> None:
-    current = None if child.current is None else dict(child.current)
-    applied = await cluster.apply(dict(child.obj), current, absent=child.absent)
+    applied = await apply_corrected(cluster, child)
     if isinstance(applied, ForeignObject):
         done.foreign = applied
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from hallmark.cluster.kinds import HALLMARK_KINDS
@@ -65,3 +67,19 @@ GUARD_AS_SHIPPED = Gauge(
     "1 where an admission policy and its binding are exactly what this version ships, else 0.",
     ["name"],
 )
+SILENT_PODS = Gauge(
+    "hallmark_drift_silent_pods",
+    "Pods that serve and have not reported drift as they said they would.",
+    ["model_namespace", "model_deployment"],
+)
+
+
+def show_silence(namespace: str, deployment: str, pods: int) -> None:
+    """Show how many Pods of a ModelDeployment are silent."""
+    SILENT_PODS.labels(namespace, deployment).set(pods)
+
+
+def forget_silence(namespace: str, deployment: str) -> None:
+    """Show nothing of a ModelDeployment that is gone."""
+    with suppress(KeyError):
+        SILENT_PODS.remove(namespace, deployment)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from hallmark.api.training_run import RunReason
+from hallmark.cluster.cluster import ForeignObject
 from hallmark.cluster.gather.training_run import gather_run, stale_seals
 from hallmark.cluster.kinds import TRAINING_RUN
 from hallmark.cluster.version_numbers import reserve_version
 from hallmark.controllers.carry_out import delete_all
 from hallmark.controllers.runtime import Operator, reconciler, run_decision
+from hallmark.policies.conditions import stalled
 from hallmark.policies.decision import Apply, unreadable
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.training_run.decide import decide_run
@@ -22,6 +25,9 @@ from hallmark.policies.training_run.inputs import (
 )
 from hallmark.resources.jobs import sealing_children, training_children
 from hallmark.resources.versions import model_version
+
+FOREIGN_SECONDS = 30.0
+"""When a name that somebody else has is looked at again."""
 
 
 @reconciler(TRAINING_RUN)
@@ -41,14 +47,19 @@ async def reconcile(operator: Operator, namespace: str | None, name: str) -> Non
     else:
         decided = decide_run(gathered.inputs)
         children = await _children(operator, gathered.inputs, decided.wanted)
-        decision = replace(decided.decision, apply=tuple(map(Apply, children)))
+        if isinstance(children, ForeignObject):
+            # What was recorded stands; the number is reserved when the name is free.
+            said = stalled(RunReason.FOREIGN_OBJECT, children.sentence())
+            decision = replace(decided.decision, conditions=said, requeue=FOREIGN_SECONDS)
+        else:
+            decision = replace(decided.decision, apply=tuple(map(Apply, children)))
     await run_decision(operator, gathered.obj, decision)
 
 
 async def _children(
     operator: Operator, inputs: RunInputs, wanted: Wanted | None
-) -> tuple[dict[str, Any], ...]:
-    """Return the objects that are to be made."""
+) -> tuple[dict[str, Any], ...] | ForeignObject:
+    """Return the objects that are to be made, or what stands in their way."""
     if wanted is None or inputs.policy is None:
         return ()
     policy, run = inputs.policy.spec, inputs.run
@@ -60,4 +71,6 @@ async def _children(
         case SealedVersion():
             space = run.metadata.namespace
             number = await reserve_version(operator.cluster, operator.cache, space, run.spec.model)
+            if isinstance(number, ForeignObject):
+                return number
             return (model_version(space, wanted.spec(number)),)

@@ -40,6 +40,7 @@ from hallmark.cluster.kinds import (
 )
 from hallmark.cluster.lists import Selection
 from hallmark.cluster.parse import read
+from hallmark.controllers import metrics
 from hallmark.controllers.heartbeat import Heartbeat
 from hallmark.controllers.queue import Urgency
 from hallmark.controllers.routes import policy_label
@@ -116,6 +117,7 @@ class Watches:
             self._operator.drift.forget(key.namespace or "", key.name)
             self._operator.unwritten.forget(obj)
             self._note_lost_action(obj)
+            metrics.forget_silence(key.namespace or "", key.name)
         elif key.kind == MODEL_VERSION:
             self._operator.reader.forget(obj["metadata"]["uid"])
 
@@ -144,7 +146,7 @@ class Watches:
 
     def _hear(self, obj: Obj) -> None:
         operator = self._operator
-        judge = partial(judge_reports, operator.cache, operator.bundles)
+        judge = partial(judge_reports, operator.cache, operator.bundles, operator.clock)
         if operator.drift.hear(obj, judge):
             key = key_of(MODEL_DEPLOYMENT, obj)
             operator.queue.request(key, urgency=Urgency.AT_ONCE)

@@ -121,8 +121,10 @@ def _twins(column: Column) -> Iterator[Finding]:
 
 
 def _counts(values: pl.Series) -> list[int]:
-    counts: list[int] = values.drop_nulls().value_counts().get_column("count").to_list()
-    return counts
+    # The column may itself be called "count".
+    counted = values.drop_nulls().alias("value").value_counts()
+    rows: list[int] = counted.get_column("count").to_list()
+    return rows
 
 
 def _group_rows(table: Table, attribute: str) -> int:

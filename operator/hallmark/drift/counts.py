@@ -20,9 +20,52 @@ Rows = NDArray[np.float32]
 
 
 def watched(baseline: Baseline, drift: Drift) -> tuple[BaselineFeature, ...]:
-    """Return the baseline's features that are watched, in the baseline's order."""
+    """Return the baseline's features that are watched, in the baseline's order.
+
+    A rollback may lead to a version that has none of the named features; all of its own are
+    watched then, for drift must not be off without a word.
+    """
     names = set(drift.features)
-    return tuple(feature for feature in baseline.features if not names or feature.name in names)
+    named = tuple(feature for feature in baseline.features if feature.name in names)
+    return named or tuple(baseline.features)
+
+
+def unwatchable(baseline: Baseline, drift: Drift) -> str | None:
+    """Return why drift cannot be watched as asked (a sentence), or None.
+
+    Every named feature must be in the baseline and have two bins for the values that rows may
+    have: in one bin nothing ever moves. Without names at least one feature must be so.
+    """
+    known = {feature.name: feature for feature in baseline.features}
+    missing = [name for name in drift.features if name not in known]
+    if missing:
+        return (
+            f"Expected 'drift.features' to name features of the version, found {_listed(missing)} "
+            f"not among them; it has {_listed(list(known))}."
+        )
+    asked = drift.features or list(known)
+    still = [name for name in asked if not _can_move(known[name])]
+    if still and (drift.features or len(still) == len(asked)):
+        return (
+            f"Expected watched features whose training rows fall into at least two bins, found "
+            f"{_listed(still)} with one, where no drift could ever show; leave it out of "
+            f"'drift.features', or train on rows in which it varies."
+        )
+    return None
+
+
+def _can_move(feature: BaselineFeature) -> bool:
+    """Tell whether rows can fall into different bins: of values, or of values and nulls."""
+    return bool(feature.edges or feature.categories) or feature.counts[-1] > 0
+
+
+_LISTED = 5
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:_LISTED])
+    more = len(names) - _LISTED
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from hallmark.drift.reports import (
 )
 from hallmark.drift.room import MAX_ENTRIES, make_room, places_for, take_turns
 from hallmark.drift.shown import shown_differs
+from hallmark.drift.silence import Heard, heard_now, listen, sentence, shown
 from hallmark.drift.votes import Question, Vote, vote_of
 
 T = TypeVar("T")
@@ -57,6 +58,8 @@ class Memory:
     """By Pod."""
     refused: Mapping[str, tuple[Key | None, RefusedReport]] = field(default_factory=dict)
     """By Pod: the report that stands in the object, where it decides nothing."""
+    heard: Mapping[str, Heard] = field(default_factory=dict)
+    """By Pod: when a report of it was last believed, or since when it serves."""
     turn: int = 1
     """How many calls there were."""
 
@@ -75,6 +78,9 @@ class DriftInputs:
     """The Pods of this Deployment that exist, of whichever version."""
     active_pods: frozenset[str]
     """Those of the active version."""
+    serving_pods: frozenset[str]
+    """Those of the active version that are ready: what they do not tell nobody knows."""
+    now: datetime
     former: DriftState
     """What is shown now: ``status.driftState``."""
     since: datetime
@@ -105,6 +111,8 @@ class DriftVerdict:
     """
     memory: Memory
     """For the next call."""
+    again: datetime | None = None
+    """When to judge again even if no report comes."""
 
 
 def judge(inputs: DriftInputs) -> DriftVerdict:
@@ -114,13 +122,17 @@ def judge(inputs: DriftInputs) -> DriftVerdict:
     because of it.
     """
     memory = _examine(inputs, _carried_over(inputs))
-    found = _state(inputs, memory)
+    # Kept while a Pod is not ready for a while: coming and going is no way to be silent.
+    heard = _of(inputs.live_pods, memory.heard)
+    silence = listen(inputs.serving_pods, heard, inputs.former, inputs.now)
+    memory = replace(memory, heard={**heard, **silence.heard})
+    found = _state(inputs, memory).replace(**shown(silence))
     changed = shown_differs(inputs.former, found, float(inputs.drift.threshold))
     state = found if changed else inputs.former
     gone = sorted(inputs.reports.keys() - inputs.live_pods)
     return DriftVerdict(
         state=state,
-        message=_message(state, inputs.drift),
+        message=_message(state, inputs),
         changed=changed,
         refused=_refused(memory, gone),
         gone=tuple(gone),
@@ -132,6 +144,7 @@ def judge(inputs: DriftInputs) -> DriftVerdict:
             places=memory.places,
         ),
         memory=memory,
+        again=silence.again,
     )
 
 
@@ -158,6 +171,7 @@ def _carried_over(inputs: DriftInputs) -> Memory:
         places=places_for(features, inputs.drift),
         expected=former.voters if former.manifest_digest == inputs.active_digest else 0,
         accepted=_of(inputs.live_pods, accepted),
+        heard=before.heard if before else {},
     )
 
 
@@ -168,13 +182,15 @@ def _of(pods: frozenset[str], found: Mapping[str, T]) -> dict[str, T]:
 def _examine(inputs: DriftInputs, memory: Memory) -> Memory:
     """Return the memory with the reports that are new."""
     accepted, votes, rejected = dict(memory.accepted), dict(memory.votes), dict(memory.refused)
+    heard = dict(memory.heard)
     for pod in sorted(inputs.reports.keys() & inputs.live_pods):
         report = inputs.reports[pod]
         key = key_of(report)
         if key is not None and key == _known(pod, memory):
             continue
         rejected.pop(pod, None)
-        expected = Expected(inputs.active_digest, memory.reference.bins, accepted.get(pod))
+        former = accepted.get(pod)
+        expected = Expected(inputs.active_digest, memory.reference.bins, former)
         found = believe(pod, report, expected)
         if isinstance(found, RefusedReport):
             rejected[pod] = (key, found)
@@ -183,7 +199,10 @@ def _examine(inputs: DriftInputs, memory: Memory) -> Memory:
             continue
         votes[pod] = vote_of(found, memory.question, memory.reference, memory.turn)
         accepted[pod] = votes[pod].state
-    return replace(memory, accepted=accepted, votes=votes, refused=rejected)
+        # One that stood there before a restart, or before another question, is no news.
+        if former is None or key != (former.boot_id, former.sequence):
+            heard[pod] = heard_now(found, inputs.now)
+    return replace(memory, accepted=accepted, votes=votes, refused=rejected, heard=heard)
 
 
 def _known(pod: str, memory: Memory) -> Key | None:
@@ -252,7 +271,21 @@ def _top(voters: Sequence[Vote], reference: Reference) -> list[FeatureDrift]:
     return [FeatureDrift(feature=name, psi=f"{-psi:.4f}") for psi, name in moved[:5]]
 
 
-def _message(state: DriftState, drift: Drift) -> str:
+def _message(state: DriftState, inputs: DriftInputs) -> str:
+    said = [_verdict_sentence(state, inputs.drift)]
+    if quiet := sentence(state):
+        said.insert(
+            0,
+            f"{quiet}, so that nobody knows of their traffic; see their logs, and whether their "
+            f"ServiceAccount, its RoleBinding and the network let them reach the API server.",
+        )
+    known = {feature.name for feature in inputs.baseline.features}
+    if missing := [name for name in inputs.drift.features if name not in known]:
+        said.append(f"Not features of this version, and so not watched: {', '.join(missing[:5])}.")
+    return " ".join(said)
+
+
+def _verdict_sentence(state: DriftState, drift: Drift) -> str:
     need = f"{drift.consecutive} windows of {drift.window} rows"
     if not state.top:
         return f"No Pod has {need} since the version got the traffic; there is no verdict yet."

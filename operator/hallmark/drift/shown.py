@@ -30,7 +30,9 @@ def shown_differs(before: DriftState, after: DriftState, threshold: float) -> bo
 
 
 def _decided(state: DriftState) -> tuple[object, ...]:
-    return state.verdict, state.manifest_digest, state.voters, state.drifting, len(state.top)
+    quiet = (state.silent_pods, tuple(state.silent))
+    decided = (state.verdict, state.manifest_digest, state.voters, state.drifting, len(state.top))
+    return (*decided, *quiet)
 
 
 def _psi(state: DriftState, name: str) -> float:

@@ -30,6 +30,8 @@ Before a run trains (``training_run.checks.BEFORE_TRAINING``):
   - The deadline is longer than zero and shorter than presigned URLs live.
   - The policy lists a prefix of the dataset's URL.
   - The run asks for no weaker treatment of personal data than the policy allows.
+  - What the dataset names exists.
+  - Who owns what the dataset names offers it to runs, whose authors may not read it.
 
 Before what was sealed is read (``training_run.seal.BEFORE_READING``):
   - The sealing Job sealed what the training Job uploaded.

@@ -10,8 +10,11 @@ from hallmark.api.common import sorted_json
 
 ANNOTATION_APPLIED = "hallmark.dev/applied"
 """Hash of the object as the operator last applied it."""
-WHOLE = frozenset({"selector", "matchLabels", "data"})
-"""Maps in which a stranger's additional key changes the meaning."""
+WHOLE = frozenset(
+    {"selector", "matchLabels", "data", "podSelector", "namespaceSelector", "ingress", "egress"}
+    | {"to", "from", "ipBlock", "rules", "subjects", "roleRef"}
+)
+"""Maps, or lists of maps, in which a stranger's additional key changes the meaning."""
 
 
 def stamped(wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,6 +34,29 @@ def stands(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> bool:
     if live is None:
         return False
     return all(_holds(value, live.get(key), key) for key, value in wanted.items())
+
+
+def correction(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the merge patch that makes a live object stand; empty where it does.
+
+    Server-side apply leaves what a stranger added to a list or map that is merged by its keys.
+    """
+    return _correction(
+        {key: value for key, value in wanted.items() if key != "metadata"}, live, whole=False
+    )
+
+
+def _correction(
+    wanted: Mapping[str, Any], live: Mapping[str, Any], *, whole: bool
+) -> dict[str, Any]:
+    patch: dict[str, Any] = {}
+    for key, value in wanted.items():
+        found = live.get(key)
+        if _holds(value, found, key):
+            continue
+        inner = isinstance(value, Mapping) and isinstance(found, Mapping)
+        patch[key] = _correction(value, found or {}, whole=key in WHOLE) if inner else value
+    return patch | (dict.fromkeys(live.keys() - wanted.keys()) if whole else {})
 
 
 def _holds(wanted: object, live: object, key: str) -> bool:

@@ -8,10 +8,11 @@ from typing import Any
 
 from hallmark.api import names
 from hallmark.api.artifacts import REFUSED_EXIT_CODE, SealTask, TrainTask, UploadURLs
-from hallmark.api.common import Resources, parse_duration
+from hallmark.api.common import parse_duration
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.training_run import DataFormat, Dataset, TrainingRun
-from hallmark.resources.egress import dns_rule, rule_to
+from hallmark.resources.amounts import resources
+from hallmark.resources.egress import ANYWHERE, dns_rule, rule_to, store_rule
 from hallmark.resources.labels import child_metadata, standard_labels
 from hallmark.resources.pod_security import (
     container_security_context,
@@ -19,6 +20,7 @@ from hallmark.resources.pod_security import (
     scratch_mount,
     scratch_volume,
 )
+from hallmark.supply_chain.handing_over import HANDED, SECRETS
 
 Obj = dict[str, Any]
 
@@ -28,6 +30,12 @@ TRAINER_DEFAULTS = {
     "requests": {"cpu": "100m", "memory": "512Mi"},
     "limits": {"memory": "2Gi"},
 }
+CREDENTIALS = {
+    "s3": ("access-key-id", "secret-access-key"),
+    "az": ("access-key-id", "secret-access-key"),
+    "gs": ("service-account.json",),
+}
+"""The keys that are mounted of a Secret with credentials, by the URL's scheme."""
 SEALER_RESOURCES = {
     "requests": {"cpu": "50m", "memory": "128Mi"},
     "limits": {"memory": "1Gi"},
@@ -87,7 +95,7 @@ def sealing_children(system: str, task: SealTask, policy: ModelPolicySpec) -> tu
     }
     return (
         _task_config_map(metadata, task.to_bytes().decode()),
-        _network_policy(metadata, [dns_rule(), *_store_egress(policy)]),
+        _network_policy(metadata, [dns_rule(policy.network.dns), store_rule(policy)]),
         _sealing_job(metadata, policy.images.sealer),
     )
 
@@ -116,16 +124,14 @@ def _network_policy(metadata: Obj, egress: list[Obj]) -> Obj:
     }
 
 
-def _store_egress(policy: ModelPolicySpec) -> list[Obj]:
-    return [rule_to(policy.store.endpoint or "https://any")]
-
-
 def _training_egress(run: TrainingRun, policy: ModelPolicySpec) -> list[Obj]:
     uri = run.spec.dataset.uri if run.spec.dataset else None
-    rules = [dns_rule(), *_store_egress(policy)]
+    rules = [dns_rule(policy.network.dns), store_rule(policy)]
     if uri is not None:
         s3 = uri.startswith("s3://") and policy.sources.endpoint
-        source = rule_to(s3 or (uri if uri.startswith("https://") else "https://any"))
+        source = rule_to(
+            s3 or (uri if uri.startswith("https://") else ANYWHERE), policy.network.sources
+        )
         rules += [source] if source not in rules else []
     return rules
 
@@ -144,7 +150,7 @@ def _training_job(run: TrainingRun, metadata: Obj, image: str, scratch: str) -> 
     pod = _pod(
         image,
         "hallmark.training",
-        _resources(run.spec.resources),
+        resources(run.spec.resources, TRAINER_DEFAULTS),
         [
             _config_volume("task", metadata["name"], "/etc/hallmark"),
             _secret_volume("urls", metadata["name"], "/var/run/hallmark/urls"),
@@ -158,17 +164,35 @@ def _training_job(run: TrainingRun, metadata: Obj, image: str, scratch: str) -> 
 
 
 def _sealing_job(metadata: Obj, image: str) -> Obj:
+    handed = (
+        {"name": "handed", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+        {"name": "handed", "mountPath": str(HANDED)},
+    )
     pod = _pod(
         image,
         "hallmark.supply_chain",
         SEALER_RESOURCES,
-        [
-            _config_volume("task", metadata["name"], "/etc/hallmark"),
-            _secret_volume("key", names.SEALING_KEY_SECRET, "/var/run/hallmark/key"),
-            _secret_volume("store", names.STORE_SECRET, "/var/run/hallmark/store"),
-        ],
+        [_config_volume("task", metadata["name"], "/etc/hallmark"), handed],
     )
-    return _job(metadata, pod, SEAL_SECONDS)
+    return _job(metadata, _with_secrets(pod, handed), SEAL_SECONDS)
+
+
+def _with_secrets(pod: Obj, handed: tuple[Obj, Obj]) -> Obj:
+    """Return the Pod with an init container that alone mounts the Secrets.
+
+    It hands them over in memory, where the sealing process removes them: what that runs of
+    strangers never sees them.
+    """
+    secrets = [
+        _secret_volume("key", names.SEALING_KEY_SECRET, str(SECRETS / "key")),
+        _secret_volume("store", names.STORE_SECRET, str(SECRETS / "store")),
+    ]
+    mounts = [handed[1], *(mount for _, mount in secrets)]
+    main = pod["containers"][0]
+    arguments = ["-m", "hallmark.supply_chain.handing_over", str(SECRETS), str(HANDED)]
+    first = {**main, "name": "secrets", "args": arguments, "volumeMounts": mounts}
+    volumes = [*pod["volumes"], *(volume for volume, _ in secrets)]
+    return {**pod, "initContainers": [first], "volumes": volumes}
 
 
 def _job(metadata: Obj, pod: Obj, deadline: int) -> Obj:
@@ -225,10 +249,6 @@ def _pod(
     }
 
 
-def _resources(asked: Resources | None) -> Mapping[str, Any]:
-    return TRAINER_DEFAULTS if asked is None else asked.to_wire()
-
-
 def _config_volume(name: str, config_map: str, path: str) -> tuple[Obj, Obj]:
     volume = {"name": name, "configMap": {"name": config_map}}
     return volume, {"name": name, "mountPath": path, "readOnly": True}
@@ -251,10 +271,13 @@ def _dataset_volumes(dataset: Dataset | None) -> tuple[list[Obj], list[Obj]]:
         claim = {"claimName": dataset.volume_claim.claim_name, "readOnly": True}
         mount = {"name": "data", "mountPath": "/data/volume", "readOnly": True}
         pairs.append(({"name": "data", "persistentVolumeClaim": claim}, mount))
-    if dataset and dataset.credentials_secret:
-        pairs.append(
-            _secret_volume(
-                "credentials", dataset.credentials_secret, "/var/run/hallmark/credentials"
-            )
+    files = CREDENTIALS.get((dataset.uri or "").partition(":")[0], ()) if dataset else ()
+    if dataset and dataset.credentials_secret and files:
+        volume, mount = _secret_volume(
+            "credentials", dataset.credentials_secret, "/var/run/hallmark/credentials"
         )
+        # What it holds besides is nobody's dataset; without one of these the trainer says so.
+        items = [{"key": name, "path": name} for name in files]
+        volume["secret"] |= {"items": items, "optional": True}
+        pairs.append((volume, mount))
     return [volume for volume, _ in pairs], [mount for _, mount in pairs]

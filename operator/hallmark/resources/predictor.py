@@ -9,7 +9,8 @@ from typing import Any
 from hallmark.api import names
 from hallmark.api.common import GROUP
 from hallmark.api.model_deployment import ModelDeployment
-from hallmark.resources.egress import dns_rule, rule_to
+from hallmark.api.model_policy import ModelPolicySpec
+from hallmark.resources.egress import dns_rule, store_rule
 from hallmark.resources.labels import child_metadata
 
 Obj = dict[str, Any]
@@ -130,12 +131,14 @@ def disruption_budget(owner: ModelDeployment, manifest: str | None) -> Obj:
     }
 
 
-def network_policy(owner: ModelDeployment, store: str, api_servers: Iterable[ApiServer]) -> Obj:
+def network_policy(
+    owner: ModelDeployment, policy: ModelPolicySpec, api_servers: Iterable[ApiServer]
+) -> Obj:
     """Return the NetworkPolicy: requests in; DNS, the store and the API server out.
 
     Args:
         owner: the ModelDeployment.
-        store: the URL of the artifact store, as Pods reach it.
+        policy: where the store and the name servers are.
         api_servers: the API server's addresses; no selector can name it.
     """
     to_api = [
@@ -153,7 +156,7 @@ def network_policy(owner: ModelDeployment, store: str, api_servers: Iterable[Api
             "podSelector": {"matchLabels": pod_labels(owner, None)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [{"ports": [{"protocol": "TCP", "port": names.PREDICTOR_PORT}]}],
-            "egress": [dns_rule(), rule_to(store), *to_api],
+            "egress": [dns_rule(policy.network.dns), store_rule(policy), *to_api],
         },
     }
 

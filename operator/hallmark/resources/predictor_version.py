@@ -11,6 +11,7 @@ from hallmark.api import names
 from hallmark.api.artifacts import DownloadURLs, Trust
 from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import ModelDeployment
+from hallmark.resources.amounts import resources
 from hallmark.resources.pod_security import (
     container_security_context,
     pod_security_context,
@@ -144,7 +145,6 @@ def _pod(owner: ModelDeployment, version: Version) -> Obj:
 
 
 def _container(owner: ModelDeployment, version: Version) -> Obj:
-    asked = owner.spec.resources
     return {
         "name": "predictor",
         "image": version.image,
@@ -161,7 +161,7 @@ def _container(owner: ModelDeployment, version: Version) -> Obj:
         # Only what the predictor writes on purpose: log lines may hold values.
         "terminationMessagePolicy": "File",
         "securityContext": container_security_context(),
-        "resources": DEFAULTS if asked is None else asked.to_wire(),
+        "resources": resources(owner.spec.resources, DEFAULTS),
         "volumeMounts": [
             scratch_mount(),
             {"name": "trust", "mountPath": "/etc/hallmark/trust", "readOnly": True},

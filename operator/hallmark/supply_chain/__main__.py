@@ -15,6 +15,7 @@ from hallmark.api.common import clip
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark.keys import load_private_key
 from hallmark.store import open_store
+from hallmark.supply_chain.handing_over import HANDED, close_to_children, remove
 from hallmark.supply_chain.sealing import seal
 
 _FAILED_EXIT_CODE = 1
@@ -25,7 +26,8 @@ def main(environment: Mapping[str, str]) -> int:
 
     Args:
         environment: May name other places than the contract's: ``HALLMARK_TASK``,
-            ``HALLMARK_SEALING_KEY``, ``HALLMARK_STORE_CREDENTIALS``, ``TERMINATION_LOG``.
+            ``HALLMARK_HANDED`` (its files are removed once they are read), ``TERMINATION_LOG``;
+            ``HALLMARK_SEALING_KEY`` and ``HALLMARK_STORE_CREDENTIALS``, which stay where they are.
     """
     try:
         outcome = _run(environment)
@@ -40,8 +42,9 @@ def main(environment: Mapping[str, str]) -> int:
 
 def _run(environment: Mapping[str, str]) -> SealOutcome:
     task_file = Path(environment.get("HALLMARK_TASK", "/etc/hallmark/task.json"))
-    key_file = Path(environment.get("HALLMARK_SEALING_KEY", "/var/run/hallmark/key/private.pem"))
-    credentials = Path(environment.get("HALLMARK_STORE_CREDENTIALS", "/var/run/hallmark/store"))
+    handed = Path(environment.get("HALLMARK_HANDED", str(HANDED)))
+    key_file = Path(environment.get("HALLMARK_SEALING_KEY", str(handed / "key/private.pem")))
+    credentials = Path(environment.get("HALLMARK_STORE_CREDENTIALS", str(handed / "store")))
     try:
         task = SealTask.model_validate_json(task_file.read_bytes())
     except (OSError, ValidationError) as error:
@@ -54,7 +57,9 @@ def _run(environment: Mapping[str, str]) -> SealOutcome:
         region=task.store_region,
         credentials=credentials if credentials.is_dir() else None,
     )
-    return seal(task, store, lambda: load_private_key(_read(key_file)), datetime.now(UTC))
+    key = _read(key_file)
+    remove(handed)
+    return seal(task, store, lambda: load_private_key(key), datetime.now(UTC))
 
 
 def _read(path: Path) -> bytes:
@@ -67,4 +72,5 @@ def _read(path: Path) -> bytes:
 
 
 if __name__ == "__main__":
+    close_to_children()
     sys.exit(main(os.environ))

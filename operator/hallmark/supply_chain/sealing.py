@@ -72,7 +72,7 @@ def seal(
     Args:
         task: What the operator wants sealed.
         store: Where the upload is and the bundle goes.
-        read_key: Reads the sealing key; called only once the checks found nothing.
+        read_key: Gives the sealing key; called only once the checks found nothing.
         now: The moment of sealing (aware).
 
     Raises:

@@ -1,7 +1,8 @@
 """Runs the served form on the golden rows and compares with what training recorded.
 
 ``check_apart`` does it in a process of its own, with limits and without the parent's environment,
-so that no file can take the sealing Job down with it. Nothing is ever unpickled.
+so that no file can take the sealing Job down with it. The parent holds the key: it is closed to
+this process (``handing_over``). Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -110,6 +111,8 @@ def check_apart(
                 env={"PYTHONPATH": ":".join(each for each in sys.path if each)},
                 timeout=timeout,
                 check=False,
+                # None is inheritable; and a process that is closed to others cannot list its own.
+                close_fds=False,
             )
         except subprocess.TimeoutExpired:
             return [finding("Served form", f"answers within {timeout:g} s", "none")]

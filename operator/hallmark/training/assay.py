@@ -59,7 +59,9 @@ def validate_dataset(
     if isinstance(guarded, RefusedRun):
         return guarded
     announce(TrainStage.DATA, 25, "Checking the rows against the schema.")
-    converted = conversion.convert(guarded.frame, declared_columns(spec.schema_, guarded.private))
+    # Whoever may read the run need not be one who may read the data.
+    hidden = guarded.private if task.quote_numbers else frozenset(guarded.frame.columns)
+    converted = conversion.convert(guarded.frame, declared_columns(spec.schema_, hidden))
     # What was read is as large as the table, and not needed any more.
     guarded = replace(guarded, frame=guarded.frame.clear())
     return _validate(spec.schema_, spec.dataset.fingerprint, guarded, converted)

@@ -79,9 +79,13 @@ def resource(
     }
 
 
+OFFERED = {"hallmark.dev/dataset": "true"}
+"""On what a run mounts."""
+
+
 def config_map(namespace: str, name: str, data: dict[str, str]) -> Object:
-    """Return a ConfigMap."""
-    metadata = {"name": name, "namespace": namespace}
+    """Return a ConfigMap that is offered to runs."""
+    metadata = {"name": name, "namespace": namespace, "labels": OFFERED}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 

@@ -5,6 +5,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from hallmark.api import crd
+from hallmark.api.common import UNSEEN
 from hallmark.api.generated import prose, render
 from hallmark.errors import ConfigurationError
 
@@ -72,10 +73,18 @@ def test_every_message_of_a_rule_ends_like_a_sentence(kind: crd.Kind) -> None:
 
 
 @every_kind
-def test_the_status_has_no_default(kind: crd.Kind) -> None:
+def test_the_status_is_unseen_by_default_and_has_no_other_default(kind: crd.Kind) -> None:
     status = crd.open_api_schema(kind)["properties"]["status"]
-
+    assert status.pop("default") == {"observedGeneration": UNSEEN}
+    assert status["properties"]["observedGeneration"]["minimum"] == UNSEEN
     assert [path for path, node in nodes(status) if "default" in node] == []
+
+
+@every_kind
+def test_the_operator_reads_an_unseen_status(kind: crd.Kind) -> None:
+    model = kind.model.model_fields["status"].annotation
+    assert model is not None
+    assert model.model_validate({"observedGeneration": UNSEEN}).observed_generation == UNSEEN
 
 
 @every_kind

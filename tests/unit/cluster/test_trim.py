@@ -330,7 +330,7 @@ def test_the_facts_of_what_is_no_trust_are_its_own_hash_and_nothing_else(text: s
 
 def fat_metadata() -> Obj:
     """Return metadata that an author made as large as he could."""
-    ours = (names.ANNOTATION_ACTION, names.ANNOTATION_RECONCILE, names.ANNOTATION_REQUESTER)
+    ours = (names.ANNOTATION_ACTION, names.ANNOTATION_RECONCILE, names.ANNOTATION_RELAY)
     owner = {"apiVersion": LONG, "kind": LONG, "name": LONG, "uid": "u", "controller": True}
     return {
         "labels": {f"hallmark.dev/label-{number}": "x" * 63 for number in range(9000)},
@@ -409,7 +409,7 @@ def children() -> list[Obj]:
             predictor.service(owner, "abc"),
             predictor.active_config_map(owner, rollouts.digest(1)),
             *predictor.account(owner),
-            predictor.network_policy(owner, "https://any", ()),
+            predictor.network_policy(owner, rollouts.policy().spec, ()),
             predictor.disruption_budget(owner, "abc"),
             predictor_version.workload(owner, version),
             predictor_version.urls_secret(owner, "abc", DownloadURLs(urls={"a": "https://b"})),

@@ -59,6 +59,7 @@ from hallmark.controllers.model_deployment import reconcile
 from hallmark.controllers.queue import Outcome, WorkQueue
 from hallmark.controllers.runtime import Operator
 from hallmark.controllers.settings import Settings
+from hallmark.controllers.watches import CHILDREN
 from hallmark.policies.decision import Record
 from hallmark.resources.predictor_version import ANNOTATION_TRUST
 from hallmark.supply_chain.manifest import build_manifest
@@ -83,6 +84,7 @@ WATCHED = (
     *(POD_DISRUPTION_BUDGET, ROLE, ROLE_BINDING, SERVICE, SERVICE_ACCOUNT),
 )
 LABEL = names.LABEL_MANIFEST
+WATCHED = (MODEL_VERSION, *CHILDREN)
 CALM, SHIFTED = [40, 30, 30, 0], [0, 0, 100, 0]
 
 
@@ -187,7 +189,9 @@ class World:
                 continue
             operator.cache.observe(kind, obj)
             if kind == MODEL_DEPLOYMENT:
-                operator.drift.hear(obj, partial(judge_reports, operator.cache, operator.bundles))
+                operator.drift.hear(
+                    obj, partial(judge_reports, operator.cache, operator.bundles, operator.clock)
+                )
         for kind in {kind_of(obj) for obj in self.cluster.objects.values()} | set(WATCHED):
             if kind not in self.lag and kind not in UNWATCHED:
                 there = [key_of(kind, obj) for obj in self._of(kind)]
@@ -252,10 +256,10 @@ class World:
         )
         self._put(MODEL_POLICY, "", "default", spec=policy.spec.to_wire())
 
-    def seal(self, number: int, *, approved: bool = True) -> None:
+    def seal(self, number: int, *, approved: bool = True, baseline: Baseline = BASELINE) -> None:
         """Seal a version's bundle and create its ModelVersion."""
         files = {
-            "baseline.json": BASELINE.to_bytes(),
+            "baseline.json": baseline.to_bytes(),
             "model.onnx": f"model {number}".encode(),
             "report.json": b"report",
             "sbom_0123456789ab.cdx.json": b"sbom",

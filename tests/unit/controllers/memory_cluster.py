@@ -45,6 +45,10 @@ class MemoryCluster:
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Obj | None:
         return copy.deepcopy(self.objects.get(_key(kind, namespace, name)))
 
+    async def labels(self, kind: Kind, namespace: str, name: str) -> Mapping[str, str] | None:
+        found = self.objects.get(_key(kind, namespace, name))
+        return None if found is None else dict(found["metadata"].get("labels") or {})
+
     async def list(
         self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> list[Obj]:

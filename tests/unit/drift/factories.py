@@ -107,6 +107,8 @@ def inputs(reports: Mapping[str, Report], **changes: object) -> DriftInputs:
         "drift": Drift(),
         "live_pods": live,
         "active_pods": live,
+        "serving_pods": frozenset(),
+        "now": PROMOTED,
         "former": DriftState(),
         "since": PROMOTED,
     }

@@ -30,6 +30,7 @@ from hallmark.policies.sealed import (
 from hallmark.policies.training_run.seal import TITLES, Seal, verify_claim
 from hallmark.store import open_store
 from tests.unit.policies.training_run.runs import (
+    BASELINE,
     MODEL,
     NAMESPACE,
     NOW,
@@ -69,7 +70,7 @@ def folder(tmp_path: Path) -> Path:
         place.mkdir(parents=True)
         (place / MANIFEST).write_bytes(MANIFESTS.to_bytes())
         (place / "report.json").write_bytes(bundle().report)
-        (place / "baseline.json").write_bytes(b"baseline")
+        (place / "baseline.json").write_bytes(BASELINE)
         (place / f"sbom_{MANIFESTS.run_id}.cdx.json").write_bytes(SBOM)
     return tmp_path
 

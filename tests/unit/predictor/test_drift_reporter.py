@@ -1,5 +1,4 @@
 import asyncio
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -119,6 +118,8 @@ def test_what_is_recorded_is_what_the_operator_judges() -> None:
             drift=Drift(window=100, consecutive=2),
             live_pods=frozenset({POD}),
             active_pods=frozenset({POD}),
+            serving_pods=frozenset({POD}),
+            now=START,
             former=DriftState(),
             since=START,
         )
@@ -142,6 +143,8 @@ def test_a_predictor_knows_of_a_window_what_the_operator_will_say(seed: int, shi
             drift=drift,
             live_pods=frozenset({POD}),
             active_pods=frozenset({POD}),
+            serving_pods=frozenset({POD}),
+            now=START,
             former=DriftState(),
             since=START,
         )
@@ -188,10 +191,16 @@ async def test_sequences_rise_over_one_connection_and_tokens_may_rotate(
 class Story:
     """A reporter that runs on a clock of its own, on which things happen at set times."""
 
-    def __init__(self, client: ClusterApi, happenings: Sequence[tuple[float, int, float]]) -> None:
-        """Let rows of a shift come: time, number of rows, shift."""
+    def __init__(
+        self,
+        client: ClusterApi,
+        happenings: Sequence[tuple[float, int, float]],
+        ends: float | None = None,
+    ) -> None:
+        """Let rows of a shift come: time, number of rows, shift; it ends with the last of them."""
         self.now = 0.0
         self._happenings = list(happenings)
+        self._ends = max([0.0, *(at for at, _, _ in happenings)]) if ends is None else ends
         model = factories.model()
 
         def closed(count: int, kept: Sequence[DriftWindow]) -> None:
@@ -210,11 +219,13 @@ class Story:
 
     async def _wait(self, event: asyncio.Event, seconds: float | None) -> None:
         """Let the next thing happen, if it does so before the seconds are over; then the end."""
-        until = math.inf if seconds is None else self.now + seconds
+        assert seconds is not None
+        until = self.now + seconds
         if self._happenings and self._happenings[0][0] <= until:
             self.now, rows, shift = self._happenings.pop(0)
             self.recorder.record(traffic(rows, shift=shift))
-        elif seconds is None:
+        elif not self._happenings and self._ends <= until:
+            self.now = max(self.now, self._ends)
             self.reporter.end()
         else:
             self.now = until
@@ -256,10 +267,21 @@ async def test_a_report_that_drifts_and_finds_no_room_is_tried_again_within_a_se
     api: FakeApiServer, client: ClusterApi
 ) -> None:
     api.refusals = [(422, NO_ROOM), (422, NO_ROOM)]
-    story = Story(client, [(50.0, 100, 2.0)])
+    story = Story(client, [(5.0, 100, 2.0)], ends=5.75)
     await story.reporter.run()
     assert [sent.sequence for sent in reports(api)] == [3]
-    assert story.now == 50.75
+
+
+async def test_it_says_when_the_next_report_comes(api: FakeApiServer, client: ClusterApi) -> None:
+    story = Story(client, [(20.0, 10, 0.0)], ends=500)
+    await story.reporter.run()
+    found = [(sent.rows, sent.next_within) for sent in reports(api)]
+    assert found == [
+        (0, 360),  # soon after the start: it is there
+        (10, 72),  # a minute later: rows come
+        (10, 360),  # another minute later: no more of them
+        (10, 360),
+    ]
 
 
 async def test_what_failed_is_reported_again_with_newer_counts(

@@ -35,7 +35,14 @@ class Pod:
     random: Callable[[], float] = no_jitter
     answer: Callable[[float], str] = lambda _: TAKEN
     activated_at: float | None = None
+    rows: int = 0
+    """One for each window is enough here."""
     sent: list[float] = field(default_factory=list)
+    promised: list[int] = field(default_factory=list)
+    """What each report said: within how many seconds the next one comes."""
+    news: list[float] = field(default_factory=list)
+    """When it reported windows that the operator did not know."""
+    _told: int = 0
 
     def run(self, windows: Iterable[Window], until: float) -> list[float]:
         """Return when it reported, or tried to."""
@@ -45,24 +52,38 @@ class Pod:
             events = sorted([*events, (self.activated_at, None)], key=lambda event: event[0])
         now = 0.0
         while True:
-            due = schedule.due()
+            due = schedule.due(self.rows)
             next_event = events[0][0] if events else until
-            if due is not None and max(due, now) <= min(next_event, until):
+            if max(due, now) <= min(next_event, until):
                 now = max(due, now)
                 self._report(schedule, now)
             elif events and next_event <= until:
                 now, drifts = events.pop(0)
-                schedule.restart() if drifts is None else schedule.closed([drifts])
+                if drifts is None:
+                    schedule.restart(now)
+                else:
+                    self.rows += 1
+                    schedule.closed([drifts])
             else:
                 return self.sent
 
     def _report(self, schedule: Schedule, now: float) -> None:
         self.sent.append(now)
-        told, answer = schedule.sending(now), self.answer(now)
+        told, answer = schedule.sending(now, self.rows), self.answer(now)
+        self.promised.append(schedule.next_within(told))
+        if told.closed != self._told:
+            self.news.append(now)
         if answer == TAKEN:
             schedule.accepted(told, now)
+            self._told = told.closed
         else:
             schedule.failed(now, no_room=answer == FULL)
+
+
+def news(pod: Pod, windows: Iterable[Window], until: float) -> list[float]:
+    """Return when it reported windows, without the reports that only say that it is there."""
+    pod.run(windows, until)
+    return pod.news
 
 
 def every(seconds: float, until: float, drifts: bool = C, start: float = 0) -> list[Window]:
@@ -106,12 +127,12 @@ def every(seconds: float, until: float, drifts: bool = C, start: float = 0) -> l
     ],
 )
 def test_when_it_reports(windows: list[Window], expected: list[float]) -> None:
-    assert Pod().run(windows, until=100) == expected
+    assert news(Pod(), windows, until=100) == expected
 
 
 def test_one_window_decides_where_one_is_asked_for() -> None:
     windows = [(1, C), (2, D), (3, D), (4, C)]
-    assert Pod(consecutive=1).run(windows, until=100) == [1, 2, 4]
+    assert news(Pod(consecutive=1), windows, until=100) == [1, 2, 4]
 
 
 def test_steady_calm_traffic_is_reported_ever_more_seldom() -> None:
@@ -161,9 +182,8 @@ def test_whatever_the_clients_send_the_api_server_is_asked_at_most_once_a_second
 def test_calm_reports_keep_their_distance_and_none_is_forgotten(
     seed: int, closing: list[float]
 ) -> None:
-    sent = Pod(random=np.random.default_rng(seed).random).run(
-        [(at, C) for at in closing], until=10_000
-    )
+    pod = Pod(random=np.random.default_rng(seed).random)
+    sent = news(pod, [(at, C) for at in closing], until=10_000)
     pairs = pairwise(sent[1:])  # The first may be the vote's.
     assert all(later - earlier >= INTERVAL - 0.001 for earlier, later in pairs)
     longest = LONGEST_INTERVAL * (1 + JITTER)
@@ -188,7 +208,7 @@ def test_two_thousand_calm_pods_stay_far_below_fifty_reports_a_second() -> None:
 def failing(answer: str, times: int, pod: Pod, windows: Sequence[Window]) -> list[float]:
     """Return the seconds between the tries."""
     pod.answer = lambda _: answer if len(pod.sent) <= times else TAKEN
-    sent = pod.run(windows, until=1000)
+    sent = news(pod, windows, until=1000)
     return [round(later - earlier, 3) for earlier, later in pairwise(sent)]
 
 
@@ -206,7 +226,7 @@ def all_jitter() -> float:
     ],
 )
 def test_what_failed_is_tried_again(answer: str, drifts: bool, expected: list[float]) -> None:
-    windows = [(20, drifts)]
+    windows = [(5, drifts)]
     assert failing(answer, len(expected), Pod(random=all_jitter), windows) == expected
     halved = failing(answer, len(expected), Pod(random=no_jitter), windows)
     assert halved == [pause / 2 for pause in expected], "the jitter takes up to a half"
@@ -237,3 +257,64 @@ def test_many_pods_that_want_few_places_all_get_one(seed: int) -> None:
         found = Pod(random=random.random, answer=answer).run([(1, C), (1.5, C)], until=120)
         taken += len(found) >= 1
     assert taken == 100
+
+
+# -- silence would read as health --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        pytest.param([], [15, 315, 615, 915], id="without rows it says seldom that it is there"),
+        pytest.param([(5, C)], [15, 75, 375, 675, 975], id="that no more rows come is told once"),
+        pytest.param(
+            [(400, C)],
+            [15, 315, 400, 460, 760],
+            id="rows that come after a pause are told as ever",
+        ),
+    ],
+)
+def test_it_reports_without_news(windows: list[Window], expected: list[float]) -> None:
+    assert Pod().run(windows, until=1000) == expected
+
+
+def test_rows_that_close_no_window_are_told_within_a_minute() -> None:
+    schedule = Schedule(2, 0.0, no_jitter)
+    schedule.accepted(schedule.sending(15.0, 0), 15.0)
+    assert schedule.due(rows=0) == 315
+    assert schedule.due(rows=1) == 75
+
+
+def test_a_version_that_gets_the_traffic_says_soon_that_it_is_there() -> None:
+    assert Pod(activated_at=100).run([], until=500) == [15, 115, 415]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.lists(st.tuples(st.floats(0, 3000), st.booleans()), max_size=60),
+    st.none() | st.floats(0, 3000),
+)
+def test_it_keeps_its_word(seed: int, windows: list[Window], activated: float | None) -> None:
+    pod = Pod(random=np.random.default_rng(seed).random, activated_at=activated)
+    sent = pod.run(windows, until=5000)
+    for (earlier, later), promised in zip(pairwise(sent), pod.promised, strict=False):
+        assert later - earlier <= promised
+    assert set(pod.promised) <= {72, 360}
+
+
+@pytest.mark.parametrize("answer", [REFUSED, FULL])
+def test_a_report_that_fails_is_tried_until_it_is_taken(answer: str) -> None:
+    """The operator waits three minutes more than was promised."""
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        pod = Pod(random=random.random, answer=lambda now: answer if 300 < now < 400 else TAKEN)
+        sent = [at for at in pod.run([(5, C)], until=1000) if not 300 < at < 400]
+        gaps = [later - earlier for earlier, later in pairwise(sent)]
+        assert max(gaps) <= 360 + 60 + 100
+
+
+def test_two_thousand_idle_pods_are_hardly_heard() -> None:
+    random = np.random.default_rng(1)
+    sent = [at for _ in range(200) for at in Pod(random=random.random).run([], until=3600)]
+    assert 10 * len([at for at in sent if at > 600]) / 3000 < 8

@@ -10,9 +10,11 @@ import pytest
 
 from hallmark.api import names
 from hallmark.api.artifacts import SealTask, TrainTask, UploadURLs
+from hallmark.api.common import Resources
 from hallmark.policies.training_run.tasks import seal_task, train_task
+from hallmark.resources.amounts import resources
 from hallmark.resources.egress import rule_to
-from hallmark.resources.jobs import sealing_children, training_children
+from hallmark.resources.jobs import TRAINER_DEFAULTS, sealing_children, training_children
 from hallmark.resources.versions import model_version
 from tests.unit.policies.training_run.runs import (
     NAME,
@@ -61,7 +63,7 @@ def test_a_pod_is_restricted_and_has_no_token(children: dict[str, Obj]) -> None:
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["runAsUser"] == 65532
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    for container in spec["containers"]:
+    for container in (*spec.get("initContainers", []), *spec["containers"]):
         context = container["securityContext"]
         assert context["allowPrivilegeEscalation"] is False
         assert context["readOnlyRootFilesystem"] is True
@@ -69,7 +71,7 @@ def test_a_pod_is_restricted_and_has_no_token(children: dict[str, Obj]) -> None:
         writable = [
             mount["name"] for mount in container["volumeMounts"] if not mount.get("readOnly")
         ]
-        assert writable == ["tmp"]
+        assert set(writable) <= {"tmp", "handed"}
     allowed = {"configMap", "secret", "emptyDir", "persistentVolumeClaim"}
     for volume in spec["volumes"]:
         assert set(volume) - {"name"} <= allowed
@@ -121,6 +123,22 @@ def test_only_the_sealing_job_has_the_key_and_the_stores_credentials() -> None:
     assert secrets(sealing()) == {names.SEALING_KEY_SECRET, names.STORE_SECRET}
 
 
+def test_what_runs_a_strangers_file_mounts_no_secret() -> None:
+    spec = pod(sealing())
+    by_name = {volume["name"]: volume for volume in spec["volumes"]}
+    (main,), (first,) = spec["containers"], spec["initContainers"]
+    mounted = {mount["name"] for mount in main["volumeMounts"]}
+    assert not any("secret" in by_name[name] for name in mounted)
+    assert by_name["handed"]["emptyDir"]["medium"] == "Memory", "nothing of it reaches a disk"
+    secrets = {mount["name"] for mount in first["volumeMounts"]} - mounted
+    assert {by_name[name]["secret"]["secretName"] for name in secrets} == {
+        names.SEALING_KEY_SECRET,
+        names.STORE_SECRET,
+    }
+    assert first["args"][:2] == ["-m", "hallmark.supply_chain.handing_over"]
+    assert first["resources"] == main["resources"]
+
+
 def test_the_jobs_read_what_they_are_told() -> None:
     told = training()
     task = TrainTask.model_validate_json(told["ConfigMap"]["data"]["task.json"])
@@ -155,11 +173,28 @@ def test_a_dataset_is_mounted_read_only(source: Obj, volume: Obj, path: str) -> 
     assert {"name": "data", "mountPath": path, "readOnly": True} in mounts
 
 
-def test_credentials_of_a_source_are_mounted() -> None:
-    data = {"uri": "s3://datasets/x.csv", "format": "CSV", "credentialsSecret": "reader"}
+@pytest.mark.parametrize(
+    ("uri", "keys"),
+    [
+        ("s3://datasets/x.csv", ["access-key-id", "secret-access-key"]),
+        ("az://datasets/x.csv", ["access-key-id", "secret-access-key"]),
+        ("gs://datasets/x.csv", ["service-account.json"]),
+        ("https://data.example.org/x.csv", None),
+    ],
+)
+def test_of_a_secret_only_the_credentials_are_mounted(uri: str, keys: list[str] | None) -> None:
+    data = {"uri": uri, "format": "CSV", "credentialsSecret": "reader"}
     spec = pod(training(dataset=data))
-    secrets = [volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume]
-    assert "reader" in secrets
+    mounted = [
+        volume["secret"]
+        for volume in spec["volumes"]
+        if volume.get("secret", {}).get("secretName") == "reader"
+    ]
+    if keys is None:
+        assert mounted == [], "a URL that is downloaded as it is has no credentials"
+        return
+    assert [item["key"] for item in mounted[0]["items"]] == keys
+    assert mounted[0]["optional"] is True, "the trainer says what is missing, not the kubelet"
 
 
 SCRATCH = {
@@ -180,32 +215,12 @@ def test_scratch_space_holds_what_the_policy_lets_in(case: tuple[Obj, str]) -> N
 
 
 def test_the_spec_limits_time_and_resources() -> None:
-    limits = {"limits": {"cpu": "2", "memory": "4Gi"}}
-    children = training(activeDeadline="90m", resources=limits, suspend=True)
+    asked = {"limits": {"cpu": "2", "memory": "4Gi"}}
+    children = training(activeDeadline="90m", resources=asked, suspend=True)
     assert children["Job"]["spec"]["activeDeadlineSeconds"] == 5400
     assert children["Job"]["spec"]["suspend"] is True
-    assert pod(children)["containers"][0]["resources"] == limits
-
-
-@pytest.mark.parametrize(
-    ("url", "port", "namespace"),
-    [
-        pytest.param("http://store.hallmark-system.svc:7070", 7070, "hallmark-system", id="svc"),
-        pytest.param(
-            "http://store.ns.svc.cluster.local:7070", 7070, "ns", id="a full Service name"
-        ),
-        pytest.param("https://example.org/x", 443, None, id="any host by its port"),
-        pytest.param("http://10.0.0.1:9000", 9000, None, id="an address by its port"),
-    ],
-)
-def test_egress_to_a_url(url: str, port: int, namespace: str | None) -> None:
-    rule = rule_to(url)
-    assert rule["ports"] == [{"protocol": "TCP", "port": port}]
-    if namespace is None:
-        assert "to" not in rule
-    else:
-        labels = rule["to"][0]["namespaceSelector"]["matchLabels"]
-        assert labels == {"kubernetes.io/metadata.name": namespace}
+    expected = resources(Resources.model_validate(asked), TRAINER_DEFAULTS)
+    assert pod(children)["containers"][0]["resources"] == expected
 
 
 def test_a_source_over_https_may_be_reached_and_inline_records_reach_nothing_more() -> None:

@@ -24,9 +24,7 @@ def every_object() -> list[dict[str, Any]]:
         predictor.service(OWNER, VERSION.manifest),
         predictor.active_config_map(OWNER, rollouts.digest(1)),
         predictor.disruption_budget(OWNER, VERSION.manifest),
-        predictor.network_policy(
-            OWNER, "http://store.system.svc:7070", [ApiServer("10.0.0.1", 6443)]
-        ),
+        predictor.network_policy(OWNER, rollouts.policy().spec, [ApiServer("10.0.0.1", 6443)]),
         predictor_version.urls_secret(OWNER, VERSION.manifest, urls),
         predictor_version.workload(OWNER, VERSION),
     ]
@@ -93,9 +91,12 @@ def test_a_single_pod_does_not_hold_up_a_drain(replicas: int, expected: str) -> 
 
 def test_the_network_policy_names_the_api_server_by_address() -> None:
     rules = predictor.network_policy(
-        OWNER, "https://s3.example.org", [ApiServer("10.0.0.1", 6443), ApiServer("fd00::1", 443)]
+        OWNER, rollouts.policy().spec, [ApiServer("10.0.0.1", 6443), ApiServer("fd00::1", 443)]
     )["spec"]["egress"]
-    blocks = [rule["to"][0]["ipBlock"]["cidr"] for rule in rules if "ipBlock" in str(rule)]
+    dns, _store, *to_api = rules
+    assert all(rule["to"] for rule in rules), "none goes to anywhere"
+    assert dns["ports"][0]["port"] == 53
+    blocks = [rule["to"][0]["ipBlock"]["cidr"] for rule in to_api]
     assert blocks == ["10.0.0.1/32", "fd00::1/128"]
 
 

@@ -32,6 +32,7 @@ def policies() -> list[Pair]:
         words.audit_anchor(),
         people.namespace_policy(),
         writers.operator_only(),
+        writers.system_namespace(),
         writers.drift_report(),
         writers.version_in_use(),
         writers.predictor_accounts(),

@@ -48,8 +48,8 @@ def approval_identity() -> Pair:
 
 
 def requester_identity() -> Pair:
-    """Return the policy that vouches for a requester's name, or has it marked as declared."""
-    declared = f"'{names.ANNOTATION_REQUESTER}'"
+    """Return the policy that vouches for a requester's name, or for the relay's who declares it."""
+    relay = f"'{names.ANNOTATION_RELAY}'"
     annotation = "object.metadata.?annotations[?{0}].orValue('')"
     return policy(
         names.REQUESTER_IDENTITY_POLICY,
@@ -65,14 +65,14 @@ def requester_identity() -> Pair:
             ),
             validation(
                 "request.operation != 'CREATE' || "
-                "variables.declared == (variables.isOwn ? '' : 'declared')",
-                f'"The annotation {names.ANNOTATION_REQUESTER}: declared belongs on a run that '
-                'names another requester, and on no other run."',
+                "variables.relay == (variables.isOwn ? '' : request.userInfo.username)",
+                f'"The annotation {names.ANNOTATION_RELAY} must be the user who creates the run '
+                f'where it names another requester, and on no other run; " + {YOU} + "."',
             ),
             validation(
-                "request.operation == 'CREATE' || variables.declared == "
-                + annotation.format(declared).replace("object", "oldObject", 1),
-                f'"The annotation {names.ANNOTATION_REQUESTER} cannot change."',
+                "request.operation == 'CREATE' || variables.relay == "
+                + annotation.format(relay).replace("object", "oldObject", 1),
+                f'"The annotation {names.ANNOTATION_RELAY} cannot change."',
             ),
         ],
         variables=[
@@ -80,7 +80,7 @@ def requester_identity() -> Pair:
                 "name": "isOwn",
                 "expression": "object.spec.requestedBy == request.userInfo.username",
             },
-            {"name": "declared", "expression": annotation.format(declared)},
+            {"name": "relay", "expression": annotation.format(relay)},
         ],
     )
 

@@ -51,6 +51,22 @@ def operator_only() -> Pair:
     )
 
 
+def system_namespace() -> Pair:
+    """Return the policy that keeps runs and Deployments away from the operator's keys."""
+    return policy(
+        "hallmark-system-namespace",
+        [rule(GROUP, "CREATE", "trainingruns", "modeldeployments")],
+        [
+            validation(
+                f"request.namespace != '{names.SYSTEM_NAMESPACE}'",
+                "'Namespace ' + request.namespace + ' is the operator\\'s own, where its keys are: "
+                "no ' + request.resource.resource + ' there; ' + "
+                f"{YOU} + '. Use another namespace.'",
+            )
+        ],
+    )
+
+
 def drift_report() -> Pair:
     """Return the policy that lets a predictor's Pod write its own entry alone."""
     others = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
@@ -18,6 +19,7 @@ from hallmark.policies.model_deployment.drift import judge_drift
 def judge_reports(
     cache: ObjectCache,
     bundles: Bundles,
+    clock: Callable[[], datetime],
     namespace: str,
     name: str,
     reports: Mapping[str, Report],
@@ -38,4 +40,5 @@ def judge_reports(
         reports,
         bundles.known_baseline(version),
         memory,
+        clock(),
     )

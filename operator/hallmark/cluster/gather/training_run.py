@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -25,6 +26,7 @@ from hallmark.cluster.kinds import (
     NETWORK_POLICY,
     SECRET,
     TRAINING_RUN,
+    VOLUME_CLAIM,
     Kind,
     Obj,
 )
@@ -33,7 +35,7 @@ from hallmark.cluster.parse import Gathered, read
 from hallmark.errors import ArtifactError
 from hallmark.policies.decision import Reference
 from hallmark.policies.refusals import Refusal
-from hallmark.policies.training_run.inputs import RunInputs
+from hallmark.policies.training_run.inputs import MountedObject, RunInputs
 from hallmark.policies.training_run.jobs import JobView, PodView
 from hallmark.policies.training_run.outcomes import seal_outcome
 from hallmark.policies.training_run.seal import Evidence
@@ -90,6 +92,7 @@ async def gather_run(
         seal_job=seal_job,
         seal_pod=seal_pod,
         progress=await _progress(store, run, job),
+        mounted=await _mounted(cluster, run, job, version),
         urls=_urls(store, run, job),
         leftovers=await _leftovers(cache, cluster, system, run, version),
     )
@@ -163,6 +166,35 @@ async def _progress(store: Store | None, run: TrainingRun, job: JobView | None) 
         return run.status.progress
 
 
+async def _mounted(
+    cluster: Cluster, run: TrainingRun, job: JobView | None, version: ModelVersion | None
+) -> tuple[MountedObject, ...]:
+    """Return what a Job that is to be started or resumed would mount, by the labels alone."""
+    over = version is not None or run.status.completion_time or run.status.manifest_digest
+    if over or (job is not None and not job.suspended):
+        return ()
+    namespace = run.metadata.namespace
+    return tuple(
+        [
+            MountedObject(kind.kind, name, await cluster.labels(kind, namespace, name))
+            for kind, name in _named(run)
+        ]
+    )
+
+
+def _named(run: TrainingRun) -> Iterator[tuple[Kind, str]]:
+    """Yield the objects that a run's dataset names."""
+    dataset = run.spec.dataset
+    if dataset is None:
+        return
+    if dataset.config_map:
+        yield CONFIG_MAP, dataset.config_map.name
+    if dataset.volume_claim:
+        yield VOLUME_CLAIM, dataset.volume_claim.claim_name
+    if dataset.credentials_secret:
+        yield SECRET, dataset.credentials_secret
+
+
 def _urls(store: Store | None, run: TrainingRun, job: JobView | None) -> UploadURLs | None:
     """Return fresh URLs for a Job that is to be made or resumed."""
     wanted = job is None or job.suspended != run.spec.suspend
@@ -192,8 +224,8 @@ async def _with_evidence(
         bundle=None if bundle is None else bundle.decode(errors="replace"),
         report=await small_file(store, prefix + REPORT),
     )
-    authenticated = await identity.is_authenticated(obj)
-    return replace(inputs, evidence=evidence, authenticated=authenticated)
+    requester = await identity.requester_of(obj)
+    return replace(inputs, evidence=evidence, requester=requester)
 
 
 async def small_file(store: Store, path: str) -> bytes | None:

@@ -16,6 +16,7 @@ from hallmark.api.model_deployment import (
     Verdict,
 )
 from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.drift.silence import sentence
 from hallmark.policies.decision import Event, Record
 from hallmark.policies.model_deployment.actions import BadAction, action_details
 from hallmark.policies.model_deployment.conditions import is_rolled_back
@@ -238,3 +239,10 @@ def events(before: ModelDeploymentStatus, view: View, step: Step) -> Iterator[Ev
         again = is_rolled_back(before) and view.rollout.drift_rollback_spent
         reason = DeploymentReason.TARGET_DRIFTS if again else DeploymentReason.DRIFT_DETECTED
         yield Event(reason, has_drifted(before, drift), warning=True)
+    yield from _silence_events(before.drift_state or DriftState(), view.status.drift_state)
+
+
+def _silence_events(before: DriftState, now: DriftState | None) -> Iterator[Event]:
+    if now is not None and now.silent_pods and not before.silent_pods:
+        message = f"{sentence(now)}, so that nobody knows whether their traffic drifts."
+        yield Event(DeploymentReason.REPORTS_MISSING, message, warning=True)

@@ -13,6 +13,7 @@ from hallmark.api.model_version import (
     VersionCondition,
     VersionReason,
 )
+from hallmark.drift.counts import unwatchable
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Verification, Wait
 from hallmark.policies.model_version.approvals import counts
 from hallmark.policies.model_version.records import fell_with_its_key
@@ -230,6 +231,19 @@ def verified(version: ModelVersion, inputs: DeploymentInputs) -> Need | Wait | N
         if missing is not None:
             return missing
     return None
+
+
+def drift_can_be_watched(proposal: Proposal) -> Refusal | None:
+    """Drift can be watched as the spec asks, by the signed baseline of the verified version.
+
+    It is asked of what is to serve by the spec alone: a rollback's target is better than what it
+    replaces, and where it has none of the named features all of its own are watched.
+    """
+    verification = _verification(proposal)
+    if verification is None or verification.baseline is None:
+        return None
+    wrong = unwatchable(verification.baseline, proposal.inputs.deployment.spec.drift)
+    return Refusal(DeploymentReason.INVALID_SPEC, f"{proposal.title}: {wrong}") if wrong else None
 
 
 def _verification(proposal: Proposal) -> Verification | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from hallmark.api.common import SummaryCondition
 from hallmark.api.model_deployment import (
     DeploymentCondition,
     DeploymentReason,
@@ -10,6 +13,7 @@ from hallmark.api.model_deployment import (
     RolloutState,
     Verdict,
 )
+from hallmark.drift.silence import sentence
 from hallmark.policies import conditions as triple
 from hallmark.policies.conditions import ConditionUpdate, fails, holds, unknown
 from hallmark.policies.model_deployment import checks
@@ -24,13 +28,15 @@ _R = DeploymentReason
 _S = RolloutState
 
 
-def conditions(view: View, wait: Wait | None, drift_message: str) -> tuple[ConditionUpdate, ...]:
+def conditions(
+    view: View, wait: Wait | None, drift_message: str | None
+) -> tuple[ConditionUpdate, ...]:
     """Return all conditions.
 
     Args:
         view: the inputs, and the record after the decision.
         wait: why there is nothing to do yet, where there is a reason.
-        drift_message: what the drift reports say.
+        drift_message: what the drift reports say; None where they cannot be judged.
     """
     return (
         _verified(view, wait),
@@ -39,7 +45,7 @@ def conditions(view: View, wait: Wait | None, drift_message: str) -> tuple[Condi
         _available(view),
         _drift_detected(view, drift_message),
         _rolled_back(view.status),
-        *_summary(view, wait),
+        *_with_silence(view, _summary(view, wait)),
     )
 
 
@@ -125,8 +131,19 @@ def _ready(view: View) -> int:
     return workload.ready if workload else 0
 
 
-def _drift_detected(view: View, message: str) -> ConditionUpdate:
+def _drift_detected(view: View, message: str | None) -> ConditionUpdate:
     drift = view.status.drift_state
+    drifted = drift is not None and drift.verdict is Verdict.DRIFTED
+    if message is None and view.head is not None and not view.stopped:
+        message = (
+            f"The signed baseline of '{view.head.version}' cannot be read from the store, so that "
+            f"no drift report is judged; it is tried again."
+        )
+        if not drifted:
+            return unknown(_C.DRIFT_DETECTED, _R.BASELINE_MISSING, message)
+    message = message or ""
+    if drift is not None and drift.silent_pods and not drifted:
+        return unknown(_C.DRIFT_DETECTED, _R.REPORTS_MISSING, message)
     if view.head is None or drift is None or drift.verdict is Verdict.INCONCLUSIVE:
         return unknown(_C.DRIFT_DETECTED, _R.INCONCLUSIVE, message)
     if drift.verdict is Verdict.STABLE:
@@ -144,6 +161,19 @@ def _rolled_back(status: ModelDeploymentStatus) -> ConditionUpdate:
 def _from_to(status: ModelDeploymentStatus) -> str:
     last = status.last_rollback
     return f"'{last.to}' serves instead of '{last.from_}'. {last.message}" if last else ""
+
+
+def _with_silence(view: View, updates: tuple[ConditionUpdate, ...]) -> tuple[ConditionUpdate, ...]:
+    """Return the kstatus triple; what serves without telling of its traffic has a mark."""
+    quiet = sentence(view.status.drift_state) if view.status.drift_state else ""
+    if not quiet:
+        return updates
+    return tuple(
+        replace(update, message=f"{update.message} Drift is not watched: {quiet}.".strip())
+        if update.type == SummaryCondition.READY
+        else update
+        for update in updates
+    )
 
 
 def _summary(view: View, wait: Wait | None) -> tuple[ConditionUpdate, ...]:

@@ -59,6 +59,8 @@ WAITING_PODS = timedelta(seconds=30)
 """When Pods that are not ready are looked at again; what they wait for may tell nobody."""
 WAITING_TARGET = timedelta(seconds=30)
 """When something is looked for again that may take the place of what was withdrawn."""
+BASELINE_SECONDS = 30.0
+"""When a baseline that the store did not give is asked for again."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def decide(inputs: DeploymentInputs) -> DeploymentDecision | Need:
         status=after.status,
         moved=moved,
         plan=planned,
-        conditions=conditions(after, step.wait, drift.message if drift else ""),
+        conditions=conditions(after, step.wait, drift.message if drift else None),
         records=(
             *transition_records(view, step),
             *traffic_records(before, after),
@@ -113,7 +115,7 @@ def decide(inputs: DeploymentInputs) -> DeploymentDecision | Need:
         room=drift.room if drift else (),
         drift_memory=drift.memory if drift else None,
         withdraws=must_give_way(view) is not None,
-        requeue=0.0 if moved else _requeue(after, step.wait),
+        requeue=0.0 if moved else _requeue(after, step.wait, drift),
     )
 
 
@@ -168,6 +170,7 @@ def _judge_drift(inputs: DeploymentInputs) -> DriftVerdict | None:
         inputs.reports,
         inputs.baseline,
         inputs.drift_memory,
+        inputs.now,
     )
 
 
@@ -240,13 +243,17 @@ def _with_health(status: ModelDeploymentStatus, healthy: bool, now: datetime) ->
 # -- when to look again -----------------------------------------------------------------------
 
 
-def _requeue(view: View, wait: Wait | None) -> float | None:
+def _requeue(view: View, wait: Wait | None, drift: DriftVerdict | None) -> float | None:
     """Return the seconds until something happens by the clock alone."""
     now = view.inputs.now
     # A little late is certain to be past the moment; a little early would be for nothing.
     delays = [(moment - now).total_seconds() + 0.05 for moment in _moments(view) if moment > now]
     if wait and wait.again:
         delays.append(wait.again)
+    if drift is not None and drift.again:
+        delays.append((drift.again - now).total_seconds() + 0.05)
+    if drift is None and view.active is not None:
+        delays.append(BASELINE_SECONDS)
     return min(delays, default=None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from hallmark.api import names
 from hallmark.api.artifacts import Baseline
@@ -20,6 +21,7 @@ def judge_drift(
     reports: Mapping[str, Report],
     baseline: Baseline | None,
     memory: Memory | None,
+    now: datetime,
 ) -> DriftVerdict | None:
     """Return the verdict, or None where no version serves or its baseline cannot be had.
 
@@ -30,6 +32,7 @@ def judge_drift(
         reports: by Pod, as they stand in ``status.drift``.
         baseline: of the version that serves.
         memory: what was judged before.
+        now: the time.
     """
     status = deployment.status
     if not status.history or status.active_digest is None or baseline is None:
@@ -47,6 +50,10 @@ def judge_drift(
             drift=trusts.get(head.trust_sha256, deployment.spec.drift),
             live_pods=frozenset(pod.name for pod in states),
             active_pods=frozenset(pod.name for pod in states if pod.manifest == label),
+            serving_pods=frozenset(
+                pod.name for pod in states if pod.manifest == label and pod.ready
+            ),
+            now=now,
             former=status.drift_state or DriftState(),
             since=parse_timestamp(since),
             memory=memory,

@@ -65,6 +65,8 @@ class Verification:
     at: datetime
     manifest: str = ""
     """The text of ``manifest.json``, where it verified."""
+    baseline: Baseline | None = None
+    """The signed baseline, where the bundle verified."""
     refusal: Refusal | None = None
     transient: bool = False
     """The refusal is the store's trouble, not the bundle's; it is tried again."""

@@ -366,6 +366,9 @@ def _look_at_current(view: View, intent: Intent) -> Look:
     missing = checks.verified(intent.version, inputs)
     if missing is not None:
         return missing
+    unwatchable = checks.drift_can_be_watched(Proposal(intent.version, inputs))
+    if unwatchable is not None:
+        return Refused(unwatchable)
     if unapproved is not None:
         return Unapproved(unapproved.message)
     if inputs.foreign:

@@ -7,6 +7,7 @@ a revoked key); a denial and a revocation stay for ever. Nothing here reads the 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -129,14 +130,38 @@ def attestation_is_not_withdrawn(ballot: Ballot) -> Refusal | None:
 
 
 def is_not_the_requester(ballot: Ballot) -> Refusal | None:
-    """Nobody approves what they asked for; deny or revoke it they may."""
-    spec, requester = ballot.approval.spec, ballot.version.spec.requested_by.name
-    if spec.decision is not ReviewDecision.APPROVED or spec.approver != requester:
+    """Nobody approves what they asked for; deny or revoke it they may.
+
+    A relay that named another requester asked as well. Where nobody vouches for either name, only
+    the signature of a key that the policy lists counts.
+    """
+    spec, requester = ballot.approval.spec, ballot.version.spec.requested_by
+    if spec.decision is not ReviewDecision.APPROVED:
         return None
-    return Refusal(
-        ApprovalReason.SELF_APPROVAL,
-        f"'{requester}' asked for this version and cannot approve it; ask another reviewer.",
+    if not (requester.authenticated or requester.relay or spec.attestation):
+        return Refusal(
+            ApprovalReason.ADMISSION_POLICY_MISSING,
+            f"Expected the admission policy 'hallmark-requester-identity' and its binding, "
+            f"unchanged and older than the run of this version, found that nobody vouches for who "
+            f"created it ('{requester.name}' is only what it says), so that it may have been the "
+            f"approver; give an attestation, or train it again where that policy is in force.",
+        )
+    for name, said in ((requester.name, "asked for"), (requester.relay, "created the run of")):
+        if name is not None and _is_same_person(name, spec.approver):
+            return Refusal(
+                ApprovalReason.SELF_APPROVAL,
+                f"'{spec.approver}' {said} this version and cannot approve it; ask another "
+                f"reviewer.",
+            )
+    return None
+
+
+def _is_same_person(name: str, other: str) -> bool:
+    """Tell whether two names may be one person's: a relay's word may be written otherwise."""
+    one, two = (
+        "".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in (name, other)
     )
+    return one == two
 
 
 def has_not_approved_before(ballot: Ballot) -> Refusal | None:

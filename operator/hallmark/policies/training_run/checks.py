@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from hallmark.api import names
 from hallmark.api.common import parse_duration
 from hallmark.api.gates import ambiguous_attributes, unknown_metrics
 from hallmark.api.training_run import PIIAction, RunReason
@@ -134,6 +135,47 @@ def pii_actions_are_allowed(inputs: RunInputs) -> Refusal | None:
     return None
 
 
+def is_not_where_the_keys_are(inputs: RunInputs) -> Refusal | None:
+    """The run is not in the operator's namespace, whose Secrets nobody's training may mount."""
+    if inputs.run.metadata.namespace != inputs.system:
+        return None
+    return Refusal(
+        RunReason.SYSTEM_NAMESPACE,
+        f"Expected a run in a namespace of its authors, found it in '{inputs.system}', where the "
+        f"operator and its keys are; create it in another namespace.",
+    )
+
+
+def dataset_is_there(inputs: RunInputs) -> Refusal | None:
+    """What the dataset names exists."""
+    for found in inputs.mounted:
+        if found.labels is None:
+            return Refusal(
+                RunReason.DATASET_MISSING,
+                f"Expected the {found.kind} '{found.name}' that 'dataset' names, found none in "
+                f"this namespace (yet); create it with the label {OFFER}.",
+            )
+    return None
+
+
+def dataset_is_offered(inputs: RunInputs) -> Refusal | None:
+    """Who owns what the dataset names offers it to runs, whose authors may not read it."""
+    for found in inputs.mounted:
+        if found.labels is None or found.labels.get(names.LABEL_DATASET) != OFFERED:
+            return Refusal(
+                RunReason.DATASET_NOT_OFFERED,
+                f"Expected the label {OFFER} on the {found.kind} '{found.name}' that 'dataset' "
+                f"names, found it without; who may change it can offer it to the authors of runs "
+                f"in this namespace by 'kubectl label {found.kind.lower()} {found.name} "
+                f"{names.LABEL_DATASET}={OFFERED}'.",
+            )
+    return None
+
+
+OFFERED = "true"
+OFFER = f"{names.LABEL_DATASET}: {OFFERED!r}"
+DATASET = (dataset_is_there, dataset_is_offered)
+"""May pass later, when somebody makes or labels an object that no watch brings."""
 BEFORE_TRAINING = (
     bundle_is_not_adopted,
     dataset_and_schema_are_there,
@@ -142,4 +184,5 @@ BEFORE_TRAINING = (
     deadline_is_possible,
     source_is_allowed,
     pii_actions_are_allowed,
+    *DATASET,
 )

@@ -9,13 +9,18 @@ from typing import Any
 from hallmark.api.artifacts import TrainOutcome, spec_digest
 from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.gates import most_telling_first
-from hallmark.api.model_version import ModelVersion
+from hallmark.api.model_version import ModelVersion, Requester
 from hallmark.api.training_run import RunCondition, RunReason, TrainingRunStatus
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.conditions import fails, holds, ready, stalled, unknown, waiting
 from hallmark.policies.decision import Decision, Record, Reference
 from hallmark.policies.refusals import Refusal, evaluate
-from hallmark.policies.training_run.checks import BEFORE_TRAINING, policy_is_there
+from hallmark.policies.training_run.checks import (
+    BEFORE_TRAINING,
+    DATASET,
+    is_not_where_the_keys_are,
+    policy_is_there,
+)
 from hallmark.policies.training_run.inputs import (
     RunDecision,
     RunInputs,
@@ -36,12 +41,19 @@ from hallmark.policies.training_run.tasks import seal_task, train_task
 
 POLL_SECONDS = 2.0
 """How often a running Job's progress is read."""
+YOUNG = timedelta(minutes=10)
+LOOK_SOON, LOOK_SELDOM = timedelta(seconds=10), timedelta(minutes=5)
+"""How often a dataset that is missing or not offered is looked for, while the run is young and
+after that."""
 
 
 def decide_run(inputs: RunInputs) -> RunDecision:
     """Return what to do about a run, whatever state it is in."""
     if inputs.run.metadata.deletion_timestamp:
         return RunDecision(Decision())
+    forbidden = is_not_where_the_keys_are(inputs)
+    if forbidden is not None:
+        return RunDecision(Decision(conditions=stalled(forbidden.reason, forbidden.message)))
     if inputs.version is not None:
         return RunDecision(_has_version(inputs, inputs.version))
     if inputs.run.status.completion_time is not None:
@@ -115,7 +127,7 @@ def _start(inputs: RunInputs) -> RunDecision:
     """Nothing runs yet: check the spec, then make the training Job."""
     refusal = evaluate(BEFORE_TRAINING, inputs)
     if refusal is not None:
-        return RunDecision(Decision(conditions=stalled(refusal.reason, refusal.message)))
+        return RunDecision(_not_started(inputs, refusal))
     if inputs.run.spec.suspend:
         message = "Suspended by 'spec.suspend'; set it to false to train."
         return RunDecision(Decision(conditions=waiting(RunReason.SUSPENDED, message)))
@@ -133,6 +145,18 @@ def _start(inputs: RunInputs) -> RunDecision:
     )
 
 
+def _not_started(inputs: RunInputs, refusal: Refusal) -> Decision:
+    """Nothing is made for the run; what others may still do is looked for now and then."""
+    say = waiting if refusal.reason == RunReason.DATASET_MISSING else stalled
+    looked_for = refusal.reason in {RunReason.DATASET_MISSING, RunReason.DATASET_NOT_OFFERED}
+    created = inputs.run.metadata.creation_timestamp
+    age = inputs.now - parse_timestamp(created) if created else timedelta(0)
+    again = (LOOK_SOON if age < YOUNG else LOOK_SELDOM).total_seconds()
+    return Decision(
+        conditions=say(refusal.reason, refusal.message), requeue=again if looked_for else None
+    )
+
+
 def _training_job(inputs: RunInputs) -> TrainingJob | None:
     if inputs.policy is None or inputs.urls is None:
         return None  # Without URLs it could deliver nothing; it is looked at again.
@@ -146,13 +170,16 @@ def _train(inputs: RunInputs, job: JobView) -> RunDecision:
         start_time=inputs.run.status.start_time or timestamp(inputs.now),
         progress=inputs.progress,
     )
+    suspending = job.suspended != inputs.run.spec.suspend
+    refusal = evaluate(DATASET, inputs) if suspending and job.suspended else None
+    if refusal is not None:
+        return RunDecision(_not_started(inputs, refusal))
     if inputs.run.spec.suspend:
         message = "Suspended by 'spec.suspend'; set it to false to train again from the start."
         conditions = waiting(RunReason.SUSPENDED, message)
     else:
         trouble = inputs.pod.trouble if inputs.pod else ""
         conditions = waiting(RunReason.TRAINING, trouble or "The training Job runs.")
-    suspending = job.suspended != inputs.run.spec.suspend
     return RunDecision(
         Decision(conditions=conditions, status=status, requeue=POLL_SECONDS),
         _training_job(inputs) if suspending else None,
@@ -246,8 +273,12 @@ def _seal(inputs: RunInputs) -> RunDecision:
             records=_seal_records(inputs, seal),
             requeue=0.0,
         ),
-        SealedVersion(seal, inputs.authenticated),
+        SealedVersion(seal, inputs.requester or _unvouched(inputs)),
     )
+
+
+def _unvouched(inputs: RunInputs) -> Requester:
+    return Requester(name=inputs.run.spec.requested_by, authenticated=False)
 
 
 def _seal_records(inputs: RunInputs, seal: Seal) -> tuple[Record, ...]:

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from hallmark.api.artifacts import SealTask, TrainTask, UploadURLs
 from hallmark.api.model_policy import ModelPolicy
-from hallmark.api.model_version import ModelVersion, ModelVersionSpec
+from hallmark.api.model_version import ModelVersion, ModelVersionSpec, Requester
 from hallmark.api.training_run import Progress, TrainingRun
 from hallmark.policies.decision import Decision, Reference
 from hallmark.policies.training_run.jobs import JobView, PodView
 from hallmark.policies.training_run.seal import Evidence, Seal, sealed_spec
+
+
+@dataclass(frozen=True)
+class MountedObject:
+    """An object of somebody else that a training Pod is to mount.
+
+    Args:
+        kind: its kind.
+        name: its name.
+        labels: what it carries, or None where there is no such object.
+    """
+
+    kind: str
+    name: str
+    labels: Mapping[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -25,10 +41,11 @@ class RunInputs:
         policy_name: the name of the policy that applies.
         policy: that policy, or None where there is none.
         version: the ModelVersion of the run's name, or None.
-        authenticated: whether the API server vouches for ``requestedBy``.
+        requester: who asked for it and who vouches for that, where it is to be sealed.
         job: the training Job of this run (of its uid), or None.
         pod: the training Pod whose word counts, or None.
         progress: what the training Job last said of itself, or None.
+        mounted: what the dataset names in the run's namespace, where a Job is to be started.
         urls: presigned URLs for a training Job that does not run yet, or None.
         seal_job: the sealing Job of this run, or None.
         seal_pod: its Pod, or None.
@@ -42,10 +59,11 @@ class RunInputs:
     policy_name: str
     policy: ModelPolicy | None = None
     version: ModelVersion | None = None
-    authenticated: bool = False
+    requester: Requester | None = None
     job: JobView | None = None
     pod: PodView | None = None
     progress: Progress | None = None
+    mounted: tuple[MountedObject, ...] = ()
     urls: UploadURLs | None = None
     seal_job: JobView | None = None
     seal_pod: PodView | None = None
@@ -73,12 +91,11 @@ class SealedVersion:
     """The run's ModelVersion, to be made under a number that is not reserved yet."""
 
     seal: Seal
-    authenticated: bool
-    """The API server vouches for the requester's name."""
+    requester: Requester
 
     def spec(self, number: int) -> ModelVersionSpec:
         """Return its spec under a number."""
-        return sealed_spec(self.seal, number, authenticated=self.authenticated)
+        return sealed_spec(self.seal, number, self.requester)
 
 
 Wanted = TrainingJob | SealingJob | SealedVersion

@@ -156,13 +156,13 @@ def read_claim(claim: Claim) -> Seal | Refusal:
     return Seal(claim, sealed.manifest, report)
 
 
-def sealed_spec(seal: Seal, number: int, *, authenticated: bool) -> ModelVersionSpec:
+def sealed_spec(seal: Seal, number: int, requester: Requester) -> ModelVersionSpec:
     """Return the spec of the ModelVersion that the evidence entitles to.
 
     Args:
         seal: evidence that passed every check.
         number: the version's number.
-        authenticated: whether the API server vouches for the requester's name.
+        requester: who asked for the run.
     """
     claim, manifest, facts = seal.claim, seal.manifest, seal.facts
     run, outcome = claim.run, claim.outcome
@@ -174,7 +174,7 @@ def sealed_spec(seal: Seal, number: int, *, authenticated: bool) -> ModelVersion
         training_run=RunReference(
             name=run.metadata.name, uid=run.metadata.uid, spec_digest=manifest.spec_digest
         ),
-        requested_by=Requester(name=run.spec.requested_by, authenticated=authenticated),
+        requested_by=requester,
         artifact=Artifact(
             uri=f"{claim.policy.store.uri.rstrip('/')}/{folder}",
             manifest_digest=digest,

@@ -25,6 +25,7 @@ def train_task(inputs: RunInputs, policy: ModelPolicySpec) -> TrainTask:
         floors=policy.gates,
         allowed_pii_actions=policy.pii.allowed_actions,
         allowable_pii=policy.pii.allowable,
+        quote_numbers=policy.pii.quote_numbers,
         allowed_sources=policy.sources.allowed,
         allow_private_addresses=policy.sources.allow_private_addresses,
         source_endpoint=policy.sources.endpoint,

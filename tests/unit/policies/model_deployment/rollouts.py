@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hallmark.api.artifacts import Trust
+from hallmark.api.artifacts import Baseline, BaselineFeature, Trust
 from hallmark.api.common import Condition, ConditionStatus, NamespacedMeta, ObjectMeta, timestamp
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_deployment import (
@@ -40,6 +40,7 @@ from hallmark.api.model_version import (
     RunReference,
 )
 from hallmark.api.names import manifest_label
+from hallmark.api.training_run import FeatureType
 from hallmark.policies.model_deployment.inputs import (
     DeploymentInputs,
     PodState,
@@ -53,6 +54,12 @@ from hallmark.policies.refusals import Refusal
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 NAMESPACE, NAME, MODEL = "bank", "credit", "credit"
+BASELINE = Baseline(
+    rows=1000,
+    features=[
+        BaselineFeature(name="income", type=FeatureType.NUMBER, edges=[1.0], counts=[500, 500, 0])
+    ],
+)
 POLICY_KEY = TrustedKey(key_id="a" * 64, public_key="-----BEGIN PUBLIC KEY-----")
 
 

@@ -15,10 +15,15 @@ from hallmark.api.model_deployment import (
     RolloutState,
 )
 from hallmark.api.names import ANNOTATION_ACTION, manifest_label
-from hallmark.policies.model_deployment.decide import DeploymentDecision, decide
+from hallmark.policies.model_deployment.decide import (
+    BASELINE_SECONDS,
+    DeploymentDecision,
+    decide,
+)
 from hallmark.policies.model_deployment.desired import URL_MARGIN
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, View, Workload
 from tests.unit.policies.model_deployment.rollouts import (
+    BASELINE,
     approval,
     asked,
     at,
@@ -44,7 +49,7 @@ SERVING = serving_status(TWO, ONE)
 def trusted(given: View) -> DeploymentInputs:
     """Return the inputs with the trusts that the factories record, so that none is mended."""
     verified = view(given.status, V1, verified=(1,)).inputs
-    known = {f"{number:02x}" * 32: trust(verified, 1) for number in (1, 2, 3)}
+    known = {f"{number:02x}" * 32: trust(verified, 1).drift for number in (1, 2, 3)}
     return replace(given.inputs, trusts=known)
 
 
@@ -277,12 +282,19 @@ MOMENTS: dict[str, tuple[View, float | None]] = {
 
 @pytest.mark.parametrize(("given", "expected"), MOMENTS.values(), ids=MOMENTS.keys())
 def test_when_to_look_again(given: View, expected: float | None) -> None:
-    found = decided(given).requeue
+    read = replace(given, inputs=replace(given.inputs, baseline=BASELINE))
+    found = decided(read).requeue
     assert found == (None if expected is None else pytest.approx(expected))
 
 
+def test_a_baseline_that_cannot_be_read_is_asked_for_again() -> None:
+    given = view(serving_status(TWO), V2, workloads=(workload(2),), now=at(11))
+    assert decided(given).requeue == BASELINE_SECONDS
+
+
 def test_download_urls_are_looked_at_before_they_end() -> None:
-    given = view(serving_status(TWO), V2, workloads=(workload(2),), now=at(20))
+    seen = view(serving_status(TWO), V2, workloads=(workload(2),), now=at(20))
+    given = replace(seen, inputs=replace(seen.inputs, baseline=BASELINE))
     until = {"a" * 12: at(20) + URL_MARGIN + timedelta(seconds=7)}
     found = decide(replace(trusted(given), urls_until=until))
     assert isinstance(found, DeploymentDecision)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hallmark.api.common import timestamp
 from hallmark.api.model_approval import ModelApproval
+from hallmark.api.model_version import ModelVersion, Requester
 from hallmark.policies.model_version.approvals import (
     Ballot,
     counts,
@@ -31,6 +32,11 @@ from tests.unit.policies.training_run.runs import NOW, version
 
 OTHER = "sha256:" + "9" * 64
 LATER = NOW + timedelta(hours=1)
+
+
+def asked_by(name: str, relay: str | None = None) -> ModelVersion:
+    """Return the version, asked for in a name that nobody vouches for."""
+    return version(requested_by=Requester(name=name, authenticated=False, relay=relay))
 
 
 def own(**spec: Any) -> Ballot:  # noqa: ANN401
@@ -85,6 +91,44 @@ def own(**spec: Any) -> Ballot:  # noqa: ANN401
             id="an attestation needs the approver's key in the policy",
         ),
         pytest.param(own(), "SelfApproval", id="nobody approves what they asked for"),
+        *(
+            pytest.param(
+                ballot(
+                    approval=approval(approver=approver, **attested),
+                    version=asked_by("bob", relay="argocd:relay"),
+                    keys=[RITA.replace(approver=approver)],
+                ),
+                "SelfApproval",
+                id=f"{who}, {how}",
+            )
+            for approver, who in (
+                ("bob", "nobody approves what a relay says they asked for"),
+                ("argocd:relay", "a relay does not approve what it asked for in another's name"),
+                ("BOB ", "however the name is written"),
+                ("\uff42ob", "nor in full-width letters"),
+            )
+            for attested, how in (({}, "plainly"), ({"attested": True}, "attested"))
+        ),
+        pytest.param(
+            ballot(version=asked_by("bob", relay="argocd:relay")),
+            "Accepted",
+            id="another person approves what a relay asked for",
+        ),
+        pytest.param(
+            ballot(version=asked_by("bob")),
+            "AdmissionPolicyMissing",
+            id="where nobody vouches for the requester the approver may be the same",
+        ),
+        pytest.param(
+            ballot(version=asked_by("bob"), approval=approval(attested=True)),
+            "Accepted",
+            id="a key of the policy vouches for another person",
+        ),
+        pytest.param(
+            ballot(version=asked_by("bob"), approval=approval(decision="Revoked")),
+            "Accepted",
+            id="a revocation needs no such proof",
+        ),
         pytest.param(own(decision="Denied"), "Accepted", id="the requester may deny"),
         pytest.param(own(decision="Revoked"), "Accepted", id="the requester may revoke"),
         pytest.param(

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hallmark.api.artifacts import (
+    Baseline,
+    BaselineFeature,
     Manifest,
     SealOutcome,
     TrainOutcome,
@@ -17,8 +19,8 @@ from hallmark.api.artifacts import (
 )
 from hallmark.api.common import NamespacedMeta, ObjectMeta, sha256_digest
 from hallmark.api.model_policy import ModelPolicy, ModelPolicySpec
-from hallmark.api.model_version import ModelVersion
-from hallmark.api.training_run import TrainingRun, TrainingRunSpec, TrainingRunStatus
+from hallmark.api.model_version import ModelVersion, Requester
+from hallmark.api.training_run import FeatureType, TrainingRun, TrainingRunSpec, TrainingRunStatus
 from hallmark.policies.training_run.inputs import RunInputs
 from hallmark.policies.training_run.jobs import JobView, PodView
 from hallmark.policies.training_run.seal import Claim, Evidence, Seal, sealed_spec, verify_claim
@@ -31,6 +33,12 @@ from tests.unit.supply_chain.factories import KEY, NOW, trusted
 NAMESPACE, NAME, UID, MODEL = "bank", "credit-v1", "run-uid", factories.MODEL
 FINGERPRINT = sha256_digest(b"rows")
 RUN_ID = "0123456789ab"
+BASELINE = Baseline(
+    rows=1,
+    features=[
+        BaselineFeature(name="income", type=FeatureType.NUMBER, edges=[1.0], counts=[1, 0, 0])
+    ],
+).to_bytes()
 SBOM = b'{"specVersion":"1.6","components":[{"components":[{}]},{}]}'
 START = datetime(2026, 6, 1, 11, tzinfo=UTC)
 
@@ -135,7 +143,7 @@ class Bundle:
             manifest_digest=self.digest,
             gate_report_digest=sha256_digest(self.report),
             sbom_digest=sha256_digest(SBOM),
-            baseline_digest=sha256_digest(b"baseline"),
+            baseline_digest=sha256_digest(BASELINE),
         )
 
 
@@ -153,7 +161,7 @@ def bundle(accuracy: str = "0.912000", namespace: str = NAMESPACE) -> Bundle:
         image_digest=sha256_digest(b"image"),
         files={
             "report.json": report,
-            "baseline.json": b"baseline",
+            "baseline.json": BASELINE,
             f"sbom_{RUN_ID}.cdx.json": SBOM,
         },
     )
@@ -177,7 +185,7 @@ def version(*, uid: str = "version-uid", name: str = NAME, **spec: Any) -> Model
     """Return the version that ``bundle()`` entitles to."""
     seal = verify_claim(claim())
     assert isinstance(seal, Seal)
-    made = sealed_spec(seal, 1, authenticated=True)
+    made = sealed_spec(seal, 1, Requester(name="alice", authenticated=True))
     return ModelVersion(
         metadata=NamespacedMeta(name=name, namespace=NAMESPACE, uid=uid),
         spec=made.replace(**spec),

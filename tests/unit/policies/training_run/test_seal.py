@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hallmark.api.common import sha256_digest
+from hallmark.api.model_version import Requester
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.training_run.seal import Claim, Evidence, Seal, sealed_spec, verify_claim
 from tests.unit.policies.training_run.runs import (
@@ -36,9 +37,9 @@ def outcome(**changes: Any) -> Claim:  # noqa: ANN401
 def test_honest_evidence_becomes_the_spec_of_a_version() -> None:
     seal = verify_claim(claim())
     assert isinstance(seal, Seal)
-    spec = sealed_spec(seal, 7, authenticated=False)
+    spec = sealed_spec(seal, 7, Requester(name="alice", authenticated=False, relay="argo"))
     assert spec.version == 7
-    assert spec.requested_by.authenticated is False
+    assert spec.requested_by == Requester(name="alice", authenticated=False, relay="argo")
     folder = f"models/{NAMESPACE}.{MODEL}/{bundle().digest.removeprefix('sha256:')}"
     assert spec.artifact.uri == f"s3://hallmark/{folder}", "never where the Job says"
     assert spec.artifact.size == sum(each.size for each in bundle().manifest.files)
