@@ -146,9 +146,8 @@ def _sentence(before: Guard | None, after: Guard | None, reason: GuardReason) ->
             return (
                 f"{name} was changed and changed back; what it forbids may have been done between."
             )
-        case _:
-            fields = ", ".join(path for path, _ in _changed_fields(before, after))
-            return f"{name} was changed: {fields}."
+    fields = ", ".join(path for path, _ in _changed_fields(before, after))
+    return f"{name} was changed: {fields}."
 
 
 def guard_event(record: Record, as_shipped: bool | None) -> Event:
