@@ -403,11 +403,12 @@ class ResourceAmounts(ApiModel):
 
 def _not_above(name: str) -> Rule:
     """Return the CEL rule that no more of a resource is requested than it is limited to."""
-    sides = [f"self.?{side}.?{name}" for side in ("requests", "limits")]
-    both = " || ".join(f"!{side}.hasValue()" for side in sides)
-    asked, limit = (f"quantity({side}.value())" for side in sides)
+    sides = ("self.requests", "self.limits")
+    # Of an optional's value the API server does not know that it is short.
+    absent = " || ".join(f"!has({side}) || !has({side}.{name})" for side in sides)
+    asked, limit = (f"quantity({side}.{name})" for side in sides)
     return rule(
-        f"{both} || !{asked}.isGreaterThan({limit})",
+        f"{absent} || !{asked}.isGreaterThan({limit})",
         f"'requests.{name}' must be at most 'limits.{name}'.",
     )
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from hallmark.cluster.cluster import Cluster, ForeignObject
-from hallmark.cluster.kinds import Obj, kind_of
+from hallmark.cluster.cluster import ApiError, Cluster, ForeignObject
+from hallmark.cluster.kinds import POD_DISRUPTION_BUDGET, Obj, kind_of
 from hallmark.policies.decision import Apply
 from hallmark.resources.difference import correction
+
+INVALID = 422
+REPLACEABLE = (POD_DISRUPTION_BUDGET,)
+"""What is made anew where a stranger's field excludes ours; nothing ends with it."""
 
 
 async def apply_corrected(cluster: Cluster, child: Apply) -> Obj | ForeignObject:
@@ -16,7 +20,15 @@ async def apply_corrected(cluster: Cluster, child: Apply) -> Obj | ForeignObject
     """
     wanted = dict(child.obj)
     current = None if child.current is None else dict(child.current)
-    applied = await cluster.apply(wanted, current, absent=child.absent)
+    try:
+        applied = await cluster.apply(wanted, current, absent=child.absent)
+    except ApiError as error:
+        if error.status != INVALID or current is None or kind_of(wanted) not in REPLACEABLE:
+            raise
+        metadata = current["metadata"]
+        place = (kind_of(wanted), metadata.get("namespace"), metadata["name"])
+        await cluster.delete(*place, metadata["uid"])
+        return await cluster.apply(wanted)
     if current is None or isinstance(applied, ForeignObject):
         return applied
     patch = correction(wanted, applied)
