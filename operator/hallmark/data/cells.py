@@ -56,7 +56,7 @@ class Cells:
         written = self.values.cast(pl.String)
         distinct = _distinct(self.values.drop_nulls())
         readings = [
-            (reading, self._column(reading))
+            (reading, self._column(reading, distinct=reading is distinct))
             for reading in ([distinct] if self.numbers else views(distinct))
         ]
         for detector in detectors:
@@ -70,9 +70,11 @@ class Cells:
                 found.append((detector, rows))
         return found
 
-    def _column(self, reading: pl.Series) -> TextColumn:
-        texts = reading.unique(maintain_order=True)
-        numeric = self.numbers or bool(texts.str.contains(_NUMERALS).all())
+    def _column(self, reading: pl.Series, *, distinct: bool) -> TextColumn:
+        texts = reading if distinct else reading.unique(maintain_order=True)
+        # Most columns of words show it in their first text.
+        parts = (texts.head(1), texts)
+        numeric = self.numbers or all(part.str.contains(_NUMERALS).all() for part in parts)
         return TextColumn(self.values.name, texts, numeric=numeric, others=self.fractions)
 
 

@@ -65,6 +65,8 @@ STORED: dict[str, Callable[[Whole], pl.Series]] = {
     ),
 }
 """How a file may hold a whole number."""
+FEW = ("Int64", "Float64", "a decimal with places", "text", "text with a fraction")
+"""The ways in which each country's numbers are held."""
 NARROW = {"Int32": 2**31 - 1, "UInt32": 2**32 - 1, "Float64": 2**53}
 EXPONENTS = 2**53
 """Beyond it the exponent form of a number is not looked into."""
@@ -141,12 +143,12 @@ def holds(stored: str, whole: Whole) -> bool:
     return max(whole) <= largest
 
 
-@pytest.mark.parametrize("case", COLUMNS.values(), ids=COLUMNS)
-def test_a_number_is_found_however_it_is_stored(case: tuple[str, Whole, PIIDetector]) -> None:
-    name, whole, kind = case
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_number_is_found_however_it_is_stored(column: str) -> None:
+    name, whole, kind = COLUMNS[column]
     expected = verdict(name, typed(pl.Int64)(whole))
     assert expected.get(kind.value) == len(whole), expected
-    for stored in STORED:
+    for stored in FEW if column.startswith("numbers called") else STORED:
         if holds(stored, whole):
             found = verdict(name, STORED[stored](whole))
             # Behind a plus, some numbers are valid telephone numbers, too.
@@ -243,9 +245,10 @@ def test_clear_numbers_stay_clear_however_they_are_stored() -> None:
         ):
             continue
         whole = [int(cell) for cell in column.cells]
-        for stored, make in STORED.items():
-            if holds(stored, whole) and "plus" not in stored:
-                assert verdict(column.name, make(whole)) == {}, (column.about, stored)
+        for stored in (*FEW, "text with an exponent"):
+            if holds(stored, whole):
+                found = verdict(column.name, STORED[stored](whole))
+                assert found == {}, (column.about, stored)
 
 
 def test_every_detector_has_a_number_or_needs_letters() -> None:

@@ -78,7 +78,8 @@ class NationalID:
         if len(named):
             return named
         if column.numeric:
-            return union((self._written(column), self._bare(column)))
+            many = len(self._digits(column))
+            return self._bare(column) if many else self._written(column)
         return union((self._written(column), self._in_sentences(column), self._bare(column)))
 
     def _in_named_column(self, column: TextColumn) -> pl.Series:

@@ -50,14 +50,17 @@ def views(texts: pl.Series) -> list[pl.Series]:
     Args:
         texts: Distinct texts without nulls.
     """
-    first = _as_digits(normal(texts))
+    seen = normal(texts)
+    first = _as_digits(seen)
     readings = [first]
+    if first.str.contains(_PLUS).any():
+        readings.append(first.str.replace(_PLUS, "$1"))
+    if seen is texts:  # plain ASCII has one reading
+        return readings
     if texts.str.contains(_SOFT_HYPHEN).any():
         # Twice, for a sign between two of them belongs to both.
         hyphens = texts.str.replace_all(_SOFT_HYPHEN, "$1-$2")
         readings.append(_as_digits(normal(hyphens.str.replace_all(_SOFT_HYPHEN, "$1-$2"))))
-    if first.str.contains(_PLUS).any():
-        readings.append(first.str.replace(_PLUS, "$1"))
     if first.str.contains(_ALPHABETS).any():
         readings.append(first.str.replace_many(_LATIN))
     return readings
