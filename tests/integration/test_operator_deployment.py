@@ -406,7 +406,7 @@ async def test_a_strangers_service_stops_the_rollout_before_any_pod(stage: Stage
     await stage.wait_for("Ready=True", seconds=45)
 
 
-async def test_revocation_rolls_back_and_without_a_target_holds(stage: Stage) -> None:
+async def test_revocation_rolls_back_and_without_a_target_stops(stage: Stage) -> None:
     first, second = await two_versions(stage)
     await stage.decide(second, "Revoked")
 
@@ -415,9 +415,8 @@ async def test_revocation_rolls_back_and_without_a_target_holds(stage: Stage) ->
 
     await until(first_serves, 15)
     await stage.decide(first, "Revoked")
-    found = await stage.wait_for("Ready=False/NoVerifiedTarget", "Stalled=True")
-    assert "v2" in message(found, "Ready")
-    assert await stage.serving() == label(first)
+    await stage.wait_for("Ready=False/Stopped", "Stalled=True", "Available=False")
+    assert [found["spec"]["replicas"] for found in await stage.ours(APPS_DEPLOYMENT)] == [0]
 
 
 @pytest.mark.parametrize("state", ["Verifying", "Starting", "Promoted", "RollingBack"])

@@ -29,7 +29,8 @@ def test_an_alert_is_about_something_that_is_measured(rule: dict[str, Any]) -> N
     assert rule["annotations"]["description"]
 
 
+@pytest.mark.parametrize("name", ["internal_errors", "status_refused"])
 @pytest.mark.parametrize("kind", HALLMARK_KINDS, ids=lambda kind: kind.kind)
-def test_the_first_internal_error_of_a_kind_is_an_increase(kind: Any) -> None:  # noqa: ANN401
-    value = REGISTRY.get_sample_value("hallmark_internal_errors_total", {"kind": kind.kind})
+def test_the_first_error_of_a_kind_is_an_increase(kind: Any, name: str) -> None:  # noqa: ANN401
+    value = REGISTRY.get_sample_value(f"hallmark_{name}_total", {"kind": kind.kind})
     assert value is not None

@@ -22,8 +22,6 @@ INTERNAL_ERRORS = Counter(
     "Errors that nobody expected, by kind of the object.",
     ["kind"],
 )
-for _kind in HALLMARK_KINDS:
-    INTERNAL_ERRORS.labels(_kind.kind)  # From the start, so that the first one is an increase.
 QUEUE_DEPTH = Gauge("hallmark_queue_depth", "Objects that wait for a reconcile that is due.")
 HEARTBEAT_AGE = Gauge(
     "hallmark_heartbeat_age_seconds", "Seconds since the operator saw its own heartbeat in a watch."
@@ -37,6 +35,10 @@ STATUS_REFUSED = Counter(
     "Status writes that the API server did not take, by kind; what must stop stops all the same.",
     ["kind"],
 )
+for _kind in HALLMARK_KINDS:
+    # From the start, so that the first one is an increase.
+    INTERNAL_ERRORS.labels(_kind.kind)
+    STATUS_REFUSED.labels(_kind.kind)
 DECISIONS = Counter(
     "hallmark_decisions_total",
     "Recorded decisions: gates, seals, approvals, verifications, promotions, rollbacks.",

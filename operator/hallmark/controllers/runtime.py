@@ -222,6 +222,10 @@ def count(transition: Record) -> None:
     metrics.DECISIONS.labels(transition.event, transition.outcome, transition.reason).inc()
 
 
+_NO_ANSWER = frozenset({0, 429, 502, 503, 504})
+"""Where the API server is in trouble, and the status is not at fault."""
+
+
 class StatusReport:
     """The status of one object during one reconcile, and the Events that are due at its end."""
 
@@ -279,14 +283,16 @@ class StatusReport:
             self._events.append(transition)
 
     async def _refused(self, error: ApiError, wire: dict[str, Any]) -> None:
-        """Log that a status was refused, keep it, and show as much as the API server takes."""
+        """Keep a status that was not taken; show as much of it as the API server takes."""
         kind, metadata = kind_of(self.obj), self.obj["metadata"]
-        metrics.STATUS_REFUSED.labels(kind.kind).inc()
-        named = {"kind": kind.kind, "namespace": metadata.get("namespace", "")}
-        log.error("A status was refused.", **named, name=metadata["name"], error=str(error))
         if self._keeps:
             self._operator.unwritten.keep(self.obj, wire)
             self.tell()
+        if error.status in _NO_ANSWER:
+            return
+        metrics.STATUS_REFUSED.labels(kind.kind).inc()
+        named = {"kind": kind.kind, "namespace": metadata.get("namespace", "")}
+        log.error("A status was refused.", **named, name=metadata["name"], error=str(error))
         said = [{**c, "message": shorten(c.get("message", ""), 160)} for c in wire["conditions"]]
         shown = {"conditions": said, "observedGeneration": wire["observedGeneration"]}
         try:

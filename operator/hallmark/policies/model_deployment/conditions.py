@@ -189,7 +189,9 @@ def _summary_of_trouble(view: View, wait: Wait | None) -> tuple[ConditionUpdate,
         return triple.waiting(_R.DELETING, wait.message if wait else "")
     match rollout.state:
         case _S.HELD | _S.REFUSED:
-            return triple.stalled(rollout.reason, rollout.message)
+            # That nothing serves is told before why nothing else does.
+            reason = _R.STOPPED if view.stopped else rollout.reason
+            return triple.stalled(reason, rollout.message)
         case _S.ROLLING_BACK:
             target = f"Rolling back to '{rollout.model_version}'. {rollout.message}"
             return triple.waiting(_R.ROLLING_BACK, wait.message if wait else target)
