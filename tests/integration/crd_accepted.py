@@ -40,7 +40,7 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
         RUN,
         schema(
             {"name": "a", "type": "Number", "minimum": "-1.5", "maximum": "2"},
-            {"name": "b", "type": "Integer", "nullable": True},
+            {"name": "b", "type": "Integer", "nullable": True, "outOfRange": "Allow"},
             {"name": "c", "type": "Boolean"},
             {"name": "d", "type": "Category", "categories": ["x", "y"]},
         ),

@@ -129,6 +129,11 @@ REFUSED_RUNS: dict[str, tuple[Any, Obj, str]] = {
         feature("Boolean", minimum="1"),
         "Only a Number or an Integer has",
     ),
+    "a range that is enforced by half": (
+        RUN,
+        feature("Number", minimum="0", outOfRange="Warn"),
+        "outOfRange: Unsupported value",
+    ),
     "a minimum above the maximum": (
         RUN,
         feature("Number", minimum="10", maximum="9.5"),

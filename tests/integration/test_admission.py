@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from hallmark.api import admission
+from hallmark.api.model_deployment import MAX_REFUSED_FEATURES
 from hallmark.api.names import (
     ANNOTATION_ACTION,
     ANNOTATION_RELAY,
@@ -341,6 +342,44 @@ REPORTS: dict[str, tuple[Obj, str]] = {
     "a feature with an endless name": (
         {"drift": {"mine": objects.drift_report(counts={"x" * 64: [1, 2]})}},
         "names of at most 63 characters",
+    ),
+    "refused rows of as many features as are allowed": (
+        {
+            "drift": {
+                "mine": objects.drift_report(
+                    refusedRows=2**53,
+                    refused=[
+                        {
+                            "feature": f"f{number}",
+                            "missing": 1,
+                            "wrongType": 2,
+                            "unseenCategory": 3,
+                            "outOfRange": 2**53,
+                        }
+                        for number in range(MAX_REFUSED_FEATURES)
+                    ],
+                )
+            }
+        },
+        "",
+    ),
+    "refused rows of more features than are allowed": (
+        {
+            "drift": {
+                "mine": objects.drift_report(
+                    refused=[{"feature": f"f{n}"} for n in range(MAX_REFUSED_FEATURES + 1)]
+                )
+            }
+        },
+        "status.drift.mine.refused: Too many",
+    ),
+    "a refused row under a name that is anybody's text": (
+        {"drift": {"mine": objects.drift_report(refused=[{"feature": "jane@example.org"}])}},
+        "status.drift.mine.refused[0].feature",
+    ),
+    "fewer than no refused rows": (
+        {"drift": {"mine": objects.drift_report(refusedRows=-1)}},
+        "status.drift.mine.refusedRows",
     ),
     "a report that breaks the schema": (
         {"drift": {"mine": objects.drift_report(sequence=0)}},
