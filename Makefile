@@ -66,11 +66,12 @@ cluster-down: $(DEMO_READY) ## Stop and remove the cluster (CLUSTER_NAME=demo)
 images: $(DEMO_READY) ## Build the images and load them into the cluster
 	@$(BIN)/python -u -m tests.cluster images --name $(CLUSTER_NAME)
 
-generate: $(READY) ## Write the generated files: CRDs, admission policies, reference, report schema
+generate: $(READY) ## Write the generated files: CRDs, admission policies, references, report schema
 	@$(BIN)/python -m hallmark.api.crd
 	@$(BIN)/python -m hallmark.api.admission
 	@$(BIN)/python -m hallmark.api.reference
 	@$(BIN)/python -m hallmark.api.report_schema
+	@$(BIN)/python -m hallmark.cli.reference
 
 # What a file holds already is kept, so that all locks begin as `dev` and agree with it.
 lock: $(READY) ## Pin the dependencies of pyproject.toml anew
@@ -89,7 +90,7 @@ lint: $(READY) ## Check style, types and layers
 	@$(BIN)/lint-imports
 
 verify: generate ## Fail when a generated file is not what its source says
-	@git diff --exit-code -- crds manifests docs/reference.md docs/report.schema.json
+	@git diff --exit-code -- crds manifests docs/reference.md docs/report.schema.json docs/cli.md
 
 bench: $(READY) ## Run a benchmark: make bench NAME=<folder of tests/bench>
 	@$(BIN)/python -u -m tests.bench.$(NAME)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from http.client import HTTPException
 from pathlib import Path
@@ -46,8 +46,32 @@ def load(
         ConfigurationError: the trust file cannot be read.
         ArtifactError: the store could not be reached in time.
     """
-    place = Place(settings.namespace, settings.deployment)
-    trust = verify_trust(_read(settings.trust_file), settings.trust_sha256, place)
+    return load_trusted(
+        _read(settings.trust_file),
+        settings.trust_sha256,
+        Place(settings.namespace, settings.deployment),
+        now,
+        lambda manifest: _download(settings, manifest, progress),
+    )
+
+
+def load_trusted(
+    document: bytes,
+    sha256: str,
+    place: Place,
+    now: datetime,
+    fetch: Callable[[Manifest], Mapping[str, bytes]],
+) -> Model | Refused:
+    """Return the model that a trust document names, once everything about it was verified.
+
+    Args:
+        document: The bytes of ``trust.json``.
+        sha256: What they must hash to (hex).
+        place: Where this predictor runs.
+        now: The moment at which the signer's key must be valid.
+        fetch: Returns the served files of a manifest whose seal and approvals hold.
+    """
+    trust = verify_trust(document, sha256, place)
     if isinstance(trust, Refused):
         return trust
     manifest = verify_seal(trust, now)
@@ -56,7 +80,7 @@ def load(
     refused = verify_approvals(trust, manifest)
     if refused:
         return refused
-    files = _download(settings, manifest, progress)
+    files = fetch(manifest)
     return verify_files(manifest, files) or open_model(trust, manifest, files)
 
 

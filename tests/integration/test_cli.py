@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import secrets
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,54 +15,10 @@ import yaml
 
 from hallmark.api.model_deployment import Action
 from hallmark.api.names import ANNOTATION_ACTION, SYSTEM_NAMESPACE
-from hallmark.cli import main
 from tests.integration import objects
 from tests.integration.api import Obj
+from tests.integration.command_line import hallmark, patch_environment
 from tests.integration.conftest import OPERATOR, World
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended, and what it wrote."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def hallmark(world: World, *arguments: str) -> Done:
-    """Run the command line, in this process: to import it takes longer than to run it."""
-    out, err = io.StringIO(), io.StringIO()
-    code: object = 0
-    with (
-        patch_environment(KUBECONFIG=str(world.cluster.kubeconfig)),
-        redirect_stdout(out),
-        redirect_stderr(err),
-    ):
-        before, sys.argv = sys.argv, ["hallmark", *arguments]
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code
-        finally:
-            sys.argv = before
-    if isinstance(code, str):  # what Python itself writes before it ends with 1
-        return Done(1, out.getvalue(), err.getvalue() + code)
-    return Done(int(code or 0), out.getvalue(), err.getvalue())  # type: ignore[call-overload]
-
-
-@contextmanager
-def patch_environment(**changes: str) -> Iterator[None]:
-    before = {key: os.environ.get(key) for key in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                del os.environ[key]
-            else:
-                os.environ[key] = value
 
 
 def test_the_installed_command_runs() -> None:
@@ -195,3 +148,26 @@ def test_keys_are_made_once_and_the_policy_is_taken(world: World) -> None:
         secret["metadata"] = {"name": name, "namespace": SYSTEM_NAMESPACE}
         assert world.api.get(secret)["data"]
     world.cluster.kubectl("apply", "--server-side", "--dry-run=server", "-f=-", input=first.stdout)
+
+
+def test_another_kubeconfig_is_used(world: World, version: Obj, tmp_path: Path) -> None:
+    name = version["metadata"]["name"]
+    there = tmp_path / "config"
+    shutil.copy(world.cluster.kubeconfig, there)
+    with patch_environment(KUBECONFIG="/nowhere"):
+        options = ("-n", world.namespace, "--as=rita", "--reason=Leak.", f"--kubeconfig={there}")
+        done = hallmark(world, "deny", name, *options)
+
+    assert done.returncode == 0, done.stderr
+    assert len(approvals(world, version)) == 1
+
+
+def test_waiting_for_an_action_ends(world: World) -> None:
+    deployment = objects.model_deployment(world.namespace, f"loan-{secrets.token_hex(3)}")
+    world.api.create(deployment)
+    name = deployment["metadata"]["name"]
+    options = ("-n", world.namespace, "--as=otto", "--reason=x", "--wait", "--timeout=1s")
+    done = hallmark(world, "pause", name, *options)
+
+    assert done.returncode == 3
+    assert "The time is up" in done.stderr

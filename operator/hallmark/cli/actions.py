@@ -15,17 +15,13 @@ import typer
 from hallmark.api.common import canonical_json
 from hallmark.api.model_deployment import Action, ActionName
 from hallmark.api.names import ANNOTATION_ACTION
-from hallmark.cli.cluster import User, cluster_of, namespace_of, user_name
-from hallmark.cli.options import (
-    AsGroups,
-    AsUser,
-    Context,
-    Namespace,
-    Reason,
-    checked,
-    require_one_line,
-)
-from hallmark.cluster.kinds import MODEL_DEPLOYMENT
+from hallmark.cli.cluster import Place, cluster_of, placed, user_name
+from hallmark.cli.exits import ExitCode
+from hallmark.cli.options import Reason, checked, require_one_line
+from hallmark.cli.output import say
+from hallmark.cli.waiting import Deadline, Timeout, Wait, until, wait_for
+from hallmark.cluster.cluster import Cluster
+from hallmark.cluster.kinds import MODEL_DEPLOYMENT, Obj
 
 _HELP = {
     ActionName.ROLLBACK: "Go back to the last version that was stable, or to --target.",
@@ -40,41 +36,56 @@ _HELP = {
 def register(app: typer.Typer) -> None:
     """Add a command for each action."""
     for action, text in _HELP.items():
-        app.command(action.value, help=text)(_command(action))
+        app.command(action.value, help=text)(placed(_command(action)))
 
 
 def _command(action: ActionName) -> Callable[..., None]:
     def run(
+        place: Place,
         deployment: Annotated[
             str, typer.Argument(metavar="MODELDEPLOYMENT", help="The ModelDeployment's name.")
         ],
         reason: Reason,
-        namespace: Namespace = None,
         target: Annotated[
             str | None, typer.Option("--target", help="The ModelVersion it is about.")
         ] = None,
-        context: Context = None,
-        as_user: AsUser = None,
-        as_groups: AsGroups = None,
+        wait: Wait = False,
+        timeout: Timeout = "60s",
     ) -> None:
-        user = User(context, as_user, as_groups)
-        asyncio.run(_ask(user, namespace_of(user, namespace), deployment, action, reason, target))
+        asyncio.run(_ask(place, deployment, action, reason, target, until(timeout, wait=wait)))
 
     return run
 
 
 async def _ask(
-    user: User, namespace: str, name: str, action: ActionName, reason: str, target: str | None
+    place: Place, name: str, action: ActionName, reason: str, target: str | None, end: Deadline
 ) -> None:
-    identity = secrets.token_hex(8)
-    async with cluster_of(user) as cluster:
+    identity, namespace = secrets.token_hex(8), place.namespace
+    async with cluster_of(place.user) as cluster:
         text = action_text(action, identity, await user_name(cluster), reason, target)
         change = {"metadata": {"annotations": {ANNOTATION_ACTION: text}}}
         await cluster.merge(MODEL_DEPLOYMENT, namespace, name, change)
-    typer.echo(
-        f"Asked to {action} {namespace}/{name} (id {identity}).\nSee what came of it: "
-        f"kubectl get mdep {name} -n {namespace} -o jsonpath='{{.status.lastAction}}'"
-    )
+        typer.echo(
+            f"Asked to {action} {namespace}/{name} (id {identity}).\nSee what came of it: "
+            f"kubectl get mdep {name} -n {namespace} -o jsonpath='{{.status.lastAction}}'"
+        )
+        if end is not None:
+            await _outcome(cluster, namespace, name, identity, end)
+
+
+async def _outcome(
+    cluster: Cluster, namespace: str, name: str, identity: str, end: Deadline
+) -> None:
+    """Wait until the operator has run the action, and say what came of it."""
+
+    def outcome(found: Obj) -> str | None:
+        last = (found.get("status") or {}).get("lastAction") or {}
+        return str(last.get("outcome", "")) if last.get("id") == identity else None
+
+    said = await wait_for(cluster, MODEL_DEPLOYMENT, namespace, name, outcome, end)
+    say(said)
+    if said.startswith("Nothing was done"):
+        raise typer.Exit(ExitCode.REFUSED)
 
 
 def action_text(

@@ -4,16 +4,41 @@ from __future__ import annotations
 
 import typer
 
-from hallmark.cli import actions, approvals, audit, keys
+from hallmark.cli import (
+    actions,
+    approvals,
+    audit,
+    evidence,
+    explain,
+    init,
+    keys,
+    local,
+    prune,
+    run,
+    service,
+    status,
+    tree,
+)
 
 app = typer.Typer(
     name="hallmark",
-    help="Keys, decisions and actions for models that must be trusted.",
+    help="Models that must be trusted: train, look, decide, serve, roll back.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
-approvals.register(app)
-actions.register(app)
+app.add_typer(local.app, name="local")
+for part in (
+    init,
+    run,
+    status,
+    tree,
+    explain,
+    evidence,
+    approvals,
+    service,
+    actions,
+    prune,
+):
+    part.register(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +18,8 @@ from hallmark.api.generated import to_yaml
 from hallmark.api.model_approval import ModelApprovalSpec, ReviewDecision
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import short_hash
-from hallmark.cli.cluster import User, cluster_of, namespace_of, user_name
-from hallmark.cli.options import AsGroups, AsUser, Context, DryRun, Namespace, Reason, checked
+from hallmark.cli.cluster import Place, User, cluster_of, placed, user_name
+from hallmark.cli.options import DryRun, Reason, checked
 from hallmark.cluster.kinds import MODEL_VERSION, Obj
 from hallmark.errors import ClusterError, ConfigurationError
 from hallmark.keys import load_private_key
@@ -67,64 +68,50 @@ NotAfter = Annotated[
 ]
 
 
+_AGAINST = {
+    ReviewDecision.DENIED: ("deny", "Deny one ModelVersion, for good."),
+    ReviewDecision.REVOKED: ("revoke", "Revoke one ModelVersion, for good, also where it serves."),
+}
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (approve, deny, revoke):
-        app.command()(command)
+    app.command()(placed(approve))
+    for decision, (verb, text) in _AGAINST.items():
+        app.command(verb, help=text)(placed(_against(decision)))
 
 
 def approve(
+    place: Place,
     version: Version,
     reason: Reason,
-    namespace: Namespace = None,
     target: Target = None,
     end: NotAfter = None,
     name: Name = None,
     key: AttestWith = None,
     dry_run: DryRun = False,
-    context: Context = None,
-    as_user: AsUser = None,
-    as_groups: AsGroups = None,
 ) -> None:
     """Approve one ModelVersion: exactly the bytes that its digests name."""
-    user = User(context, as_user, as_groups)
     ends = not_after(end, datetime.now(UTC))
     said = Said(ReviewDecision.APPROVED, reason, tuple(target or ()), ends, name, key)
-    asyncio.run(_decide(user, namespace_of(user, namespace), version, said, dry_run))
+    asyncio.run(_decide(place.user, place.namespace, version, said, dry_run))
 
 
-def deny(
-    version: Version,
-    reason: Reason,
-    namespace: Namespace = None,
-    name: Name = None,
-    key: AttestWith = None,
-    dry_run: DryRun = False,
-    context: Context = None,
-    as_user: AsUser = None,
-    as_groups: AsGroups = None,
-) -> None:
-    """Deny one ModelVersion, for good."""
-    user = User(context, as_user, as_groups)
-    said = Said(ReviewDecision.DENIED, reason, name=name, key=key)
-    asyncio.run(_decide(user, namespace_of(user, namespace), version, said, dry_run))
+def _against(decision: ReviewDecision) -> Callable[..., None]:
+    """Return the command that decides against a version."""
 
+    def run(
+        place: Place,
+        version: Version,
+        reason: Reason,
+        name: Name = None,
+        key: AttestWith = None,
+        dry_run: DryRun = False,
+    ) -> None:
+        said = Said(decision, reason, name=name, key=key)
+        asyncio.run(_decide(place.user, place.namespace, version, said, dry_run))
 
-def revoke(
-    version: Version,
-    reason: Reason,
-    namespace: Namespace = None,
-    name: Name = None,
-    key: AttestWith = None,
-    dry_run: DryRun = False,
-    context: Context = None,
-    as_user: AsUser = None,
-    as_groups: AsGroups = None,
-) -> None:
-    """Revoke one ModelVersion, for good, also where it serves."""
-    user = User(context, as_user, as_groups)
-    said = Said(ReviewDecision.REVOKED, reason, name=name, key=key)
-    asyncio.run(_decide(user, namespace_of(user, namespace), version, said, dry_run))
+    return run
 
 
 async def _decide(user: User, namespace: str, name: str, said: Said, dry_run: bool) -> None:

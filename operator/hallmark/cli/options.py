@@ -19,6 +19,10 @@ Namespace = Annotated[
     str | None,
     typer.Option("--namespace", "-n", help="The namespace (default: the context's)."),
 ]
+Kubeconfig = Annotated[
+    str | None,
+    typer.Option("--kubeconfig", help="The kubeconfig (default: KUBECONFIG or ~/.kube/config)."),
+]
 Context = Annotated[str | None, typer.Option("--context", help="The kubeconfig's context.")]
 AsUser = Annotated[str | None, typer.Option("--as", help="The user to act as.")]
 AsGroups = Annotated[
@@ -44,7 +48,7 @@ def require_one_line(values: Mapping[str, str]) -> None:
             )
 
 
-def checked(model: type[Model], **values: object) -> Model:
+def checked(model: type[Model], /, **values: object) -> Model:
     """Return the model of the values.
 
     Raises:

@@ -8,8 +8,8 @@ from typing import Any
 from hallmark.api import names
 from hallmark.cluster.cluster import ApiError, Cluster
 from hallmark.cluster.kinds import Obj
-from hallmark.cluster.status import shorten
 from hallmark.policies.decision import Event
+from hallmark.policies.status import shorten
 
 TEXT_LIMIT = 1024
 """Characters in an Event's message (the API server's own limit)."""

@@ -21,6 +21,13 @@ REQUEST_SECONDS = 15.0
 APPLY = "application/apply-patch+yaml; charset=utf-8"
 """Of server-side apply. With its charset, so that the client sends the bytes that it is given."""
 _PAIR = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
+HINTS = {
+    403: "; grant the operator that right, or raise the quota",
+    404: "; the object or its kind is not there",
+    409: "; it was changed meanwhile or exists already",
+    422: "; the object breaks its schema",
+}
+"""What a refusal's sentence ends with, by its status."""
 
 
 class Transport:
@@ -139,12 +146,7 @@ def refusal(method: str, path: str, status: int, data: bytes) -> ApiError:
         reason, message = str(answer.get("reason", "")), str(answer.get("message", ""))
     except (ValueError, AttributeError):
         reason, message = "", ""
-    hint = {
-        403: "; grant the operator that right, or raise the quota",
-        404: "; the object or its kind is not there",
-        409: "; it was changed meanwhile or exists already",
-        422: "; the object breaks its schema",
-    }.get(status, "")
+    hint = HINTS.get(status, "")
     # A server's message may quote the object at length; conditions hold 2,048 characters.
     said = message[:800] or f"HTTP status {status}"
     return ApiError(f"The API server refused {method} {path}: {said}{hint}.", status, reason)

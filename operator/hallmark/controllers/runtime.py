@@ -36,7 +36,6 @@ from hallmark.cluster.gather.model_version import file_reader
 from hallmark.cluster.guards import Guards
 from hallmark.cluster.identity import Identity
 from hallmark.cluster.kinds import CONFIG_MAP, MODEL_VERSION, UNWATCHED, Kind, Obj, kind_of
-from hallmark.cluster.status import merge_conditions, shorten, transition_event
 from hallmark.cluster.trim import trimmed
 from hallmark.cluster.unwritten import Unwritten
 from hallmark.controllers import metrics
@@ -50,6 +49,7 @@ from hallmark.errors import ArtifactError
 from hallmark.policies.conditions import ConditionUpdate, stalled, waiting
 from hallmark.policies.decision import Decision, Event, Record, unreadable
 from hallmark.policies.refusals import Refusal
+from hallmark.policies.status import merge_conditions, shorten, transition_event
 
 log = structlog.get_logger("hallmark")
 

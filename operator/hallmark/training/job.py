@@ -25,6 +25,7 @@ from hallmark.api.training_run import Progress
 from hallmark.data.sources import Mounts, SourceRules, fetch
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark.training.assay import assay
+from hallmark.training.dataset import Announce
 from hallmark.training.outcome import Artifacts, RefusedRun, refuse, termination_message
 from hallmark.training.upload import ProgressReporter, put
 
@@ -88,18 +89,29 @@ def _run(task: TrainTask, urls: dict[str, str], paths: Paths, journal: Journal) 
             journal.log("stage", stage=stage, percent=percent, message=message)
             reporter.report(Progress(stage=stage, percent=percent, message=message))
 
-        announce(TrainStage.SOURCE, 0, "Fetching the dataset.")
-        data = _fetch(task, paths.mounts)
-        if isinstance(data, RefusedRun):
-            return data.outcome
-        with data:
-            result = assay(task, data, announce)
+        result = carry_out(task, paths.mounts, announce)
         if isinstance(result, Artifacts):
             announce(TrainStage.DONE, 95, "Uploading.")
             for slot, content in result.files.items():
                 put(urls, slot, content)
             announce(TrainStage.DONE, 100, "Done.")
     return result.outcome
+
+
+def carry_out(task: TrainTask, mounts: Mounts, announce: Announce) -> RefusedRun | Artifacts:
+    """Fetch the dataset and assay it; nothing is uploaded.
+
+    Args:
+        task: What to do.
+        mounts: Where the dataset's files are.
+        announce: Told of each stage.
+    """
+    announce(TrainStage.SOURCE, 0, "Fetching the dataset.")
+    data = _fetch(task, mounts)
+    if isinstance(data, RefusedRun):
+        return data
+    with data:
+        return assay(task, data, announce)
 
 
 def _fetch(task: TrainTask, mounts: Mounts) -> BinaryIO | RefusedRun:

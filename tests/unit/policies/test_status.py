@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.common import Condition, ConditionStatus
-from hallmark.cluster.status import MESSAGE_LIMIT, merge_conditions, transition_event
 from hallmark.policies.conditions import ConditionUpdate, ready, stalled, waiting
+from hallmark.policies.status import MESSAGE_LIMIT, merge_conditions, transition_event
 
 T0 = datetime(2026, 6, 1, 12, tzinfo=UTC)
 VERDICTS = st.lists(

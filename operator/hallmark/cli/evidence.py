@@ -1,0 +1,212 @@
+"""``hallmark diff`` and ``hallmark sbom``: the evidence of versions, as far as it can be read.
+
+The objects are in the cluster; reports and SBOMs are in the store that the policy names, which
+takes credentials of its own: those of the environment, or files as the operator has them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+from pydantic import ValidationError
+
+from hallmark.api.artifacts import MANIFEST, REPORT, SLOT_SBOM, Manifest, final_name
+from hallmark.api.common import sha256_digest
+from hallmark.api.model_policy import ModelPolicy
+from hallmark.api.model_version import ModelVersion
+from hallmark.api.names import DEFAULT_POLICY, LABEL_POLICY
+from hallmark.api.report import Report
+from hallmark.api.training_run import TrainingRun
+from hallmark.cli.cluster import Place, cluster_of, placed
+from hallmark.cli.compare import Change, Side, components, differences
+from hallmark.cli.extra import needs_the_extra
+from hallmark.cli.objects import get_version, parsed_or_raise
+from hallmark.cli.output import Format, Output, console, plain, print_as, print_table, say
+from hallmark.cluster.cluster import ApiError, Cluster
+from hallmark.cluster.kinds import MODEL_POLICY, NAMESPACE, TRAINING_RUN
+from hallmark.errors import ArtifactError, ConfigurationError
+
+if TYPE_CHECKING:
+    from hallmark.store import Store
+
+_FILE_BYTES = 16 << 20
+_FORBIDDEN = 403
+
+Credentials = Annotated[
+    Path | None,
+    typer.Option(
+        "--store-credentials",
+        help="A folder with access-key-id and secret-access-key (default: the environment's).",
+    ),
+]
+Endpoint = Annotated[
+    str | None,
+    typer.Option("--store-endpoint", help="The store's address from here, if it is another."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(placed(diff))
+    app.command()(placed(sbom))
+
+
+@dataclass(frozen=True)
+class StoreAccess:
+    """How the store is reached from here."""
+
+    credentials: Path | None
+    endpoint: str | None
+
+
+def diff(
+    place: Place,
+    before: Annotated[str, typer.Argument(metavar="VERSION", help="A ModelVersion.")],
+    after: Annotated[str, typer.Argument(metavar="OTHER", help="Another one.")],
+    credentials: Credentials = None,
+    endpoint: Endpoint = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Show what changed between two versions: data, parameters, metrics, groups, SBOM.
+
+    What is in the store is compared where it can be read; what cannot be is said.
+    """
+    access = StoreAccess(credentials, endpoint)
+    changes, hidden = asyncio.run(_diff(place, before, after, access))
+    if output is not Format.TABLE:
+        print_as({"changes": [asdict(one) for one in changes], "hidden": hidden}, output)
+    else:
+        show_changes(changes, before, after)
+    for sentence in hidden:
+        console(stderr=True).print(plain(sentence))
+
+
+def show_changes(changes: list[Change], before: str, after: str) -> None:
+    """Show what differs between two versions."""
+    if not changes:
+        say("Nothing differs in what could be compared.")
+        return
+    rows = [(one.part, one.what, one.before or "-", one.after or "-") for one in changes]
+    print_table(("PART", "WHAT", plain(before), plain(after)), rows)
+
+
+async def _diff(
+    place: Place, before: str, after: str, access: StoreAccess
+) -> tuple[list[Change], list[str]]:
+    async with cluster_of(place.user) as cluster:
+        first, said = await _side(cluster, place.namespace, before, access)
+        second, more = await _side(cluster, place.namespace, after, access)
+    return differences(first, second), sorted({*said, *more})
+
+
+async def _side(
+    cluster: Cluster, namespace: str, name: str, access: StoreAccess
+) -> tuple[Side, list[str]]:
+    version = await get_version(cluster, namespace, name)
+    run = await cluster.get(TRAINING_RUN, namespace, version.spec.training_run.name)
+    spec = parsed_or_raise(TrainingRun, run).spec if run else None
+    try:
+        store = await _store(cluster, namespace, access)
+        report, document = await asyncio.to_thread(read_evidence, store, version)
+    except (ArtifactError, ConfigurationError, ApiError) as error:
+        return Side(version, spec), [f"Reports and SBOMs are not compared: {error}"]
+    return Side(version, spec, report, document), []
+
+
+async def _store(cluster: Cluster, namespace: str, access: StoreAccess) -> Store:
+    """Return the store of the policy that applies to a namespace, as it is reached from here.
+
+    Raises:
+        ConfigurationError: no policy can be read.
+    """
+    try:
+        space = await cluster.get(NAMESPACE, None, namespace)
+    except ApiError as error:
+        if error.status != _FORBIDDEN:
+            raise
+        space = None
+    labels = ((space or {}).get("metadata") or {}).get("labels") or {}
+    name = labels.get(LABEL_POLICY, DEFAULT_POLICY)
+    found = await cluster.get(MODEL_POLICY, None, name)
+    if found is None:
+        raise ConfigurationError(f"Expected the ModelPolicy '{name}', found none.")
+    policy = parsed_or_raise(ModelPolicy, found).spec.store
+    with needs_the_extra():
+        from hallmark.store import open_store
+    return open_store(
+        policy.uri,
+        endpoint=access.endpoint or policy.endpoint,
+        region=policy.region,
+        credentials=access.credentials,
+    )
+
+
+def read_evidence(store: Store, version: ModelVersion) -> tuple[Report, dict[str, Any]]:
+    """Return a version's report and SBOM: exactly the bytes that its digests name.
+
+    Raises:
+        ArtifactError: they cannot be read, or are others.
+    """
+    folder = _folder(version)
+    manifest = _sealed(store, folder + MANIFEST, version.spec.artifact.manifest_digest)
+    run_id = Manifest.model_validate_json(manifest).run_id
+    report = _sealed(store, folder + REPORT, version.spec.gate_report_digest)
+    document = _sealed(store, folder + final_name(SLOT_SBOM, run_id), version.spec.sbom_digest)
+    try:
+        return Report.model_validate_json(report), json.loads(document)
+    except (ValidationError, ValueError) as error:
+        raise ArtifactError(
+            f"The evidence of {version.metadata.name} has a form that this command does not know."
+        ) from error
+
+
+def _folder(version: ModelVersion) -> str:
+    """Return the bundle's folder below the store's root."""
+    path = urlsplit(version.spec.artifact.uri).path.strip("/")
+    start = path.find("models/")
+    return f"{path[max(start, 0) :]}/"
+
+
+def _sealed(store: Store, path: str, digest: str) -> bytes:
+    data = store.get(path, limit=_FILE_BYTES)
+    found = sha256_digest(data)
+    if found != digest:
+        raise ArtifactError(
+            f"Expected '{path}' with {digest}, found {found}; somebody changed it in the store."
+        )
+    return data
+
+
+def sbom(
+    place: Place,
+    name: Annotated[str, typer.Argument(metavar="MODELVERSION", help="The ModelVersion.")],
+    search: Annotated[
+        str | None, typer.Option(help="Only packages whose name holds this text.")
+    ] = None,
+    credentials: Credentials = None,
+    endpoint: Endpoint = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Show what is in a version: packages and versions; with -o json the CycloneDX document."""
+    document = asyncio.run(_sbom(place, name, StoreAccess(credentials, endpoint)))
+    if output is not Format.TABLE:
+        print_as(document, output)
+        return
+    found = components(document)
+    wanted = {key: found[key] for key in sorted(found) if (search or "").lower() in key.lower()}
+    print_table(("PACKAGE", "VERSION"), wanted.items())
+    say(f"{len(wanted)} of {len(found)} packages.")
+
+
+async def _sbom(place: Place, name: str, access: StoreAccess) -> dict[str, Any]:
+    async with cluster_of(place.user) as cluster:
+        version = await get_version(cluster, place.namespace, name)
+        store = await _store(cluster, place.namespace, access)
+        _, document = await asyncio.to_thread(read_evidence, store, version)
+    return document

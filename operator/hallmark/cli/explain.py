@@ -1,0 +1,244 @@
+"""``hallmark explain``: why an object is not as it should be, all of it, and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+
+from hallmark.api.common import Condition, ConditionStatus, NamespacedResource, SummaryCondition
+from hallmark.api.model_approval import ApprovalReason, ModelApproval
+from hallmark.api.model_deployment import DeploymentReason, ModelDeployment
+from hallmark.api.model_version import ModelVersion, VersionReason
+from hallmark.api.reference import REASONS, reasons
+from hallmark.api.training_run import RunReason, TrainingRun
+from hallmark.cli.cluster import Place, cluster_of, placed
+from hallmark.cli.exits import ExitCode
+from hallmark.cli.objects import find, objects_of, standing_of
+from hallmark.cli.output import Format, Output, print_as, say, state
+
+_BAD_IF_TRUE = frozenset({"Denied", "Revoked", "DriftDetected", "RolledBack"})
+_SAID_BY_READY = frozenset({*SummaryCondition, "Progressing"})
+
+_ADVICE: dict[tuple[str, str], str] = {
+    ("TrainingRun", RunReason.GATE_FAILED): "Change the data, the features or the trainer in a "
+    "new run; loosen a gate of its own only with a reason (a policy's gate stays).",
+    ("TrainingRun", RunReason.DATA_INVALID): "Correct the rows, or the schema where it is wrong, "
+    "and create a new run; 'hallmark init' guesses a schema that fits.",
+    ("TrainingRun", RunReason.PII_FOUND): "Drop or mask the column ('pii.rules'), leave it out of "
+    "the schema, or allow it with a reason ('pii.allow') in a new run.",
+    ("TrainingRun", RunReason.SUSPENDED): "kubectl patch trun {name} -n {namespace} --type=merge "
+    '-p \'{{"spec":{{"suspend":false}}}}\'',
+    ("TrainingRun", RunReason.SPEC_CONFLICT): "Give the run another name.",
+    ("ModelVersion", VersionReason.AWAITING_APPROVAL): "A reviewer other than {requester}: "
+    "hallmark approve {name} -n {namespace} --reason ...",
+    ("ModelVersion", VersionReason.DENIED): "This is final: train another version.",
+    ("ModelVersion", VersionReason.REVOKED): "This is final: train another version.",
+    ("ModelApproval", ApprovalReason.SELF_APPROVAL): "Ask another reviewer.",
+    ("ModelApproval", ApprovalReason.DIGEST_MISMATCH): "Look at the version, and decide again.",
+    ("Deployment", DeploymentReason.SUSPENDED): "hallmark resume {name} -n {namespace} "
+    "--reason ...; or set spec.suspend to false; or hallmark promote this one candidate.",
+    ("Deployment", DeploymentReason.DRIFT_ROLLBACK): "Look at the traffic (hallmark drift {name} "
+    "-n {namespace}); then acknowledge it, or train on newer rows.",
+    ("Deployment", DeploymentReason.TARGET_DRIFTS): "The traffic itself has changed: train on "
+    "newer rows; hallmark acknowledge {name} -n {namespace} --reason ... counts afresh.",
+    ("Deployment", DeploymentReason.NO_VERIFIED_TARGET): "Approve a version that may replace it, "
+    "or stop it: kubectl scale mdep {name} -n {namespace} --replicas=0",
+    ("Deployment", DeploymentReason.VERSION_MISSING): "Train and seal one: hallmark train "
+    "run.yaml -n {namespace}",
+}
+"""What to do about a reason of a kind, where its message does not say."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing that is not as it should be."""
+
+    what: str
+    reason: str
+    why: str
+    todo: str = ""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(placed(explain))
+
+
+def explain(
+    place: Place,
+    name: Annotated[
+        str,
+        typer.Argument(metavar="OBJECT", help="A name, or kind/name such as mver/credit-v1."),
+    ],
+    output: Output = Format.TABLE,
+) -> None:
+    """Say why an object is not ready: every unmet condition, and what to do about each.
+
+    Exit code 0: there is nothing to explain; 3: it waits; 10: it is stopped.
+    """
+    pairs = asyncio.run(_explained(place, name))
+    if output is not Format.TABLE:
+        documents = [
+            {
+                "kind": found.kind,
+                "name": found.metadata.name,
+                "state": _standing(found),
+                "unmet": [asdict(trouble) for trouble in troubles],
+            }
+            for found, troubles in pairs
+        ]
+        print_as(documents, output)
+    else:
+        for found, troubles in pairs:
+            _show(found, troubles)
+    states = {_standing(found) for found, troubles in pairs if troubles}
+    if "stopped" in states:
+        raise typer.Exit(ExitCode.REFUSED)
+    if states - {"good"}:
+        raise typer.Exit(ExitCode.WAITING)
+
+
+async def _explained(place: Place, name: str) -> list[tuple[NamespacedResource, list[Trouble]]]:
+    async with cluster_of(place.user) as cluster:
+        found = await find(cluster, place.namespace, name)
+        versions: tuple[ModelVersion, ...] = ()
+        if any(isinstance(one, ModelDeployment) for one in found):
+            versions = (await objects_of(cluster, place.namespace)).versions
+    return [(one, list(troubles_of(one, versions))) for one in found]
+
+
+def _show(found: NamespacedResource, troubles: list[Trouble]) -> None:
+    title = f"{found.kind} {found.metadata.namespace}/{found.metadata.name}"
+    if not troubles:
+        say(f"{title}: nothing to explain; it is as it should be.", "green")
+        return
+    word = _standing(found)
+    say(f"{title}: {word}, for {len(troubles)} reason{'s' if len(troubles) > 1 else ''}.")
+    for number, trouble in enumerate(troubles, start=1):
+        mark = state(trouble.reason, word)
+        say(f"{number}. {trouble.what}: {mark.plain}. {trouble.why}")
+        if trouble.todo:
+            say(f"   To do: {trouble.todo}")
+
+
+def _standing(found: NamespacedResource) -> str:
+    status = getattr(found, "status", None)
+    return "unknown" if status is None else standing_of(status).kind
+
+
+def troubles_of(
+    found: NamespacedResource, versions: tuple[ModelVersion, ...] = ()
+) -> Iterator[Trouble]:
+    """Yield everything that is not as it should be with an object, each thing once.
+
+    Args:
+        found: The object.
+        versions: Of its namespace, for what a ModelDeployment asks for.
+    """
+    if not isinstance(found, TrainingRun | ModelVersion | ModelApproval | ModelDeployment):
+        return
+    conditions = found.status.conditions
+    if not conditions:
+        yield Trouble(
+            found.kind,
+            "Pending",
+            "The operator has not looked at it yet.",
+            "See whether it runs: kubectl get pods -n hallmark-system",
+        )
+        return
+    said = set[str]()
+    for condition in sorted(conditions, key=_specific_first):
+        if _is_fine(condition) or condition.message in said:
+            continue
+        said.add(condition.message)
+        yield _trouble(found, condition)
+    yield from _more(found, versions)
+
+
+def _specific_first(condition: Condition) -> tuple[bool, str]:
+    return condition.type in _SAID_BY_READY, condition.type
+
+
+def _is_fine(condition: Condition) -> bool:
+    if condition.type in {SummaryCondition.RECONCILING, SummaryCondition.STALLED, "Progressing"}:
+        return True  # Ready says the same, and why.
+    good = ConditionStatus.FALSE if condition.type in _BAD_IF_TRUE else ConditionStatus.TRUE
+    return condition.status is good
+
+
+def _trouble(found: NamespacedResource, condition: Condition) -> Trouble:
+    meaning = _meaning(found.kind, condition.reason)
+    return Trouble(
+        condition.type,
+        condition.reason,
+        condition.message or meaning,
+        _advice(found, condition.reason),
+    )
+
+
+def _advice(found: NamespacedResource, reason: str) -> str:
+    text = _ADVICE.get((found.kind, reason), "")
+    requester = found.spec.requested_by.name if isinstance(found, ModelVersion) else ""
+    return text.format(
+        name=found.metadata.name, namespace=found.metadata.namespace, requester=requester
+    )
+
+
+def _meaning(kind: str, reason: str) -> str:
+    """Return what the reference says of a reason."""
+    return dict(reasons(REASONS[kind])).get(reason, "")
+
+
+def _more(
+    found: TrainingRun | ModelVersion | ModelApproval | ModelDeployment,
+    versions: tuple[ModelVersion, ...],
+) -> Iterator[Trouble]:
+    if isinstance(found, ModelVersion):
+        yield from _decisions(found)
+    if isinstance(found, ModelDeployment):
+        yield from _service(found, versions)
+
+
+def _decisions(version: ModelVersion) -> Iterator[Trouble]:
+    """Yield each decision that was made and does not count."""
+    for record in version.status.approvals:
+        if record.withdrawn:
+            yield Trouble(f"ModelApproval {record.name}", "Withdrawn", "It was deleted.")
+        elif not record.accepted:
+            yield Trouble(f"ModelApproval {record.name}", record.reason, record.message)
+
+
+def _service(deployment: ModelDeployment, versions: tuple[ModelVersion, ...]) -> Iterator[Trouble]:
+    """Yield what keeps a ModelDeployment from moving, and what its candidate lacks."""
+    status = deployment.status
+    if deployment.spec.suspend or status.paused:
+        how = "spec.suspend is true" if deployment.spec.suspend else "an action paused it"
+        yield Trouble(
+            "Promotion",
+            DeploymentReason.SUSPENDED,
+            f"It is frozen: {how}.",
+            _advice(deployment, DeploymentReason.SUSPENDED),
+        )
+    for intent in status.refused[:3]:
+        digest = intent.manifest_digest.removeprefix("sha256:")[:12]
+        yield Trouble(
+            "Refused intent",
+            intent.reason,
+            f"Version {digest} was refused at {intent.time} and is not tried again.",
+            "Change what is asked for, or pin another version.",
+        )
+    rollout = status.rollout
+    named = status.candidate_model_version or (rollout.model_version if rollout else None)
+    for version in versions:
+        if version.metadata.name == named and named != status.active_model_version:
+            for trouble in troubles_of(version):
+                yield Trouble(
+                    f"{version.metadata.name}: {trouble.what}",
+                    trouble.reason,
+                    trouble.why,
+                    trouble.todo,
+                )

@@ -1,0 +1,77 @@
+"""``hallmark init``: a first TrainingRun for a table."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from hallmark.api.training_run import TrainingRun
+from hallmark.cli.extra import needs_the_extra
+from hallmark.cli.files import parse_object
+from hallmark.cli.output import say
+from hallmark.errors import ConfigurationError
+
+STANDARD_OUTPUT = Path("-")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(init)
+
+
+def init(
+    file: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A table: CSV, TSV, Parquet or JSON Lines.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where to write; - for standard output."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model's name.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    requested_by: Annotated[
+        str | None, typer.Option(help="Who asks for the run (default: you).")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+) -> None:
+    """Write a TrainingRun to begin with; every guess has its reason beside it.
+
+    Types, ranges, categories, the likely target, protected attributes, identifiers, columns with
+    personal data (dropped), and gates.
+    """
+    with needs_the_extra():
+        from hallmark.local.starter import make_starter, starter_text
+
+        starter = make_starter(file, requested_by or _user(), model=model, target=target)
+        text = starter_text(starter)
+    parse_object(yaml.safe_load(text), TrainingRun, "what was guessed")
+    where = output or file.with_name(f"{starter.run.metadata.name}.yaml")
+    if where == STANDARD_OUTPUT:
+        typer.echo(text, nl=False)
+        return
+    try:
+        with where.open("w" if force else "x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError:
+        raise ConfigurationError(
+            f"{where} is there already; give another --output, or --force to overwrite it."
+        ) from None
+    schema = starter.run.spec.schema_
+    features = len(schema.features) if schema else 0
+    name = schema.target.name if schema else ""
+    say(f"Wrote {where}: {starter.rows} rows, {features} features to predict '{name}'.")
+    for warning in starter.warnings:
+        say(f"As it is, it will be refused. {warning}", "yellow")
+    elsewhere = "" if where.parent == file.parent else f" --data {file.parent}"
+    say(f"Look at its comments, then: hallmark local {where}{elsewhere}")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return "me"

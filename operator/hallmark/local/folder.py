@@ -1,0 +1,223 @@
+"""A folder that holds a chain: where everything is, its keys, its lock and its record.
+
+``models/`` has the registry, the sealed bundles and the estimators, ``sbom/`` the SBOMs, ``logs/``
+the audit log; ``keys/`` is for this user alone. A change is a transaction under a lock: what was
+decided is recorded and synced first, then the registry is replaced whole, so that a process that is
+killed leaves the state before or after.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hallmark import store
+from hallmark.api.model_policy import ModelPolicy
+from hallmark.audit import AuditLog, Record
+from hallmark.audit.files import replace_file, sync_folder
+from hallmark.errors import ConfigurationError
+from hallmark.keys import load_private_key, private_pem, public_pem
+from hallmark.local.registry import Registry, read_registry
+
+SEALING_KEY, AUDIT_KEY, APPROVER_KEY = "sealing", "audit", "approver"
+_PATIENCE = 60.0
+"""Seconds to wait for another command's transaction."""
+
+
+def now() -> datetime:
+    """Return the time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where a chain is kept."""
+
+    path: Path
+    clock: Callable[[], datetime] = now
+
+    @property
+    def registry_file(self) -> Path:
+        """The state."""
+        return self.path / "models" / "registry.json"
+
+    @property
+    def log_file(self) -> Path:
+        """The audit log."""
+        return self.path / "logs" / "secure_mlops.log"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a chain was begun here."""
+        return self.registry_file.exists()
+
+    def key_file(self, purpose: str) -> Path:
+        """Return where a private key is."""
+        return self.path / "keys" / f"{purpose}.pem"
+
+    def make(self) -> None:
+        """Make the folders and the keys that are missing.
+
+        Raises:
+            ConfigurationError: the folder cannot be used.
+        """
+        try:
+            for name in ("models", "sbom", "logs", "serving"):
+                (self.path / name).mkdir(parents=True, exist_ok=True)
+            keys = self.path / "keys"
+            keys.mkdir(mode=0o700, exist_ok=True)
+            (keys / ".gitignore").write_text("*\n")
+            for purpose in (SEALING_KEY, AUDIT_KEY, APPROVER_KEY):
+                _make_key(self.key_file(purpose))
+        except OSError as error:
+            raise ConfigurationError(
+                f"The folder {self.path} cannot be used ({error.strerror}); name another one with "
+                "--state."
+            ) from error
+
+    def key(self, purpose: str) -> ec.EllipticCurvePrivateKey:
+        """Return a private key.
+
+        Raises:
+            ConfigurationError: it cannot be read.
+        """
+        file = self.key_file(purpose)
+        try:
+            return load_private_key(file.read_bytes())
+        except OSError as error:
+            raise ConfigurationError(
+                f"The key {file} cannot be read ({error.strerror}). Restore it; what it signed "
+                "does not verify without it."
+            ) from error
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{file}: {error}") from error
+
+    def public_key(self, purpose: str) -> str:
+        """Return a key's public half in PEM."""
+        return public_pem(self.key(purpose).public_key())
+
+    def store(self) -> store.Store:
+        """Return the folder as the artifact store that Jobs and operator know."""
+        return store.open_store(f"file://{self.path.resolve()}")
+
+    def read(self) -> Registry:
+        """Return the state as it is now.
+
+        Raises:
+            ConfigurationError: there is none.
+            IntegrityError: it cannot be read.
+        """
+        try:
+            data = self.registry_file.read_bytes()
+        except FileNotFoundError:
+            raise ConfigurationError(
+                f"Expected a chain in {self.path}, found no {self.registry_file.name}. Begin one "
+                "with 'hallmark local run.yaml', or name its folder with --state."
+            ) from None
+        return read_registry(data, str(self.registry_file))
+
+    @contextmanager
+    def transaction(self, policy: ModelPolicy | None = None) -> Iterator[Transaction]:
+        """Hold the lock, and give the state to change.
+
+        Args:
+            policy: what a chain that is begun here demands.
+
+        Raises:
+            ConfigurationError: there is no state and no policy, or another command holds the lock.
+        """
+        with self.lock("lock", _PATIENCE):
+            if policy is not None and not self.exists:
+                registry = Registry(policy=policy)
+            else:
+                registry = self.read()
+            yield Transaction(self, registry)
+
+    @contextmanager
+    def lock(self, name: str, patience: float) -> Iterator[None]:
+        """Hold a lock of this folder, which ends with the process.
+
+        Raises:
+            ConfigurationError: somebody else held it all the time.
+        """
+        descriptor = os.open(self.path / f".{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            end = time.monotonic() + patience
+            while not _locked(descriptor):
+                if time.monotonic() >= end:
+                    raise ConfigurationError(
+                        f"Another command works in {self.path} ({name}); wait until it has ended."
+                    )
+                time.sleep(0.05)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def is_locked(self, name: str) -> bool:
+        """Tell whether a process holds a lock of this folder."""
+        try:
+            with self.lock(name, 0):
+                return False
+        except ConfigurationError:
+            return True
+
+
+class Transaction:
+    """One change of the state: recorded, then written."""
+
+    def __init__(self, folder: Folder, registry: Registry) -> None:
+        """Begin with the state as it is."""
+        self.folder = folder
+        self.registry = registry
+
+    def commit(self, registry: Registry, records: Sequence[Record] = ()) -> None:
+        """Record the decisions, synced, then replace the state; nothing where nothing changed.
+
+        Raises:
+            HallmarkError: the audit log cannot be written; then nothing takes effect.
+        """
+        if records:
+            log = AuditLog(
+                self.folder.log_file, self.folder.key(AUDIT_KEY), clock=self.folder.clock
+            )
+            try:
+                log.verify_rest()
+                for record in records:
+                    log.append(record)
+            finally:
+                log.close()
+        if registry != self.registry or not self.folder.exists:
+            replace_file(self.folder.registry_file, registry.to_text(), os.fsync)
+            sync_folder(self.folder.registry_file.parent, os.fsync)
+        self.registry = registry
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _make_key(file: Path) -> None:
+    """Make a key that only this user can read, whole or not at all; one that is there stays."""
+    if file.exists():
+        return
+    partial = file.with_name(f"{file.name}.{os.getpid()}")
+    partial.touch(mode=0o600)
+    partial.write_bytes(private_pem(ec.generate_private_key(ec.SECP256R1())))
+    try:
+        os.link(partial, file)
+    except FileExistsError:
+        pass  # Another command was faster.
+    finally:
+        partial.unlink()

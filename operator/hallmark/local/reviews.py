@@ -1,0 +1,153 @@
+"""Decisions of people without a cluster: attested with a key of this folder, judged as ever.
+
+One machine cannot tell two people apart: whoever can write the folder can decide. So a decision
+here carries the name ``local:<user>``, which no cluster authenticates, and counts in this folder.
+"""
+
+from __future__ import annotations
+
+import getpass
+import uuid
+from collections.abc import Sequence
+
+from hallmark.api.artifacts import MANIFEST, REPORT, SLOT_SBOM, final_name
+from hallmark.api.common import NamespacedMeta, timestamp
+from hallmark.api.model_approval import ModelApproval, ModelApprovalSpec, ReviewDecision
+from hallmark.api.model_policy import ApproverKey
+from hallmark.api.model_version import ModelVersion
+from hallmark.api.names import model_prefix, short_hash
+from hallmark.audit import Record
+from hallmark.errors import ArtifactError, ConfigurationError
+from hallmark.keys import key_id
+from hallmark.local.folder import APPROVER_KEY, Folder
+from hallmark.local.registry import LOCAL_RUN_ID, Registry
+from hallmark.policies.model_deployment.record import used_versions
+from hallmark.policies.model_version.attestation import attest
+from hallmark.policies.model_version.decide import decide_version
+from hallmark.policies.model_version.inputs import VersionInputs
+from hallmark.policies.status import merge_conditions
+
+_REPORT_BYTES = 16 << 20
+
+
+def approver_here() -> str:
+    """Return the name that decisions on this machine carry.
+
+    Raises:
+        ConfigurationError: this machine does not say who runs this.
+    """
+    try:
+        return f"local:{getpass.getuser()}"
+    except (KeyError, OSError, ImportError) as error:
+        raise ConfigurationError(
+            "Expected a user name, found none; set the environment variable USER."
+        ) from error
+
+
+def own_approver(folder: Folder, name: str) -> ApproverKey:
+    """Return the key that attests this folder's decisions, as a policy trusts it."""
+    public = folder.public_key(APPROVER_KEY)
+    return ApproverKey(approver=name, key_id=key_id(public), public_key=public)
+
+
+def decide_here(
+    folder: Folder, name: str, decision: ReviewDecision, reason: str
+) -> tuple[ModelVersion, ModelApproval]:
+    """Record a decision on a version, and what it adds up to.
+
+    Returns:
+        The version after it, and the decision.
+
+    Raises:
+        ConfigurationError: there is no such version.
+    """
+    with folder.transaction() as transaction:
+        registry = transaction.registry
+        version = registry.version(name)
+        if version is None:
+            known = ", ".join(version.metadata.name for version in registry.versions) or "none"
+            raise ConfigurationError(
+                f"Expected a version in {folder.path}, found no '{name}'; there are: {known}."
+            )
+        approver = approver_here()
+        approval = _approval(folder, version, decision, approver, reason)
+        registry = _trusting(registry, own_approver(folder, approver)).with_approval(approval)
+        version, records = looked_at(folder, registry, version)
+        transaction.commit(registry.with_version(version), records)
+    return version, approval
+
+
+def looked_at(
+    folder: Folder, registry: Registry, version: ModelVersion
+) -> tuple[ModelVersion, Sequence[Record]]:
+    """Return a version as it stands today, and what is to be recorded of that."""
+    store, spec = folder.store(), version.spec
+    prefix = model_prefix(version.metadata.namespace, spec.model, spec.artifact.manifest_digest)
+    run_id = version.metadata.annotations.get(LOCAL_RUN_ID, "")
+
+    def read(file: str) -> bytes | None:
+        try:
+            return store.get(prefix + file, limit=_REPORT_BYTES)
+        except ArtifactError:
+            return None  # What is missing or too large does not verify.
+
+    manifest = read(MANIFEST)
+    now = folder.clock()
+    decision = decide_version(
+        VersionInputs(
+            version=version,
+            now=now,
+            policy_name=registry.policy.metadata.name,
+            policy=registry.policy,
+            manifest=None if manifest is None else manifest.decode(errors="replace"),
+            report=read(REPORT),
+            sbom=read(final_name(SLOT_SBOM, run_id)),
+            approvals=registry.approvals_of(version.metadata.name),
+            used_by=tuple(
+                deployment.metadata.name
+                for deployment in registry.deployments
+                if version.metadata.name in used_versions(deployment.status)
+            ),
+        )
+    )
+    status = decision.status or version.status
+    conditions = merge_conditions(version.status.conditions, decision.conditions, now, 1)
+    return version.replace(status=status.replace(conditions=conditions)), decision.records
+
+
+def _approval(
+    folder: Folder, version: ModelVersion, decision: ReviewDecision, approver: str, reason: str
+) -> ModelApproval:
+    spec = ModelApprovalSpec.model_validate(
+        {
+            "modelVersion": {"name": version.metadata.name, "uid": version.metadata.uid},
+            "manifestDigest": version.spec.artifact.manifest_digest,
+            "sbomDigest": version.spec.sbom_digest,
+            "gateReportDigest": version.spec.gate_report_digest,
+            "decision": decision,
+            "approver": approver,
+            "reason": reason,
+        }
+    )
+    signed = spec.replace(attestation=attest(folder.key(APPROVER_KEY), version.spec.model, spec))
+    uid = str(uuid.uuid4())
+    return ModelApproval(
+        metadata=NamespacedMeta(
+            name=f"{version.metadata.name}-{decision.lower()}-{short_hash(uid)}",
+            namespace=version.metadata.namespace,
+            uid=uid,
+            generation=1,
+            creation_timestamp=timestamp(folder.clock()),
+        ),
+        spec=signed,
+    )
+
+
+def _trusting(registry: Registry, key: ApproverKey) -> Registry:
+    """Return the registry whose policy knows this user's key."""
+    policy = registry.policy
+    others = [known for known in policy.spec.approvers if known.key_id != key.key_id]
+    if len(others) + 1 == len(policy.spec.approvers) and key in policy.spec.approvers:
+        return registry
+    spec = policy.spec.replace(approvers=[*others, key])
+    return registry.replace(policy=policy.replace(spec=spec))

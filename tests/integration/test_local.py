@@ -1,0 +1,207 @@
+"""The chain without a cluster, end to end: real processes, real rows, real requests."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from hallmark.audit.verify import verify_log
+from hallmark.keys import load_private_key, public_pem
+from tests.data.hmda import MODEL, hmda_csv
+from tests.integration.local_chain import Chain, Server, traffic
+
+FIRST, SECOND = "mortgage-v1", "mortgage-v2"
+OTHER = {"parameters": [{"name": "C", "value": "0.5"}], "testFraction": "0.4"}
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Chain:
+    """A folder with rows, in which nothing was run."""
+    (tmp_path / "hmda.csv").write_bytes(hmda_csv())
+    return Chain(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    """A chain with a version that is approved, and another that waits; copied, never changed."""
+    chain = Chain(tmp_path_factory.mktemp("trained"))
+    (chain.path / "hmda.csv").write_bytes(hmda_csv())
+    first = chain.run(chain.write_run(FIRST), "--approve", "--no-serve")
+    assert first.returncode == 0, first.stderr + first.stdout
+    assert re.search(r"^passed +rocAuc +0\.\d+ +at least 0.80 +run", first.stdout, re.MULTILINE)
+    report = re.search(r"Report: (.*report\.html)", first.stdout)
+    assert report
+    assert "<h1" in Path(report[1]).read_text()
+    second = chain.run(chain.write_run(SECOND, trainer=OTHER))
+    assert second.returncode == 3, second.stderr + second.stdout
+    return chain
+
+
+@pytest.fixture
+def copied(trained: Chain, tmp_path: Path) -> Chain:
+    """A copy of that chain: a folder may be moved."""
+    shutil.copytree(trained.path, tmp_path / "copy")
+    return Chain(tmp_path / "copy")
+
+
+@pytest.fixture
+def serving(chain: Chain) -> Iterator[list[Server]]:
+    """Take servers, and end those that still run."""
+    servers: list[Server] = []
+    yield servers
+    for server in servers:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
+
+
+def test_the_folder_is_laid_out_to_be_read(trained: Chain) -> None:
+    first, second = trained.registry["models"][MODEL]["versions"]
+
+    assert (first["name"], first["approved"], first["revoked"]) == (FIRST, True, False)
+    assert (second["name"], second["approved"]) == (SECOND, False)
+    for part in (first["model"], first["sbom"], first["report"], "logs/secure_mlops.log"):
+        assert (trained.state / part).stat().st_size
+    assert {file.stat().st_mode & 0o777 for file in trained.state.glob("keys/*.pem")} == {0o600}
+    assert not (trained.state / "runs").exists()
+
+
+def test_drift_rolls_back_while_it_serves(copied: Chain, serving: list[Server]) -> None:
+    server = Server(copied, "--window=100", "--consecutive=2")
+    serving.append(server)
+    answer = server.predict(traffic(150))
+    assert answer["modelVersion"] == FIRST
+    assert len(answer["predictions"]) == 150
+    assert FIRST in server.get("/docs")
+    assert json.loads(server.get("/drift"))["rows"] == 150
+
+    # Another version takes over; nothing is trained or restarted.
+    second = copied.run(copied.path / f"{SECOND}.yaml", "--approve", "--no-serve")
+    assert second.returncode == 0, second.stderr + second.stdout
+    assert "Sealed before, nothing was trained" in second.stdout
+    server.wait_for(f"^{SECOND} serves")
+    for _ in range(2):
+        assert server.predict(traffic(100))["modelVersion"] == SECOND
+    assert json.loads(server.get("/drift"))["verdict"] != "Drifted"
+
+    for _ in range(3):
+        server.predict(traffic(100, shift=2.0))
+    server.wait_for(f"^{FIRST} serves .*has drifted: ")
+    assert server.predict(traffic(10))["modelVersion"] == FIRST
+    shown = copied.run("status")
+    assert f"rolled back from {SECOND} to {FIRST}" in shown.stdout
+    assert f"{MODEL}: {FIRST} serves at {server.url}" in shown.stdout
+    assert server.end() == 0
+
+    key = load_private_key((copied.state / "keys" / "audit.pem").read_bytes())
+    verdict = verify_log(copied.state / "logs" / "secure_mlops.log", public_pem(key.public_key()))
+    assert verdict.ok, verdict.problems
+    log = (copied.state / "logs" / "secure_mlops.log").read_text()
+    for event in ("gate", "seal", "approve", "verify", "promote", "drift", "rollback"):
+        assert f'"event":"{event}"' in log
+
+
+def test_a_rollback_by_hand_needs_no_server(copied: Chain, serving: list[Server]) -> None:
+    for name in (FIRST, SECOND):
+        assert copied.run("approve", name, "--reason=Read.").returncode in {0, 10}
+        server = Server(copied)
+        serving.append(server)
+        server.wait_for(f"^{name} serves")
+        assert server.end() == 0
+
+    back = copied.run("rollback", "--reason=Too many refusals.")
+    assert back.returncode == 0, back.stderr
+    assert f"Rolling back to '{FIRST}'." in back.stdout
+    assert f"{MODEL}: {FIRST} serves." in back.stdout
+    again = copied.run("rollback", "--reason=Once more.")
+    assert again.returncode == 10
+    assert "Nothing was done" in again.stdout
+
+    # Revoked bytes never serve again, and nothing else is left that may.
+    assert copied.run("revoke", "mortgage-v2", "--reason=Leak.").returncode == 0
+    assert copied.run("revoke", "mortgage-v1", "--reason=Leak.").returncode == 0
+    assert copied.run("status").stdout.count("revoked") == 2
+
+
+def test_a_refusal_is_a_sentence_and_an_exit_code(chain: Chain) -> None:
+    refused = chain.run(chain.write_run("mortgage-v1", with_protected=True))
+
+    assert refused.returncode == 10
+    sentence = "Gate demographicParityDifference.afam failed: expected at most 0.12, measured"
+    assert sentence in refused.stdout
+    assert chain.registry["versions"] == []
+    assert "Traceback" not in refused.stderr
+    assert sentence in chain.run("status").stdout
+
+
+def test_without_an_answer_nothing_is_approved(copied: Chain) -> None:
+    waits = copied.run(copied.path / f"{SECOND}.yaml")
+    assert waits.returncode == 3, waits.stderr
+    assert "Sealed before, nothing was trained" in waits.stdout
+    assert copied.registry["models"][MODEL]["versions"][1]["approved"] is False
+
+    denied = copied.run("deny", SECOND, "--reason=Too few rows.")
+    assert denied.returncode == 0, denied.stderr
+    assert copied.run(copied.path / f"{SECOND}.yaml", "--approve").returncode == 10
+
+
+def test_bytes_that_were_changed_never_serve(copied: Chain) -> None:
+    for model in copied.state.glob("models/*/*/model.onnx"):
+        model.write_bytes(model.read_bytes()[:-1] + b"\0")
+
+    command = copied.command("serve", "--port=0")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        first = server.stderr.readline()
+        server.send_signal(signal.SIGINT)
+    assert first.startswith("nothing serves")
+    assert "model.onnx" in first
+
+
+def test_a_run_that_was_killed_is_run_again(chain: Chain) -> None:
+    file = chain.write_run("mortgage-v1")
+    command = chain.command(file, "--approve", "--no-serve")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "Train" in line:
+                process.kill()
+                break
+    assert list((chain.state / "runs").iterdir())
+
+    done = chain.run(file, "--approve", "--no-serve")
+    assert done.returncode == 0, done.stderr
+    assert [one["name"] for one in chain.registry["models"][MODEL]["versions"]] == ["mortgage-v1"]
+    assert not (chain.state / "runs").exists()
+
+
+def test_a_run_that_is_interrupted_leaves_nothing(chain: Chain) -> None:
+    command = chain.command(chain.write_run(FIRST), "--approve", "--no-serve")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = ""
+        for line in process.stderr:
+            said += line
+            if "Measuring" in line:
+                process.send_signal(signal.SIGINT)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert not (chain.state / "runs").exists()
+    assert chain.registry["versions"] == []
+
+
+def test_a_page_of_a_stranger_reads_nothing(copied: Chain, serving: list[Server]) -> None:
+    server = Server(copied)
+    serving.append(server)
+
+    answer = httpx.get(f"{server.url}/drift", headers={"Host": "evil.example.org"})
+    assert answer.status_code == 421
+    assert "rows" not in answer.json()

@@ -1,0 +1,75 @@
+"""Manifests as people write them: what is wrong in them is said, never passed over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hallmark.api.training_run import TrainingRun
+from hallmark.cli.files import read_object
+from hallmark.errors import ConfigurationError
+
+RUN = Path(__file__).with_name("run.yaml").read_text()
+
+
+def read(folder: Path, text: str) -> TrainingRun:
+    file = folder / "run.yaml"
+    file.write_text(text)
+    return read_object(file, TrainingRun)
+
+
+def test_a_run_is_read_and_has_a_namespace(tmp_path: Path) -> None:
+    run = read(tmp_path, RUN)
+
+    assert (run.metadata.namespace, run.metadata.name) == ("default", "loan-v1")
+
+
+def test_it_is_found_among_other_objects(tmp_path: Path) -> None:
+    others = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n---\n"
+
+    assert read(tmp_path, others + RUN + "---\n").spec.model == "loan"
+
+
+WRONG = {
+    "a field that nobody knows": (
+        RUN.replace("  model: loan", "  model: loan\n  gate: []"),
+        "Expected known fields, found 'spec.gate'; did you mean 'gates'?",
+    ),
+    "one deep inside a list": (
+        RUN.replace("type: Number", "type: Number, minimun: '0'"),
+        r"found 'spec.schema.features\[0\].minimun'; did you mean 'minimum'\?",
+    ),
+    "a value of another type": (
+        RUN.replace("type: Number", "type: Text"),
+        r"spec.schema.features.0.type: Input should be 'Number'",
+    ),
+    "a field that is missing": (RUN.replace("  requestedBy: alice\n", ""), "spec.requestedBy"),
+    "another kind": (RUN.replace("TrainingRun", "Pod"), "Expected one TrainingRun in .*found none"),
+    "two of them": (f"{RUN}---\n{RUN}", "Expected one TrainingRun in .*, found 2"),
+    "no YAML": ("spec: [", "is no YAML: .* in line 1, column 8"),
+    "a list": ("- 1\n", "found none"),
+    "nothing": ("", "found none"),
+    "text for the spec": ("kind: TrainingRun\nspec: run it\n", "run.yaml: metadata"),
+    "a bomb": ("a: &a [x, x]\nb: &b [*a, *a]\nkind: TrainingRun\n", "run.yaml: "),
+}
+
+
+@pytest.mark.parametrize(("text", "sentence"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_said(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=sentence) as refused:
+        read(tmp_path, text)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read \\(No such file"):
+        read_object(tmp_path / "nothing.yaml", TrainingRun)
+    with pytest.raises(ConfigurationError, match="cannot be read \\(Is a directory"):
+        read_object(tmp_path, TrainingRun)
+
+
+def test_bytes_that_are_no_text_are_said(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigurationError, match="is no YAML"):
+        read_object(tmp_path / "run.yaml", TrainingRun)
