@@ -347,14 +347,14 @@ REPORTS: dict[str, tuple[Obj, str]] = {
         {
             "drift": {
                 "mine": objects.drift_report(
-                    refusedRows=2**53,
+                    refusedRows=2**53 - 1,
                     refused=[
                         {
                             "feature": f"f{number}",
                             "missing": 1,
                             "wrongType": 2,
                             "unseenCategory": 3,
-                            "outOfRange": 2**53,
+                            "outOfRange": 2**53 - 1,
                         }
                         for number in range(MAX_REFUSED_FEATURES)
                     ],

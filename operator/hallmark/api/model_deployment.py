@@ -255,7 +255,7 @@ class DriftWindow(ApiModel):
 MAX_REFUSED_FEATURES = 5
 """So many features a report names as being at fault."""
 
-RowCount = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
+RowCount = Count
 """Rows since the start of a Pod."""
 
 

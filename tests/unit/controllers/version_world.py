@@ -86,6 +86,8 @@ class VersionWorld:
             queue=WorkQueue(reconcile),
             clock=lambda: self.now,
         )
+        # An earlier process saw the identity policy when it was installed.
+        operator.guards.restore(None, first_start=True)
         self.cluster.observe = operator.observe
         return operator
 
