@@ -1,6 +1,7 @@
 """The ValidatingAdmissionPolicies: what the API server refuses whoever asks.
 
-``python -m hallmark.api.admission`` writes ``manifests/base/admission/*.yaml``. Each policy is
+``python -m hallmark.api.admission`` writes ``manifests/base/admission/*.yaml``, and the operator's
+right to watch them into ``manifests/base/rbac/operator-guards.yaml``. Each policy is
 data, with every default of the API server written out, so that the operator can compare what is
 in the cluster with what is expected (``in_force_since``).
 
@@ -20,7 +21,7 @@ from hallmark.api.admission import bounds, guarded, people, words, writers
 from hallmark.api.admission.building import Obj, Pair
 from hallmark.api.admission.people import approval_identity
 
-__all__ = ["approval_identity", "as_shipped", "files", "in_force_since", "policies"]
+__all__ = ["approval_identity", "as_shipped", "files", "in_force_since", "policies", "watch_role"]
 
 
 def policies() -> list[Pair]:
@@ -117,3 +118,41 @@ def files() -> dict[str, list[Obj]]:
         "resources": sorted(manifests),
     }
     return {**manifests, "kustomization.yaml": [kustomization]}
+
+
+def watch_role() -> dict[str, list[Obj]]:
+    """Return the operator's right to watch every policy: objects by file name.
+
+    RBAC knows names, and no labels: each is named, and watched alone.
+    """
+    group = "rbac.authorization.k8s.io"
+    name = f"{names.OPERATOR_NAME}-guards"
+    role = {
+        "apiVersion": f"{group}/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": [
+            {
+                "apiGroups": ["admissionregistration.k8s.io"],
+                "resources": [
+                    "validatingadmissionpolicies",
+                    "validatingadmissionpolicybindings",
+                ],
+                "resourceNames": sorted(pair[0]["metadata"]["name"] for pair in policies()),
+                "verbs": ["get", "list", "watch"],
+            }
+        ],
+    }
+    account = {
+        "kind": "ServiceAccount",
+        "name": names.OPERATOR_SERVICE_ACCOUNT,
+        "namespace": names.SYSTEM_NAMESPACE,
+    }
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
+        "subjects": [account],
+    }
+    return {"operator-guards.yaml": [role, binding]}
