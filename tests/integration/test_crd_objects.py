@@ -129,7 +129,8 @@ TOO_MUCH: dict[str, tuple[Obj, str]] = {
 def test_a_runs_status_holds_intervals_and_inconclusive_gates(world: World) -> None:
     made, status = create(world, RUN, {}), {"metrics": [METRIC], "gates": [RESULT]}
 
-    assert world.api.patch(made, {"status": status}, OPERATOR, "status")["status"] == status
+    patched = world.api.patch(made, {"status": status}, OPERATOR, "status")["status"]
+    assert patched == {"observedGeneration": -1, **status}
 
 
 @pytest.mark.parametrize(("status", "words"), TOO_MUCH.values(), ids=TOO_MUCH.keys())

@@ -158,21 +158,30 @@ async def test_approvals_that_do_not_count_say_why(
 async def test_a_plain_approval_counts_where_the_identity_policy_was_in_force_before(
     api: ApiCluster, namespace: str, installation: Installation, version: Obj
 ) -> None:
+    # Who created the run nobody vouched for; of this version somebody did.
+    spec = {**version["spec"], "version": 2, "requestedBy": {"name": "bob", "authenticated": True}}
+    known = {**version, "metadata": {"name": "loan-v2", "namespace": namespace}, "spec": spec}
+    known = await api.create({k: v for k, v in known.items() if k != "status"})
+    await installation.wait_for(MODEL_VERSION, namespace, "loan-v2", "Verified=True")
     policy, binding = approval_identity()
     made = [await api.create(each) for each in (policy, binding)]
     try:
         await asyncio.sleep(SETTLING.total_seconds() + 1)
-        await api.create(approval(version, "vouched", approver=ADMINISTRATOR))
+        await api.create(approval(version, "unknown", approver=ADMINISTRATOR))
+        await api.create(approval(known, "vouched", approver=ADMINISTRATOR))
         await installation.wait_for(MODEL_APPROVAL, namespace, "vouched", "Ready=True/Accepted")
+        await installation.wait_for(
+            MODEL_APPROVAL, namespace, "unknown", "Ready=False/AdmissionPolicyMissing"
+        )
     finally:
         kinds = (ADMISSION_POLICY, ADMISSION_BINDING)
         for kind, each in zip(kinds, made, strict=True):
             await api.delete(kind, None, each["metadata"]["name"], each["metadata"]["uid"])
     # Latched: that the policy is gone changes nothing about what it vouched for.
-    await api.create(attested(version, "wake", approver="rob"))
+    await api.create(attested(known, "wake", approver="rob"))
     await installation.wait_for(MODEL_APPROVAL, namespace, "wake", "Ready=True")
     await installation.wait_for(MODEL_APPROVAL, namespace, "vouched", "Ready=True/Accepted")
-    await installation.wait_for(MODEL_VERSION, namespace, "loan-v1", "Approved=True")
+    await installation.wait_for(MODEL_VERSION, namespace, "loan-v2", "Approved=True")
 
 
 @pytest.mark.parametrize("away", [False, True], ids=["while it runs", "while it is away"])

@@ -9,7 +9,7 @@ import pytest
 
 from hallmark.cluster.cache import ObjectCache
 from hallmark.cluster.client import ApiCluster
-from hallmark.cluster.cluster import ApiError
+from hallmark.cluster.cluster import ApiError, ForeignObject
 from hallmark.cluster.events import emit
 from hallmark.cluster.kinds import CONFIG_MAP, EVENT
 from hallmark.cluster.version_numbers import reserve_version
@@ -27,6 +27,27 @@ async def test_reserved_version_numbers_never_repeat(api: ApiCluster, namespace:
     await api.merge(CONFIG_MAP, namespace, "loan-versions", {"data": {"highest": "no number"}})
     assert sorted(numbers) == [1, 2, 3, 4]
     assert await reserve() == 1, "no version exists, and the ConfigMap was destroyed"
+
+
+async def test_a_config_map_of_a_stranger_is_not_written_to(
+    api: ApiCluster, namespace: str
+) -> None:
+    metadata = {"name": "loan-versions", "namespace": namespace}
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "b"}}
+    before = await api.create(theirs)
+    found = await reserve_version(api, ObjectCache(), namespace, "loan")
+    assert isinstance(found, ForeignObject)
+    assert "ConfigMap 'loan-versions'" in found.sentence()
+    assert await api.get(CONFIG_MAP, namespace, "loan-versions") == before
+
+
+@pytest.mark.parametrize("highest", ["9" * 5000, "-1", "1e3", " 7", "\u0663"])
+async def test_a_number_that_is_none_counts_for_nothing(
+    api: ApiCluster, namespace: str, highest: str
+) -> None:
+    assert await reserve_version(api, ObjectCache(), namespace, "loan") == 1
+    await api.merge(CONFIG_MAP, namespace, "loan-versions", {"data": {"highest": highest}})
+    assert await reserve_version(api, ObjectCache(), namespace, "loan") == 1
 
 
 async def test_an_invalid_object_is_refused_with_a_sentence_and_not_retried(
