@@ -306,8 +306,8 @@ class PolicyPII(ApiModel):
     )
     """The kinds of personal data that a run may let stay in a column, with a reason."""
     quote_numbers: bool = False
-    """Whether remarks and refusals may name a number that was found, of columns in which no
-    personal datum was; whoever may read the run then learns it."""
+    """Whether remarks and refusals may name a number or a class that was found, of columns in
+    which no personal datum was; whoever may read the run then learns it."""
 
 
 class ModelPolicySpec(ApiModel):

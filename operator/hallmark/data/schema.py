@@ -72,7 +72,7 @@ def validate(table: Table, schema: Schema, undeclared: Sequence[str] = ()) -> Va
         *duplicate_findings(repeated),
         *leakage.remarks(table, leaks),
         *_small_groups(schema, groups),
-        *(remark for column in table.columns for remark in _twins(column)),
+        *(remark for column in table.columns for remark in _twins(column, schema)),
         *_undeclared(undeclared),
     ]
     return Validation(
@@ -100,15 +100,13 @@ def _undeclared(columns: Sequence[str]) -> Iterator[Finding]:
     )
 
 
-def _twins(column: Column) -> Iterator[Finding]:
+def _twins(column: Column, schema: Schema) -> Iterator[Finding]:
     """Yield a remark on categories or groups that are most likely the same."""
-    spec = column.spec
-    if spec.type is ColumnType.CATEGORY:
-        values = list(spec.categories or ())
-    elif spec.type is ColumnType.TEXT and not spec.identifier and spec.private:
+    groups = {attribute.name for attribute in schema.sensitive}
+    declared = list(column.spec.categories or ())
+    values = declared
+    if not declared and column.name in groups and column.spec.type is ColumnType.TEXT:
         values = column.values.drop_nulls().unique(maintain_order=True).to_list()
-    else:
-        return
     if len(values) > _MAX_COMPARED:
         return
     for group in near_twins(values):
@@ -116,7 +114,7 @@ def _twins(column: Column) -> Iterator[Finding]:
             check="Twins",
             column=column.name,
             expected=EXPECTED,
-            found=f"{len(group)} that do not" if spec.private else said(group)[:256],
+            found=said(group)[:256] if declared else f"{len(group)} that do not",
         )
 
 

@@ -53,7 +53,7 @@ def check_target(target: Column, schema: Schema) -> TargetCheck:
     if not 2 <= len(counts) <= MAX_CLASSES:
         found.append(_finding(target, f"from 2 to {MAX_CLASSES} classes", f"{len(counts)}"))
     elif schema.target.categories is None:
-        found += _spelled_twice(target, counts)
+        found += _spelled_twice(target, schema.target, counts)
         found += _beside_two(target, schema.target, counts)
     if not found:  # a class that is refused for itself is not called rare, too
         rows = min(counts.get(value, 0) for value in schema.target.categories or counts)
@@ -88,19 +88,21 @@ def _undeclared(target: Column, declared: Target, counts: dict[str, int]) -> Ite
             if spelling(value) in twins
             else ""
         )
-        yield _value_finding(target, [value], expected, _told(target, [value], "another") + twin)
+        yield _value_finding(
+            target, [value], expected, _told(target, declared, [value], "another") + twin
+        )
     rest = others[_MAX_NAMED:]
     if rest:
         yield _value_finding(target, rest, expected, f"{len(rest)} further ones")
 
 
-def _spelled_twice(target: Column, counts: dict[str, int]) -> Iterator[Finding]:
+def _spelled_twice(target: Column, declared: Target, counts: dict[str, int]) -> Iterator[Finding]:
     for group in near_twins(counts)[:_MAX_NAMED]:
         yield _value_finding(
             target,
             group[1:],
             f"{EXPECTED}; if these are different classes, list them in 'target.categories'",
-            _told(target, group, f"{len(group)} classes that do not"),
+            _told(target, declared, group, f"{len(group)} classes that do not"),
         )
 
 
@@ -119,15 +121,19 @@ def _beside_two(target: Column, declared: Target, counts: dict[str, int]) -> Ite
             [value],
             "two classes, the positive one and another; if there are more, list all of them in "
             "'target.categories'",
-            _told(target, [value], "a further one"),
+            _told(target, declared, [value], "a further one"),
         )
         if len(taken) >= _MAX_NAMED + 2:
             return
 
 
-def _told(target: Column, values: list[str], otherwise: str) -> str:
-    """Return the values for a sentence, or what to say instead where they are private."""
-    return otherwise if target.spec.private else said(values)[:180]
+def _told(target: Column, declared: Target, values: list[str], otherwise: str) -> str:
+    """Return the values for a sentence; of a private column those alone that the schema says."""
+    known = {declared.positive, *(declared.categories or ())}
+    sayable = [value for value in values if value in known or not target.spec.private]
+    if not sayable:
+        return otherwise
+    return said(sayable)[:180] + (" and another" if len(sayable) < len(values) else "")
 
 
 def _value_finding(target: Column, values: list[str], expected: str, found: str) -> Finding:

@@ -60,6 +60,14 @@ STORED: dict[str, Callable[[Whole], pl.Series]] = {
     "text with a capital exponent": texts(lambda number: exponent(number).replace("e", "E+")),
     "text with a plus": texts(lambda number: f"+{number}"),
     "text with spaces around it": texts(lambda number: f" {number} "),
+    "text with a decimal comma": texts(lambda number: f"{number},00"),
+    "text in groups of three": texts(lambda number: f"{number:,}"),
+    "text in groups of three, and a fraction": texts(lambda number: f"{number:,}.00"),
+    "text in groups by apostrophes": texts(lambda number: f"{number:,}".replace(",", "'")),
+    "text with underscores": texts(lambda number: f"{number:_}"),
+    "text of a spreadsheet": texts(lambda number: f"'{number}"),
+    "text of a spreadsheet's formula": texts(lambda number: f'="{number}"'),
+    "text in quotes": texts(lambda number: f'"{number}"'),
     "text of full-width digits": texts(
         lambda number: str(number).translate({48 + i: 0xFF10 + i for i in range(10)})
     ),

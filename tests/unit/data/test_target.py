@@ -119,6 +119,7 @@ def test_a_private_target_is_told_by_rows_alone() -> None:
     told = " ".join(finding.sentence() for finding in checks.validate(hidden, declared).refusals)
     assert "maybe" not in told
     assert "YES" not in told
+    assert "found 'yes' and another" in told  # the schema says so
     assert "first in row 61" in told
     assert "first in row 62" in told
 
@@ -153,6 +154,20 @@ def test_near_twins_among_categories_are_a_remark() -> None:
         "Twins in column 'c': expected values that differ in more than case, spaces or a full "
         "stop, found 'north' and 'North'." in [remark.sentence() for remark in found.remarks]
     )
+
+
+def test_declared_classes_that_are_near_twins_are_no_remark() -> None:
+    declared = target("a", ["a", "A", "b"])
+    private = rows(declared, ["a", "A", "b"] * 20)
+    hidden = Table(
+        tuple(
+            type(column)(type(spec)(spec.name, spec.type, private=True), column.values)
+            for column in private.columns
+            for spec in (column.spec,)
+        )
+    )
+    found = checks.validate(hidden, declared)
+    assert [remark.check for remark in found.remarks if remark.check == "Twins"] == []
 
 
 def test_near_twins_among_groups_are_a_remark_without_values() -> None:

@@ -242,7 +242,7 @@ REFUSED: dict[str, tuple[dict[str, Any], bytes, TrainStage, str]] = {
         {},
         rows(count=pl.lit(9)),
         TrainStage.DATA,
-        "19, 20 and more): expected at most 8, found 9.",
+        "19, 20 and more): expected at most 8, found a number beyond it.",
     ),
     "another fingerprint": (
         {

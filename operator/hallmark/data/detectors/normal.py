@@ -35,7 +35,10 @@ _LATIN = {
     **dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEZHIKMNOPTYXo", strict=True)),
 }
 """Letters of two alphabets that look like Latin ones."""
-_AS_NUMBER = r"^\s*[+-]?[0-9]+(?:\.0*|(?:\.[0-9]+)?[eE]\+?[0-9]{1,2})\s*$"
+_BEFORE, _AFTER = "^[\\s=\"'`]*", "[\\s\"'`]*$"
+"""A spreadsheet's signs that a cell is a text."""
+_WHOLE = rf"{_BEFORE}([+-]?(?:[0-9]+|[0-9]{{1,3}}(?:[,'_][0-9]{{3}})+))(?:[.,]0*)?{_AFTER}"
+_EXPONENT = rf"{_BEFORE}([+-]?[0-9]+(?:\.[0-9]+)?[eE]\+?[0-9]{{1,2}}){_AFTER}"
 _PLUS = r"^\s*\+([0-9]+)\s*$"
 _INTEGRAL = 2**53
 
@@ -43,9 +46,10 @@ _INTEGRAL = 2**53
 def views(texts: pl.Series) -> list[pl.Series]:
     """Return the ways to read texts, each of the same length.
 
-    Whole numbers that are written as fractions or with an exponent become digits. A soft hyphen
-    may stand for nothing or for a hyphen, a plus before digits may belong to the number or not, and
-    a Cyrillic or Greek letter for the Latin one that it looks like.
+    Whole numbers that are written as fractions, in groups of three, with an exponent or with a
+    spreadsheet's signs around them become digits. A soft hyphen may stand for nothing or for a
+    hyphen, a plus before digits may belong to the number or not, and a Cyrillic or Greek letter
+    may be the Latin one that it looks like.
 
     Args:
         texts: Distinct texts without nulls.
@@ -105,17 +109,20 @@ def _digits() -> dict[str, str]:
 
 
 def _as_digits(texts: pl.Series) -> pl.Series:
-    """Return whole numbers such as ``12.0`` and ``1.2e1`` as their digits."""
-    numbers = texts.str.contains(_AS_NUMBER).arg_true()
-    if not len(numbers):
+    """Return whole numbers such as ``12.0``, ``1,200``, ``="12"`` and ``1.2e1`` as their digits."""
+    numbers = texts.str.contains(f"{_WHOLE}|{_EXPONENT}") & ~texts.str.contains("^[0-9]+$")
+    places = numbers.arg_true()
+    if not len(places):
         return texts
-    written = texts.gather(numbers).str.strip_chars()
-    plain = written.str.replace(r"\.0*$", "")
-    value = written.str.strip_prefix("+").cast(pl.Float64, strict=False)
-    whole = (value == value.floor()) & (value.abs() <= _INTEGRAL)
+    written = texts.gather(places)
+    digits = written.str.extract(_WHOLE, 1).str.replace_all("[,'_]", "")
+    value = written.str.extract(_EXPONENT, 1).str.strip_prefix("+").cast(pl.Float64, strict=False)
+    exact = (value == value.floor()) & (value.abs() <= _INTEGRAL)
     short = pl.select(
-        pl.when(pl.lit(whole) & plain.str.contains("[eE]"))
-        .then(pl.lit(value).cast(pl.Int64, strict=False).cast(pl.String))
-        .otherwise(pl.lit(plain))
+        pl.coalesce(
+            pl.lit(digits),
+            pl.when(pl.lit(exact)).then(pl.lit(value).cast(pl.Int64, strict=False)).cast(pl.String),
+            pl.lit(written),
+        )
     ).to_series()
-    return texts.clone().scatter(numbers, short)
+    return texts.clone().scatter(places, short)
