@@ -306,6 +306,21 @@ REASONS: dict[str, tuple[object, int, dict[Fault, int]]] = {
         7,
         {("purpose", Reason.WRONG_TYPE): 7},
     ),
+    "a matrix of another datatype": (
+        matrix(datatype="INT64"),
+        7,
+        {(NO_FEATURE, Reason.WRONG_TYPE): 7},
+    ),
+    "a shape that the data do not bear out": (
+        matrix([1, 2, 3, 4], shape=[10_000, 4]),
+        4,
+        {(NO_FEATURE, Reason.WRONG_TYPE): 4},
+    ),
+    "tensors of different lengths": (
+        {"inputs": [*tensors()[:3], tensors()[3] | {"shape": [1], "data": ["car"]}]},
+        7,
+        {("purpose", Reason.WRONG_TYPE): 7},
+    ),
     "a category's index too high": (
         matrix([5e4, 40, 1, 3], shape=[1, 4]),
         1,

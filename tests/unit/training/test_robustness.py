@@ -9,7 +9,7 @@ from hallmark.api.artifacts import ServedFeature
 from hallmark.api.training_run import Algorithm, FeatureType
 from hallmark.training.matrix import Matrix, Truth
 from hallmark.training.pipeline import Fitted
-from hallmark.training.robustness import Robustness, measure, measure_robustness
+from hallmark.training.robustness import Robustness, attack, certify, measure_robustness
 from hallmark.training.robustness.domain import domain
 from hallmark.training.robustness.linear import Norm, linear_radii
 from hallmark.training.robustness.noise import moved
@@ -53,7 +53,7 @@ def test_no_change_within_the_radius_flips_the_fitted_model_and_the_worst_beyond
     decided = model.probabilities(test).argmax(axis=1)
     where = domain(features, rows[:TRAIN])
     assert [features[column].name for column in where.columns] == ["x", "k"]
-    bounds = measure.boundaries(model, model.plain.scores, test, decided, where)
+    bounds = certify.boundaries(model, model.plain.scores, test, decided, where)
     radii = linear_radii(bounds, where, test, Norm.MAXIMUM)
     random = np.random.default_rng(1)
     for _ in range(40):
@@ -61,13 +61,13 @@ def test_no_change_within_the_radius_flips_the_fitted_model_and_the_worst_beyond
         by[:, 1] = np.trunc(by[:, 1] / where.steps[1]) * where.steps[1]  # whole steps, no more
         assert (model.probabilities(moved(test, where, by)).argmax(axis=1) == decided).all()
     beyond = np.where(np.isfinite(radii), radii * 1.0001 + 1e-5, 0)
-    flipped = measure.attack.flipped_linear(
+    flipped = attack.flipped_linear(
         bounds, lambda changed: model.probabilities(changed).argmax(axis=1), test, where, 0.2
     )
     assert np.array_equal(flipped, radii <= 0.2)
     for row in np.flatnonzero(np.isfinite(radii))[:12]:
-        part = measure.boundaries(model, model.plain.scores, test[[row]], decided[[row]], where)
-        (falls,) = measure.attack.flipped_linear(
+        part = certify.boundaries(model, model.plain.scores, test[[row]], decided[[row]], where)
+        (falls,) = attack.flipped_linear(
             part,
             lambda changed: model.probabilities(changed).argmax(axis=1),
             test[[row]],
