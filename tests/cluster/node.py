@@ -299,5 +299,9 @@ class Node:
             mounts.unmount_below(self.layout.state)
             cgroups.remove(self.layout.namespace)
             network.remove(self.layout)
+        # Renamed first: what is removed half is never taken for a cluster.
+        removed = self.layout.state.with_name(f".{self.layout.name}.removed")
+        shutil.rmtree(removed, ignore_errors=True)
         if self.layout.state.exists():
-            shutil.rmtree(self.layout.state)
+            self.layout.state.rename(removed)
+            shutil.rmtree(removed)
