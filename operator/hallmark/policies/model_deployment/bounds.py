@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hallmark.api.common import ResourceAmounts, Resources, parse_duration
+from hallmark.api.common import ResourceAmounts, Resources, parse_duration, quantity
 from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentSpec
 from hallmark.api.model_policy import DeploymentBounds, LargestPod, ModelPolicy
 
-_UNITS = {"m": 1, "Ki": 1000 << 10, "Mi": 1000 << 20, "Gi": 1000 << 30}
 _AMOUNTS = ("cpu", "memory")
 
 
@@ -91,9 +90,3 @@ def _at_most(asked: ResourceAmounts | None, cpu: str, memory: str) -> ResourceAm
 def _amount(amounts: ResourceAmounts | None, name: str) -> str | None:
     found = getattr(amounts, name) if amounts else None
     return None if found is None else str(found)
-
-
-def quantity(text: str) -> int:
-    """Return a Kubernetes quantity in thousandths, such as 500 for ``"500m"``."""
-    digits = text.rstrip("mKMGi")
-    return int(digits) * _UNITS.get(text[len(digits) :], 1000)

@@ -8,7 +8,7 @@ import pytest
 
 from hallmark.api.common import Resources
 from hallmark.api.model_policy import DeploymentBounds, ModelPolicy
-from hallmark.policies.model_deployment.bounds import bounded, progress_deadline, quantity
+from hallmark.policies.model_deployment.bounds import bounded, progress_deadline
 from tests.unit.policies.model_deployment.rollouts import deployment, policy, spec
 
 
@@ -89,11 +89,3 @@ def test_without_a_policy_the_defaults_hold() -> None:
     assert fitted.spec.resources is not None
     assert fitted.spec.resources.to_wire() == {"requests": {"cpu": "64"}}
     assert beyond
-
-
-@pytest.mark.parametrize(
-    ("text", "thousandths"),
-    [("1", 1000), ("250m", 250), ("0", 0), ("1Ki", 1_024_000), ("1Mi", 1_048_576_000)],
-)
-def test_a_quantity(text: str, thousandths: int) -> None:
-    assert quantity(text) == thousandths

@@ -373,8 +373,8 @@ CASES: dict[str, tuple[View, str]] = {
         view(SERVING2, V1, version(2, denied=True), under=policy(on_revocation=STOP)),
         "Stop RevocationRollback",
     ),
-    "a revoked version stops where no policy applies": (
-        view(SERVING2, V1, REVOKED2, unruled=True),
+    "a revoked version needs no policy to stop at the deadline": (
+        view(noted_at(SERVING2), V1, REVOKED2, unruled=True, now=at(120)),
         "Stop RevocationRollback",
     ),
     "before the deadline a target that is being checked is waited for": (
