@@ -262,7 +262,10 @@ async def test_a_requester_is_vouched_for_some_seconds_after_the_policy_was_seen
         cluster.put(obj)
     identity = Identity(cluster, Guards(), lambda: START)
     moment = later(created).strftime("%Y-%m-%dT%H:%M:%SZ")
-    run: Obj = {"metadata": {"name": "loan", "creationTimestamp": moment}}
-    assert await identity.is_authenticated(run) is counts
-    declared = {**run["metadata"], "annotations": {names.ANNOTATION_REQUESTER: "declared"}}
-    assert not await identity.is_authenticated({"metadata": declared})
+    run: Obj = {
+        "metadata": {"name": "loan", "creationTimestamp": moment},
+        "spec": {"requestedBy": "alice"},
+    }
+    assert (await identity.requester_of(run)).authenticated is counts
+    run["metadata"]["annotations"] = {names.ANNOTATION_RELAY: "argo"}
+    assert not (await identity.requester_of(run)).authenticated
