@@ -10,7 +10,7 @@ import pytest
 from hallmark.cluster.cache import ObjectCache
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.cluster import ApiError, ForeignObject
-from hallmark.cluster.events import emit
+from hallmark.cluster.events import build_event, emit
 from hallmark.cluster.kinds import CONFIG_MAP, EVENT
 from hallmark.cluster.version_numbers import reserve_version
 from hallmark.policies.decision import Event
@@ -65,9 +65,8 @@ async def test_the_same_event_is_made_once(api: ApiCluster, namespace: str) -> N
     from datetime import UTC, datetime
 
     made = await api.create(model_deployment(namespace))
-    for _ in range(2):
-        await emit(api, made, Event("Serving", "It serves.", warning=False), datetime.now(UTC))
-    await emit(api, made, Event("Held", "x" * 5000, warning=True), datetime.now(UTC))
+    for note in 2 * [Event("Serving", "It serves.")] + [Event("Held", "x" * 5000, warning=True)]:
+        await emit(api, build_event(made, note, datetime.now(UTC)))
     found = await api.list(EVENT, namespace)
     assert sorted((each["reason"], each["type"]) for each in found) == [
         ("Held", "Warning"),

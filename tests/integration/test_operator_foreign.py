@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from hallmark.cluster.client import ApiCluster, ApiError
+from hallmark.cluster.client import ApiCluster
+from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, Kind, Obj
 from tests.integration.operator_process import (
     Installation,
@@ -90,14 +91,14 @@ BROKEN = {
 async def _install(kubeconfig: str) -> None:
     async with connected(kubeconfig) as client:
         for wanted in DEFINITIONS:
-            await client._call(
+            await client._transport.call(
                 "PATCH",
                 CRD.path(None, wanted["metadata"]["name"]),
                 {"fieldManager": "tests", "force": "true"},
                 wanted,
                 "application/apply-patch+yaml",
             )
-        await client._call("POST", API_SERVICE.path(None), None, BROKEN)
+        await client._transport.call("POST", API_SERVICE.path(None), None, BROKEN)
         for kind in PEERINGS:
             space = "default" if kind.namespaced else None
             metadata = {"name": "default", **({"namespace": space} if space else {})}
@@ -105,7 +106,7 @@ async def _install(kubeconfig: str) -> None:
 
             async def made(kind: Kind = kind, space: str | None = space, body: Obj = body) -> bool:
                 try:
-                    await client._call("POST", kind.path(space), None, body)
+                    await client._transport.call("POST", kind.path(space), None, body)
                 except ApiError:  # Not served yet.
                     return False
                 return True
@@ -115,9 +116,9 @@ async def _install(kubeconfig: str) -> None:
 
 async def _remove(kubeconfig: str) -> None:
     async with connected(kubeconfig) as client:
-        await client._call("DELETE", API_SERVICE.path(None, BROKEN["metadata"]["name"]))
+        await client._transport.call("DELETE", API_SERVICE.path(None, BROKEN["metadata"]["name"]))
         for wanted in DEFINITIONS:
-            await client._call("DELETE", CRD.path(None, wanted["metadata"]["name"]))
+            await client._transport.call("DELETE", CRD.path(None, wanted["metadata"]["name"]))
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +171,7 @@ async def test_a_webhook_that_fails_is_told_and_no_pod_starts_without_its_rules(
             }
         ],
     }
-    await api._call("POST", WEBHOOK.path(None), None, hook)
+    await api._transport.call("POST", WEBHOOK.path(None), None, hook)
     try:
         await asyncio.sleep(2)  # The API server learns of webhooks by a watch of its own.
         await stage.approved("v1", 1)
@@ -180,5 +181,5 @@ async def test_a_webhook_that_fails_is_told_and_no_pod_starts_without_its_rules(
         )
         assert "nobody.example.com" in message(found, "Reconciling")
     finally:
-        await api._call("DELETE", WEBHOOK.path(None, "nobody.example.com"))
+        await api._transport.call("DELETE", WEBHOOK.path(None, "nobody.example.com"))
     await stage.wait_for("Ready=True", seconds=90)

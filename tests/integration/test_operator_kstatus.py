@@ -75,7 +75,7 @@ async def test_a_secret_is_asked_for_its_labels_alone(
     assert await api.labels(CONFIG_MAP, namespace, "none") is None
     accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
     path = Kind("v1", "Secret", "secrets").path(namespace, "loans")
-    answer = await api._request("GET", path, accept=accept)
+    answer = await api._transport.request("GET", path, accept=accept)
     assert answer is not None
     assert b"PartialObjectMetadata" in answer
     assert b'"data"' not in answer

@@ -90,7 +90,10 @@ FAULTS: dict[str, Fault] = {
         lambda frame: frame.rename({"amount": TEXT}),
         schema(),
     ),
-    "an undeclared column": (lambda frame: frame.with_columns(pl.lit(1).alias(TEXT)), schema()),
+    "an undeclared column": (
+        lambda frame: frame.with_columns(pl.lit(TEXT).alias("extra")),
+        schema(),
+    ),
     "too few rows": (lambda frame: cell("amount", NUMBER)(frame).head(20), schema()),
     "a feature that is the target": (
         lambda frame: frame.with_columns(
