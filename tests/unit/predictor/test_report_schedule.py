@@ -318,3 +318,30 @@ def test_two_thousand_idle_pods_are_hardly_heard() -> None:
     random = np.random.default_rng(1)
     sent = [at for _ in range(200) for at in Pod(random=random.random).run([], until=3600)]
     assert 10 * len([at for at in sent if at > 600]) / 3000 < 8
+
+
+# -- refused rows -----------------------------------------------------------------------------
+
+
+def test_refused_rows_are_told_in_their_time_and_seldom_if_nothing_else_happens() -> None:
+    schedule, now, sent = Schedule(2, 0.0, no_jitter), 0.0, []
+    for rows in range(1, 7):
+        schedule.refused()
+        now = schedule.due(rows)
+        sent.append(now)
+        schedule.accepted(schedule.sending(now, rows), now)
+        assert schedule.due(rows) >= now + LONGEST_INTERVAL, "they were told"
+    assert sent[0] == INTERVAL
+    assert sent[-1] - sent[-2] == LONGEST_INTERVAL
+
+
+def test_refused_rows_neither_hold_up_what_is_urgent_nor_are_lost_beside_it() -> None:
+    schedule = Schedule(1, 0.0, no_jitter)
+    schedule.accepted(schedule.sending(1.0, 0), 1.0)
+    schedule.refused()
+    schedule.closed([D])
+    assert schedule.due(2) <= 1.0
+    told = schedule.sending(1.0, 2)
+    schedule.refused()
+    schedule.accepted(told, 1.0)
+    assert schedule.due(3) == 1.0 + INTERVAL, "what came while it was sent is told next"
