@@ -23,6 +23,7 @@ from hallmark import store
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.audit import AuditLog, Record
 from hallmark.audit.files import replace_file, sync_folder
+from hallmark.audit.head import Head
 from hallmark.errors import ConfigurationError
 from hallmark.keys import load_private_key, private_pem, public_pem
 from hallmark.local.registry import Registry, read_registry
@@ -185,19 +186,23 @@ class Transaction:
             HallmarkError: the audit log cannot be written; then nothing takes effect.
         """
         if records:
-            log = AuditLog(
-                self.folder.log_file, self.folder.key(AUDIT_KEY), clock=self.folder.clock
-            )
-            try:
-                log.verify_rest()
-                for record in records:
-                    log.append(record)
-            finally:
-                log.close()
+            registry = registry.replace(audit=self._recorded(records))
         if registry != self.registry or not self.folder.exists:
             replace_file(self.folder.registry_file, registry.to_text(), os.fsync)
             sync_folder(self.folder.registry_file.parent, os.fsync)
         self.registry = registry
+
+    def _recorded(self, records: Sequence[Record]) -> Head | None:
+        """Record decisions; return how far the log reaches then."""
+        folder = self.folder
+        log = AuditLog(folder.log_file, folder.key(AUDIT_KEY), clock=folder.clock)
+        try:
+            log.verify_rest(self.registry.audit)
+            for record in records:
+                log.append(record)
+            return log.head()
+        finally:
+            log.close()
 
 
 def _locked(descriptor: int) -> bool:

@@ -9,7 +9,8 @@ import polars as pl
 
 from hallmark.api.training_run import Comparison, Gate, SensitiveAttribute, Target
 from hallmark.data.detectors.column import TextColumn, vocabulary
-from hallmark.data.schema import MIN_CLASS_ROWS, MIN_GROUP_ROWS
+from hallmark.data.schema import MIN_GROUP_ROWS
+from hallmark.data.target import MIN_CLASS_ROWS
 from hallmark.errors import ConfigurationError
 from hallmark.local.starter.columns import ColumnGuess
 

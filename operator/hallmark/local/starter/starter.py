@@ -33,6 +33,7 @@ from hallmark.api.training_run import (
     VolumeClaimSource,
 )
 from hallmark.data import conversion, pii, schema
+from hallmark.data.declaration import check_declaration
 from hallmark.data.table import declared_columns
 from hallmark.errors import ConfigurationError
 from hallmark.local.starter.choices import (
@@ -248,7 +249,7 @@ def _without_refused(raw: pl.DataFrame, declared: _Declared) -> _Declared:
 def _refusals(raw: pl.DataFrame, declared: Schema) -> list[Finding]:
     """Return what the assay says against a schema."""
     converted = conversion.convert(raw, declared_columns(declared))
-    found = [*schema.check_declaration(declared), *converted.findings]
+    found = [*check_declaration(declared), *converted.findings]
     if converted.table is not None:
         found += schema.validate(converted.table, declared).refusals
     return found
