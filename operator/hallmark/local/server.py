@@ -21,7 +21,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark.local.folder import Folder
 from hallmark.local.page import docs_page
-from hallmark.local.pods import LocalPods, nothing_serves
+from hallmark.local.pods import REPORT_SECONDS, LocalPods, nothing_serves
 from hallmark.local.rollouts import Rollouts, ask_here, drift_here
 from hallmark.local.runs import image_here
 from hallmark_predictor.server import server_config
@@ -219,9 +219,24 @@ def serve_here(folder: Folder, model: str, address: Address, tell: Tell) -> None
         server = uvicorn.Server(server_config(front, address.host, port))
         try:
             with suppress(KeyboardInterrupt):
-                asyncio.run(server.serve(sockets=[bound]))
+                asyncio.run(_serve(server, bound, pods))
         finally:
             keeper.end()
+
+
+async def _serve(server: uvicorn.Server, bound: socket.socket, pods: LocalPods) -> None:
+    """Serve until a signal comes, and have drift reported all the time."""
+
+    async def report() -> None:
+        while True:
+            await asyncio.sleep(REPORT_SECONDS)
+            pods.report()
+
+    reporting = asyncio.create_task(report())
+    try:
+        await server.serve(sockets=[bound])
+    finally:
+        reporting.cancel()
 
 
 def act_here(
