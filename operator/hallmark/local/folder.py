@@ -78,6 +78,9 @@ class Folder:
             (keys / ".gitignore").write_text("*\n")
             for purpose in (SEALING_KEY, AUDIT_KEY, APPROVER_KEY):
                 _make_key(self.key_file(purpose))
+                # For whoever verifies: 'hallmark audit verify --public-key', or a cluster's policy.
+                public = self.key_file(purpose).with_suffix(".pub")
+                public.write_text(self.public_key(purpose))
         except OSError as error:
             raise ConfigurationError(
                 f"The folder {self.path} cannot be used ({error.strerror}); name another one with "
