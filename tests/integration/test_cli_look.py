@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
 from hallmark.api.common import timestamp
+from hallmark.api.training_run import TrainingRunSpec
 from hallmark.local.folder import now
 from hallmark.local.starter import make_starter, starter_text
+from tests.data import tables
 from tests.data.hmda import hmda_csv
 from tests.integration import objects
 from tests.integration.api import Obj
@@ -264,13 +268,39 @@ def test_who_may_not_is_told_which_right_is_missing(world: World) -> None:
     assert "You may not list trainingruns.hallmark.dev in namespace" in done.stderr
 
 
-def test_what_init_writes_is_taken_by_the_api_server(world: World, tmp_path: Path) -> None:
-    (tmp_path / "hmda.csv").write_bytes(hmda_csv())
-    text = starter_text(make_starter(tmp_path / "hmda.csv", AUTHOR.name))
-    run = yaml.safe_load(text)
+def hostile() -> bytes:
+    """Return a table whose names and categories are no friend of YAML, shells or CEL."""
+    frame = pd.DataFrame(
+        {
+            "no": ["yes", "no", "1e3", "0x1F", "~", "a: b", "# c", "'", '"', "\\", "é😀", "- d"]
+            * 20,
+            "on": [True, False] * 120,
+            "it is-a.name": [number / 7 for number in range(240)],
+            "sex": ["<b>", "null"] * 120,
+            "target": ["{{x}}", "${y}", "%z"] * 80,
+        }
+    )
+    return frame.to_csv(index=False).encode()
+
+
+INITIAL = {
+    "mortgages": hmda_csv,
+    "credit card": lambda: tables.credit_card().csv,
+    "titanic": lambda: tables.titanic().csv,
+    "penguins": lambda: tables.penguins().csv,
+    "digits": lambda: tables.digits().csv,
+    "hostile": hostile,
+}
+
+
+@pytest.mark.parametrize("data", INITIAL.values(), ids=INITIAL)
+def test_what_init_writes_is_taken_by_the_api_server(
+    world: World, tmp_path: Path, data: Callable[[], bytes]
+) -> None:
+    (tmp_path / "table.csv").write_bytes(data())
+    made = make_starter(tmp_path / "table.csv", AUTHOR.name)
+    run = yaml.safe_load(starter_text(made))
     run["metadata"]["namespace"] = world.namespace
 
     taken = world.api.create(run, AUTHOR, dry_run=True)
-    for key, value in run["spec"].items():
-        if key not in {"dataset", "schema", "pii"}:
-            assert value == taken["spec"][key] or key == "gates"
+    assert TrainingRunSpec.model_validate(taken["spec"]) == made.run.spec

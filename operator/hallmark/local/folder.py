@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hallmark import store
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.audit import AuditLog, Record
-from hallmark.audit.files import read_head, replace_file, sync_folder
+from hallmark.audit.files import replace_file, sync_folder
+from hallmark.audit.head import Head
 from hallmark.errors import ConfigurationError
 from hallmark.keys import load_private_key, private_pem, public_pem
 from hallmark.local.registry import Registry, read_registry
@@ -77,6 +78,9 @@ class Folder:
             (keys / ".gitignore").write_text("*\n")
             for purpose in (SEALING_KEY, AUDIT_KEY, APPROVER_KEY):
                 _make_key(self.key_file(purpose))
+                # For whoever verifies: 'hallmark audit verify --public-key', or a cluster's policy.
+                public = self.key_file(purpose).with_suffix(".pub")
+                public.write_text(self.public_key(purpose))
         except OSError as error:
             raise ConfigurationError(
                 f"The folder {self.path} cannot be used ({error.strerror}); name another one with "
@@ -185,20 +189,23 @@ class Transaction:
             HallmarkError: the audit log cannot be written; then nothing takes effect.
         """
         if records:
-            log = AuditLog(
-                self.folder.log_file, self.folder.key(AUDIT_KEY), clock=self.folder.clock
-            )
-            try:
-                # One folder on one machine: nothing stands outside it to hold the log against.
-                log.verify_rest(read_head(self.folder.log_file))
-                for record in records:
-                    log.append(record)
-            finally:
-                log.close()
+            registry = registry.replace(audit=self._recorded(records))
         if registry != self.registry or not self.folder.exists:
             replace_file(self.folder.registry_file, registry.to_text(), os.fsync)
             sync_folder(self.folder.registry_file.parent, os.fsync)
         self.registry = registry
+
+    def _recorded(self, records: Sequence[Record]) -> Head | None:
+        """Record decisions; return how far the log reaches then."""
+        folder = self.folder
+        log = AuditLog(folder.log_file, folder.key(AUDIT_KEY), clock=folder.clock)
+        try:
+            log.verify_rest(self.registry.audit)
+            for record in records:
+                log.append(record)
+            return log.head()
+        finally:
+            log.close()
 
 
 def _locked(descriptor: int) -> bool:

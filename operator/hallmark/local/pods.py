@@ -35,6 +35,9 @@ from hallmark_predictor.model import Model
 from hallmark_predictor.serving import Serving
 from hallmark_predictor.verification import Place, Refused
 
+REPORT_SECONDS = 60
+"""How often a predictor reports where no window is closed."""
+
 
 @dataclass
 class LocalPod:
@@ -103,6 +106,14 @@ class LocalPods:
             found = ((pod.name, pod.report) for pod in self._pods.values())
             return {name: report for name, report in found if report is not None}
 
+    def report(self) -> None:
+        """Report anew of each predictor, with rows or without; on the event loop's thread."""
+        with self._lock:
+            pods = list(self._pods.values())
+        for pod in pods:
+            _report(pod)
+        self._told()
+
     def start(self, trust: Trust, now: datetime) -> None:
         """Verify and load a version as its predictor does; a refusal is kept as its state."""
         self._started += 1
@@ -149,10 +160,8 @@ class LocalPods:
         def closed(count: int, kept: Sequence[DriftWindow]) -> None:
             del kept
             serving.metrics.drift_windows.inc(count)
-            if pod.recorder is not None:
-                sequence = pod.report.sequence + 1 if pod.report else 1
-                pod.report = pod.recorder.report(sequence)
-                self._told()
+            _report(pod)
+            self._told()
 
         serving = Serving(Metrics())
         pod.model = model
@@ -172,6 +181,15 @@ class LocalPods:
             ready=0 if pod.app is None else 1,
             settled=True,
         )
+
+
+def _report(pod: LocalPod) -> None:
+    if pod.recorder is None:
+        return
+    found = pod.recorder.report(1)
+    # What was counted for it may have closed a window, which was reported then.
+    sequence = pod.report.sequence + 1 if pod.report else 1
+    pod.report = found.replace(sequence=sequence, next_within=2 * REPORT_SECONDS)
 
 
 def _state(pod: LocalPod) -> PodState:

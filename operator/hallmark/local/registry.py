@@ -14,6 +14,7 @@ from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentStatus
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.api.training_run import TrainingRun
+from hallmark.audit.head import Head
 from hallmark.errors import IntegrityError
 
 KEPT_RUNS = 20
@@ -65,6 +66,8 @@ class Registry(FileModel):
     models: dict[str, ModelEntry] = Field(default_factory=dict)
     """For readers: made of what follows at each write, and never read."""
     policy: ModelPolicy
+    audit: Head | None = None
+    """How far the audit log reached: kept beside it, so that a log that was cut is found."""
     highest: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     """The highest version number that each model has had."""
     runs: list[TrainingRun] = Field(default_factory=list)

@@ -103,6 +103,13 @@ def looked_at(
             report=read(REPORT),
             sbom=read(final_name(SLOT_SBOM, run_id)),
             approvals=registry.approvals_of(version.metadata.name),
+            twins=tuple(
+                twin
+                for twin in registry.versions
+                if twin.metadata.uid != version.metadata.uid
+                and twin.spec.artifact.manifest_digest == spec.artifact.manifest_digest
+            ),
+            present=frozenset(approval.metadata.uid for approval in registry.approvals),
             used_by=tuple(
                 deployment.metadata.name
                 for deployment in registry.deployments

@@ -29,7 +29,7 @@ from hallmark.api.model_deployment import (
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_policy import Store as StoreSpec
 from hallmark.api.model_version import ModelVersion
-from hallmark.api.names import ANNOTATION_ACTION
+from hallmark.api.names import ANNOTATION_ACTION, manifest_label
 from hallmark.audit import Record
 from hallmark.audit.files import replace_file
 from hallmark.bundles.bundles import Bundles
@@ -158,6 +158,8 @@ class Rollouts:
         self._folder, self._name, self._pods, self._url = folder, name, pods, url
         self._store = folder.store()
         self._bundles = Bundles(_FolderStores(self._store))
+        self.active: str | None = None
+        """The manifest digest whose predictor answers, as it was decided last."""
         self._memory: Memory | None = None
         self._trusts: dict[str, Trust] = {}
 
@@ -192,6 +194,7 @@ class Rollouts:
             self._keep_trust(planned)
         transaction.commit(registry.with_deployment(changed), decided.records)
         moved = self._apply(decided, inputs)
+        self.active = decided.plan.active_digest
         return decided.requeue, not (decided.moved or moved)
 
     def _as_said_here(self, decided: DeploymentDecision) -> list[ConditionUpdate]:
@@ -230,6 +233,7 @@ class Rollouts:
             baseline=serving.baseline if serving else None,
             reports=self._pods.reports(),
             drift_memory=self._memory,
+            selected=manifest_label(self.active or deployment.status.active_digest or ""),
         )
 
     def _decide(self, inputs: DeploymentInputs) -> tuple[DeploymentInputs, DeploymentDecision]:
@@ -255,7 +259,7 @@ class Rollouts:
         for label, planned in wanted.items():
             trust = self._known_trust(planned.trust_sha256)
             stands = label in running and running[label].trust_sha256 == planned.trust_sha256
-            if stands or trust is None:
+            if stands or trust is None or planned.only_shrinks:
                 continue
             self._pods.start(trust, inputs.now)
             changed = True

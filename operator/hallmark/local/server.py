@@ -21,7 +21,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark.local.folder import Folder
 from hallmark.local.page import docs_page
-from hallmark.local.pods import LocalPods, nothing_serves
+from hallmark.local.pods import REPORT_SECONDS, LocalPods, nothing_serves
 from hallmark.local.rollouts import Rollouts, ask_here, drift_here
 from hallmark.local.runs import image_here
 from hallmark_predictor.server import server_config
@@ -71,6 +71,7 @@ class Front:
     def __init__(self, pods: LocalPods, host: str, url: str) -> None:
         """Start without a deployment, which ``Keeper`` sets."""
         self.deployment: ModelDeployment | None = None
+        self.active: str | None = None
         self._pods, self._url = pods, url
         self._only_loopback = host in LOOPBACK
 
@@ -82,8 +83,7 @@ class Front:
         if answer is not None:
             await answer(scope, receive, send)
             return
-        deployment = self.deployment
-        pod = self._pods.pod(deployment.status.active_digest) if deployment else None
+        pod = self._pods.pod(self.active)
         if pod is None or pod.app is None:
             await nothing_serves(scope, receive, send, self._why())
             return
@@ -106,8 +106,7 @@ class Front:
         return None
 
     def _docs(self) -> Response | None:
-        deployment = self.deployment
-        pod = self._pods.pod(deployment.status.active_digest) if deployment else None
+        deployment, pod = self.deployment, self._pods.pod(self.active)
         if deployment is None or pod is None or pod.model is None:
             return None
         drift = drift_here(self._pods, deployment)
@@ -150,7 +149,7 @@ class Keeper:
         """
         again = self._rollouts.reconcile()
         deployment = self._folder.read().deployment(self._name)
-        self._front.deployment = deployment
+        self._front.deployment, self._front.active = deployment, self._rollouts.active
         if deployment is not None:
             self._say(deployment)
         return again
@@ -220,9 +219,24 @@ def serve_here(folder: Folder, model: str, address: Address, tell: Tell) -> None
         server = uvicorn.Server(server_config(front, address.host, port))
         try:
             with suppress(KeyboardInterrupt):
-                asyncio.run(server.serve(sockets=[bound]))
+                asyncio.run(_serve(server, bound, pods))
         finally:
             keeper.end()
+
+
+async def _serve(server: uvicorn.Server, bound: socket.socket, pods: LocalPods) -> None:
+    """Serve until a signal comes, and have drift reported all the time."""
+
+    async def report() -> None:
+        while True:
+            await asyncio.sleep(REPORT_SECONDS)
+            pods.report()
+
+    reporting = asyncio.create_task(report())
+    try:
+        await server.serve(sockets=[bound])
+    finally:
+        reporting.cancel()
 
 
 def act_here(

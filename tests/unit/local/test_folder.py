@@ -1,0 +1,117 @@
+"""A folder that keeps a chain: what a crash leaves, and what somebody took away."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hallmark.api.training_run import TrainingRun
+from hallmark.audit import Record
+from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.audit.verify import verify_log
+from hallmark.cli.files import read_object
+from hallmark.errors import ConfigurationError, IntegrityError
+from hallmark.local.begin import begin
+from hallmark.local.folder import AUDIT_KEY, Folder
+from hallmark.local.runs import _free_name
+
+RUN = Path(__file__).parents[1] / "cli" / "run.yaml"
+
+
+def record(decision: str) -> Record:
+    return Record(
+        decision_id=decision,
+        event=AuditEvent.APPROVE,
+        kind="ModelVersion",
+        namespace="default",
+        name="loan-v1",
+        uid="u-1",
+        outcome=AuditOutcome.ACCEPTED,
+        reason="Accepted",
+    )
+
+
+def commit(folder: Folder, *decisions: str) -> None:
+    with folder.transaction() as transaction:
+        transaction.commit(transaction.registry, [record(decision) for decision in decisions])
+
+
+def events(folder: Folder) -> list[str]:
+    lines = folder.log_file.read_text().splitlines()
+    return [str(json.loads(line)["event"]) for line in lines]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return begin(tmp_path / "chain", read_object(RUN, TrainingRun), None)
+
+
+def test_keys_are_for_this_user_alone_and_stay(folder: Folder) -> None:
+    before = {file.name: file.read_bytes() for file in folder.path.glob("keys/*.pem")}
+    folder.make()
+
+    assert len(before) == 3
+    assert {file.name: file.read_bytes() for file in folder.path.glob("keys/*.pem")} == before
+    assert (folder.path / "keys").stat().st_mode & 0o077 == 0
+
+
+def test_a_decision_that_was_recorded_before_a_crash_is_completed_once(folder: Folder) -> None:
+    commit(folder, "a")
+    before = folder.registry_file.read_bytes()
+    commit(folder, "b")
+    folder.registry_file.write_bytes(before)  # the process ended between log and registry
+
+    commit(folder, "b", "c")
+    assert events(folder) == ["approve"] * 3
+    assert verify_log(folder.log_file, folder.public_key(AUDIT_KEY)).ok
+
+
+def test_a_log_that_was_cut_with_its_head_is_found(folder: Folder) -> None:
+    commit(folder, "a")
+    head = folder.log_file.with_name("secure_mlops.log.head")
+    older = folder.log_file.read_bytes(), head.read_bytes()
+    commit(folder, "b")
+    folder.log_file.write_bytes(older[0])
+    head.write_bytes(older[1])
+
+    commit(folder, "c")
+    assert set(events(folder)) != {"approve"}
+
+
+def test_two_commands_at_once_wait_for_each_other(folder: Folder) -> None:
+    with folder.lock("lock", 0):
+        assert folder.is_locked("lock")
+        with (
+            pytest.raises(ConfigurationError, match="Another command works in"),
+            folder.lock("lock", 0),
+        ):
+            pass
+    assert not folder.is_locked("lock")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"policy": 1}', "\udcff"], ids=repr)
+def test_a_registry_that_is_none_is_said(folder: Folder, text: str) -> None:
+    folder.registry_file.write_bytes(text.encode(errors="surrogateescape"))
+
+    with pytest.raises(IntegrityError, match="is not a registry as this version writes it"):
+        folder.read()
+
+
+@given(
+    st.from_regex(r"[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?", fullmatch=True),
+    st.integers(min_value=1, max_value=12),
+)
+def test_a_name_that_is_taken_gets_the_next_number(name: str, times: int) -> None:
+    taken: set[str] = set()
+    for _ in range(times):
+        found = _free_name(name, taken)
+        assert found not in taken
+        assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", found)
+        assert len(found) <= 52
+        taken.add(found)
+    assert name in taken
