@@ -93,6 +93,7 @@ def test_who_signs_anew_approves_anew() -> None:
 def test_an_attested_denial_may_be_repeated() -> None:
     denial = approval("no", decision="Denied", attested=ID)
     first = look(version(), denial)
+    assert latched(*first).attested == [], "only what counts once is remembered"
     again = approval("again", decision="Denied", attested=ID)
     assert reasons(look(with_records(*first), again))["again"] == "Accepted"
 
