@@ -335,7 +335,8 @@ class World:
         left = len(found) - len(found[:pods])
         for obj in self._of(APPS_DEPLOYMENT):
             if self.numbers[obj["metadata"]["labels"][LABEL]] == number:
-                obj["status"] |= {"replicas": left, "updatedReplicas": left, "readyReplicas": left}
+                counted = {"replicas": left, "updatedReplicas": left, "readyReplicas": left}
+                obj["status"] = {**obj.get("status", {}), **counted}
 
     def pods_of(self, number: int) -> list[Obj]:
         label = names.manifest_label(self.digest(number))
