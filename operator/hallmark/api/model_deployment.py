@@ -333,7 +333,7 @@ class DriftState(ApiModel):
     """How many of them drift."""
     top: Annotated[list[FeatureDrift], Field(max_length=5)] = Field(default_factory=list)
     """The five features that moved most, highest PSI first."""
-    silent_pods: Annotated[int, Field(ge=0)] = 0
+    silent_pods: Count = 0
     """How many Pods that serve have not reported as they said they would."""
     silent: Annotated[
         list[Annotated[str, Field(max_length=253)]], Field(max_length=64, json_schema_extra=SET)

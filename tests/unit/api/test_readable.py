@@ -61,7 +61,12 @@ DURATIONS = [schema_of(DurationString), schema_of(PositiveDuration)]
 NUMBERLIKE = re.compile(r"\[0-9\]")
 NO_NUMBERS = ("://", "sha256:", "{64}", "[-._a-zA-Z0-9]+", "(-[a-z0-9]+)*", "[a-z0-9]")
 """Marks of patterns of addresses, digests and names, in which digits are letters among others."""
-QUANTITIES = ("^[0-9]+m?$", "^[0-9]+(Ki|Mi|Gi)?$")
+QUANTITIES = (
+    "^[0-9]+m?$",
+    "^[0-9]+(Ki|Mi|Gi)?$",
+    "^[1-9][0-9]*m?$",
+    "^[1-9][0-9]*(Ki|Mi|Gi)?$",
+)
 """Kubernetes reads these, nobody else does."""
 
 

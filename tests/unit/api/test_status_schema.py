@@ -66,7 +66,12 @@ def test_what_is_empty_is_left_out() -> None:
     status = ModelDeploymentStatus(drift_state=DriftState(pods={}), refused=[])
 
     assert status.to_wire() == {
-        "driftState": {"verdict": "Inconclusive", "voters": 0, "drifting": 0},
+        "driftState": {
+            "verdict": "Inconclusive",
+            "voters": 0,
+            "drifting": 0,
+            "silentPods": 0,
+        },
         "paused": False,
     }
     assert ModelDeploymentStatus.model_validate(status.to_wire()) == status
