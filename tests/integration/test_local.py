@@ -13,8 +13,16 @@ from pathlib import Path
 import httpx
 import pytest
 
+from hallmark.api.model_approval import ReviewDecision
+from hallmark.api.model_deployment import ActionName
 from hallmark.audit.verify import verify_log
 from hallmark.keys import load_private_key, public_pem
+from hallmark.local.folder import Folder
+from hallmark.local.pods import LocalPods
+from hallmark.local.reviews import decide_here
+from hallmark.local.rollouts import Rollouts
+from hallmark.local.runs import image_here
+from hallmark.local.server import act_here
 from tests.data.hmda import MODEL, hmda_csv
 from tests.integration.local_chain import Chain, Server, traffic
 
@@ -110,8 +118,10 @@ def test_drift_rolls_back_while_it_serves(copied: Chain, serving: list[Server]) 
 
 
 def test_a_rollback_by_hand_needs_no_server(copied: Chain, serving: list[Server]) -> None:
+    folder = Folder(copied.state)
     for name in (FIRST, SECOND):
-        assert copied.run("approve", name, "--reason=Read.").returncode in {0, 10}
+        if name == SECOND:
+            decide_here(folder, name, ReviewDecision.APPROVED, "Read.")
         server = Server(copied)
         serving.append(server)
         server.wait_for(f"^{name} serves")
@@ -125,10 +135,16 @@ def test_a_rollback_by_hand_needs_no_server(copied: Chain, serving: list[Server]
     assert again.returncode == 10
     assert "Nothing was done" in again.stdout
 
-    # Revoked bytes never serve again, and nothing else is left that may.
-    assert copied.run("revoke", "mortgage-v2", "--reason=Leak.").returncode == 0
-    assert copied.run("revoke", "mortgage-v1", "--reason=Leak.").returncode == 0
-    assert copied.run("status").stdout.count("revoked") == 2
+    # Revoked bytes stop, and nothing else is left that may serve.
+    decide_here(folder, SECOND, ReviewDecision.REVOKED, "Leak.")
+    version, _ = decide_here(folder, FIRST, ReviewDecision.REVOKED, "Leak.")
+    assert version.status.is_true("Revoked")
+    deployment = act_here(folder, MODEL, ActionName.ACKNOWLEDGE, "Seen.")
+    pods = LocalPods(folder.store(), image_here())
+    rollouts = Rollouts(folder, MODEL, pods)
+    rollouts.reconcile()
+    assert deployment.status.last_action
+    assert rollouts.active is None or pods.pod(rollouts.active) is None
 
 
 def test_a_refusal_is_a_sentence_and_an_exit_code(chain: Chain) -> None:
@@ -139,7 +155,7 @@ def test_a_refusal_is_a_sentence_and_an_exit_code(chain: Chain) -> None:
     assert sentence in refused.stdout
     assert chain.registry["versions"] == []
     assert "Traceback" not in refused.stderr
-    assert sentence in chain.run("status").stdout
+    assert sentence in json.dumps(chain.registry["runs"][0]["status"]["conditions"])
 
 
 def test_without_an_answer_nothing_is_approved(copied: Chain) -> None:
