@@ -1,0 +1,148 @@
+"""The sealed evidence of a version, read from the store and held against its digest each time.
+
+What is kept in memory is kept under its digest, so that the store cannot change it afterwards.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+from pydantic import ValidationError
+
+from hallmark.api.artifacts import BASELINE, DOCKERFILE, MANIFEST, REPORT, Baseline, Manifest
+from hallmark.api.common import sha256_digest
+from hallmark.api.model_policy import ModelPolicySpec
+from hallmark.api.model_version import ModelVersion
+from hallmark.api.names import model_prefix
+from hallmark.api.report import Report
+from hallmark.bundles.stores import Stores
+from hallmark.errors import ArtifactError, ConfigurationError
+from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
+from hallmark_dashboard.bills import Bill, read_bill
+
+Content = TypeVar("Content")
+
+MOST_KEPT = 256
+MANIFEST_BYTES = 64 * 1024
+FILE_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Found(Generic[Content]):
+    """A piece of evidence, or why there is none.
+
+    Attributes:
+        content: What was read; None where it could not be.
+        sentence: Why not.
+        verified_at: When its bytes were held against the sealed digest, here.
+        digest: The sealed digest.
+    """
+
+    content: Content | None
+    digest: str
+    sentence: str = ""
+    verified_at: datetime | None = None
+
+
+class Evidence:
+    """Reads manifests, reports, baselines, bills of materials and Dockerfiles."""
+
+    def __init__(
+        self, stores: Stores, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        """Start with nothing read."""
+        self._stores = stores
+        self._clock = clock
+        self._kept: OrderedDict[tuple[str, str], Found[object]] = OrderedDict()
+
+    async def report(self, version: ModelVersion, policy: ModelPolicySpec | None) -> Found[Report]:
+        """Return ``report.json``."""
+        return await self._file(
+            version, policy, REPORT, version.spec.gate_report_digest, Report.model_validate_json
+        )
+
+    async def baseline(
+        self, version: ModelVersion, policy: ModelPolicySpec | None
+    ) -> Found[Baseline]:
+        """Return ``baseline.json``."""
+        return await self._file(
+            version, policy, BASELINE, version.spec.baseline_digest, Baseline.model_validate_json
+        )
+
+    async def manifest(
+        self, version: ModelVersion, policy: ModelPolicySpec | None
+    ) -> Found[Manifest]:
+        """Return ``manifest.json``."""
+        digest = version.spec.artifact.manifest_digest
+        return await self._file(version, policy, MANIFEST, digest, Manifest.model_validate_json)
+
+    async def bill(self, version: ModelVersion, policy: ModelPolicySpec | None) -> Found[Bill]:
+        """Return the bill of materials."""
+        digest = version.spec.sbom_digest
+        manifest = await self.manifest(version, policy)
+        if manifest.content is None:
+            return Found(None, digest, manifest.sentence)
+        names = [file.name for file in manifest.content.files if file.digest == digest]
+        if not names:
+            return Found(None, digest, f"The manifest lists no file with the digest {digest}.")
+        return await self._file(version, policy, names[0], digest, _bill)
+
+    async def dockerfile(self, version: ModelVersion, policy: ModelPolicySpec | None) -> Found[str]:
+        """Return the Dockerfile."""
+        manifest = await self.manifest(version, policy)
+        if manifest.content is None:
+            return Found(None, "", manifest.sentence)
+        listed = manifest.content.file(DOCKERFILE)
+        if listed is None:
+            return Found(None, "", "The manifest lists no Dockerfile.")
+        return await self._file(version, policy, DOCKERFILE, listed.digest, bytes.decode)
+
+    async def _file(
+        self,
+        version: ModelVersion,
+        policy: ModelPolicySpec | None,
+        name: str,
+        digest: str,
+        read: Callable[[bytes], Content],
+    ) -> Found[Content]:
+        key = (name, digest)
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.move_to_end(key)
+            return kept  # type: ignore[return-value]
+        if policy is None:
+            return Found(None, digest, "No ModelPolicy that you may read says where the store is.")
+        folder = model_prefix(
+            version.metadata.namespace, version.spec.model, version.spec.artifact.manifest_digest
+        )
+        limit = MANIFEST_BYTES if name == MANIFEST else FILE_BYTES
+        try:
+            store = self._stores.open(policy.store)
+            data = await store.get_async(folder + name, limit=limit)
+        except (ArtifactError, ConfigurationError) as error:
+            return Found(None, digest, str(error))
+        actual = sha256_digest(data)
+        if actual != digest:
+            return Found(
+                None,
+                digest,
+                f"Expected {name} with the sealed digest {digest}, found {actual} in the store; "
+                "it is not shown, because somebody changed it.",
+            )
+        try:
+            content = read(data)
+        except (ValidationError, UnreadableJSON, UnicodeDecodeError):
+            return Found(None, digest, f"{name} has a form that this dashboard does not know.")
+        found = Found(content, digest, verified_at=self._clock())
+        self._kept[key] = found  # type: ignore[assignment]
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+
+def _bill(data: bytes) -> Bill:
+    return read_bill(parse_object(data, FILE_BYTES))
