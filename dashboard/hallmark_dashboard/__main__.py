@@ -6,11 +6,9 @@ import asyncio
 import os
 import sys
 
-import uvicorn
-
 from hallmark.errors import HallmarkError
-from hallmark_dashboard.app import create_app
 from hallmark_dashboard.connect import connect
+from hallmark_dashboard.server import Server
 from hallmark_dashboard.services import build_services
 from hallmark_dashboard.settings import Settings, settings_from
 
@@ -22,17 +20,9 @@ async def serve(settings: Settings, kubeconfig: str | None = None) -> None:
         ConfigurationError: There are no usable credentials, or a setting does not fit.
     """
     cluster, door = await connect(kubeconfig)
-    app = create_app(build_services(settings, cluster, door))
-    config = uvicorn.Config(
-        app,
-        host="0.0.0.0",  # noqa: S104 - a Pod's own address; the NetworkPolicy says who reaches it
-        port=settings.port,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=5,
-    )
-    await uvicorn.Server(config).serve()
+    services = build_services(settings, cluster, door)
+    # A Pod's own address; the NetworkPolicy says who reaches it.
+    await Server(services, "0.0.0.0").serve()  # noqa: S104
 
 
 def main() -> None:

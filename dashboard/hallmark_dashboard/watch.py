@@ -37,6 +37,7 @@ class Listener:
 
     changed: set[Key] = field(default_factory=set)
     overflowed: bool = False
+    ended: bool = False
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def tell(self, key: Key) -> None:
@@ -120,6 +121,12 @@ class Watch:
             yield listener
         finally:
             self._listeners.discard(listener)
+
+    def end_listening(self) -> None:
+        """Tell all who listen that nothing more comes."""
+        for listener in self._listeners:
+            listener.ended = True
+            listener.woken.set()
 
     def observe(self, kind: Kind, obj: Obj) -> None:
         """Take the answer to a write, so that the next page shows it."""

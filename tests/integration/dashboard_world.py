@@ -23,8 +23,8 @@ from hallmark.audit import AuditLog
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.record import Record
 from hallmark.supply_chain.manifest import build_manifest
-from hallmark_dashboard.app import create_app
 from hallmark_dashboard.connect import connect
+from hallmark_dashboard.server import Server
 from hallmark_dashboard.services import Services, build_services
 from hallmark_dashboard.settings import Settings
 from tests.integration import objects
@@ -72,6 +72,7 @@ class Site:
     hidden: str
     """Where nobody of them has one."""
     gateway: Gateway
+    cookies: dict[str, str] = field(default_factory=dict)
 
     @property
     def api(self) -> Api:
@@ -85,12 +86,17 @@ class Site:
         signed = {**self.people[person].headers, **headers} if person else headers
         return httpx.request(method, self.url + path, json=body, headers=signed, timeout=30)
 
-    def browser(self, person: str) -> httpx.Client:
-        """Return a browser in which somebody has signed in."""
-        client = httpx.Client(base_url=self.url, headers={"Accept": "text/html"}, timeout=30)
-        answer = client.post("/sign-in", data={"token": self.people[person].token})
-        assert answer.status_code == 303, answer.text
-        return client
+    @contextmanager
+    def browser(self, person: str) -> Iterator[httpx.Client]:
+        """Yield a browser in which somebody has signed in, once for all tests: that is limited."""
+        headers = {"Accept": "text/html"}
+        with httpx.Client(base_url=self.url, headers=headers, timeout=30) as client:
+            if person not in self.cookies:
+                answer = client.post("/sign-in", data={"token": self.people[person].token})
+                assert answer.status_code == 303, answer.text
+                self.cookies[person] = answer.cookies["hallmark"]
+            client.cookies.set("hallmark", self.cookies[person], domain="127.0.0.1")
+            yield client
 
     def sees(self, kind: str, name: str, namespace: str = "") -> bool:
         """Tell whether an object has reached the dashboard's memory."""
@@ -105,22 +111,13 @@ def _keys(site: Site) -> list[Any]:
 @contextmanager
 def running(settings: Settings, kubeconfig: str) -> Iterator[Services]:
     """Run a dashboard in a thread of its own until the block ends."""
-    ready, made = threading.Event(), {}
+    ready = threading.Event()
+    made: dict[str, Any] = {}
 
     async def serve() -> None:
-        import uvicorn
-
         cluster, door = await connect(kubeconfig)
         made["services"] = build_services(settings, cluster, door)
-        config = uvicorn.Config(
-            create_app(made["services"]),
-            host="127.0.0.1",
-            port=settings.port,
-            access_log=False,
-            log_level="warning",
-            timeout_graceful_shutdown=1,
-        )
-        made["server"] = uvicorn.Server(config)
+        made["server"] = Server(made["services"], "127.0.0.1")
         ready.set()
         await made["server"].serve()
 

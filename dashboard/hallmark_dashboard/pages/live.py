@@ -74,12 +74,15 @@ async def _events(services: Services, caller: Caller, namespace: str) -> AsyncIt
 async def _next(
     services: Services, caller: Caller, namespace: str, listener: Listener
 ) -> str | None:
-    """Return the next event, a comment where nothing happens, None where the sign-in ended."""
+    """Return the next event, a comment where nothing happens, None at the end."""
     try:
         await asyncio.wait_for(listener.woken.wait(), QUIET_SECONDS)
-        await asyncio.sleep(PAUSE_SECONDS)
+        if not listener.ended:
+            await asyncio.sleep(PAUSE_SECONDS)
     except TimeoutError:
         pass
+    if listener.ended:
+        return None
     changed, overflowed = listener.take()
     spaces = {key.namespace for key in changed if key.namespace}
     try:
