@@ -217,8 +217,8 @@ async def deploy(services: Services, caller: Caller, asked: DeployRequest) -> Ma
         Problem: It cannot be, and why.
     """
     if (asked.model is None) == (asked.model_version is None):
-        found = "both" if asked.model else "neither"
-        raise _wrong("model", "either 'model' or 'modelVersion'", found)
+        named = "both" if asked.model else "neither"
+        raise _wrong("model", "either 'model' or 'modelVersion'", named)
     wanted = asked.model_dump(
         mode="json",
         by_alias=True,

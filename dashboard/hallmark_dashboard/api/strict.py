@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from fastapi import Body
+from fastapi.openapi.models import Example
 from pydantic import ValidationError
 from starlette.requests import Request
 
@@ -19,7 +20,7 @@ Model = TypeVar("Model", bound=Asked)
 
 def strict(model: type[Model]) -> Callable[..., Awaitable[Model]]:
     """Return the dependency that reads a body as this model."""
-    example = {"example": {"value": EXAMPLES[model]}}
+    example: dict[str, Example] = {"example": {"value": EXAMPLES[model]}}
 
     async def read(request: Request, body: Any = Body(openapi_examples=example)) -> Model:  # noqa: ANN401, B008
         del body  # FastAPI reads it for the description; it would let nested fields through

@@ -11,7 +11,6 @@ from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.bills import matching as components_of
 from hallmark_dashboard.bills import violations
 from hallmark_dashboard.gather import (
-    VersionEvidence,
     gather_changes,
     gather_deployment,
     gather_overview,
@@ -96,18 +95,9 @@ async def version(
         sbom_state=State.STOPPED if found else State.GOOD,
         others=others[-5:],
         yaml=_yaml(services_of(request), MODEL_VERSION, namespace, name),
-        **_gates(evidence),
+        gates=gate_lines(report.gates, report.metrics) if report else [],
+        gate_chart=gate_chart(report.gates, report.metrics) if report else None,
     )
-
-
-def _gates(evidence: VersionEvidence) -> dict[str, object]:
-    report = evidence.report.content
-    if report is None:
-        return {"gates": [], "gate_chart": None}
-    return {
-        "gates": gate_lines(report.gates, report.metrics),
-        "gate_chart": gate_chart(report.gates, report.metrics),
-    }
 
 
 @router.get("/versions/{namespace}/{name}/compare")
@@ -150,7 +140,7 @@ async def review_page(
         given=typed,
         report=report,
         shown=sections(report) if report else None,
-        gate_chart=_gates(evidence)["gate_chart"],
+        gate_chart=gate_chart(report.gates, report.metrics) if report else None,
     )
 
 

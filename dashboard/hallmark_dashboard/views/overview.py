@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from hallmark.api.common import ConditionStatus
 from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
@@ -87,6 +88,12 @@ class OverviewInputs:
     now: datetime
 
 
+class _Shown(NamedTuple):
+    waiting: list[Item]
+    stopped: list[Item]
+    unknown: list[Item]
+
+
 def overview(given: OverviewInputs) -> Overview:
     """Return what the first page says."""
     reviews = [_version_item(version) for version in given.versions if _waits(version, given)]
@@ -111,14 +118,16 @@ def overview(given: OverviewInputs) -> Overview:
         if found.state is State.UNKNOWN
     ]
     waiting = _newest([*reviews, *own_failed])
-    shown = [waiting[:MOST_ITEMS], _newest(stopped)[:MOST_ITEMS], unknown[:MOST_ITEMS]]
+    shown = _Shown(waiting[:MOST_ITEMS], _newest(stopped)[:MOST_ITEMS], unknown[:MOST_ITEMS])
     more = len(waiting) + len(stopped) + len(unknown) - sum(map(len, shown))
     rows = sorted(map(deployment_row, given.deployments), key=_urgency)
     state, headline = _headline(given, stopped, unknown, waiting)
     return Overview(
         headline,
         state,
-        *map(tuple, shown),
+        waiting=tuple(shown.waiting),
+        stopped=tuple(shown.stopped),
+        unknown=tuple(shown.unknown),
         alarms=tuple(alarms[:MOST_ITEMS]),
         deployments=tuple(rows),
         decisions=tuple(given.decisions),
