@@ -16,9 +16,10 @@ from pathlib import Path
 
 from hallmark.api.common import parse_timestamp
 from hallmark.api.model_policy import ModelPolicy, TrustedKey
+from hallmark.api.names import AUDIT_ANCHOR
 from hallmark.audit.files import log_files, read_head
 from hallmark.audit.record import MAX_LINE, AuditRecord, read_record
-from hallmark.audit.verify import verify_log
+from hallmark.audit.verify import AuditVerdict, verify_log
 from hallmark.cluster.kinds import (
     MODEL_APPROVAL,
     MODEL_DEPLOYMENT,
@@ -71,6 +72,10 @@ class Soundness:
     key_id: str
     signature: str
     """Whether the head's signature was checked, as a sentence."""
+    anchor: str
+    """Whether it was held against the head that is kept outside its volume, as a sentence."""
+    notes: tuple[str, ...] = ()
+    """What is in order and worth knowing: what was pruned, which breaks were acknowledged."""
 
 
 class Audits:
@@ -114,8 +119,14 @@ class Audits:
             self._last_seq = record.seq
         return ""
 
-    async def soundness(self, policies: Iterable[ModelPolicy]) -> Soundness:
-        """Return whether the whole log is sound, by the auditors' keys of the policies.
+    async def soundness(
+        self, policies: Iterable[ModelPolicy], anchor: bytes | None = None
+    ) -> Soundness:
+        """Return whether the whole log is sound.
+
+        Args:
+            policies: whose auditors' keys may have signed its head.
+            anchor: the head that is kept outside the log's volume.
 
         Raises:
             OSError: It cannot be read.
@@ -126,7 +137,7 @@ class Audits:
             kept = self._verdict
             if kept and kept[1] == named and self._clock() - kept[0] < VERIFY_SECONDS:
                 return kept[2]
-            found = await asyncio.to_thread(_verified, self.path, keys)
+            found = await asyncio.to_thread(_verified, self.path, keys, anchor)
             self._verdict = (self._clock(), named, found)
             return found
 
@@ -172,22 +183,28 @@ def _record(line: bytes) -> AuditRecord | None:
         return None
 
 
-def _verified(path: Path, keys: dict[str, TrustedKey]) -> Soundness:
+_ANCHORED = "It was held against the head that is kept outside the log's volume."
+_NOT_ANCHORED = (
+    f"It was not held against the ConfigMap {AUDIT_ANCHOR}, which the dashboard cannot read: an "
+    "older copy of the whole log would not be noticed."
+)
+
+
+def _verified(path: Path, keys: dict[str, TrustedKey], anchor: bytes | None) -> Soundness:
     head = read_head(path)
     known = None if head is None or isinstance(head, str) else head
     key = keys.get(known.key_id) if known else None
+    signature = (
+        f"The head is signed with the key {known.key_id} of a ModelPolicy's auditors."
+        if key and known
+        else "The head's signature was not checked: no ModelPolicy that you may read names its "
+        "key under spec.auditors."
+    )
+    told = _ANCHORED if anchor is not None else _NOT_ANCHORED
     try:
-        verdict = verify_log(path, key.public_key if key else None)
+        verdict = verify_log(path, key.public_key if key else None, anchor)
     except HallmarkError as error:
-        verdict, key = verify_log(path, None), None
-        signature = str(error)
-    else:
-        signature = (
-            f"The head is signed with the key {known.key_id} of a ModelPolicy's auditors."
-            if key and known
-            else "The head's signature was not checked: no ModelPolicy that you may read names "
-            "its key under spec.auditors."
-        )
+        verdict = AuditVerdict(ok=False, records=0, problems=(str(error),))
     return Soundness(
         verdict.ok,
         verdict.records,
@@ -197,6 +214,8 @@ def _verified(path: Path, keys: dict[str, TrustedKey]) -> Soundness:
         known.hash if known else "",
         known.key_id if known else "",
         signature,
+        told,
+        verdict.notes,
     )
 
 

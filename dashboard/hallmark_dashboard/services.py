@@ -11,9 +11,12 @@ import aiohttp
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 
+from hallmark.api.names import AUDIT_ANCHOR, SYSTEM_NAMESPACE
+from hallmark.audit.outside import HEAD_KEY
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.client import ApiCluster
-from hallmark.cluster.kinds import MODEL_POLICY, Kind
+from hallmark.cluster.cluster import ApiError
+from hallmark.cluster.kinds import CONFIG_MAP, MODEL_POLICY, Kind
 from hallmark_dashboard.access.callers import Caller, Callers
 from hallmark_dashboard.access.door import Door
 from hallmark_dashboard.access.rights import NAMESPACED_KINDS, Rights
@@ -79,6 +82,15 @@ class Services:
                 timeout=aiohttp.ClientTimeout(total=30, sock_connect=5),
             )
         return self.http
+
+    async def anchor(self) -> bytes | None:
+        """Return the audit log's head that is kept outside its volume; None where it cannot be."""
+        try:
+            found = await self.cluster.get(CONFIG_MAP, SYSTEM_NAMESPACE, AUDIT_ANCHOR)
+        except ApiError:
+            return None
+        text = ((found or {}).get("data") or {}).get(HEAD_KEY)
+        return text.encode() if isinstance(text, str) else None
 
     async def close(self) -> None:
         """Close all connections."""

@@ -223,7 +223,7 @@ def _policy(api: Api, name: str, gateway: Gateway) -> None:
 def _audit_log(folder: Path, namespace: str, hidden: str) -> Path:
     key = factories.KEY
     log = AuditLog(folder / "secure_mlops.log", key)
-    log.verify_rest()
+    log.verify_rest(None)
     for number, space in enumerate((namespace, hidden, namespace)):
         log.append(
             Record(

@@ -229,7 +229,7 @@ async def audit_verify(request: Request, caller: ApiCaller) -> Soundness:
     services = services_of(request)
     seen = await services.seen(caller, None, MODEL_APPROVAL)
     try:
-        return await services.audits.soundness(seen.policies())
+        return await services.audits.soundness(seen.policies(), await services.anchor())
     except OSError as error:
         raise Problem(
             HTTPStatus.SERVICE_UNAVAILABLE,

@@ -42,7 +42,7 @@ async def audit(request: Request, caller: Person) -> Response:
     if given.get("verify") == "1":
         seen = await services.seen(caller)
         try:
-            sound = await services.audits.soundness(seen.policies())
+            sound = await services.audits.soundness(seen.policies(), await services.anchor())
         except OSError as error:
             sentence = f"The audit log cannot be read ({type(error).__name__})."
     older = {name: value for name, value in asdict(wanted).items() if value}

@@ -13,6 +13,7 @@ from hallmark.api.model_deployment import (
     RolloutState,
 )
 from hallmark.api.model_version import ModelVersion
+from hallmark.policies.model_deployment.actions import pending_action
 from hallmark_dashboard.problems import Right
 from hallmark_dashboard.views.rows import DeploymentRow, deployment_row
 from hallmark_dashboard.views.standing import Known, State, conditions
@@ -168,12 +169,13 @@ def _slots(deployment: ModelDeployment) -> list[Slot]:
     if status.active_model_version:
         ready = status.ready_replicas or 0
         state = State.GOOD if ready >= spec.replicas else State.WAITING
+        facts = (f"all traffic; {ready} of {spec.replicas} Pods ready", _exception(deployment))
         found.append(
             Slot(
                 "active",
                 status.active_model_version,
                 status.active_digest or "",
-                f"all traffic; {ready} of {spec.replicas} Pods ready",
+                "; ".join(filter(None, facts)),
                 state if ready else State.STOPPED,
             )
         )
@@ -199,6 +201,20 @@ def _slots(deployment: ModelDeployment) -> list[Slot]:
             )
         )
     return found
+
+
+def _exception(deployment: ModelDeployment) -> str:
+    """Say what is out of the ordinary with what serves: a withdrawal, another version's answers."""
+    rollout = deployment.status.rollout
+    if rollout is None:
+        return ""
+    if rollout.withdrawn_since:
+        return f"it must give way since {rollout.withdrawn_since}"
+    return (
+        "the former version answers, because no Pod of this one is ready"
+        if rollout.stand_in
+        else ""
+    )
 
 
 _ORDER = (
@@ -279,6 +295,10 @@ def _deeds(deployment: ModelDeployment, missing: dict[ActionName, tuple[Right, .
         if entry.was_stable and entry.manifest_digest != status.active_digest
     ]
     drifts = status.is_true("DriftDetected") or status.is_true("RolledBack")
+    waits = pending_action(deployment.metadata.annotations, status)
+    if waits is not None:
+        barred = dict.fromkeys(ActionName, "An action waits to be run; ask again once it has.")
+        return _with_words(barred, missing, targets)
     barred = {
         ActionName.ROLLBACK: "" if targets else "No earlier version was stable.",
         ActionName.ACKNOWLEDGE: "" if drifts else "There is no rollback and no drift to see.",
@@ -287,6 +307,14 @@ def _deeds(deployment: ModelDeployment, missing: dict[ActionName, tuple[Right, .
         ActionName.RESUME: "" if status.paused else "It is not paused.",
         ActionName.ABORT: "" if status.candidate_digest else "There is no candidate.",
     }
+    return _with_words(barred, missing, targets)
+
+
+def _with_words(
+    barred: dict[ActionName, str],
+    missing: dict[ActionName, tuple[Right, ...]],
+    targets: Sequence[str],
+) -> list[Deed]:
     return [
         Deed(
             action,

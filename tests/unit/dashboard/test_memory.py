@@ -70,7 +70,7 @@ def decided(number: int, kind: str = "ModelVersion", namespace: str = "bank") ->
 
 def log_at(path: Path, **options: Any) -> AuditLog:  # noqa: ANN401
     log = AuditLog(path, KEY, **options)
-    log.verify_rest()
+    log.verify_rest(None)
     return log
 
 
@@ -126,12 +126,35 @@ async def test_the_log_is_verified_with_the_policies_keys(tmp_path: Path) -> Non
     assert "not checked" in without.signature
     assert "is signed with the key" in sound.signature
 
+    assert "not held against" in sound.anchor
+    assert "was held against" in (await Audits(path).soundness([audited], head(path))).anchor
+
     path.write_bytes(path.read_bytes().replace(b"remy", b"mary"))
     assert (await audits.soundness([audited])).ok, "a verdict counts for some seconds"
     clock.now += 60
     forged = await audits.soundness([audited])
     assert not forged.ok
     assert "edited" in forged.problems[0]
+
+
+def head(path: Path) -> bytes:
+    return path.with_name(f"{path.name}.head").read_bytes()
+
+
+async def test_an_older_copy_of_the_whole_log_is_found_by_the_anchor(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    log = log_at(path)
+    log.append(decided(1))
+    older = {file: file.read_bytes() for file in (path, path.with_name("a.log.head"))}
+    log.append(decided(2))
+    log.close()
+    anchor = head(path)
+    for file, data in older.items():
+        file.write_bytes(data)
+
+    assert (await Audits(path).soundness([])).ok
+    assert not (await Audits(path).soundness([], anchor)).ok
+    assert not (await Audits(path).soundness([], b"garbage")).ok
 
 
 async def records_of(tmp_path: Path) -> list[AuditRecord]:

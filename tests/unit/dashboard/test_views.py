@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from hallmark.api.artifacts import Baseline
-from hallmark.api.model_deployment import ActionName, DriftWindow, ModelDeployment
+from hallmark.api.model_deployment import (
+    ActionName,
+    DriftWindow,
+    LastAction,
+    ModelDeployment,
+)
 from hallmark.api.training_run import GateResult, MetricValue
 from hallmark_dashboard.bills import Bill, BillComponent, changes, matching, read_bill, violations
 from hallmark_dashboard.problems import Right
@@ -625,6 +630,35 @@ HISTORY = [
 def test_what_can_be_asked_for(found: ModelDeployment, expected: set[str]) -> None:
     assert possible(found) == expected
     assert possible(found, pause=(Right("pause", "modeldeployments"),)) == expected - {"pause"}
+
+
+def test_while_an_action_waits_no_other_can_be_asked_for() -> None:
+    found = deployment(status=SERVES)
+    text = '{"id":"1","action":"pause","by":"otto"}'
+    waits = found.replace(
+        metadata=found.metadata.replace(annotations={"hallmark.dev/action": text})
+    )
+    ran = {"id": "1", "outcome": "Paused.", "time": THEN}
+
+    assert possible(waits) == set()
+    done = waits.replace(status=waits.status.replace(last_action=LastAction.model_validate(ran)))
+    assert possible(done) == {"pause"}
+
+
+@pytest.mark.parametrize(
+    ("rollout", "words"),
+    [
+        ({"withdrawnSince": THEN}, f"it must give way since {THEN}"),
+        ({"standIn": True}, "the former version answers"),
+        ({}, "all traffic"),
+    ],
+)
+def test_what_is_out_of_the_ordinary_with_what_serves_is_said(
+    rollout: dict[str, Any], words: str
+) -> None:
+    found = deployment(status={**SERVES, "rollout": rollout})
+
+    assert words in deployment_detail(found, None, {}, "default", NOW).slots[0].fact
 
 
 def test_the_newest_approved_version_is_asked_for() -> None:
