@@ -5,6 +5,8 @@ What is kept in memory is kept under its digest, so that the store cannot change
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +17,13 @@ from pydantic import ValidationError
 
 from hallmark.api.artifacts import BASELINE, DOCKERFILE, MANIFEST, REPORT, Baseline, Manifest
 from hallmark.api.common import sha256_digest
-from hallmark.api.model_policy import ModelPolicySpec
+from hallmark.api.model_policy import ModelPolicySpec, Store
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import model_prefix
 from hallmark.api.report import Report
 from hallmark.bundles.stores import Stores
 from hallmark.errors import ArtifactError, ConfigurationError
+from hallmark.store import ArtifactMissing, ArtifactTooLarge
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 from hallmark_dashboard.bills import Bill, read_bill
 
@@ -29,6 +32,10 @@ Content = TypeVar("Content")
 MOST_KEPT = 256
 MANIFEST_BYTES = 64 * 1024
 FILE_BYTES = 4 * 1024 * 1024
+PATIENCE_SECONDS = 3.0
+"""How long a page waits for the store."""
+LEFT_ALONE_SECONDS = 15.0
+"""How long a store that failed is not asked again."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +59,16 @@ class Evidence:
     """Reads manifests, reports, baselines, bills of materials and Dockerfiles."""
 
     def __init__(
-        self, stores: Stores, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        stores: Stores,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start with nothing read."""
         self._stores = stores
         self._clock = clock
+        self._seconds = seconds
+        self._failing: dict[tuple[str, str], tuple[float, str]] = {}
         self._kept: OrderedDict[tuple[str, str], Found[object]] = OrderedDict()
 
     async def report(self, version: ModelVersion, policy: ModelPolicySpec | None) -> Found[Report]:
@@ -120,11 +132,9 @@ class Evidence:
             version.metadata.namespace, version.spec.model, version.spec.artifact.manifest_digest
         )
         limit = MANIFEST_BYTES if name == MANIFEST else FILE_BYTES
-        try:
-            store = self._stores.open(policy.store)
-            data = await store.get_async(folder + name, limit=limit)
-        except (ArtifactError, ConfigurationError) as error:
-            return Found(None, digest, str(error))
+        data = await self._read(policy.store, folder + name, limit)
+        if isinstance(data, str):
+            return Found(None, digest, data)
         actual = sha256_digest(data)
         if actual != digest:
             return Found(
@@ -142,6 +152,27 @@ class Evidence:
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
         return found
+
+    async def _read(self, store: Store, path: str, limit: int) -> bytes | str:
+        """Return the bytes of an object, or why not; a store that fails is left alone for a while.
+
+        The store's own client is patient; a person who waits for a page is not.
+        """
+        place = (store.uri, store.endpoint or "")
+        until, why = self._failing.get(place, (0.0, ""))
+        if self._seconds() < until:
+            return why
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await self._stores.open(store).get_async(path, limit=limit)
+        except (ArtifactMissing, ArtifactTooLarge) as error:
+            return str(error)
+        except TimeoutError:
+            why = f"The store {store.uri} did not answer within {PATIENCE_SECONDS:g} s."
+        except (ArtifactError, ConfigurationError) as error:
+            why = str(error)
+        self._failing[place] = (self._seconds() + LEFT_ALONE_SECONDS, why)
+        return why
 
 
 def _bill(data: bytes) -> Bill:

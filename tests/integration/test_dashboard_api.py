@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import secrets
+import socket
+import time
 from typing import Any
 
 import httpx
 import pytest
 
-from hallmark.api.names import ANNOTATION_ACTION
+from hallmark.api.names import ANNOTATION_ACTION, LABEL_POLICY
 from tests.integration import objects
-from tests.integration.api import Obj
-from tests.integration.conftest import until
+from tests.integration.api import Obj, User
+from tests.integration.conftest import OPERATOR, rbac, until
 from tests.integration.dashboard_world import (
     HOSTILE,
     Site,
@@ -19,8 +21,11 @@ from tests.integration.dashboard_world import (
     put_version,
     site,
 )
+from tests.integration.test_rbac import rights
 
 __all__ = ["site"]
+
+VIEWER_ROLE = "hallmark-viewer"
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -465,3 +470,47 @@ def test_the_description_has_an_example_for_each_body(site: Site) -> None:
         "/scan_sbom",
     }
     assert all(body["examples"] for body in bodies.values())
+
+
+def test_the_dashboard_itself_may_read_the_five_kinds_and_write_nothing(site: Site) -> None:
+    account = User("system:serviceaccount:hallmark-system:hallmark-dashboard")
+    kinds = ("trainingruns", "modelversions", "modelapprovals", "modeldeployments")
+    read = (*kinds, "modelpolicies", "namespaces")
+    expected = {resource: {"get", "list", "watch"} for resource in read}
+
+    found = rights(site.world, account)
+    assert found.pop("tokenreviews") == {"create"}
+    assert found == expected
+    for resource, group in (("secrets", ""), ("pods", ""), ("configmaps", ""), ("users", "")):
+        for verb in ("get", "list", "create", "impersonate"):
+            assert not site.api.may(account, verb, resource, group=group)
+
+
+def test_a_store_that_does_not_answer_holds_up_no_page(site: Site) -> None:
+    name = fresh("far")
+    labels = {LABEL_POLICY: name}
+    silent = socket.create_server(("127.0.0.1", 0))
+    far = {"uri": "s3://hallmark", "endpoint": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+    site.api.create(objects.model_policy(name, store=far))
+    space: Obj = {"apiVersion": "v1", "kind": "Namespace"}
+    space["metadata"] = {"name": name, "labels": labels}
+    site.api.create(space)
+    vera = site.people["vera"]
+    home, account = vera.name.split(":")[2:]
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": VIEWER_ROLE}
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": home}
+    site.api.create(rbac("RoleBinding", "vera", name, roleRef=role, subjects=[subject]))
+    site.api.create(objects.model_version(name, "far"), OPERATOR)
+    until(lambda: site.sees("ModelVersion", "far"))
+    until(lambda: site.sees("Namespace", name))
+    until(lambda: site.call("vera", "GET", f"/api/versions?namespace={name}").status_code == 200)
+
+    first = site.call("vera", "GET", f"/api/reviews/{name}/far")
+    begun = time.monotonic()
+    again = site.call("vera", "GET", f"/api/reviews/{name}/far")
+    took = time.monotonic() - begun
+    silent.close()
+
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert "did not answer" in first.json()["report_sentence"]
+    assert took < 2
