@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from hallmark.cluster.cluster import ApiError
 from hallmark_dashboard.api import decisions, reads
 from hallmark_dashboard.metrics import CONTENT_TYPE
-from hallmark_dashboard.pages import audit, forms, live, routes
+from hallmark_dashboard.pages import audit, forms, live, openid, routes
 from hallmark_dashboard.pages.render import error_page
 from hallmark_dashboard.problems import (
     MEDIA_TYPE,
@@ -68,7 +68,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     for router in (reads.router, decisions.router):
         app.include_router(router, responses=dict(_PROBLEMS))  # type: ignore[arg-type]
-    for router in (routes.router, forms.router, audit.router, live.router):
+    for router in (routes.router, forms.router, openid.router, audit.router, live.router):
         app.include_router(router)
     _own_routes(app)
     app.mount("/static", _Static(packages=[("hallmark_dashboard", "static")]))

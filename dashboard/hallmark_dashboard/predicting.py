@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT
 from hallmark_dashboard.access.callers import Caller
+from hallmark_dashboard.answers import read_at_most
 from hallmark_dashboard.api.schemas import PredictRequest
 from hallmark_dashboard.problems import Problem, Right
 from hallmark_dashboard.services import Services
@@ -43,7 +44,11 @@ async def predict(services: Services, caller: Caller, asked: PredictRequest) -> 
         async with services.client().post(
             f"{base}/predict", data=body, headers=headers, allow_redirects=False
         ) as answer:
-            data = await _bounded(answer)
+            data = await read_at_most(answer, LARGEST_ANSWER)
+            if data is None:
+                raise Problem(
+                    HTTPStatus.BAD_GATEWAY, f"The answer is longer than {LARGEST_ANSWER} bytes."
+                )
             kept = {
                 name: answer.headers[name] for name in _PASSED_HEADERS if name in answer.headers
             }
@@ -55,17 +60,6 @@ async def predict(services: Services, caller: Caller, asked: PredictRequest) -> 
             f"Deployment {asked.namespace}/{asked.deployment} did not answer "
             f"({type(error).__name__}); see its condition Available.",
         ) from error
-
-
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
-    data = bytearray()
-    async for chunk in answer.content.iter_any():
-        data += chunk
-        if len(data) > LARGEST_ANSWER:
-            raise Problem(
-                HTTPStatus.BAD_GATEWAY, f"The answer is longer than {LARGEST_ANSWER} bytes."
-            )
-    return bytes(data)
 
 
 def _status(status: int) -> int:

@@ -156,9 +156,9 @@ def site(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
         people = {
             name: _person(api, people_in, namespace, name, given) for name, given in PEOPLE.items()
         }
-        kubeconfig = _kubeconfig(world, folder)
+        kubeconfig = dashboard_kubeconfig(world, folder)
         settings = Settings(
-            port=_free_port(),
+            port=free_port(),
             audit_log=_audit_log(folder, namespace, hidden),
             store_credentials=gateway.credentials,
             session_key=folder / "no-key",
@@ -169,13 +169,15 @@ def site(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
             yield Site(world, url, services, people, namespace, hidden, gateway)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _kubeconfig(world: World, folder: Path) -> str:
+def dashboard_kubeconfig(world: World, folder: Path) -> str:
+    """Write a kubeconfig of the dashboard's own ServiceAccount."""
     config = yaml.safe_load(world.cluster.kubeconfig.read_text())
     token = _token(world.api, SYSTEM_NAMESPACE, "hallmark-dashboard")
     config["users"][0]["user"] = {"token": token}

@@ -23,7 +23,7 @@ from hallmark_dashboard.security.bodies import field_problem, form_of, media_typ
 from hallmark_dashboard.security.forgery import FIELD, is_own_site, require_own_page
 from hallmark_dashboard.security.limits import address_key
 from hallmark_dashboard.security.sessions import LONGEST_SECONDS, cookie_name, set_cookie
-from hallmark_dashboard.services import services_of
+from hallmark_dashboard.services import Services, services_of
 from hallmark_dashboard.signed_in import COMMAND, Person, take
 
 router = APIRouter(include_in_schema=False)
@@ -73,30 +73,28 @@ async def sign_in(request: Request) -> Response:
         raise Problem(HTTPStatus.FORBIDDEN, "Sign in from the dashboard's own page.")
     fields = await fields_of(request, "token")
     try:
-        return await begin_session(request, fields.get("token", "").strip())
+        header = await session_of(services, fields.get("token", "").strip())
     except Problem as problem:
         return _sign_in(request, problem)
+    return _redirect("/", {"set-cookie": header})
 
 
-async def begin_session(request: Request, token: str) -> Response:
-    """Return the answer that signs a browser in.
+async def session_of(services: Services, token: str) -> str:
+    """Return the header that keeps a token in a browser, once the API server knows it.
 
     Raises:
         Problem: The API server does not know the token, or it is too long for a cookie.
     """
-    services = services_of(request)
     await services.callers.caller(token)
-    seconds = seconds_left(token, services.now().timestamp())
-    session, cookie = services.sessions.begin(token, seconds)
+    now = services.now().timestamp()
+    session, cookie = services.sessions.begin(token, seconds_left(token, now))
     if cookie is None:
         raise Problem(
             HTTPStatus.BAD_REQUEST,
             "The token is too long for a cookie; ask for one with fewer groups, or use the API.",
         )
     secure = services.settings.secure
-    lifetime = int(session.ends - services.now().timestamp())
-    header = set_cookie(cookie_name(secure=secure), cookie, lifetime, secure=secure)
-    return _redirect("/", {"set-cookie": header})
+    return set_cookie(cookie_name(secure=secure), cookie, int(session.ends - now), secure=secure)
 
 
 def seconds_left(token: str, now: float) -> float:

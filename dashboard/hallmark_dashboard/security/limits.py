@@ -23,7 +23,7 @@ ADDRESS = Rate(50, 300)
 """Of an address: behind a proxy there are many people."""
 IDENTITY = Rate(20, 120)
 """Of a person."""
-SIGN_IN = Rate(0.5, 10)
+SIGN_IN = Rate(1, 20)
 """Attempts to sign in, of an address."""
 WRITES = Rate(2, 30)
 """Decisions and other writes, of a person."""
