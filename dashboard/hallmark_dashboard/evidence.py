@@ -15,8 +15,17 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import BASELINE, DOCKERFILE, MANIFEST, REPORT, Baseline, Manifest
-from hallmark.api.common import sha256_digest
+from hallmark.api.artifacts import (
+    BASELINE,
+    DOCKERFILE,
+    MANIFEST,
+    REPORT,
+    REPORT_PAGE,
+    SCHEMA,
+    Baseline,
+    Manifest,
+)
+from hallmark.api.common import clip, sha256_digest
 from hallmark.api.model_policy import ModelPolicySpec, Store
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import model_prefix
@@ -29,7 +38,8 @@ from hallmark_dashboard.bills import Bill, read_bill
 
 Content = TypeVar("Content")
 
-MOST_KEPT = 256
+MOST_BYTES = 32 * 1024 * 1024
+"""Bytes of the files whose content is kept; parsed they take some times as much."""
 MANIFEST_BYTES = 64 * 1024
 FILE_BYTES = 4 * 1024 * 1024
 PATIENCE_SECONDS = 3.0
@@ -67,9 +77,10 @@ class Evidence:
         """Start with nothing read."""
         self._stores = stores
         self._clock = clock
+        self._kept_bytes = 0
         self._seconds = seconds
         self._failing: dict[tuple[str, str], tuple[float, str]] = {}
-        self._kept: OrderedDict[tuple[str, str], Found[object]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], tuple[Found[object], int]] = OrderedDict()
 
     async def report(self, version: ModelVersion, policy: ModelPolicySpec | None) -> Found[Report]:
         """Return ``report.json``."""
@@ -113,6 +124,18 @@ class Evidence:
             return Found(None, "", "The manifest lists no Dockerfile.")
         return await self._file(version, policy, DOCKERFILE, listed.digest, bytes.decode)
 
+    async def raw(
+        self, version: ModelVersion, policy: ModelPolicySpec | None, name: str
+    ) -> Found[bytes]:
+        """Return the bytes of a file that the manifest names, if they are the sealed ones."""
+        manifest = await self.manifest(version, policy)
+        if manifest.content is None:
+            return Found(None, "", manifest.sentence)
+        listed = manifest.content.file(name)
+        if listed is None or not is_download(name):
+            return Found(None, "", f"There is no file {clip(name, 128)} to download.")
+        return await self._file(version, policy, name, listed.digest, bytes, keep=False)
+
     async def _file(
         self,
         version: ModelVersion,
@@ -120,12 +143,14 @@ class Evidence:
         name: str,
         digest: str,
         read: Callable[[bytes], Content],
+        *,
+        keep: bool = True,
     ) -> Found[Content]:
         key = (name, digest)
         kept = self._kept.get(key)
-        if kept is not None:
+        if kept is not None and keep:
             self._kept.move_to_end(key)
-            return kept  # type: ignore[return-value]
+            return kept[0]  # type: ignore[return-value]
         if policy is None:
             return Found(None, digest, "No ModelPolicy that you may read says where the store is.")
         folder = model_prefix(
@@ -148,10 +173,17 @@ class Evidence:
         except (ValidationError, UnreadableJSON, UnicodeDecodeError):
             return Found(None, digest, f"{name} has a form that this dashboard does not know.")
         found = Found(content, digest, verified_at=self._clock())
-        self._kept[key] = found  # type: ignore[assignment]
-        while len(self._kept) > MOST_KEPT:
-            self._kept.popitem(last=False)
+        if keep:
+            self._keep(key, found, len(data))  # type: ignore[arg-type]
         return found
+
+    def _keep(self, key: tuple[str, str], found: Found[object], size: int) -> None:
+        """Keep what was read, by the bytes that it was read from."""
+        self._kept_bytes += size - self._kept.pop(key, (None, 0))[1]
+        self._kept[key] = (found, size)
+        while self._kept_bytes > MOST_BYTES:
+            _, (_, gone) = self._kept.popitem(last=False)
+            self._kept_bytes -= gone
 
     async def _read(self, store: Store, path: str, limit: int) -> bytes | str:
         """Return the bytes of an object, or why not; a store that fails is left alone for a while.
@@ -173,6 +205,14 @@ class Evidence:
             why = str(error)
         self._failing[place] = (self._seconds() + LEFT_ALONE_SECONDS, why)
         return why
+
+
+def is_download(name: str) -> bool:
+    """Tell whether a file may be fetched here: evidence, and neither the model nor a pickle."""
+    return name in _DOWNLOADS or name.endswith(".cdx.json")
+
+
+_DOWNLOADS = frozenset({REPORT, REPORT_PAGE, BASELINE, SCHEMA, DOCKERFILE})
 
 
 def _bill(data: bytes) -> Bill:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from hallmark.api.artifacts import Manifest
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ActionName, ModelDeployment
 from hallmark.api.model_policy import ModelPolicySpec
@@ -93,6 +94,7 @@ class VersionEvidence:
     policy: ModelPolicySpec | None
     report: Found[Report]
     bill: Found[Bill]
+    manifest: Found[Manifest]
     seen: Seen
 
 
@@ -108,6 +110,7 @@ async def gather_version(
     version = seen.version(namespace, name)
     applied = seen.policy(namespace)
     policy = applied.policy.spec if applied.policy else None
+    manifest = await services.evidence.manifest(version, policy)
     report, bill = await asyncio.gather(
         services.evidence.report(version, policy), services.evidence.bill(version, policy)
     )
@@ -122,7 +125,7 @@ async def gather_version(
             now=seen.now,
         )
     )
-    return VersionEvidence(version, detail, policy, report, bill, seen)
+    return VersionEvidence(version, detail, policy, report, bill, manifest, seen)
 
 
 def run_of(seen: Seen, version: ModelVersion) -> TrainingRun | None:

@@ -151,7 +151,7 @@ def lacking(user: str, rights: Sequence[Right]) -> Problem:
 
 def not_found(kind: str, namespace: str | None, name: str) -> Problem:
     """Return the problem of an object that is not there."""
-    where = f"{namespace}/{name}" if namespace else name
+    where = clip(f"{namespace}/{name}" if namespace else name, 128)
     return Problem(
         HTTPStatus.NOT_FOUND,
         f"Expected {kind} {where}, found none; it was deleted, or the name is another one.",

@@ -10,6 +10,7 @@ from hallmark_dashboard.app import create_app
 from hallmark_dashboard.services import Services
 
 GRACE_SECONDS = 5
+MOST_CONNECTIONS = 2048
 
 
 class Server(uvicorn.Server):
@@ -31,6 +32,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=GRACE_SECONDS,
+                limit_concurrency=MOST_CONNECTIONS,
             )
         )
         self._services = services

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 import aiohttp
 from prometheus_client import CollectorRegistry
@@ -23,11 +25,14 @@ from hallmark_dashboard.access.rights import NAMESPACED_KINDS, Rights
 from hallmark_dashboard.audits import Audits
 from hallmark_dashboard.evidence import Evidence
 from hallmark_dashboard.metrics import Metrics
+from hallmark_dashboard.problems import Problem
 from hallmark_dashboard.security.limits import ADDRESS, IDENTITY, SIGN_IN, WRITES, Buckets
 from hallmark_dashboard.security.sessions import Sessions
 from hallmark_dashboard.seen import Seen
 from hallmark_dashboard.settings import Settings, session_key
 from hallmark_dashboard.watch import Watch
+
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @dataclass
@@ -103,8 +108,10 @@ class Services:
         """Return what a caller may see, in one namespace or in all.
 
         Raises:
-            Problem: The API server cannot be asked.
+            Problem: No namespace can have that name, or the API server cannot be asked.
         """
+        if namespace is not None and not _NAMESPACE.fullmatch(namespace):
+            raise Problem(HTTPStatus.NOT_FOUND, "There is no namespace of such a name.")
         wanted = kinds or NAMESPACED_KINDS
         asked = tuple(kind for kind in wanted if kind != MODEL_POLICY)
         spaces = [namespace] if namespace else self.watch.namespaces(asked)

@@ -20,7 +20,7 @@ from hallmark.cluster.lists import Selection
 from hallmark.errors import HallmarkError
 from hallmark_dashboard.traffic import Traffic
 
-PARSED = 16384
+PARSED = 8192
 """Objects that are kept parsed: pages show many at once."""
 STALE_SECONDS = 90.0
 """From this age on pages say that what they show is old; a bookmark comes each minute."""

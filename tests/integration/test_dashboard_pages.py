@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hallmark.api.common import sha256_digest
 from hallmark.api.names import ANNOTATION_ACTION
 from tests.integration import objects
 from tests.integration.api import Obj
@@ -183,6 +184,59 @@ def test_a_page_shows_and_no_text_becomes_markup(
             assert value.startswith(("/", "#")), value
             assert not value.startswith("//")
     assert site.hidden not in answer.text
+
+
+def test_sealed_files_are_kept_by_browsers_and_never_shown(site: Site) -> None:
+    sealed = put_version(site, fresh("loan"))
+    path = f"/versions/{site.namespace}/{sealed['metadata']['name']}"
+    with site.browser("vera") as browser:
+        page = browser.get(path)
+        report = browser.get(f"{path}/files/report.json")
+        refused = [
+            browser.get(f"{path}/files/{name}").status_code
+            for name in ("model.onnx", "none", "..%2fmanifest.json", "manifest.json")
+        ]
+        digest = sealed["spec"]["artifact"]["manifestDigest"].removeprefix("sha256:")
+        store = site.gateway.store(f"models/{site.namespace}.loan/{digest}")
+        store.put("Dockerfile", b"FROM evil")
+        forged = browser.get(f"{path}/files/Dockerfile")
+    with site.browser("nobody") as browser:
+        assert browser.get(f"{path}/files/report.json").status_code == 403
+
+    assert 'files/report.json" download' in page.text
+    assert sha256_digest(report.content) == sealed["spec"]["gateReportDigest"]
+    assert report.headers["content-disposition"] == 'attachment; filename="report.json"'
+    assert report.headers["content-type"] == "application/octet-stream"
+    assert "sandbox" in report.headers["content-security-policy"]
+    assert refused == [404] * 4
+    assert (forged.status_code, "somebody changed it" in forged.text) == (404, True)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/versions/UPPER/x",
+        "/versions/" + "n" * 5000 + "/x",
+        "/versions/%00/x",
+        "/versions/%FF/x",
+        "/models/a.b/x",
+        "/deployments/-/x",
+        "/versions/{namespace}/" + "x" * 5000,
+        "/versions/{namespace}/%3Cscript%3E",
+        "/audit?offset=99999999999999999999999999999999",
+        "/audit?offset=" + "9" * 5000,
+        "/audit?offset=%D9%A3",
+        "/audit?since=x",
+        "/search?q=%00%FF",
+        "/live?namespace=%00",
+    ],
+)
+def test_no_address_is_too_odd_for_an_answer(site: Site, path: str) -> None:
+    with (
+        site.browser("vera") as browser,
+        browser.stream("GET", path.format(namespace=site.namespace)) as answer,
+    ):
+        assert answer.status_code in {200, 404}
 
 
 def test_the_headers_forbid_what_is_not_ours(site: Site, shown: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from urllib.parse import urlencode
 
@@ -36,7 +37,7 @@ async def audit(request: Request, caller: Person) -> Response:
     except ValueError:
         sentence = "'Since' and 'Until' are moments such as 2027-01-31T00:00:00Z."
         found = []
-    offset = int(given["offset"]) if given.get("offset", "").isdecimal() else 0
+    offset = _offset(given.get("offset", ""))
     shown = found[offset : offset + SHOWN]
     sound: Soundness | None = None
     if given.get("verify") == "1":
@@ -60,3 +61,8 @@ async def audit(request: Request, caller: Person) -> Response:
         sentence=sentence,
         older=f"/audit?{urlencode(older)}" if len(found) > offset + SHOWN else "",
     )
+
+
+def _offset(text: str) -> int:
+    """Return how many records are left out; what is no such number leaves none out."""
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0

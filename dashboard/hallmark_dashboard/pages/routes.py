@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -10,6 +12,7 @@ from hallmark.cluster.kinds import MODEL_DEPLOYMENT, MODEL_VERSION, TRAINING_RUN
 from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.bills import matching as components_of
 from hallmark_dashboard.bills import violations
+from hallmark_dashboard.evidence import is_download
 from hallmark_dashboard.gather import (
     gather_changes,
     gather_deployment,
@@ -75,6 +78,7 @@ async def version(
     report, bill, policy = evidence.report.content, evidence.bill.content, evidence.policy
     denied = policy.dependencies.denied if policy else []
     found = violations(bill, denied) if bill else ()
+    listed = evidence.manifest.content.files if evidence.manifest.content else []
     others = [
         other.metadata.name
         for other in evidence.seen.versions(namespace)
@@ -94,10 +98,31 @@ async def version(
         violations=found,
         sbom_state=State.STOPPED if found else State.GOOD,
         others=others[-5:],
+        downloads=[file.name for file in listed if is_download(file.name)],
         yaml=_yaml(services_of(request), MODEL_VERSION, namespace, name),
         gates=gate_lines(report.gates, report.metrics) if report else [],
         gate_chart=gate_chart(report.gates, report.metrics) if report else None,
     )
+
+
+@router.get("/versions/{namespace}/{name}/files/{file}")
+async def download(
+    request: Request, caller: Person, namespace: str, name: str, file: str
+) -> Response:
+    """Send a sealed file as it is; a browser keeps it, and never shows it as a page of ours."""
+    services = services_of(request)
+    seen = await services.seen(caller, namespace, MODEL_VERSION)
+    found = seen.version(namespace, name)
+    applied = seen.policy(namespace)
+    raw = await services.evidence.raw(found, applied.policy.spec if applied.policy else None, file)
+    if raw.content is None:
+        raise Problem(HTTPStatus.NOT_FOUND, raw.sentence)
+    headers = {
+        "content-disposition": f'attachment; filename="{file}"',
+        "content-security-policy": "sandbox; default-src 'none'",
+        "hallmark-digest": raw.digest,
+    }
+    return Response(raw.content, headers=headers, media_type="application/octet-stream")
 
 
 @router.get("/versions/{namespace}/{name}/compare")

@@ -24,6 +24,7 @@ class Sections:
     quality: Chart | None
     counted: Table | None
     personal: Table
+    proxies: Table
 
 
 def sections(report: Report) -> Sections:
@@ -36,6 +37,7 @@ def sections(report: Report) -> Sections:
         data.quality(report),
         data.counted(report, report.data) if report.data else None,
         data.personal(report.pii),
+        assay.proxies(report.proxies),
     )
 
 

@@ -99,7 +99,7 @@ def measured(cluster: Cluster, folder: Path, versions: int, deployments: int) ->
                 figures.append(figure(title, [spent], "s", at_most=CPU_GOAL))
         figures.append(
             figure(
-                "memory of the dashboard", [resident("VmRSS", process) / 2**20], "MiB", at_most=768
+                "memory of the dashboard", [resident("VmRSS", process) / 2**20], "MiB", at_most=512
             )
         )
     return figures
