@@ -35,6 +35,7 @@ from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.store import ArtifactMissing, ArtifactTooLarge
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 from hallmark_dashboard.bills import Bill, read_bill
+from hallmark_dashboard.views.what_if import Files
 
 Content = TypeVar("Content")
 
@@ -135,6 +136,20 @@ class Evidence:
         if listed is None or not is_download(name):
             return Found(None, "", f"There is no file {clip(name, 128)} to download.")
         return await self._file(version, policy, name, listed.digest, bytes, keep=False)
+
+    async def files(self, version: ModelVersion, policy: ModelPolicySpec | None) -> Files:
+        """Return the manifest and the report byte for byte, as the operator checks them."""
+        manifest = await self._file(
+            version,
+            policy,
+            MANIFEST,
+            version.spec.artifact.manifest_digest,
+            bytes.decode,
+            keep=False,
+        )
+        digest = version.spec.gate_report_digest
+        report = await self._file(version, policy, REPORT, digest, bytes, keep=False)
+        return Files(manifest.content, report.content, manifest.sentence or report.sentence)
 
     async def _file(
         self,

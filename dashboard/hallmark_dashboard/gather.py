@@ -22,7 +22,7 @@ from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.audits import visible
 from hallmark_dashboard.bills import Bill
 from hallmark_dashboard.evidence import Found
-from hallmark_dashboard.problems import Right
+from hallmark_dashboard.problems import Right, not_found
 from hallmark_dashboard.seen import Seen
 from hallmark_dashboard.services import Services
 from hallmark_dashboard.views import decisions
@@ -49,6 +49,7 @@ from hallmark_dashboard.views.version import (
     asks_for,
     version_detail,
 )
+from hallmark_dashboard.views.what_if import Effect, WhatIf, chosen, effect, what_if
 
 
 async def gather_overview(services: Services, caller: Caller) -> Overview:
@@ -204,6 +205,34 @@ async def gather_changes(
     both = bill.content is not None and after.bill.content is not None
     bills = (bill.content, after.bill.content) if both else None
     return compare(first.content, after.report.content, bills), ""  # type: ignore[arg-type]
+
+
+async def gather_what_if(
+    services: Services, caller: Caller, name: str, spec: ModelPolicySpec
+) -> WhatIf:
+    """Return what another spec of a policy would do to the versions that the caller may see.
+
+    Raises:
+        Problem: There is no such policy, or the caller may not see it.
+    """
+    seen = await services.seen(caller, None, MODEL_VERSION)
+    current = next((found for found in seen.policies() if found.metadata.name == name), None)
+    if current is None:
+        raise not_found("ModelPolicy", None, name)
+    versions = seen.versions()
+    spaces = {version.metadata.namespace for version in versions}
+    under = {space for space in spaces if seen.policy(space).name == name}
+    concerned = [version for version in versions if version.metadata.namespace in under]
+    looked_at = chosen(concerned)
+    limit = asyncio.Semaphore(8)
+
+    async def one(version: ModelVersion) -> Effect:
+        async with limit:
+            files = await services.evidence.files(version, current.spec)
+        return effect(version, current.replace(spec=spec), files, seen.now)
+
+    effects = await asyncio.gather(*map(one, looked_at))
+    return what_if(effects, len(concerned) - len(looked_at))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
@@ -18,7 +19,7 @@ from hallmark_dashboard.services import Services, services_of
 
 COMMAND = "kubectl create token NAME -n NAMESPACE"
 SAFE = frozenset({"GET", "HEAD"})
-READING = frozenset({"/predict", "/scan_sbom"})
+READING = re.compile(r"/predict|/scan_sbom|(/api)?/policies/[^/]+/what[-_]if")
 """What changes nothing although it has a body."""
 
 
@@ -31,7 +32,7 @@ async def caller_of(request: Request) -> Caller:
     services = services_of(request)
     caller = await _known(request, services)
     take(services, services.limits.identity, caller.name, "identity")
-    if request.method not in SAFE and request.url.path not in READING:
+    if request.method not in SAFE and not READING.fullmatch(request.url.path):
         take(services, services.limits.writes, caller.name, "writes")
     return caller
 

@@ -72,6 +72,8 @@ class Site:
     hidden: str
     """Where nobody of them has one."""
     gateway: Gateway
+    policy: str
+    """The policy of both."""
     cookies: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -166,7 +168,8 @@ def site(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
         )
         with running(settings, kubeconfig) as services:
             url = f"http://127.0.0.1:{settings.port}"
-            yield Site(world, url, services, people, namespace, hidden, gateway)
+            policy = f"desk-{suffix}"
+            yield Site(world, url, services, people, namespace, hidden, gateway, policy)
 
 
 def free_port() -> int:

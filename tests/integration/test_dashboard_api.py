@@ -468,6 +468,7 @@ def test_the_description_has_an_example_for_each_body(site: Site) -> None:
         "/action",
         "/predict",
         "/scan_sbom",
+        "/api/policies/{name}/what_if",
     }
     assert all(body["examples"] for body in bodies.values())
 

@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 import threading
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -237,6 +238,25 @@ def test_no_address_is_too_odd_for_an_answer(site: Site, path: str) -> None:
         browser.stream("GET", path.format(namespace=site.namespace)) as answer,
     ):
         assert answer.status_code in {200, 404}
+
+
+def test_what_another_policy_would_stop_is_shown_and_nothing_is_applied(site: Site) -> None:
+    sealed = put_version(site, fresh("loan"))
+    name = site.policy
+    before = site.api.get(objects.model_policy(name))
+    with site.browser("vera") as browser:
+        page = browser.get(f"/policies/{name}")
+        text = re.search(r"<textarea[^>]*>(.*?)</textarea>", page.text, re.DOTALL)[1]
+        fields = {"csrf": Page(page).field("csrf"), "spec": unescape(text)}
+        answer = browser.post(f"/policies/{name}/what-if", data=fields)
+        wrong = browser.post(f"/policies/{name}/what-if", data={**fields, "spec": "a: 1"})
+
+    assert answer.status_code == 200, answer.text
+    assert "It would newly stop" in Page(answer).text
+    assert sealed["metadata"]["name"] in answer.text
+    assert site.hidden not in answer.text
+    assert wrong.status_code == 422
+    assert site.api.get(objects.model_policy(name)) == before
 
 
 def test_the_headers_forbid_what_is_not_ours(site: Site, shown: dict[str, str]) -> None:

@@ -21,12 +21,15 @@ from hallmark_dashboard.api.schemas import (
     PredictRequest,
     ScanRequest,
     TrainRequest,
+    WhatIfRequest,
 )
 from hallmark_dashboard.api.strict import strict
 from hallmark_dashboard.bills import Bill, violations
+from hallmark_dashboard.gather import gather_what_if
 from hallmark_dashboard.predicting import predict as predict_with
 from hallmark_dashboard.services import services_of
 from hallmark_dashboard.signed_in import ApiCaller
+from hallmark_dashboard.views.what_if import WhatIf
 
 router = APIRouter(tags=["decisions and actions"])
 
@@ -91,6 +94,17 @@ async def predict(
 ) -> Response:
     """Send rows to the Deployment's Service and return its answer."""
     return await predict_with(services_of(request), caller, asked)
+
+
+@router.post("/api/policies/{name}/what_if", summary="What a stricter policy would stop.")
+async def policy_what_if(
+    request: Request,
+    caller: ApiCaller,
+    name: str,
+    asked: Annotated[WhatIfRequest, Depends(strict(WhatIfRequest))],
+) -> WhatIf:
+    """Hold the versions that the caller may see against another spec, and apply nothing."""
+    return await gather_what_if(services_of(request), caller, name, asked.spec)
 
 
 @dataclass(frozen=True)

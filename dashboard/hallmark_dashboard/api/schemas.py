@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from hallmark.api.common import ObjectName, Resources
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_deployment import ActionName, Drift, RollbackMode, Strategy
+from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.training_run import (
     PII,
     Dataset,
@@ -135,6 +136,12 @@ class ScanRequest(Asked):
     model_version: ObjectName
 
 
+class WhatIfRequest(Asked):
+    """Another spec of a policy, whose effect is asked for before it is applied."""
+
+    spec: ModelPolicySpec
+
+
 class Made(BaseModel):
     """What came of a write."""
 
@@ -194,5 +201,14 @@ EXAMPLES: dict[type[Asked], dict[str, Any]] = {
         "instances": [{"income": 52000, "purpose": "car"}],
     },
     ScanRequest: {"namespace": "credit", "modelVersion": "loan-v2"},
+    WhatIfRequest: {
+        "spec": {
+            "signers": [{"keyId": "0" * 64, "publicKey": "-----BEGIN PUBLIC KEY-----..."}],
+            "store": {"uri": "s3://hallmark"},
+            "images": {"trainer": "t@sha256:...", "sealer": "s", "predictor": "p"},
+            "approvals": {"minimum": 2},
+            "gates": [{"metric": "accuracy", "comparison": "AtLeast", "threshold": "0.8"}],
+        }
+    },
 }
 """One example of each, for the API's description and its tests."""

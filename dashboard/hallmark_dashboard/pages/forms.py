@@ -8,16 +8,19 @@ import json
 from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
+import yaml
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from hallmark.api.model_deployment import ActionName
+from hallmark.api.model_policy import ModelPolicySpec
 from hallmark_dashboard import writes
 from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.api.schemas import AnyActionRequest, ApproveRequest, Made
+from hallmark_dashboard.gather import gather_what_if
 from hallmark_dashboard.pages.render import Frame, page
-from hallmark_dashboard.pages.routes import deployment_page, review_page
+from hallmark_dashboard.pages.routes import deployment_page, policy_page, review_page
 from hallmark_dashboard.problems import Problem
 from hallmark_dashboard.security.bodies import field_problem, form_of, media_type, read_body
 from hallmark_dashboard.security.forgery import FIELD, is_own_site, require_own_page
@@ -171,6 +174,40 @@ def _action(fields: dict[str, str], namespace: str, name: str) -> AnyActionReque
     }
     try:
         return AnyActionRequest.model_validate(wanted)
+    except ValidationError as error:
+        raise field_problem(error) from error
+
+
+@router.post("/policies/{name}/what-if")
+async def what_if(request: Request, caller: Person, name: str) -> Response:
+    """Show what another spec of a policy would stop; nothing is applied."""
+    fields = await _own_fields(request, caller, "spec")
+    text = fields.get("spec", "")
+    try:
+        found = await gather_what_if(services_of(request), caller, name, policy_spec(text))
+    except Problem as problem:
+        return await policy_page(request, caller, name, text, problem=problem)
+    return await policy_page(request, caller, name, text, found)
+
+
+def policy_spec(text: str) -> ModelPolicySpec:
+    """Return the policy's spec in a text of YAML.
+
+    Raises:
+        Problem: It is none; every wrong field is named.
+    """
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "Expected YAML without aliases.")
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "Expected a policy's spec as YAML."
+        ) from error
+    if isinstance(content, dict) and content.keys() == {"spec"}:
+        content = content["spec"]
+    try:
+        return ModelPolicySpec.model_validate(content, extra="forbid")
     except ValidationError as error:
         raise field_problem(error) from error
 

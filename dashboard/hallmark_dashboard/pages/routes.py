@@ -8,7 +8,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from hallmark.api.generated import to_yaml
-from hallmark.cluster.kinds import MODEL_DEPLOYMENT, MODEL_VERSION, TRAINING_RUN, Kind
+from hallmark.cluster.kinds import (
+    MODEL_DEPLOYMENT,
+    MODEL_POLICY,
+    MODEL_VERSION,
+    TRAINING_RUN,
+    Kind,
+)
 from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.bills import matching as components_of
 from hallmark_dashboard.bills import violations
@@ -31,6 +37,7 @@ from hallmark_dashboard.views.policy import PolicyDetail, policy_detail
 from hallmark_dashboard.views.run import run_detail
 from hallmark_dashboard.views.search import search
 from hallmark_dashboard.views.standing import State
+from hallmark_dashboard.views.what_if import WhatIf
 
 router = APIRouter(include_in_schema=False)
 
@@ -231,11 +238,33 @@ async def policies(request: Request, caller: Person) -> Response:
 @router.get("/policies/{name}")
 async def policy(request: Request, caller: Person, name: str) -> Response:
     """Show what a policy demands, and whom it stops."""
-    views = await _policies(services_of(request), caller)
-    view = next((found for found in views if found.name == name), None)
+    return await policy_page(request, caller, name)
+
+
+async def policy_page(
+    request: Request,
+    caller: Caller,
+    name: str,
+    text: str = "",
+    found: WhatIf | None = None,
+    problem: Problem | None = None,
+) -> Response:
+    """Return the page of a policy, with what another spec would stop where that was asked."""
+    services = services_of(request)
+    views = await _policies(services, caller)
+    view = next((one for one in views if one.name == name), None)
     if view is None:
         raise not_found("ModelPolicy", None, name)
-    return page(request, "policy.html", Frame(f"Policy {name}", "Policies", caller), view=view)
+    current = services.watch.cache.get(MODEL_POLICY, None, name) or {}
+    return page(
+        request,
+        "policy.html",
+        Frame(f"Policy {name}", "Policies", caller),
+        problem=problem,
+        view=view,
+        found=found,
+        text=text or to_yaml(current.get("spec") or {}),
+    )
 
 
 async def _policies(services: Services, caller: Caller) -> list[PolicyDetail]:
