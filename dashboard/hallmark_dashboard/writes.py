@@ -26,6 +26,7 @@ from hallmark.cluster.kinds import (
     Obj,
 )
 from hallmark.errors import ConfigurationError
+from hallmark.policies.model_version.records import final_word, who_decided
 from hallmark.resources.decisions import (
     Said,
     action_patch,
@@ -136,6 +137,13 @@ async def decide(services: Services, caller: Caller, asked: ApproveRequest) -> M
             f"Expected a decision on {sealed}, found one on {asked.manifest_digest}: the version "
             "is another one than you looked at; look at its evidence and decide again.",
             errors=[FieldProblem("manifestDigest", sealed, asked.manifest_digest)],
+        )
+    final = final_word(version.status.approvals)
+    if final is not None and asked.decision is ReviewDecision.APPROVED:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            f"Expected a version that may be approved, found '{asked.model_version}': "
+            f"{who_decided(final)} Ask for a new run.",
         )
     await services.rights.require(caller, *review_rights(version))
     approval = approval_of(version, asked, caller.name, seen.now)

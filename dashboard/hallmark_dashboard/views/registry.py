@@ -8,7 +8,8 @@ from typing import Any
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion, VersionCondition
 
-SCHEMA_VERSION = "hallmark.dev/registry/v1"
+SCHEMA_VERSION = "hallmark.dev/cluster-registry/v1"
+"""Its ``models`` read as those of a local ``registry.json``; the objects stay in the cluster."""
 
 
 def registry(
@@ -23,42 +24,50 @@ def registry(
         deployments: what the person may see.
         now: when it is told, RFC 3339.
     """
-    serving: dict[tuple[str, str], list[str]] = {}
-    for found in deployments:
-        if found.status.active_digest:
-            place = (found.metadata.namespace, found.status.active_digest)
-            serving.setdefault(place, []).append(found.metadata.name)
-    models: dict[str, list[dict[str, Any]]] = {}
-    for version in versions:
+    models: dict[str, dict[str, Any]] = {}
+    model_of: dict[tuple[str, str], str] = {}
+    for version in sorted(versions, key=lambda one: one.spec.version):
         key = f"{version.metadata.namespace}/{version.spec.model}"
-        models.setdefault(key, []).append(entry(version, serving))
-    for entries in models.values():
-        entries.sort(key=lambda found: found["version"])
-    return {"schemaVersion": SCHEMA_VERSION, "time": now, "models": models}
+        empty = {"active": None, "stable": None, "deployments": {}, "versions": []}
+        models.setdefault(key, empty)["versions"].append(entry(version))
+        model_of[version.metadata.namespace, version.metadata.name] = key
+    for found in deployments:
+        status, metadata = found.status, found.metadata
+        named = status.active_model_version or status.stable_model_version
+        model = model_of.get((metadata.namespace, named or ""))
+        if model is None:
+            continue
+        uses = {"active": status.active_model_version, "stable": status.stable_model_version}
+        models[model]["deployments"][metadata.name] = uses
+        for place, name in uses.items():
+            models[model][place] = models[model][place] or name
+    return {
+        "schemaVersion": SCHEMA_VERSION,
+        "time": now,
+        "models": dict(sorted(models.items())),
+    }
 
 
-def entry(version: ModelVersion, serving: dict[tuple[str, str], list[str]]) -> dict[str, Any]:
+def entry(version: ModelVersion) -> dict[str, Any]:
     """Return a version's entry."""
     spec, status, metadata = version.spec, version.status, version.metadata
-    digest = spec.artifact.manifest_digest
     return {
-        "version": spec.version,
         "name": metadata.name,
+        "version": spec.version,
+        "approved": status.is_true(VersionCondition.APPROVED),
+        "denied": status.is_true(VersionCondition.DENIED),
+        "revoked": status.is_true(VersionCondition.REVOKED),
+        "manifestDigest": spec.artifact.manifest_digest,
+        "signedBy": status.key_id if status.is_true(VersionCondition.VERIFIED) else None,
+        "artifact": spec.artifact.uri,
         "uid": metadata.uid,
         "created": metadata.creation_timestamp or "",
         "trainingRun": spec.training_run.name,
         "requestedBy": spec.requested_by.to_wire(),
-        "uri": spec.artifact.uri,
-        "manifestDigest": digest,
         "datasetFingerprint": spec.dataset_fingerprint,
         "gateReportDigest": spec.gate_report_digest,
         "sbomDigest": spec.sbom_digest,
         "baselineDigest": spec.baseline_digest,
-        "verified": status.is_true(VersionCondition.VERIFIED),
-        "keyId": status.key_id or "",
-        "approved": status.is_true(VersionCondition.APPROVED),
-        "denied": status.is_true(VersionCondition.DENIED),
-        "revoked": status.is_true(VersionCondition.REVOKED),
         "approvals": [
             {
                 "approver": record.approver,
@@ -70,5 +79,4 @@ def entry(version: ModelVersion, serving: dict[tuple[str, str], list[str]]) -> d
             }
             for record in status.approvals
         ],
-        "serving": serving.get((metadata.namespace, digest), []),
     }

@@ -797,13 +797,14 @@ def test_a_policy_is_told_in_words_with_whom_it_stops() -> None:
 def test_the_registry_holds_each_version_and_approves_none_by_default() -> None:
     serving = deployment(status=SERVES)
     found = registry(
-        [version("b", number=2, artifact=artifact(OTHER)), version("a")], [serving], THEN
+        [version("b", number=2, artifact=artifact(OTHER)), version("loan-v1")], [serving], THEN
     )
 
-    entries = found["models"]["bank/loan"]
+    model = found["models"]["bank/loan"]
+    entries = model["versions"]
     assert [entry["version"] for entry in entries] == [1, 2]
     assert [entry["approved"] for entry in entries] == [False, False]
-    assert [entry["serving"] for entry in entries] == [["loan"], []]
+    assert (model["active"], model["deployments"]["loan"]["active"]) == ("loan-v1", "loan-v1")
 
 
 @pytest.mark.parametrize(
