@@ -28,7 +28,7 @@ def registry(
     model_of: dict[tuple[str, str], str] = {}
     for version in sorted(versions, key=lambda one: one.spec.version):
         key = f"{version.metadata.namespace}/{version.spec.model}"
-        empty = {"active": None, "stable": None, "deployments": {}, "versions": []}
+        empty: dict[str, Any] = {"active": None, "stable": None, "deployments": {}, "versions": []}
         models.setdefault(key, empty)["versions"].append(entry(version))
         model_of[version.metadata.namespace, version.metadata.name] = key
     for found in deployments:
