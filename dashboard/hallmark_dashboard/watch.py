@@ -23,8 +23,8 @@ from hallmark_dashboard.traffic import Traffic
 PARSED = 8192
 """Objects that are kept parsed: pages show many at once."""
 STALE_SECONDS = 150.0
-"""From this age on pages say that what they show is old: a bookmark comes each minute, a watch that is
-silent for 90 s is opened again, and its first bookmark takes a minute more."""
+"""From this age on pages say that what they show is old: a bookmark comes each minute, a watch that
+is silent for 90 s is opened again, and its first bookmark takes a minute more."""
 MOST_LISTENERS = 512
 MOST_CHANGES = 256
 """Changes that one listener has not heard of; beyond that it is told to look at everything."""
