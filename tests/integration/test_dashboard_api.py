@@ -445,10 +445,10 @@ def test_a_token_that_was_withdrawn_ends_within_seconds(site: Site) -> None:
 
 
 def test_metrics_name_nobodys_objects(site: Site, sealed: Obj) -> None:
-    assert httpx.request("INVENTED", site.url + "/none").status_code in {404, 405}
+    assert httpx.request("PROPFIND", site.url + "/none").status_code in {404, 405}
     text = site.call("", "GET", "/metrics").text
 
-    assert "INVENTED" not in text
+    assert "PROPFIND" not in text
     assert "hallmark_dashboard_watch_age_seconds" in text
     assert 'route="/api/versions/{namespace}/{name}"' in text
     for name in (site.namespace, sealed["metadata"]["name"]):
