@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 CLUSTER_NAME ?= demo
 # The tests of a file share what they train or start, so that they stay in one process.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
-LOCKS := shared operator trainer predictor demo mutants
+LOCKS := shared operator trainer predictor dashboard demo mutants
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .PHONY: help demo test cluster-up cluster-down images generate lock format lint verify unit integration e2e bench clean

@@ -76,4 +76,10 @@ PREDICTOR = Recipe(
     "predictor/Dockerfile",
     (SHARED, "requirements/predictor.txt", "operator/hallmark", "predictor/hallmark_predictor"),
 )
+DASHBOARD = Recipe(
+    "dashboard",
+    "dashboard/Dockerfile",
+    (SHARED, "requirements/dashboard.txt", "operator/hallmark", "dashboard/hallmark_dashboard"),
+)
 ALL = (OPERATOR, TRAINER, PREDICTOR)
+"""What a cluster gets. The dashboard is an addition: it is built where it is asked for."""

@@ -37,7 +37,7 @@ EXPECTED: dict[User, dict[str, set[str]]] = {
         "trainingruns": WRITE,
         "modelversions": READ,
         "modelapprovals": READ,
-        "modeldeployments": WRITE,
+        "modeldeployments": WRITE | {"predict"},
         "modeldeployments/scale": SCALE,
     },
     REVIEWER: {
@@ -52,7 +52,7 @@ EXPECTED: dict[User, dict[str, set[str]]] = {
         "trainingruns": READ,
         "modelversions": READ,
         "modelapprovals": READ,
-        "modeldeployments": READ | {"patch", "update"} | ACTIONS,
+        "modeldeployments": READ | {"patch", "predict", "update"} | ACTIONS,
         "modeldeployments/scale": SCALE,
     },
     PLATFORM: {
@@ -60,7 +60,7 @@ EXPECTED: dict[User, dict[str, set[str]]] = {
         "trainingruns": READ | {"clean-up"},
         "modelversions": READ,
         "modelapprovals": READ,
-        "modeldeployments": READ | {"patch", "update", "clean-up"} | ACTIONS,
+        "modeldeployments": READ | {"patch", "predict", "update", "clean-up"} | ACTIONS,
         "modeldeployments/scale": SCALE,
         "modelpolicies": WRITE | {"use"},
     },

@@ -12,16 +12,15 @@ from typing import Annotated
 
 import typer
 
-from hallmark.api.common import canonical_json
-from hallmark.api.model_deployment import Action, ActionName
-from hallmark.api.names import ANNOTATION_ACTION
+from hallmark.api.model_deployment import ActionName
 from hallmark.cli.cluster import Place, cluster_of, placed, user_name
 from hallmark.cli.exits import ExitCode
-from hallmark.cli.options import Reason, checked, require_one_line
+from hallmark.cli.options import Reason
 from hallmark.cli.output import say
 from hallmark.cli.waiting import Deadline, Timeout, Wait, until, wait_for
 from hallmark.cluster.cluster import Cluster
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, Obj
+from hallmark.resources.decisions import action_patch, action_text
 
 _HELP = {
     ActionName.ROLLBACK: "Go back to the last version that was stable, or to --target.",
@@ -63,8 +62,7 @@ async def _ask(
     identity, namespace = secrets.token_hex(8), place.namespace
     async with cluster_of(place.user) as cluster:
         text = action_text(action, identity, await user_name(cluster), reason, target)
-        change = {"metadata": {"annotations": {ANNOTATION_ACTION: text}}}
-        await cluster.merge(MODEL_DEPLOYMENT, namespace, name, change)
+        await cluster.merge(MODEL_DEPLOYMENT, namespace, name, action_patch(text))
         typer.echo(
             f"Asked to {action} {namespace}/{name} (id {identity}).\nSee what came of it: "
             f"kubectl get mdep {name} -n {namespace} -o jsonpath='{{.status.lastAction}}'"
@@ -86,19 +84,3 @@ async def _outcome(
     say(said)
     if said.startswith("Nothing was done"):
         raise typer.Exit(ExitCode.REFUSED)
-
-
-def action_text(
-    action: ActionName, identity: str, user: str, reason: str, target: str | None
-) -> str:
-    """Return the annotation's JSON.
-
-    Admission reads the text without a JSON parser, so that no value may need an escape.
-
-    Raises:
-        ConfigurationError: a value holds a quote, a backslash or a control character, or is too
-            long.
-    """
-    require_one_line({"--reason": reason, "--target": target or "", "your name": user})
-    asked = checked(Action, id=identity, action=action, by=user, reason=reason, target=target)
-    return canonical_json(asked.to_wire()).decode()

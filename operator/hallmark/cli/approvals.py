@@ -13,38 +13,28 @@ import typer
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
-from hallmark.api.common import API_VERSION, parse_duration, parse_timestamp, timestamp
 from hallmark.api.generated import to_yaml
 from hallmark.api.model_approval import ModelApprovalSpec, ReviewDecision
 from hallmark.api.model_version import ModelVersion
-from hallmark.api.names import short_hash
 from hallmark.cli.cluster import Place, User, cluster_of, placed, user_name
-from hallmark.cli.options import DryRun, Reason, checked
+from hallmark.cli.options import DryRun, Reason
 from hallmark.cluster.kinds import MODEL_VERSION, Obj
 from hallmark.errors import ClusterError, ConfigurationError
 from hallmark.keys import load_private_key
 from hallmark.policies.model_version.attestation import attest
 from hallmark.policies.model_version.records import final_word, who_decided
+from hallmark.resources import decisions
+from hallmark.resources.decisions import not_after
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a reviewer says of a version.
+class Said(decisions.Said):
+    """What a reviewer says of a version on the command line.
 
     Attributes:
-        decision: For or against it.
-        reason: Why, for whoever reads the audit log.
-        targets: ModelDeployments that may serve it; none are all.
-        not_after: When it ends, RFC 3339.
-        name: The ModelApproval's name, if not one made of the decision.
         key: The file with the approver's key that attests it, if a relay applies it.
     """
 
-    decision: ReviewDecision
-    reason: str
-    targets: tuple[str, ...] = ()
-    not_after: str | None = None
-    name: str | None = None
     key: Path | None = None
 
 
@@ -167,29 +157,6 @@ def require_open(version: ModelVersion, said: Said) -> None:
         )
 
 
-def not_after(text: str | None, now: datetime) -> str | None:
-    """Return the end of an approval, from a moment or from a duration counted from ``now``.
-
-    Raises:
-        ConfigurationError: ``text`` is neither, or the moment has passed.
-    """
-    if text is None:
-        return None
-    try:
-        moment = now + parse_duration(text)
-    except (ValueError, OverflowError):
-        try:
-            moment = parse_timestamp(text)
-        except ValueError as error:
-            raise ConfigurationError(
-                "--not-after: expected a moment such as 2027-01-31T00:00:00Z or a duration such "
-                f"as 720h; found {text!r}."
-            ) from error
-    if moment <= now:
-        raise ConfigurationError(f"--not-after: {text!r} has passed; name a moment to come.")
-    return timestamp(moment.replace(microsecond=0))
-
-
 def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
     """Return the private key in a file.
 
@@ -206,37 +173,13 @@ def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
 
 
 def model_approval(version: ModelVersion, said: Said, approver: str) -> Obj:
-    """Return the ModelApproval that binds a decision to a version's uid and digests.
+    """Return the ModelApproval that says so, attested where there is a key.
 
-    Its default name is the same for the same decision, so that saying it twice is noticed.
+    Raises:
+        ConfigurationError: what was said does not fit one, or the key cannot be used.
     """
-    decided = checked(
-        ModelApprovalSpec,
-        modelVersion={"name": version.metadata.name, "uid": version.metadata.uid},
-        manifestDigest=version.spec.artifact.manifest_digest,
-        sbomDigest=version.spec.sbom_digest,
-        gateReportDigest=version.spec.gate_report_digest,
-        decision=said.decision,
-        approver=approver,
-        reason=said.reason,
-        targets=list(said.targets),
-        notAfter=said.not_after,
-    )
+    approval = decisions.model_approval(version, said, approver)
     if said.key is not None:
-        attestation = attest(read_key(said.key), version.spec.model, decided)
-        decided = decided.replace(attestation=attestation)
-    spec = decided.to_wire()
-    if not said.targets:
-        del spec["targets"]
-    unique = short_hash(
-        version.metadata.uid, approver, said.decision, *sorted(said.targets), said.not_after or ""
-    )
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "ModelApproval",
-        "metadata": {
-            "name": said.name or f"{version.metadata.name}-{said.decision.lower()}-{unique}",
-            "namespace": version.metadata.namespace,
-        },
-        "spec": spec,
-    }
+        decided = ModelApprovalSpec.model_validate(approval["spec"])
+        approval["spec"]["attestation"] = attest(read_key(said.key), version.spec.model, decided)
+    return approval

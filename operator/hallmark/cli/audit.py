@@ -14,10 +14,11 @@ from hallmark.api.names import ANNOTATION_ACKNOWLEDGE, AUDIT_ANCHOR, SYSTEM_NAME
 from hallmark.audit.command import verify
 from hallmark.audit.outside import BREAK_KEY
 from hallmark.cli.cluster import User, cluster_of, user_name
-from hallmark.cli.options import AsGroups, AsUser, Context, Reason, checked, require_one_line
+from hallmark.cli.options import AsGroups, AsUser, Context, Reason
 from hallmark.cluster.kinds import CONFIG_MAP, Obj
 from hallmark.errors import ClusterError, ConfigurationError
 from hallmark.policies.acknowledgement import Acknowledgement
+from hallmark.resources.decisions import checked, require_one_line
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
 

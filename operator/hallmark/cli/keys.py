@@ -24,10 +24,11 @@ from hallmark.api.names import (
     SYSTEM_NAMESPACE,
 )
 from hallmark.cli.cluster import User, cluster_of
-from hallmark.cli.options import AsGroups, AsUser, Context, checked
+from hallmark.cli.options import AsGroups, AsUser, Context
 from hallmark.cluster.kinds import SECRET, Kind, Obj
 from hallmark.errors import ConfigurationError
 from hallmark.keys import key_id, private_pem, public_pem
+from hallmark.resources.decisions import checked
 
 SECRETS = (SEALING_KEY_SECRET, AUDIT_KEY_SECRET, STORE_SECRET)
 Data = dict[str, str]

@@ -26,9 +26,9 @@ from hallmark.cli.local_show import (
     show_run,
     show_status,
 )
-from hallmark.cli.options import checked
 from hallmark.cli.output import Format, Output, console, plain, print_as, say
 from hallmark.errors import ConfigurationError
+from hallmark.resources.decisions import checked
 
 if TYPE_CHECKING:
     from hallmark.api.model_version import ModelVersion

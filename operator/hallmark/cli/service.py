@@ -18,12 +18,13 @@ from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentSpec, 
 from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.exits import ExitCode
 from hallmark.cli.objects import get_deployment, parsed_or_raise, standing_of
-from hallmark.cli.options import DryRun, checked
+from hallmark.cli.options import DryRun
 from hallmark.cli.output import Format, Output, console, plain, print_as, print_table, say, state
 from hallmark.cli.waiting import Deadline, Timeout, Wait, until, wait_for
 from hallmark.cluster.cluster import CONFLICT, ApiError, Cluster
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, SERVICE, Obj
 from hallmark.errors import ClusterError, ConfigurationError
+from hallmark.resources.decisions import checked
 
 Deployment = Annotated[
     str, typer.Argument(metavar="MODELDEPLOYMENT", help="The ModelDeployment's name.")

@@ -73,8 +73,13 @@ class _Entry:
 class ObjectCache:
     """Objects by place and by index. Used by one event loop alone."""
 
-    def __init__(self) -> None:
-        """Start empty."""
+    def __init__(self, parsed: int = PARSED) -> None:
+        """Start empty.
+
+        Args:
+            parsed: How many objects are kept parsed.
+        """
+        self._most_parsed = parsed
         self._entries: dict[Key, _Entry] = {}
         self._kinds: defaultdict[Kind, dict[Key, None]] = defaultdict(dict)
         self._index: defaultdict[IndexKey, set[Key]] = defaultdict(set)
@@ -118,7 +123,7 @@ class ObjectCache:
             self._parsed.move_to_end(key)
         else:
             parsed = (entry.version, read(model, _decoded(entry)))
-            _remember(self._parsed, key, parsed, PARSED)
+            _remember(self._parsed, key, parsed, self._most_parsed)
         found: Any = parsed[1]
         return found if isinstance(found, Refusal | model) else None
 

@@ -37,6 +37,35 @@ _METADATA = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """No fallback to the whole object: a Secret's content must not come."""
 
 
+async def load_configuration(
+    kubeconfig: str | None = None, context: str | None = None
+) -> kubernetes_client.Configuration:
+    """Return the address of the API server with a Pod's own credentials, or a kubeconfig's.
+
+    Raises:
+        ConfigurationError: there are no usable credentials.
+    """
+    configuration = kubernetes_client.Configuration()
+    try:
+        if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ and _TOKEN.exists():
+            kubernetes_config.load_incluster_config(  # type: ignore[no-untyped-call]
+                client_configuration=configuration
+            )
+        else:
+            await kubernetes_config.load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=kubeconfig or os.environ.get("KUBECONFIG"),
+                context=context,
+                client_configuration=configuration,
+                persist_config=False,
+            )
+    except (kubernetes_config.ConfigException, OSError) as error:
+        raise ConfigurationError(
+            f"Expected credentials of a Pod or a kubeconfig (KUBECONFIG), found none that "
+            f"can be used: {error}"
+        ) from error
+    return configuration
+
+
 class ApiCluster:
     """A ``Cluster`` behind a real API server."""
 
@@ -61,25 +90,7 @@ class ApiCluster:
         Raises:
             ConfigurationError: there are no usable credentials.
         """
-        configuration = kubernetes_client.Configuration()
-        try:
-            if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ and _TOKEN.exists():
-                kubernetes_config.load_incluster_config(  # type: ignore[no-untyped-call]
-                    client_configuration=configuration
-                )
-            else:
-                await kubernetes_config.load_kube_config(  # type: ignore[no-untyped-call]
-                    config_file=kubeconfig or os.environ.get("KUBECONFIG"),
-                    context=context,
-                    client_configuration=configuration,
-                    persist_config=False,
-                )
-        except (kubernetes_config.ConfigException, OSError) as error:
-            raise ConfigurationError(
-                f"Expected credentials of a Pod or a kubeconfig (KUBECONFIG), found none that "
-                f"can be used: {error}"
-            ) from error
-        client = kubernetes_client.ApiClient(configuration)
+        client = kubernetes_client.ApiClient(await load_configuration(kubeconfig, context))
         client.user_agent = names.FIELD_MANAGER
         return cls(client)
 

@@ -91,16 +91,19 @@ class Chart:
     width: int = WIDTH
 
 
-def _text(x: float, y: float, text: str, style: str, anchor: str = "start") -> Shape:
+def text_at(x: float, y: float, text: str, style: str, anchor: str = "start") -> Shape:
+    """Return a text whose foot is at a place."""
     place = {"x": f"{x:.1f}", "y": f"{y:.1f}"}
     return Shape("text", {**place, "class": style, "text-anchor": anchor}, text)
 
 
-def _path(steps: str, style: str) -> Shape:
+def path(steps: str, style: str) -> Shape:
+    """Return a path of drawing steps."""
     return Shape("path", {"d": steps, "class": style})
 
 
-def _circle(x: float, y: float, radius: float, style: str) -> Shape:
+def circle(x: float, y: float, radius: float, style: str) -> Shape:
+    """Return a circle."""
     return Shape(
         "circle", {"cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": f"{radius:.1f}", "class": style}
     )
@@ -127,8 +130,8 @@ def intervals(title: str, lines: Sequence[Line], *, bars: bool = False) -> Chart
     drawn = []
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
         x = across(tick)
-        drawn.append(_path(f"M{x:.1f} {_TOP}V{bottom}", "grid"))
-        drawn.append(_text(x, bottom + 16, f"{tick:g}", "muted", "middle"))
+        drawn.append(path(f"M{x:.1f} {_TOP}V{bottom}", "grid"))
+        drawn.append(text_at(x, bottom + 16, f"{tick:g}", "muted", "middle"))
     for number, line in enumerate(lines):
         drawn += _interval(line, _TOP + _ROW * (number + 0.5), across, bars=bars)
     said = "; ".join(_spoken(line) for line in lines)
@@ -143,20 +146,20 @@ def _spoken(line: Line) -> str:
 
 
 def _interval(line: Line, y: float, across: Callable[[float], float], *, bars: bool) -> list[Shape]:
-    drawn = [_text(_LABELS - 10, y + 4, _shortened(line.label), "ink", "end")]
+    drawn = [text_at(_LABELS - 10, y + 4, _shortened(line.label), "ink", "end")]
     if line.value is None:
-        drawn.append(_text(across(0) + 6, y + 4, "inconclusive", "muted"))
+        drawn.append(text_at(across(0) + 6, y + 4, "inconclusive", "muted"))
     else:
         x = across(line.value)
         if bars:
             drawn.append(_bar(across(0), y, x))
         if line.low is not None and line.high is not None:
             low, high = across(line.low), across(line.high)
-            drawn.append(_path(f"M{low:.1f} {y:.1f}H{high:.1f}", "interval"))
+            drawn.append(path(f"M{low:.1f} {y:.1f}H{high:.1f}", "interval"))
         if not bars:
-            drawn.append(_circle(x, y, 4.5, "dot"))
+            drawn.append(circle(x, y, 4.5, "dot"))
     drawn += [_mark(mark, across(mark.place), y) for mark in line.marks]
-    drawn.append(_text(WIDTH - _NOTES + 12, y + 4, line.note, "muted"))
+    drawn.append(text_at(WIDTH - _NOTES + 12, y + 4, line.note, "muted"))
     return drawn
 
 
@@ -169,7 +172,7 @@ def _mark(mark: Mark, x: float, y: float) -> Shape:
     side = 5 if mark.at_least else -5
     style = "good" if mark.passed else "bad"
     ends = "".join(f"M{x + side:.1f} {y + away:.1f}H{x:.1f}" for away in (-11, 11))
-    return _path(f"M{x:.1f} {y - 11:.1f}V{y + 11:.1f}{ends}", f"gate {style}")
+    return path(f"M{x:.1f} {y - 11:.1f}V{y + 11:.1f}{ends}", f"gate {style}")
 
 
 def curves(
@@ -203,20 +206,20 @@ def curves(
 
     drawn = []
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
-        drawn.append(_path(f"M{left} {up(tick):.1f}H{right}", "grid"))
-        drawn.append(_text(left - 8, up(tick) + 4, f"{tick:g}", "muted", "end"))
+        drawn.append(path(f"M{left} {up(tick):.1f}H{right}", "grid"))
+        drawn.append(text_at(left - 8, up(tick) + 4, f"{tick:g}", "muted", "end"))
     for tick in places if logarithmic else (0.0, 0.25, 0.5, 0.75, 1.0):
-        drawn.append(_text(across(tick), bottom + 17, f"{tick:g}", "muted", "middle"))
-    drawn.append(_text((left + right) / 2, bottom + 36, axes[0], "muted", "middle"))
-    drawn.append(_text(left - 40, top - 16, axes[1], "muted"))
+        drawn.append(text_at(across(tick), bottom + 17, f"{tick:g}", "muted", "middle"))
+    drawn.append(text_at((left + right) / 2, bottom + 36, axes[0], "muted", "middle"))
+    drawn.append(text_at(left - 40, top - 16, axes[1], "muted"))
     if diagonal:
         ends = f"M{across(first):.1f} {up(first):.1f}L{across(last):.1f} {up(last):.1f}"
-        drawn.append(_path(ends, "diagonal"))
+        drawn.append(path(ends, "diagonal"))
     for number, drawn_series in enumerate(series):
         drawn += _curve(drawn_series, across, up)
         if len(series) > 1:
             name, style = drawn_series.name, drawn_series.style
-            drawn.append(_text(right - 4, top + 16 + 18 * number, name, style, "end"))
+            drawn.append(text_at(right - 4, top + 16 + 18 * number, name, style, "end"))
     said = "; ".join(
         f"{each.name}: " + ", ".join(f"{y:.3f} at {x:g}" for x, y in each.points) for each in series
     )
@@ -227,12 +230,12 @@ def _curve(
     series: Series, across: Callable[[float], float], up: Callable[[float], float]
 ) -> list[Shape]:
     places = [(across(x), up(y)) for x, y in series.points]
-    path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+    steps = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
     sizes = series.sizes or [3.5] * len(places)
     return [
-        _path(f"M{path}", f"curve {series.style}"),
+        path(f"M{steps}", f"curve {series.style}"),
         *(
-            _circle(x, y, size, f"point {series.style}")
+            circle(x, y, size, f"point {series.style}")
             for (x, y), size in zip(places, sizes, strict=True)
         ),
     ]

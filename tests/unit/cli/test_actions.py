@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.model_deployment import Action, ActionName
-from hallmark.cli.actions import action_text
 from hallmark.errors import ConfigurationError
+from hallmark.resources.decisions import action_text
 
 
 def test_the_text_is_canonical_and_reads_back() -> None:

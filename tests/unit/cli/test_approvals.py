@@ -7,11 +7,12 @@ import pytest
 from hallmark.api.model_approval import ModelApproval, ReviewDecision
 from hallmark.api.model_policy import ApproverKey
 from hallmark.api.model_version import ModelVersion
-from hallmark.cli.approvals import Said, model_approval, not_after, read_version, require_open
+from hallmark.cli.approvals import Said, model_approval, read_version, require_open
 from hallmark.cluster.kinds import Obj
 from hallmark.errors import ConfigurationError
 from hallmark.keys import private_pem
 from hallmark.policies.model_version.attestation import attesting_key
+from hallmark.resources.decisions import not_after
 from tests.unit.supply_chain.factories import KEY, trusted
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ from tests.cluster.recipes import REPOSITORY, SHARED
 from tests.dependencies import bar, counts
 
 PIN = re.compile(r"^([a-z0-9._-]+)==(\S+)", re.MULTILINE)
-LOCKS = ("operator", "trainer", "predictor", "shared", "demo")
+LOCKS = ("operator", "trainer", "predictor", "dashboard", "shared", "demo")
 # Loads all that the demo may, and prints which files of this repository that are.
 LOAD = """
 import importlib, pkgutil, sys
@@ -54,9 +54,11 @@ def test_what_the_tests_test_is_what_the_images_hold_and_the_demo_runs(lock: str
 
 def test_every_image_begins_with_the_same_layers() -> None:
     assert stage("operator/Dockerfile") == stage("predictor/Dockerfile")
+    assert stage("operator/Dockerfile") == stage("dashboard/Dockerfile")
     assert SHARED in stage("operator/Dockerfile")
     assert all(
-        versions("shared") <= versions(lock) for lock in ("operator", "trainer", "predictor")
+        versions("shared") <= versions(lock)
+        for lock in ("operator", "trainer", "predictor", "dashboard")
     )
 
 

@@ -1,0 +1,1 @@
+"""Who asks, what that person may do, and calls to the API server with the person's own rights."""

@@ -1,0 +1,290 @@
+"""From a request to the inputs of a view: what is read, and from where. The views are pure."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from hallmark.api.artifacts import Manifest
+from hallmark.api.model_approval import ModelApproval
+from hallmark.api.model_deployment import ActionName, ModelDeployment
+from hallmark.api.model_policy import ModelPolicySpec
+from hallmark.api.model_version import ModelVersion
+from hallmark.api.report import Report
+from hallmark.api.training_run import TrainingRun
+from hallmark.cluster.kinds import (
+    MODEL_APPROVAL,
+    MODEL_DEPLOYMENT,
+    MODEL_VERSION,
+    TRAINING_RUN,
+)
+from hallmark_dashboard.access.callers import Caller
+from hallmark_dashboard.audits import visible
+from hallmark_dashboard.bills import Bill
+from hallmark_dashboard.evidence import Found
+from hallmark_dashboard.problems import Right, not_found
+from hallmark_dashboard.seen import Seen
+from hallmark_dashboard.services import Services
+from hallmark_dashboard.views import decisions
+from hallmark_dashboard.views.changes import Changes, compare
+from hallmark_dashboard.views.deployment import (
+    DeploymentDetail,
+    asked_version,
+    deed_rights,
+    deployment_detail,
+)
+from hallmark_dashboard.views.drift import DriftDetail, drift_detail
+from hallmark_dashboard.views.gates import gate_lines
+from hallmark_dashboard.views.overview import Overview, OverviewInputs, overview
+from hallmark_dashboard.views.review import (
+    Review,
+    choices,
+    review_headline,
+    review_rights,
+    serving_version,
+)
+from hallmark_dashboard.views.version import (
+    VersionDetail,
+    VersionInputs,
+    asks_for,
+    version_detail,
+)
+from hallmark_dashboard.views.what_if import Effect, WhatIf, chosen, effect, what_if
+
+
+async def gather_overview(services: Services, caller: Caller) -> Overview:
+    """Return the first page of a caller."""
+    seen = await services.seen(caller)
+    versions, deployments = seen.versions(), seen.deployments()
+    spaces = sorted({version.metadata.namespace for version in versions})
+    rights = {Right("approve", "modelversions", space): space for space in spaces}
+    lacked = set(await services.rights.missing(caller, rights))
+    return overview(
+        OverviewInputs(
+            person=caller.name,
+            reviews_in=frozenset(space for right, space in rights.items() if right not in lacked),
+            runs=seen.runs(),
+            versions=versions,
+            deployments=deployments,
+            unreadable=list(seen.unreadable()),
+            decisions=await newest_decisions(services, seen),
+            now=seen.now,
+        )
+    )
+
+
+async def newest_decisions(services: Services, seen: Seen) -> tuple[decisions.Decision, ...]:
+    """Return the last decisions: of the audit log where there is one, else of the objects."""
+    records, _ = await services.audits.records()
+    newest = records[-2000:]
+    if found := visible(newest, seen.sight):
+        return decisions.newest(decisions.of_records(found))
+    told = [
+        *decisions.of_versions(seen.versions()),
+        *decisions.of_deployments(seen.deployments()),
+    ]
+    return decisions.newest(told)
+
+
+@dataclass(frozen=True)
+class VersionEvidence:
+    """One version with what is sealed of it."""
+
+    version: ModelVersion
+    detail: VersionDetail
+    policy: ModelPolicySpec | None
+    report: Found[Report]
+    bill: Found[Bill]
+    manifest: Found[Manifest]
+    seen: Seen
+
+
+async def gather_version(
+    services: Services, caller: Caller, namespace: str, name: str
+) -> VersionEvidence:
+    """Return one version with its sealed evidence.
+
+    Raises:
+        Problem: There is none, or the caller may not see it.
+    """
+    seen = await services.seen(caller, namespace)
+    version = seen.version(namespace, name)
+    applied = seen.policy(namespace)
+    policy = applied.policy.spec if applied.policy else None
+    manifest = await services.evidence.manifest(version, policy)
+    report, bill = await asyncio.gather(
+        services.evidence.report(version, policy), services.evidence.bill(version, policy)
+    )
+    detail = version_detail(
+        VersionInputs(
+            version=version,
+            run=run_of(seen, version),
+            deployments=seen.deployments(namespace),
+            policy=policy,
+            policy_name=applied.name,
+            said=_said(seen, version),
+            now=seen.now,
+        )
+    )
+    return VersionEvidence(version, detail, policy, report, bill, manifest, seen)
+
+
+def run_of(seen: Seen, version: ModelVersion) -> TrainingRun | None:
+    """Return the run that a version came from, where it still exists and may be seen."""
+    namespace = version.metadata.namespace
+    if not seen.sight.sees(TRAINING_RUN, namespace):
+        return None
+    name = version.spec.training_run.name
+    found = seen.watch.cache.read(TrainingRun, TRAINING_RUN, namespace, name)
+    if not isinstance(found, TrainingRun) or found.metadata.uid != version.spec.training_run.uid:
+        return None
+    return found
+
+
+def _said(seen: Seen, version: ModelVersion) -> dict[str, str]:
+    namespace, name = version.metadata.namespace, version.metadata.name
+    if not seen.sight.sees(MODEL_APPROVAL, namespace):
+        return {}
+    cache = seen.watch.cache
+    found = (
+        cache.read(ModelApproval, key.kind, key.namespace, key.name)
+        for key in cache.indexed("version", namespace, name, kind=MODEL_APPROVAL)
+    )
+    return {
+        approval.metadata.uid: approval.spec.reason
+        for approval in found
+        if isinstance(approval, ModelApproval)
+    }
+
+
+async def gather_review(
+    services: Services, caller: Caller, namespace: str, name: str
+) -> tuple[Review, VersionEvidence]:
+    """Return the review of one version, with the rights that the caller lacks for a decision.
+
+    Raises:
+        Problem: There is none, or the caller may not see it.
+    """
+    evidence = await gather_version(services, caller, namespace, name)
+    version, seen = evidence.version, evidence.seen
+    deployments, versions = seen.deployments(namespace), seen.versions(namespace)
+    before = serving_version(version, deployments, versions)
+    changes, unknown = None, ""
+    if before is not None:
+        changes, unknown = await gather_changes(services, before, evidence)
+    missing = await services.rights.missing(caller, review_rights(version))
+    run = run_of(seen, version)
+    report = evidence.report.content
+    gates = gate_lines(report.gates, report.metrics) if report else []
+    if report is None and run is not None:
+        gates = gate_lines(run.status.gates, run.status.metrics)
+    against = before.metadata.name if before else ""
+    review = Review(
+        review_headline(evidence.detail, against, changes),
+        evidence.detail,
+        against,
+        changes,
+        unknown,
+        tuple(gates),
+        evidence.report.sentence,
+        choices(evidence.detail, caller.name, missing),
+        tuple(found.metadata.name for found in deployments if asks_for(found, version)),
+    )
+    return review, evidence
+
+
+async def gather_changes(
+    services: Services, before: ModelVersion, after: VersionEvidence
+) -> tuple[Changes | None, str]:
+    """Return what differs between two versions, or why that cannot be told."""
+    first, bill = await asyncio.gather(
+        services.evidence.report(before, after.policy), services.evidence.bill(before, after.policy)
+    )
+    if first.content is None or after.report.content is None:
+        return None, first.sentence or after.report.sentence
+    both = bill.content is not None and after.bill.content is not None
+    bills = (bill.content, after.bill.content) if both else None
+    return compare(first.content, after.report.content, bills), ""  # type: ignore[arg-type]
+
+
+async def gather_what_if(
+    services: Services, caller: Caller, name: str, spec: ModelPolicySpec
+) -> WhatIf:
+    """Return what another spec of a policy would do to the versions that the caller may see.
+
+    Raises:
+        Problem: There is no such policy, or the caller may not see it.
+    """
+    seen = await services.seen(caller, None, MODEL_VERSION)
+    current = next((found for found in seen.policies() if found.metadata.name == name), None)
+    if current is None:
+        raise not_found("ModelPolicy", None, name)
+    versions = seen.versions()
+    spaces = {version.metadata.namespace for version in versions}
+    under = {space for space in spaces if seen.policy(space).name == name}
+    concerned = [version for version in versions if version.metadata.namespace in under]
+    looked_at = chosen(concerned)
+    limit = asyncio.Semaphore(8)
+
+    async def one(version: ModelVersion) -> Effect:
+        async with limit:
+            files = await services.evidence.files(version, current.spec)
+        return effect(version, current.replace(spec=spec), files, seen.now)
+
+    effects = await asyncio.gather(*map(one, looked_at))
+    return what_if(effects, len(concerned) - len(looked_at))
+
+
+@dataclass(frozen=True)
+class DeploymentEvidence:
+    """One ModelDeployment with its traffic."""
+
+    deployment: ModelDeployment
+    detail: DeploymentDetail
+    drift: DriftDetail
+
+
+async def gather_deployment(
+    services: Services, caller: Caller, namespace: str, name: str
+) -> DeploymentEvidence:
+    """Return one ModelDeployment with its traffic.
+
+    Raises:
+        Problem: There is none, or the caller may not see it.
+    """
+    seen = await services.seen(caller, namespace, MODEL_DEPLOYMENT, MODEL_VERSION)
+    deployment = seen.deployment(namespace, name)
+    versions = seen.versions(namespace)
+    rights = {action: deed_rights(deployment, action) for action in ActionName}
+    lacked = set(
+        await services.rights.missing(
+            caller, dict.fromkeys(right for needed in rights.values() for right in needed)
+        )
+    )
+    missing = {
+        action: tuple(right for right in needed if right in lacked)
+        for action, needed in rights.items()
+    }
+    applied = seen.policy(namespace)
+    active = _by_digest(versions, deployment.status.active_digest)
+    found = None
+    if active is not None:
+        policy = applied.policy.spec if applied.policy else None
+        found = await services.evidence.baseline(active, policy)
+    rows, windows = services.watch.traffic.of(namespace, name)
+    drift = drift_detail(
+        deployment,
+        found.content if found else None,
+        found.sentence if found else "No version serves, or you may not see it.",
+        rows,
+        windows,
+    )
+    asked = asked_version(deployment, versions)
+    detail = deployment_detail(deployment, asked, missing, applied.name, seen.now)
+    return DeploymentEvidence(deployment, detail, drift)
+
+
+def _by_digest(versions: list[ModelVersion], digest: str | None) -> ModelVersion | None:
+    return next(
+        (found for found in versions if found.spec.artifact.manifest_digest == digest), None
+    )

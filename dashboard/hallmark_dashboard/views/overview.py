@@ -1,0 +1,212 @@
+"""The first page: is anything wrong, does anything wait for me? Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from hallmark.api.common import ConditionStatus
+from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
+from hallmark.api.model_version import ModelVersion
+from hallmark.api.training_run import TrainingRun
+from hallmark.policies.model_version.approvals import counts
+from hallmark_dashboard.seen import Unreadable
+from hallmark_dashboard.views.decisions import Decision
+from hallmark_dashboard.views.rows import DeploymentRow, deployment_row
+from hallmark_dashboard.views.standing import (
+    Standing,
+    State,
+    deployment_standing,
+    run_standing,
+    version_standing,
+)
+from hallmark_dashboard.views.words import ago, plural
+
+MOST_ITEMS = 50
+"""Items that are shown of a kind; the page says how many more there are."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something that a person should look at.
+
+    Attributes:
+        kind: Of the object.
+        namespace: Its namespace.
+        name: Its name.
+        title: What it is about.
+        standing: How it stands.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    title: str
+    standing: Standing
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What the first page says."""
+
+    headline: str
+    state: State
+    waiting: tuple[Item, ...]
+    stopped: tuple[Item, ...]
+    unknown: tuple[Item, ...]
+    alarms: tuple[Item, ...]
+    deployments: tuple[DeploymentRow, ...]
+    decisions: tuple[Decision, ...]
+    more: int
+    """Items that are not shown."""
+
+
+@dataclass(frozen=True)
+class OverviewInputs:
+    """What the first page is made of.
+
+    Attributes:
+        person: Who looks.
+        reviews_in: Namespaces in which that person may approve.
+        runs: The TrainingRuns that the person may see.
+        versions: The ModelVersions that the person may see.
+        deployments: The ModelDeployments that the person may see.
+        unreadable: Objects among them that cannot be parsed.
+        decisions: The newest ones.
+        now: The time.
+    """
+
+    person: str
+    reviews_in: frozenset[str]
+    runs: Sequence[TrainingRun]
+    versions: Sequence[ModelVersion]
+    deployments: Sequence[ModelDeployment]
+    unreadable: Sequence[Unreadable]
+    decisions: Sequence[Decision]
+    now: datetime
+
+
+class _Shown(NamedTuple):
+    waiting: list[Item]
+    stopped: list[Item]
+    unknown: list[Item]
+
+
+def overview(given: OverviewInputs) -> Overview:
+    """Return what the first page says."""
+    reviews = [_version_item(version) for version in given.versions if _waits(version, given)]
+    runs = {run.metadata.uid: run_standing(run) for run in given.runs}
+    own_failed = [
+        Item("TrainingRun", run.metadata.namespace, run.metadata.name, run.spec.model, found)
+        for run in given.runs
+        if (found := runs[run.metadata.uid]).state is State.STOPPED
+        and run.spec.requested_by == given.person
+    ]
+    deployments = [(found, deployment_standing(found)) for found in given.deployments]
+    stopped = [
+        _deployment_item(deployment, found)
+        for deployment, found in deployments
+        if found.state is State.STOPPED
+    ]
+    alarms = [item for item in map(_alarm, given.deployments) if item is not None]
+    unknown = [_unreadable_item(found) for found in given.unreadable]
+    unknown += [
+        _deployment_item(deployment, found)
+        for deployment, found in deployments
+        if found.state is State.UNKNOWN
+    ]
+    waiting = _newest([*reviews, *own_failed])
+    shown = _Shown(waiting[:MOST_ITEMS], _newest(stopped)[:MOST_ITEMS], unknown[:MOST_ITEMS])
+    more = len(waiting) + len(stopped) + len(unknown) - sum(map(len, shown))
+    rows = sorted(map(deployment_row, given.deployments), key=_urgency)
+    state, headline = _headline(given, stopped, unknown, waiting)
+    return Overview(
+        headline,
+        state,
+        waiting=tuple(shown.waiting),
+        stopped=tuple(shown.stopped),
+        unknown=tuple(shown.unknown),
+        alarms=tuple(alarms[:MOST_ITEMS]),
+        deployments=tuple(rows),
+        decisions=tuple(given.decisions),
+        more=more,
+    )
+
+
+def _waits(version: ModelVersion, given: OverviewInputs) -> bool:
+    """Whether a version waits for this very person's decision."""
+    if version.metadata.namespace not in given.reviews_in:
+        return False
+    if version_standing(version).state is not State.WAITING:
+        return False
+    if version.spec.requested_by.name == given.person:
+        return False
+    return not any(
+        record.approver == given.person and counts(record, given.now)
+        for record in version.status.approvals
+    )
+
+
+def _version_item(version: ModelVersion) -> Item:
+    title = f"{version.spec.model} version {version.spec.version}"
+    metadata = version.metadata
+    found = version_standing(version)
+    return Item("ModelVersion", metadata.namespace, metadata.name, title, found)
+
+
+def _deployment_item(deployment: ModelDeployment, found: Standing) -> Item:
+    metadata, spec = deployment.metadata, deployment.spec
+    title = spec.model or spec.model_version or ""
+    return Item("Deployment", metadata.namespace, metadata.name, title, found)
+
+
+def _unreadable_item(found: Unreadable) -> Item:
+    standing = Standing(State.UNKNOWN, "Unreadable", found.sentence)
+    return Item(found.kind, found.namespace, found.name, "", standing)
+
+
+def _alarm(deployment: ModelDeployment) -> Item | None:
+    condition = deployment.status.condition(DeploymentCondition.DRIFT_DETECTED)
+    if condition is None or condition.status is not ConditionStatus.TRUE:
+        return None
+    told = Standing(
+        State.STOPPED, condition.reason, condition.message, condition.last_transition_time
+    )
+    return _deployment_item(deployment, told)
+
+
+def _newest(items: list[Item]) -> list[Item]:
+    return sorted(items, key=lambda item: item.standing.since, reverse=True)
+
+
+def _urgency(row: DeploymentRow) -> tuple[int, str, str]:
+    order = (State.STOPPED, State.UNKNOWN, State.WAITING, State.GOOD)
+    return order.index(row.standing.state), row.namespace, row.name
+
+
+def _headline(
+    given: OverviewInputs, stopped: Sequence[Item], unknown: Sequence[Item], waiting: Sequence[Item]
+) -> tuple[State, str]:
+    """Return the first line, and how all stands."""
+    for_you = f"{plural(len(waiting), 'thing waits', 'things wait')} for you." if waiting else ""
+    if stopped:
+        first = max(stopped, key=lambda item: item.standing.since)
+        when = ago(first.standing.since, given.now)
+        told = f"{first.namespace}/{first.name} is stopped ({first.standing.word}"
+        told += f", {when})" if when else ")"
+        others = f", and {plural(len(stopped) - 1, 'other')}" if len(stopped) > 1 else ""
+        return State.STOPPED, f"{told}{others}. {for_you}".strip()
+    if unknown:
+        return State.UNKNOWN, f"{plural(len(unknown), 'object')} cannot be told. {for_you}".strip()
+    if waiting:
+        return State.WAITING, f"Nothing is wrong. {for_you}"
+    if not given.deployments:
+        return State.UNKNOWN, "Nothing serves yet, and nothing waits for you."
+    serving = sum(1 for found in given.deployments if found.status.active_model_version)
+    of = plural(len(given.deployments), "Deployment")
+    return (
+        State.GOOD,
+        f"Nothing is wrong and nothing waits for you. {serving} of {of} have traffic.",
+    )

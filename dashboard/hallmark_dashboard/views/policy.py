@@ -1,0 +1,132 @@
+"""One policy in words: what is demanded of every model here, and whom it stops today. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hallmark.api.common import ConditionStatus
+from hallmark.api.model_policy import ModelPolicy, ModelPolicySpec, OnNoTarget, OnRevocation
+from hallmark.api.model_version import ModelVersion, VersionCondition
+from hallmark.api.training_run import Comparison, Gate
+from hallmark_dashboard.views.standing import Standing, standing
+from hallmark_dashboard.views.words import plural
+
+
+@dataclass(frozen=True)
+class Demand:
+    """A demand of a policy, in words."""
+
+    what: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A version that the policy stops today."""
+
+    namespace: str
+    name: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class PolicyDetail:
+    """What is said of one policy."""
+
+    name: str
+    headline: str
+    standing: Standing
+    demands: tuple[Demand, ...]
+    namespaces: tuple[str, ...]
+    stopped: tuple[Stopped, ...]
+
+
+def policy_detail(
+    policy: ModelPolicy, namespaces: Sequence[str], versions: Sequence[ModelVersion]
+) -> PolicyDetail:
+    """Return what is said of one policy.
+
+    Args:
+        policy: the policy.
+        namespaces: the namespaces under it that the person may see.
+        versions: the versions in them.
+    """
+    stopped = [
+        Stopped(version.metadata.namespace, version.metadata.name, condition.message)
+        for version in versions
+        if (condition := version.status.condition(VersionCondition.POLICY_PASSED)) is not None
+        and condition.status is ConditionStatus.FALSE
+    ]
+    where = plural(len(namespaces), "namespace")
+    return PolicyDetail(
+        policy.metadata.name,
+        f"{policy.metadata.name} holds in {where} that you may see and stops "
+        f"{plural(len(stopped), 'version')} of {len(versions)} there today.",
+        standing(policy.status),
+        tuple(demands(policy.spec)),
+        tuple(namespaces),
+        tuple(stopped),
+    )
+
+
+_REVOKED = {
+    OnRevocation.BLOCK: "Nothing new is promoted; what serves goes on.",
+    OnRevocation.ROLLBACK: "What serves it goes back to a version that passes all checks.",
+    OnRevocation.STOP: "What serves it stops.",
+}
+_NO_TARGET = {
+    OnNoTarget.HOLD: "Where a rollback has no target, what serves is held and a person must look.",
+    OnNoTarget.STOP: "Where a rollback has no target, nothing serves.",
+}
+
+
+def demands(spec: ModelPolicySpec) -> list[Demand]:
+    """Return what a policy demands, each as a sentence."""
+    approvals = spec.approvals
+    found = [
+        Demand(
+            "Signatures",
+            f"A model must be signed by one of {plural(len(spec.signers), 'key')}.",
+        ),
+        Demand(
+            "Approvals",
+            f"{plural(approvals.minimum, 'person', 'people')} who did not ask for it must approve "
+            "the very bytes.",
+        ),
+        Demand(
+            "Revocation",
+            f"{_REVOKED[approvals.on_revocation]} {_NO_TARGET[approvals.on_no_target]}",
+        ),
+        *(Demand("Gate", _gate(gate)) for gate in spec.gates),
+        Demand(
+            "Personal data",
+            f"A run may choose {', '.join(action.value for action in spec.pii.allowed_actions)} "
+            f"for a column with personal data, and allow "
+            f"{plural(len(spec.pii.allowable), 'kind')} of it with a reason.",
+        ),
+    ]
+    if spec.dependencies.denied:
+        denied = ", ".join(spec.dependencies.denied)
+        found.append(Demand("Packages", f"No model may contain: {denied}."))
+    if spec.sources.allowed:
+        found.append(
+            Demand("Sources", f"Data may come from {', '.join(spec.sources.allowed)} alone.")
+        )
+    else:
+        found.append(Demand("Sources", "No data may come from a URL."))
+    limits = spec.sources.limits
+    found.append(
+        Demand(
+            "Sizes",
+            f"A dataset has at most {limits.max_rows:,} rows, {limits.max_columns:,} columns and "
+            f"{limits.max_bytes:,} bytes.",
+        )
+    )
+    return found
+
+
+def _gate(gate: Gate) -> str:
+    side = "at least" if gate.comparison is Comparison.AT_LEAST else "at most"
+    bound = " by its unfavourable bound" if gate.statistic == "Bound" else ""
+    return f"{gate.metric} must be {side} {gate.threshold}{bound}."

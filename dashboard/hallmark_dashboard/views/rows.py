@@ -1,0 +1,155 @@
+"""One row for each object in a list. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hallmark.api.model_deployment import ModelDeployment, Verdict
+from hallmark.api.model_version import ModelVersion, VersionCondition
+from hallmark.api.training_run import TrainingRun
+from hallmark_dashboard.views.standing import (
+    Standing,
+    deployment_standing,
+    run_standing,
+    version_standing,
+)
+
+
+@dataclass(frozen=True)
+class DriftRow:
+    """The worst feature of a ModelDeployment.
+
+    Attributes:
+        verdict: What the operator says of the traffic.
+        feature: The feature that moved most; empty where none is known.
+        psi: Its PSI; None where none is known.
+        limit: The PSI above which a window drifts.
+    """
+
+    verdict: str
+    feature: str
+    psi: float | None
+    limit: float
+
+
+@dataclass(frozen=True)
+class DeploymentRow:
+    """A ModelDeployment in a list."""
+
+    namespace: str
+    name: str
+    model: str
+    active: str
+    stable: str
+    candidate: str
+    standing: Standing
+    ready: int | None
+    replicas: int
+    drift: DriftRow
+    frozen: bool
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """A ModelVersion in a list."""
+
+    namespace: str
+    name: str
+    model: str
+    version: int
+    digest: str
+    standing: Standing
+    requester: str
+    authenticated: bool
+    approved: bool
+    used_by: tuple[str, ...]
+    created: str
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A TrainingRun in a list."""
+
+    namespace: str
+    name: str
+    model: str
+    standing: Standing
+    requester: str
+    stage: str
+    percent: int | None
+    quality: str
+    created: str
+
+
+def deployment_row(deployment: ModelDeployment) -> DeploymentRow:
+    """Return the row of a ModelDeployment."""
+    spec, status, metadata = deployment.spec, deployment.status, deployment.metadata
+    return DeploymentRow(
+        metadata.namespace,
+        metadata.name,
+        spec.model or spec.model_version or "",
+        status.active_model_version or "",
+        status.stable_model_version or "",
+        status.candidate_model_version or "",
+        deployment_standing(deployment),
+        status.ready_replicas,
+        spec.replicas,
+        drift_row(deployment),
+        spec.suspend or status.paused,
+    )
+
+
+def drift_row(deployment: ModelDeployment) -> DriftRow:
+    """Return what the operator says of a ModelDeployment's traffic."""
+    state, limit = deployment.status.drift_state, float(deployment.spec.drift.threshold)
+    if state is None:
+        return DriftRow(Verdict.INCONCLUSIVE, "", None, limit)
+    worst = state.top[0] if state.top else None
+    return DriftRow(
+        state.verdict,
+        worst.feature if worst else "",
+        number_in(worst.psi) if worst else None,
+        limit,
+    )
+
+
+def number_in(text: str) -> float | None:
+    """Return the number in a text, or None: what a status holds may be anything."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def version_row(version: ModelVersion) -> VersionRow:
+    """Return the row of a ModelVersion."""
+    spec, status, metadata = version.spec, version.status, version.metadata
+    return VersionRow(
+        metadata.namespace,
+        metadata.name,
+        spec.model,
+        spec.version,
+        spec.artifact.manifest_digest,
+        version_standing(version),
+        spec.requested_by.name,
+        spec.requested_by.authenticated,
+        status.is_true(VersionCondition.APPROVED),
+        tuple(status.used_by),
+        metadata.creation_timestamp or "",
+    )
+
+
+def run_row(run: TrainingRun) -> RunRow:
+    """Return the row of a TrainingRun."""
+    progress = run.status.progress
+    return RunRow(
+        run.metadata.namespace,
+        run.metadata.name,
+        run.spec.model,
+        run_standing(run),
+        run.spec.requested_by,
+        progress.stage if progress else "",
+        progress.percent if progress else None,
+        run.status.quality or "",
+        run.metadata.creation_timestamp or "",
+    )

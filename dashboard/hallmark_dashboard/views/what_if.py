@@ -1,0 +1,129 @@
+"""Which versions another policy would stop, before anybody applies it. Pure.
+
+The checks are the operator's own (``hallmark.policies.model_version.checks``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hallmark.api.model_policy import ModelPolicy
+from hallmark.api.model_version import ModelVersion, VersionCondition
+from hallmark.policies.model_version.approvals import counts
+from hallmark.policies.model_version.checks import check_evidence
+from hallmark.policies.model_version.inputs import VersionInputs
+from hallmark_dashboard.views.standing import State
+from hallmark_dashboard.views.words import plural
+
+MOST = 100
+"""Versions that are looked at: each is read from the store."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is sealed of a version, or why it could not be read."""
+
+    manifest: str | None
+    report: bytes | None
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What another policy would do to a version.
+
+    Attributes:
+        namespace: Of the version.
+        name: Its name.
+        used_by: ModelDeployments that serve it or could serve it again.
+        state: Stopped, good, or unknown where its files could not be read.
+        reasons: Why it would be stopped, or is unknown.
+        new: Whether it passes today.
+    """
+
+    namespace: str
+    name: str
+    used_by: tuple[str, ...]
+    state: State
+    reasons: tuple[str, ...]
+    new: bool
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """What another policy would do.
+
+    Attributes:
+        headline: The first line.
+        effects: Stopped ones that serve first, then other stopped ones, unknown and good ones.
+        left_out: Versions that were not looked at.
+    """
+
+    headline: str
+    effects: tuple[Effect, ...]
+    left_out: int
+
+
+def chosen(versions: Sequence[ModelVersion]) -> list[ModelVersion]:
+    """Return the versions that are looked at: those in use, then the newest."""
+    ordered = sorted(
+        versions, key=lambda one: (not one.status.used_by, -one.spec.version, one.metadata.name)
+    )
+    return ordered[:MOST]
+
+
+def effect(version: ModelVersion, candidate: ModelPolicy, files: Files, now: datetime) -> Effect:
+    """Return what another policy would do to a version."""
+    found = list(_reasons(version, candidate, files, now)) if not files.sentence else []
+    unknown = (files.sentence,) if files.sentence else ()
+    state = State.UNKNOWN if unknown else State.STOPPED if found else State.GOOD
+    held = (
+        VersionCondition.VERIFIED,
+        VersionCondition.POLICY_PASSED,
+        VersionCondition.APPROVED,
+    )
+    return Effect(
+        version.metadata.namespace,
+        version.metadata.name,
+        tuple(version.status.used_by),
+        state,
+        (*found, *unknown),
+        new=bool(found) and all(map(version.status.is_true, held)),
+    )
+
+
+def _reasons(
+    version: ModelVersion, candidate: ModelPolicy, files: Files, now: datetime
+) -> Sequence[str]:
+    inputs = VersionInputs(
+        version=version,
+        now=now,
+        policy_name=candidate.metadata.name,
+        policy=candidate,
+        manifest=files.manifest,
+        report=files.report,
+    )
+    evidence = check_evidence(inputs)
+    said = [refusal.message for refusal in (evidence.refusal, evidence.policy) if refusal]
+    approvers = {one.approver for one in version.status.approvals if counts(one, now)}
+    missing = candidate.spec.approvals.minimum - len(approvers)
+    if missing > 0:
+        said.append(f"{plural(missing, 'more person', 'more people')} would have to approve it.")
+    return said
+
+
+def what_if(effects: Sequence[Effect], left_out: int) -> WhatIf:
+    """Return what another policy would do, the worst first."""
+    order = (State.STOPPED, State.UNKNOWN, State.GOOD)
+    ordered = sorted(
+        effects, key=lambda one: (order.index(one.state), not one.new, not one.used_by, one.name)
+    )
+    new = [one for one in effects if one.new]
+    serving = [one for one in new if one.used_by]
+    unknown = sum(one.state is State.UNKNOWN for one in effects)
+    said = f"It would newly stop {plural(len(new), 'version')}"
+    said += f", {len(serving)} of them in use" if new else ""
+    said += f"; of {plural(unknown, 'other')} nothing can be told" if unknown else ""
+    return WhatIf(f"{said}.", tuple(ordered), left_out)
