@@ -34,7 +34,8 @@ class TargetCheck:
 
 def class_counts(values: pl.Series) -> dict[str, int]:
     """Return how many rows each class has, the most frequent first, and of equals the earlier."""
-    counts = values.drop_nulls().value_counts(sort=False)
+    # The column may itself be called "count".
+    counts = values.drop_nulls().alias("value").value_counts(sort=False)
     pairs = zip(counts.to_series(0), counts.get_column("count"), strict=True)
     first = {value: row for row, value in enumerate(values.unique(maintain_order=True))}
     return dict(sorted(pairs, key=lambda pair: (-pair[1], first[pair[0]])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hallmark.api.training_run import Schema
 from hallmark.data import schema as checks
 from hallmark.data.declaration import check_declaration
 from hallmark.data.table import Table
+from hallmark.data.target import class_counts
 from hallmark.data.twins import near_twins, said, spelling
 from tests.unit.data.factories import category, schema, table
 
@@ -212,3 +214,9 @@ def test_what_is_said_of_values_is_short_and_printable(values: list[str]) -> Non
     told = said(values)
     assert told.isprintable()
     assert len(told) <= len(values) * 50
+
+
+@pytest.mark.parametrize("name", ["count", "value", "len", "index", "literal", "row", "label", ""])
+def test_a_name_that_a_library_uses_is_a_name_like_any_other(name: str) -> None:
+    counted = class_counts(pl.Series(name, ["no", "yes", "yes", None]))
+    assert list(counted.items()) == [("yes", 2), ("no", 1)]
