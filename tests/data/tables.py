@@ -60,9 +60,12 @@ class RealTable:
 
     def spec(self, **changes: object) -> dict[str, Any]:
         """Return a TrainingRun's spec in wire form."""
-        target = {"name": self.target}
+        target: dict[str, Any] = {"name": self.target}
         if self.positive is not None:
             target["positive"] = self.positive
+            classes = sorted(map(str, self.frame[self.target].unique()))
+            if len(classes) > 2:
+                target["categories"] = classes
         return {
             "model": self.name,
             "dataset": {"configMap": {"name": self.name, "key": "rows"}, "format": "CSV"},

@@ -10,13 +10,18 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
-import hallmark.controllers.metrics  # noqa: F401 - it registers them
 from hallmark.cluster.kinds import HALLMARK_KINDS
+from hallmark.controllers import metrics
 
 FILE = Path(__file__).parents[2] / "manifests" / "monitoring" / "alerts.yaml"
 RULES: list[dict[str, Any]] = [
     rule for group in yaml.safe_load(FILE.read_text())["groups"] for rule in group["rules"]
 ]
+
+
+# A metric with labels has no sample before something is counted.
+metrics.show_silence("bank", "credit", 0)
+metrics.RECONCILES.labels("ModelPolicy", "ok")
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
@@ -25,6 +30,10 @@ def test_an_alert_is_about_something_that_is_measured(rule: dict[str, Any]) -> N
     assert named
     known = {family.name for family in REGISTRY.collect()}
     assert {name.removesuffix("_total") for name in named} <= known
+    samples = (sample for family in REGISTRY.collect() for sample in family.samples)
+    labels = {label for sample in samples if sample.name in named for label in sample.labels}
+    told = set(re.findall(r"\$labels\.([a-z_]+)", str(rule["annotations"])))
+    assert told <= labels
     assert rule["annotations"]["summary"]
     assert rule["annotations"]["description"]
 
