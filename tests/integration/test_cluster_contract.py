@@ -317,8 +317,9 @@ async def test_concurrent_reports_and_status_writes_lose_nothing(
 
 async def test_a_status_that_is_there_already_is_not_sent(cluster: Cluster, space: str) -> None:
     made = await cluster.create(model_deployment(space))
-    first = await cluster.write_status(made, {"url": "http://loans"})
-    assert await cluster.write_status(first, {"url": "http://loans"}) is first
+    status = {"url": "http://loans", "observedGeneration": 1}
+    first = await cluster.write_status(made, status)
+    assert await cluster.write_status(first, status) is first
 
 
 async def change_spec(cluster: Cluster, space: str, made: Obj) -> None:
