@@ -148,7 +148,32 @@ def check(trainer: Trainer, classes: int) -> list[Finding]:
         for parameter in trainer.parameters
         if parameter.name not in known
     ]
-    return findings or _check_values(trainer, classes) or _check_size(trainer, classes)
+    return (
+        findings
+        or _check_ranges(trainer)
+        or _check_values(trainer, classes)
+        or _check_size(trainer, classes)
+    )
+
+
+_RANGES = {
+    Algorithm.LINEAR_SVM: {"C": (1e-6, 1e6), "tol": (1e-12, 1.0), "intercept_scaling": (1e-3, 1e3)}
+}
+"""Values at which liblinear is known to end: far outside it goes on for ever."""
+
+
+def _check_ranges(trainer: Trainer) -> list[Finding]:
+    ranges, findings = _RANGES.get(trainer.algorithm, {}), []
+    for parameter in trainer.parameters:
+        value = parse_value(parameter)
+        if parameter.name in ranges and isinstance(value, int | float):
+            least, most = ranges[parameter.name]
+            if not least <= value <= most:
+                expected = f"'{parameter.name}' from {least:g} to {most:g} for {trainer.algorithm}"
+                findings.append(
+                    Finding(check="Parameter", expected=expected, found=parameter.value)
+                )
+    return findings
 
 
 def _check_values(trainer: Trainer, classes: int) -> list[Finding]:

@@ -53,7 +53,7 @@ REFUSED: dict[str, tuple[str, dict[str, str], int, str]] = {
         "values that LogisticRegression takes",
     ),
     "a solver for two classes, and three of them": ("", {"solver": "liblinear"}, 3, "liblinear"),
-    "an SVM's value out of its range": (SVM, {"C": "-1"}, 2, "'C' parameter"),
+    "an SVM's value out of its range": (SVM, {"C": "-1"}, 2, "'C' from 1e-06 to 1e+06"),
     "an SVM's values that do not go together": (
         SVM,
         {"loss": "hinge", "penalty": "l1"},

@@ -64,7 +64,7 @@ def trainers(draw: st.DrawFn) -> Trainer:
     return trainer(algorithm, parameters={**SMALL[algorithm], **extreme})
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(trainers(), st.integers(2, 3), st.sampled_from([0.05, 0.3, 2.0]), st.integers(0, 9))
 def test_no_certificate_is_above_what_random_changes_leave(
     settings_: Trainer, classes: int, epsilon: float, seed: int
@@ -91,6 +91,14 @@ def test_no_certificate_is_above_what_random_changes_leave(
         moved[:, 0], moved[:, 1] = np.clip(moved[:, 0], 0, 20), np.clip(moved[:, 1], 0, 9)
         decided = model.probabilities(moved.astype(np.float32)).argmax(axis=1)
         assert not (certified & (decided != right)).any()
+
+
+@pytest.mark.parametrize("value", ["1e-300", "1e308", "-1", "0", "1e999", "nan"])
+@pytest.mark.parametrize("name", ["C", "tol", "intercept_scaling"])
+def test_a_value_with_which_a_fit_never_ends_is_refused_before(name: str, value: str) -> None:
+    asked = trainer("LinearSVM", parameters={name: value})
+    [found] = estimators.check(asked, 2)
+    assert f"'{name}'" in found.sentence() or "values that LinearSVM takes" in found.sentence()
 
 
 @pytest.mark.parametrize("classes", [2, 3])
