@@ -46,10 +46,6 @@ class Sight:
         """Tell whether objects of a kind in a namespace may be seen."""
         return kind in self.everywhere or namespace in self.within.get(kind, frozenset())
 
-    def sees_any(self, namespace: str) -> bool:
-        """Tell whether anything of Hallmark's in a namespace may be seen."""
-        return any(self.sees(kind, namespace) for kind in NAMESPACED_KINDS)
-
 
 class Rights:
     """Asks the API server what callers may do.

@@ -23,7 +23,6 @@ from hallmark.api.model_deployment import (
     ModelDeployment,
     ModelDeploymentSpec,
     RollbackMode,
-    RolloutState,
     Strategy,
 )
 from hallmark.api.model_policy import ModelPolicySpec
@@ -288,16 +287,6 @@ class Rollouts:
 
     def _trust_file(self, sha256: str) -> Path:
         return self._folder.path / "serving" / f"trust-{sha256[:12]}.json"
-
-
-def is_under_way(deployment: ModelDeployment) -> bool:
-    """Tell whether a rollout or a rollback has not come to its end."""
-    rollout = deployment.status.rollout
-    return rollout is not None and rollout.state in {
-        RolloutState.VERIFYING,
-        RolloutState.STARTING,
-        RolloutState.ROLLING_BACK,
-    }
 
 
 def _trusts_on_record(deployment: ModelDeployment) -> set[str]:
