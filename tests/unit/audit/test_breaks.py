@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hallmark.audit import AuditLog
@@ -432,7 +433,13 @@ def open_log_patiently(path: Path, anchor: Head, sync: Callable[[int], None]) ->
     return log
 
 
+def unsigned(text: bytes) -> bytes:
+    """Return a log's file without the signatures of its records."""
+    return re.sub(rb'"signature":"[A-Za-z0-9+/=]*",', b"", text)
+
+
 @settings(max_examples=150, deadline=None)
+@example(rotated=False, which=0, place=124, cut=0, noise=b"/")
 @given(
     rotated=st.booleans(),
     which=st.integers(0, 9),
@@ -453,9 +460,13 @@ def test_any_mutation_of_any_file_is_a_break_or_a_torn_record(
         at = len(before) * place // 1000
         after = before[:at] + noise + before[at + cut :]
         file.write_bytes(after)
+        found = not verify_log(path, PUBLIC, anchor.to_bytes()).ok
         log = open_log(path, anchor=anchor)
         torn = any(path.parent.glob("*.torn-*"))
-        assert (log.broken is not None or torn) == (before != after)
+        assert found == (before != after)
+        assert found or (log.broken is None and not torn)
         if log.broken is None:
+            # What it goes on with may differ in a signature that a signed head makes up for.
+            assert torn or unsigned(before) == unsigned(after)
             assert log.seq == RECORDS + torn, "what the operator wrote is all there"
         log.close()
