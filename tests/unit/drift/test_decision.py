@@ -263,6 +263,17 @@ def test_the_accepted_sequence_of_a_pod_that_is_gone_is_forgotten() -> None:
     assert set(found.state.pods) == {"a"}
 
 
+@pytest.mark.parametrize("others", [{}, {"a": CALM}], ids=["with the last", "beside others"])
+def test_what_is_shown_names_no_pod_that_is_gone_though_nothing_else_changes(
+    others: dict[str, DriftReport],
+) -> None:
+    shown = judge(inputs(others)).state
+    stale = shown.replace(pods={**shown.pods, "z": former()})
+    found = judge(inputs(others, former=stale))
+    assert (found.changed, set(found.state.pods)) == (True, set(others))
+    assert not judge(inputs(others, former=found.state)).changed
+
+
 # -- properties -------------------------------------------------------------------------------
 
 PODS = [CALM, SHIFTED, report(traffic(700, seed=3, shift=1)), report(traffic(1000, seed=4))]
