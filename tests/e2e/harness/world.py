@@ -20,6 +20,7 @@ from tests.e2e.harness.traffic import Answer, Rows, Traffic, ask
 
 SYSTEM = "hallmark-system"
 OPERATOR = "hallmark-operator"
+DASHBOARD = "hallmark-dashboard"
 OPERATOR_PODS = "app.kubernetes.io/name=hallmark,app.kubernetes.io/component=operator"
 OPERATOR_USER = f"system:serviceaccount:{SYSTEM}:{OPERATOR}"
 AUDIT_LOG = "/var/lib/hallmark/logs/secure_mlops.log"
