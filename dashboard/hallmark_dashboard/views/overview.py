@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from hallmark.api.common import ConditionStatus
+from hallmark.api.common import ConditionStatus, parse_timestamp
 from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun
 from hallmark.policies.model_version.approvals import counts
 from hallmark_dashboard.seen import Unreadable
 from hallmark_dashboard.views.decisions import Decision
-from hallmark_dashboard.views.rows import DeploymentRow, deployment_row
+from hallmark_dashboard.views.rows import DeploymentRow, deployment_row, hold_sentence
 from hallmark_dashboard.views.standing import (
     Standing,
     State,
@@ -57,6 +57,8 @@ class Overview:
     stopped: tuple[Item, ...]
     unknown: tuple[Item, ...]
     alarms: tuple[Item, ...]
+    holds: tuple[Item, ...]
+    """Those that end first, first."""
     deployments: tuple[DeploymentRow, ...]
     decisions: tuple[Decision, ...]
     more: int
@@ -129,6 +131,7 @@ def overview(given: OverviewInputs) -> Overview:
         stopped=tuple(shown.stopped),
         unknown=tuple(shown.unknown),
         alarms=tuple(alarms[:MOST_ITEMS]),
+        holds=tuple(_holds(given)[:MOST_ITEMS]),
         deployments=tuple(rows),
         decisions=tuple(given.decisions),
         more=more,
@@ -175,6 +178,16 @@ def _alarm(deployment: ModelDeployment) -> Item | None:
         State.STOPPED, condition.reason, condition.message, condition.last_transition_time
     )
     return _deployment_item(deployment, told)
+
+
+def _holds(given: OverviewInputs) -> list[Item]:
+    """Return what people keep from moving, by its end."""
+    found = [
+        (hold.until, _deployment_item(one, Standing(State.WAITING, "OnHold", told, hold.since)))
+        for one in given.deployments
+        if (hold := one.status.hold) and (told := hold_sentence(one, given.now))
+    ]
+    return [item for _, item in sorted(found, key=lambda pair: parse_timestamp(pair[0]))]
 
 
 def _newest(items: list[Item]) -> list[Item]:
