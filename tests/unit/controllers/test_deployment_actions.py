@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.unit.controllers.deployment_world import World
 
 
@@ -86,11 +87,7 @@ def test_an_action_and_a_change_of_the_spec_at_once_are_both_done(world: World) 
     assert (world.serving, world.running[1]) == (1, 2)
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@examples(25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.sampled_from(["pause", "resume"]), st.sampled_from("aAbc"), st.booleans()),

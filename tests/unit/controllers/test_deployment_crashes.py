@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hallmark.api.common import parse_timestamp
 from hallmark.api.model_deployment import ActionName, ModelDeploymentStatus
+from tests.examples import examples
 from tests.unit.controllers.deployment_world import CALM, SHIFTED, World
 from tests.unit.controllers.test_deployment import with_two_versions
 from tests.unit.controllers.test_deployment_withdrawal import REFUSALS, refuse_status
@@ -261,9 +262,8 @@ class Deployments(RuleBasedStateMachine):
 
 
 TestDeployments = Deployments.TestCase
-TestDeployments.settings = settings(
-    max_examples=25,
+TestDeployments.settings = examples(
+    25,
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -10,13 +10,14 @@ from hallmark.api import names
 from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.model_deployment import (
     Action,
+    DriftState,
     HistoryEntry,
     ModelDeploymentStatus,
     Outcome,
     Rollout,
     RolloutState,
 )
-from hallmark.drift.decision import DriftVerdict, Memory
+from hallmark.drift.decision import DriftVerdict, Memory, living
 from hallmark.policies.conditions import ConditionUpdate
 from hallmark.policies.decision import Event, Record
 from hallmark.policies.model_deployment.actions import (
@@ -179,8 +180,17 @@ def _judge_drift(inputs: DeploymentInputs) -> DriftVerdict | None:
 
 
 def _gone(inputs: DeploymentInputs) -> tuple[str, ...]:
-    live = {pod.name for pod in inputs.pods}
-    return tuple(sorted(inputs.reports.keys() - live))
+    return tuple(sorted(inputs.reports.keys() - _live_pods(inputs)))
+
+
+def _last_drift(inputs: DeploymentInputs) -> DriftState | None:
+    """Return what is shown of drift where nothing judges it: without Pods that are gone."""
+    state = inputs.deployment.status.drift_state
+    return living(state, _live_pods(inputs)) if state else None
+
+
+def _live_pods(inputs: DeploymentInputs) -> frozenset[str]:
+    return frozenset(pod.name for pod in inputs.pods)
 
 
 def _observe(inputs: DeploymentInputs, drift: DriftVerdict | None) -> ModelDeploymentStatus:
@@ -190,7 +200,7 @@ def _observe(inputs: DeploymentInputs, drift: DriftVerdict | None) -> ModelDeplo
     asked = inputs.deployment.spec.replicas
     healthy = workload is not None and workload.ready >= asked > 0
     observed = status.replace(
-        drift_state=drift.state if drift else status.drift_state,
+        drift_state=drift.state if drift else _last_drift(inputs),
         history=_with_health(status, healthy, inputs.now),
         rollout=_with_deadline(status.replace(rollout=noted(status, inputs)), inputs),
         hold=hold_in_force(status, inputs.policy, inputs.now),
