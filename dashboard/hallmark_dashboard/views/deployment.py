@@ -15,7 +15,12 @@ from hallmark.api.model_deployment import (
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment.actions import pending_action
 from hallmark_dashboard.problems import Right
-from hallmark_dashboard.views.rows import DeploymentRow, deployment_row, hold_sentence
+from hallmark_dashboard.views.rows import (
+    DeploymentRow,
+    deployment_row,
+    hold_sentence,
+    unserved_sentence,
+)
 from hallmark_dashboard.views.standing import Known, State, conditions
 from hallmark_dashboard.views.words import ago
 
@@ -83,6 +88,7 @@ class DeploymentDetail:
     rollback: str
     last_action: str
     hold: str
+    unserved: str
     refused: tuple[str, ...]
     deeds: tuple[Deed, ...]
     url: str
@@ -137,6 +143,7 @@ def deployment_detail(
         if action
         else "",
         hold_sentence(deployment, now),
+        unserved_sentence(deployment, now),
         tuple(
             f"{refusal.manifest_digest[7:19]} at {refusal.time}: {refusal.reason}"
             for refusal in status.refused
@@ -162,7 +169,8 @@ def _headline(deployment: ModelDeployment, asked: ModelVersion | None, now: date
         return f"{name} serves {active} instead of {rollback.from_}: {rollback.reason} {when}."
     if wanted and wanted != active:
         frozen = " Promotion is frozen." if spec.suspend or status.paused else ""
-        return f"{name} serves {active}; it asks for {wanted}.{frozen}{held}"
+        since = f" ({ago(status.unserved.since, now)})" if status.unserved else ""
+        return f"{name} serves {active}; it asks for {wanted}{since}.{frozen}{held}"
     return f"{name} serves {active}, as asked.{held}"
 
 

@@ -197,6 +197,19 @@ class LastRollback(ApiModel):
     """When it was accepted."""
 
 
+class Unserved(ApiModel):
+    """What is asked for and does not serve."""
+
+    model_version: Annotated[str, Field(max_length=63)] | None = None
+    """Which version; absent where there is none (yet)."""
+    intent_hash: Annotated[str, Field(max_length=64)] = ""
+    """Of the intent; empty where there is none."""
+    since: Timestamp
+    """Since when."""
+    reason: Annotated[str, Field(max_length=64)]
+    """Why: what Ready says, or Acknowledged where a person accepted it."""
+
+
 class ActionName(StrEnum):
     """What a person can ask for through the annotation ``hallmark.dev/action``."""
 
@@ -428,6 +441,8 @@ class DeploymentReason(StrEnum):
     """A person holds the traffic where it is, until the end of the hold."""
     NOT_HELD = "NotHeld"
     """Nobody holds it."""
+    ACKNOWLEDGED = "Acknowledged"
+    """A person accepted that another version serves than is asked for."""
     HOLD_ENDED = "HoldEnded"
     """The end of a hold came."""
     NO_DRIFT = "NoDrift"
@@ -499,6 +514,8 @@ class ModelDeploymentStatus(ConditionedStatus):
     paused: bool = False
     hold: Hold | None = None
     """While it lasts the traffic moves for a denial or a revocation alone."""
+    unserved: Unserved | None = None
+    """What is asked for and does not serve, refused, ignored or under way, and since when."""
     drift: Annotated[dict[str, DriftReport], Field(max_length=64)] = Field(default_factory=dict)
     drift_state: DriftState | None = None
     replicas: PodCount | None = None

@@ -231,6 +231,12 @@ def _service(deployment: ModelDeployment, versions: tuple[ModelVersion, ...]) ->
             f"It is frozen: {how}.",
             _advice(deployment, DeploymentReason.SUSPENDED),
         )
+    if (asked := status.unserved) is not None:
+        yield Trouble(
+            asked.model_version or "What is asked for",
+            asked.reason,
+            f"It is asked for and has not served since {asked.since}.",
+        )
     for intent in status.refused[:3]:
         digest = intent.manifest_digest.removeprefix("sha256:")[:12]
         yield Trouble(

@@ -51,6 +51,7 @@ from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.model_deployment.rollback import stable_entries
 from hallmark.policies.model_deployment.transitions import follow
 from hallmark.policies.model_deployment.triggers import Trigger, look, look_at_serving
+from hallmark.policies.model_deployment.unserved import unserved
 from hallmark.policies.model_deployment.withdrawal import (
     deadline,
     must_give_way,
@@ -104,11 +105,12 @@ def decide(inputs: DeploymentInputs) -> DeploymentDecision | Need:
     moved = step.trigger is not None or step.action is not None
     moved = moved or after.rollout.stand_in is not rollout_of(before).stand_in
     moved = moved or before.hold != after.status.hold
+    told = conditions(after, step.wait, drift.message if drift else None)
     return DeploymentDecision(
-        status=after.status,
+        status=after.status.replace(unserved=unserved(after, told)),
         moved=moved,
         plan=planned,
-        conditions=conditions(after, step.wait, drift.message if drift else None),
+        conditions=told,
         records=(
             *hold_records(before, view),
             *transition_records(view, step),
