@@ -12,6 +12,7 @@ from hallmark.api.model_deployment import ModelDeployment, RolloutState
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.policies.model_version.approvals import counts
+from hallmark_dashboard.views.rows import hold_sentence
 from hallmark_dashboard.views.standing import State
 from hallmark_dashboard.views.words import listed, plural
 
@@ -122,7 +123,7 @@ def unmet(
             found.append(Unmet(check.value, state, sentence, "The operator." if waits else who))
     found += _approvals(version, policy, now)
     for deployment in deployments:
-        found += _deployment(deployment, version)
+        found += _deployment(deployment, version, now)
     return found
 
 
@@ -144,7 +145,7 @@ def _approvals(version: ModelVersion, policy: ModelPolicySpec | None, now: datet
     ]
 
 
-def _deployment(deployment: ModelDeployment, version: ModelVersion) -> list[Unmet]:
+def _deployment(deployment: ModelDeployment, version: ModelVersion, now: datetime) -> list[Unmet]:
     name, spec, status = deployment.metadata.name, deployment.spec, deployment.status
     found = []
     if spec.suspend or status.paused:
@@ -157,6 +158,9 @@ def _deployment(deployment: ModelDeployment, version: ModelVersion) -> list[Unme
         found.append(
             Unmet(f"Deployment {name}", State.WAITING, f"It promotes nothing: {how}.", who)
         )
+    if held := hold_sentence(deployment, now):
+        who = f"Anybody with the verb 'unhold' on modeldeployments: hallmark unhold {name}"
+        found.append(Unmet(f"Deployment {name}", State.WAITING, held, f"{who}; or its end."))
     digest = version.spec.artifact.manifest_digest
     rollout = status.rollout
     refused_now = rollout is not None and rollout.state is RolloutState.REFUSED

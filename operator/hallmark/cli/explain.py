@@ -20,7 +20,7 @@ from hallmark.cli.exits import ExitCode
 from hallmark.cli.objects import find, objects_of, standing_of
 from hallmark.cli.output import Format, Output, print_as, say, state
 
-_BAD_IF_TRUE = frozenset({"Denied", "Revoked", "DriftDetected", "RolledBack"})
+_BAD_IF_TRUE = frozenset({"Denied", "Revoked", "DriftDetected", "RolledBack", "OnHold"})
 _SAID_BY_READY = frozenset({*SummaryCondition, "Progressing"})
 
 _ADVICE: dict[tuple[str, str], str] = {
@@ -41,6 +41,10 @@ _ADVICE: dict[tuple[str, str], str] = {
     ("ModelApproval", ApprovalReason.DIGEST_MISMATCH): "Look at the version, and decide again.",
     ("Deployment", DeploymentReason.SUSPENDED): "hallmark resume {name} -n {namespace} "
     "--reason ...; or set spec.suspend to false; or hallmark promote this one candidate.",
+    (
+        "Deployment",
+        DeploymentReason.ON_HOLD,
+    ): "Wait for its end, or lift it: hallmark unhold {name} -n {namespace} --reason ...",
     ("Deployment", DeploymentReason.DRIFT_ROLLBACK): "Look at the traffic (hallmark drift {name} "
     "-n {namespace}); then acknowledge it, or train on newer rows.",
     ("Deployment", DeploymentReason.TARGET_DRIFTS): "The traffic itself has changed: train on "
@@ -150,11 +154,15 @@ def troubles_of(
             "See whether it runs: kubectl get pods -n hallmark-system",
         )
         return
-    said = set[str]()
+    said, reasons_said = set[str](), set[str]()
     for condition in sorted(conditions, key=_specific_first):
-        if _is_fine(condition) or condition.message in said:
+        told = condition.message in said or (
+            condition.type == SummaryCondition.READY and condition.reason in reasons_said
+        )
+        if _is_fine(condition) or told:
             continue
         said.add(condition.message)
+        reasons_said.add(condition.reason)
         yield _trouble(found, condition)
     yield from _more(found, versions)
 
@@ -222,6 +230,12 @@ def _service(deployment: ModelDeployment, versions: tuple[ModelVersion, ...]) ->
             DeploymentReason.SUSPENDED,
             f"It is frozen: {how}.",
             _advice(deployment, DeploymentReason.SUSPENDED),
+        )
+    if (asked := status.unserved) is not None:
+        yield Trouble(
+            asked.model_version or "What is asked for",
+            asked.reason,
+            f"It is asked for and has not served since {asked.since}.",
         )
     for intent in status.refused[:3]:
         digest = intent.manifest_digest.removeprefix("sha256:")[:12]
