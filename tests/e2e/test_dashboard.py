@@ -1,7 +1,6 @@
 """The dashboard on the node, as its people use it: with their own tokens, and nothing more."""
 
 import json
-import time
 from collections.abc import Iterator
 
 import httpx
