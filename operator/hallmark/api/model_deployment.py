@@ -489,6 +489,17 @@ class DeploymentReason(StrEnum):
     """The object was deleted before an action that stood on it ran."""
 
 
+class StoreDependence(ApiModel):
+    """What cannot be done while the artifact store is away."""
+
+    needed: bool
+    """New Pods of what serves need the store: its served files are too large to travel."""
+    needed_for_rollback: bool = False
+    """So does a rollback."""
+    message: Annotated[str, Clipped(512)] = ""
+    """The same as a sentence."""
+
+
 PodCount = Annotated[int, Field(ge=0, le=2**31 - 1)]
 """A number of Pods; the scale subresource takes no larger one."""
 
@@ -518,6 +529,7 @@ class ModelDeploymentStatus(ConditionedStatus):
     """What is asked for and does not serve, refused, ignored or under way, and since when."""
     drift: Annotated[dict[str, DriftReport], Field(max_length=64)] = Field(default_factory=dict)
     drift_state: DriftState | None = None
+    store: StoreDependence | None = None
     replicas: PodCount | None = None
     ready_replicas: PodCount | None = None
     selector: Annotated[str, Field(max_length=512)] | None = None

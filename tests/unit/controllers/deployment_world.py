@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from hallmark.api import names
-from hallmark.api.artifacts import Baseline, BaselineFeature, DownloadURLs
+from hallmark.api.artifacts import Baseline, BaselineFeature, DownloadURLs, Finding
 from hallmark.api.common import ObjectMeta, parse_timestamp, sha256_digest, timestamp
 from hallmark.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from hallmark.api.model_policy import (
@@ -55,8 +55,11 @@ from hallmark.controllers.queue import Outcome, WorkQueue
 from hallmark.controllers.runtime import Operator
 from hallmark.controllers.settings import Settings
 from hallmark.controllers.watches import CHILDREN
+from hallmark.errors import ArtifactError
 from hallmark.policies.decision import Record
+from hallmark.resources.carried import bundle_name, carried_files
 from hallmark.resources.predictor_version import ANNOTATION_TRUST
+from hallmark.supply_chain.carried import carried_manifest
 from hallmark.supply_chain.manifest import build_manifest
 from hallmark.supply_chain.signing import sign_bundle
 from hallmark.supply_chain.verify import signed_resources
@@ -89,15 +92,18 @@ class FolderBundles(Bundles):
 
 
 class FolderStores(Stores):
-    """Opens a folder, whatever the policy names."""
+    """Opens a folder, whatever the policy names, unless the store is away."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, world: World) -> None:
         super().__init__(folder)
         self._folder = folder
+        self._world = world
 
     def open(self, spec: object) -> Any:  # noqa: ANN401 - a store
         from hallmark.store import open_store
 
+        if self._world.away:
+            raise ArtifactError("The store could not be reached.")
         return open_store(f"file://{self._folder}")
 
 
@@ -128,6 +134,8 @@ class World:
         self.numbers: dict[str, int] = {}
         """Version number by manifest label."""
         self.refusing: set[int] = set()
+        self.away = False
+        """Nobody reaches the store."""
         self.broken = ""
         self._sequence = 0
         self._windows = 0
@@ -154,7 +162,7 @@ class World:
         async def nothing(_: object) -> Outcome:
             return Outcome.DONE
 
-        stores = FolderStores(self.folder)
+        stores = FolderStores(self.folder, self)
         operator = Operator(
             settings=settings,
             cluster=self.cluster,
@@ -400,7 +408,9 @@ class World:
         for obj in self._of(APPS_DEPLOYMENT):
             spec, template = obj["spec"], obj["spec"]["template"]
             number = self.numbers[template["metadata"]["labels"][names.LABEL_MANIFEST]]
-            fails = number in self.refusing or number in self.corrupt
+            carried = self.carries(number)
+            fails = number in self.refusing or (number in self.corrupt and not carried)
+            waits = self.away and not carried
             wanted = {f"{obj['metadata']['name']}-{i}" for i in range(spec["replicas"])}
             trust = template["metadata"]["annotations"][ANNOTATION_TRUST]
             for pod in self._of(POD):
@@ -411,7 +421,8 @@ class World:
                     del self.cluster.objects[self.cluster.key_of(pod)]
             for name in wanted:
                 if not any(each["metadata"]["name"] == name for each in self._of(POD)):
-                    self.cluster.put(_pod(name, template["metadata"], refuses=fails))
+                    pod = _pod(name, template["metadata"], refuses=fails, waits=waits)
+                    self.cluster.put(pod)
             ready = sum(
                 pod["status"]["conditions"][0]["status"] == "True"
                 for pod in self._of(POD)
@@ -598,7 +609,8 @@ class World:
             for each in version.status.approvals
         )
         assert approved, f"v{number} {what} without an approval"
-        assert number not in self.corrupt, f"v{number} {what} with bad bytes"
+        good = number not in self.corrupt or (self.away and self.carries(number))
+        assert good, f"v{number} {what} with bad bytes"
         for type_ in ("Denied", "Revoked"):
             assert not version.status.is_true(type_), f"v{number} {what} although {type_}"
 
@@ -651,6 +663,29 @@ class World:
         for pod in self._of(POD):
             pod["status"]["conditions"][0]["status"] = "False"
 
+    def carries(self, number: int) -> bool:
+        """Whether the version's served files travel in the cluster, as they were sealed."""
+        label = names.manifest_label(self.digest(number))
+        for obj in self._of(CONFIG_MAP):
+            if obj["metadata"]["name"] == bundle_name(NAME, label):
+                files = carried_files(obj)
+                return not isinstance(carried_manifest(files, self.digest(number)), Finding)
+        return False
+
+    @property
+    def bundles(self) -> dict[int, Obj]:
+        """The ConfigMaps of served files by the number of their version."""
+        return {
+            self.numbers[obj["metadata"]["labels"][LABEL]]: obj
+            for obj in self._of(CONFIG_MAP)
+            if "-bundle-" in obj["metadata"]["name"]
+        }
+
+    def delete_bundles(self) -> None:
+        """Delete every ConfigMap of served files, as an administrator could."""
+        for obj in self.bundles.values():
+            del self.cluster.objects[self.cluster.key_of(obj)]
+
     def delete_trust(self) -> None:
         """Delete every trust ConfigMap, as an administrator could."""
         for obj in self._of(CONFIG_MAP):
@@ -663,14 +698,14 @@ def _obj(kind: Kind, namespace: str, name: str) -> Obj:
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
 
 
-def _pod(name: str, template: Obj, *, refuses: bool) -> Obj:
+def _pod(name: str, template: Obj, *, refuses: bool, waits: bool) -> Obj:
     ended = {"exitCode": 10, "message": "The file 'model.onnx' is not the one that was sealed."}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "namespace": SPACE, **template},
         "status": {
-            "conditions": [{"type": "Ready", "status": "False" if refuses else "True"}],
+            "conditions": [{"type": "Ready", "status": "False" if refuses or waits else "True"}],
             "containerStatuses": [
                 {"state": {}, "lastState": {"terminated": ended} if refuses else {}}
             ],

@@ -220,6 +220,15 @@ class Deployments(RuleBasedStateMachine):
     def lose_the_trust(self) -> None:
         self.world.delete_trust()
 
+    @rule()
+    def lose_the_carried_files(self) -> None:
+        self.world.delete_bundles()
+
+    @rule(away=st.booleans())
+    def take_the_store_away(self, *, away: bool) -> None:
+        self.world.away = away
+        self.world.wait(3)
+
     @rule(die_at=st.integers(1, 12))
     def reconcile_and_die(self, die_at: int) -> None:
         self.world.reconcile(die_at)

@@ -36,6 +36,7 @@ from hallmark.policies.model_deployment.audit import (
     transition_records,
 )
 from hallmark.policies.model_deployment.bounds import progress_deadline
+from hallmark.policies.model_deployment.carrying import store_dependence
 from hallmark.policies.model_deployment.conditions import conditions
 from hallmark.policies.model_deployment.desired import (
     URL_MARGIN,
@@ -101,7 +102,8 @@ def decide(inputs: DeploymentInputs) -> DeploymentDecision | Need:
     if isinstance(mended, Need):
         return mended
     planned = plan(mended, inputs)
-    after = replace(step.view, status=_with_traffic(_with_service(mended, inputs), view, planned))
+    traffic = _with_traffic(_with_service(mended, inputs), view, planned)
+    after = replace(step.view, status=traffic.replace(store=store_dependence(traffic, inputs)))
     moved = step.trigger is not None or step.action is not None
     moved = moved or after.rollout.stand_in is not rollout_of(before).stand_in
     moved = moved or before.hold != after.status.hold

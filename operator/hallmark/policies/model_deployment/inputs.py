@@ -89,6 +89,11 @@ class DeploymentInputs:
     trusts: Mapping[str, Drift] = field(default_factory=dict)
     """The trust ConfigMaps that hold what their name says, by SHA-256 (hex): how each lets its
     Pods count."""
+    carried: frozenset[str] | None = None
+    """Manifest digests whose served files travel in a ConfigMap that holds what it says; None
+    where there is no cluster for them to travel in."""
+    carried_sizes: Mapping[str, int] = field(default_factory=dict)
+    """How many bytes a version would carry, by the SHA-256 (hex) of its trust."""
     urls_until: Mapping[str, datetime] = field(default_factory=dict)
     """When the presigned URLs end, by manifest label."""
     foreign: tuple[str, ...] = ()
