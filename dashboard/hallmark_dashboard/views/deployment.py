@@ -14,11 +14,11 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment.actions import pending_action
+from hallmark.policies.model_deployment.hold import told as told_hold
 from hallmark_dashboard.problems import Right
 from hallmark_dashboard.views.rows import (
     DeploymentRow,
     deployment_row,
-    hold_sentence,
     unserved_sentence,
 )
 from hallmark_dashboard.views.standing import Known, State, conditions
@@ -142,7 +142,7 @@ def deployment_detail(
         f"{ago(action.time, now)}: {action.outcome}"
         if action
         else "",
-        hold_sentence(deployment, now),
+        told_hold(deployment, now),
         unserved_sentence(deployment, now),
         tuple(
             f"{refusal.manifest_digest[7:19]} at {refusal.time}: {refusal.reason}"
@@ -157,7 +157,7 @@ def deployment_detail(
 def _headline(deployment: ModelDeployment, asked: ModelVersion | None, now: datetime) -> str:
     name, status, spec = deployment.metadata.name, deployment.status, deployment.spec
     active = status.active_model_version
-    held = f" {hold}" if (hold := hold_sentence(deployment, now)) else ""
+    held = f" {hold}" if (hold := told_hold(deployment, now)) else ""
     wanted = asked.metadata.name if asked else spec.model_version
     if active is None:
         what = f"asks for {wanted or 'the newest approved version of ' + (spec.model or '')}"

@@ -11,13 +11,13 @@ from hallmark.api.common import ConditionStatus, parse_timestamp
 from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun
+from hallmark.policies.model_deployment.hold import told as told_hold
 from hallmark.policies.model_version.approvals import counts
 from hallmark_dashboard.seen import Unreadable
 from hallmark_dashboard.views.decisions import Decision
 from hallmark_dashboard.views.rows import (
     DeploymentRow,
     deployment_row,
-    hold_sentence,
     is_overdue,
     unserved_sentence,
 )
@@ -194,7 +194,7 @@ def _holds(given: OverviewInputs) -> list[Item]:
     found = [
         (hold.until, _deployment_item(one, Standing(State.WAITING, "OnHold", told, hold.since)))
         for one in given.deployments
-        if (hold := one.status.hold) and (told := hold_sentence(one, given.now))
+        if (hold := one.status.hold) and (told := told_hold(one, given.now))
     ]
     return [item for _, item in sorted(found, key=lambda pair: parse_timestamp(pair[0]))]
 

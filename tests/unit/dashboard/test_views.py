@@ -15,6 +15,7 @@ from hallmark.api.model_deployment import (
     ModelDeployment,
 )
 from hallmark.api.training_run import GateResult, MetricValue
+from hallmark.policies.unmet import unmet, votes
 from hallmark_dashboard.bills import Bill, BillComponent, changes, matching, read_bill, violations
 from hallmark_dashboard.problems import Right
 from hallmark_dashboard.seen import Unreadable
@@ -38,7 +39,6 @@ from hallmark_dashboard.views.standing import (
     run_standing,
     version_standing,
 )
-from hallmark_dashboard.views.unmet import unmet, votes
 from hallmark_dashboard.views.version import VersionDetail, VersionInputs, version_detail
 from hallmark_dashboard.views.words import ago, lasting, listed, plural, short
 from tests.unit.dashboard.objects import (
@@ -287,7 +287,8 @@ def test_everything_unmet_is_named_at_once() -> None:
 def test_what_is_unmet(
     told: dict[str, str], deployments: list[ModelDeployment], expected: list[str]
 ) -> None:
-    assert said(unmet(version(told=told), policy().spec, "default", deployments, NOW)) == expected
+    found = version(told=told, status={"approvals": [approval("rita")]})
+    assert said(unmet(found, policy().spec, "default", deployments, NOW)) == expected
 
 
 def test_without_a_policy_that_is_said_too() -> None:
