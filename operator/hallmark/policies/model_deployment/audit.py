@@ -239,6 +239,8 @@ def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]
         details={
             "manifestDigest": drift.manifest_digest or "",
             **{f"psi.{moved.feature}": moved.psi for moved in drift.top},
+            **{f"evidence.{moved.feature}": moved.evidence for moved in drift.top},
+            "evidenceNeeded": drift.needed,
         },
     )
 
