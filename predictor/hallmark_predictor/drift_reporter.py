@@ -22,6 +22,7 @@ from hallmark.api.model_deployment import DriftReport, DriftWindow
 from hallmark.api.names import PREDICTOR_FIELD_MANAGER
 from hallmark.drift.counts import Rows
 from hallmark.drift.refusals import RefusalCounter, Refusals
+from hallmark.drift.rejections import RejectionCounter
 from hallmark.drift.windows import WindowCounter
 from hallmark.errors import ClusterError
 from hallmark_predictor.cluster_api import ClusterApi, Reply
@@ -57,6 +58,7 @@ class DriftRecorder:
         clock: Callable[[], datetime] = _now,
         on_close: OnClose = lambda count, kept: None,
         on_refuse: Callable[[], None] = lambda: None,
+        rejections: RejectionCounter | None = None,
     ) -> None:
         """Start empty, under a new boot id.
 
@@ -67,6 +69,7 @@ class DriftRecorder:
             clock: Tells the time in UTC.
             on_close: Told whenever windows were closed.
             on_refuse: Told whenever rows were refused.
+            rejections: Counts refused rows by client, where a limit is declared.
         """
         self.boot_id = str(uuid.uuid4())
         self._windows = windows
@@ -75,15 +78,18 @@ class DriftRecorder:
         self._on_close = on_close
         self._on_refuse = on_refuse
         self._refused = RefusalCounter()
+        self._rejections = rejections
         self._buffer = np.empty((BUFFER_ROWS, features), dtype=np.float32)
         self._pending = 0
         self._first = self._last = clock()
         self.rows = 0
         """Rows that were recorded since the start."""
 
-    def record(self, rows: Rows) -> None:
-        """Take answered rows, shape (rows, features)."""
+    def record(self, rows: Rows, client: str = "") -> None:
+        """Take answered rows, shape (rows, features), and the address of who sent them."""
         count = len(rows)
+        if self._rejections is not None:
+            self._rejections.add(client, count, 0, self._clock())
         if self._pending + count > BUFFER_ROWS:
             self._flush()
         self._last = self._clock()
@@ -98,9 +104,11 @@ class DriftRecorder:
         if self._pending >= self._windows.rows_to_close:
             self._flush()
 
-    def refuse(self, refusals: Refusals) -> None:
-        """Take the rows at fault in a refused request."""
+    def refuse(self, refusals: Refusals, client: str = "") -> None:
+        """Take the rows at fault in a refused request, and the address of who sent them."""
         self._refused.add(refusals)
+        if self._rejections is not None:
+            self._rejections.add(client, 0, refusals.rows, self._clock())
         self._on_refuse()
 
     @property
@@ -112,7 +120,11 @@ class DriftRecorder:
         """Return what is to be reported now."""
         self._flush()
         report = self._windows.report(self._manifest_digest, self.boot_id, sequence)
-        return report.replace(refused_rows=self._refused.rows, refused=self._refused.most())
+        return report.replace(
+            refused_rows=self._refused.rows,
+            refused=self._refused.most(),
+            rejections=self._rejections.kept if self._rejections else [],
+        )
 
     def _flush(self) -> None:
         pending, self._pending = self._pending, 0

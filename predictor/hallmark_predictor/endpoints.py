@@ -120,12 +120,13 @@ class _Endpoints:
             "hallmark-model-version": trust.model_version,
             "hallmark-manifest-digest": trust.manifest_digest,
         }
+        client = request.client.host if request.client else ""
         if isinstance(answer, BadRequest):
-            self._serving.refused(answer.refusals)
+            self._serving.refused(answer.refusals, client)
             if answer.status in UNREAD:
                 return Unread(answer, headers)
             return JSONResponse(answer.body(), answer.status, headers)
-        self._serving.answered(answer.rows)
+        self._serving.answered(answer.rows, client)
         return Response(answer.body, HTTPStatus.OK, headers, "application/json")
 
     async def _ask(self, plane: DataPlane, request: Request, method: Method) -> Answer | BadRequest:

@@ -50,16 +50,16 @@ class Serving:
         self.room = Room(budget(memory_left()))  # the model has its part by now
         self.metrics.model(plane.name, trust.model_version, trust.manifest_digest)
 
-    def answered(self, rows: Rows) -> None:
-        """Count rows that were answered."""
+    def answered(self, rows: Rows, client: str = "") -> None:
+        """Count rows that were answered, and whose they were: an address."""
         self.metrics.rows.inc(len(rows))
         if self.recorder:
-            self.recorder.record(rows)
+            self.recorder.record(rows, client)
 
-    def refused(self, refusals: Refusals) -> None:
-        """Count the rows at fault in a refused request."""
+    def refused(self, refusals: Refusals, client: str = "") -> None:
+        """Count the rows at fault in a refused request, and whose they were."""
         if not refusals.rows:
             return
         self.metrics.refused(refusals)
         if self.recorder:
-            self.recorder.refuse(refusals)
+            self.recorder.refuse(refusals, client)
