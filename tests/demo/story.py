@@ -142,7 +142,7 @@ class Story:
             "does not allow cannot be done there either.",
         ):
             self._dashboard = forward.begin(
-                self._cluster, self._files / "dashboard.pid", DASHBOARD, SYSTEM, DASHBOARD_PORT
+                self._cluster, self._files / "dashboard.pid", DASHBOARD, SYSTEM, port=DASHBOARD_PORT
             )
             self._how_to_sign_in()
             for person in SIGN_IN:
