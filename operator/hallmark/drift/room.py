@@ -32,6 +32,9 @@ _WINDOW_FIELDS = 160
 _REFUSED = 320
 """The refused rows of five features, each at fault in one way as a rule."""
 
+_REQUESTS = 192
+"""Uptime, and requests by how they ended and how long they took."""
+
 
 def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
     """Return how many bytes of JSON a Pod's entry has at most.
@@ -44,7 +47,7 @@ def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
     names = sum(len(feature.name) + len('"":[],') for feature in features)
     in_window = names + bins * (len(str(drift.window)) + 1) + _WINDOW_FIELDS
     in_total = names + bins * (_TOTAL_DIGITS + 1)
-    return drift.consecutive * in_window + in_total + _REFUSED + _NAMES_AND_IDS
+    return drift.consecutive * in_window + in_total + _REFUSED + _REQUESTS + _NAMES_AND_IDS
 
 
 def places_for(features: Sequence[BaselineFeature], drift: Drift) -> int:
