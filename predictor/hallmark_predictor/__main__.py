@@ -112,6 +112,7 @@ class Predictor:
             trust.manifest_digest,
             on_close=windows_closed,
             on_refuse=rows_refused,
+            requests=self._serving.metrics.counter,
         )
         # What was made until now stays: the collector need not look at it again.
         gc.collect()

@@ -305,6 +305,27 @@ class RefusedFeature(ApiModel):
     """It was below the minimum, above the maximum, or beyond what its datatype holds."""
 
 
+LATENCY_BOUNDS = (1, 5, 25, 100, 500)
+"""Milliseconds: the upper bounds of ``RequestCounts.latency``; its last bucket has none."""
+
+
+class RequestCounts(ApiModel):
+    """Requests for predictions that a Pod has answered since its start."""
+
+    uptime: Count
+    """Milliseconds since the start, by the Pod's own clock that never goes back."""
+    count: Count
+    """All of them."""
+    refused: Count = 0
+    """Those whose answer was 4xx: the request was at fault."""
+    failed: Count = 0
+    """Those whose answer was 5xx."""
+    latency: Annotated[list[Count], Field(max_length=len(LATENCY_BOUNDS) + 1)] = Field(
+        default_factory=list
+    )
+    """By how long they took: up to 1, 5, 25, 100, 500 milliseconds, and longer."""
+
+
 class DriftReport(ApiModel):
     """What one predictor Pod counted: ``status.drift[<pod>]``, written by that Pod alone."""
 
@@ -322,6 +343,8 @@ class DriftReport(ApiModel):
         default_factory=list
     )
     """The features that were most often at fault, those first."""
+    requests: RequestCounts | None = None
+    """How many requests there were, how they ended and how long they took."""
 
 
 class PodDriftState(ApiModel):
