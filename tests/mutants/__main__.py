@@ -52,7 +52,7 @@ TESTS = [
 SMALLEST = "hallmark.drift.psi.*"
 """Trying one module makes all mutants, and finds out which tests call which function."""
 BATCH = 100
-"""Tried at a time, so that what is done is a sample too: mutmut takes the quick ones first."""
+"""Tried at a time, so that what is done by then is a sample as well: quick ones go first."""
 TEXT = re.compile(r"""["'][^"']*\s[^"']*["']""")
 KILLED = {"killed", "timeout", "segfault", "caught by type check"}
 
