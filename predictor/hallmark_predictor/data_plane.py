@@ -42,6 +42,7 @@ from hallmark_predictor.problems import (
 )
 from hallmark_predictor.protocol import (
     BINARY_HEADER,
+    BOTH,
     LABEL,
     PROBABILITIES,
     Output,
@@ -49,6 +50,7 @@ from hallmark_predictor.protocol import (
     with_data,
 )
 from hallmark_predictor.quick import Quick, QuickReader
+from hallmark_predictor.quick_matrix import MatrixReader
 from hallmark_predictor.tensors import rows_of_tensors
 
 _SMALLEST_ROW = 2
@@ -101,6 +103,8 @@ class DataPlane:
         self.routes = self._routes()
         """By path: the route's name and what answers it."""
         self._quick = QuickReader(self._columns)
+        self._matrix = MatrixReader(self._columns)
+        self._readers = self._quick.infer, self._matrix.infer
         self._score_row = model.score.row
         self._singles = struct.Struct(f"={len(self._classes)}f")
         positive = model.schema.positive
@@ -156,11 +160,22 @@ class DataPlane:
             body: As it came.
             json_length: How much of it is JSON, where tensors' bytes follow it.
         """
-        if json_length is None:
-            quick = self._quick.infer(body)
-            if quick is not None:
-                return self._infer_quick(quick)
+        quick = self._read_quickly(body, json_length)
+        if quick is not None:
+            return self._infer_quick(quick)
         return self._infer_strictly(body, json_length)
+
+    def _read_quickly(self, body: bytes, json_length: int | None) -> Quick | None:
+        if json_length is not None:
+            return self._matrix.infer_binary(body, json_length)
+        # What came last comes mostly next.
+        first, second = self._readers
+        found = first(body)
+        if found is None:
+            found = second(body)
+            if found is not None:
+                self._readers = second, first
+        return found
 
     def _infer_quick(self, quick: Quick) -> Answer | BadRequest:
         if quick.row and not quick.outputs:
@@ -168,10 +183,7 @@ class DataPlane:
             if one is not None:
                 text = self._answers.tensors_of_one(*one, quick.identity)
                 return Answer(text, None, quick.packed)
-        outputs = wanted_outputs({"outputs": [{"name": name} for name in quick.outputs]})
-        if isinstance(outputs, BadRequest):
-            return outputs
-        return self._infer_rows(_rows(quick), outputs, quick.identity)
+        return self._infer_rows(_rows(quick), quick.outputs or BOTH, quick.identity)
 
     def _infer_strictly(self, body: bytes, json_length: int | None) -> Answer | BadRequest:
         if json_length is not None and not 0 < json_length <= len(body):

@@ -24,6 +24,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from hallmark.api.training_run import FeatureType
 from hallmark.drift.counts import Rows
 from hallmark_predictor.encoding import MAX_ROWS, Column, taken_range
+from hallmark_predictor.protocol import Output
 
 _WHOLE = float(2**53)
 """Whole numbers up to here are the same as integers and as floats."""
@@ -52,7 +53,7 @@ class Quick:
     row: tuple[float, ...] = ()
     packed: bytes = b""
     identity: str | None = None
-    outputs: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
 
 
 class _Output(Struct, forbid_unknown_fields=True):
@@ -205,7 +206,7 @@ def _quick(
     identity = None if asked.id is UNSET else asked.id
     if asked.outputs is UNSET:
         return Quick(rows, row, packed, identity)
-    outputs = tuple(output.name for output in asked.outputs)
+    outputs = tuple(Output(output.name) for output in asked.outputs)
     if len(set(outputs)) != len(outputs):
         return None
     return Quick(rows, row, packed, identity, outputs)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hallmark.api.artifacts import ServedFeature
 from hallmark.api.training_run import FeatureType, OutOfRange
+from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.encoding import columns_of, rows_of_instances
 from hallmark_predictor.json_body import parse_object
 from hallmark_predictor.problems import BadRequest
@@ -159,8 +160,7 @@ def strictly(schema: list[ServedFeature], body: bytes, tensors: bool) -> Quick |
     if isinstance(rows, BadRequest):
         return rows
     identity = request.get("id")
-    names = tuple(output.name for output in outputs)
-    return Quick(rows, identity=identity if isinstance(identity, str) else None, outputs=names)
+    return Quick(rows, identity=identity if isinstance(identity, str) else None, outputs=outputs)
 
 
 def test_what_is_read_quickly_is_what_the_strict_reading_takes() -> None:
@@ -190,6 +190,76 @@ def test_what_is_read_quickly_is_what_the_strict_reading_takes() -> None:
 
     compare()
     assert min(taken.values()) >= 15, taken
+
+
+MATRIX_CELLS = st.sampled_from([0, 1, 2, 3, 0.5, -1, 17, 18, 40, 120, 121, 3.4e38, 1e39, 2**24 + 1])
+RIGHT_ROW = [51000.5, 40, 1, 2]
+
+
+@st.composite
+def matrices(draw: st.DrawFn, binary: bool) -> tuple[bytes, int | None]:
+    """Draw a matrix that is right or nearly so, and how long its JSON is."""
+    rows = draw(st.integers(1, 3))
+    cells: list[Any] = RIGHT_ROW * rows
+    for at in draw(st.lists(st.integers(0, 4 * rows - 1), max_size=2)):
+        cells[at] = draw(MATRIX_CELLS | (st.just(math.nan) if binary else st.none()))
+    datatype = draw(
+        st.sampled_from(["FP32", "FP64", "INT64"] if rarely(draw) else ["FP32", "FP64"])
+    )
+    shape = draw(
+        st.sampled_from([[rows, 4]] * 8 + [[rows], [4 * rows, 1], [rows, 4, 1], [rows + 1, 4]])
+    )
+    tensor: dict[str, Any] = {"name": "input", "shape": shape, "datatype": datatype}
+    request: dict[str, Any] = {"inputs": [tensor]}
+    tail = b""
+    if binary:
+        with np.errstate(over="ignore"):
+            tail = np.array(cells).astype("<f8" if datatype == "FP64" else "<f4").tobytes()
+        tensor["parameters"] = {"binary_data_size": len(tail) + (1 if rarely(draw) else 0)}
+    else:
+        tensor["data"] = cells
+    if rarely(draw, 3):
+        names = st.lists(st.sampled_from(["label", "probabilities"]), max_size=3)
+        form = {"parameters": {"binary_data": draw(st.booleans())}} if binary else {}
+        request["outputs"] = [{"name": name} | form for name in draw(names)]
+    if rarely(draw, 4):
+        request["id"] = draw(st.text(max_size=3) | st.integers())
+    if binary and rarely(draw, 4):
+        request["parameters"] = {"binary_data_output": draw(st.booleans())}
+    text = json.dumps(request).encode()
+    if rarely(draw, 8):
+        text = text.replace(b'"shape"', b'"shape": [1, 4], "shape"', 1)
+    return text + tail, len(text) if binary else None
+
+
+def test_matrices_are_read_quickly_as_the_strict_reading_takes_them() -> None:
+    taken = {True: 0, False: 0}
+    plane = DataPlane(factories.model())
+
+    @settings(max_examples=400, deadline=None)
+    @given(st.data(), st.booleans())
+    def compare(data: st.DataObject, binary: bool) -> None:
+        body, length = data.draw(matrices(binary))
+        quick = plane._read_quickly(body, length)
+        strict = plane._infer_strictly(body, length)
+        if quick is None:
+            return
+        taken[binary] += 1
+        found = plane._infer_quick(quick)
+        if isinstance(strict, BadRequest):
+            assert found == strict, "numbers that the model cannot score"
+            return
+        assert isinstance(found, Answer)
+        np.testing.assert_array_equal(found.rows.view(np.uint32), strict.rows.view(np.uint32))
+        assert (found.json_length, json_of(found)) == (strict.json_length, json_of(strict))
+
+    compare()
+    assert min(taken.values()) >= 30, taken
+
+
+def json_of(answer: Answer) -> tuple[Any, bytes]:
+    text = answer.body[: answer.json_length]
+    return json.loads(text), answer.body[len(text) :]
 
 
 READER = QuickReader(columns_of(factories.SCHEMA_DOCUMENT))
