@@ -307,7 +307,7 @@ class Story:
         ):
             needed = 4 * WINDOW // ROWS_A_REQUEST
             self._world.until(lambda: len(traffic.tally.answers) > needed, "four windows")
-            self._world.until(lambda: self._verdict() == "Stable", "the verdict Stable", 30)
+            self._world.until(lambda: self._verdict() == "NoDrift", "the verdict NoDrift", 30)
             self._terminal.kubectl("get", "mdep", NAME, *HERE)
             self._check(traffic, [SECOND])
 
