@@ -108,9 +108,9 @@ verify: generate ## Fail when a generated file is not what its source says
 bench: $(READY) ## Run a benchmark: make bench NAME=<folder of tests/bench>
 	@$(BIN)/python -u -m tests.bench.$(NAME)
 
-mutants: $(READY) requirements/mutants.txt ## Change what decides, and see whether its tests notice (SAMPLE=400, 0: all; SEED=1)
+mutants: $(READY) requirements/mutants.txt ## Change what decides, and see whether its tests notice (SAMPLE=400, 0: all; SEED=1; ONLY=drift)
 	@$(BIN)/python -m tests.dependencies requirements/mutants.txt
-	@$(BIN)/python -u -m tests.mutants --sample $(SAMPLE) --seed $(SEED)
+	@$(BIN)/python -u -m tests.mutants --sample $(SAMPLE) --seed $(SEED) $(if $(ONLY),--only $(ONLY))
 
 clean: ## Remove the virtual environment and caches
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -34,7 +34,7 @@ LOG = logging.getLogger(__name__)
 
 BUFFER_ROWS = 4096
 OnClose = Callable[[int, Sequence[DriftWindow]], None]
-"""Takes how many windows were closed, and those of them that are kept, oldest first."""
+"""Takes how many windows were closed, and those that are kept, oldest first."""
 
 
 def _now() -> datetime:
@@ -136,7 +136,7 @@ class DriftRecorder:
         self._windows.add(rows, self._first, self._last)
         count = self._windows.closed - before
         if count:
-            self._on_close(count, self._windows.kept[-count:])
+            self._on_close(count, self._windows.kept)
 
 
 class DriftReporter:

@@ -144,7 +144,7 @@ class Story:
             "does not allow cannot be done there either.",
         ):
             self._dashboard = forward.begin(
-                self._cluster, self._files / "dashboard.pid", DASHBOARD, SYSTEM, DASHBOARD_PORT
+                self._cluster, self._files / "dashboard.pid", DASHBOARD, SYSTEM, port=DASHBOARD_PORT
             )
             self._how_to_sign_in()
             for person in SIGN_IN:
@@ -309,7 +309,7 @@ class Story:
         ):
             needed = 4 * WINDOW // ROWS_A_REQUEST
             self._world.until(lambda: len(traffic.tally.answers) > needed, "four windows")
-            self._world.until(lambda: self._verdict() == "Stable", "the verdict Stable", 30)
+            self._world.until(lambda: self._verdict() == "NoDrift", "the verdict NoDrift", 30)
             self._terminal.kubectl("get", "mdep", NAME, *HERE)
             self._check(traffic, [SECOND])
 

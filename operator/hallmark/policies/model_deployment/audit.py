@@ -246,10 +246,10 @@ def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]
 def _new_drift(before: ModelDeploymentStatus, view: View) -> DriftState | None:
     """Return the drift state where it has become Drifted just now."""
     now, then = view.status.drift_state, before.drift_state
-    if now is None or now.verdict is not Verdict.DRIFTED:
+    if now is None or now.verdict is not Verdict.DRIFT:
         return None
     same = then is not None and then.manifest_digest == now.manifest_digest
-    return None if same and then is not None and then.verdict is Verdict.DRIFTED else now
+    return None if same and then is not None and then.verdict is Verdict.DRIFT else now
 
 
 def events(before: ModelDeploymentStatus, view: View, step: Step) -> Iterator[Event]:
