@@ -18,6 +18,7 @@ from hallmark.cluster.kinds import (
     MODEL_VERSION,
     TRAINING_RUN,
 )
+from hallmark.policies.unmet import asks_for
 from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.audits import visible
 from hallmark_dashboard.bills import Bill
@@ -46,7 +47,6 @@ from hallmark_dashboard.views.review import (
 from hallmark_dashboard.views.version import (
     VersionDetail,
     VersionInputs,
-    asks_for,
     version_detail,
 )
 from hallmark_dashboard.views.what_if import Effect, WhatIf, chosen, effect, what_if

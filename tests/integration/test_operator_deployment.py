@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -229,12 +230,14 @@ class Stage:
     async def _run_pods(self, workload: Obj) -> None:
         api, metadata, spec = self.installation.api, workload["metadata"], workload["spec"]
         template, count = spec["template"], int(spec["replicas"])
-        for number in range(count):
-            name = f"{metadata['name']}-{metadata['generation']}-{number}"
-            if await api.get(POD, self.namespace, name) is None:
-                await api.create(_pod(workload, name, template))
-                condition = {"type": "Ready", "status": str(self.pods_are_ready)}
-                await api.merge_status(POD, self.namespace, name, {"conditions": [condition]})
+        prefix = f"{metadata['name']}-{metadata['generation']}-"
+        pods = [pod for pod in await self.ours(POD) if pod["metadata"]["name"].startswith(prefix)]
+        for _ in range(count - len(pods)):
+            # As a ReplicaSet does: no Pod has the name of one that is gone.
+            name = f"{prefix}{secrets.token_hex(3)}"
+            await api.create(_pod(workload, name, template))
+            condition = {"type": "Ready", "status": str(self.pods_are_ready)}
+            await api.merge_status(POD, self.namespace, name, {"conditions": [condition]})
         ready = count if self.pods_are_ready else 0
         status = {
             "observedGeneration": metadata["generation"],

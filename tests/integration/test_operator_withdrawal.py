@@ -126,10 +126,6 @@ async def test_when_the_last_pod_that_reported_goes_a_revocation_is_carried_out(
     async def forgotten() -> bool:
         return "pods" not in (await stage.status())["driftState"]
 
-    # The last entry may go in the same moment as the last look; another look is asked for.
-    look = {"metadata": {"annotations": {names.ANNOTATION_RECONCILE: "once more"}}}
-    await asyncio.sleep(1)
-    await stage.installation.api.merge(MODEL_DEPLOYMENT, stage.namespace, NAME, look)
     await until(forgotten)
     await stage.decide(second, "Revoked")
     await until(no_pods_of(stage, second), 15)

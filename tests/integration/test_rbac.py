@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hallmark.api.admission import policies
+from hallmark.api.model_deployment import ActionName
 from tests.integration import objects
 from tests.integration.api import RefusedError, User
 from tests.integration.conftest import (
@@ -19,7 +20,7 @@ from tests.integration.conftest import (
 
 READ = {"get", "list", "watch"}
 WRITE = READ | {"create", "delete", "patch", "update"}
-ACTIONS = {"rollback", "acknowledge", "promote", "pause", "resume", "abort"}
+ACTIONS = {action.value for action in ActionName}
 SCALE = {"get", "patch", "update"}
 
 EVERYBODY = {"events": READ, "modelpolicies": READ}

@@ -154,7 +154,7 @@ def _decision(fields: dict[str, str], namespace: str, name: str) -> ApproveReque
 @router.post("/deployments/{namespace}/{name}")
 async def act(request: Request, caller: Person, namespace: str, name: str) -> Response:
     """Ask the operator for an action."""
-    fields = await _own_fields(request, caller, "action", "target", "reason")
+    fields = await _own_fields(request, caller, "action", "target", "reason", "until")
     try:
         asked = _action(fields, namespace, name)
         made = await writes.act(services_of(request), caller, ActionName(asked.action), asked)
@@ -171,6 +171,7 @@ def _action(fields: dict[str, str], namespace: str, name: str) -> AnyActionReque
         # The annotation holds one line; a browser's text area may send several.
         "reason": " ".join(fields.get("reason", "").split()),
         "target": fields.get("target", "").strip() or None,
+        "until": fields.get("until", "").strip() or None,
     }
     try:
         return AnyActionRequest.model_validate(wanted)

@@ -206,7 +206,7 @@ async def deployment_page(
         drift_state=states.get(drift.verdict, State.UNKNOWN),
         features=features(drift),
         targets=targets,
-        given={"action": "", "target": "", "reason": "", **(given or {})},
+        given={"action": "", "target": "", "reason": "", "until": "", **(given or {})},
         yaml=_yaml(services, MODEL_DEPLOYMENT, namespace, name),
     )
 

@@ -221,6 +221,19 @@ class LastRollback(ApiModel):
     """When it was accepted."""
 
 
+class Unserved(ApiModel):
+    """What is asked for and does not serve."""
+
+    model_version: Annotated[str, Field(max_length=63)] | None = None
+    """Which version; absent where there is none (yet)."""
+    intent_hash: Annotated[str, Field(max_length=64)] = ""
+    """Of the intent; empty where there is none."""
+    since: Timestamp
+    """Since when."""
+    reason: Annotated[str, Field(max_length=64)]
+    """Why: what Ready says, or Acknowledged where a person accepted it."""
+
+
 class ActionName(StrEnum):
     """What a person can ask for through the annotation ``hallmark.dev/action``."""
 
@@ -230,6 +243,8 @@ class ActionName(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     ABORT = "abort"
+    HOLD = "hold"
+    UNHOLD = "unhold"
 
 
 class Action(ApiModel):
@@ -240,6 +255,23 @@ class Action(ApiModel):
     target: Annotated[str, Field(max_length=63)] | None = None
     by: Annotated[str, Field(min_length=1, max_length=253)]
     reason: Annotated[str, Field(max_length=256)] = ""
+    until: Timestamp | None = None
+    """When a hold ends."""
+
+
+class Hold(ApiModel):
+    """A person's word that the traffic must not move for a while."""
+
+    id: Annotated[str, Field(max_length=64)]
+    """Of the action that asked for it."""
+    by: Annotated[str, Field(max_length=253)]
+    """Who holds it."""
+    reason: Annotated[str, Field(max_length=256)]
+    """Why."""
+    since: Timestamp
+    """When it began."""
+    until: Timestamp
+    """When it ends by itself; the policy's ``deployments.maxHold`` may end it sooner."""
 
 
 ACTION_IDS = 64
@@ -384,6 +416,8 @@ class DeploymentCondition(StrEnum):
     """The traffic is too far from the training data."""
     ROLLED_BACK = "RolledBack"
     """What serves came by a rollback that is not over."""
+    ON_HOLD = "OnHold"
+    """A person keeps the traffic from moving."""
 
 
 class DeploymentReason(StrEnum):
@@ -431,6 +465,14 @@ class DeploymentReason(StrEnum):
     """No Pod of the active version is ready."""
     SUSPENDED = "Suspended"
     """Promotion is frozen by the spec or an action."""
+    ON_HOLD = "OnHold"
+    """A person holds the traffic where it is, until the end of the hold."""
+    NOT_HELD = "NotHeld"
+    """Nobody holds it."""
+    ACKNOWLEDGED = "Acknowledged"
+    """A person accepted that another version serves than is asked for."""
+    HOLD_ENDED = "HoldEnded"
+    """The end of a hold came."""
     NO_DRIFT = "NoDrift"
     """The last windows look like the training data."""
     INCONCLUSIVE = "Inconclusive"
@@ -509,6 +551,10 @@ class ModelDeploymentStatus(ConditionedStatus):
     ] = Field(default_factory=list, alias="actionIDs")
     """The ids of the last actions in lower case, the last one first; none is used again."""
     paused: bool = False
+    hold: Hold | None = None
+    """While it lasts the traffic moves for a denial or a revocation alone."""
+    unserved: Unserved | None = None
+    """What is asked for and does not serve, refused, ignored or under way, and since when."""
     drift: Annotated[dict[str, DriftReport], Field(max_length=64)] = Field(default_factory=dict)
     drift_state: DriftState | None = None
     store: StoreDependence | None = None

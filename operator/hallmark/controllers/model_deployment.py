@@ -72,8 +72,7 @@ async def _step(
     """Decide and carry it out; return the world where the next step may follow at once."""
     inputs, decided = await _decide(operator, replace(inputs, hold=operator.hold()))
     metadata = inputs.deployment.metadata
-    state = decided.status.drift_state
-    metrics.show_silence(metadata.namespace, metadata.name, state.silent_pods if state else 0)
+    metrics.show_deployment(metadata.namespace, metadata.name, decided.status)
     if decided.drift_memory is not None:
         operator.drift.remember(
             metadata.namespace, metadata.name, inputs.reported_in, decided.drift_memory

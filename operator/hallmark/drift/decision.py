@@ -8,7 +8,7 @@ at; what the others said is remembered, also while their entries make room for o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
@@ -128,6 +128,7 @@ def judge(inputs: DriftInputs) -> DriftVerdict:
     memory = replace(memory, heard={**heard, **silence.heard})
     found = _state(inputs, memory).replace(**shown(silence))
     changed = shown_differs(inputs.former, found, float(inputs.drift.threshold))
+    changed = changed or living(inputs.former, inputs.live_pods) is not inputs.former
     state = found if changed else inputs.former
     gone = sorted(inputs.reports.keys() - inputs.live_pods)
     return DriftVerdict(
@@ -146,6 +147,13 @@ def judge(inputs: DriftInputs) -> DriftVerdict:
         memory=memory,
         again=silence.again,
     )
+
+
+def living(state: DriftState, live_pods: Set[str]) -> DriftState:
+    """Return the state without Pods that no longer exist: the very same where all do."""
+    if state.pods.keys() <= live_pods:
+        return state
+    return state.replace(pods={pod: said for pod, said in state.pods.items() if pod in live_pods})
 
 
 # -- what is known of each Pod ----------------------------------------------------------------

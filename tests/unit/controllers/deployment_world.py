@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from hallmark.api import names
 from hallmark.api.artifacts import Baseline, BaselineFeature, DownloadURLs, Finding
-from hallmark.api.common import ObjectMeta, sha256_digest, timestamp
+from hallmark.api.common import ObjectMeta, parse_timestamp, sha256_digest, timestamp
 from hallmark.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from hallmark.api.model_policy import (
     Approvals,
@@ -129,6 +129,7 @@ class World:
         self.ledger = Ledger()
         self.switches: list[str] = []
         """Manifest labels that the Service selected, one after the other."""
+        self._recorded: ModelDeploymentStatus | None = None
         self.corrupt: set[int] = set()
         self.numbers: dict[str, int] = {}
         """Version number by manifest label."""
@@ -325,6 +326,10 @@ class World:
     def act(self, action: str, identity: str, **more: str) -> None:
         text = json.dumps({"id": identity, "action": action, "by": "ada", **more})
         self.annotate(text)
+
+    def hold(self, seconds: float, identity: str) -> None:
+        until = timestamp(self.now + timedelta(seconds=seconds))
+        self.act("hold", identity, reason="Quarter's end.", until=until)
 
     def annotate(self, text: str) -> None:
         metadata = self.cluster.objects[self._key()]["metadata"]
@@ -557,10 +562,24 @@ class World:
         self._written[key] = repr(obj)
         if key == self._key():
             assert obj is None or obj["spec"] == getattr(self, "asked", obj["spec"])
+            self._check_hold()
         elif obj and obj["kind"] == "Service":
             self._check_switch(obj)
         elif obj and obj["kind"] == "Deployment":
             self._check_workload(obj)
+
+    def _check_hold(self) -> None:
+        """While a hold lasts another version takes over from withdrawn bytes alone."""
+        exists = self._key() in self.cluster.objects
+        before, self._recorded = self._recorded, self.status if exists else None
+        if before is None or self._recorded is None or before.hold != self._recorded.hold:
+            return
+        if before.hold is None or before.active_digest == self._recorded.active_digest:
+            return
+        assert parse_timestamp(before.hold.until) <= self.now or (
+            before.active_digest
+            and self.is_withdrawn(self.numbers[names.manifest_label(before.active_digest)])
+        ), "the traffic moved while it was held"
 
     def _check_switch(self, service: Obj) -> None:
         label = service["spec"]["selector"].get(names.LABEL_MANIFEST)

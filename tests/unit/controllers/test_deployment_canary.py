@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hallmark.api.common import parse_timestamp
+from hallmark.api.common import parse_timestamp, timestamp
 from tests.unit.controllers.deployment_world import CALM, SHIFTED, World
 from tests.unit.controllers.test_deployment_crashes import cut_each_state
 
@@ -200,6 +201,27 @@ def test_a_pause_holds_the_step_and_a_promotion_ends_it(world: World) -> None:
     world.act("promote", "promote-1")
     world.settle()
     assert world.serving == 2
+
+
+WORDS = ("it is denied", "it is revoked")
+
+
+@pytest.mark.parametrize("fail", FAILURES.values(), ids=FAILURES)
+def test_a_hold_keeps_the_shares_but_for_what_people_rejected(
+    world: World, fail: Callable[[World], None], request: pytest.FixtureRequest
+) -> None:
+    until = timestamp(world.now + timedelta(seconds=600))
+    world.act("hold", "hold-1", reason="Quarter's end.", until=until)
+    world.settle()
+    fail(world)
+    world.wait(21)
+    world.settle()
+    rejected = any(word in request.node.name for word in WORDS)
+    assert world.shared == ({1: 3} if rejected else {1: 3, 2: 1})
+    world.act("unhold", "unhold-1", reason="Done.")
+    world.settle()
+    by_hand = "a person aborts" in request.node.name
+    assert (world.shared == {1: 3}) is not by_hand, "what was asked for in the hold is over"
 
 
 def test_a_withdrawn_approval_takes_the_share_back(world: World) -> None:

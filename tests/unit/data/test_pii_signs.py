@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.training_run import PIIDetector
@@ -20,6 +20,7 @@ from hallmark.data.cells import Cells
 from hallmark.data.detectors import DETECTORS, TextColumn
 from hallmark.data.detectors.normal import normal, normal_text
 from tests.data.pii_corpus import LabelledColumn, corpus
+from tests.examples import examples
 
 SPACES = (
     "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f"
@@ -133,7 +134,7 @@ def plain(column: LabelledColumn) -> frozenset[int]:
     return frozenset(found(column.name, list(column.cells))[column.label])
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     st.sampled_from(PERSONAL), st.sampled_from(sorted(WRITINGS)), st.randoms(use_true_random=False)
 )

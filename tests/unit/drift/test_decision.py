@@ -3,12 +3,13 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.model_deployment import Drift, DriftReport, DriftState
 from hallmark.drift.decision import judge
 from hallmark.drift.reports import ReportFault
+from tests.examples import examples
 from tests.unit.drift.factories import (
     OTHER,
     PROMOTED,
@@ -262,12 +263,22 @@ def test_the_accepted_sequence_of_a_pod_that_is_gone_is_forgotten() -> None:
     assert set(found.state.pods) == {"a"}
 
 
+@pytest.mark.parametrize("others", [{}, {"a": CALM}], ids=["with the last", "beside others"])
+def test_what_is_shown_names_no_pod_that_is_gone_though_nothing_else_changes(
+    others: dict[str, DriftReport],
+) -> None:
+    shown = judge(inputs(others)).state
+    stale = shown.replace(pods={**shown.pods, "z": former()})
+    found = judge(inputs(others, former=stale))
+    assert (found.changed, set(found.state.pods)) == (True, set(others))
+    assert not judge(inputs(others, former=found.state)).changed
+
+
 # -- properties -------------------------------------------------------------------------------
 
 PODS = [CALM, SHIFTED, report(traffic(700, seed=3, shift=1)), report(traffic(1000, seed=4))]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(PODS), max_size=7), st.randoms())
 def test_the_order_of_the_pods_changes_nothing(reports: list[DriftReport], random: Random) -> None:
     named = [(f"pod-{index}", each) for index, each in enumerate(reports)]
@@ -302,7 +313,7 @@ def test_a_shift_of_one_standard_deviation_is_found(shift: float, seed: int) -> 
     assert verdict({"a": report(traffic(1000, seed=seed, shift=shift))}) == "Drifted"
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.floats(width=32), st.integers(0, 499), st.booleans())
 def test_one_outlier_neither_causes_nor_hides_drift(value: float, row: int, shifted: bool) -> None:
     rows = traffic(1000, seed=5, shift=float(shifted))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.artifacts import Baseline, BaselineFeature
@@ -16,6 +16,7 @@ from hallmark.api.training_run import FeatureType
 from hallmark.drift.decision import DriftInputs, DriftVerdict, Memory, judge
 from hallmark.drift.reports import Report, ReportFault
 from hallmark.drift.room import MAX_ENTRIES
+from tests.examples import examples
 from tests.unit.drift.factories import ACTIVE, OTHER, PROMOTED, inputs, report, traffic
 
 CALM = report(traffic(1000, seed=1))
@@ -275,7 +276,7 @@ def test_reports_that_say_nothing_new_change_nothing_that_is_shown() -> None:
     assert shown.pods["pod-000"].sequence == 1, "it is written with the next state that differs"
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.lists(
         st.tuples(st.integers(0, 4), st.sampled_from([CALM, SHIFTED, FEW, GARBAGE])), max_size=30

@@ -117,7 +117,7 @@ class Process:
             self._process.wait()
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 10) -> None:
+def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it did not come to that"
@@ -302,7 +302,7 @@ def test_an_api_server_that_hangs_does_not_hold_up_the_end(process: Process) -> 
     started = time.monotonic()
     process.send(signal.SIGTERM)
     assert process.exit_code() == 0
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 9  # It waits ten seconds for an API server.
     assert process.api.reports == []
 
 

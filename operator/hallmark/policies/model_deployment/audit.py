@@ -205,6 +205,28 @@ def traffic_records(before: ModelDeploymentStatus, after: View) -> Iterator[Reco
     )
 
 
+# -- hold -------------------------------------------------------------------------------------
+
+
+def hold_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
+    """Return that the hold on record has ended by itself, where it has just now."""
+    hold, metadata = before.hold, view.inputs.deployment.metadata
+    if hold is None or view.status.hold is not None:
+        return
+    yield Record(
+        decision_id="/".join((metadata.uid, "hold", hold.id, hold.since, "ended")),
+        event=AuditEvent.ACTION,
+        kind="Deployment",
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        outcome=AuditOutcome.DONE,
+        reason=DeploymentReason.HOLD_ENDED,
+        message=f"The hold of {hold.by} has ended by itself: {hold.reason}",
+        details={"actionId": hold.id, "since": hold.since, "until": hold.until},
+    )
+
+
 # -- drift ------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from hallmark.api.model_deployment import (
     DeploymentReason,
     Drift,
     HistoryEntry,
+    Hold,
     ModelDeployment,
     ModelDeploymentStatus,
     Rollout,
@@ -21,6 +22,7 @@ from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
 from hallmark.drift.decision import Memory
 from hallmark.drift.reports import Report
+from hallmark.policies.model_deployment.hold import hold_in_force
 from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.refusals import Refusal
 
@@ -212,6 +214,11 @@ class View:
         """The ModelVersion that serves, if it still exists."""
         status = self.status
         return self.inputs.version(status.active_model_version, status.active_digest)
+
+    @property
+    def held(self) -> Hold | None:
+        """The hold that lasts, if there is one."""
+        return hold_in_force(self.status, self.inputs.policy, self.inputs.now)
 
     @property
     def frozen(self) -> bool:

@@ -23,6 +23,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment import canary, checks
 from hallmark.policies.model_deployment.canary import Evidence
 from hallmark.policies.model_deployment.checks import Proposal
+from hallmark.policies.model_deployment.hold import said
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.intent import Intent, intent_of, is_refused
 from hallmark.policies.model_deployment.pods import (
@@ -189,6 +190,15 @@ def look(view: View) -> Look:
     return look_at_bake(view) or candidate
 
 
+def on_hold(view: View) -> Wait | None:
+    """Return that a person's hold is waited for, where there is one."""
+    hold = view.held
+    if hold is None:
+        return None
+    what = f"'{view.rollout.model_version}' takes over after it, or once somebody lifts it."
+    return Wait(DeploymentReason.ON_HOLD, f"{said(hold, view.inputs.policy)} {what}")
+
+
 def _nothing_starts(view: View) -> Wait:
     if view.inputs.unreadable is not None:
         refusal = view.inputs.unreadable
@@ -246,6 +256,7 @@ def _look_at_drift(view: View) -> Look:
         or view.rollout.drift_rollback_spent
         or view.rollout.state is RolloutState.ROLLING_BACK
         or view.stopped
+        or view.held is not None
     ):
         return None
     return _roll_back(view, DeploymentReason.DRIFT_ROLLBACK, has_drifted(view.status, drift))
@@ -290,6 +301,8 @@ def _look_at_rollback(view: View) -> Look:
     rollout, inputs = view.rollout, view.inputs
     if rollout.state is not RolloutState.ROLLING_BACK:
         return None
+    if must_give_way(view) is None and (waits := on_hold(view)):
+        return waits
     target = inputs.version(rollout.model_version, rollout.manifest_digest)
     if target is None:
         return _another_target(view, "", f"ModelVersion '{rollout.model_version}' is gone.")
@@ -333,6 +346,8 @@ def look_at_candidate(view: View) -> Look:
         rejected = rejected_candidate(view)
         if rejected is not None:
             return rejected
+    if view.rollout.state is RolloutState.CANARY and (held := on_hold(view)):
+        return held  # Whatever else came of it would move traffic.
     if intent is None:
         return Withdrawn() if under_way else _no_version(view)
     if under_way and intent.hash == view.rollout.intent_hash:
@@ -414,6 +429,8 @@ def _look_at_starting(view: View, intent: Intent) -> Look:
 
 def _frozen(view: View) -> Wait | None:
     """Return why a candidate that is ready gets no (more) traffic now, or None."""
+    if waits := on_hold(view):
+        return waits
     if view.frozen:
         return Wait(
             DeploymentReason.SUSPENDED,
@@ -433,16 +450,16 @@ def _look_at_canary(view: View, intent: Intent) -> Look:
     )
     if failure is not None:
         return Refused(failure)
-    said, record, step = canary.said(view), view.rollout.canary, canary.step_of(view)
+    text, record, step = canary.said(view), view.rollout.canary, canary.step_of(view)
     if not is_running(view, intent.digest, view.rollout.trust_sha256):
-        said += f" Its Pods are starting{what_pods_say(view)}."
-        return Wait(DeploymentReason.CANARY, said)
+        text += f" Its Pods are starting{what_pods_say(view)}."
+        return Wait(DeploymentReason.CANARY, text)
     frozen = _frozen(view)
     if frozen is not None or step is None or record is None:
         return frozen or checks.verified(intent.version, view.inputs) or Ready()
     lacking = canary.lacking(view, found)
     if not view.elapsed(view.rollout.since, step.pause) or lacking:
-        return Wait(DeploymentReason.CANARY, f"{said[:-1]}; {lacking}." if lacking else said)
+        return Wait(DeploymentReason.CANARY, f"{text[:-1]}; {lacking}." if lacking else text)
     following = Stepped(record.step + 1, found)
     return checks.verified(intent.version, view.inputs) or following
 
