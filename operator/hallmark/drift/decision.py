@@ -233,7 +233,7 @@ def _state(inputs: DriftInputs, memory: Memory) -> DriftState:
         manifest_digest=inputs.active_digest,
         voters=len(voters) + unheard,
         drifting=drifting,
-        top=_top(voters, memory.reference),
+        top=most_moved(voters, memory.reference),
         pods={pod: memory.accepted[pod] for pod in sorted(order[:MAX_ENTRIES])},
     )
 
@@ -259,7 +259,7 @@ def _verdict(heard: int, drifting: int, unheard: int, former: Verdict) -> Verdic
     return Verdict.STABLE if 2 * (drifting + unheard) <= voters else former
 
 
-def _top(voters: Sequence[Vote], reference: Reference) -> list[FeatureDrift]:
+def most_moved(voters: Sequence[Vote], reference: Reference) -> list[FeatureDrift]:
     """Return the features by PSI of the newest window, highest first.
 
     The median over the Pods: a single one, whatever it reports, cannot move it far.

@@ -237,7 +237,7 @@ def _refuse(
                 outcome=AuditOutcome.REFUSED,
                 reason=refusal.reason,
                 message=refusal.message,
-                details={"model": inputs.run.spec.model, "condition": condition},
+                details={**_asked(inputs), "condition": condition},
             ),
         ),
         requeue=0.0,
@@ -281,6 +281,17 @@ def _unvouched(inputs: RunInputs) -> Requester:
     return Requester(name=inputs.run.spec.requested_by, authenticated=False)
 
 
+def _asked(inputs: RunInputs) -> dict[str, str]:
+    """Return what binds a record to what its run asked for."""
+    run = inputs.run
+    return {
+        "model": run.spec.model,
+        "specDigest": run.status.spec_digest or spec_digest(run.spec),
+        "requestedBy": run.spec.requested_by,
+        "datasetFingerprint": run.status.dataset_fingerprint or "",
+    }
+
+
 def _seal_records(inputs: RunInputs, seal: Seal) -> tuple[Record, ...]:
     run = inputs.run.metadata
     digests = {
@@ -297,7 +308,7 @@ def _seal_records(inputs: RunInputs, seal: Seal) -> tuple[Record, ...]:
             uid=run.uid,
             outcome=outcome,
             reason=reason,
-            details={"model": inputs.run.spec.model, **digests},
+            details={**_asked(inputs), **digests},
         )
         for event, outcome, reason in (
             (AuditEvent.GATE, AuditOutcome.PASSED, RunReason.PASSED),
