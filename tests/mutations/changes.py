@@ -133,7 +133,7 @@ def repeat_record(folder: Folder, draw: random.Random) -> str:
     """Put a record into the log a second time."""
     lines = _lines(folder)
     again, place = draw.randrange(len(lines)), draw.randint(0, len(lines))
-    folder[LOG] = b"".join(lines[:place] + [lines[again]] + lines[place:])
+    folder[LOG] = b"".join([*lines[:place], lines[again], *lines[place:]])
     return f"record {again + 1} before {place + 1}"
 
 

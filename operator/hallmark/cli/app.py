@@ -18,6 +18,7 @@ from hallmark.cli import (
     service,
     status,
     tree,
+    verifying,
 )
 
 app = typer.Typer(
@@ -40,5 +41,6 @@ for part in (
     service,
     actions,
     prune,
+    verifying,
 ):
     part.register(app)

@@ -16,6 +16,7 @@ from hallmark.verification.recorded import Recorded
 from hallmark.verification.registry import (
     DeploymentEntry,
     GoneEntry,
+    GonePolicy,
     LogPlace,
     PolicyEntry,
     Registry,
@@ -87,7 +88,10 @@ def gather(objects: Objects, namespaces: set[str] | None, log: Log | None) -> Ga
     )
     gone = _gone(registry, recorded, namespaces)
     spaces = {entry.namespace for entry in (*registry.entries, *gone)}
-    return Gathered(registry.replace(namespaces=sorted(spaces), gone=gone), left)
+    whole = registry.replace(
+        namespaces=sorted(spaces), gone=gone, gone_policies=_gone_policies(registry, recorded)
+    )
+    return Gathered(whole, left)
 
 
 def _place(log: Log | None) -> LogPlace | None:
@@ -107,6 +111,16 @@ def _gone(
         if namespaces is None or thing.namespace in namespaces
     ]
     return sorted(found, key=lambda entry: entry.key)
+
+
+def _gone_policies(registry: Registry, recorded: Recorded | None) -> list[GonePolicy]:
+    present = {policy.name: policy.spec.digest for policy in registry.policies}
+    named = recorded.policies if recorded else {}
+    return [
+        GonePolicy(name=name, digest=digest)
+        for name, digest in sorted(named.items())
+        if present.get(name) != digest
+    ]
 
 
 @dataclass(frozen=True)

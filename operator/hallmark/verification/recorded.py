@@ -53,6 +53,8 @@ class Recorded:
         self._of: dict[tuple[str, str], list[AuditRecord]] = defaultdict(list)
         self._decisions: dict[str, list[AuditRecord]] = defaultdict(list)
         self._words: dict[tuple[str, str], list[AuditRecord]] = defaultdict(list)
+        self.policies: dict[str, str] = {}
+        """The digest by which the newest record that does names each ModelPolicy, by its name."""
         self._policies: set[tuple[str, str]] = set()
         for record in self.records:
             self._add(record)
@@ -104,6 +106,7 @@ class Recorded:
         if policy := details.get("policyDigest"):
             name = record.name if record.event == AuditEvent.GUARD else details.get("policy", "")
             self._policies.add((name, policy))
+            self.policies[name] = policy
 
     def _things(self) -> Iterable[Thing]:
         for (kind, uid), records in self._of.items():

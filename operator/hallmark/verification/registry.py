@@ -80,6 +80,13 @@ class PolicyEntry(FileModel):
     spec: ModelPolicySpec
 
 
+class GonePolicy(FileModel):
+    """A ModelPolicy as the newest record names it, whose content is not there any more."""
+
+    name: Name
+    digest: Digest
+
+
 class GoneEntry(_Entry):
     """An object that records are about, and that is not there any more."""
 
@@ -112,6 +119,7 @@ class Registry(FileModel):
     approvals: list[ApprovalEntry] = Field(default_factory=list)
     deployments: list[DeploymentEntry] = Field(default_factory=list)
     gone: list[GoneEntry] = Field(default_factory=list)
+    gone_policies: list[GonePolicy] = Field(default_factory=list)
 
     def to_text(self) -> bytes:
         """Return the registry as it stands in the file: one text for one content."""

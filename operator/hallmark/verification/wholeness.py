@@ -83,6 +83,10 @@ def _against_the_log(
         yield f"Records are about {thing.kind} '{thing.name}' ({thing.uid}), which is not here."
     for thing in sorted(gone - known):
         yield f"No record is about '{thing.name}', which is said to be gone."
+    policies = {policy.name: policy.spec.digest for policy in registry.policies}
+    wanted = sorted(pair for pair in recorded.policies.items() if pair not in policies.items())
+    if wanted != [(policy.name, policy.digest) for policy in registry.gone_policies]:
+        yield "Expected each ModelPolicy as the newest record names it, or said to be gone."
     versions = {entry.uid for entry in registry.versions}
     for thing in sorted(gone):
         if thing.kind == "ModelApproval" and _still_counts(recorded, thing.uid, versions):
