@@ -10,6 +10,7 @@ from hallmark.cli import (
     audit,
     evidence,
     explain,
+    importing,
     init,
     keys,
     local,
@@ -42,5 +43,6 @@ for part in (
     actions,
     prune,
     verifying,
+    importing,
 ):
     part.register(app)

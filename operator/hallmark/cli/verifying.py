@@ -22,9 +22,9 @@ from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.evidence import Credentials, Endpoint, StoreAccess, store_of
 from hallmark.cli.exits import ExitCode
 from hallmark.cli.extra import needs_the_extra
-from hallmark.cli.files import read_object
 from hallmark.cli.objects import objects_of, parsed_or_raise
 from hallmark.cli.output import STATES, Format, Output, console, plain, print_as
+from hallmark.cli.trust import Trust, trusted_of
 from hallmark.cluster.cluster import ApiError, Cluster
 from hallmark.cluster.kinds import CONFIG_MAP, MODEL_POLICY
 from hallmark.errors import ClusterError, ConfigurationError
@@ -38,14 +38,6 @@ if TYPE_CHECKING:
 
 _FORBIDDEN = 403
 
-Trust = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--trust",
-        help="What you trust, from elsewhere than the chain: seal=KEY.pem, audit=KEY.pem, "
-        "approve:NAME=KEY.pem, or a ModelPolicy's file, for its keys. May be repeated.",
-    ),
-]
 AuditLog = Annotated[
     Path | None,
     typer.Option(
@@ -248,46 +240,6 @@ async def _anchor(cluster: Cluster) -> bytes | None:
         return None
     text = ((found or {}).get("data") or {}).get(HEAD_KEY)
     return text.encode() if text else None
-
-
-def trusted_of(texts: Sequence[str]) -> Trusted:
-    """Return the keys that the options name.
-
-    Raises:
-        ConfigurationError: one of them is none, or there is no option.
-    """
-    with needs_the_extra():
-        from hallmark.verification.trusted import Trusted, all_of
-    if not texts:
-        raise ConfigurationError(
-            "Expected --trust: the keys that you trust, such as seal=sealing.pub, audit=audit.pub "
-            "and approve:NAME=approver.pub, or the file of a ModelPolicy. What a chain says of its "
-            "own keys proves nothing."
-        )
-    found = all_of(_trusted(text) for text in texts)
-    if found == Trusted():
-        raise ConfigurationError("Expected a key behind --trust, found none.")
-    return found
-
-
-def _trusted(text: str) -> Trusted:
-    from hallmark.verification.trusted import Purpose, Trusted, trusted_key
-
-    word, equals, path = text.partition("=")
-    purpose, _, approver = word.partition(":")
-    if not equals:
-        return Trusted.of_policy(read_object(Path(text), ModelPolicy).spec)
-    if purpose not in set(Purpose) or bool(approver) != (purpose == Purpose.APPROVE):
-        raise ConfigurationError(
-            f"--trust: expected seal=, audit= or approve:NAME= before a key's file, found {word!r}."
-        )
-    try:
-        pem = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"--trust: the key {path} cannot be read ({type(error).__name__})."
-        ) from error
-    return trusted_key(Purpose(purpose), pem, approver)
 
 
 # -- what is shown ------------------------------------------------------------------------------
