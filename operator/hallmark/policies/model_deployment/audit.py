@@ -20,6 +20,7 @@ from hallmark.policies.decision import Event, Record
 from hallmark.policies.model_deployment import canary
 from hallmark.policies.model_deployment.actions import BadAction, action_details
 from hallmark.policies.model_deployment.conditions import is_rolled_back
+from hallmark.policies.model_deployment.drift import drift_evidence
 from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.model_deployment.triggers import (
@@ -250,8 +251,11 @@ def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]
         message=f"The traffic of '{view.status.active_model_version}' has drifted.",
         details={
             "manifestDigest": drift.manifest_digest or "",
+            "voters": str(drift.voters),
+            "drifting": str(drift.drifting),
             **{f"psi.{moved.feature}": moved.psi for moved in drift.top},
         },
+        evidence=drift_evidence(view),
     )
 
 
