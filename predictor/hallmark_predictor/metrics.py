@@ -15,6 +15,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from hallmark.drift.refusals import Fault, Refusals
+from hallmark_predictor.request_counter import RequestCounter
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -105,6 +106,8 @@ class Metrics:
         """Drift windows that were closed."""
         self.verification_failures = 0
         """Models that were refused."""
+        self.counter = RequestCounter()
+        """What the drift report tells of requests."""
 
     def request(self, route: str, code: int, seconds: float) -> None:
         """Count an answered request."""
@@ -113,6 +116,7 @@ class Metrics:
         if tally is None:
             tally = self._seconds[route] = Tally(_SECONDS)
         tally.observe(seconds)
+        self.counter.ended(route, code, seconds)
 
     def answered(self, rows: int) -> None:
         """Count the rows of an answered request."""

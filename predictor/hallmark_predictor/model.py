@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -18,7 +18,8 @@ from hallmark.api.artifacts import (
 )
 from hallmark.api.model_deployment import DriftWindow
 from hallmark.drift.counts import BinCounter, watched
-from hallmark.drift.psi import Reference
+from hallmark.drift.evidence import kept_windows
+from hallmark.drift.psi import Reference, moved
 from hallmark.drift.windows import WindowCounter
 from hallmark_predictor.runtime import open_graph
 from hallmark_predictor.scoring import OpenGraph, Scorer, open_scorer
@@ -43,10 +44,10 @@ class Model:
         found = self.reference.stability(window.counts).psi.tolist()
         return dict(zip(self.reference.names, found, strict=True))
 
-    def drifts(self, window: DriftWindow) -> bool:
-        """Tell whether a closed window drifts, as the operator will say."""
-        threshold = float(self.trust.drift.threshold)
-        return self.reference.stability(window.counts).drifts(threshold)
+    def drifts(self, windows: Sequence[DriftWindow]) -> bool:
+        """Tell whether the last of closed windows drifts; the operator asks for evidence, too."""
+        counts = [window.counts for window in windows]
+        return bool(moved(counts, self.reference, float(self.trust.drift.threshold)).any())
 
 
 def open_model(
@@ -74,7 +75,7 @@ def open_model(
         counter, reference = BinCounter(features, schema), Reference(features)
         reference.stability({feature.name: feature.counts for feature in features})
         score = open_scorer(files[MODEL_ONNX], schema, open_graph)
-        windows = WindowCounter(counter, trust.drift.window, trust.drift.consecutive)
+        windows = WindowCounter(counter, trust.drift.window, kept_windows(trust.drift))
     except Exception as error:
         return Refused(f"The sealed model cannot be loaded: {str(error)[:300]}")
     return Model(trust, manifest, schema, score, windows, reference)

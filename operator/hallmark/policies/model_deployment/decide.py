@@ -10,13 +10,14 @@ from hallmark.api import names
 from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.model_deployment import (
     Action,
+    DriftState,
     HistoryEntry,
     ModelDeploymentStatus,
     Outcome,
     Rollout,
     RolloutState,
 )
-from hallmark.drift.decision import DriftVerdict, Memory
+from hallmark.drift.decision import DriftVerdict, Memory, living
 from hallmark.policies.conditions import ConditionUpdate
 from hallmark.policies.decision import Event, Record
 from hallmark.policies.model_deployment.actions import (
@@ -30,10 +31,17 @@ from hallmark.policies.model_deployment.audit import (
     Step,
     drift_records,
     events,
+    hold_records,
     traffic_records,
     transition_records,
 )
 from hallmark.policies.model_deployment.bounds import progress_deadline
+from hallmark.policies.model_deployment.canary import (
+    active_replicas,
+    candidate_replicas,
+    observed,
+)
+from hallmark.policies.model_deployment.carrying import store_dependence
 from hallmark.policies.model_deployment.conditions import conditions
 from hallmark.policies.model_deployment.desired import (
     URL_MARGIN,
@@ -43,11 +51,18 @@ from hallmark.policies.model_deployment.desired import (
     plan,
 )
 from hallmark.policies.model_deployment.drift import judge_drift
+from hallmark.policies.model_deployment.hold import ends_at, hold_in_force
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, View, Wait
 from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.model_deployment.rollback import stable_entries
 from hallmark.policies.model_deployment.transitions import follow
-from hallmark.policies.model_deployment.triggers import Trigger, look, look_at_serving
+from hallmark.policies.model_deployment.triggers import (
+    Trigger,
+    look,
+    look_at_serving,
+    rejected_candidate,
+)
+from hallmark.policies.model_deployment.unserved import unserved
 from hallmark.policies.model_deployment.withdrawal import (
     deadline,
     must_give_way,
@@ -59,6 +74,8 @@ WAITING_PODS = timedelta(seconds=30)
 """When Pods that are not ready are looked at again; what they wait for may tell nobody."""
 WAITING_TARGET = timedelta(seconds=30)
 """When something is looked for again that may take the place of what was withdrawn."""
+CANARY_LOOK = timedelta(seconds=5)
+"""When what a candidate's traffic says is looked at again."""
 BASELINE_SECONDS = 30.0
 """When a baseline that the store did not give is asked for again."""
 
@@ -97,15 +114,19 @@ def decide(inputs: DeploymentInputs) -> DeploymentDecision | Need:
     if isinstance(mended, Need):
         return mended
     planned = plan(mended, inputs)
-    after = replace(step.view, status=_with_traffic(_with_service(mended, inputs), view, planned))
+    traffic = _with_traffic(_with_service(mended, inputs), view, planned)
+    after = replace(step.view, status=traffic.replace(store=store_dependence(traffic, inputs)))
     moved = step.trigger is not None or step.action is not None
     moved = moved or after.rollout.stand_in is not rollout_of(before).stand_in
+    moved = moved or before.hold != after.status.hold
+    told = conditions(after, step.wait, drift.message if drift else None)
     return DeploymentDecision(
-        status=after.status,
+        status=after.status.replace(unserved=unserved(after, told)),
         moved=moved,
         plan=planned,
-        conditions=conditions(after, step.wait, drift.message if drift else None),
+        conditions=told,
         records=(
+            *hold_records(before, view),
             *transition_records(view, step),
             *traffic_records(before, after),
             *drift_records(before, view),
@@ -128,6 +149,11 @@ def _step(view: View) -> Step | Need:
             return first
         if first is not None and not isinstance(first, Wait):
             return _follow(view, first)
+    if view.rollout.state is RolloutState.CANARY and not view.ending:
+        # It has traffic: nothing that takes time is looked at before what people said of it.
+        rejected = rejected_candidate(view)
+        if rejected is not None:
+            return _follow(view, rejected)
     action = pending_action(view.inputs.deployment.metadata.annotations, view.status)
     if action is not None and not view.ending:
         return _act(view, action)
@@ -175,22 +201,34 @@ def _judge_drift(inputs: DeploymentInputs) -> DriftVerdict | None:
 
 
 def _gone(inputs: DeploymentInputs) -> tuple[str, ...]:
-    live = {pod.name for pod in inputs.pods}
-    return tuple(sorted(inputs.reports.keys() - live))
+    return tuple(sorted(inputs.reports.keys() - _live_pods(inputs)))
+
+
+def _last_drift(inputs: DeploymentInputs) -> DriftState | None:
+    """Return what is shown of drift where nothing judges it: without Pods that are gone."""
+    state = inputs.deployment.status.drift_state
+    return living(state, _live_pods(inputs)) if state else None
+
+
+def _live_pods(inputs: DeploymentInputs) -> frozenset[str]:
+    return frozenset(pod.name for pod in inputs.pods)
 
 
 def _observe(inputs: DeploymentInputs, drift: DriftVerdict | None) -> ModelDeploymentStatus:
     """Return the record with what is seen of the Pods and of drift."""
     status = inputs.deployment.status
     workload = inputs.workload(status.active_digest) if status.active_digest else None
-    asked = inputs.deployment.spec.replicas
+    asked = active_replicas(View(inputs, status))
     healthy = workload is not None and workload.ready >= asked > 0
-    observed = status.replace(
-        drift_state=drift.state if drift else status.drift_state,
+    noticed = status.replace(rollout=noted(status, inputs))
+    noticed = noticed.replace(rollout=observed(View(inputs, noticed)))
+    seen = status.replace(
+        drift_state=drift.state if drift else _last_drift(inputs),
         history=_with_health(status, healthy, inputs.now),
-        rollout=_with_deadline(status.replace(rollout=noted(status, inputs)), inputs),
+        rollout=_with_deadline(noticed, inputs),
+        hold=hold_in_force(status, inputs.policy, inputs.now),
     )
-    return _with_service(observed, inputs)
+    return _with_service(seen, inputs)
 
 
 def _with_service(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> ModelDeploymentStatus:
@@ -227,7 +265,7 @@ def _with_deadline(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> R
     if rollout.withdrawn_since is not None:
         return rollout  # Nothing that an author writes gives a withdrawn version more time.
     workload = inputs.workload(rollout.manifest_digest or "")
-    if workload is None or workload.replicas >= inputs.deployment.spec.replicas:
+    if workload is None or workload.replicas >= candidate_replicas(View(inputs, status)):
         return rollout
     return rollout.replace(since=timestamp(inputs.now))
 
@@ -264,12 +302,19 @@ def _moments(view: View) -> Iterator[datetime]:
         yield view.until(head.healthy_since, strategy.bake)
     if head and head.outcome is Outcome.SERVING and len(view.status.history) > 1:
         yield handover_ends(head)
+    if view.status.hold is not None:
+        yield ends_at(view.status.hold, view.inputs.policy)
     if must_give_way(view) is not None and not must_stop(view):
         yield deadline(view)
         yield view.inputs.now + WAITING_TARGET
     if rollout.state in {RolloutState.STARTING, RolloutState.ROLLING_BACK}:
         limit = progress_deadline(view.inputs.deployment.spec, view.inputs.policy)
         yield view.until(rollout.since, limit)
+    if rollout.state is RolloutState.CANARY:
+        yield view.inputs.now + CANARY_LOOK
+        if rollout.canary and rollout.canary.short_since:
+            limit = progress_deadline(view.inputs.deployment.spec, view.inputs.policy)
+            yield view.until(rollout.canary.short_since, limit)
     for entry in stable_entries(view.status)[:1]:
         if entry.to:
             yield parse_timestamp(entry.to) + parse_duration(strategy.keep_warm)
