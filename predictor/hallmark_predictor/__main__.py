@@ -80,7 +80,7 @@ class Predictor:
             self._fail(1, f"The model could not be loaded: {place_of(error)}.")
             return
         if isinstance(outcome, Refused):
-            self._serving.metrics.verification_failures.inc()
+            self._serving.metrics.verification_failures += 1
             self._fail(REFUSED_EXIT_CODE, outcome.message)
             return
         await self._serve(outcome)
@@ -98,7 +98,9 @@ class Predictor:
 
     async def _serve(self, model: Model) -> None:
         def windows_closed(count: int, kept: Sequence[DriftWindow]) -> None:
-            self._serving.metrics.drift_windows.inc(count)
+            self._serving.metrics.drift_windows += count
+            if kept:
+                self._serving.metrics.measured(model.stability(kept[-1]))
             if self._reporter:
                 ends = range(max(1, len(kept) - count + 1), len(kept) + 1)
                 self._reporter.windows_closed([model.drifts(kept[:end]) for end in ends])
