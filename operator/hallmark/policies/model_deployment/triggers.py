@@ -177,7 +177,7 @@ Look = Trigger | Need | Wait | None
 """What looking at one side of a ModelDeployment shows."""
 
 
-MOVING = (Ready, RollBack, TargetReady, NoTarget, Stop)
+MOVING = (Stepped, Ready, RollBack, TargetReady, NoTarget, Stop)
 """The triggers after which other Pods answer, or none."""
 
 
