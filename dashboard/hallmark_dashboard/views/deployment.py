@@ -17,6 +17,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment.actions import pending_action
 from hallmark.policies.model_deployment.hold import told as told_hold
 from hallmark_dashboard.problems import Right
+from hallmark_dashboard.views.rates import UNTOLD, Rates
 from hallmark_dashboard.views.rows import (
     DeploymentRow,
     deployment_row,
@@ -94,6 +95,7 @@ class DeploymentDetail:
     deeds: tuple[Deed, ...]
     url: str
     policy: str
+    rates: Rates
 
 
 def deed_rights(deployment: ModelDeployment, action: ActionName) -> tuple[Right, ...]:
@@ -111,6 +113,7 @@ def deployment_detail(
     missing: dict[ActionName, tuple[Right, ...]],
     policy_name: str,
     now: datetime,
+    rates: Rates = UNTOLD,
 ) -> DeploymentDetail:
     """Return what is said of one ModelDeployment.
 
@@ -120,6 +123,7 @@ def deployment_detail(
         missing: the rights that the person lacks for each action.
         policy_name: the policy of the namespace.
         now: the time.
+        rates: of its requests.
     """
     status = deployment.status
     rollback = status.last_rollback
@@ -152,6 +156,7 @@ def deployment_detail(
         tuple(_deeds(deployment, missing)),
         status.url or "",
         policy_name,
+        rates,
     )
 
 

@@ -20,6 +20,7 @@ from hallmark.policies.decision import Event, Record
 from hallmark.policies.model_deployment import canary
 from hallmark.policies.model_deployment.actions import BadAction, action_details
 from hallmark.policies.model_deployment.conditions import is_rolled_back
+from hallmark.policies.model_deployment.drift import drift_evidence
 from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.model_deployment.triggers import (
@@ -250,18 +251,21 @@ def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]
         message=f"The traffic of '{view.status.active_model_version}' has drifted.",
         details={
             "manifestDigest": drift.manifest_digest or "",
+            "voters": str(drift.voters),
+            "drifting": str(drift.drifting),
             **{f"psi.{moved.feature}": moved.psi for moved in drift.top},
         },
+        evidence=drift_evidence(view),
     )
 
 
 def _new_drift(before: ModelDeploymentStatus, view: View) -> DriftState | None:
     """Return the drift state where it has become Drifted just now."""
     now, then = view.status.drift_state, before.drift_state
-    if now is None or now.verdict is not Verdict.DRIFTED:
+    if now is None or now.verdict is not Verdict.DRIFT:
         return None
     same = then is not None and then.manifest_digest == now.manifest_digest
-    return None if same and then is not None and then.verdict is Verdict.DRIFTED else now
+    return None if same and then is not None and then.verdict is Verdict.DRIFT else now
 
 
 def events(before: ModelDeploymentStatus, view: View, step: Step) -> Iterator[Event]:

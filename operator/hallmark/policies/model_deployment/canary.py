@@ -244,7 +244,7 @@ def refusal(view: View, found: Evidence) -> Refusal | None:
             f"Pod '{pod.name}' of {name} ended with exit code {pod.exit_code} while it had "
             f"traffic{said}."
         )
-    if analysis.drift and found.drift is Verdict.DRIFTED:
+    if analysis.drift and found.drift is Verdict.DRIFT:
         return _failed(f"The rows that {name} was asked for have drifted from its training data.")
     spans = [found, *([found.since(record)] if record else [])]
     limit = Decimal(analysis.max_rejections)

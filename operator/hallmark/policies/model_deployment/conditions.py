@@ -137,7 +137,7 @@ def _ready(view: View) -> int:
 
 def _drift_detected(view: View, message: str | None) -> ConditionUpdate:
     drift = view.status.drift_state
-    drifted = drift is not None and drift.verdict is Verdict.DRIFTED
+    drifted = drift is not None and drift.verdict is Verdict.DRIFT
     if message is None and view.head is not None and not view.stopped:
         message = (
             f"The signed baseline of '{view.head.version}' cannot be read from the store, so that "
@@ -150,7 +150,7 @@ def _drift_detected(view: View, message: str | None) -> ConditionUpdate:
         return unknown(_C.DRIFT_DETECTED, _R.REPORTS_MISSING, message)
     if view.head is None or drift is None or drift.verdict is Verdict.INCONCLUSIVE:
         return unknown(_C.DRIFT_DETECTED, _R.INCONCLUSIVE, message)
-    if drift.verdict is Verdict.STABLE:
+    if drift.verdict is Verdict.NO_DRIFT:
         return fails(_C.DRIFT_DETECTED, _R.NO_DRIFT, message)
     again = view.rollout.drift_rollback_spent and is_rolled_back(view.status)
     return holds(_C.DRIFT_DETECTED, _R.TARGET_DRIFTS if again else _R.DRIFT_DETECTED, message)

@@ -250,7 +250,7 @@ def _look_at_drift(view: View) -> Look:
     drift = view.status.drift_state
     if (
         drift is None
-        or drift.verdict is not Verdict.DRIFTED
+        or drift.verdict is not Verdict.DRIFT
         or drift.manifest_digest != view.status.active_digest
         or view.inputs.deployment.spec.rollback is not RollbackMode.AUTOMATIC
         or view.rollout.drift_rollback_spent
@@ -475,7 +475,7 @@ def look_at_bake(view: View) -> Settled | None:
     if head.outcome is Outcome.STABLE:
         return Settled() if state is RolloutState.IDLE else None
     drifted = (
-        view.status.drift_state is not None and view.status.drift_state.verdict is Verdict.DRIFTED
+        view.status.drift_state is not None and view.status.drift_state.verdict is Verdict.DRIFT
     )
     if drifted or not bake_is_over(view, head) or serves_revoked(view):
         return None

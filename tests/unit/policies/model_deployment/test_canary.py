@@ -100,8 +100,8 @@ def in_canary(*, replicas: int = 9, **record: object) -> View:
         pytest.param(Evidence(99, 99), False, id="too few rows refuse nothing"),
         pytest.param(Evidence(100, 5), False, id="at the limit"),
         pytest.param(Evidence(100, 6), True, id="above the limit"),
-        pytest.param(Evidence(drift=Verdict.DRIFTED), True, id="its rows have drifted"),
-        pytest.param(Evidence(drift=Verdict.STABLE), False, id="its rows have not"),
+        pytest.param(Evidence(drift=Verdict.DRIFT), True, id="its rows have drifted"),
+        pytest.param(Evidence(drift=Verdict.NO_DRIFT), False, id="its rows have not"),
         pytest.param(Evidence(crashed=pod(2, exit_code=137)), True, id="it crashed"),
     ],
 )
