@@ -115,7 +115,7 @@ def place(world: World) -> World:
         candidateModelVersion="loan-v2",
         candidateDigest=f"sha256:{'c' * 64}",
         driftState={
-            "verdict": "Drifted",
+            "verdict": "Drift",
             "voters": 1,
             "drifting": 1,
             "top": [{"feature": "income", "psi": "0.4100"}],
@@ -136,7 +136,7 @@ def test_status_says_what_serves_what_waits_and_what_was_refused(place: World) -
 
     assert code == 0
     assert "AwaitingApproval" in out
-    assert "Drifted" in out
+    assert "Drift" in out
     assert "Gate accuracy failed" in out
 
 

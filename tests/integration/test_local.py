@@ -98,7 +98,7 @@ def test_drift_rolls_back_while_it_serves(copied: Chain, serving: list[Server]) 
     server.wait_for(f"^{SECOND} serves")
     for _ in range(2):
         assert server.predict(traffic(100))["modelVersion"] == SECOND
-    assert json.loads(server.get("/drift"))["verdict"] != "Drifted"
+    assert json.loads(server.get("/drift"))["verdict"] != "Drift"
 
     for _ in range(3):
         server.predict(traffic(100, shift=2.0))

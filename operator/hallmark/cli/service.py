@@ -297,7 +297,7 @@ def drift(place: Place, name: Deployment, output: Output = Format.TABLE) -> None
         print_as(shown, output)
     else:
         _show_drift(found)
-    if known is not None and known.verdict == "Drifted":
+    if known is not None and known.verdict == "Drift":
         raise typer.Exit(ExitCode.REFUSED)
 
 

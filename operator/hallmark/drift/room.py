@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from hallmark.api.artifacts import BaselineFeature
 from hallmark.api.model_deployment import Drift
+from hallmark.drift.evidence import kept_windows
 from hallmark.drift.votes import Vote
 
 MAX_ENTRIES = 64
@@ -47,7 +48,7 @@ def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
     names = sum(len(feature.name) + len('"":[],') for feature in features)
     in_window = names + bins * (len(str(drift.window)) + 1) + _WINDOW_FIELDS
     in_total = names + bins * (_TOTAL_DIGITS + 1)
-    return drift.consecutive * in_window + in_total + _REFUSED + _REQUESTS + _NAMES_AND_IDS
+    return kept_windows(drift) * in_window + in_total + _REFUSED + _REQUESTS + _NAMES_AND_IDS
 
 
 def places_for(features: Sequence[BaselineFeature], drift: Drift) -> int:

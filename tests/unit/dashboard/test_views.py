@@ -509,7 +509,7 @@ def test_the_chain_has_nine_links_each_with_a_state_and_a_fact() -> None:
         status={
             "activeModelVersion": "loan-v1",
             "activeDigest": DIGEST,
-            "driftState": {"verdict": "Stable", "top": [{"feature": "income", "psi": "0.0312"}]},
+            "driftState": {"verdict": "NoDrift", "top": [{"feature": "income", "psi": "0.0312"}]},
         }
     )
     sealed = version(told=APPROVED, status={"approvals": [approval()]})
@@ -743,10 +743,10 @@ def test_drift_is_seen_against_the_limit_and_as_bins() -> None:
 
 
 def test_without_the_baseline_the_operators_numbers_stand_and_why() -> None:
-    state = {"verdict": "Drifted", "top": [{"feature": "income", "psi": "odd"}]}
+    state = {"verdict": "Drift", "top": [{"feature": "income", "psi": "odd"}]}
     found = drift_detail(deployment(status={"driftState": state}), None, "No store.", {}, [])
 
-    assert (found.verdict, found.sentence) == ("Drifted", "No store.")
+    assert (found.verdict, found.sentence) == ("Drift", "No store.")
     assert found.features[0].psi is None
 
 

@@ -143,7 +143,8 @@ def test_the_schema_allows_as_many_entries_as_there_are_places() -> None:
 
 def vote(turn: int, drifted: int = 0) -> Vote:
     state = former(drifted_windows=drifted)
-    return Vote(state, enough=True, drifts=drifted > 1, psi=np.zeros(1), turn=turn)
+    drifts, zero = drifted > 1, np.zeros(1)
+    return Vote(state, True, moved=drifts, drifts=drifts, psi=zero, evidence=zero, turn=turn)
 
 
 def votes(count: int) -> dict[str, Vote]:
