@@ -254,6 +254,8 @@ def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]
             "voters": str(drift.voters),
             "drifting": str(drift.drifting),
             **{f"psi.{moved.feature}": moved.psi for moved in drift.top},
+            **{f"evidence.{moved.feature}": moved.evidence for moved in drift.top},
+            "evidenceNeeded": drift.needed,
         },
         evidence=drift_evidence(view),
     )
