@@ -16,10 +16,13 @@ SEED ?= 1
 N ?= 10000
 # The tests of a file share what they train or start, so that they stay in one process.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+QUICK := -m "not slow"
+# Properties are tried with examples drawn at random, and with more of them.
+ALL := --hypothesis-profile drawn
 LOCKS := shared operator trainer predictor dashboard demo mutants
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help demo test cluster-up cluster-down images generate lock format lint verify unit integration e2e bench mutants mutate clean
+.PHONY: help demo test test-all cluster-up cluster-down images generate lock format lint verify unit integration e2e bench mutants mutate clean
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,20 +48,28 @@ $(READY): $(DEMO_READY) requirements/dev.txt
 demo: $(DEMO_READY) ## Run the whole story on a real Kubernetes, and leave it up to look at
 	@$(BIN)/python -u -m tests.demo
 
-test: $(READY) ## Run all tests: unit, integration (API server), end to end (KEEP=1 keeps the node)
-	@$(BIN)/python -u -m pytest tests/unit $(PARALLEL)
-	@$(BIN)/python -u -m pytest tests/integration $(PARALLEL)
-	@$(BIN)/python -u -m pytest tests/e2e
+# What `test` and `test-all` run, each with its own choice of tests.
+define RUN_TESTS
+	@$(BIN)/python -u -m pytest tests/unit $(PARALLEL) $(1)
+	@$(BIN)/python -u -m pytest tests/integration $(PARALLEL) $(1)
+	@$(BIN)/python -u -m pytest tests/e2e $(1)
 	@test -n "$(KEEP)" || $(BIN)/python -u -m tests.cluster down --name test
+endef
 
-unit: $(READY) ## Run the unit tests
-	@$(BIN)/python -m pytest tests/unit $(PARALLEL)
+test: $(READY) ## Run the tests but the slow ones: unit, integration (API server), end to end (KEEP=1 keeps the node)
+	$(call RUN_TESTS,$(QUICK))
 
-integration: $(READY) ## Run the tests against a real API server
-	@$(BIN)/python -m pytest tests/integration $(PARALLEL)
+test-all: $(READY) ## Run all tests, with properties tried at random and longer (KEEP=1 keeps the node)
+	$(call RUN_TESTS,$(ALL))
 
-e2e: $(READY) ## Run the end-to-end tests on a whole cluster, and keep it
-	@$(BIN)/python -u -m pytest tests/e2e
+unit: $(READY) ## Run the unit tests but the slow ones
+	@$(BIN)/python -m pytest tests/unit $(PARALLEL) $(QUICK)
+
+integration: $(READY) ## Run the tests against a real API server but the slow ones
+	@$(BIN)/python -m pytest tests/integration $(PARALLEL) $(QUICK)
+
+e2e: $(READY) ## Run the end-to-end tests but the slow ones on a whole cluster, and keep it
+	@$(BIN)/python -u -m pytest tests/e2e $(QUICK)
 
 cluster-up: $(DEMO_READY) ## Start a cluster (CLUSTER_NAME=demo)
 	@$(BIN)/python -u -m tests.cluster up --name $(CLUSTER_NAME)
@@ -98,9 +109,9 @@ verify: generate ## Fail when a generated file is not what its source says
 bench: $(READY) ## Run a benchmark: make bench NAME=<folder of tests/bench>
 	@$(BIN)/python -u -m tests.bench.$(NAME)
 
-mutants: $(READY) requirements/mutants.txt ## Change what decides, and see whether its tests notice (SAMPLE=400, 0: all; SEED=1)
+mutants: $(READY) requirements/mutants.txt ## Change what decides, and see whether its tests notice (SAMPLE=400, 0: all; SEED=1; ONLY=drift)
 	@$(BIN)/python -m tests.dependencies requirements/mutants.txt
-	@$(BIN)/python -u -m tests.mutants --sample $(SAMPLE) --seed $(SEED)
+	@$(BIN)/python -u -m tests.mutants --sample $(SAMPLE) --seed $(SEED) $(if $(ONLY),--only $(ONLY))
 
 mutate: $(READY) ## Change an exported chain at random, and see whether the verifier finds it (N=10000, SEED=1)
 	@$(BIN)/python -u -m tests.mutations --count $(N) --seed $(SEED)

@@ -18,6 +18,7 @@ from hallmark.cluster.kinds import (
     MODEL_VERSION,
     TRAINING_RUN,
 )
+from hallmark.policies.unmet import asks_for
 from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.audits import visible
 from hallmark_dashboard.bills import Bill
@@ -36,6 +37,7 @@ from hallmark_dashboard.views.deployment import (
 from hallmark_dashboard.views.drift import DriftDetail, drift_detail
 from hallmark_dashboard.views.gates import gate_lines
 from hallmark_dashboard.views.overview import Overview, OverviewInputs, overview
+from hallmark_dashboard.views.rates import rates_of
 from hallmark_dashboard.views.review import (
     Review,
     choices,
@@ -46,7 +48,6 @@ from hallmark_dashboard.views.review import (
 from hallmark_dashboard.views.version import (
     VersionDetail,
     VersionInputs,
-    asks_for,
     version_detail,
 )
 from hallmark_dashboard.views.what_if import Effect, WhatIf, chosen, effect, what_if
@@ -69,6 +70,12 @@ async def gather_overview(services: Services, caller: Caller) -> Overview:
             unreadable=list(seen.unreadable()),
             decisions=await newest_decisions(services, seen),
             now=seen.now,
+            rates={
+                f"{found.metadata.namespace}/{found.metadata.name}": rates_of(
+                    found, services.watch.traffic
+                )
+                for found in deployments
+            },
         )
     )
 
@@ -280,7 +287,8 @@ async def gather_deployment(
         windows,
     )
     asked = asked_version(deployment, versions)
-    detail = deployment_detail(deployment, asked, missing, applied.name, seen.now)
+    rates = rates_of(deployment, services.watch.traffic)
+    detail = deployment_detail(deployment, asked, missing, applied.name, seen.now, rates)
     return DeploymentEvidence(deployment, detail, drift)
 
 

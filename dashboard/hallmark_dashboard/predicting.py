@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 
 import aiohttp
@@ -15,6 +16,8 @@ from hallmark_dashboard.api.schemas import PredictRequest
 from hallmark_dashboard.problems import Problem, Right
 from hallmark_dashboard.services import Services
 
+PAUSES = (0.1, 0.3, 0.9, 2.0)
+"""Seconds between attempts to connect to what serves."""
 LARGEST_ANSWER = 8 * 1024 * 1024
 _PASSED_HEADERS = ("hallmark-model-version", "hallmark-manifest-digest")
 
@@ -39,11 +42,8 @@ async def predict(services: Services, caller: Caller, asked: PredictRequest) -> 
         )
     base = services.settings.predict_url.format(name=asked.deployment, namespace=asked.namespace)
     body = to_json({"instances": asked.instances})
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
     try:
-        async with services.client().post(
-            f"{base}/predict", data=body, headers=headers, allow_redirects=False
-        ) as answer:
+        async with await send(services.client(), f"{base}/predict", body) as answer:
             data = await read_at_most(answer, LARGEST_ANSWER)
             if data is None:
                 raise Problem(
@@ -60,6 +60,20 @@ async def predict(services: Services, caller: Caller, asked: PredictRequest) -> 
             f"Deployment {asked.namespace}/{asked.deployment} did not answer "
             f"({type(error).__name__}); see its condition Available.",
         ) from error
+
+
+async def send(client: aiohttp.ClientSession, url: str, body: bytes) -> aiohttp.ClientResponse:
+    """Send a request; where no connection is made, and so no row was sent, try again for a while.
+
+    Networks learn of a new Pod up to some seconds after it is Ready, and refuse it until then.
+    """
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    for pause in PAUSES:
+        try:
+            return await client.post(url, data=body, headers=headers, allow_redirects=False)
+        except aiohttp.ClientConnectorError:
+            await asyncio.sleep(pause)
+    return await client.post(url, data=body, headers=headers, allow_redirects=False)
 
 
 def _status(status: int) -> int:

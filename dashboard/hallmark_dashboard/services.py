@@ -80,9 +80,13 @@ class Services:
     """To predictors and the OpenID provider; opened when first needed."""
 
     def client(self) -> aiohttp.ClientSession:
-        """Return what reaches predictors: no cookies, no redirects, no environment's proxy."""
+        """Return what reaches predictors: no cookies, no redirects, no environment's proxy.
+
+        A connection that is kept would lead to the version that served before.
+        """
         if self.http is None:
             self.http = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(force_close=True),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=30, sock_connect=5),
             )

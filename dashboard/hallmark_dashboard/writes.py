@@ -198,7 +198,8 @@ async def act(services: Services, caller: Caller, action: ActionName, asked: Act
     await services.rights.require(caller, *deed_rights(deployment, action))
     identity = secrets.token_hex(8)
     try:
-        text = action_text(action, identity, caller.name, asked.reason, asked.target)
+        until = not_after(asked.until, seen.now, "until")
+        text = action_text(action, identity, caller.name, asked.reason, asked.target, until)
     except ConfigurationError as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
     patch = action_patch(text)

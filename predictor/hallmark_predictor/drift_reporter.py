@@ -27,13 +27,14 @@ from hallmark.errors import ClusterError
 from hallmark_predictor.cluster_api import ClusterApi, Reply
 from hallmark_predictor.logs import place_of
 from hallmark_predictor.report_schedule import INTERVAL, Schedule
+from hallmark_predictor.request_counter import RequestCounter
 from hallmark_predictor.threads import in_thread
 
 LOG = logging.getLogger(__name__)
 
 BUFFER_ROWS = 4096
 OnClose = Callable[[int, Sequence[DriftWindow]], None]
-"""Takes how many windows were closed, and those of them that are kept, oldest first."""
+"""Takes how many windows were closed, and those that are kept, oldest first."""
 
 
 def _now() -> datetime:
@@ -57,6 +58,7 @@ class DriftRecorder:
         clock: Callable[[], datetime] = _now,
         on_close: OnClose = lambda count, kept: None,
         on_refuse: Callable[[], None] = lambda: None,
+        requests: RequestCounter | None = None,
     ) -> None:
         """Start empty, under a new boot id.
 
@@ -67,6 +69,7 @@ class DriftRecorder:
             clock: Tells the time in UTC.
             on_close: Told whenever windows were closed.
             on_refuse: Told whenever rows were refused.
+            requests: Counts requests; None: the report tells nothing of them.
         """
         self.boot_id = str(uuid.uuid4())
         self._windows = windows
@@ -74,6 +77,7 @@ class DriftRecorder:
         self._clock = clock
         self._on_close = on_close
         self._on_refuse = on_refuse
+        self._requests = requests
         self._refused = RefusalCounter()
         self._buffer = np.empty((BUFFER_ROWS, features), dtype=np.float32)
         self._pending = 0
@@ -105,14 +109,22 @@ class DriftRecorder:
 
     @property
     def seen(self) -> int:
-        """Rows that were answered or refused since the start."""
-        return self.rows + self._refused.rows
+        """Rows that were answered or refused since the start, and requests.
+
+        More than before is something to tell, also where every request fails.
+        """
+        requests = self._requests.count if self._requests else 0
+        return self.rows + self._refused.rows + requests
 
     def report(self, sequence: int) -> DriftReport:
         """Return what is to be reported now."""
         self._flush()
         report = self._windows.report(self._manifest_digest, self.boot_id, sequence)
-        return report.replace(refused_rows=self._refused.rows, refused=self._refused.most())
+        return report.replace(
+            refused_rows=self._refused.rows,
+            refused=self._refused.most(),
+            requests=self._requests.told() if self._requests else None,
+        )
 
     def _flush(self) -> None:
         pending, self._pending = self._pending, 0
@@ -124,7 +136,7 @@ class DriftRecorder:
         self._windows.add(rows, self._first, self._last)
         count = self._windows.closed - before
         if count:
-            self._on_close(count, self._windows.kept[-count:])
+            self._on_close(count, self._windows.kept)
 
 
 class DriftReporter:

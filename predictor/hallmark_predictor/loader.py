@@ -1,4 +1,4 @@
-"""Loads a model: verifies, downloads, verifies the bytes, opens them."""
+"""Loads a model: verifies, finds or downloads, verifies the bytes, opens them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from hallmark.api.artifacts import SERVED_FILES, DownloadURLs, Manifest
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark_predictor.model import Model, open_model
+from hallmark_predictor.nearby import found_nearby, keep
 from hallmark_predictor.settings import Settings
 from hallmark_predictor.verification import (
     Place,
@@ -51,7 +52,7 @@ def load(
         settings.trust_sha256,
         Place(settings.namespace, settings.deployment),
         now,
-        lambda manifest: _download(settings, manifest, progress),
+        lambda manifest: _gather(settings, manifest, progress),
     )
 
 
@@ -91,15 +92,30 @@ def _read(path: Path) -> bytes:
         raise ConfigurationError(f"The file {path} cannot be read: {error.strerror}.") from error
 
 
-def _download(
+def _gather(
     settings: Settings, manifest: Manifest, progress: Callable[[str], None]
+) -> dict[str, bytes]:
+    """Return the served files; the store is asked for those alone that are not nearby."""
+    nearby = found_nearby((settings.bundle, settings.kept), manifest)
+    if nearby.keys() >= set(SERVED_FILES):
+        return nearby
+    files = _download(settings, manifest, nearby, progress)
+    keep(settings.kept, manifest, files)
+    return files
+
+
+def _download(
+    settings: Settings,
+    manifest: Manifest,
+    nearby: Mapping[str, bytes],
+    progress: Callable[[str], None],
 ) -> dict[str, bytes]:
     """Return the served files, trying for as long as the settings allow.
 
     The URLs are read anew for each try: the operator replaces them before they end.
     """
     deadline = time.monotonic() + settings.load_seconds
-    files: dict[str, bytes] = {}
+    files = dict(nearby)
     pause = PAUSE
     while True:
         try:

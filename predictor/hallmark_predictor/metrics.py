@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, Info
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from hallmark.drift.refusals import Refusals
+from hallmark_predictor.request_counter import RequestCounter
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -53,12 +54,15 @@ class Metrics:
             "Models that were refused.",
             registry=registry,
         )
+        self.counter = RequestCounter()
+        """What the drift report tells of requests."""
         self._model = Info("hallmark_predictor_model", "The model that serves.", registry=registry)
 
     def request(self, route: str, code: int, seconds: float) -> None:
         """Count an answered request."""
         self._requests.labels(route, code).inc()
         self._seconds.labels(route).observe(seconds)
+        self.counter.ended(route, code, seconds)
 
     def refused(self, refusals: Refusals) -> None:
         """Count the rows at fault in a refused request."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,7 +22,8 @@ from hallmark.api.artifacts import (
 )
 from hallmark.api.model_deployment import DriftWindow
 from hallmark.drift.counts import BinCounter, Rows, watched
-from hallmark.drift.psi import Reference
+from hallmark.drift.evidence import kept_windows
+from hallmark.drift.psi import Reference, moved
 from hallmark.drift.windows import WindowCounter
 from hallmark_predictor.verification import Refused
 
@@ -63,10 +64,10 @@ class Model:
         columns = sum(len(feature.categories or "1") for feature in self.schema.features)
         return max(1, CELLS_AT_ONCE // columns)
 
-    def drifts(self, window: DriftWindow) -> bool:
-        """Tell whether a closed window drifts, as the operator will say."""
-        threshold = float(self.trust.drift.threshold)
-        return self.reference.stability(window.counts).drifts(threshold)
+    def drifts(self, windows: Sequence[DriftWindow]) -> bool:
+        """Tell whether the last of closed windows drifts; the operator asks for evidence, too."""
+        counts = [window.counts for window in windows]
+        return bool(moved(counts, self.reference, float(self.trust.drift.threshold)).any())
 
 
 def open_model(trust: Trust, manifest: Manifest, files: Mapping[str, bytes]) -> Model | Refused:
@@ -89,7 +90,7 @@ def open_model(trust: Trust, manifest: Manifest, files: Mapping[str, bytes]) -> 
         counter, reference = BinCounter(features, schema), Reference(features)
         reference.stability({feature.name: feature.counts for feature in features})
         session = _session(files[MODEL_ONNX])
-        windows = WindowCounter(counter, trust.drift.window, trust.drift.consecutive)
+        windows = WindowCounter(counter, trust.drift.window, kept_windows(trust.drift))
         model = Model(trust, manifest, schema, session, windows, reference)
         answer = model.probabilities(np.zeros((1, len(schema.features)), dtype=np.float32))
     except Exception as error:

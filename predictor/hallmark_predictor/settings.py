@@ -29,6 +29,10 @@ class Settings:
     trust_sha256: str
     trust_file: Path
     urls_file: Path
+    bundle: Path
+    """Folder with the served files of a small bundle; empty where they come from the store."""
+    kept: Path
+    """Folder of the Pod's own in which downloaded files outlive the container."""
     host: str
     port: int
     drain_seconds: float
@@ -55,6 +59,8 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         trust_sha256=given.trust_sha256,
         trust_file=given.trust,
         urls_file=given.urls,
+        bundle=given.bundle,
+        kept=given.kept,
         host=given.host,
         port=given.port,
         drain_seconds=given.drain_seconds,
@@ -75,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--trust-sha256", required=True, type=_sha256, help="SHA-256 (hex) of the trust file")
     add("--trust", type=Path, default=Path("/etc/hallmark/trust/trust.json"))
     add("--urls", type=Path, default=Path("/var/run/hallmark/urls/urls.json"))
+    add("--bundle", type=Path, default=Path("/etc/hallmark/bundle"))
+    add("--kept", type=Path, default=Path("/var/cache/hallmark"))
     add(
         "--credentials",
         type=Path,

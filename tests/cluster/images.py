@@ -90,8 +90,8 @@ def build_images(progress: Progress | None = None) -> dict[str, str]:
         progress: what tells the steps; by default they go to standard error.
 
     Returns:
-        The reference of each of `operator`, `trainer`, `predictor` and `versitygw`; the tags
-        derive from the content.
+        The reference of each of `operator`, `trainer`, `predictor`, `dashboard` and `versitygw`;
+        the tags derive from the content.
 
     Raises:
         ClusterError: if a build fails.

@@ -216,7 +216,8 @@ class Node:
     def _run(self, processes: Processes, component: Component) -> None:
         found = shutil.which(component.program) if component.program == "containerd" else None
         program = found or str(binaries.program(component.program))
-        processes.start(component.name, [program, *component.arguments])
+        command = ["env", *component.environment, program, *component.arguments]
+        processes.start(component.name, command)
 
     def _wait(
         self,

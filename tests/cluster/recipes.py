@@ -81,5 +81,4 @@ DASHBOARD = Recipe(
     "dashboard/Dockerfile",
     (SHARED, "requirements/dashboard.txt", "operator/hallmark", "dashboard/hallmark_dashboard"),
 )
-ALL = (OPERATOR, TRAINER, PREDICTOR)
-"""What a cluster gets. The dashboard is an addition: it is built where it is asked for."""
+ALL = (OPERATOR, TRAINER, PREDICTOR, DASHBOARD)

@@ -174,6 +174,39 @@ def test_what_is_being_deleted_takes_no_action(world: World, target: Obj) -> Non
     expect(lambda: world.api.patch(target, annotated(action("a1")), ENGINEER), "is being deleted")
 
 
+HOLD = {"action": "hold", "until": "2030-01-31T12:00:00Z"}
+NEEDS = "a hold needs 'until', a moment such as"
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        pytest.param(HOLD, "", id="a hold with its end"),
+        pytest.param({**HOLD, "until": "2030-01-31T12:00:00.000000Z"}, "", id="to the microsecond"),
+        pytest.param({"action": "hold"}, NEEDS, id="a hold without an end"),
+        pytest.param({**HOLD, "until": ""}, NEEDS, id="an empty end"),
+        pytest.param({**HOLD, "until": "4h"}, NEEDS, id="a duration"),
+        pytest.param({**HOLD, "until": "2030-01-31"}, NEEDS, id="a day"),
+        pytest.param({**HOLD, "reason": "  "}, NEEDS, id="a hold without a reason"),
+        pytest.param({"until": HOLD["until"]}, NEEDS, id="a pause with an end"),
+        pytest.param({"action": "unhold", "until": HOLD["until"]}, NEEDS, id="a lifting with one"),
+        pytest.param({"action": "unhold"}, "", id="a lifting"),
+    ],
+)
+def test_a_hold_and_nothing_else_has_an_end(
+    world: World, target: Obj, changes: dict[str, str], refusal: str
+) -> None:
+    text = action("1", **changes)
+    expect(lambda: world.api.patch(target, annotated(text), ENGINEER), refusal)
+
+
+@pytest.mark.parametrize("verb", ["hold", "unhold"])
+def test_holding_and_lifting_need_their_own_verbs(world: World, target: Obj, verb: str) -> None:
+    more = HOLD if verb == "hold" else {"action": verb}
+    text = action("1", by=AUTHOR.name, **more)
+    expect(lambda: world.api.patch(target, annotated(text), AUTHOR), f"You may not {verb}")
+
+
 def test_two_writers_at_once_are_one_action(world: World, target: Obj) -> None:
     """Both read the object before either wrote: the version that each sends decides."""
     first, second = world.api.get(target), world.api.get(target)

@@ -74,6 +74,7 @@ DELETED: dict[str, tuple[Kind, str]] = {
     "Service": (SERVICE, NAME),
     "active": (CONFIG_MAP, f"{NAME}-active"),
     "trust": (CONFIG_MAP, "trust"),
+    "bundle": (CONFIG_MAP, "bundle"),
     "ServiceAccount": (SERVICE_ACCOUNT, f"{NAME}-predictor"),
     "Role": (ROLE, f"{NAME}-predictor"),
     "RoleBinding": (ROLE_BINDING, f"{NAME}-predictor"),
@@ -85,7 +86,7 @@ DELETED: dict[str, tuple[Kind, str]] = {
 
 async def named(stage: Stage, kind: Kind, name: str) -> str:
     """Return the name of a child; some names hold a hash."""
-    if name not in {"", "trust"}:
+    if name not in {"", "trust", "bundle"}:
         return name
     found = [str(obj["metadata"]["name"]) for obj in await stage.ours(kind)]
     return next(child for child in found if name in child)

@@ -24,6 +24,7 @@ from hallmark.cluster.kinds import (
     SERVICE_ACCOUNT,
     Obj,
 )
+from tests.examples import slow_but
 from tests.integration.operator_process import deployed, installation, store, trusted
 from tests.integration.operator_world import api, kubeconfig, namespace, until
 from tests.integration.test_operator_deployment import (
@@ -79,7 +80,7 @@ async def fill(stage: Stage) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
-@pytest.mark.parametrize("mode", ["Stop", "Rollback"])
+@pytest.mark.parametrize("mode", slow_but("Stop", of=["Stop", "Rollback"]))
 async def test_an_object_that_takes_no_status_stops_all_the_same(stage: Stage, mode: str) -> None:
     first, second = await two_versions(stage)
     await set_policy(stage, onRevocation=mode)
@@ -126,10 +127,6 @@ async def test_when_the_last_pod_that_reported_goes_a_revocation_is_carried_out(
     async def forgotten() -> bool:
         return "pods" not in (await stage.status())["driftState"]
 
-    # The last entry may go in the same moment as the last look; another look is asked for.
-    look = {"metadata": {"annotations": {names.ANNOTATION_RECONCILE: "once more"}}}
-    await asyncio.sleep(1)
-    await stage.installation.api.merge(MODEL_DEPLOYMENT, stage.namespace, NAME, look)
     await until(forgotten)
     await stage.decide(second, "Revoked")
     await until(no_pods_of(stage, second), 15)

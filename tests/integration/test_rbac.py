@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from hallmark.api.admission import policies
+from hallmark.api.model_deployment import ActionName
 from tests.integration import objects
 from tests.integration.api import RefusedError, User
 from tests.integration.conftest import (
     AUTHOR,
+    CALLER,
     ENGINEER,
     OPERATOR,
     PLATFORM,
@@ -19,7 +21,7 @@ from tests.integration.conftest import (
 
 READ = {"get", "list", "watch"}
 WRITE = READ | {"create", "delete", "patch", "update"}
-ACTIONS = {"rollback", "acknowledge", "promote", "pause", "resume", "abort"}
+ACTIONS = {action.value for action in ActionName}
 SCALE = {"get", "patch", "update"}
 
 EVERYBODY = {"events": READ, "modelpolicies": READ}
@@ -54,6 +56,11 @@ EXPECTED: dict[User, dict[str, set[str]]] = {
         "modelapprovals": READ,
         "modeldeployments": READ | {"patch", "predict", "update"} | ACTIONS,
         "modeldeployments/scale": SCALE,
+    },
+    CALLER: {
+        "modelpolicies": READ,
+        "modeldeployments": {"get"},
+        "services/proxy": {"create"},
     },
     PLATFORM: {
         **EVERYBODY,
@@ -117,7 +124,7 @@ def rights(world: World, user: User) -> dict[str, set[str]]:
 @pytest.mark.parametrize(
     ("user", "expected"),
     [*EXPECTED.items(), (OPERATOR, EXPECTED_OPERATOR)],
-    ids=["viewer", "author", "reviewer", "engineer", "platform", "operator"],
+    ids=["viewer", "author", "reviewer", "engineer", "caller", "platform", "operator"],
 )
 def test_a_role_gives_exactly(world: World, user: User, expected: dict[str, set[str]]) -> None:
     assert rights(world, user) == expected

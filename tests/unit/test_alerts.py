@@ -10,6 +10,7 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
+from hallmark.api.model_deployment import ModelDeploymentStatus, Unserved
 from hallmark.cluster.kinds import HALLMARK_KINDS
 from hallmark.controllers import metrics
 
@@ -20,7 +21,8 @@ RULES: list[dict[str, Any]] = [
 
 
 # A metric with labels has no sample before something is counted.
-metrics.show_silence("bank", "credit", 0)
+UNSERVED = Unserved(since="2026-11-25T12:00:00Z", reason="Refused")
+metrics.show_deployment("bank", "credit", ModelDeploymentStatus(unserved=UNSERVED))
 metrics.RECONCILES.labels("ModelPolicy", "ok")
 
 

@@ -82,7 +82,7 @@ async def action(
     caller: ApiCaller,
     asked: Annotated[AnyActionRequest, Depends(strict(AnyActionRequest))],
 ) -> Made:
-    """Ask the operator to roll back, acknowledge, promote, pause, resume or abort."""
+    """Ask the operator for one of the actions of a Deployment."""
     return await writes.act(services_of(request), caller, asked.action, asked)
 
 

@@ -110,6 +110,8 @@ class ActionRequest(Asked):
     reason: Annotated[str, Field(min_length=1, max_length=256, pattern=r"\S")]
     target: ObjectName | None = None
     """The ModelVersion that it is about, where it is about one."""
+    until: Annotated[str, Field(max_length=64)] | None = None
+    """When a hold ends: a moment, or a duration from now such as ``4h``."""
     dry_run: bool = False
     """Whether the API server is only asked if it would take it."""
 

@@ -33,6 +33,8 @@ router = APIRouter(include_in_schema=False)
 
 FORM = "application/x-www-form-urlencoded"
 LARGEST_FORM = 64 * 1024
+DEEPEST = 50
+"""Collections within collections in a policy's YAML; its spec has less than ten."""
 
 
 async def fields_of(request: Request, *allowed: str) -> dict[str, str]:
@@ -154,7 +156,7 @@ def _decision(fields: dict[str, str], namespace: str, name: str) -> ApproveReque
 @router.post("/deployments/{namespace}/{name}")
 async def act(request: Request, caller: Person, namespace: str, name: str) -> Response:
     """Ask the operator for an action."""
-    fields = await _own_fields(request, caller, "action", "target", "reason")
+    fields = await _own_fields(request, caller, "action", "target", "reason", "until")
     try:
         asked = _action(fields, namespace, name)
         made = await writes.act(services_of(request), caller, ActionName(asked.action), asked)
@@ -171,6 +173,7 @@ def _action(fields: dict[str, str], namespace: str, name: str) -> AnyActionReque
         # The annotation holds one line; a browser's text area may send several.
         "reason": " ".join(fields.get("reason", "").split()),
         "target": fields.get("target", "").strip() or None,
+        "until": fields.get("until", "").strip() or None,
     }
     try:
         return AnyActionRequest.model_validate(wanted)
@@ -197,8 +200,7 @@ def policy_spec(text: str) -> ModelPolicySpec:
         Problem: It is none; every wrong field is named.
     """
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "Expected YAML without aliases.")
+        _check_nesting(text)
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Problem(
@@ -210,6 +212,22 @@ def policy_spec(text: str) -> ModelPolicySpec:
         return ModelPolicySpec.model_validate(content, extra="forbid")
     except ValidationError as error:
         raise field_problem(error) from error
+
+
+def _check_nesting(text: str) -> None:
+    """Raise a ``Problem`` where YAML refers to itself, or nests deeper than any policy.
+
+    The time to read it grows with the square of its depth.
+    """
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "Expected YAML without aliases.")
+        if depth > DEEPEST:
+            sentence = f"Expected a policy's spec as YAML, nested at most {DEEPEST} deep."
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
 
 
 async def _own_fields(request: Request, caller: Caller, *allowed: str) -> dict[str, str]:

@@ -194,7 +194,7 @@ async def deployment_page(
     services = services_of(request)
     evidence = await gather_deployment(services, caller, namespace, name)
     drift = evidence.drift
-    states = {"Drifted": State.STOPPED, "Stable": State.GOOD}
+    states = {"Drift": State.STOPPED, "NoDrift": State.GOOD}
     targets = [target for deed in evidence.detail.deeds for target in deed.targets]
     return page(
         request,
@@ -206,7 +206,7 @@ async def deployment_page(
         drift_state=states.get(drift.verdict, State.UNKNOWN),
         features=features(drift),
         targets=targets,
-        given={"action": "", "target": "", "reason": "", **(given or {})},
+        given={"action": "", "target": "", "reason": "", "until": "", **(given or {})},
         yaml=_yaml(services, MODEL_DEPLOYMENT, namespace, name),
     )
 

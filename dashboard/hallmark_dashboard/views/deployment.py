@@ -14,8 +14,14 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment.actions import pending_action
+from hallmark.policies.model_deployment.hold import told as told_hold
 from hallmark_dashboard.problems import Right
-from hallmark_dashboard.views.rows import DeploymentRow, deployment_row
+from hallmark_dashboard.views.rates import UNTOLD, Rates
+from hallmark_dashboard.views.rows import (
+    DeploymentRow,
+    deployment_row,
+    unserved_sentence,
+)
 from hallmark_dashboard.views.standing import Known, State, conditions
 from hallmark_dashboard.views.words import ago
 
@@ -82,10 +88,13 @@ class DeploymentDetail:
     history: tuple[Period, ...]
     rollback: str
     last_action: str
+    hold: str
+    unserved: str
     refused: tuple[str, ...]
     deeds: tuple[Deed, ...]
     url: str
     policy: str
+    rates: Rates
 
 
 def deed_rights(deployment: ModelDeployment, action: ActionName) -> tuple[Right, ...]:
@@ -103,6 +112,7 @@ def deployment_detail(
     missing: dict[ActionName, tuple[Right, ...]],
     policy_name: str,
     now: datetime,
+    rates: Rates = UNTOLD,
 ) -> DeploymentDetail:
     """Return what is said of one ModelDeployment.
 
@@ -112,6 +122,7 @@ def deployment_detail(
         missing: the rights that the person lacks for each action.
         policy_name: the policy of the namespace.
         now: the time.
+        rates: of its requests.
     """
     status = deployment.status
     rollback = status.last_rollback
@@ -135,6 +146,8 @@ def deployment_detail(
         f"{ago(action.time, now)}: {action.outcome}"
         if action
         else "",
+        told_hold(deployment, now),
+        unserved_sentence(deployment, now),
         tuple(
             f"{refusal.manifest_digest[7:19]} at {refusal.time}: {refusal.reason}"
             for refusal in status.refused
@@ -142,25 +155,28 @@ def deployment_detail(
         tuple(_deeds(deployment, missing)),
         status.url or "",
         policy_name,
+        rates,
     )
 
 
 def _headline(deployment: ModelDeployment, asked: ModelVersion | None, now: datetime) -> str:
     name, status, spec = deployment.metadata.name, deployment.status, deployment.spec
     active = status.active_model_version
+    held = f" {hold}" if (hold := told_hold(deployment, now)) else ""
     wanted = asked.metadata.name if asked else spec.model_version
     if active is None:
         what = f"asks for {wanted or 'the newest approved version of ' + (spec.model or '')}"
         why = status.rollout.message if status.rollout and status.rollout.message else ""
-        return f"{name} serves nothing; it {what}.{' ' + why if why else ''}"
+        return f"{name} serves nothing; it {what}.{' ' + why if why else ''}{held}"
     rollback = status.last_rollback
     if rollback and rollback.to == active and not rollback.acknowledged:
         when = ago(rollback.time, now)
         return f"{name} serves {active} instead of {rollback.from_}: {rollback.reason} {when}."
     if wanted and wanted != active:
         frozen = " Promotion is frozen." if spec.suspend or status.paused else ""
-        return f"{name} serves {active}; it asks for {wanted}.{frozen}"
-    return f"{name} serves {active}, as asked."
+        since = f" ({ago(status.unserved.since, now)})" if status.unserved else ""
+        return f"{name} serves {active}; it asks for {wanted}{since}.{frozen}{held}"
+    return f"{name} serves {active}, as asked.{held}"
 
 
 def _slots(deployment: ModelDeployment) -> list[Slot]:
@@ -284,6 +300,14 @@ _WORDS = {
         "The candidate is given up.",
         "It is refused until the spec changes or a newer version comes.",
     ),
+    ActionName.HOLD: (
+        "The traffic stays where it is until the end that you give; drift rolls nothing back.",
+        "A denial or a revocation takes effect all the same.",
+    ),
+    ActionName.UNHOLD: (
+        "The hold ends now.",
+        "What waited for it moves at once, also a rollback by drift.",
+    ),
 }
 
 
@@ -299,13 +323,16 @@ def _deeds(deployment: ModelDeployment, missing: dict[ActionName, tuple[Right, .
     if waits is not None:
         barred = dict.fromkeys(ActionName, "An action waits to be run; ask again once it has.")
         return _with_words(barred, missing, targets)
+    held = "A hold stands; lift it first (unhold)." if status.hold else ""
     barred = {
-        ActionName.ROLLBACK: "" if targets else "No earlier version was stable.",
+        ActionName.ROLLBACK: held or ("" if targets else "No earlier version was stable."),
         ActionName.ACKNOWLEDGE: "" if drifts else "There is no rollback and no drift to see.",
-        ActionName.PROMOTE: "" if status.candidate_digest else "There is no candidate.",
+        ActionName.PROMOTE: held or ("" if status.candidate_digest else "There is no candidate."),
         ActionName.PAUSE: "It is paused already." if status.paused else "",
         ActionName.RESUME: "" if status.paused else "It is not paused.",
         ActionName.ABORT: "" if status.candidate_digest else "There is no candidate.",
+        ActionName.HOLD: "",
+        ActionName.UNHOLD: "" if status.hold else "There is no hold.",
     }
     return _with_words(barred, missing, targets)
 

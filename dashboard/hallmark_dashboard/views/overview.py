@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from hallmark.api.common import ConditionStatus
+from hallmark.api.common import ConditionStatus, parse_timestamp
 from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun
+from hallmark.policies.model_deployment.hold import told as told_hold
 from hallmark.policies.model_version.approvals import counts
 from hallmark_dashboard.seen import Unreadable
 from hallmark_dashboard.views.decisions import Decision
-from hallmark_dashboard.views.rows import DeploymentRow, deployment_row
+from hallmark_dashboard.views.rates import Rates
+from hallmark_dashboard.views.rows import (
+    DeploymentRow,
+    deployment_row,
+    is_overdue,
+    unserved_sentence,
+)
 from hallmark_dashboard.views.standing import (
     Standing,
     State,
@@ -57,8 +64,12 @@ class Overview:
     stopped: tuple[Item, ...]
     unknown: tuple[Item, ...]
     alarms: tuple[Item, ...]
+    holds: tuple[Item, ...]
+    """Those that end first, first."""
     deployments: tuple[DeploymentRow, ...]
     decisions: tuple[Decision, ...]
+    rates: Mapping[str, Rates]
+    """Of requests, by namespace/name."""
     more: int
     """Items that are not shown."""
 
@@ -76,6 +87,7 @@ class OverviewInputs:
         unreadable: Objects among them that cannot be parsed.
         decisions: The newest ones.
         now: The time.
+        rates: Of requests, by namespace/name.
     """
 
     person: str
@@ -86,6 +98,7 @@ class OverviewInputs:
     unreadable: Sequence[Unreadable]
     decisions: Sequence[Decision]
     now: datetime
+    rates: Mapping[str, Rates] = field(default_factory=dict)
 
 
 class _Shown(NamedTuple):
@@ -110,7 +123,7 @@ def overview(given: OverviewInputs) -> Overview:
         for deployment, found in deployments
         if found.state is State.STOPPED
     ]
-    alarms = [item for item in map(_alarm, given.deployments) if item is not None]
+    alarms = [item for one in given.deployments for item in _alarms(one, given.now)]
     unknown = [_unreadable_item(found) for found in given.unreadable]
     unknown += [
         _deployment_item(deployment, found)
@@ -129,8 +142,10 @@ def overview(given: OverviewInputs) -> Overview:
         stopped=tuple(shown.stopped),
         unknown=tuple(shown.unknown),
         alarms=tuple(alarms[:MOST_ITEMS]),
+        holds=tuple(_holds(given)[:MOST_ITEMS]),
         deployments=tuple(rows),
         decisions=tuple(given.decisions),
+        rates=given.rates,
         more=more,
     )
 
@@ -167,14 +182,27 @@ def _unreadable_item(found: Unreadable) -> Item:
     return Item(found.kind, found.namespace, found.name, "", standing)
 
 
-def _alarm(deployment: ModelDeployment) -> Item | None:
-    condition = deployment.status.condition(DeploymentCondition.DRIFT_DETECTED)
-    if condition is None or condition.status is not ConditionStatus.TRUE:
-        return None
-    told = Standing(
-        State.STOPPED, condition.reason, condition.message, condition.last_transition_time
-    )
-    return _deployment_item(deployment, told)
+def _alarms(deployment: ModelDeployment, now: datetime) -> Iterator[Item]:
+    """Yield drift, and what is asked for and has not served for too long."""
+    drift = deployment.status.condition(DeploymentCondition.DRIFT_DETECTED)
+    if drift is not None and drift.status is ConditionStatus.TRUE:
+        told = Standing(State.STOPPED, drift.reason, drift.message, drift.last_transition_time)
+        yield _deployment_item(deployment, told)
+    found = deployment.status.unserved
+    if found is not None and is_overdue(deployment, now):
+        sentence = unserved_sentence(deployment, now)
+        told = Standing(State.STOPPED, found.reason, sentence, found.since)
+        yield _deployment_item(deployment, told)
+
+
+def _holds(given: OverviewInputs) -> list[Item]:
+    """Return what people keep from moving, by its end."""
+    found = [
+        (hold.until, _deployment_item(one, Standing(State.WAITING, "OnHold", told, hold.since)))
+        for one in given.deployments
+        if (hold := one.status.hold) and (told := told_hold(one, given.now))
+    ]
+    return [item for _, item in sorted(found, key=lambda pair: parse_timestamp(pair[0]))]
 
 
 def _newest(items: list[Item]) -> list[Item]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from hallmark.api.common import parse_timestamp
 from hallmark.api.model_deployment import ModelDeployment, Verdict
 from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.api.training_run import TrainingRun
@@ -13,6 +15,7 @@ from hallmark_dashboard.views.standing import (
     run_standing,
     version_standing,
 )
+from hallmark_dashboard.views.words import ago
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,29 @@ class RunRow:
     percent: int | None
     quality: str
     created: str
+
+
+ALARM_AFTER = timedelta(hours=1)
+"""After so long what is asked for and does not serve is an alarm."""
+EXPECTED = frozenset({"Acknowledged", "AwaitingApproval", "OnHold", "Suspended"})
+"""Why it need not: a person said so, or is asked already (as in manifests/monitoring)."""
+
+
+def unserved_sentence(deployment: ModelDeployment, now: datetime) -> str:
+    """Return what is asked for and does not serve, since when and why; nothing where all does."""
+    found = deployment.status.unserved
+    if found is None:
+        return ""
+    what = found.model_version or "What it asks for"
+    return f"{what} is asked for and does not serve: {found.reason} ({ago(found.since, now)})."
+
+
+def is_overdue(deployment: ModelDeployment, now: datetime) -> bool:
+    """Tell whether what is asked for has not served for too long, and no person knows of it."""
+    found = deployment.status.unserved
+    if found is None or found.reason in EXPECTED:
+        return False
+    return now - parse_timestamp(found.since) > ALARM_AFTER
 
 
 def deployment_row(deployment: ModelDeployment) -> DeploymentRow:

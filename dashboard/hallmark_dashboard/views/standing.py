@@ -78,7 +78,13 @@ NEGATIVE = frozenset(
     }
 )
 """Conditions that are well while they are False."""
-_BETWEEN = frozenset({DeploymentCondition.PROGRESSING.value, SummaryCondition.RECONCILING.value})
+_BETWEEN = frozenset(
+    {
+        DeploymentCondition.PROGRESSING.value,
+        DeploymentCondition.ON_HOLD.value,
+        SummaryCondition.RECONCILING.value,
+    }
+)
 """Conditions that are neither good nor bad."""
 
 

@@ -61,6 +61,18 @@ class Drift(ApiModel):
         ),
     ] = "0.2"
     """The PSI above which a window drifts."""
+    false_rollback_risk: Annotated[
+        DecimalString,
+        Field(
+            json_schema_extra=cel(
+                rule(
+                    "double(self) > 0.0 && double(self) <= 1.0",
+                    "The risk must be above 0 and at most 1, such as '0.01'.",
+                )
+            )
+        ),
+    ] = "0.01"
+    """How likely chance alone may ever cause a drift rollback, in the Deployment's whole life."""
     window: Annotated[int, Field(ge=100, le=1000000)] = 500
     """Rows in a window, for each Pod."""
     consecutive: Annotated[int, Field(ge=1, le=5)] = 2
@@ -197,6 +209,19 @@ class LastRollback(ApiModel):
     """When it was accepted."""
 
 
+class Unserved(ApiModel):
+    """What is asked for and does not serve."""
+
+    model_version: Annotated[str, Field(max_length=63)] | None = None
+    """Which version; absent where there is none (yet)."""
+    intent_hash: Annotated[str, Field(max_length=64)] = ""
+    """Of the intent; empty where there is none."""
+    since: Timestamp
+    """Since when."""
+    reason: Annotated[str, Field(max_length=64)]
+    """Why: what Ready says, or Acknowledged where a person accepted it."""
+
+
 class ActionName(StrEnum):
     """What a person can ask for through the annotation ``hallmark.dev/action``."""
 
@@ -206,6 +231,8 @@ class ActionName(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     ABORT = "abort"
+    HOLD = "hold"
+    UNHOLD = "unhold"
 
 
 class Action(ApiModel):
@@ -216,6 +243,23 @@ class Action(ApiModel):
     target: Annotated[str, Field(max_length=63)] | None = None
     by: Annotated[str, Field(min_length=1, max_length=253)]
     reason: Annotated[str, Field(max_length=256)] = ""
+    until: Timestamp | None = None
+    """When a hold ends."""
+
+
+class Hold(ApiModel):
+    """A person's word that the traffic must not move for a while."""
+
+    id: Annotated[str, Field(max_length=64)]
+    """Of the action that asked for it."""
+    by: Annotated[str, Field(max_length=253)]
+    """Who holds it."""
+    reason: Annotated[str, Field(max_length=256)]
+    """Why."""
+    since: Timestamp
+    """When it began."""
+    until: Timestamp
+    """When it ends by itself; the policy's ``deployments.maxHold`` may end it sooner."""
 
 
 ACTION_IDS = 64
@@ -240,6 +284,10 @@ BinCounts = Annotated[list[Count], Field(max_length=259)]
 
 FeatureCounts = Annotated[dict[str, BinCounts], Field(max_length=256)]
 """Counts by feature name."""
+
+
+MAX_WINDOWS = 5
+"""So many closed windows a report holds."""
 
 
 class DriftWindow(ApiModel):
@@ -273,6 +321,27 @@ class RefusedFeature(ApiModel):
     """It was below the minimum, above the maximum, or beyond what its datatype holds."""
 
 
+LATENCY_BOUNDS = (1, 5, 25, 100, 500)
+"""Milliseconds: the upper bounds of ``RequestCounts.latency``; its last bucket has none."""
+
+
+class RequestCounts(ApiModel):
+    """Requests for predictions that a Pod has answered since its start."""
+
+    uptime: Count
+    """Milliseconds since the start, by the Pod's own clock that never goes back."""
+    count: Count
+    """All of them."""
+    refused: Count = 0
+    """Those whose answer was 4xx: the request was at fault."""
+    failed: Count = 0
+    """Those whose answer was 5xx."""
+    latency: Annotated[list[Count], Field(max_length=len(LATENCY_BOUNDS) + 1)] = Field(
+        default_factory=list
+    )
+    """By how long they took: up to 1, 5, 25, 100, 500 milliseconds, and longer."""
+
+
 class DriftReport(ApiModel):
     """What one predictor Pod counted: ``status.drift[<pod>]``, written by that Pod alone."""
 
@@ -283,13 +352,17 @@ class DriftReport(ApiModel):
     """Seconds within which the Pod reports again, whether or not a row comes."""
     rows: Count = 0
     counts: FeatureCounts = Field(default_factory=dict)
-    windows: Annotated[list[DriftWindow], Field(max_length=5)] = Field(default_factory=list)
+    windows: Annotated[list[DriftWindow], Field(max_length=MAX_WINDOWS)] = Field(
+        default_factory=list
+    )
     refused_rows: RowCount = 0
     """Rows that were refused since the start; they are in none of the counts."""
     refused: Annotated[list[RefusedFeature], Field(max_length=MAX_REFUSED_FEATURES)] = Field(
         default_factory=list
     )
     """The features that were most often at fault, those first."""
+    requests: RequestCounts | None = None
+    """How many requests there were, how they ended and how long they took."""
 
 
 class PodDriftState(ApiModel):
@@ -300,6 +373,8 @@ class PodDriftState(ApiModel):
     manifest_digest: Digest
     window: Count = 0
     drifted_windows: Count = 0
+    windows_before: Count = 0
+    """How many windows the error budget had been spent on before the Pod's first."""
     report_hash: Annotated[str, Field(max_length=16)] = ""
     """Of the accepted report: a sequence that comes twice must come with the same content."""
 
@@ -312,14 +387,18 @@ class FeatureDrift(ApiModel):
 
     feature: ColumnName
     psi: Annotated[str, Field(max_length=16)]
+    evidence: Annotated[str, Field(max_length=16)] = ""
+    """The power of ten of the e-value: 6.0 says that chance alone shows so much in one of a
+    million. Renewed along with the PSI."""
 
 
 class Verdict(StrEnum):
     """What the drift reports say of the traffic."""
 
     INCONCLUSIVE = "Inconclusive"
-    STABLE = "Stable"
-    DRIFTED = "Drifted"
+    """Too few rows, or too little evidence."""
+    NO_DRIFT = "NoDrift"
+    DRIFT = "Drift"
 
 
 class DriftState(ApiModel):
@@ -331,6 +410,12 @@ class DriftState(ApiModel):
     """How many Pods have enough windows."""
     drifting: Count = 0
     """How many of them drift."""
+    unsure: Count = 0
+    """In how many of them the last windows are above the threshold, and evidence is missing."""
+    needed: Annotated[str, Field(max_length=16)] = ""
+    """The power of ten that the evidence must reach, by the error budget."""
+    windows: Count = 0
+    """How many windows of a Pod the error budget has been spent on in the Deployment's life."""
     top: Annotated[list[FeatureDrift], Field(max_length=5)] = Field(default_factory=list)
     """The five features that moved most, highest PSI first."""
     silent_pods: Count = 0
@@ -360,6 +445,8 @@ class DeploymentCondition(StrEnum):
     """The traffic is too far from the training data."""
     ROLLED_BACK = "RolledBack"
     """What serves came by a rollback that is not over."""
+    ON_HOLD = "OnHold"
+    """A person keeps the traffic from moving."""
 
 
 class DeploymentReason(StrEnum):
@@ -403,6 +490,14 @@ class DeploymentReason(StrEnum):
     """No Pod of the active version is ready."""
     SUSPENDED = "Suspended"
     """Promotion is frozen by the spec or an action."""
+    ON_HOLD = "OnHold"
+    """A person holds the traffic where it is, until the end of the hold."""
+    NOT_HELD = "NotHeld"
+    """Nobody holds it."""
+    ACKNOWLEDGED = "Acknowledged"
+    """A person accepted that another version serves than is asked for."""
+    HOLD_ENDED = "HoldEnded"
+    """The end of a hold came."""
     NO_DRIFT = "NoDrift"
     """The last windows look like the training data."""
     INCONCLUSIVE = "Inconclusive"
@@ -447,6 +542,17 @@ class DeploymentReason(StrEnum):
     """The object was deleted before an action that stood on it ran."""
 
 
+class StoreDependence(ApiModel):
+    """What cannot be done while the artifact store is away."""
+
+    needed: bool
+    """New Pods of what serves need the store: its served files are too large to travel."""
+    needed_for_rollback: bool = False
+    """So does a rollback."""
+    message: Annotated[str, Clipped(512)] = ""
+    """The same as a sentence."""
+
+
 PodCount = Annotated[int, Field(ge=0, le=2**31 - 1)]
 """A number of Pods; the scale subresource takes no larger one."""
 
@@ -470,8 +576,13 @@ class ModelDeploymentStatus(ConditionedStatus):
     ] = Field(default_factory=list, alias="actionIDs")
     """The ids of the last actions in lower case, the last one first; none is used again."""
     paused: bool = False
+    hold: Hold | None = None
+    """While it lasts the traffic moves for a denial or a revocation alone."""
+    unserved: Unserved | None = None
+    """What is asked for and does not serve, refused, ignored or under way, and since when."""
     drift: Annotated[dict[str, DriftReport], Field(max_length=64)] = Field(default_factory=dict)
     drift_state: DriftState | None = None
+    store: StoreDependence | None = None
     replicas: PodCount | None = None
     ready_replicas: PodCount | None = None
     selector: Annotated[str, Field(max_length=512)] | None = None

@@ -250,6 +250,8 @@ class DeploymentBounds(ApiModel):
     """CPU and memory of a Pod."""
     max_progress_deadline: PositiveDuration = "1h"
     """How long a candidate or the target of a rollback may take to become Ready."""
+    max_hold: PositiveDuration = "168h"
+    """How long a person may hold a ModelDeployment; a hold that lasts longer ends then."""
 
 
 CIDRs = Annotated[

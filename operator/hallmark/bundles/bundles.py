@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from hallmark.api.artifacts import (
     SERVED_FILES,
     Baseline,
     DownloadURLs,
+    Finding,
     Manifest,
 )
 from hallmark.api.common import sha256_digest
@@ -27,6 +29,7 @@ from hallmark.policies.model_deployment.inputs import Verification
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.sealed import version_contradiction
 from hallmark.store import ArtifactMissing, ArtifactTooLarge, Store
+from hallmark.supply_chain.carried import CARRIED_BYTES, CARRIED_FILES, carried_manifest
 from hallmark.supply_chain.manifest import MAX_BYTES, FileFact
 from hallmark.supply_chain.verify import SealedManifest, check_files, verify_sealed
 
@@ -37,6 +40,9 @@ BASELINE_BYTES = 4 * 1024 * 1024
 RECENT = timedelta(seconds=2)
 """A bundle that verified so recently is not read again: Pods that start cause many looks."""
 
+TROUBLE = timedelta(seconds=30)
+"""For so long a store that did not answer is not waited for where the bytes are elsewhere."""
+
 
 class Bundles:
     """Reads sealed bundles with the operator's own credentials."""
@@ -46,6 +52,7 @@ class Bundles:
         self._stores = stores
         self._baselines = BaselineMemory(KEPT_BYTES)
         self._verified: dict[tuple[str, str], Verification] = {}
+        self._trouble: dict[str, datetime] = {}
 
     async def verify(
         self, version: ModelVersion, policy: ModelPolicySpec, now: datetime
@@ -128,6 +135,37 @@ class Bundles:
             return None
         self._baselines.keep(digest, read, len(data))
         return read
+
+    async def carried(
+        self, version: ModelVersion, policy: ModelPolicySpec
+    ) -> Mapping[str, bytes] | None:
+        """Return what of a bundle travels in the cluster, or None where the store has other bytes.
+
+        Raises:
+            ArtifactError, ConfigurationError: the store is in trouble.
+        """
+        store, folder = self._stores.open(policy.store), _folder(version)
+        digest = version.spec.artifact.manifest_digest
+        reads = (store.get_async(folder + name, limit=CARRIED_BYTES) for name in CARRIED_FILES)
+        try:
+            found = await asyncio.gather(*reads)
+        except (ArtifactMissing, ArtifactTooLarge):
+            return None
+        files = dict(zip(CARRIED_FILES, found, strict=True))
+        return None if isinstance(carried_manifest(files, digest), Finding) else files
+
+    def keep_baseline(self, version: ModelVersion, baseline: Baseline, size: int) -> None:
+        """Keep a signed baseline that was not read from the store; ``size`` is in bytes."""
+        self._baselines.keep(version.spec.baseline_digest, baseline, size)
+
+    def note_trouble(self, policy: ModelPolicySpec, now: datetime) -> None:
+        """Remember that the store of a policy did not answer."""
+        self._trouble[policy.store.uri] = now
+
+    def in_trouble(self, policy: ModelPolicySpec, now: datetime) -> bool:
+        """Tell whether the store of a policy did not answer a moment ago."""
+        since = self._trouble.get(policy.store.uri)
+        return since is not None and timedelta() <= now - since < TROUBLE
 
     def urls(
         self, version: ModelVersion, policy: ModelPolicySpec, lifetime: timedelta

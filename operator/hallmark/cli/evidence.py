@@ -18,18 +18,16 @@ from pydantic import ValidationError
 
 from hallmark.api.artifacts import MANIFEST, REPORT, SLOT_SBOM, Manifest, final_name
 from hallmark.api.common import sha256_digest
-from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
-from hallmark.api.names import DEFAULT_POLICY, LABEL_POLICY
 from hallmark.api.report import Report
 from hallmark.api.training_run import TrainingRun
 from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.compare import Change, Side, components, differences
 from hallmark.cli.extra import needs_the_extra
-from hallmark.cli.objects import get_version, parsed_or_raise
+from hallmark.cli.objects import get_version, parsed_or_raise, policy_of
 from hallmark.cli.output import Format, Output, console, plain, print_as, print_table, say
 from hallmark.cluster.cluster import ApiError, Cluster
-from hallmark.cluster.kinds import MODEL_POLICY, NAMESPACE, TRAINING_RUN
+from hallmark.cluster.kinds import TRAINING_RUN
 from hallmark.errors import ArtifactError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -125,18 +123,10 @@ async def store_of(cluster: Cluster, namespace: str, access: StoreAccess) -> Sto
     Raises:
         ConfigurationError: no policy can be read.
     """
-    try:
-        space = await cluster.get(NAMESPACE, None, namespace)
-    except ApiError as error:
-        if error.status != _FORBIDDEN:
-            raise
-        space = None
-    labels = ((space or {}).get("metadata") or {}).get("labels") or {}
-    name = labels.get(LABEL_POLICY, DEFAULT_POLICY)
-    found = await cluster.get(MODEL_POLICY, None, name)
+    name, found = await policy_of(cluster, namespace)
     if found is None:
         raise ConfigurationError(f"Expected the ModelPolicy '{name}', found none.")
-    policy = parsed_or_raise(ModelPolicy, found).spec.store
+    policy = found.store
     with needs_the_extra():
         from hallmark.store import open_store
     return open_store(

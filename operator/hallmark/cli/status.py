@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from hallmark.api.model_deployment import ModelDeployment
+from hallmark.api.common import ConditionStatus
+from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun
 from hallmark.cli.cluster import Place, cluster_of, placed
@@ -93,8 +94,13 @@ def _deployment(one: ModelDeployment) -> tuple[object, ...]:
         drift.verdict if drift else "Unknown",
         pods,
         now.since,
-        _why(now),
+        _why(now) or _held(one),
     )
+
+
+def _held(one: ModelDeployment) -> str:
+    found = one.status.condition(DeploymentCondition.ON_HOLD)
+    return found.message if found is not None and found.status == ConditionStatus.TRUE else ""
 
 
 def _version(one: ModelVersion) -> tuple[object, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from hallmark.api import names
 from hallmark.api.artifacts import DownloadURLs
@@ -14,7 +15,7 @@ from hallmark.cluster.trim import trimmed
 from hallmark.policies.decision import Apply, Reference, Shrink
 from hallmark.policies.model_deployment.desired import Plan, PlannedVersion
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
-from hallmark.resources import predictor, predictor_version
+from hallmark.resources import carried, predictor, predictor_version
 from hallmark.resources.difference import stamped, stands
 
 
@@ -39,6 +40,7 @@ def children(
     plan: Plan,
     urls: Mapping[str, tuple[DownloadURLs, datetime]],
     secrets: Iterable[Obj] = (),
+    bundles: Mapping[str, Mapping[str, bytes]] = MappingProxyType({}),
 ) -> Children:
     """Return the objects that differ from what is planned, and those that must go.
 
@@ -50,6 +52,7 @@ def children(
         plan: what must run.
         urls: fresh download URLs and when they end, by manifest label.
         secrets: the URLs of versions that are not planned any more.
+        bundles: served files that are to travel in the cluster, by manifest label and name.
     """
     unplanned = tuple(_unplanned(world.live, inputs, plan, secrets))
     shrink = tuple(_shrink(world.live, plan))
@@ -62,7 +65,7 @@ def children(
         return Children((), withdrawn, shrink, withdrawn)
     if not plan.versions:
         return Children((), unplanned, shrink, withdrawn)
-    wanted = [stamped(obj) for obj in _wanted(world, inputs, plan, urls)]
+    wanted = [stamped(obj) for obj in _wanted(world, inputs, plan, urls, bundles)]
     changed = [obj for obj in wanted if not _stands(obj, world.live.get(_key(obj)))]
     # An immutable ConfigMap that holds something else was swapped: it goes, and is made again.
     swapped = [obj for obj in changed if obj.get("immutable") and _key(obj) in world.live]
@@ -103,6 +106,7 @@ def _wanted(
     inputs: DeploymentInputs,
     plan: Plan,
     urls: Mapping[str, tuple[DownloadURLs, datetime]],
+    bundles: Mapping[str, Mapping[str, bytes]],
 ) -> Iterator[Obj]:
     owner, policy = inputs.deployment, inputs.policy
     active = names.manifest_label(plan.active_digest) if plan.active_digest else None
@@ -113,6 +117,8 @@ def _wanted(
     if policy is not None:
         yield predictor.network_policy(owner, policy.spec, world.api_servers)
     for version in plan.versions:
+        if not version.only_shrinks and version.label in bundles:
+            yield carried.bundle_config_map(owner, version.label, bundles[version.label])
         if not version.only_shrinks:
             yield from _wanted_version(inputs, version, urls)
     yield predictor.disruption_budget(owner, active)
@@ -165,12 +171,14 @@ def _unplanned(
     # A Pod of an older template may be there still, and mounts its own trust.
     trusted |= {pod.trust_sha256 for pod in inputs.pods if pod.manifest in labels}
     kept = {predictor_version.trust_name(name, sha256) for sha256 in trusted}
+    kept |= {carried.bundle_name(name, label) for label in plan.carried}
     yield from map(reference, secrets)
     for (kind, _), obj in live.items():
         if kind == APPS_DEPLOYMENT.kind and _label(obj) not in labels:
             yield reference(obj)
     for (kind, child), obj in live.items():
-        if kind == CONFIG_MAP.kind and child.startswith(f"{name}-trust-") and child not in kept:
+        made = child.startswith((f"{name}-trust-", f"{name}-bundle-"))
+        if kind == CONFIG_MAP.kind and made and child not in kept:
             yield reference(obj)
 
 

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from hallmark.api import names
-from hallmark.api.artifacts import Trust
+from hallmark.api.artifacts import MANIFEST, Finding, Manifest, Trust
+from hallmark.api.common import sha256_digest
 from hallmark.api.latch import LATCH_KEY
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
@@ -31,12 +32,14 @@ from hallmark.cluster.kinds import (
     Kind,
     Obj,
 )
+from hallmark.resources.carried import carried_files
 from hallmark.resources.difference import ANNOTATION_APPLIED
 from hallmark.resources.predictor_version import (
     ANNOTATION_TRUST,
     ANNOTATION_URLS_UNTIL,
     TRUST_KEY,
 )
+from hallmark.supply_chain.carried import CARRIED_FILES, carried_manifest, carried_size
 
 RECORDS = "(not in memory)"
 """Stands for a run's inline rows."""
@@ -144,6 +147,8 @@ def _config_map(parts: Obj) -> Obj:
     found = parts.get("data") or {}
     if isinstance(text := found.get(TRUST_KEY), str):
         data[TRUST_KEY] = trust_facts(text)
+    if MANIFEST in (parts.get("binaryData") or {}):
+        data[BUNDLE_FACTS] = bundle_facts(carried_files(parts))
     if isinstance(text := found.get(LATCH_KEY), str):
         data[LATCH_KEY] = text  # Whole: half of it would be none.
     return {**_only(parts, ("immutable",)), "data": data}
@@ -152,14 +157,38 @@ def _config_map(parts: Obj) -> Obj:
 _CONFIG_MAP_KEYS = ("manifestDigest", "highest")
 
 
-def trust_facts(text: str) -> str:
-    """Return what decisions read of a ``trust.json``, as JSON: its hash, and how drift is watched.
+BUNDLE_FACTS = "bundle"
+"""Stands for the served files in a ConfigMap: JSON, see ``bundle_facts``."""
 
-    The facts of a document that is no trust have no ``drift``.
+
+def trust_facts(text: str) -> str:
+    """Return what decisions read of a ``trust.json``, as JSON.
+
+    Its hash, how drift is watched, and how many bytes its version would carry. The facts of a
+    document that is no trust have no ``drift``.
     """
     facts: Obj = {"sha256": hashlib.sha256(text.encode()).hexdigest()}
     with suppress(ValidationError):
-        facts["drift"] = Trust.model_validate_json(text).drift.to_wire()
+        trust = Trust.model_validate_json(text)
+        facts["drift"] = trust.drift.to_wire()
+        facts["carries"] = carried_size(Manifest.model_validate_json(trust.manifest))
+    return json.dumps(facts, sort_keys=True)
+
+
+def bundle_facts(files: Mapping[str, bytes]) -> str:
+    """Return what decisions read of carried files, as JSON: a hash, and whose they are.
+
+    Where one of them is not what the manifest says, there is no ``manifestDigest``.
+    """
+    every = hashlib.sha256()
+    for name, data in sorted(files.items()):
+        every.update(f"{name}\0{len(data)}\0".encode() + data)
+    facts: Obj = {"sha256": every.hexdigest()}
+    digest = sha256_digest(files.get(MANIFEST, b""))
+    if set(files) == set(CARRIED_FILES) and not isinstance(
+        carried_manifest(files, digest), Finding
+    ):
+        facts["manifestDigest"] = digest
     return json.dumps(facts, sort_keys=True)
 
 

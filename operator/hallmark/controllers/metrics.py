@@ -6,6 +6,8 @@ from contextlib import suppress
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from hallmark.api.common import parse_timestamp
+from hallmark.api.model_deployment import ModelDeploymentStatus
 from hallmark.cluster.kinds import HALLMARK_KINDS
 
 RECONCILES = Counter(
@@ -74,14 +76,34 @@ SILENT_PODS = Gauge(
     "Pods that serve and have not reported drift as they said they would.",
     ["model_namespace", "model_deployment"],
 )
+UNSERVED_SINCE = Gauge(
+    "hallmark_unserved_since_seconds",
+    "Since when (Unix time) what a ModelDeployment asks for has not served, and why not.",
+    ["model_namespace", "model_deployment", "reason"],
+)
+_unserved: dict[tuple[str, str], str] = {}
+"""The reason that is shown of each ModelDeployment."""
 
 
-def show_silence(namespace: str, deployment: str, pods: int) -> None:
-    """Show how many Pods of a ModelDeployment are silent."""
-    SILENT_PODS.labels(namespace, deployment).set(pods)
+def show_deployment(namespace: str, deployment: str, status: ModelDeploymentStatus) -> None:
+    """Show how many Pods of a ModelDeployment are silent, and what it asks for in vain."""
+    state, found = status.drift_state, status.unserved
+    SILENT_PODS.labels(namespace, deployment).set(state.silent_pods if state else 0)
+    _forget_unserved(namespace, deployment)
+    if found is not None:
+        since = parse_timestamp(found.since).timestamp()
+        UNSERVED_SINCE.labels(namespace, deployment, found.reason).set(since)
+        _unserved[namespace, deployment] = found.reason
 
 
-def forget_silence(namespace: str, deployment: str) -> None:
+def forget_deployment(namespace: str, deployment: str) -> None:
     """Show nothing of a ModelDeployment that is gone."""
     with suppress(KeyError):
         SILENT_PODS.remove(namespace, deployment)
+    _forget_unserved(namespace, deployment)
+
+
+def _forget_unserved(namespace: str, deployment: str) -> None:
+    reason = _unserved.pop((namespace, deployment), None)
+    if reason is not None:
+        UNSERVED_SINCE.remove(namespace, deployment, reason)

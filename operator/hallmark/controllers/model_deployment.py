@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from hallmark.api import names
 from hallmark.api.artifacts import DownloadURLs
-from hallmark.api.model_deployment import DeploymentReason, ModelDeployment
-from hallmark.api.model_policy import ModelPolicySpec
-from hallmark.api.model_version import ModelVersion
+from hallmark.api.model_deployment import ModelDeployment
 from hallmark.cluster.children import children, reference, retired
 from hallmark.cluster.cluster import CONFLICT, ApiError
 from hallmark.cluster.gather.model_deployment import (
@@ -26,20 +23,19 @@ from hallmark.cluster.parse import read
 from hallmark.controllers import metrics
 from hallmark.controllers.carry_out import delete, delete_all
 from hallmark.controllers.runtime import Operator, log, reconciler, run_decision
+from hallmark.controllers.verification import CARRY_AGAIN, carry, verify
 from hallmark.errors import HallmarkError
 from hallmark.policies.decision import Decision, unreadable
 from hallmark.policies.model_deployment.decide import DeploymentDecision, decide
 from hallmark.policies.model_deployment.desired import URL_LIFETIME
-from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Verification, View
-from hallmark.policies.model_deployment.withdrawal import deadline, noted
+from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need
 from hallmark.policies.refusals import Refusal
 from hallmark.resources.predictor_version import urls_name
 
 MOST_STEPS = 4
 """Transitions in one reconcile; more than any chain needs."""
-LONGEST_VERIFICATION = 100.0
-SHORTEST_VERIFICATION = 5.0
-"""Seconds in which a store must give all bytes of a bundle: less than a reconcile may take."""
+SOON = 1.0
+"""Seconds after which what was written and wakes nobody is looked at."""
 
 
 @reconciler(MODEL_DEPLOYMENT)
@@ -76,8 +72,7 @@ async def _step(
     """Decide and carry it out; return the world where the next step may follow at once."""
     inputs, decided = await _decide(operator, replace(inputs, hold=operator.hold()))
     metadata = inputs.deployment.metadata
-    state = decided.status.drift_state
-    metrics.show_silence(metadata.namespace, metadata.name, state.silent_pods if state else 0)
+    metrics.show_deployment(metadata.namespace, metadata.name, decided.status)
     if decided.drift_memory is not None:
         operator.drift.remember(
             metadata.namespace, metadata.name, inputs.reported_in, decided.drift_memory
@@ -85,8 +80,9 @@ async def _step(
     rollout = decided.status.rollout
     operator.unwritten.note(world.obj, rollout.withdrawn_since if rollout else None)
     urls = _sign(operator, inputs, decided)
+    bundles = await carry(operator, inputs, decided)
     secrets = await _secrets(operator, inputs, retired(world, decided.plan))
-    changes = children(world, inputs, decided.plan, urls, secrets)
+    changes = children(world, inputs, decided.plan, urls, secrets, bundles)
     # What has the traffic goes when another version has it; what has none goes at once.
     first = () if decided.withdraws else changes.withdrawn
     decision = Decision(
@@ -100,7 +96,7 @@ async def _step(
         delete=tuple(gone for gone in changes.delete if gone not in first),
         events=decided.events,
         records=decided.records,
-        requeue=1.0 if changes.delete and decided.requeue is None else decided.requeue,
+        requeue=_again(decided, soon=bool(changes.delete or bundles)),
     )
     if not decided.moved and not decided.withdraws:
         # What moves cannot wait; it is followed by another look.
@@ -115,6 +111,16 @@ async def _step(
         inputs, deployment=written, now=operator.clock(), drift_memory=decided.drift_memory
     )
     return replace(world, obj=obj, inputs=inputs)
+
+
+def _again(decided: DeploymentDecision, *, soon: bool) -> float | None:
+    """Return when to look again; what was written and wakes nobody is looked at soon."""
+    delays = [] if decided.requeue is None else [decided.requeue]
+    if soon and not delays:
+        delays.append(SOON)
+    if any(version.carry for version in decided.plan.versions):
+        delays.append(SOON if soon else CARRY_AGAIN)
+    return min(delays, default=None)
 
 
 async def _remove_strays(
@@ -150,29 +156,9 @@ async def _decide(
         digest = found.version.spec.artifact.manifest_digest
         if inputs.policy is None or digest in inputs.verifications:
             raise HallmarkError(f"A decision asked twice for the bytes of {digest}.")
-        verification = await _verify(operator, inputs, found.version, inputs.policy.spec)
+        verification = await verify(operator, inputs, found.version, inputs.policy.spec)
         inputs = replace(inputs, verifications={**inputs.verifications, digest: verification})
     return inputs, found
-
-
-async def _verify(
-    operator: Operator, inputs: DeploymentInputs, version: ModelVersion, policy: ModelPolicySpec
-) -> Verification:
-    """Verify a bundle, for no longer than what was withdrawn may serve on meanwhile."""
-    status, now = inputs.deployment.status, operator.clock()
-    view = View(inputs, status.replace(rollout=noted(status, inputs)))
-    limit = LONGEST_VERIFICATION
-    if view.rollout.withdrawn_since is not None and not view.stopped:
-        left = (deadline(view) - now).total_seconds()
-        limit = min(limit, max(SHORTEST_VERIFICATION, left))
-    try:
-        async with asyncio.timeout(limit):
-            return await operator.bundles.verify(version, policy, now)
-    except TimeoutError:
-        late = f"The store did not give all bytes within {limit:.0f} s; it is tried again."
-        refusal = Refusal(DeploymentReason.VERIFICATION_FAILED, late)
-        digest = version.spec.artifact.manifest_digest
-        return Verification(digest, operator.clock(), refusal=refusal, transient=True)
 
 
 def _sign(

@@ -117,7 +117,7 @@ class Watches:
             self._operator.drift.forget(key.namespace or "", key.name)
             self._operator.unwritten.forget(obj)
             self._note_lost_action(obj)
-            metrics.forget_silence(key.namespace or "", key.name)
+            metrics.forget_deployment(key.namespace or "", key.name)
         elif key.kind == MODEL_VERSION:
             self._operator.reader.forget(obj["metadata"]["uid"])
 

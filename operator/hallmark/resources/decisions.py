@@ -115,7 +115,12 @@ def model_approval(version: ModelVersion, said: Said, approver: str) -> dict[str
 
 
 def action_text(
-    action: ActionName, identity: str, user: str, reason: str, target: str | None
+    action: ActionName,
+    identity: str,
+    user: str,
+    reason: str,
+    target: str | None,
+    until: str | None = None,
 ) -> str:
     """Return the JSON of the annotation in which a person asks for an action.
 
@@ -126,7 +131,9 @@ def action_text(
             long.
     """
     require_one_line({"--reason": reason, "--target": target or "", "your name": user})
-    asked = checked(Action, id=identity, action=action, by=user, reason=reason, target=target)
+    asked = checked(
+        Action, id=identity, action=action, by=user, reason=reason, target=target, until=until
+    )
     return canonical_json(asked.to_wire()).decode()
 
 

@@ -12,6 +12,7 @@ from hallmark.api.artifacts import DownloadURLs, Trust
 from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.resources.amounts import resources
+from hallmark.resources.carried import MOUNT, bundle_volume
 from hallmark.resources.pod_security import (
     container_security_context,
     pod_security_context,
@@ -132,6 +133,9 @@ def _pod(owner: ModelDeployment, version: Version) -> Obj:
         "containers": [_container(owner, version)],
         "volumes": [
             scratch_volume("64Mi"),
+            # Outlives the container, so that a restart needs no store.
+            {"name": "kept", "emptyDir": {"sizeLimit": "1Gi"}},
+            bundle_volume(name, version.manifest),
             {"name": "trust", "configMap": {"name": trust_name(name, version.trust_sha256)}},
             {
                 "name": "urls",
@@ -164,6 +168,8 @@ def _container(owner: ModelDeployment, version: Version) -> Obj:
         "resources": resources(owner.spec.resources, DEFAULTS),
         "volumeMounts": [
             scratch_mount(),
+            {"name": "kept", "mountPath": "/var/cache/hallmark"},
+            {"name": "bundle", "mountPath": MOUNT, "readOnly": True},
             {"name": "trust", "mountPath": "/etc/hallmark/trust", "readOnly": True},
             {"name": "urls", "mountPath": "/var/run/hallmark/urls", "readOnly": True},
         ],

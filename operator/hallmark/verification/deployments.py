@@ -9,7 +9,7 @@ from hallmark.api.artifacts import Baseline
 from hallmark.api.model_deployment import DeploymentReason
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.record import AuditRecord
-from hallmark.drift.evidence import recount, unpack
+from hallmark.drift.recount import recount, unpack
 from hallmark.policies.model_deployment.intent import intent_hash
 from hallmark.verification.links import Link, broken, holds, open_
 from hallmark.verification.recorded import Period, Recorded, standing_words

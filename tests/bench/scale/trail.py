@@ -24,7 +24,7 @@ class Request:
         resource: Its plural with the subresource, such as ``pods/status``; empty for a path
             that is no object's.
         namespace: Of the object; empty for all.
-        name: Of the object; empty for a list.
+        name: Of the object, or of the only one that a list selects; empty for other lists.
         page: Whether it only asks for the next page of a list.
     """
 
@@ -91,8 +91,15 @@ def writes_by_resource(requests: Iterable[Request]) -> Counter[tuple[str, str]]:
 
 
 def lists_by_resource(requests: Iterable[Request]) -> Counter[str]:
-    """Return how many lists of each resource began; further pages are part of their list."""
-    return Counter(asked.resource for asked in requests if asked.verb == "list" and not asked.page)
+    """Return how many lists of each resource began; further pages are part of their list.
+
+    A list that selects one object by its name counts as that object's own.
+    """
+    return Counter(
+        " ".join(filter(None, (asked.resource, asked.name)))
+        for asked in requests
+        if asked.verb == "list" and not asked.page
+    )
 
 
 def _request(event: dict[str, Any]) -> Request:

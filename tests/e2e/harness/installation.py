@@ -1,7 +1,9 @@
 """Installs Hallmark on a cluster as a user would: images, keys, manifests, policy."""
 
+import base64
 import hashlib
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from tests.cluster import Cluster, ClusterError, build_images
 from tests.cluster.commands import together
 from tests.cluster.progress import Progress
 from tests.e2e.harness.api import Api, Object, RefusedError, path_of
-from tests.e2e.harness.world import DEPLOYMENT_LABEL, SYSTEM, World
+from tests.e2e.harness.world import DASHBOARD, DEPLOYMENT_LABEL, SYSTEM, World
 
 MANIFESTS = Path(__file__).parents[3] / "manifests"
 INSTALLED = "tests.hallmark.dev/installed"
@@ -27,22 +29,30 @@ API_SERVER_PORT = 6443
 def installed(cluster: Cluster) -> Iterator[World]:
     """Start the cluster and install Hallmark; what is there already stays.
 
-    Images mostly wait for the network and the disk, so they are built while the node is compiled.
+    Images mostly wait for the network and the disk, so they are built while the node is compiled;
+    those that only a run needs are loaded while the operator starts.
 
     Args:
         cluster: the cluster.
 
     Yields:
-        The installation, with the operator and the store Ready and admission in force.
+        The installation, with all that runs in it Ready and admission in force.
     """
     _, images = together(cluster.prepare, lambda: build_images(cluster.progress))
     cluster.up()
-    for reference in images.values():
-        cluster.load_image(reference)
+    _load(cluster, images, "operator", "dashboard", "versitygw")
     with Api(cluster) as api:
         world = World(cluster, api)
-        _install(world, images, cluster.progress)
+        together(
+            lambda: _install(world, images, cluster.progress),
+            lambda: _load(cluster, images, "trainer", "predictor"),
+        )
         yield world
+
+
+def _load(cluster: Cluster, images: dict[str, str], *names: str) -> None:
+    for name in names:
+        cluster.load_image(images[name])
 
 
 def _install(world: World, images: dict[str, str], progress: Progress) -> None:
@@ -52,12 +62,16 @@ def _install(world: World, images: dict[str, str], progress: Progress) -> None:
     recorded = (namespace or {"metadata": {}})["metadata"].get("annotations", {}).get(INSTALLED)
     if recorded != wanted:
         with progress.step("installing Hallmark"):
+            # Secrets first: Pods that must wait for one are tried again later and later.
+            _apply(world.cluster, (MANIFESTS / "base" / "namespace.yaml").read_text())
+            policy = _policy(world.cluster, images)
+            _dashboard_secrets(world)
             _apply(world.cluster, manifests)
-            _apply(world.cluster, _policy(world.cluster, images))
+            _apply(world.cluster, policy)
             annotation = {"metadata": {"annotations": {INSTALLED: wanted}}}
             world.api.patch("Namespace", None, SYSTEM, annotation)
-    with progress.step("waiting for the operator, the store and admission"):
-        for deployment in ("hallmark-store", "hallmark-operator"):
+    with progress.step("waiting for the operator, the store, the dashboard and admission"):
+        for deployment in ("hallmark-store", "hallmark-operator", DASHBOARD):
             _wait_for_rollout(world, deployment)
         world.until(lambda: _admission_is_in_force(world), "admission to refuse a bad object", 30)
 
@@ -102,8 +116,10 @@ def _render(cluster: Cluster, images: dict[str, str]) -> str:
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": [os.path.relpath(MANIFESTS / "overlays" / overlay, folder.resolve())],
+        "components": [os.path.relpath(MANIFESTS / "dashboard", folder.resolve())],
         "images": [
             _image("hallmark-operator", images["operator"]),
+            _image("hallmark-dashboard", images["dashboard"]),
             _image("versitygw", images["versitygw"]),
         ],
         "patches": patches,
@@ -139,7 +155,7 @@ def _overlay(cluster: Cluster) -> tuple[str, list[Object]]:
         "ports": [{"port": API_SERVER_PORT, "protocol": "TCP"}],
     }
     narrowed = {
-        "target": {"kind": "NetworkPolicy", "name": "operator-to-api-server"},
+        "target": {"kind": "NetworkPolicy", "name": "(operator|dashboard)-to-api-server"},
         "patch": yaml.safe_dump([{"op": "replace", "path": "/spec/egress", "value": [address]}]),
     }
     return "local", [*patches, narrowed]
@@ -156,6 +172,18 @@ def _policy(cluster: Cluster, images: dict[str, str]) -> str:
         f"--sealer-image={images['operator']}",
         f"--predictor-image={images['predictor']}",
     )
+
+
+def _dashboard_secrets(world: World) -> None:
+    """Make what docs/dashboard.md names, with the embedded store's one key, as for a trial."""
+    store = world.api.get("Secret", SYSTEM, "hallmark-store")["data"]
+    session = {"key": base64.b64encode(secrets.token_bytes(32)).decode()}
+    for name, data in (("store", store), ("session", session)):
+        if not world.api.find("Secret", SYSTEM, f"{DASHBOARD}-{name}"):
+            metadata = {"name": f"{DASHBOARD}-{name}", "namespace": SYSTEM}
+            world.api.create(
+                {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
+            )
 
 
 def _hallmark(cluster: Cluster, *arguments: str) -> str:

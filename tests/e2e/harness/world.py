@@ -20,6 +20,7 @@ from tests.e2e.harness.traffic import Answer, Rows, Traffic, ask
 
 SYSTEM = "hallmark-system"
 OPERATOR = "hallmark-operator"
+DASHBOARD = "hallmark-dashboard"
 OPERATOR_PODS = "app.kubernetes.io/name=hallmark,app.kubernetes.io/component=operator"
 OPERATOR_USER = f"system:serviceaccount:{SYSTEM}:{OPERATOR}"
 AUDIT_LOG = "/var/lib/hallmark/logs/secure_mlops.log"
@@ -49,19 +50,28 @@ class World:
 
     def grant(self, namespace: str, user: str, cluster_role: str) -> None:
         """Give a user a ClusterRole in a namespace."""
+        subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}
+        self._bind(namespace, f"{cluster_role}-{user}", cluster_role, subject)
+
+    def account(self, namespace: str, name: str, cluster_role: str) -> None:
+        """Make a ServiceAccount that has a ClusterRole: whoever signs in needs a token."""
+        metadata = {"name": name, "namespace": namespace}
+        self.api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+        subject = {"kind": "ServiceAccount", **metadata}
+        self._bind(namespace, f"{cluster_role}-{name}-account", cluster_role, subject)
+
+    def _bind(self, namespace: str, name: str, cluster_role: str, subject: Object) -> None:
         self.api.apply(
             {
                 "apiVersion": "rbac.authorization.k8s.io/v1",
                 "kind": "RoleBinding",
-                "metadata": {"name": f"{cluster_role}-{user}", "namespace": namespace},
+                "metadata": {"name": name, "namespace": namespace},
                 "roleRef": {
                     "apiGroup": "rbac.authorization.k8s.io",
                     "kind": "ClusterRole",
                     "name": cluster_role,
                 },
-                "subjects": [
-                    {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}
-                ],
+                "subjects": [subject],
             }
         )
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from hallmark.api import crd
 from hallmark.api.model_deployment import DriftState, ModelDeploymentStatus
+from tests.examples import examples
 from tests.unit.api.status_values import statuses
 
 
@@ -44,9 +45,8 @@ def empties(value: object, path: str = "status") -> list[str]:
 
 
 @pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
-@settings(
-    max_examples=60,
-    deadline=None,
+@examples(
+    60,
     suppress_health_check=[
         HealthCheck.too_slow,
         HealthCheck.data_too_large,

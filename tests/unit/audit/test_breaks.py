@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hallmark.audit import AuditLog
@@ -23,6 +23,7 @@ from hallmark.audit.opening import Anchored
 from hallmark.audit.record import AuditRecord, hash_of, sign_record
 from hallmark.audit.verify import verify_log
 from hallmark.errors import ArtifactError, IntegrityError
+from tests.examples import examples
 from tests.unit.audit.factories import KEY, PUBLIC, decided, head_of, open_log, write_log
 
 RECORDS = 6
@@ -438,7 +439,7 @@ def unsigned(text: bytes) -> bytes:
     return re.sub(rb'"signature":"[A-Za-z0-9+/=]*",', b"", text)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @example(rotated=False, which=0, place=124, cut=0, noise=b"/")
 @given(
     rotated=st.booleans(),

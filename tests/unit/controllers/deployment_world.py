@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from hallmark.api import names
-from hallmark.api.artifacts import Baseline, BaselineFeature, DownloadURLs
-from hallmark.api.common import ObjectMeta, sha256_digest, timestamp
+from hallmark.api.artifacts import Baseline, BaselineFeature, DownloadURLs, Finding
+from hallmark.api.common import ObjectMeta, parse_timestamp, sha256_digest, timestamp
 from hallmark.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from hallmark.api.model_policy import (
     Approvals,
@@ -55,8 +55,11 @@ from hallmark.controllers.queue import Outcome, WorkQueue
 from hallmark.controllers.runtime import Operator
 from hallmark.controllers.settings import Settings
 from hallmark.controllers.watches import CHILDREN
+from hallmark.errors import ArtifactError
 from hallmark.policies.decision import Record
+from hallmark.resources.carried import bundle_name, carried_files
 from hallmark.resources.predictor_version import ANNOTATION_TRUST
+from hallmark.supply_chain.carried import carried_manifest
 from hallmark.supply_chain.manifest import build_manifest
 from hallmark.supply_chain.signing import sign_bundle
 from hallmark.supply_chain.verify import signed_resources
@@ -89,15 +92,18 @@ class FolderBundles(Bundles):
 
 
 class FolderStores(Stores):
-    """Opens a folder, whatever the policy names."""
+    """Opens a folder, whatever the policy names, unless the store is away."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, world: World) -> None:
         super().__init__(folder)
         self._folder = folder
+        self._world = world
 
     def open(self, spec: object) -> Any:  # noqa: ANN401 - a store
         from hallmark.store import open_store
 
+        if self._world.away:
+            raise ArtifactError("The store could not be reached.")
         return open_store(f"file://{self._folder}")
 
 
@@ -123,10 +129,13 @@ class World:
         self.ledger = Ledger()
         self.switches: list[str] = []
         """Manifest labels that the Service selected, one after the other."""
+        self._recorded: ModelDeploymentStatus | None = None
         self.corrupt: set[int] = set()
         self.numbers: dict[str, int] = {}
         """Version number by manifest label."""
         self.refusing: set[int] = set()
+        self.away = False
+        """Nobody reaches the store."""
         self.broken = ""
         self._sequence = 0
         self._windows = 0
@@ -153,7 +162,7 @@ class World:
         async def nothing(_: object) -> Outcome:
             return Outcome.DONE
 
-        stores = FolderStores(self.folder)
+        stores = FolderStores(self.folder, self)
         operator = Operator(
             settings=settings,
             cluster=self.cluster,
@@ -318,6 +327,10 @@ class World:
         text = json.dumps({"id": identity, "action": action, "by": "ada", **more})
         self.annotate(text)
 
+    def hold(self, seconds: float, identity: str) -> None:
+        until = timestamp(self.now + timedelta(seconds=seconds))
+        self.act("hold", identity, reason="Quarter's end.", until=until)
+
     def annotate(self, text: str) -> None:
         metadata = self.cluster.objects[self._key()]["metadata"]
         metadata["annotations"] = {names.ANNOTATION_ACTION: text}
@@ -395,7 +408,9 @@ class World:
         for obj in self._of(APPS_DEPLOYMENT):
             spec, template = obj["spec"], obj["spec"]["template"]
             number = self.numbers[template["metadata"]["labels"][names.LABEL_MANIFEST]]
-            fails = number in self.refusing or number in self.corrupt
+            carried = self.carries(number)
+            fails = number in self.refusing or (number in self.corrupt and not carried)
+            waits = self.away and not carried
             wanted = {f"{obj['metadata']['name']}-{i}" for i in range(spec["replicas"])}
             trust = template["metadata"]["annotations"][ANNOTATION_TRUST]
             for pod in self._of(POD):
@@ -406,7 +421,8 @@ class World:
                     del self.cluster.objects[self.cluster.key_of(pod)]
             for name in wanted:
                 if not any(each["metadata"]["name"] == name for each in self._of(POD)):
-                    self.cluster.put(_pod(name, template["metadata"], refuses=fails))
+                    pod = _pod(name, template["metadata"], refuses=fails, waits=waits)
+                    self.cluster.put(pod)
             ready = sum(
                 pod["status"]["conditions"][0]["status"] == "True"
                 for pod in self._of(POD)
@@ -523,10 +539,24 @@ class World:
         self._written[key] = repr(obj)
         if key == self._key():
             assert obj is None or obj["spec"] == getattr(self, "asked", obj["spec"])
+            self._check_hold()
         elif obj and obj["kind"] == "Service":
             self._check_switch(obj)
         elif obj and obj["kind"] == "Deployment":
             self._check_workload(obj)
+
+    def _check_hold(self) -> None:
+        """While a hold lasts another version takes over from withdrawn bytes alone."""
+        exists = self._key() in self.cluster.objects
+        before, self._recorded = self._recorded, self.status if exists else None
+        if before is None or self._recorded is None or before.hold != self._recorded.hold:
+            return
+        if before.hold is None or before.active_digest == self._recorded.active_digest:
+            return
+        assert parse_timestamp(before.hold.until) <= self.now or (
+            before.active_digest
+            and self.is_withdrawn(self.numbers[names.manifest_label(before.active_digest)])
+        ), "the traffic moved while it was held"
 
     def _check_switch(self, service: Obj) -> None:
         label = service["spec"]["selector"][names.LABEL_MANIFEST]
@@ -579,7 +609,8 @@ class World:
             for each in version.status.approvals
         )
         assert approved, f"v{number} {what} without an approval"
-        assert number not in self.corrupt, f"v{number} {what} with bad bytes"
+        good = number not in self.corrupt or (self.away and self.carries(number))
+        assert good, f"v{number} {what} with bad bytes"
         for type_ in ("Denied", "Revoked"):
             assert not version.status.is_true(type_), f"v{number} {what} although {type_}"
 
@@ -632,6 +663,29 @@ class World:
         for pod in self._of(POD):
             pod["status"]["conditions"][0]["status"] = "False"
 
+    def carries(self, number: int) -> bool:
+        """Whether the version's served files travel in the cluster, as they were sealed."""
+        label = names.manifest_label(self.digest(number))
+        for obj in self._of(CONFIG_MAP):
+            if obj["metadata"]["name"] == bundle_name(NAME, label):
+                files = carried_files(obj)
+                return not isinstance(carried_manifest(files, self.digest(number)), Finding)
+        return False
+
+    @property
+    def bundles(self) -> dict[int, Obj]:
+        """The ConfigMaps of served files by the number of their version."""
+        return {
+            self.numbers[obj["metadata"]["labels"][LABEL]]: obj
+            for obj in self._of(CONFIG_MAP)
+            if "-bundle-" in obj["metadata"]["name"]
+        }
+
+    def delete_bundles(self) -> None:
+        """Delete every ConfigMap of served files, as an administrator could."""
+        for obj in self.bundles.values():
+            del self.cluster.objects[self.cluster.key_of(obj)]
+
     def delete_trust(self) -> None:
         """Delete every trust ConfigMap, as an administrator could."""
         for obj in self._of(CONFIG_MAP):
@@ -644,14 +698,14 @@ def _obj(kind: Kind, namespace: str, name: str) -> Obj:
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
 
 
-def _pod(name: str, template: Obj, *, refuses: bool) -> Obj:
+def _pod(name: str, template: Obj, *, refuses: bool, waits: bool) -> Obj:
     ended = {"exitCode": 10, "message": "The file 'model.onnx' is not the one that was sealed."}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "namespace": SPACE, **template},
         "status": {
-            "conditions": [{"type": "Ready", "status": "False" if refuses else "True"}],
+            "conditions": [{"type": "Ready", "status": "False" if refuses or waits else "True"}],
             "containerStatuses": [
                 {"state": {}, "lastState": {"terminated": ended} if refuses else {}}
             ],

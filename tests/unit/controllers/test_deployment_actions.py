@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.unit.controllers.deployment_world import World
 
 
@@ -86,11 +87,7 @@ def test_an_action_and_a_change_of_the_spec_at_once_are_both_done(world: World) 
     assert (world.serving, world.running[1]) == (1, 2)
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@examples(25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.sampled_from(["pause", "resume"]), st.sampled_from("aAbc"), st.booleans()),
@@ -118,3 +115,73 @@ def test_of_any_sequence_each_new_text_is_one_record_and_each_id_acts_once(
             assert world.status.paused == (action == "pause")
         assert len(recorded(world)) == texts
     assert [outcome for _, outcome in recorded(world)].count("done") == len(done)
+
+
+def started(world: World) -> World:
+    """Return the world with a version that serves, and a newer one that is held before it."""
+    world.wait(11)
+    world.settle()
+    world.hold(100, "h")
+    world.settle()
+    world.seal(2)
+    world.settle()
+    return world
+
+
+def test_a_held_candidate_takes_over_when_the_hold_ends_by_itself(world: World) -> None:
+    started(world)
+    assert (world.serving, world.state, world.condition("Ready")) == (1, "Starting", "False/OnHold")
+    assert world.condition("Reconciling") == "True/OnHold"
+    world.wait(100)
+    world.settle()
+    assert (world.serving, world.condition("OnHold")) == (2, "False/NotHeld")
+    assert [found.reason for found in world.ledger.records.values()].count("HoldEnded") == 1
+
+
+def test_a_person_lifts_a_hold(world: World) -> None:
+    started(world)
+    world.act("unhold", "2")
+    world.settle()
+    assert world.serving == 2
+    assert recorded(world) == [("h", "done"), ("2", "done")]
+
+
+def test_a_revocation_wins_over_a_hold(world: World) -> None:
+    started(world)
+    world.revoke(1)
+    world.settle()
+    assert not world.running.get(1)
+    assert world.serving == 0 or world.running.get(world.serving) == 0
+    assert world.status.hold is not None
+
+
+@pytest.mark.parametrize("write", range(1, 14))
+@pytest.mark.parametrize("lifted", [True, False], ids=["lifted", "ended"])
+def test_an_operator_that_is_killed_keeps_a_hold_and_ends_it_once(
+    world: World, write: int, *, lifted: bool
+) -> None:
+    world.wait(11)
+    world.settle()
+    world.hold(100, "h")
+    for _ in range(3):
+        world.reconcile(write)
+        world.reconcile()
+    world.seal(2)
+    for _ in range(6):
+        world.reconcile(write)
+        world.reconcile()
+        world.run_pods()
+    world.settle()
+    assert world.serving == 1
+    if lifted:
+        world.act("unhold", "2")
+    else:
+        world.wait(100)
+    for _ in range(6):
+        world.reconcile(write)
+        world.reconcile()
+        world.run_pods()
+    world.settle()
+    assert world.serving == 2
+    reasons = [found.reason for found in world.ledger.records.values()]
+    assert reasons.count("HoldEnded") == (0 if lifted else 1)

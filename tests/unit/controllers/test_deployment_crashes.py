@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hallmark.api.common import parse_timestamp
-from hallmark.api.model_deployment import ModelDeploymentStatus
+from hallmark.api.model_deployment import ActionName, ModelDeploymentStatus
+from tests.examples import examples
 from tests.unit.controllers.deployment_world import CALM, SHIFTED, World
 from tests.unit.controllers.test_deployment import with_two_versions
 from tests.unit.controllers.test_deployment_withdrawal import REFUSALS, refuse_status
@@ -195,12 +196,13 @@ class Deployments(RuleBasedStateMachine):
         self.must_have_stopped()
         self.world.cluster.refuse = None
 
-    @rule(
-        action=st.sampled_from(["rollback", "acknowledge", "promote", "pause", "resume", "abort"])
-    )
-    def act(self, action: str) -> None:
+    @rule(action=st.sampled_from(ActionName), seconds=st.sampled_from([5, 20, 200]))
+    def act(self, action: ActionName, seconds: int) -> None:
         self.actions += 1
-        self.world.act(action, str(self.actions))
+        if action is ActionName.HOLD:
+            self.world.hold(seconds, str(self.actions))
+        else:
+            self.world.act(action, str(self.actions))
 
     @rule(seconds=st.sampled_from([1, 11, 31, 61]))
     def wait(self, seconds: int) -> None:
@@ -217,6 +219,15 @@ class Deployments(RuleBasedStateMachine):
     @rule()
     def lose_the_trust(self) -> None:
         self.world.delete_trust()
+
+    @rule()
+    def lose_the_carried_files(self) -> None:
+        self.world.delete_bundles()
+
+    @rule(away=st.booleans())
+    def take_the_store_away(self, *, away: bool) -> None:
+        self.world.away = away
+        self.world.wait(3)
 
     @rule(die_at=st.integers(1, 12))
     def reconcile_and_die(self, die_at: int) -> None:
@@ -260,9 +271,8 @@ class Deployments(RuleBasedStateMachine):
 
 
 TestDeployments = Deployments.TestCase
-TestDeployments.settings = settings(
-    max_examples=25,
+TestDeployments.settings = examples(
+    25,
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import APPS_DEPLOYMENT, MODEL_VERSION, Obj
 from hallmark.errors import ArtifactError
+from tests.examples import slow_but
 from tests.unit.controllers.deployment_world import SHIFTED, FolderBundles, World
 from tests.unit.controllers.test_deployment import with_two_versions
 from tests.unit.policies.model_deployment.rollouts import version_name
@@ -118,25 +120,21 @@ AUTHORS: dict[str, Callable[[World], None]] = {
     "a pin to nothing": pinned_to_nothing,
     "drift at the same time": drifts_as_well,
 }
-WITHDRAWALS = {"revoked": {"revoked": True}, "denied": {"denied": True}}
+PODS = ("Pods start", "no Pod starts any more")
+ATTEMPTS = list(product(AUTHORS, ("revoked", "denied"), ("Rollback", "Stop"), PODS))
+"""What an author does, how the bytes are withdrawn, what the policy says, and the scheduler."""
 
 
-@pytest.mark.parametrize("how", WITHDRAWALS.values(), ids=WITHDRAWALS.keys())
-@pytest.mark.parametrize("author", AUTHORS.values(), ids=AUTHORS.keys())
-@pytest.mark.parametrize("mode", ["Rollback", "Stop"])
-@pytest.mark.parametrize("schedules", [True, False], ids=["Pods start", "no Pod starts any more"])
+@pytest.mark.parametrize("attempt", slow_but(*ATTEMPTS[::3], of=ATTEMPTS), ids=", ".join)
 def test_no_field_keeps_withdrawn_bytes_serving(
-    world: World,
-    mode: str,
-    author: Callable[[World], None],
-    how: dict[str, bool],
-    *,
-    schedules: bool,
+    world: World, attempt: tuple[str, str, str, str]
 ) -> None:
+    author, how, mode, pods = attempt
+    schedules = pods == "Pods start"
     world.set_policy(onRevocation=mode)
     with_two_versions(world)
-    author(world)
-    world.judge(2, **how)
+    AUTHORS[author](world)
+    world.judge(2, **{how: True})
     look(world, kubelet=schedules)
     if mode == "Rollback" and world.serving == 2:
         world.wait(DEADLINE)

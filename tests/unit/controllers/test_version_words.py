@@ -24,7 +24,8 @@ from tests.unit.policies.training_run.runs import MODEL, bundle, version
 from tests.unit.supply_chain.factories import trusted
 
 REVOKED_AT = {"revokedAt": "2026-01-01T00:00:00Z"}
-SECOND = 1.0
+AT_ONCE = 5.0
+"""Seconds: less than any store is waited for, and much more than a busy machine takes."""
 MANY = 100
 """Versions, more than are read or looked at at the same time."""
 
@@ -165,7 +166,7 @@ async def test_a_decision_needs_no_store(
         decide(world, store)
         started = time.monotonic()
         assert await world.look() is Outcome.DONE
-        assert time.monotonic() - started < SECOND
+        assert time.monotonic() - started < AT_ONCE
         shown = world.shown()
         assert {type_: shown[type_] for type_ in expected} == expected
         await world.operator.reader.close()
@@ -190,10 +191,10 @@ async def test_many_versions_that_wait_for_a_silent_store_hold_nobody_up(
         world.say(approval("no", decision="Revoked", modelVersion=reference))
         started = time.monotonic()
         world.watch()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while world.shown(last).get("Revoked") != "True/Revoked":
                 await asyncio.sleep(0.005)
-        assert time.monotonic() - started < SECOND
+        assert time.monotonic() - started < AT_ONCE
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await world.operator.reader.close()

@@ -168,7 +168,7 @@ class VersionWorld:
         self.watch()
         return await dispatch.reconcile(self.operator, Key(kind, SPACE, name))
 
-    async def settle(self, seconds: float = 10.0) -> None:
+    async def settle(self, seconds: float = 60.0) -> None:
         """Let the queue work until nothing is due and nothing is read."""
         self.watch()
         task = asyncio.create_task(self.operator.queue.run())

@@ -295,7 +295,7 @@ class Lines:
 
 
 async def until(probe: Any) -> None:  # noqa: ANN401
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not probe():
             await asyncio.sleep(0.01)
 

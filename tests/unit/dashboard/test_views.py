@@ -15,6 +15,7 @@ from hallmark.api.model_deployment import (
     ModelDeployment,
 )
 from hallmark.api.training_run import GateResult, MetricValue
+from hallmark.policies.unmet import unmet, votes
 from hallmark_dashboard.bills import Bill, BillComponent, changes, matching, read_bill, violations
 from hallmark_dashboard.problems import Right
 from hallmark_dashboard.seen import Unreadable
@@ -38,7 +39,6 @@ from hallmark_dashboard.views.standing import (
     run_standing,
     version_standing,
 )
-from hallmark_dashboard.views.unmet import unmet, votes
 from hallmark_dashboard.views.version import VersionDetail, VersionInputs, version_detail
 from hallmark_dashboard.views.words import ago, lasting, listed, plural, short
 from tests.unit.dashboard.objects import (
@@ -287,7 +287,8 @@ def test_everything_unmet_is_named_at_once() -> None:
 def test_what_is_unmet(
     told: dict[str, str], deployments: list[ModelDeployment], expected: list[str]
 ) -> None:
-    assert said(unmet(version(told=told), policy().spec, "default", deployments, NOW)) == expected
+    found = version(told=told, status={"approvals": [approval("rita")]})
+    assert said(unmet(found, policy().spec, "default", deployments, NOW)) == expected
 
 
 def test_without_a_policy_that_is_said_too() -> None:
@@ -508,7 +509,7 @@ def test_the_chain_has_nine_links_each_with_a_state_and_a_fact() -> None:
         status={
             "activeModelVersion": "loan-v1",
             "activeDigest": DIGEST,
-            "driftState": {"verdict": "Stable", "top": [{"feature": "income", "psi": "0.0312"}]},
+            "driftState": {"verdict": "NoDrift", "top": [{"feature": "income", "psi": "0.0312"}]},
         }
     )
     sealed = version(told=APPROVED, status={"approvals": [approval()]})
@@ -628,8 +629,32 @@ HISTORY = [
     ],
 )
 def test_what_can_be_asked_for(found: ModelDeployment, expected: set[str]) -> None:
-    assert possible(found) == expected
-    assert possible(found, pause=(Right("pause", "modeldeployments"),)) == expected - {"pause"}
+    assert possible(found) == expected | {"hold"}
+    assert possible(found, pause=(Right("pause", "modeldeployments"),)) == (
+        expected - {"pause"} | {"hold"}
+    )
+
+
+def on_hold(name: str = "loan", end: str = "2026-06-02T12:00:00Z") -> ModelDeployment:
+    """Return a ModelDeployment that is held, with a candidate and a target of a rollback."""
+    hold = {"id": "1", "by": "otto", "reason": "Audit.", "since": THEN, "until": end}
+    status = {**SERVES, "hold": hold, "candidateDigest": OTHER, "history": HISTORY}
+    return deployment(name, status=status, told={"Ready": "True/Serving", "OnHold": "True/OnHold"})
+
+
+def test_a_hold_leaves_lifting_it_and_is_told_until_its_end() -> None:
+    found = on_hold()
+    assert possible(found) == {"unhold", "hold", "pause", "abort"}
+    assert "OnHold" in deployment_detail(found, None, {}, "default", NOW).headline
+    over = deployment_detail(found, None, {}, "default", NOW + timedelta(days=1))
+    assert "OnHold" not in over.headline
+
+
+def test_holds_are_listed_by_their_end() -> None:
+    held = [on_hold("b"), on_hold("a", "2026-06-03T00:00:00Z"), on_hold("c", THEN)]
+    found = seen(deployments=[*held, deployment()])
+    assert [item.name for item in found.holds] == ["b", "a"]
+    assert found.state is not State.STOPPED
 
 
 def test_while_an_action_waits_no_other_can_be_asked_for() -> None:
@@ -642,7 +667,7 @@ def test_while_an_action_waits_no_other_can_be_asked_for() -> None:
 
     assert possible(waits) == set()
     done = waits.replace(status=waits.status.replace(last_action=LastAction.model_validate(ran)))
-    assert possible(done) == {"pause"}
+    assert possible(done) == {"pause", "hold"}
 
 
 @pytest.mark.parametrize(
@@ -718,10 +743,10 @@ def test_drift_is_seen_against_the_limit_and_as_bins() -> None:
 
 
 def test_without_the_baseline_the_operators_numbers_stand_and_why() -> None:
-    state = {"verdict": "Drifted", "top": [{"feature": "income", "psi": "odd"}]}
+    state = {"verdict": "Drift", "top": [{"feature": "income", "psi": "odd"}]}
     found = drift_detail(deployment(status={"driftState": state}), None, "No store.", {}, [])
 
-    assert (found.verdict, found.sentence) == ("Drifted", "No store.")
+    assert (found.verdict, found.sentence) == ("Drift", "No store.")
     assert found.features[0].psi is None
 
 

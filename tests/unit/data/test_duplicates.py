@@ -4,10 +4,11 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.data.duplicates import duplicate_findings, repeated_rows, shared_with_training
+from tests.examples import examples
 from tests.unit.data.factories import category, schema, table
 
 DECLARED = schema(
@@ -37,7 +38,7 @@ def columns(rows: list[tuple[Any, ...]]) -> dict[str, list[Any]]:
     return {**cells, "id": [str(number) for number in range(len(rows))]}
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(ROWS)
 def test_twins_are_those_that_a_comparison_of_all_pairs_finds(rows: list[tuple[Any, ...]]) -> None:
     found = repeated_rows(table(DECLARED, **columns(rows)), DECLARED)

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.training_run import DataFormat, Schema
@@ -20,6 +20,7 @@ from hallmark.data.fingerprint import column_digest, fingerprint
 from hallmark.data.readers import read
 from hallmark.data.table import Table, declared_columns
 from tests.data.hmda import hmda_csv, hmda_spec
+from tests.examples import examples
 from tests.unit.data.factories import category, schema
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "fingerprint.md"
@@ -181,7 +182,7 @@ def test_what_does_not_count() -> None:
     assert of(turned) == of(CSV)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.lists(st.text("ab", max_size=3), min_size=2, max_size=4),
     st.lists(st.text("ab", max_size=3), min_size=2, max_size=4),

@@ -7,12 +7,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.artifacts import Finding
 from hallmark.api.training_run import DataFormat
 from hallmark.data.readers import read
+from tests.examples import examples
 
 SMALL: dict[str, Any] = {"piece_bytes": 64, "block_bytes": 256}
 """Blocks of a few lines: a column's whole numbers and fractions stand in different ones."""
@@ -29,7 +30,7 @@ def exact(cell: object) -> bool:
     return not isinstance(cell, int) or (-(2**63) <= cell < 2**63 and int(float(cell)) == cell)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(st.lists(WHOLE | FRACTIONS | st.none(), min_size=1, max_size=60), st.booleans())
 def test_numbers_are_exact_or_refused_with_their_rows(cells: list[Any], small: bool) -> None:
     found = read(lines(cells), DataFormat.JSON_LINES, **(SMALL if small else {}))

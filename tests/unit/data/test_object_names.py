@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from hallmark.api.artifacts import Finding
@@ -16,6 +16,7 @@ from hallmark.api.training_run import Dataset
 from hallmark.data.buckets import object_url
 from hallmark.data.object_names import ObjectName, ambiguity, object_name
 from hallmark.data.sources import Mounts, SourceRules, fetch, source_name
+from tests.examples import examples
 from tests.unit.store.versitygw import BUCKET, Gateway, running
 
 SIGNS = "ab/.#?%&=+ ~*'()!;:@,$[]{}|^`\"<>\\é\u0301日😀-_0"
@@ -59,9 +60,7 @@ def put(gateway: Gateway, key: str) -> bool:
     return True
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(key=KEYS)
 def test_exactly_this_object_is_read_or_the_name_is_refused(gateway: Gateway, key: str) -> None:
     why = ambiguity(ObjectName("s3", BUCKET, key))

@@ -18,7 +18,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.artifacts import Finding
@@ -29,6 +29,7 @@ from hallmark.data.readers import read
 from hallmark.data.schema import validate
 from hallmark.data.table import ColumnType, declared_columns
 from tests.data.parquet_writer import BYTE, FALSE, I32, STRUCT, TRUE, Column, Physical, parquet
+from tests.examples import examples
 from tests.unit.data.factories import category, pii, schema
 
 NUMBER, INTEGER, BOOLEAN, CATEGORY = (
@@ -444,7 +445,7 @@ def test_each_type_may_stand_in_a_column_that_nobody_declared(name: str) -> None
 DOUBLES = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.none(), min_size=1, max_size=5))
 def test_a_whole_number_is_the_same_double_or_refused_in_every_form(
     cells: list[int | None],
@@ -468,7 +469,7 @@ def test_a_whole_number_is_the_same_double_or_refused_in_every_form(
         assert found.table.column("x").values.to_list() == expected, form.dtype
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(st.decimals(-(10**12), 10**12, places=6), min_size=1, max_size=5))
 def test_a_decimal_is_the_nearest_double(cells: list[Decimal]) -> None:
     form = pl.DataFrame({"x": pl.Series(cells, dtype=pl.Decimal(38, 6))})

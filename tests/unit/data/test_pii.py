@@ -6,13 +6,14 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.training_run import PIIAction, PIIDetector
 from hallmark.data.detectors import DETECTORS, TextColumn
 from hallmark.data.pii import Guarded, check_rule, guard
 from hallmark.data.pseudonyms import Pseudonyms
+from tests.examples import examples
 from tests.unit.data.factories import category, pii, schema
 
 ADDRESS, CARD = "ann.lee@example.org", "4111 1111 1111 1111"
@@ -272,7 +273,7 @@ def test_another_detector_can_be_plugged_in() -> None:
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.one_of(st.none(), TEXT, st.just(ADDRESS)), min_size=3, max_size=3), TEXT)
 def test_any_text_passes_through_and_an_address_is_never_missed(
     cells: list[str | None], name: str

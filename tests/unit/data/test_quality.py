@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.gates import DATA
@@ -15,6 +15,7 @@ from hallmark.data.measures import data_metrics
 from hallmark.data.quality import WEIGHTS, quality_parts, quality_score
 from hallmark.data.schema import validate
 from hallmark.data.table import declared_columns
+from tests.examples import examples
 from tests.unit.data.factories import category, schema, table
 
 LABELS = ["yes", "no"] * 30
@@ -99,7 +100,7 @@ CELLS = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(CELLS, min_size=2, max_size=40), st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(rows: list[tuple[Any, ...]], random: Random) -> None:
     turned = list(rows)

@@ -4,13 +4,14 @@ import io
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.artifacts import Finding
 from hallmark.api.model_policy import ReadLimits
 from hallmark.api.training_run import DataFormat
 from hallmark.data.readers import read
+from tests.examples import examples
 
 CSV, JSON, PARQUET = DataFormat.CSV, DataFormat.JSON_LINES, DataFormat.PARQUET
 SECRET = "4111111111111111"
@@ -163,13 +164,13 @@ def test_categories_of_parquet_are_text() -> None:
     assert rows(parquet(frame), PARQUET) == [("x",), (None,)]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.binary(max_size=200), st.sampled_from(DataFormat))
 def test_any_bytes_end_in_rows_or_a_finding(data: bytes, data_format: DataFormat) -> None:
     assert isinstance(read(data, data_format), pl.DataFrame | tuple)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_a_damaged_parquet_file_ends_in_rows_or_a_finding(data: st.DataObject) -> None:
     whole = bytearray(parquet(pl.DataFrame({"a": [1, 2, None], "b": ["x", "yy", ""]})))
@@ -185,7 +186,7 @@ CELLS = st.text(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5))
 def test_what_was_written_as_csv_is_read(cells: list[tuple[str, str]]) -> None:
     frame = pl.DataFrame(cells, schema=["a", "b"], orient="row")

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.artifacts import Finding
@@ -22,6 +22,7 @@ from hallmark.data.fingerprint import fingerprint
 from hallmark.data.readers import read
 from hallmark.data.readers_json_fast import read_uniform
 from hallmark.data.table import ColumnSpec, ColumnType
+from tests.examples import examples
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -204,7 +205,7 @@ WRITERS = {CSV: write_csv, JSON: write_json, PARQUET: write_parquet}
 DECLARED = {spec.name: spec.type for spec in SPECS}
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(TABLES, st.sampled_from(["plain", *PACKED]))
 def test_a_table_is_the_same_in_every_format_compressed_or_not(
     frame: pl.DataFrame, packing: str
@@ -226,7 +227,7 @@ def test_a_table_is_the_same_in_every_format_compressed_or_not(
         assert fingerprint(table) == fingerprint(expected)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     st.text(st.sampled_from(list('a1,"\n\r\té')), max_size=400).map(str.encode),
     st.sampled_from(["", '"', "'"]),
@@ -254,7 +255,7 @@ JSON_LINES = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(JSON_LINES)
 def test_the_fast_way_through_json_gives_what_the_careful_one_gives(lines: list[str]) -> None:
     data = "\n".join(lines).encode()
@@ -273,7 +274,7 @@ def test_the_fast_way_through_json_gives_what_the_careful_one_gives(lines: list[
     assert fast.schema == same.schema
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(st.floats(min_value=-9e15, max_value=9e15), min_size=1, max_size=20))
 def test_the_fast_way_reads_every_double_exactly(numbers: list[float]) -> None:
     data = "\n".join(json.dumps({"a": number}) for number in numbers).encode()
@@ -288,7 +289,7 @@ def test_a_file_is_read_from_the_very_descriptor(tmp_path: Any) -> None:  # noqa
         assert frame_of(file, PARQUET).rows() == [(1,), (2,)]  # type: ignore[arg-type]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.sampled_from([b"", b"\x1f\x8b\x08\0", b"\x28\xb5\x2f\xfd", b"PAR1", b"\xff\xfe", b"a,b\n"]),
     st.binary(max_size=200),

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.training_run import Schema
@@ -15,6 +15,7 @@ from hallmark.data.declaration import check_declaration
 from hallmark.data.table import Table
 from hallmark.data.target import class_counts
 from hallmark.data.twins import near_twins, said, spelling
+from tests.examples import examples
 from tests.unit.data.factories import category, schema, table
 
 X = [float(i) for i in range(60)]
@@ -197,7 +198,7 @@ def test_an_undeclared_category_that_is_a_near_twin_is_called_so() -> None:
 WORDS = st.text(st.sampled_from("aAbBéÉ \u00a0\t.1ß"), max_size=6)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.lists(WORDS, unique=True, max_size=8))
 def test_twins_are_those_that_are_spelled_alike(values: list[str]) -> None:
     groups = near_twins(values)

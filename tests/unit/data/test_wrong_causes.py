@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.training_run import CSVDialect, CSVEncoding, DataFormat
@@ -21,6 +21,7 @@ from hallmark.data.schema import validate
 from hallmark.data.sniffing import foreign
 from hallmark.data.table import ColumnType, declared_columns
 from tests.data.parquet_writer import Column, Physical, parquet
+from tests.examples import examples
 from tests.unit.data.factories import pii, schema
 
 CSV, JSON, PARQUET = DataFormat.CSV, DataFormat.JSON_LINES, DataFormat.PARQUET
@@ -156,7 +157,7 @@ def test_what_fits_is_read(case: tuple[bytes, DataFormat]) -> None:
     assert isinstance(read(data, data_format), pl.DataFrame)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.binary(max_size=600), st.sampled_from(DataFormat))
 def test_any_head_is_judged(head: bytes, data_format: DataFormat) -> None:
     assert foreign(head, data_format) is None or foreign(head, data_format)

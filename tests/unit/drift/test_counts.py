@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.artifacts import BaselineFeature, ServedFeature, ServedSchema
@@ -80,7 +80,6 @@ def test_a_category_falls_into_its_bin(value: float, bin_: int) -> None:
     assert found == [int(i == bin_) for i in range(4)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(width=32), max_size=200), st.integers(0, 200))
 def test_every_row_is_counted_once_however_the_rows_are_cut(values: list[float], cut: int) -> None:
     whole = count(number_feature(), NUMBER, values)
@@ -90,7 +89,6 @@ def test_every_row_is_counted_once_however_the_rows_are_cut(values: list[float],
     assert whole == [a + b for a, b in zip(first, second, strict=True)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(width=32), min_size=1, max_size=50))
 def test_bins_are_those_of_the_plain_definition(values: list[float]) -> None:
     edges = np.asarray(EDGES)

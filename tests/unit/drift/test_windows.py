@@ -1,12 +1,13 @@
 from datetime import timedelta
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.common import timestamp
 from hallmark.drift.counts import BinCounter
 from hallmark.drift.windows import WindowCounter
+from tests.examples import examples
 from tests.unit.drift import factories
 from tests.unit.drift.factories import PROMOTED
 
@@ -16,7 +17,7 @@ def counter(window: int = 100, keep: int = 2) -> WindowCounter:
     return WindowCounter(bins, window, keep)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.lists(st.integers(0, 450), max_size=8), st.integers(1, 5))
 def test_batches_of_any_size_close_the_windows_that_single_rows_would(
     sizes: list[int], keep: int

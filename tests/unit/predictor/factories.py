@@ -215,12 +215,15 @@ def write_settings(
     folder: Path, trust: Trust, urls: Mapping[str, str], **changes: object
 ) -> Settings:
     data = trust.to_bytes()
+    (folder / "kept").mkdir(exist_ok=True)
     (folder / "trust.json").write_bytes(data)
     (folder / "urls.json").write_bytes(canonical_json(DownloadURLs(urls=dict(urls)).to_wire()))
     values: dict[str, object] = {
         "trust_sha256": hashlib.sha256(data).hexdigest(),
         "trust_file": folder / "trust.json",
         "urls_file": folder / "urls.json",
+        "bundle": folder / "bundle",
+        "kept": folder / "kept",
         "host": "127.0.0.1",
         "port": 0,
         "drain_seconds": 1.0,

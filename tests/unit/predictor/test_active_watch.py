@@ -41,29 +41,29 @@ def told(api: FakeApiServer) -> Iterator["queue.Queue[str | None]"]:
 def test_each_change_of_the_active_version_is_told(
     api: FakeApiServer, told: "queue.Queue[str | None]"
 ) -> None:
-    assert told.get(timeout=5) is None
-    assert api.watched.acquire(timeout=5)
+    assert told.get(timeout=60) is None
+    assert api.watched.acquire(timeout=60)
     for digest in (ONE, TWO, None, ONE):
         api.name_active(digest)
-        assert told.get(timeout=5) == digest
+        assert told.get(timeout=60) == digest
 
 
 def test_after_a_watch_ended_it_lists_and_watches_again(
     api: FakeApiServer, told: "queue.Queue[str | None]"
 ) -> None:
-    assert told.get(timeout=5) is None
-    assert api.watched.acquire(timeout=5)
+    assert told.get(timeout=60) is None
+    assert api.watched.acquire(timeout=60)
     api.name_active(ONE)
-    assert told.get(timeout=5) == ONE
+    assert told.get(timeout=60) == ONE
     api.end_watches()
-    assert told.get(timeout=5) == ONE
+    assert told.get(timeout=60) == ONE
     for last in (None, {"type": "ERROR", "object": {"code": 410}}, {"type": "BOOKMARK"}):
-        assert api.watched.acquire(timeout=5)
+        assert api.watched.acquire(timeout=60)
         api.end_watches(last)
-        assert told.get(timeout=5) == ONE
-    assert api.watched.acquire(timeout=5)
+        assert told.get(timeout=60) == ONE
+    assert api.watched.acquire(timeout=60)
     api.name_active(TWO)
-    assert told.get(timeout=5) == TWO
+    assert told.get(timeout=60) == TWO
 
 
 def test_a_refused_list_is_an_error_with_the_servers_sentence(api: FakeApiServer) -> None:

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from hallmark_predictor.app import create_app
@@ -12,6 +12,7 @@ from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder
 from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.serving import Serving
+from tests.examples import examples
 from tests.unit.predictor import factories
 from tests.unit.predictor.factories import ROW
 from tests.unit.predictor.test_data_plane import REQUESTS, matrix
@@ -211,9 +212,7 @@ async def test_a_body_over_8_mib_is_refused_with_413(client: httpx.AsyncClient, 
         assert found.json()["details"][0]["expected"] == "at most 8388608 bytes"
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(request_=REQUESTS)
 async def test_no_json_ends_in_a_500(client: httpx.AsyncClient, request_: object) -> None:
     for path in ("/predict", "/v2/models/credit/infer"):
@@ -225,9 +224,7 @@ async def test_no_json_ends_in_a_500(client: httpx.AsyncClient, request_: object
         assert found.status_code in (200, 422)
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.text(max_size=30))
 async def test_no_path_ends_in_a_500(client: httpx.AsyncClient, path: str) -> None:
     found = await client.get("/" + quote(path, errors="replace"))

@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.drift.counts import Rows
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.problems import BadRequest
+from tests.examples import examples
 from tests.unit.predictor import factories
 from tests.unit.predictor.factories import ROW
 
@@ -385,7 +386,7 @@ REQUESTS = st.one_of(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(REQUESTS)
 def test_any_json_is_answered_or_refused(request_: object) -> None:
     for found in (predict(request_), infer(request_)):
@@ -395,14 +396,14 @@ def test_any_json_is_answered_or_refused(request_: object) -> None:
             refusal(found)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_refused(body: bytes) -> None:
     for found in (PLANE.predict(body), PLANE.infer(body)):
         assert refusal(found)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.fixed_dictionaries(
         {

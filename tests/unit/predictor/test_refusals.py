@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.artifacts import FLOAT32_MAX, ServedFeature
@@ -21,6 +21,7 @@ from hallmark_predictor.encoding import columns_of
 from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.problems import MAX_PROBLEMS, BadRequest
 from hallmark_predictor.serving import Serving
+from tests.examples import examples
 from tests.unit.predictor import factories
 from tests.unit.predictor.factories import ROW
 from tests.unit.predictor.test_app import client_of, serving
@@ -75,7 +76,7 @@ def test_the_ends_of_a_range_are_taken_and_nothing_beyond_as_float32_has_it(
     assert [encode(value) for value in refused] == [None] * len(refused)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9), st.floats(-2e9, 2e9), st.booleans())
 def test_a_number_is_taken_where_its_float32_is_within_the_bounds_float32(
     one: float, two: float, value: float, at_the_end: bool
@@ -178,7 +179,7 @@ def written(value: object) -> tuple[str, bool]:
     return json.dumps(value), False
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(NESTED)
 def test_whatever_the_parameters_are_twice_is_found_exactly_where_it_is(value: object) -> None:
     text, twice = written(value)
@@ -361,7 +362,7 @@ HOSTILE = st.dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(HOSTILE, min_size=1, max_size=5))
 def test_no_name_from_a_request_becomes_a_label(rows: list[dict[str, object]]) -> None:
     found = ask({"instances": rows})

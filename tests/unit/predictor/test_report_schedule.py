@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.drift.room import MAX_ENTRIES
@@ -15,6 +15,7 @@ from hallmark_predictor.report_schedule import (
     LONGEST_INTERVAL,
     Schedule,
 )
+from tests.examples import examples
 
 C, D = False, True
 """A calm window, and one that drifts."""
@@ -162,7 +163,7 @@ def test_a_version_that_gets_the_traffic_counts_afresh() -> None:
     assert told == [101, 102]
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.integers(0, 2**32),
     st.integers(1, 5),
@@ -177,7 +178,7 @@ def test_whatever_the_clients_send_the_api_server_is_asked_at_most_once_a_second
         assert len(within) <= AT_ONCE + 30 + 30 / INTERVAL
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.integers(0, 2**32), st.lists(st.floats(0, 600), min_size=3, max_size=200))
 def test_calm_reports_keep_their_distance_and_none_is_forgotten(
     seed: int, closing: list[float]
@@ -289,7 +290,7 @@ def test_a_version_that_gets_the_traffic_says_soon_that_it_is_there() -> None:
     assert Pod(activated_at=100).run([], until=500) == [15, 115, 415]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.integers(0, 2**32),
     st.lists(st.tuples(st.floats(0, 3000), st.booleans()), max_size=60),

@@ -9,12 +9,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.report import Report
 from hallmark.reporting.charts import Chart, Line, Mark, Series, curves, intervals
 from hallmark.reporting.page import TEMPLATES, page
+from tests.examples import examples
 from tests.unit.supply_chain.factories import report
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -276,7 +277,7 @@ TEXT = st.text(max_size=32)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(TEXT, TEXT, FLOATS, FLOATS, st.integers())
 def test_no_report_breaks_the_page(
     text: str, value: str, number: float, other: float, rows: int

@@ -61,8 +61,17 @@ def test_the_pod_is_restricted() -> None:
     }
     assert container["terminationMessagePolicy"] == "File"
     assert f"--trust-sha256={TRUST}" in container["args"]
-    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
-    assert mounts == {"/tmp", "/etc/hallmark/trust", "/var/run/hallmark/urls"}  # noqa: S108
+    mounts = {mount["mountPath"]: mount.get("readOnly") for mount in container["volumeMounts"]}
+    assert mounts == {
+        "/tmp": None,  # noqa: S108
+        "/var/cache/hallmark": None,
+        "/etc/hallmark/bundle": True,
+        "/etc/hallmark/trust": True,
+        "/var/run/hallmark/urls": True,
+    }
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes["bundle"]["configMap"]["optional"], "what is too large to travel starts as well"
+    assert "emptyDir" in volumes["kept"], "it outlives the container, not the Pod"
 
 
 def test_scaling_changes_nothing_but_the_number() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import time
@@ -28,6 +29,16 @@ class Gateway:
     """A folder with ``access-key-id`` and ``secret-access-key``."""
     folder: Path
     """Where the bucket's objects are files: tests may damage them."""
+    process: subprocess.Popen[bytes]
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Let the store take connections and answer none until the block ends."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def store(self, prefix: str, *, credentials: Path | None = None) -> Store:
         """Return the store below ``prefix`` in the bucket."""
@@ -69,7 +80,7 @@ def running(root: Path) -> Iterator[Gateway]:
         try:
             endpoint = f"http://127.0.0.1:{port}"
             _wait(endpoint, process, root / "versitygw.log")
-            yield Gateway(endpoint, credentials, root / "data")
+            yield Gateway(endpoint, credentials, root / "data", process)
         finally:
             process.terminate()
             process.wait(10)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from hallmark.api import artifacts as api
@@ -20,6 +20,7 @@ from hallmark.training.outcome import Artifacts, RefusedRun
 from hallmark.training.pipeline import Fitted, fit
 from hallmark.training.robustness import measure_robustness
 from hallmark.training.robustness.linear import Boundaries, Norm, linear_radii
+from tests.examples import examples
 from tests.unit.training.factories import run
 from tests.unit.training.fits import made, trainer
 from tests.unit.training.test_hostile_rows import parquet
@@ -64,7 +65,7 @@ def trainers(draw: st.DrawFn) -> Trainer:
     return trainer(algorithm, parameters={**SMALL[algorithm], **extreme})
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(30, suppress_health_check=[HealthCheck.too_slow])
 @given(trainers(), st.integers(2, 3), st.sampled_from([0.05, 0.3, 2.0]), st.integers(0, 9))
 def test_no_certificate_is_above_what_random_changes_leave(
     settings_: Trainer, classes: int, epsilon: float, seed: int

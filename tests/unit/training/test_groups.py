@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.training.fairness import Groups, group_rows, intersection, of_rows
+from tests.examples import examples
 
 HOSTILE = ["(missing)", "((missing))", "missing", "None", "null", "nan", "", " ", "-1", "group 1"]
 HOSTILE += ["group 2", "a", "a\0", "A", "a x b", "'a x b'", "b", "x", "(other)"]
@@ -22,7 +23,7 @@ def together(groups: Groups) -> list[set[int]]:
     ]
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(VALUES, DECLARED, st.data())
 def test_rows_are_together_if_and_only_if_their_values_are_equal(
     values: list[str | None], declared: set[str], data: st.DataObject
@@ -41,7 +42,7 @@ def test_rows_are_together_if_and_only_if_their_values_are_equal(
     assert named == {value for value in values if value in declared} | compared
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(VALUES, DECLARED, st.data())
 def test_some_rows_and_pairs_keep_what_is_missing_apart(
     values: list[str | None], declared: set[str], data: st.DataObject

@@ -7,12 +7,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from hallmark.training.assay import validate_dataset
 from hallmark.training.dataset import ValidatedDataset
 from hallmark.training.outcome import Artifacts, RefusedRun
+from tests.examples import examples
 from tests.unit.training.factories import mixed_rows, mixed_spec, run, task
 
 CELLS = st.one_of(
@@ -33,7 +34,7 @@ def parquet(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(80, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_any_cells(data: st.DataObject) -> None:
     frame = mixed_rows(rows=60)

@@ -132,7 +132,7 @@ def test_a_long_step_is_told_again_with_its_seconds(uploads: Uploads) -> None:
     with ProgressReporter(uploads.urls(), period=0.05, long=0.1) as reporter:
         reporter.report(Progress(stage="Train", percent=50, message="Fitting."))
         for _ in range(3):
-            assert uploads.answered.acquire(timeout=5)
+            assert uploads.answered.acquire(timeout=60)
     told = [Progress.model_validate_json(content) for _, content, _ in uploads.taken]
     assert told[0].message == "Fitting."
     assert told[1].message.startswith("Fitting. Still at it after ")
@@ -209,7 +209,7 @@ def test_progress_that_cannot_be_uploaded_disturbs_nothing(uploads: Uploads) -> 
     uploads.statuses = [500] * 10
     with ProgressReporter(uploads.urls()) as reporter:
         reporter.report(Progress(stage="Train", percent=50))
-        assert uploads.answered.acquire(timeout=5)
+        assert uploads.answered.acquire(timeout=60)
     assert not uploads.taken
     with ProgressReporter({}) as reporter:
         reporter.report(Progress(stage="Train", percent=50))

@@ -6,13 +6,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as peer
 from sklearn.preprocessing import label_binarize
 
 from hallmark.api.gates import PERFORMANCE
 from hallmark.training.metrics import CALIBRATION_BINS, Performance, Predictions, performance
+from tests.examples import examples
 
 
 def predictions(
@@ -149,7 +150,7 @@ def test_certain_and_wrong_has_a_finite_loss() -> None:
     assert loss == pytest.approx(wanted)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(2, 5), st.integers(10, 80), st.integers(0, 10**6), st.sampled_from([1, 2, None]))
 def test_the_order_of_rows_changes_nothing(
     classes: int, rows: int, seed: int, digits: int | None

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.artifacts import Finding, TrainOutcome, TrainStage
 from hallmark.api.training_run import Comparison, GateResult, MetricValue
 from hallmark.training.outcome import MAX_MESSAGE_BYTES, refuse, sentences, termination_message
+from tests.examples import examples
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=1024)
 
@@ -23,7 +24,7 @@ def result(number: int, length: int, *, passed: bool) -> GateResult:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(TEXT, st.integers(0, 24), st.integers(0, 24), st.integers(3, 96))
 def test_the_message_fits_what_the_kubelet_reads(
     message: str, metrics: int, gates: int, length: int

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.training.precision import check_precision, merged
+from tests.examples import examples
 from tests.unit.data.factories import schema, table
 
 RANDOM = np.random.default_rng(0)
@@ -86,7 +87,7 @@ def test_rows_elsewhere_hide_nothing(numbers: np.ndarray, rows: int, at: float) 
     assert merged(np.concatenate([numbers, elsewhere])) != (0, 0)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.lists(st.floats(-1e30, 1e30).filter(lambda number: abs(number - 1.7e9) > 1e6), max_size=40),
     st.integers(1, 200),

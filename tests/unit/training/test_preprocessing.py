@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -17,6 +17,7 @@ from hallmark.api.artifacts import ServedFeature
 from hallmark.api.training_run import FeatureType
 from hallmark.training import preprocessing
 from hallmark.training.preprocessing import learn
+from tests.examples import examples
 from tests.unit.training.fits import MIXES, made
 
 
@@ -83,7 +84,7 @@ def test_every_encoded_column_knows_its_feature() -> None:
     assert encoding.movable.tolist() == [True, True, False, False, False, False]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(st.floats(-1e6, 1e6, width=32) | st.just(math.nan), min_size=1, max_size=40))
 def test_a_null_becomes_the_median(values: list[float]) -> None:
     column = np.array(values, dtype=np.float32)[:, None]

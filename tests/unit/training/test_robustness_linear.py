@@ -6,11 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.training.robustness.domain import Domain
 from hallmark.training.robustness.linear import Boundaries, Norm, linear_radii
+from tests.examples import examples
 
 WEIGHTS = st.floats(-3, 3).map(lambda number: round(number, 2))
 CELLS = st.integers(-6, 6).map(lambda number: number / 2)
@@ -86,7 +87,7 @@ def cases(draw: st.DrawFn) -> tuple[list[float], float, Domain, list[float]]:
     return weights, margin, where, row
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(cases())
 def test_nothing_within_the_radius_flips_the_decision_and_something_just_beyond_does(
     case: tuple[list[float], float, Domain, list[float]],
@@ -109,7 +110,7 @@ def shortest_of_two(weights: list[float], margin: float, rooms: list[float]) -> 
     return float(np.min(np.hypot(first, second)[reached], initial=np.inf))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     st.lists(WEIGHTS.filter(lambda w: abs(w) > 0.2), min_size=2, max_size=2),
     st.floats(0.5, 4),

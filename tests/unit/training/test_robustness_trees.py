@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.training_run import Algorithm
@@ -15,6 +15,7 @@ from hallmark.training.robustness import measure_robustness
 from hallmark.training.robustness.domain import Domain
 from hallmark.training.robustness.linear import Norm
 from hallmark.training.robustness.trees import TreeDecisions, tree_radii
+from tests.examples import examples
 from tests.unit.training.fits import MIXES, fitted, made, trainer
 from tests.unit.training.test_robustness_linear import space
 
@@ -109,7 +110,7 @@ def bound(model: TreeScores, where: Domain, row: np.ndarray, norm: Norm) -> floa
 
 
 @pytest.mark.parametrize("norm", Norm)
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(cases())
 def test_no_decision_falls_within_the_bound_and_one_trees_bound_is_the_radius(
     norm: Norm, case: tuple[TreeScores, Domain, np.ndarray]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.artifacts import Finding, ServedFeature
@@ -27,6 +27,7 @@ from hallmark.training.served import (
     golden_rows,
     prove,
 )
+from tests.examples import examples
 from tests.unit.training.fits import (
     CATEGORY,
     FLAG,
@@ -251,7 +252,7 @@ def test_the_baseline_counts_numbers_booleans_categories_and_nulls() -> None:
 NUMBERS = st.floats(-1e6, 1e6, width=32)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(NUMBERS, max_size=60))
 def test_no_value_of_the_training_rows_lies_on_an_edge(values: list[float]) -> None:
     edges = quantile_edges(np.array(values, dtype=np.float64))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.gates import FAIRNESS, PERFORMANCE, evaluate_gates
@@ -14,6 +14,7 @@ from hallmark.training.fairness import count, group_rows, measure, report
 from hallmark.training.gates import Measurement, inconclusive, metric_values
 from hallmark.training.metrics import Predictions
 from hallmark.training.robustness import MOST
+from tests.examples import examples
 from tests.unit.training.test_metrics import predictions
 
 RESAMPLING = Resampling(0.95, 100, 3)
@@ -150,7 +151,7 @@ def test_a_group_without_a_row_has_no_accuracy() -> None:
     assert [group.accuracy for group in said.groups] == [1.0, None]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(10, 60), st.integers(2, 4), st.integers(0, 99), st.booleans())
 def test_more_of_the_same_rows_is_the_only_way_to_a_narrower_interval(
     rows: int, classes: int, seed: int, right: bool

@@ -19,8 +19,12 @@ from hallmark.api.admission.building import (
     validation,
 )
 from hallmark.api.common import GROUP
+from hallmark.api.model_deployment import ActionName
 
-_ACTIONS = ("rollback", "acknowledge", "promote", "pause", "resume", "abort")
+_ACTIONS = tuple(ActionName)
+_NAMED = ", ".join(_ACTIONS[:-1]) + f" and {_ACTIONS[-1]}"
+
+_MOMENT = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?Z$"
 
 
 def _is_flat(keys: tuple[str, ...], least: int) -> str:
@@ -41,7 +45,7 @@ def _values(key: str, keys: tuple[str, ...], parts: str = "variables.parts") -> 
 
 def actions() -> Pair:
     """Return the policy that binds an action to who asks, and keeps it until it has run."""
-    keys = ("id", "action", "target", "by", "reason")
+    keys = ("id", "action", "target", "by", "reason", "until")
     annotation = f"?metadata.?annotations[?'{names.ANNOTATION_ACTION}'].orValue('')"
     new, old = (
         f"object.{annotation}".replace(".?metadata", ".metadata", 1),
@@ -56,8 +60,8 @@ def actions() -> Pair:
             validation(
                 none + _is_flat(keys, 2),
                 f"'The annotation {names.ANNOTATION_ACTION} must be one JSON object of id, action, "
-                "by, reason and target, with texts that hold no quotes and no backslashes, such as "
-                '{"action":"rollback","by":"you","id":"1","reason":"..."}\'',
+                "by, reason, target and until, with texts that hold no quotes and no backslashes, "
+                'such as {"action":"rollback","by":"you","id":"1","reason":"..."}\'',
             ),
             validation(
                 none + "variables.by == [request.userInfo.username]",
@@ -66,14 +70,13 @@ def actions() -> Pair:
             ),
             validation(
                 none + "variables.action.size() == 1 && variables.action[0] in "
-                f"{list(_ACTIONS)} && "
+                f"{[action.value for action in _ACTIONS]} && "
                 f"authorizer.group('{GROUP}').resource('modeldeployments')"
                 ".namespace(request.namespace).name(object.metadata.name)"
                 ".check(variables.action[0]).allowed()",
                 "'You may not ' + (variables.action.size() == 1 ? variables.action[0] : 'do that "
                 f"to') + ' {mdep}: it needs the verb of that "
-                f"name on modeldeployments; ' + {YOU} + '. Actions are rollback, acknowledge, "
-                "promote, pause, resume and abort.'",
+                f"name on modeldeployments; ' + {YOU} + '. Actions are {_NAMED}.'",
             ),
             validation(
                 none + "variables.id.size() == 1 && "
@@ -88,6 +91,14 @@ def actions() -> Pair:
                 "variables.reason.all(text, text.size() <= 256)",
                 f"\"In the annotation {names.ANNOTATION_ACTION}, 'target' (at most 63 characters) "
                 "and 'reason' (at most 256) may be there once.\"",
+            ),
+            validation(
+                none + "(variables.action == ['hold'] ? variables.until.size() == 1 && "
+                f"variables.until[0].matches('{_MOMENT}') && variables.reason.size() == 1 && "
+                "variables.reason[0].matches('[^ ]') : variables.until.size() == 0)",
+                f"\"In the annotation {names.ANNOTATION_ACTION}, a hold needs 'until', a moment "
+                "such as 2030-01-31T12:00:00Z, and a 'reason', each once; no other action has "
+                "an 'until'.\"",
             ),
             validation(
                 none + "variables.id.size() != 1 || !(variables.id[0].lowerAscii() in "

@@ -12,10 +12,12 @@ from typing import Any
 from pydantic_core import from_json
 
 from hallmark.api import names
+from hallmark.api.artifacts import BASELINE, Baseline
 from hallmark.api.common import parse_timestamp
 from hallmark.api.model_deployment import Drift, ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.bundles.bundles import Bundles
+from hallmark.bundles.carried import baseline_among
 from hallmark.cluster.cache import Key, ObjectCache
 from hallmark.cluster.cluster import Cluster, ForeignObject
 from hallmark.cluster.drift_monitor import DriftMonitor
@@ -39,12 +41,14 @@ from hallmark.cluster.kinds import (
 )
 from hallmark.cluster.ownership import controller_uid, is_abandoned
 from hallmark.cluster.parse import read
+from hallmark.cluster.trim import BUNDLE_FACTS
 from hallmark.cluster.unwritten import Unwritten
 from hallmark.policies.model_deployment.bounds import bounded
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, Workload
 from hallmark.policies.model_deployment.record import used_versions
 from hallmark.policies.model_deployment.withdrawal import withdrawal
 from hallmark.policies.refusals import Refusal
+from hallmark.resources.carried import bundle_name, carried_files
 from hallmark.resources.predictor import ApiServer, account_name, active_name
 from hallmark.resources.predictor_version import (
     ANNOTATION_TRUST,
@@ -139,6 +143,8 @@ async def gather_deployment(
         workloads={workload.manifest: workload for workload in _workloads(live)},
         pods=pods_of(cache, deployment),
         trusts=dict(_trusts(name, live)),
+        carried=frozenset(_carried(name, live)),
+        carried_sizes=dict(_carried_sizes(live)),
         urls_until=await _urls_until(sources, deployment, live),
         foreign=taken,
     )
@@ -180,7 +186,8 @@ async def _with_drift(sources: DeploymentSources, inputs: DeploymentInputs) -> D
     known = sources.drift.known(metadata.namespace, metadata.name)
     baseline = sources.bundles.known_baseline(active)
     if baseline is None and withdrawal(active, inputs) is None:
-        baseline = await sources.bundles.baseline(active, inputs.policy.spec)
+        baseline = await _carried_baseline(sources, inputs, active)
+        baseline = baseline or await sources.bundles.baseline(active, inputs.policy.spec)
     return replace(
         inputs,
         reports=known.reports,
@@ -188,6 +195,31 @@ async def _with_drift(sources: DeploymentSources, inputs: DeploymentInputs) -> D
         drift_memory=known.memory,
         baseline=baseline,
     )
+
+
+async def _carried_baseline(
+    sources: DeploymentSources, inputs: DeploymentInputs, active: ModelVersion
+) -> Baseline | None:
+    """Return the signed baseline of what serves from the files that travel beside its trust."""
+    files = await read_carried(sources.cluster, inputs, active.spec.artifact.manifest_digest)
+    baseline = baseline_among(files, active.spec.baseline_digest)
+    if baseline is not None:
+        sources.bundles.keep_baseline(active, baseline, len(files[BASELINE]))
+    return baseline
+
+
+async def read_carried(
+    cluster: Cluster, inputs: DeploymentInputs, digest: str
+) -> Mapping[str, bytes]:
+    """Return the served files of a version that travel in the cluster; none where none do.
+
+    They are read live: the cache keeps no bytes.
+    """
+    if digest not in (inputs.carried or ()):
+        return {}
+    name = bundle_name(inputs.name, names.manifest_label(digest))
+    found = await cluster.get(CONFIG_MAP, inputs.deployment.metadata.namespace, name)
+    return carried_files(found) if found else {}
 
 
 def _versions(cache: ObjectCache, deployment: ModelDeployment) -> Iterator[ModelVersion]:
@@ -345,6 +377,25 @@ def _trusts(name: str, live: Live) -> Iterator[tuple[str, Drift]]:
         facts = from_json(text)
         if "drift" in facts and child == trust_name(name, facts["sha256"]):
             yield facts["sha256"], Drift.model_validate(facts["drift"])
+
+
+def _carried(name: str, live: Live) -> Iterator[str]:
+    """Yield the manifest digest of each ConfigMap of served files that holds what its name says."""
+    for (kind, child), obj in live.items():
+        text = (obj.get("data") or {}).get(BUNDLE_FACTS)
+        if kind == CONFIG_MAP.kind and text is not None:
+            digest = from_json(text).get("manifestDigest", "")
+            if digest and child == bundle_name(name, names.manifest_label(digest)):
+                yield digest
+
+
+def _carried_sizes(live: Live) -> Iterator[tuple[str, int]]:
+    for (kind, _), obj in live.items():
+        text = (obj.get("data") or {}).get(TRUST_KEY)
+        if kind == CONFIG_MAP.kind and text is not None:
+            facts = from_json(text)
+            if "carries" in facts:
+                yield facts["sha256"], facts["carries"]
 
 
 async def _urls_until(

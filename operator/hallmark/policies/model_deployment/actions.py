@@ -19,6 +19,7 @@ from hallmark.api.model_deployment import (
 from hallmark.api.names import ANNOTATION_ACTION, OPERATOR_NAME, UNREADABLE, short_hash
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.decision import Record
+from hallmark.policies.model_deployment.hold import asked_hold, ends_at, said
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.rollback import TargetMissing, find_target
 from hallmark.policies.model_deployment.triggers import (
@@ -121,12 +122,12 @@ def action_details(action: Action | BadAction) -> dict[str, str]:
     """Return what the audit log keeps of an action."""
     if isinstance(action, BadAction):
         return {"actionId": action.id}
-    target = {"target": action.target} if action.target else {}
+    about = {"target": action.target, "until": action.until}
     return {
         "actionId": action.id,
         "action": action.action.value,
         "why": action.reason,
-        **target,
+        **{name: value for name, value in about.items() if value},
     }
 
 
@@ -165,7 +166,14 @@ def act(view: View, action: Action) -> Acted | Need:
     """Return what a person's action leads to. Never an error: what cannot be done is said."""
     under_way = view.rollout.state in CANDIDATE
     candidate = view.rollout.model_version
+    if action.action in _MOVING and (hold := view.held):
+        sentence = said(hold, view.inputs.policy)
+        return Acted(f"Nothing was done: lift the hold first (unhold). {sentence}")
     match action.action:
+        case ActionName.HOLD:
+            return _hold(view, action)
+        case ActionName.UNHOLD:
+            return _lift(view)
         case ActionName.PAUSE:
             return _flag(view, "Promotion is paused.", paused=True)
         case ActionName.RESUME:
@@ -186,6 +194,29 @@ def act(view: View, action: Action) -> Acted | Need:
             return _acknowledge(view, action)
         case ActionName.ROLLBACK:
             return _roll_back_by_hand(view, action)
+
+
+_MOVING = (ActionName.PROMOTE, ActionName.ROLLBACK)
+"""The actions that move traffic."""
+
+
+def _hold(view: View, action: Action) -> Acted:
+    """Begin a hold, or one that lasts longer: to end one sooner needs the verb of lifting it."""
+    policy, former = view.inputs.policy, view.held
+    asked = asked_hold(action, policy, view.inputs.now)
+    if isinstance(asked, str):
+        return Acted(f"Nothing was done: {asked}")
+    if former is not None and ends_at(former, policy) > ends_at(asked, policy):
+        longer = "Nothing was done: one that lasts longer stands; lift it first (unhold). {}"
+        return Acted(longer.format(said(former, policy)))
+    return Acted(said(asked, policy), status=view.status.replace(hold=asked))
+
+
+def _lift(view: View) -> Acted:
+    hold = view.held
+    if hold is None:
+        return Acted("Nothing was done: there is no hold.")
+    return Acted(f"The hold of {hold.by} is lifted.", status=view.status.replace(hold=None))
 
 
 def _flag(view: View, outcome: str, *, paused: bool) -> Acted:

@@ -194,6 +194,28 @@ def traffic_records(before: ModelDeploymentStatus, after: View) -> Iterator[Reco
     )
 
 
+# -- hold -------------------------------------------------------------------------------------
+
+
+def hold_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
+    """Return that the hold on record has ended by itself, where it has just now."""
+    hold, metadata = before.hold, view.inputs.deployment.metadata
+    if hold is None or view.status.hold is not None:
+        return
+    yield Record(
+        decision_id="/".join((metadata.uid, "hold", hold.id, hold.since, "ended")),
+        event=AuditEvent.ACTION,
+        kind="Deployment",
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        outcome=AuditOutcome.DONE,
+        reason=DeploymentReason.HOLD_ENDED,
+        message=f"The hold of {hold.by} has ended by itself: {hold.reason}",
+        details={"actionId": hold.id, "since": hold.since, "until": hold.until},
+    )
+
+
 # -- drift ------------------------------------------------------------------------------------
 
 
@@ -228,10 +250,10 @@ def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]
 def _new_drift(before: ModelDeploymentStatus, view: View) -> DriftState | None:
     """Return the drift state where it has become Drifted just now."""
     now, then = view.status.drift_state, before.drift_state
-    if now is None or now.verdict is not Verdict.DRIFTED:
+    if now is None or now.verdict is not Verdict.DRIFT:
         return None
     same = then is not None and then.manifest_digest == now.manifest_digest
-    return None if same and then is not None and then.verdict is Verdict.DRIFTED else now
+    return None if same and then is not None and then.verdict is Verdict.DRIFT else now
 
 
 def events(before: ModelDeploymentStatus, view: View, step: Step) -> Iterator[Event]:

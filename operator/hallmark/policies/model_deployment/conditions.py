@@ -18,6 +18,7 @@ from hallmark.policies import conditions as triple
 from hallmark.policies.conditions import ConditionUpdate, fails, holds, unknown
 from hallmark.policies.model_deployment import checks
 from hallmark.policies.model_deployment.checks import Proposal
+from hallmark.policies.model_deployment.hold import said
 from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.intent import intent_of, is_refused
 from hallmark.policies.model_deployment.pods import refusing_pod
@@ -45,7 +46,8 @@ def conditions(
         _available(view),
         _drift_detected(view, drift_message),
         _rolled_back(view.status),
-        *_with_silence(view, _summary(view, wait)),
+        _on_hold(view),
+        *_with_marks(view, _summary(view, wait)),
     )
 
 
@@ -133,7 +135,7 @@ def _ready(view: View) -> int:
 
 def _drift_detected(view: View, message: str | None) -> ConditionUpdate:
     drift = view.status.drift_state
-    drifted = drift is not None and drift.verdict is Verdict.DRIFTED
+    drifted = drift is not None and drift.verdict is Verdict.DRIFT
     if message is None and view.head is not None and not view.stopped:
         message = (
             f"The signed baseline of '{view.head.version}' cannot be read from the store, so that "
@@ -146,7 +148,7 @@ def _drift_detected(view: View, message: str | None) -> ConditionUpdate:
         return unknown(_C.DRIFT_DETECTED, _R.REPORTS_MISSING, message)
     if view.head is None or drift is None or drift.verdict is Verdict.INCONCLUSIVE:
         return unknown(_C.DRIFT_DETECTED, _R.INCONCLUSIVE, message)
-    if drift.verdict is Verdict.STABLE:
+    if drift.verdict is Verdict.NO_DRIFT:
         return fails(_C.DRIFT_DETECTED, _R.NO_DRIFT, message)
     again = view.rollout.drift_rollback_spent and is_rolled_back(view.status)
     return holds(_C.DRIFT_DETECTED, _R.TARGET_DRIFTS if again else _R.DRIFT_DETECTED, message)
@@ -163,13 +165,24 @@ def _from_to(status: ModelDeploymentStatus) -> str:
     return f"'{last.to}' serves instead of '{last.from_}'. {last.message}" if last else ""
 
 
-def _with_silence(view: View, updates: tuple[ConditionUpdate, ...]) -> tuple[ConditionUpdate, ...]:
-    """Return the kstatus triple; what serves without telling of its traffic has a mark."""
-    quiet = sentence(view.status.drift_state) if view.status.drift_state else ""
-    if not quiet:
+def _on_hold(view: View) -> ConditionUpdate:
+    hold = view.held
+    if hold is None:
+        return fails(_C.ON_HOLD, _R.NOT_HELD)
+    return holds(_C.ON_HOLD, _R.ON_HOLD, said(hold, view.inputs.policy))
+
+
+def _with_marks(view: View, updates: tuple[ConditionUpdate, ...]) -> tuple[ConditionUpdate, ...]:
+    """Return the kstatus triple, in which Ready tells of a hold and of unwatched traffic too."""
+    marks = []
+    if view.status.drift_state and (quiet := sentence(view.status.drift_state)):
+        marks.append(f"Drift is not watched: {quiet}.")
+    if (hold := view.held) and not any(update.reason == _R.ON_HOLD for update in updates):
+        marks.append(said(hold, view.inputs.policy))
+    if not marks:
         return updates
     return tuple(
-        replace(update, message=f"{update.message} Drift is not watched: {quiet}.".strip())
+        replace(update, message=" ".join([update.message, *marks]).strip())
         if update.type == SummaryCondition.READY
         else update
         for update in updates

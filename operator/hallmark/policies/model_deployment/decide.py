@@ -10,13 +10,14 @@ from hallmark.api import names
 from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.model_deployment import (
     Action,
+    DriftState,
     HistoryEntry,
     ModelDeploymentStatus,
     Outcome,
     Rollout,
     RolloutState,
 )
-from hallmark.drift.decision import DriftVerdict, Memory
+from hallmark.drift.decision import DriftVerdict, Memory, living
 from hallmark.policies.conditions import ConditionUpdate
 from hallmark.policies.decision import Event, Record
 from hallmark.policies.model_deployment.actions import (
@@ -30,10 +31,12 @@ from hallmark.policies.model_deployment.audit import (
     Step,
     drift_records,
     events,
+    hold_records,
     traffic_records,
     transition_records,
 )
 from hallmark.policies.model_deployment.bounds import progress_deadline
+from hallmark.policies.model_deployment.carrying import store_dependence
 from hallmark.policies.model_deployment.conditions import conditions
 from hallmark.policies.model_deployment.desired import (
     URL_MARGIN,
@@ -43,11 +46,13 @@ from hallmark.policies.model_deployment.desired import (
     plan,
 )
 from hallmark.policies.model_deployment.drift import judge_drift
+from hallmark.policies.model_deployment.hold import ends_at, hold_in_force
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, View, Wait
 from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.model_deployment.rollback import stable_entries
 from hallmark.policies.model_deployment.transitions import follow
 from hallmark.policies.model_deployment.triggers import Trigger, look, look_at_serving
+from hallmark.policies.model_deployment.unserved import unserved
 from hallmark.policies.model_deployment.withdrawal import (
     deadline,
     must_give_way,
@@ -97,15 +102,19 @@ def decide(inputs: DeploymentInputs) -> DeploymentDecision | Need:
     if isinstance(mended, Need):
         return mended
     planned = plan(mended, inputs)
-    after = replace(step.view, status=_with_traffic(_with_service(mended, inputs), view, planned))
+    traffic = _with_traffic(_with_service(mended, inputs), view, planned)
+    after = replace(step.view, status=traffic.replace(store=store_dependence(traffic, inputs)))
     moved = step.trigger is not None or step.action is not None
     moved = moved or after.rollout.stand_in is not rollout_of(before).stand_in
+    moved = moved or before.hold != after.status.hold
+    told = conditions(after, step.wait, drift.message if drift else None)
     return DeploymentDecision(
-        status=after.status,
+        status=after.status.replace(unserved=unserved(after, told)),
         moved=moved,
         plan=planned,
-        conditions=conditions(after, step.wait, drift.message if drift else None),
+        conditions=told,
         records=(
+            *hold_records(before, view),
             *transition_records(view, step),
             *traffic_records(before, after),
             *drift_records(before, view),
@@ -175,8 +184,17 @@ def _judge_drift(inputs: DeploymentInputs) -> DriftVerdict | None:
 
 
 def _gone(inputs: DeploymentInputs) -> tuple[str, ...]:
-    live = {pod.name for pod in inputs.pods}
-    return tuple(sorted(inputs.reports.keys() - live))
+    return tuple(sorted(inputs.reports.keys() - _live_pods(inputs)))
+
+
+def _last_drift(inputs: DeploymentInputs) -> DriftState | None:
+    """Return what is shown of drift where nothing judges it: without Pods that are gone."""
+    state = inputs.deployment.status.drift_state
+    return living(state, _live_pods(inputs)) if state else None
+
+
+def _live_pods(inputs: DeploymentInputs) -> frozenset[str]:
+    return frozenset(pod.name for pod in inputs.pods)
 
 
 def _observe(inputs: DeploymentInputs, drift: DriftVerdict | None) -> ModelDeploymentStatus:
@@ -186,9 +204,10 @@ def _observe(inputs: DeploymentInputs, drift: DriftVerdict | None) -> ModelDeplo
     asked = inputs.deployment.spec.replicas
     healthy = workload is not None and workload.ready >= asked > 0
     observed = status.replace(
-        drift_state=drift.state if drift else status.drift_state,
+        drift_state=drift.state if drift else _last_drift(inputs),
         history=_with_health(status, healthy, inputs.now),
         rollout=_with_deadline(status.replace(rollout=noted(status, inputs)), inputs),
+        hold=hold_in_force(status, inputs.policy, inputs.now),
     )
     return _with_service(observed, inputs)
 
@@ -264,6 +283,8 @@ def _moments(view: View) -> Iterator[datetime]:
         yield view.until(head.healthy_since, strategy.bake)
     if head and head.outcome is Outcome.SERVING and len(view.status.history) > 1:
         yield handover_ends(head)
+    if view.status.hold is not None:
+        yield ends_at(view.status.hold, view.inputs.policy)
     if must_give_way(view) is not None and not must_stop(view):
         yield deadline(view)
         yield view.inputs.now + WAITING_TARGET

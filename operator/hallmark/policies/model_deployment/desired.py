@@ -19,6 +19,7 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment import checks
+from hallmark.policies.model_deployment.carrying import likely_target, must_carry
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, View
 from hallmark.policies.model_deployment.rollback import refused_since, stable_entries
 from hallmark.policies.model_deployment.trust import trust_of, trust_sha256
@@ -48,6 +49,8 @@ class PlannedVersion:
     trust: Trust | None = None
     """To be written; None where it stands already."""
     refresh_urls: bool = False
+    carry: bool = False
+    """Its served files are to travel beside the trust, and do not yet."""
     only_shrinks: bool = False
     """It must not serve (any longer): Pods are taken away, and nothing is made for it."""
 
@@ -64,6 +67,9 @@ class Plan:
     active_digest: str | None
     """Which version the Service selects; None: there is no Service yet."""
     versions: tuple[PlannedVersion, ...] = ()
+    carried: frozenset[str] = frozenset()
+    """Manifest labels of versions whose served files stay in the cluster: those that are planned,
+    and the one that a rollback would go to."""
     withdrawn: frozenset[str] = frozenset()
     """Manifest labels of versions that have Pods and must not."""
     ending: bool = False
@@ -76,9 +82,12 @@ def plan(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> Plan:
     wanted = [*_serving(status, inputs), *others]
     # The same bytes under a new intent are one workload, with the trust of the newer.
     by_digest = {version.digest: version for version in wanted}
+    target = likely_target(status, inputs)
+    carried = {*by_digest, *({target.manifest_digest} if target else ())}
     return Plan(
         with_traffic(status, inputs, others),
         tuple(by_digest.values()),
+        frozenset(map(names.manifest_label, carried)),
         frozenset(withdrawn_labels(inputs)),
         View(inputs, status).ending,
     )
@@ -169,7 +178,7 @@ def _serving(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[Pl
         return [planned]
     workload = inputs.workload(head.manifest_digest)
     left = min(replicas, workload.replicas) if workload and not stopped else 0
-    return [replace(planned, replicas=left, refresh_urls=False, only_shrinks=True)]
+    return [replace(planned, replicas=left, refresh_urls=False, carry=False, only_shrinks=True)]
 
 
 def _coming(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[PlannedVersion]:
@@ -268,4 +277,5 @@ def _planned(
         # Only the very trust that is on record: another would not be what the Pods demand.
         trust=trust if trust is not None and trust_sha256(trust) == sha256 else None,
         refresh_urls=until is None or until < inputs.now + URL_MARGIN,
+        carry=version is not None and must_carry(digest, sha256, inputs),
     )

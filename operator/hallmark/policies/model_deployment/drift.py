@@ -9,8 +9,8 @@ from hallmark.api import names
 from hallmark.api.artifacts import Baseline
 from hallmark.api.common import parse_timestamp
 from hallmark.api.model_deployment import Drift, DriftState, ModelDeployment
-from hallmark.drift import evidence
 from hallmark.drift.decision import DriftInputs, DriftVerdict, Memory, judge
+from hallmark.drift.recount import pack
 from hallmark.drift.reports import Report
 from hallmark.policies.model_deployment.inputs import PodState, View
 
@@ -75,4 +75,6 @@ def drift_evidence(view: View) -> str:
     if not status.history or status.active_digest is None:
         return ""
     drift, since = counted_since(inputs.deployment, inputs.trusts)
-    return evidence.pack(status.active_digest, drift, since, inputs.reports)
+    judged = view.status.drift_state
+    before = {pod: said.windows_before for pod, said in judged.pods.items()} if judged else {}
+    return pack(status.active_digest, drift, since, inputs.reports, before)

@@ -13,6 +13,7 @@ from hallmark.api.model_deployment import (
     DeploymentReason,
     Drift,
     HistoryEntry,
+    Hold,
     ModelDeployment,
     ModelDeploymentStatus,
     Rollout,
@@ -21,6 +22,7 @@ from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
 from hallmark.drift.decision import Memory
 from hallmark.drift.reports import Report
+from hallmark.policies.model_deployment.hold import hold_in_force
 from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.refusals import Refusal
 
@@ -87,6 +89,11 @@ class DeploymentInputs:
     trusts: Mapping[str, Drift] = field(default_factory=dict)
     """The trust ConfigMaps that hold what their name says, by SHA-256 (hex): how each lets its
     Pods count."""
+    carried: frozenset[str] | None = None
+    """Manifest digests whose served files travel in a ConfigMap that holds what it says; None
+    where there is no cluster for them to travel in."""
+    carried_sizes: Mapping[str, int] = field(default_factory=dict)
+    """How many bytes a version would carry, by the SHA-256 (hex) of its trust."""
     urls_until: Mapping[str, datetime] = field(default_factory=dict)
     """When the presigned URLs end, by manifest label."""
     foreign: tuple[str, ...] = ()
@@ -203,6 +210,11 @@ class View:
         """The ModelVersion that serves, if it still exists."""
         status = self.status
         return self.inputs.version(status.active_model_version, status.active_digest)
+
+    @property
+    def held(self) -> Hold | None:
+        """The hold that lasts, if there is one."""
+        return hold_in_force(self.status, self.inputs.policy, self.inputs.now)
 
     @property
     def frozen(self) -> bool:

@@ -22,6 +22,7 @@ from hallmark.api.model_policy import OnNoTarget
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment import checks
 from hallmark.policies.model_deployment.checks import Proposal
+from hallmark.policies.model_deployment.hold import said
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.intent import Intent, intent_of, is_refused
 from hallmark.policies.model_deployment.pods import (
@@ -176,6 +177,15 @@ def look(view: View) -> Look:
     return look_at_bake(view) or candidate
 
 
+def on_hold(view: View) -> Wait | None:
+    """Return that a person's hold is waited for, where there is one."""
+    hold = view.held
+    if hold is None:
+        return None
+    what = f"'{view.rollout.model_version}' takes over after it, or once somebody lifts it."
+    return Wait(DeploymentReason.ON_HOLD, f"{said(hold, view.inputs.policy)} {what}")
+
+
 def _nothing_starts(view: View) -> Wait:
     if view.inputs.unreadable is not None:
         refusal = view.inputs.unreadable
@@ -227,12 +237,13 @@ def _look_at_drift(view: View) -> Look:
     drift = view.status.drift_state
     if (
         drift is None
-        or drift.verdict is not Verdict.DRIFTED
+        or drift.verdict is not Verdict.DRIFT
         or drift.manifest_digest != view.status.active_digest
         or view.inputs.deployment.spec.rollback is not RollbackMode.AUTOMATIC
         or view.rollout.drift_rollback_spent
         or view.rollout.state is RolloutState.ROLLING_BACK
         or view.stopped
+        or view.held is not None
     ):
         return None
     return _roll_back(view, DeploymentReason.DRIFT_ROLLBACK, has_drifted(view.status, drift))
@@ -277,6 +288,8 @@ def _look_at_rollback(view: View) -> Look:
     rollout, inputs = view.rollout, view.inputs
     if rollout.state is not RolloutState.ROLLING_BACK:
         return None
+    if must_give_way(view) is None and (waits := on_hold(view)):
+        return waits
     target = inputs.version(rollout.model_version, rollout.manifest_digest)
     if target is None:
         return _another_target(view, "", f"ModelVersion '{rollout.model_version}' is gone.")
@@ -392,6 +405,8 @@ def _look_at_starting(view: View, intent: Intent) -> Look:
         return Wait(
             DeploymentReason.STARTING, f"The Pods of '{name}' are starting{what_pods_say(view)}."
         )
+    if waits := on_hold(view):
+        return waits
     if view.frozen:
         return Wait(
             DeploymentReason.SUSPENDED,
@@ -414,7 +429,7 @@ def look_at_bake(view: View) -> Settled | None:
     if head.outcome is Outcome.STABLE:
         return Settled() if state is RolloutState.IDLE else None
     drifted = (
-        view.status.drift_state is not None and view.status.drift_state.verdict is Verdict.DRIFTED
+        view.status.drift_state is not None and view.status.drift_state.verdict is Verdict.DRIFT
     )
     if drifted or not bake_is_over(view, head) or serves_revoked(view):
         return None

@@ -308,7 +308,7 @@ def going_back_status(
     return serving_status(*entries).replace(rollout=Rollout.model_validate(fields))
 
 
-def drifted(number: int, verdict: str = "Drifted") -> DriftState:
+def drifted(number: int, verdict: str = "Drift") -> DriftState:
     """Return the state in which the version's traffic has drifted."""
     return DriftState.model_validate(
         {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.model_deployment import (
@@ -267,7 +267,6 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200) | json_values.map(json.dumps))
 def test_nothing_that_can_be_written_there_raises(text: str) -> None:
     found = read(text)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hallmark.api.common import timestamp
+from hallmark.api.common import SummaryCondition, timestamp
 from hallmark.api.model_deployment import (
+    DeploymentCondition,
     LastRollback,
     ModelDeploymentStatus,
     RefusedIntent,
@@ -301,7 +302,7 @@ CASES: dict[str, tuple[View, Wait | None, str, str]] = {
         "Unknown/Inconclusive",
     ),
     "calm traffic": (
-        view(SERVING.replace(drift_state=drifted(2, "Stable")), V2),
+        view(SERVING.replace(drift_state=drifted(2, "NoDrift")), V2),
         None,
         "DriftDetected",
         "False/NoDrift",
@@ -339,4 +340,4 @@ def test_a_condition(given: View, wait: Wait | None, type_: str, expected: str) 
 def test_each_condition_is_said_once_in_every_state(state: RolloutState) -> None:
     given = view(candidate_status(3, TWO, state=state, reason="Denied"), V2)
     found = [update.type for update in conditions(given, None, "")]
-    assert len(found) == len(set(found)) == 9
+    assert len(found) == len(set(found)) == len(DeploymentCondition) + len(SummaryCondition)

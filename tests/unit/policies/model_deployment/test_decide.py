@@ -12,6 +12,7 @@ from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     DriftReport,
     ModelDeploymentStatus,
+    PodDriftState,
     RolloutState,
 )
 from hallmark.api.names import ANNOTATION_ACTION, manifest_label
@@ -29,6 +30,7 @@ from tests.unit.policies.model_deployment.rollouts import (
     at,
     candidate_status,
     digest,
+    drifted,
     entry,
     going_back_status,
     pod,
@@ -244,6 +246,27 @@ def test_reports_of_pods_that_are_gone_are_named() -> None:
     seen = view(SERVING, V1, V2, pods=(pod(2, ready=True),))
     inputs = replace(seen.inputs, reports={"pod-2": report, "pod-9": report})
     assert decided(replace(seen, inputs=inputs)).gone == ("pod-9",)
+
+
+JUDGED = {
+    "by the baseline": {"baseline": BASELINE},
+    "by nobody, without a baseline": {"baseline": None},
+    "by nobody, of what was withdrawn": {"versions": (V1, version(2, revoked=True))},
+}
+
+
+@pytest.mark.parametrize("judged", JUDGED.values(), ids=JUDGED)
+@pytest.mark.parametrize("live", [(), (2,), (1, 2)], ids=["no Pod", "one Pod", "two Pods"])
+def test_what_is_shown_of_drift_names_no_pod_that_is_gone(
+    judged: dict[str, object], live: tuple[int, ...]
+) -> None:
+    said = PodDriftState(boot_id="boot-0001", sequence=1, manifest_digest=digest(2))
+    shown = drifted(2, "Stable").replace(pods={f"pod-{number}": said for number in (1, 2, 9)})
+    status, pods = SERVING.replace(drift_state=shown), tuple(map(pod, live))
+    seen = view(status, V1, V2, verified=(1,), pods=pods)
+    found = decided(replace(seen, inputs=replace(seen.inputs, **judged))).status
+    assert found.drift_state is not None
+    assert set(found.drift_state.pods) == {f"pod-{number}" for number in live}
 
 
 # -- when to look again -----------------------------------------------------------------------
