@@ -37,6 +37,7 @@ from hallmark_dashboard.views.deployment import (
 from hallmark_dashboard.views.drift import DriftDetail, drift_detail
 from hallmark_dashboard.views.gates import gate_lines
 from hallmark_dashboard.views.overview import Overview, OverviewInputs, overview
+from hallmark_dashboard.views.rates import rates_of
 from hallmark_dashboard.views.review import (
     Review,
     choices,
@@ -69,6 +70,12 @@ async def gather_overview(services: Services, caller: Caller) -> Overview:
             unreadable=list(seen.unreadable()),
             decisions=await newest_decisions(services, seen),
             now=seen.now,
+            rates={
+                f"{found.metadata.namespace}/{found.metadata.name}": rates_of(
+                    found, services.watch.traffic
+                )
+                for found in deployments
+            },
         )
     )
 
@@ -202,9 +209,10 @@ async def gather_changes(
     )
     if first.content is None or after.report.content is None:
         return None, first.sentence or after.report.sentence
-    both = bill.content is not None and after.bill.content is not None
-    bills = (bill.content, after.bill.content) if both else None
-    return compare(first.content, after.report.content, bills), ""  # type: ignore[arg-type]
+    bills = None
+    if bill.content is not None and after.bill.content is not None:
+        bills = (bill.content, after.bill.content)
+    return compare(first.content, after.report.content, bills), ""
 
 
 async def gather_what_if(
@@ -280,7 +288,8 @@ async def gather_deployment(
         windows,
     )
     asked = asked_version(deployment, versions)
-    detail = deployment_detail(deployment, asked, missing, applied.name, seen.now)
+    rates = rates_of(deployment, services.watch.traffic)
+    detail = deployment_detail(deployment, asked, missing, applied.name, seen.now, rates)
     return DeploymentEvidence(deployment, detail, drift)
 
 

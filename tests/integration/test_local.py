@@ -117,6 +117,7 @@ def test_drift_rolls_back_while_it_serves(copied: Chain, serving: list[Server]) 
         assert f'"event":"{event}"' in log
 
 
+@pytest.mark.slow
 def test_a_rollback_by_hand_needs_no_server(copied: Chain, serving: list[Server]) -> None:
     folder = Folder(copied.state)
     for name in (FIRST, SECOND):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from hallmark.policies.model_deployment.hold import told as told_hold
 from hallmark.policies.model_version.approvals import counts
 from hallmark_dashboard.seen import Unreadable
 from hallmark_dashboard.views.decisions import Decision
+from hallmark_dashboard.views.rates import Rates
 from hallmark_dashboard.views.rows import (
     DeploymentRow,
     deployment_row,
@@ -67,6 +68,8 @@ class Overview:
     """Those that end first, first."""
     deployments: tuple[DeploymentRow, ...]
     decisions: tuple[Decision, ...]
+    rates: Mapping[str, Rates]
+    """Of requests, by namespace/name."""
     more: int
     """Items that are not shown."""
 
@@ -84,6 +87,7 @@ class OverviewInputs:
         unreadable: Objects among them that cannot be parsed.
         decisions: The newest ones.
         now: The time.
+        rates: Of requests, by namespace/name.
     """
 
     person: str
@@ -94,6 +98,7 @@ class OverviewInputs:
     unreadable: Sequence[Unreadable]
     decisions: Sequence[Decision]
     now: datetime
+    rates: Mapping[str, Rates] = field(default_factory=dict)
 
 
 class _Shown(NamedTuple):
@@ -140,6 +145,7 @@ def overview(given: OverviewInputs) -> Overview:
         holds=tuple(_holds(given)[:MOST_ITEMS]),
         deployments=tuple(rows),
         decisions=tuple(given.decisions),
+        rates=given.rates,
         more=more,
     )
 

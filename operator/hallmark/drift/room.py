@@ -19,7 +19,7 @@ MAX_ENTRIES = 64
 MAX_BYTES = 448 * 1024
 """For all reports. The largest entry that admission lets a single Pod write still fits beside
 them: 16,384 counts of 19 digits and 1,536 names of 63 characters that JSON escapes, 895 KiB."""
-CHEAP_BYTES = 128 * 1024
+CHEAP_BYTES = 136 * 1024
 """For all reports of more than a few Pods: a write then takes the API server about 0.3 s."""
 FEW_PODS = 8
 """So many have their places as long as they fit at all."""
@@ -35,6 +35,9 @@ _WINDOW_FIELDS = 160
 _REFUSED = 320
 """The refused rows of five features, each at fault in one way as a rule."""
 
+_REQUESTS = 192
+"""Uptime, and requests by how they ended and how long they took."""
+
 
 def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
     """Return how many bytes of JSON a Pod's entry has at most.
@@ -48,7 +51,8 @@ def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
     in_window = names + bins * (len(str(drift.window)) + 1) + _WINDOW_FIELDS
     in_total = names + bins * (_TOTAL_DIGITS + 1)
     blocks = MAX_WINDOWS * _BLOCK if drift.rejections else 0
-    return blocks + kept_windows(drift) * in_window + in_total + _REFUSED + _NAMES_AND_IDS
+    beside = blocks + _REFUSED + _REQUESTS + _NAMES_AND_IDS
+    return kept_windows(drift) * in_window + in_total + beside
 
 
 def places_for(features: Sequence[BaselineFeature], drift: Drift) -> int:
@@ -86,12 +90,13 @@ def make_room(
     if free >= _reserve(places) or not take_turns(live, places):
         return ()
 
-    def rank(pod: str) -> tuple[bool, bool, int, str]:
-        if pod in refused:
-            return False, False, 0, pod
-        return True, votes[pod].state.drifted_windows > 0, votes[pod].turn, pod
+    def rank(pod: str) -> tuple[bool, int, str]:
+        return votes[pod].state.drifted_windows > 0, votes[pod].turn, pod
 
-    judged = sorted((pod for pod in entries if pod in refused or pod in votes), key=rank)
+    judged = [
+        *sorted(pod for pod in entries if pod in refused),
+        *sorted((pod for pod in entries if pod in votes and pod not in refused), key=rank),
+    ]
     # Down to a half: one removal then serves many newcomers.
     return tuple(judged[: places // 2 - free])
 

@@ -73,6 +73,8 @@ def test_what_is_empty_is_left_out() -> None:
             "unsure": 0,
             "rejecting": 0,
             "inputRejected": False,
+            "rejectedFor": "",
+            "needed": "",
             "windows": 0,
             "silentPods": 0,
         },

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hallmark.api.model_deployment import Drift, DriftReport, DriftState
 from hallmark.drift.decision import judge
 from hallmark.drift.reports import ReportFault
-from tests.examples import examples
+from tests.examples import examples, slow_but
 from tests.unit.drift.factories import (
     OTHER,
     PROMOTED,
@@ -290,7 +290,7 @@ def test_the_order_of_the_pods_changes_nothing(reports: list[DriftReport], rando
     assert judge(inputs(dict(named))).state.verdict == expected
 
 
-@pytest.mark.parametrize("size", [100, 500])
+@pytest.mark.parametrize("size", slow_but(500, of=[100, 500]))
 def test_unshifted_traffic_never_drifts_in_two_thousand_windows(size: int) -> None:
     drift = Drift(window=size, consecutive=1)
     rows = traffic(2000 * size, seed=11)

@@ -13,6 +13,7 @@ from hallmark.api.model_deployment import (
     DriftWindow,
     ModelDeploymentStatus,
     RefusedFeature,
+    RequestCounts,
 )
 from hallmark.api.training_run import FeatureType
 from hallmark.drift.room import (
@@ -29,9 +30,9 @@ from hallmark.drift.votes import Vote
 from tests.unit.drift.factories import ACTIVE, PROMOTED, former
 
 ETCD_LIMIT = 1536 * 1024
-LARGEST_ENTRY = 16_384 * 20 + 1_536 * (63 * 6 + 5) + 5 * 256
+LARGEST_ENTRY = 16_384 * 20 + 1_536 * (63 * 6 + 5) + 5 * 256 + 256
 """What admission lets one Pod write: counts of 19 digits, names that JSON escapes, and five
-features at fault in four ways."""
+features at fault in four ways, and requests."""
 REST_OF_THE_OBJECT = 128 * 1024
 """Spec, conditions, history, refused intents, accepted sequences and managed fields."""
 
@@ -76,6 +77,13 @@ def longest_report(watched: Sequence[BaselineFeature], drift: Drift, rows: int) 
             RefusedFeature(feature=feature.name[:11], out_of_range=rows // 9)
             for feature in watched[:MAX_REFUSED_FEATURES]
         ],
+        requests=RequestCounts(
+            uptime=10**11,
+            count=rows,
+            refused=rows // 10,
+            failed=rows // 100,
+            latency=[rows // 6] * 6,
+        ),
     )
 
 
@@ -121,8 +129,9 @@ def test_sixty_four_pods_of_two_hundred_features_would_not_fit() -> None:
     assert size * MAX_ENTRIES > ETCD_LIMIT
     assert places_for(features(200), Drift()) == 8
     assert places_for(features(200), Drift(consecutive=5)) == 5
-    assert places_for(features(10), Drift()) == 34
+    assert places_for(features(10), Drift()) == 35
     assert places_for(features(3), Drift()) == MAX_ENTRIES
+    assert places_for(features(1500, name=60), Drift(consecutive=5)) == 2, "never fewer"
 
 
 def test_the_schema_allows_as_many_entries_as_there_are_places() -> None:
@@ -151,6 +160,7 @@ def votes(count: int) -> dict[str, Vote]:
         pytest.param(57, 64, True, id="one more"),
         pytest.param(7, 8, False, id="all fit while one place is free"),
         pytest.param(8, 8, True, id="none would be free"),
+        pytest.param(31, 35, False, id="a part of a place is none"),
         pytest.param(1, 2, False, id="a single Pod never takes turns"),
     ],
 )
@@ -182,6 +192,7 @@ def test_what_was_refused_goes_first_and_what_drifts_last() -> None:
     order = ("bad", "worse", "old", "old-too", "new", "old-drift")
     found = [make_room([*known, *refused], refused, known, live=99, places=n) for n in (7, 6, 2)]
     assert found == [(), order[:3], order[:5]]
+    assert make_room(known, ["new"], known, live=99, places=4)[0] == "new", "though it has a vote"
     drifting = {pod: vote(turn, drifted=2) for turn, pod in enumerate("abcd")}
     assert make_room(drifting, (), drifting, live=99, places=4) == ("a", "b")
 
