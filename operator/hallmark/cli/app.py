@@ -10,14 +10,17 @@ from hallmark.cli import (
     audit,
     evidence,
     explain,
+    importing,
     init,
     keys,
     local,
+    looking_back,
     prune,
     run,
     service,
     status,
     tree,
+    verifying,
 )
 
 app = typer.Typer(
@@ -40,5 +43,8 @@ for part in (
     service,
     actions,
     prune,
+    verifying,
+    importing,
+    looking_back,
 ):
     part.register(app)

@@ -110,14 +110,14 @@ async def _side(
     run = await cluster.get(TRAINING_RUN, namespace, version.spec.training_run.name)
     spec = parsed_or_raise(TrainingRun, run).spec if run else None
     try:
-        store = await _store(cluster, namespace, access)
+        store = await store_of(cluster, namespace, access)
         report, document = await asyncio.to_thread(read_evidence, store, version)
     except (ArtifactError, ConfigurationError, ApiError) as error:
         return Side(version, spec), [f"Reports and SBOMs are not compared: {error}"]
     return Side(version, spec, report, document), []
 
 
-async def _store(cluster: Cluster, namespace: str, access: StoreAccess) -> Store:
+async def store_of(cluster: Cluster, namespace: str, access: StoreAccess) -> Store:
     """Return the store of the policy that applies to a namespace, as it is reached from here.
 
     Raises:
@@ -197,6 +197,6 @@ def sbom(
 async def _sbom(place: Place, name: str, access: StoreAccess) -> dict[str, Any]:
     async with cluster_of(place.user) as cluster:
         version = await get_version(cluster, place.namespace, name)
-        store = await _store(cluster, place.namespace, access)
+        store = await store_of(cluster, place.namespace, access)
         _, document = await asyncio.to_thread(read_evidence, store, version)
     return document

@@ -264,7 +264,7 @@ def _state(inputs: DriftInputs, memory: Memory) -> DriftState:
         unsure=unsure,
         needed=_needed(inputs.drift, memory),
         windows=memory.windows,
-        top=_top(voters, memory.reference),
+        top=most_moved(voters, memory.reference),
         pods={pod: memory.accepted[pod] for pod in sorted(order[:MAX_ENTRIES])},
     )
 
@@ -298,7 +298,7 @@ def _verdict(heard: int, drifting: int, unsure: int, unheard: int, former: Verdi
     return former if 2 * (drifting + unheard) > voters else Verdict.INCONCLUSIVE
 
 
-def _top(voters: Sequence[Vote], reference: Reference) -> list[FeatureDrift]:
+def most_moved(voters: Sequence[Vote], reference: Reference) -> list[FeatureDrift]:
     """Return the features by PSI of the newest window, highest first.
 
     The median over the Pods: a single one, whatever it reports, cannot move it far.
