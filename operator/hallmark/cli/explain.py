@@ -216,11 +216,12 @@ def _trouble(found: NamespacedResource, condition: Condition) -> Trouble:
         condition.type,
         condition.reason,
         condition.message or meaning,
-        _advice(found, condition.reason),
+        advice(found, condition.reason),
     )
 
 
-def _advice(found: NamespacedResource, reason: str) -> str:
+def advice(found: NamespacedResource, reason: str) -> str:
+    """Return what to do about a reason, where its message does not say."""
     text = _ADVICE.get((found.kind, reason), "")
     return text.format(name=found.metadata.name, namespace=found.metadata.namespace)
 
@@ -235,8 +236,8 @@ def _of_service(deployment: ModelDeployment, known: Known) -> Iterator[Trouble]:
     status = deployment.status
     for one in kept_back(deployment, known.now):
         if one.reason != DeploymentReason.ON_HOLD:  # A condition says it.
-            advice = _advice(deployment, one.reason)
-            yield Trouble("Promotion", one.reason, one.sentence, advice or one.who)
+            todo = advice(deployment, one.reason) or one.who
+            yield Trouble("Promotion", one.reason, one.sentence, todo)
     if (asked := status.unserved) is not None:
         yield Trouble(
             asked.model_version or "What is asked for",
