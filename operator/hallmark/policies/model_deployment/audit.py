@@ -254,13 +254,15 @@ def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]
             "voters": str(drift.voters),
             "drifting": str(drift.drifting),
             **{f"psi.{moved.feature}": moved.psi for moved in drift.top},
+            **{f"evidence.{moved.feature}": moved.evidence for moved in drift.top},
+            "evidenceNeeded": drift.needed,
         },
         evidence=drift_evidence(view),
     )
 
 
 def _new_drift(before: ModelDeploymentStatus, view: View) -> DriftState | None:
-    """Return the drift state where it has become Drifted just now."""
+    """Return the drift state where its verdict has become Drift just now."""
     now, then = view.status.drift_state, before.drift_state
     if now is None or now.verdict is not Verdict.DRIFT:
         return None
