@@ -44,3 +44,4 @@ class Scheduling(ApiModel):
     topology_spread: Annotated[
         list[TopologySpread], Field(max_length=4, json_schema_extra=list_map("topologyKey"))
     ] = Field(default_factory=list)
+    """How the Pods of each version are spread; each key once."""
