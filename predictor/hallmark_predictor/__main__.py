@@ -50,7 +50,9 @@ class Predictor:
         """Prepare; ``run`` begins."""
         self._settings = settings
         self._serving = Serving(Metrics())
-        config = server_config(create_app(self._serving), settings.host, settings.port)
+        config = server_config(
+            create_app(self._serving), settings.host, settings.port, self._serving
+        )
         self._server = DrainingServer(config, self._serving, settings.drain_seconds)
         self._failure: tuple[int, str] | None = None
         self._reporter: DriftReporter | None = None

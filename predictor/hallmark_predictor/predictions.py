@@ -31,16 +31,13 @@ from hallmark_predictor.memory import Held, no_room
 from hallmark_predictor.metrics import Rejection
 from hallmark_predictor.problems import BadRequest, refuse
 from hallmark_predictor.protocol import BINARY_HEADER
-from hallmark_predictor.serving import Serving
+from hallmark_predictor.serving import MAX_CONNECTIONS, Serving
 
 LOG = logging.getLogger(__name__)
 
 INLINE_BODY = 64 * 1024
 """A bigger body is answered in a thread, so that the others need not wait for it; one at a time,
 for it becomes many times its size."""
-MAX_CONNECTIONS = 2048
-"""Open connections above which requests are turned away: each waits for those before it."""
-
 _CLOSE = (b"connection", b"close")
 
 
@@ -117,7 +114,7 @@ class Predictions:
             return await asyncio.to_thread(method, body, json_length)
 
     def _crowded(self) -> BadRequest | None:
-        if len(self._serving.connections) <= MAX_CONNECTIONS:
+        if not self._serving.is_crowded:
             return None
         return refuse(
             "the request",
