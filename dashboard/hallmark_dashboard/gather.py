@@ -209,9 +209,10 @@ async def gather_changes(
     )
     if first.content is None or after.report.content is None:
         return None, first.sentence or after.report.sentence
-    both = bill.content is not None and after.bill.content is not None
-    bills = (bill.content, after.bill.content) if both else None
-    return compare(first.content, after.report.content, bills), ""  # type: ignore[arg-type]
+    bills = None
+    if bill.content is not None and after.bill.content is not None:
+        bills = (bill.content, after.bill.content)
+    return compare(first.content, after.report.content, bills), ""
 
 
 async def gather_what_if(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from hallmark.drift.counts import Rows
+from collections.abc import Collection
+
 from hallmark.drift.refusals import Refusals
-from hallmark_predictor.data_plane import DataPlane
+from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder
+from hallmark_predictor.heads import AnswerHeads, Heads
 from hallmark_predictor.memory import Room, budget, memory_left
 from hallmark_predictor.metrics import Metrics
+
+MAX_CONNECTIONS = 2048
+"""Open connections above which requests are turned away: each waits for those before it."""
 
 
 class Serving:
@@ -18,12 +23,16 @@ class Serving:
         self.metrics = metrics
         self.plane: DataPlane | None = None
         self.recorder: DriftRecorder | None = None
+        self.heads: Heads | None = None
+        self.answer_heads: AnswerHeads | None = None
         self.waiting_for = "The model is being verified."
         """A sentence, while there is no model."""
         self.active_digest: str | None = None
         """The version that has the traffic, as far as known."""
         self.room = Room(budget(memory_left()))
         """The memory for requests in flight."""
+        self.connections: Collection[object] = ()
+        """Those that are open, as the server knows them."""
         self.draining = False
         """The Pod is being ended: it still answers, but wants no new clients."""
 
@@ -33,6 +42,16 @@ class Serving:
         if self.draining:
             return "The predictor is being ended."
         return None if self.plane else self.waiting_for
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there are too many clients for all to be answered soon."""
+        return len(self.connections) > MAX_CONNECTIONS
+
+    @property
+    def answers_directly(self) -> bool:
+        """Whether nothing but its body decides how a request is answered."""
+        return not (self.ends_connections or self.is_crowded)
 
     @property
     def ends_connections(self) -> bool:
@@ -47,14 +66,20 @@ class Serving:
         """Serve a verified model."""
         trust = plane.model.trust
         self.plane, self.recorder = plane, recorder
+        self.heads, self.answer_heads = Heads(plane), AnswerHeads(plane)
         self.room = Room(budget(memory_left()))  # the model has its part by now
         self.metrics.model(plane.name, trust.model_version, trust.manifest_digest)
 
-    def answered(self, rows: Rows) -> None:
+    def answered(self, answer: Answer) -> None:
         """Count rows that were answered."""
-        self.metrics.rows.inc(len(rows))
-        if self.recorder:
-            self.recorder.record(rows)
+        many = answer.many
+        self.metrics.answered(1 if many is None else len(many))
+        if self.recorder is None:
+            return
+        if many is None:
+            self.recorder.record_packed(answer.packed)
+        else:
+            self.recorder.record(many)
 
     def refused(self, refusals: Refusals) -> None:
         """Count the rows at fault in a refused request."""

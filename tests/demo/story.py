@@ -97,13 +97,15 @@ class Story:
             "A real Kubernetes, the five kinds, admission policies, the operator and its store.",
         ):
             context = installed(self._cluster)
-            self._world = context.__enter__()
+            world = context.__enter__()
         try:
-            self._chapters()
+            self.tell_in(world)
         finally:
             context.__exit__(None, None, None)
 
-    def _chapters(self) -> None:
+    def tell_in(self, world: World) -> None:
+        """Tell all but the installation; see `tell`."""
+        self._world = world
         self._people()
         self._open_dashboard()
         self._data()

@@ -11,6 +11,7 @@ from hallmark.api.model_deployment import (
     HistoryEntry,
     ModelDeployment,
     RolloutState,
+    StrategyType,
 )
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment.actions import pending_action
@@ -237,6 +238,7 @@ _ORDER = (
     (RolloutState.VERIFYING, "verify"),
     (RolloutState.AWAITING_APPROVAL, "approval"),
     (RolloutState.STARTING, "start"),
+    (RolloutState.CANARY, "canary"),
     (RolloutState.PROMOTED, "bake"),
     (RolloutState.STABLE, "stable"),
 )
@@ -251,14 +253,16 @@ def _steps(deployment: ModelDeployment) -> list[tuple[str, State]]:
         return [(f"{rollout.state.value}: {rollout.reason}", State.STOPPED)]
     if rollout.state is RolloutState.ROLLING_BACK:
         return [("rolling back", State.STOPPED)]
-    states = [state for state, _ in _ORDER]
+    stepwise = deployment.spec.strategy.type is StrategyType.CANARY
+    order = [step for step in _ORDER if stepwise or step[0] is not RolloutState.CANARY]
+    states = [state for state, _ in order]
     if rollout.state not in states:
         return []
     at = states.index(rollout.state)
     under_way = State.GOOD if rollout.state is RolloutState.STABLE else State.WAITING
     return [
         (word, State.GOOD if number < at else under_way if number == at else State.UNKNOWN)
-        for number, (_, word) in enumerate(_ORDER)
+        for number, (_, word) in enumerate(order)
     ]
 
 

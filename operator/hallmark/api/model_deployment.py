@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from hallmark.api.canary import Canary, CanaryRecord
 from hallmark.api.common import (
     ApiModel,
     Clipped,
@@ -30,10 +31,23 @@ class StrategyType(StrEnum):
     """How traffic moves."""
 
     BLUE_GREEN = "BlueGreen"
+    """All at once, as soon as all Pods of the candidate are ready."""
+    CANARY = "Canary"
+    """Step by step, in Pods beside those of what serves (see ``canary``)."""
 
 
 class Strategy(ApiModel):
     """How a new version takes over."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "!has(self.canary) || self.type == 'Canary'",
+                "'canary' is for the type 'Canary'; set the type, or remove it.",
+                field="canary",
+            )
+        )
+    )
 
     type: StrategyType = StrategyType.BLUE_GREEN
     """How traffic moves."""
@@ -43,6 +57,13 @@ class Strategy(ApiModel):
     """How long the former version's Pods are kept for an instant rollback."""
     progress_deadline: PositiveDuration = "5m"
     """How long a candidate may take to become Ready."""
+    canary: Canary | None = None
+    """The steps, where the type is Canary; without them 10, 25 and 50 per cent for 5m each."""
+
+    @property
+    def canary_or_default(self) -> Canary:
+        """The steps that are asked for, or the usual ones."""
+        return self.canary or Canary()
 
 
 class Drift(ApiModel):
@@ -121,6 +142,7 @@ class RolloutState(StrEnum):
     VERIFYING = "Verifying"
     AWAITING_APPROVAL = "AwaitingApproval"
     STARTING = "Starting"
+    CANARY = "Canary"
     PROMOTED = "Promoted"
     STABLE = "Stable"
     REFUSED = "Refused"
@@ -143,6 +165,8 @@ class Rollout(ApiModel):
     """In Held: what asked for the rollback that found no target."""
     trust_sha256: Annotated[str, Field(alias="trustSHA256", max_length=64)] = ""
     """SHA-256 (hex) of the ``trust.json`` with which the version's Pods start."""
+    canary: CanaryRecord | None = None
+    """In Canary: where it stands."""
     released: bool = False
     """A person let this candidate through although promotion is frozen."""
     drift_rollback_spent: bool = False
@@ -478,6 +502,10 @@ class DeploymentReason(StrEnum):
     """The key that signed the version was revoked, or one that attested its approvals."""
     STARTING = "Starting"
     """The candidate's Pods are starting."""
+    CANARY = "Canary"
+    """The candidate has a share of the traffic and is being watched."""
+    CANARY_FAILED = "CanaryFailed"
+    """The candidate's own traffic spoke against it; what served before has all of it again."""
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
     """The candidate did not become Ready in time."""
     PREDICTOR_REFUSED = "PredictorRefused"

@@ -25,6 +25,7 @@ from hallmark.cli.output import Format, Output, console, plain, print_as, print_
 from hallmark.cli.waiting import Deadline, Timeout, Wait, until, wait_for
 from hallmark.cluster.cluster import CONFLICT, ApiError, Cluster
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, SERVICE, Obj
+from hallmark.drift.evidence import spent
 from hallmark.errors import ClusterError, ConfigurationError
 from hallmark.resources.decisions import checked
 
@@ -306,6 +307,10 @@ async def _deployment(place: Place, name: str) -> ModelDeployment:
         return await get_deployment(cluster, place.namespace, name)
 
 
+def _power(exponent: str) -> str:
+    return f"10^{exponent}" if exponent else ""
+
+
 def _show_drift(found: ModelDeployment) -> None:
     known, limit = found.status.drift_state, found.spec.drift
     condition = found.status.condition("DriftDetected")
@@ -313,8 +318,17 @@ def _show_drift(found: ModelDeployment) -> None:
     said = condition.message if condition and condition.message else "No report was judged yet."
     say(f"{found.metadata.name}: {word}. {said}")
     if known and known.top:
-        rows = [(moved.feature, moved.psi, limit.threshold) for moved in known.top]
-        print_table(("FEATURE", "PSI", "LIMIT"), rows)
+        rows = [
+            (moved.feature, moved.psi, limit.threshold, _power(moved.evidence))
+            for moved in known.top
+        ]
+        print_table(("FEATURE", "PSI", "LIMIT", "EVIDENCE"), rows)
+    if known and known.needed:
+        say(
+            f"Drift is a reason to roll back from evidence {_power(known.needed)} on: chance alone "
+            f"may do so with a probability of {limit.false_rollback_risk} in its whole life; "
+            f"{spent(limit, known.windows):.2g} of that was spent on {known.windows} windows."
+        )
     pods = [
         (
             pod,

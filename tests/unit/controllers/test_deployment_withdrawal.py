@@ -271,8 +271,11 @@ def test_an_author_who_changes_his_object_all_the_time_wins_no_time(world: World
 # -- the store ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("travels", [True, False], ids=["the files travel", "only in the store"])
 @pytest.mark.parametrize("mode", ["Rollback", "Stop"])
-def test_the_store_is_not_needed(world: World, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_store_is_not_needed(
+    world: World, mode: str, monkeypatch: pytest.MonkeyPatch, *, travels: bool
+) -> None:
     with_two_versions(world)
     world.set_policy(onRevocation=mode)
 
@@ -281,10 +284,13 @@ def test_the_store_is_not_needed(world: World, mode: str, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(type(world.operator.stores), "open", down)
     world.operator.bundles = FolderBundles(world.operator.stores)
+    if not travels:
+        world.delete_bundles()
     world.wait(30)
     world.revoke(2)
     look(world, times=3)
-    assert withdrawn_pods(world) == (0 if mode == "Stop" else 1)
+    assert withdrawn_pods(world) == (0 if mode == "Stop" or travels else 1)
+    assert not (mode == "Rollback" and travels) or world.serving == 1
     world.wait(DEADLINE)
     look(world, times=3)
     assert withdrawn_pods(world) == 0
