@@ -86,12 +86,13 @@ def make_room(
     if free >= _reserve(places) or not take_turns(live, places):
         return ()
 
-    def rank(pod: str) -> tuple[bool, bool, int, str]:
-        if pod in refused:
-            return False, False, 0, pod
-        return True, votes[pod].state.drifted_windows > 0, votes[pod].turn, pod
+    def rank(pod: str) -> tuple[bool, int, str]:
+        return votes[pod].state.drifted_windows > 0, votes[pod].turn, pod
 
-    judged = sorted((pod for pod in entries if pod in refused or pod in votes), key=rank)
+    judged = [
+        *sorted(pod for pod in entries if pod in refused),
+        *sorted((pod for pod in entries if pod in votes and pod not in refused), key=rank),
+    ]
     # Down to a half: one removal then serves many newcomers.
     return tuple(judged[: places // 2 - free])
 

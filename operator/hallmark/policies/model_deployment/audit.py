@@ -262,7 +262,7 @@ def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]
 
 
 def _new_drift(before: ModelDeploymentStatus, view: View) -> DriftState | None:
-    """Return the drift state where it has become Drifted just now."""
+    """Return the drift state where its verdict has become Drift just now."""
     now, then = view.status.drift_state, before.drift_state
     if now is None or now.verdict is not Verdict.DRIFT:
         return None

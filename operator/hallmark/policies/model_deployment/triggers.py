@@ -177,8 +177,22 @@ Look = Trigger | Need | Wait | None
 """What looking at one side of a ModelDeployment shows."""
 
 
+MOVING = (Stepped, Ready, RollBack, TargetReady, NoTarget, Stop)
+"""The triggers after which other Pods answer, or none."""
+
+
 def look(view: View) -> Look:
-    """Return the next trigger, bytes to verify first, or why there is nothing to do."""
+    """Return the next trigger, bytes to verify first, or why there is nothing to do.
+
+    Whatever asks for it, a hold lets nothing move but what must give way.
+    """
+    found = _look(view)
+    if isinstance(found, MOVING) and must_give_way(view) is None:
+        return on_hold(view) or found
+    return found
+
+
+def _look(view: View) -> Look:
     if view.ending:
         return look_at_withdrawal(view) or _nothing_starts(view)
     serving = look_at_serving(view)
