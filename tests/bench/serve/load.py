@@ -96,7 +96,7 @@ def open_loop(server: Running, path: str, body: bytes, rate: float, seconds: int
             *("taskset", "-c", LOAD_CORE, vegeta, "attack", "-format=json"),
             *(f"-rate={rate:.0f}", f"-duration={seconds}s", "-connections=64", "-max-workers=256"),
         ],
-        input=json.dumps(target).encode(),
+        input=json.dumps(target).encode() + b"\n",
         capture_output=True,
         check=True,
     ).stdout
