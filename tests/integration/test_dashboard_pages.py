@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import threading
 from html import unescape
 from html.parser import HTMLParser
@@ -18,12 +17,12 @@ from hallmark.api.names import ANNOTATION_ACTION
 from tests.integration import objects
 from tests.integration.api import Obj
 from tests.integration.conftest import OPERATOR, until
+from tests.integration.dashboard_hostile import PAGES, fresh, put_hostile
 from tests.integration.dashboard_world import (
     BASELINE,
     HOSTILE,
     Site,
     condition,
-    put_deployment,
     put_version,
     site,
 )
@@ -58,111 +57,10 @@ class Page(HTMLParser):
         return next(a for tag, a in self.elements if tag == "input" and a.get("value") == value)
 
 
-def fresh(stem: str) -> str:
-    return f"{stem}-{secrets.token_hex(3)}"
-
-
 @pytest.fixture(scope="module")
 def shown(site: Site) -> dict[str, str]:
     """Objects with texts that are markup, wherever an author or reviewer may write any."""
-    names = {"namespace": site.namespace}
-    before = put_version(site, fresh("loan"), 1)
-    hostile_report = {"metrics": [], "remarks": [{"check": "x", "expected": HOSTILE, "found": "x"}]}
-    sealed = put_version(site, fresh("loan"), 2, **hostile_report)
-    names["before"], names["version"] = (made["metadata"]["name"] for made in (before, sealed))
-    record = {
-        "uid": "u-1",
-        "name": "a",
-        "decision": "Approved",
-        "approver": HOSTILE,
-        "accepted": False,
-        "reason": "SelfApproval",
-        "message": HOSTILE,
-        "time": "2026-06-01T12:00:00Z",
-    }
-    condition(
-        site,
-        sealed,
-        {"approvals": [record]},
-        Ready=("True", "Sealed"),
-        Approved=("False", "AwaitingApproval"),
-    )
-    run = site.api.create(
-        objects.training_run(
-            site.namespace,
-            fresh("run"),
-            requestedBy="admin",
-            pii={"allow": [{"detector": "Email", "column": "income", "reason": HOSTILE}]},
-        )
-    )
-    names["run"] = run["metadata"]["name"]
-    condition(
-        site, run, {"message": HOSTILE}, Stalled=("True", "DataInvalid"), Ready=("False", "X")
-    )
-    deployment = put_deployment(site, fresh("desk"), before)
-    names["deployment"] = deployment["metadata"]["name"]
-    windows = [
-        {
-            "number": 1,
-            "rows": 500,
-            "start": "2026-06-01T12:00:00Z",
-            "end": "2026-06-01T12:01:00Z",
-            "counts": {"income": [400, 50, 50, 0]},
-        }
-    ]
-    report = objects.drift_report(
-        manifestDigest=before["spec"]["artifact"]["manifestDigest"],
-        counts={"income": [400, 50, 50, 0]},
-        windows=windows,
-        rows=500,
-    )
-    told = {
-        "lastAction": {
-            "id": "1",
-            "action": "pause",
-            "by": HOSTILE,
-            "outcome": HOSTILE,
-            "time": "2026-06-01T12:00:00Z",
-        },
-        "activeModelVersion": names["before"],
-        "activeDigest": before["spec"]["artifact"]["manifestDigest"],
-        "drift": {"pod-1": report},
-    }
-    change = {
-        "status": {
-            **told,
-            "conditions": [
-                {
-                    "type": "Ready",
-                    "status": "True",
-                    "reason": "Serving",
-                    "message": HOSTILE,
-                    "lastTransitionTime": "2026-06-01T12:00:00Z",
-                }
-            ],
-        }
-    }
-    site.api.patch(deployment, change, OPERATOR, "status")
-    until(lambda: site.services.watch.traffic.of(site.namespace, names["deployment"])[1])
-    return names
-
-
-PAGES = [
-    "/",
-    "/models",
-    "/models/{namespace}/loan",
-    "/versions/{namespace}/{version}",
-    "/versions/{namespace}/{version}?component=%3Cscript%3E",
-    "/versions/{namespace}/{version}/compare?with={before}",
-    "/reviews/{namespace}/{version}",
-    "/deployments/{namespace}/{deployment}",
-    "/runs/{namespace}/{run}",
-    "/audit",
-    "/audit?verify=1&actor=%3Cscript%3E",
-    "/policies",
-    "/search?q=%3Cscript%3Ealert(1)%3C/script%3E",
-    "/search?q=loan",
-]
+    return put_hostile(site)
 
 
 @pytest.mark.parametrize("path", PAGES)

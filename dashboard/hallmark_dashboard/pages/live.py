@@ -7,11 +7,13 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from http import HTTPStatus
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from hallmark.cluster.cache import Key
+from hallmark.cluster.kinds import MODEL_DEPLOYMENT, MODEL_VERSION, TRAINING_RUN
 from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.access.rights import NAMESPACED_KINDS, Sight
 from hallmark_dashboard.problems import Problem
@@ -94,7 +96,7 @@ async def _next(
     seen = visible(changed, sight, namespace)
     if not seen and not overflowed:
         return ": nothing\n\n"
-    data = json.dumps({"sentence": sentence(seen)})
+    data = json.dumps({"sentence": sentence(seen), "href": address(seen)})
     return f"event: change\ndata: {data}\n\n"
 
 
@@ -107,6 +109,17 @@ def visible(changed: Iterable[Key], sight: Sight, namespace: str) -> list[Key]:
         and sight.sees(key.kind, key.namespace)
         and (not namespace or key.namespace == namespace)
     )
+
+
+_PAGES = {MODEL_VERSION: "versions", MODEL_DEPLOYMENT: "deployments", TRAINING_RUN: "runs"}
+
+
+def address(changed: list[Key]) -> str:
+    """Return where the first changed object is shown that has a page of its own, or nothing."""
+    for key in changed:
+        if key.kind in _PAGES and key.namespace:
+            return f"/{_PAGES[key.kind]}/{quote(key.namespace)}/{quote(key.name)}"
+    return ""
 
 
 def sentence(changed: list[Key]) -> str:

@@ -91,13 +91,19 @@ def of_records(records: Iterable[AuditRecord]) -> Iterable[Decision]:
         yield Decision(
             record.time,
             record.actor,
-            f"{record.event}: {record.outcome}",
+            _what(record),
             record.kind,
             record.namespace,
             record.name,
             State.STOPPED if bad else State.GOOD,
-            record.message,
+            record.message or record.reason,
         )
+
+
+def _what(record: AuditRecord) -> str:
+    """Return what was decided in words: ``rollback completed``, ``sealed``."""
+    repeats = record.outcome.startswith(record.event)
+    return record.outcome if repeats else f"{record.event} {record.outcome}"
 
 
 def newest(decisions: Iterable[Decision], most: int = 20) -> tuple[Decision, ...]:

@@ -14,6 +14,7 @@ from hallmark.api.training_run import TrainingRun
 from hallmark.policies.model_version.approvals import counts
 from hallmark_dashboard.seen import Unreadable
 from hallmark_dashboard.views.decisions import Decision
+from hallmark_dashboard.views.deployment import headline
 from hallmark_dashboard.views.rows import (
     DeploymentRow,
     deployment_row,
@@ -32,6 +33,8 @@ from hallmark_dashboard.views.words import ago, plural
 
 MOST_ITEMS = 50
 """Items that are shown of a kind; the page says how many more there are."""
+MOST_ROWS = 25
+"""ModelDeployments that are shown, those that need a look first; a page of its own has them all."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class Overview:
     decisions: tuple[Decision, ...]
     more: int
     """Items that are not shown."""
+    total: int
+    """ModelDeployments, shown or not."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ def overview(given: OverviewInputs) -> Overview:
     waiting = _newest([*reviews, *own_failed])
     shown = _Shown(waiting[:MOST_ITEMS], _newest(stopped)[:MOST_ITEMS], unknown[:MOST_ITEMS])
     more = len(waiting) + len(stopped) + len(unknown) - sum(map(len, shown))
-    rows = sorted(map(deployment_row, given.deployments), key=_urgency)
+    rows = deployment_rows(given.deployments)
     state, headline = _headline(given, stopped, unknown, waiting)
     return Overview(
         headline,
@@ -138,9 +143,10 @@ def overview(given: OverviewInputs) -> Overview:
         unknown=tuple(shown.unknown),
         alarms=tuple(alarms[:MOST_ITEMS]),
         holds=tuple(_holds(given)[:MOST_ITEMS]),
-        deployments=tuple(rows),
+        deployments=tuple(rows[:MOST_ROWS]),
         decisions=tuple(given.decisions),
         more=more,
+        total=len(rows),
     )
 
 
@@ -203,6 +209,11 @@ def _newest(items: list[Item]) -> list[Item]:
     return sorted(items, key=lambda item: item.standing.since, reverse=True)
 
 
+def deployment_rows(deployments: Sequence[ModelDeployment]) -> list[DeploymentRow]:
+    """Return the rows of ModelDeployments, those that need a look first."""
+    return sorted(map(deployment_row, deployments), key=_urgency)
+
+
 def _urgency(row: DeploymentRow) -> tuple[int, str, str]:
     order = (State.STOPPED, State.UNKNOWN, State.WAITING, State.GOOD)
     return order.index(row.standing.state), row.namespace, row.name
@@ -215,11 +226,9 @@ def _headline(
     for_you = f"{plural(len(waiting), 'thing waits', 'things wait')} for you." if waiting else ""
     if stopped:
         first = max(stopped, key=lambda item: item.standing.since)
-        when = ago(first.standing.since, given.now)
-        told = f"{first.namespace}/{first.name} is stopped ({first.standing.word}"
-        told += f", {when})" if when else ")"
-        others = f", and {plural(len(stopped) - 1, 'other')}" if len(stopped) > 1 else ""
-        return State.STOPPED, f"{told}{others}. {for_you}".strip()
+        told = _told(first, given)
+        others = f" {plural(len(stopped) - 1, 'other is', 'others are')} stopped."
+        return State.STOPPED, f"{told}{others if len(stopped) > 1 else ''} {for_you}".strip()
     if unknown:
         return State.UNKNOWN, f"{plural(len(unknown), 'object')} cannot be told. {for_you}".strip()
     if waiting:
@@ -232,3 +241,17 @@ def _headline(
         State.GOOD,
         f"Nothing is wrong and nothing waits for you. {serving} of {of} have traffic.",
     )
+
+
+def _told(stopped: Item, given: OverviewInputs) -> str:
+    """Say what became of a ModelDeployment that is stopped."""
+    place = (stopped.namespace, stopped.name)
+    found = next(
+        one for one in given.deployments if (one.metadata.namespace, one.metadata.name) == place
+    )
+    serves = found.status.active_model_version
+    if serves and found.status.last_rollback and found.status.last_rollback.to == serves:
+        return headline(found, None, given.now)
+    when = ago(stopped.standing.since, given.now)
+    since = f", {when}" if when else ""
+    return f"{stopped.namespace}/{stopped.name} is stopped ({stopped.standing.word}{since})."
