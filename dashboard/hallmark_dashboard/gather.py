@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hallmark.api.artifacts import Manifest
@@ -284,7 +285,7 @@ async def gather_deployment(
     return DeploymentEvidence(deployment, detail, drift)
 
 
-def _by_digest(versions: list[ModelVersion], digest: str | None) -> ModelVersion | None:
+def _by_digest(versions: Sequence[ModelVersion], digest: str | None) -> ModelVersion | None:
     return next(
         (found for found in versions if found.spec.artifact.manifest_digest == digest), None
     )

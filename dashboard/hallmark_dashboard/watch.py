@@ -18,6 +18,7 @@ from hallmark.cluster.informer import Informer, Source
 from hallmark.cluster.kinds import HALLMARK_KINDS, MODEL_DEPLOYMENT, NAMESPACE, Kind, Obj
 from hallmark.cluster.lists import Selection
 from hallmark.errors import HallmarkError
+from hallmark_dashboard.lists import Lists
 from hallmark_dashboard.traffic import Traffic
 
 PARSED = 8192
@@ -64,6 +65,7 @@ class Watch:
     def __init__(self, source: Source) -> None:
         """Prepare an informer for each kind."""
         self.cache = ObjectCache(PARSED)
+        self.lists = Lists(self.cache)
         self.traffic = Traffic()
         self.problem = ""
         """Why nothing is followed any more, as a sentence; empty where all is well."""
@@ -95,9 +97,11 @@ class Watch:
 
     def namespaces(self, kinds: Iterable[Kind]) -> frozenset[str]:
         """Return the namespaces that hold objects of these kinds."""
-        wanted = set(kinds)
+        lists = [self.lists.of(kind) for kind in set(kinds)]
         return frozenset(
-            key.namespace for kind in wanted for key in self.cache.keys(kind) if key.namespace
+            space
+            for found in lists
+            for space in (*found.within, *(one.namespace for one in found.unreadable))
         )
 
     async def run(self) -> None:
@@ -136,6 +140,7 @@ class Watch:
             self._changed(change)
 
     def _changed(self, change: Change) -> None:
+        self.lists.changed(change.key.kind)
         if change.after is None and change.key.kind == MODEL_DEPLOYMENT:
             self.traffic.forget(change.key.namespace or "", change.key.name)
         self._tell(change.key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import threading
 from html import unescape
 from html.parser import HTMLParser
@@ -205,6 +206,47 @@ def test_a_cookie_that_is_not_ours_leads_to_the_sign_in(site: Site, cookie: str)
     answer = httpx.get(f"{site.url}/", headers=headers)
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        pytest.param("/reviews/a/b", {"Sec-Fetch-Site": "cross-site"}, id="of another site"),
+        pytest.param("/reviews/a/b", {"Origin": "https://evil.example"}, id="of another origin"),
+        pytest.param("/sign-out", {}, id="for no page with a form"),
+    ],
+)
+def test_nobody_else_puts_words_into_a_form(site: Site, path: str, headers: dict[str, str]) -> None:
+    headers = {"Accept": "text/html", **headers}
+    answer = httpx.post(f"{site.url}{path}", data={"reason": "evil"}, headers=headers)
+
+    assert answer.status_code == 401
+    assert "set-cookie" not in answer.headers
+
+
+def test_what_is_too_long_to_be_kept_is_told(site: Site) -> None:
+    data = {"spec": secrets.token_hex(10_000), "csrf": ""}
+    path = f"{site.url}/policies/{site.policy}/what-if"
+    answer = httpx.post(path, data=data, headers={"Accept": "text/html"})
+
+    assert answer.status_code == 401
+    assert "too long to be kept" in Page(answer).text
+    assert len(answer.headers["set-cookie"]) < 4096
+
+
+@pytest.mark.parametrize(
+    ("path", "to"),
+    [
+        ("/audit?since=x&actor=%3Cb%3E", "/audit?since=x&actor=%3Cb%3E"),
+        ("/models/" + "n" * 3000 + "/x", "/"),
+    ],
+)
+def test_a_sign_in_leads_to_where_one_was_going(site: Site, path: str, to: str) -> None:
+    with httpx.Client(base_url=site.url, headers={"Accept": "text/html"}) as client:
+        assert client.get(path).headers["location"] == "/sign-in"
+        signed = client.post("/sign-in", data={"token": site.people["vera"].token})
+
+    assert (signed.status_code, signed.headers["location"]) == (303, to)
 
 
 def test_signing_out_forgets_the_cookie(site: Site) -> None:

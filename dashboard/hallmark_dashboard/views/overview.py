@@ -12,9 +12,10 @@ from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun
 from hallmark.policies.model_version.approvals import counts
-from hallmark_dashboard.seen import Unreadable
+from hallmark_dashboard.lists import Unreadable
 from hallmark_dashboard.views.decisions import Decision
 from hallmark_dashboard.views.deployment import headline
+from hallmark_dashboard.views.remembered import remembered
 from hallmark_dashboard.views.rows import (
     DeploymentRow,
     deployment_row,
@@ -110,12 +111,11 @@ class _Shown(NamedTuple):
 def overview(given: OverviewInputs) -> Overview:
     """Return what the first page says."""
     reviews = [_version_item(version) for version in given.versions if _waits(version, given)]
-    runs = {run.metadata.uid: run_standing(run) for run in given.runs}
     own_failed = [
         Item("TrainingRun", run.metadata.namespace, run.metadata.name, run.spec.model, found)
         for run in given.runs
-        if (found := runs[run.metadata.uid]).state is State.STOPPED
-        and run.spec.requested_by == given.person
+        if run.spec.requested_by == given.person
+        and (found := run_standing(run)).state is State.STOPPED
     ]
     deployments = [(found, deployment_standing(found)) for found in given.deployments]
     stopped = [
@@ -164,6 +164,7 @@ def _waits(version: ModelVersion, given: OverviewInputs) -> bool:
     )
 
 
+@remembered
 def _version_item(version: ModelVersion) -> Item:
     title = f"{version.spec.model} version {version.spec.version}"
     metadata = version.metadata
