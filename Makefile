@@ -13,6 +13,7 @@ READY := $(VENV)/.ready
 CLUSTER_NAME ?= demo
 SAMPLE ?= 400
 SEED ?= 1
+N ?= 10000
 # The tests of a file share what they train or start, so that they stay in one process.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 QUICK := -m "not slow"
@@ -21,7 +22,7 @@ ALL := --hypothesis-profile drawn
 LOCKS := shared operator trainer predictor dashboard demo mutants
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help demo test test-all cluster-up cluster-down images generate lock format lint verify unit integration e2e bench mutants screenshots clean
+.PHONY: help demo test test-all cluster-up cluster-down images generate lock format lint verify unit integration e2e bench mutants mutate screenshots clean
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,9 +112,12 @@ bench: $(READY) ## Run a benchmark: make bench NAME=<folder of tests/bench>
 screenshots: $(READY) ## Take the pictures of the dashboard's pages that the documentation shows
 	@$(BIN)/python -u -m tests.browser
 
-mutants: $(READY) requirements/mutants.txt ## Change what decides, and see whether its tests notice (SAMPLE=400, 0: all; SEED=1)
+mutants: $(READY) requirements/mutants.txt ## Change what decides, and see whether its tests notice (SAMPLE=400, 0: all; SEED=1; ONLY=drift)
 	@$(BIN)/python -m tests.dependencies requirements/mutants.txt
-	@$(BIN)/python -u -m tests.mutants --sample $(SAMPLE) --seed $(SEED)
+	@$(BIN)/python -u -m tests.mutants --sample $(SAMPLE) --seed $(SEED) $(if $(ONLY),--only $(ONLY))
+
+mutate: $(READY) ## Change an exported chain at random, and see whether the verifier finds it (N=10000, SEED=1)
+	@$(BIN)/python -u -m tests.mutations --count $(N) --seed $(SEED)
 
 clean: ## Remove the virtual environment and caches
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

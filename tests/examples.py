@@ -1,18 +1,29 @@
-"""How many examples a property is tried with."""
+"""How much of a property or a matrix is tried: a part in `make test`, all in `make test-all`."""
 
+from collections.abc import Iterable
 from typing import Any
 
+import pytest
 from hypothesis import settings
 
 USUAL = 100
-"""How many Hypothesis tries where nothing is said."""
+"""How many examples Hypothesis tries of its own accord."""
 
 
 def examples(count: int, **others: Any) -> settings:  # noqa: ANN401
-    """Return the settings of a property that is tried ``count`` times, and longer where asked.
+    """Return the settings of a property.
 
     Args:
-        count: how many examples the profile ``same`` tries (`make test`).
+        count: how many examples are tried, in proportion to what the profile says (see
+            `tests/conftest.py`) where Hypothesis would try a hundred.
         others: further settings of Hypothesis.
     """
-    return settings(max_examples=count * settings.default.max_examples // USUAL, **others)
+    return settings(max_examples=max(1, count * settings.default.max_examples // USUAL), **others)
+
+
+def slow_but(*quick: object, of: Iterable[Any]) -> list[Any]:
+    """Return the cases of a matrix; all but the quick ones are marked slow."""
+    cases = list(of)
+    missing = [case for case in quick if case not in cases]
+    assert not missing, f"Expected quick cases that are among all, found {missing}."
+    return [case if case in quick else pytest.param(case, marks=pytest.mark.slow) for case in cases]

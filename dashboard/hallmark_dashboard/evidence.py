@@ -39,12 +39,13 @@ from hallmark_dashboard.views.what_if import Files
 
 Content = TypeVar("Content")
 
-MOST_BYTES = 32 * 1024 * 1024
-"""Bytes of the files whose content is kept; parsed they take some times as much."""
+MOST_BYTES = 8 * 1024 * 1024
+"""Bytes of the files of a kind whose content is kept; parsed they take some times as much."""
 MANIFEST_BYTES = 64 * 1024
 FILE_BYTES = 4 * 1024 * 1024
 PATIENCE_SECONDS = 3.0
 """How long a page waits for the store."""
+_UNKNOWN_FORM = "{name} has a form that this dashboard does not know."
 LEFT_ALONE_SECONDS = 15.0
 """How long a store that failed is not asked again."""
 
@@ -66,6 +67,38 @@ class Found(Generic[Content]):
     verified_at: datetime | None = None
 
 
+class Memory(Generic[Content]):
+    """What was read of one kind of file, under its digest; the longest unused goes first.
+
+    Args:
+        read: Makes the content of a file's bytes.
+    """
+
+    def __init__(self, read: Callable[[bytes], Content]) -> None:
+        """Start with nothing kept."""
+        self.read = read
+        self._bytes = 0
+        self._kept: OrderedDict[tuple[str, str], tuple[Found[Content], int]] = OrderedDict()
+
+    def recall(self, name: str, digest: str) -> Found[Content] | None:
+        """Return what is kept of a file, or None."""
+        kept = self._kept.get((name, digest))
+        if kept is None:
+            return None
+        self._kept.move_to_end((name, digest))
+        return kept[0]
+
+    def keep(self, name: str, found: Found[Content], size: int) -> None:
+        """Keep what was read, by the bytes that it was read from."""
+        key = (name, found.digest)
+        former = self._kept.pop(key, None)
+        self._bytes += size - (former[1] if former else 0)
+        self._kept[key] = (found, size)
+        while self._bytes > MOST_BYTES:
+            _, (_, gone) = self._kept.popitem(last=False)
+            self._bytes -= gone
+
+
 class Evidence:
     """Reads manifests, reports, baselines, bills of materials and Dockerfiles."""
 
@@ -78,31 +111,32 @@ class Evidence:
         """Start with nothing read."""
         self._stores = stores
         self._clock = clock
-        self._kept_bytes = 0
         self._seconds = seconds
         self._failing: dict[tuple[str, str], tuple[float, str]] = {}
-        self._kept: OrderedDict[tuple[str, str], tuple[Found[object], int]] = OrderedDict()
+        self._reports = Memory(Report.model_validate_json)
+        self._baselines = Memory(Baseline.model_validate_json)
+        self._manifests = Memory(Manifest.model_validate_json)
+        self._bills = Memory(_bill)
+        self._dockerfiles = Memory(bytes.decode)
 
     async def report(self, version: ModelVersion, policy: ModelPolicySpec | None) -> Found[Report]:
         """Return ``report.json``."""
-        return await self._file(
-            version, policy, REPORT, version.spec.gate_report_digest, Report.model_validate_json
-        )
+        digest = version.spec.gate_report_digest
+        return await self._file(version, policy, REPORT, digest, self._reports)
 
     async def baseline(
         self, version: ModelVersion, policy: ModelPolicySpec | None
     ) -> Found[Baseline]:
         """Return ``baseline.json``."""
-        return await self._file(
-            version, policy, BASELINE, version.spec.baseline_digest, Baseline.model_validate_json
-        )
+        digest = version.spec.baseline_digest
+        return await self._file(version, policy, BASELINE, digest, self._baselines)
 
     async def manifest(
         self, version: ModelVersion, policy: ModelPolicySpec | None
     ) -> Found[Manifest]:
         """Return ``manifest.json``."""
         digest = version.spec.artifact.manifest_digest
-        return await self._file(version, policy, MANIFEST, digest, Manifest.model_validate_json)
+        return await self._file(version, policy, MANIFEST, digest, self._manifests)
 
     async def bill(self, version: ModelVersion, policy: ModelPolicySpec | None) -> Found[Bill]:
         """Return the bill of materials."""
@@ -113,7 +147,7 @@ class Evidence:
         names = [file.name for file in manifest.content.files if file.digest == digest]
         if not names:
             return Found(None, digest, f"The manifest lists no file with the digest {digest}.")
-        return await self._file(version, policy, names[0], digest, _bill)
+        return await self._file(version, policy, names[0], digest, self._bills)
 
     async def dockerfile(self, version: ModelVersion, policy: ModelPolicySpec | None) -> Found[str]:
         """Return the Dockerfile."""
@@ -123,7 +157,7 @@ class Evidence:
         listed = manifest.content.file(DOCKERFILE)
         if listed is None:
             return Found(None, "", "The manifest lists no Dockerfile.")
-        return await self._file(version, policy, DOCKERFILE, listed.digest, bytes.decode)
+        return await self._file(version, policy, DOCKERFILE, listed.digest, self._dockerfiles)
 
     async def raw(
         self, version: ModelVersion, policy: ModelPolicySpec | None, name: str
@@ -135,21 +169,18 @@ class Evidence:
         listed = manifest.content.file(name)
         if listed is None or not is_download(name):
             return Found(None, "", f"There is no file {clip(name, 128)} to download.")
-        return await self._file(version, policy, name, listed.digest, bytes, keep=False)
+        return await self._bytes(version, policy, name, listed.digest)
 
     async def files(self, version: ModelVersion, policy: ModelPolicySpec | None) -> Files:
         """Return the manifest and the report byte for byte, as the operator checks them."""
-        manifest = await self._file(
-            version,
-            policy,
-            MANIFEST,
-            version.spec.artifact.manifest_digest,
-            bytes.decode,
-            keep=False,
-        )
-        digest = version.spec.gate_report_digest
-        report = await self._file(version, policy, REPORT, digest, bytes, keep=False)
-        return Files(manifest.content, report.content, manifest.sentence or report.sentence)
+        spec = version.spec
+        manifest = await self._bytes(version, policy, MANIFEST, spec.artifact.manifest_digest)
+        report = await self._bytes(version, policy, REPORT, spec.gate_report_digest)
+        try:
+            text = manifest.content.decode() if manifest.content is not None else None
+        except UnicodeDecodeError:
+            return Files(None, report.content, _UNKNOWN_FORM.format(name=MANIFEST))
+        return Files(text, report.content, manifest.sentence or report.sentence)
 
     async def _file(
         self,
@@ -157,15 +188,27 @@ class Evidence:
         policy: ModelPolicySpec | None,
         name: str,
         digest: str,
-        read: Callable[[bytes], Content],
-        *,
-        keep: bool = True,
+        memory: Memory[Content],
     ) -> Found[Content]:
-        key = (name, digest)
-        kept = self._kept.get(key)
-        if kept is not None and keep:
-            self._kept.move_to_end(key)
-            return kept[0]  # type: ignore[return-value]
+        """Return a file's content, remembered or read."""
+        kept = memory.recall(name, digest)
+        if kept is not None:
+            return kept
+        found = await self._bytes(version, policy, name, digest)
+        if found.content is None:
+            return Found(None, digest, found.sentence)
+        try:
+            content = memory.read(found.content)
+        except (ValidationError, UnreadableJSON, UnicodeDecodeError):
+            return Found(None, digest, _UNKNOWN_FORM.format(name=name))
+        read = Found(content, digest, verified_at=found.verified_at)
+        memory.keep(name, read, len(found.content))
+        return read
+
+    async def _bytes(
+        self, version: ModelVersion, policy: ModelPolicySpec | None, name: str, digest: str
+    ) -> Found[bytes]:
+        """Return a file's bytes, if they are the sealed ones."""
         if policy is None:
             return Found(None, digest, "No ModelPolicy that you may read says where the store is.")
         folder = model_prefix(
@@ -183,22 +226,7 @@ class Evidence:
                 f"Expected {name} with the sealed digest {digest}, found {actual} in the store; "
                 "it is not shown, because somebody changed it.",
             )
-        try:
-            content = read(data)
-        except (ValidationError, UnreadableJSON, UnicodeDecodeError):
-            return Found(None, digest, f"{name} has a form that this dashboard does not know.")
-        found = Found(content, digest, verified_at=self._clock())
-        if keep:
-            self._keep(key, found, len(data))  # type: ignore[arg-type]
-        return found
-
-    def _keep(self, key: tuple[str, str], found: Found[object], size: int) -> None:
-        """Keep what was read, by the bytes that it was read from."""
-        self._kept_bytes += size - self._kept.pop(key, (None, 0))[1]
-        self._kept[key] = (found, size)
-        while self._kept_bytes > MOST_BYTES:
-            _, (_, gone) = self._kept.popitem(last=False)
-            self._kept_bytes -= gone
+        return Found(data, digest, verified_at=self._clock())
 
     async def _read(self, store: Store, path: str, limit: int) -> bytes | str:
         """Return the bytes of an object, or why not; a store that fails is left alone for a while.

@@ -19,6 +19,7 @@ from hallmark.cluster.kinds import (
     MODEL_VERSION,
     TRAINING_RUN,
 )
+from hallmark.policies.unmet import asks_for
 from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.audits import visible
 from hallmark_dashboard.bills import Bill
@@ -36,7 +37,14 @@ from hallmark_dashboard.views.deployment import (
 )
 from hallmark_dashboard.views.drift import DriftDetail, drift_detail
 from hallmark_dashboard.views.gates import gate_lines
-from hallmark_dashboard.views.overview import Overview, OverviewInputs, overview
+from hallmark_dashboard.views.overview import (
+    MOST_ROWS,
+    Overview,
+    OverviewInputs,
+    overview,
+    urgent_first,
+)
+from hallmark_dashboard.views.rates import rates_by_place, rates_of
 from hallmark_dashboard.views.review import (
     Review,
     choices,
@@ -47,7 +55,6 @@ from hallmark_dashboard.views.review import (
 from hallmark_dashboard.views.version import (
     VersionDetail,
     VersionInputs,
-    asks_for,
     version_detail,
 )
 from hallmark_dashboard.views.what_if import Effect, WhatIf, chosen, effect, what_if
@@ -70,6 +77,7 @@ async def gather_overview(services: Services, caller: Caller) -> Overview:
             unreadable=list(seen.unreadable()),
             decisions=await newest_decisions(services, seen),
             now=seen.now,
+            rates=rates_by_place(urgent_first(deployments)[:MOST_ROWS], services.watch.traffic),
         )
     )
 
@@ -203,9 +211,10 @@ async def gather_changes(
     )
     if first.content is None or after.report.content is None:
         return None, first.sentence or after.report.sentence
-    both = bill.content is not None and after.bill.content is not None
-    bills = (bill.content, after.bill.content) if both else None
-    return compare(first.content, after.report.content, bills), ""  # type: ignore[arg-type]
+    bills = None
+    if bill.content is not None and after.bill.content is not None:
+        bills = (bill.content, after.bill.content)
+    return compare(first.content, after.report.content, bills), ""
 
 
 async def gather_what_if(
@@ -281,7 +290,8 @@ async def gather_deployment(
         windows,
     )
     asked = asked_version(deployment, versions)
-    detail = deployment_detail(deployment, asked, missing, applied.name, seen.now)
+    rates = rates_of(deployment, services.watch.traffic)
+    detail = deployment_detail(deployment, asked, missing, applied.name, seen.now, rates)
     return DeploymentEvidence(deployment, detail, drift)
 
 

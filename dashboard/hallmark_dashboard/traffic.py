@@ -7,20 +7,30 @@ bounded, and hostile reports cost no more than honest ones.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
-from hallmark.api.model_deployment import DriftReport, DriftWindow
+from hallmark.api.model_deployment import (
+    DriftReport,
+    DriftWindow,
+    RefusedFeature,
+    RequestCounts,
+)
 
 MOST_WINDOWS = 96
 """Windows that are kept of one ModelDeployment, the newest."""
 MOST_BYTES = 1 << 20
 """Counts (8 bytes each) that are kept of one ModelDeployment."""
 MOST_DEPLOYMENTS = 1024
+MOST_SAMPLES = 8
+"""Reports of one Pod that are kept to see how fast its requests come."""
+LONGEST_PROMISE = 360.0
+"""Seconds within which a Pod reports again that does not say so."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,20 @@ class SeenWindow:
     def key(self) -> tuple[str, str, int, str]:
         """What tells it from every other one."""
         return self.pod, self.manifest_digest, self.window.number, self.window.start
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a Pod told of its requests, and when that was heard."""
+
+    heard: float
+    """Seconds of a monotonic clock."""
+    boot_id: str
+    manifest_digest: str
+    next_within: float
+    """Seconds within which the next one comes."""
+    requests: RequestCounts
+    refused: tuple[RefusedFeature, ...] = ()
 
 
 @dataclass
@@ -52,13 +76,20 @@ class Counted:
     windows: deque[SeenWindow] = field(default_factory=deque)
     known: set[tuple[str, str, int, str]] = field(default_factory=set)
     sequences: dict[str, tuple[str, int]] = field(default_factory=dict)
+    samples: dict[str, deque[Sample]] = field(default_factory=dict)
+    """By Pod, the newest last."""
 
 
 class Traffic:
-    """The windows of all ModelDeployments."""
+    """The windows and requests of all ModelDeployments."""
 
-    def __init__(self) -> None:
-        """Start with nothing heard."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start with nothing heard.
+
+        Args:
+            clock: Tells seconds.
+        """
+        self.clock = clock
         self._counted: OrderedDict[tuple[str, str], Counted] = OrderedDict()
 
     def hear(self, obj: Mapping[str, Any]) -> bool:
@@ -76,8 +107,15 @@ class Traffic:
             self._counted.popitem(last=False)
         counted.rows = {pod: rows for pod, rows in counted.rows.items() if pod in reports}
         counted.sequences = {p: seen for p, seen in counted.sequences.items() if p in reports}
-        taken = [_take(counted, pod, report) for pod, report in reports.items()]
+        counted.samples = {p: kept for p, kept in counted.samples.items() if p in reports}
+        now = self.clock()
+        taken = [_take(counted, pod, report, now) for pod, report in reports.items()]
         return any(taken)
+
+    def requests(self, namespace: str, name: str) -> Mapping[str, Sequence[Sample]]:
+        """Return what each Pod told of its requests, the newest last."""
+        counted = self._counted.get((namespace, name))
+        return {pod: tuple(kept) for pod, kept in counted.samples.items()} if counted else {}
 
     def of(self, namespace: str, name: str) -> tuple[Mapping[str, int], Sequence[SeenWindow]]:
         """Return the rows by Pod, and the windows, oldest first."""
@@ -92,7 +130,7 @@ class Traffic:
         self._counted.pop((namespace, name), None)
 
 
-def _take(counted: Counted, pod: str, raw: object) -> bool:
+def _take(counted: Counted, pod: str, raw: object, now: float) -> bool:
     """Take one Pod's report; what is not one says nothing."""
     if not isinstance(raw, dict):
         return False
@@ -105,6 +143,7 @@ def _take(counted: Counted, pod: str, raw: object) -> bool:
         return False
     counted.sequences[pod] = (report.boot_id, report.sequence)
     counted.rows[pod] = report.rows
+    _take_requests(counted, pod, report, now)
     new = False
     for window in report.windows:
         found = SeenWindow(pod, report.manifest_digest, window)
@@ -114,6 +153,23 @@ def _take(counted: Counted, pod: str, raw: object) -> bool:
             new = True
     _bound(counted)
     return new
+
+
+def _take_requests(counted: Counted, pod: str, report: DriftReport, now: float) -> None:
+    if report.requests is None:
+        return
+    kept = counted.samples.setdefault(pod, deque(maxlen=MOST_SAMPLES))
+    if kept and kept[-1].boot_id != report.boot_id:
+        kept.clear()  # It has started anew, and counts anew.
+    sample = Sample(
+        now,
+        report.boot_id,
+        report.manifest_digest,
+        report.next_within or LONGEST_PROMISE,
+        report.requests,
+        tuple(report.refused),
+    )
+    kept.append(sample)
 
 
 def _bound(counted: Counted) -> None:

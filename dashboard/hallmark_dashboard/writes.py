@@ -12,7 +12,6 @@ from http import HTTPStatus
 from typing import Any
 
 from hallmark.api.common import API_VERSION, canonical_json
-from hallmark.api.generated import to_yaml
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_deployment import ActionName, ModelDeployment
 from hallmark.api.model_version import ModelVersion
@@ -41,6 +40,7 @@ from hallmark_dashboard.api.schemas import (
     DeployRequest,
     Made,
     TrainRequest,
+    WriteRequest,
 )
 from hallmark_dashboard.problems import FieldProblem, Problem, Right, from_api_error
 from hallmark_dashboard.services import Services
@@ -61,14 +61,9 @@ async def train(services: Services, caller: Caller, asked: TrainRequest) -> Made
     made = await _create(services, caller, TRAINING_RUN, run, dry_run=asked.dry_run)
     name = made["metadata"]["name"]
     return Made(
-        kind="TrainingRun",
-        namespace=asked.namespace,
-        name=name,
-        by=caller.name,
-        dry_run=asked.dry_run,
+        **_made(caller, asked, TRAINING_RUN, name, run),
         sentence=f"{'Would be' if asked.dry_run else 'Was'} asked by {caller.name}: {name}.",
         command=f"kubectl get trun {name} -n {asked.namespace} --watch",
-        object=run,
     )
 
 
@@ -81,22 +76,11 @@ def training_run(asked: TrainRequest, requester: str) -> Obj:
     if (asked.records is None) == (asked.dataset is None):
         found = "both" if asked.dataset else "neither"
         raise _wrong("records", "either 'records' or 'dataset'", found)
-    wanted = asked.model_dump(
-        mode="json",
-        by_alias=True,
-        exclude_unset=True,
-        exclude={"namespace", "name", "records", "dry_run"},
-    )
-    spec = {name: value for name, value in wanted.items() if value is not None}
+    spec = _given(asked, "records")
     if asked.records is not None:
         spec["dataset"] = {"format": "JSONLines", "records": _lines(asked.records)}
     name = asked.name or f"{asked.model[:40]}-{secrets.token_hex(4)}"
-    return {
-        "apiVersion": API_VERSION,
-        "kind": TRAINING_RUN.kind,
-        "metadata": {"name": name, "namespace": asked.namespace},
-        "spec": {**spec, "requestedBy": requester},
-    }
+    return _object(TRAINING_RUN, asked.namespace, name, {**spec, "requestedBy": requester})
 
 
 def _lines(records: list[dict[str, Any]]) -> str:
@@ -159,15 +143,10 @@ async def decide(services: Services, caller: Caller, asked: ApproveRequest) -> M
         raise
     name = approval["metadata"]["name"]
     return Made(
-        kind="ModelApproval",
-        namespace=asked.namespace,
-        name=name,
-        by=caller.name,
-        dry_run=asked.dry_run,
+        **_made(caller, asked, MODEL_APPROVAL, name, approval),
         sentence=f"{asked.decision} by {caller.name}: {version.spec.model} version "
         f"{version.spec.version} ({asked.model_version}, {sealed}).",
         command=f"kubectl get mapr {name} -n {asked.namespace}",
-        object=approval,
     )
 
 
@@ -206,16 +185,11 @@ async def act(services: Services, caller: Caller, action: ActionName, asked: Act
     await _merge(services, caller, deployment, patch, dry_run=asked.dry_run)
     place = f"{asked.namespace}/{asked.deployment}"
     return Made(
-        kind="Deployment",
-        namespace=asked.namespace,
-        name=asked.deployment,
-        by=caller.name,
-        dry_run=asked.dry_run,
+        **_made(caller, asked, MODEL_DEPLOYMENT, asked.deployment, patch),
         action_id=identity,
         sentence=f"Asked to {action.value} {place} (id {identity}).",
         command=f"kubectl get mdep {asked.deployment} -n {asked.namespace} "
         "-o jsonpath='{.status.lastAction}'",
-        object=patch,
     )
 
 
@@ -228,25 +202,14 @@ async def deploy(services: Services, caller: Caller, asked: DeployRequest) -> Ma
     if (asked.model is None) == (asked.model_version is None):
         named = "both" if asked.model else "neither"
         raise _wrong("model", "either 'model' or 'modelVersion'", named)
-    wanted = asked.model_dump(
-        mode="json",
-        by_alias=True,
-        exclude_unset=True,
-        exclude={"namespace", "name", "dry_run"},
-    )
-    spec = {name: value for name, value in wanted.items() if value is not None}
+    spec = _given(asked)
     seen = await services.seen(caller, asked.namespace, MODEL_DEPLOYMENT)
     seen.require(MODEL_DEPLOYMENT, asked.namespace)
     found = services.watch.cache.get(MODEL_DEPLOYMENT, asked.namespace, asked.name)
     verb = "create" if found is None else "patch"
     right = Right(verb, "modeldeployments", asked.namespace, asked.name if found else "")
     await services.rights.require(caller, right)
-    obj: Obj = {
-        "apiVersion": API_VERSION,
-        "kind": MODEL_DEPLOYMENT.kind,
-        "metadata": {"name": asked.name, "namespace": asked.namespace},
-        "spec": spec,
-    }
+    obj = _object(MODEL_DEPLOYMENT, asked.namespace, asked.name, spec)
     if found is None:
         await _create(services, caller, MODEL_DEPLOYMENT, obj, dry_run=asked.dry_run)
     else:
@@ -256,16 +219,39 @@ async def deploy(services: Services, caller: Caller, asked: DeployRequest) -> Ma
         deployment = seen.deployment(asked.namespace, asked.name)
         await _merge(services, caller, deployment, patch, dry_run=asked.dry_run)
     return Made(
-        kind="Deployment",
-        namespace=asked.namespace,
-        name=asked.name,
-        by=caller.name,
-        dry_run=asked.dry_run,
+        **_made(caller, asked, MODEL_DEPLOYMENT, asked.name, obj),
         sentence=f"{'Made' if found is None else 'Changed'} by {caller.name}: {asked.name} asks "
         f"for {asked.model_version or 'the newest approved version of ' + (asked.model or '')}.",
         command=f"kubectl get mdep {asked.name} -n {asked.namespace} --watch",
-        object=obj,
     )
+
+
+def _made(caller: Caller, asked: WriteRequest, kind: Kind, name: str, obj: Obj) -> dict[str, Any]:
+    """Return what is told of every write: which object it is, whose, and whether it was made."""
+    return {
+        "kind": kind.kind,
+        "namespace": asked.namespace,
+        "name": name,
+        "by": caller.name,
+        "dry_run": asked.dry_run,
+        "object": obj,
+    }
+
+
+def _object(kind: Kind, namespace: str, name: str, spec: dict[str, Any]) -> Obj:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind.kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": spec,
+    }
+
+
+def _given(asked: WriteRequest, *others: str) -> dict[str, Any]:
+    """Return the fields of a spec that a request gives; the others are no fields of one."""
+    beside = {"namespace", "name", "dry_run", *others}
+    named = asked.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=beside)
+    return {name: value for name, value in named.items() if value is not None}
 
 
 async def _create(
@@ -299,8 +285,3 @@ async def _merge(
         raise from_api_error(error) from error
     if not dry_run:
         services.watch.observe(MODEL_DEPLOYMENT, made)
-
-
-def yaml_of(obj: Obj) -> str:
-    """Return an object as YAML, for whoever would rather apply it."""
-    return to_yaml(obj)

@@ -17,7 +17,8 @@ from pathlib import Path
 import uvloop
 
 from hallmark.api.artifacts import REFUSED_EXIT_CODE
-from hallmark.api.model_deployment import DriftWindow
+from hallmark.api.model_deployment import Drift, DriftWindow
+from hallmark.drift.evidence import kept_windows
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark_predictor import logs
 from hallmark_predictor.active_watch import ActiveWatch
@@ -79,7 +80,7 @@ class Predictor:
             self._fail(1, f"The model could not be loaded: {place_of(error)}.")
             return
         if isinstance(outcome, Refused):
-            self._serving.metrics.verification_failures.inc()
+            self._serving.metrics.verification_failures += 1
             self._fail(REFUSED_EXIT_CODE, outcome.message)
             return
         await self._serve(outcome)
@@ -97,9 +98,12 @@ class Predictor:
 
     async def _serve(self, model: Model) -> None:
         def windows_closed(count: int, kept: Sequence[DriftWindow]) -> None:
-            self._serving.metrics.drift_windows.inc(count)
+            self._serving.metrics.drift_windows += count
+            if kept:
+                self._serving.metrics.measured(model.stability(kept[-1]))
             if self._reporter:
-                self._reporter.windows_closed([model.drifts(window) for window in kept])
+                ends = range(max(1, len(kept) - count + 1), len(kept) + 1)
+                self._reporter.windows_closed([model.drifts(kept[:end]) for end in ends])
 
         def rows_refused() -> None:
             if self._reporter:
@@ -112,6 +116,7 @@ class Predictor:
             trust.manifest_digest,
             on_close=windows_closed,
             on_refuse=rows_refused,
+            requests=self._serving.metrics.counter,
         )
         # What was made until now stays: the collector need not look at it again.
         gc.collect()
@@ -119,7 +124,7 @@ class Predictor:
         if server is None:
             LOG.warning("Not in a cluster: drift is not reported, the active version not watched.")
         else:
-            self._reporter = self._make_reporter(recorder, server, trust.drift.consecutive)
+            self._reporter = self._make_reporter(recorder, server, trust.drift)
         self._serving.start(DataPlane(model), recorder)
         LOG.info("Serving %s, manifest %s.", trust.model_version, trust.manifest_digest)
         if server is None or self._reporter is None:
@@ -128,10 +133,10 @@ class Predictor:
         await self._reporter.run()
 
     def _make_reporter(
-        self, recorder: DriftRecorder, server: ApiServer, consecutive: int
+        self, recorder: DriftRecorder, server: ApiServer, drift: Drift
     ) -> DriftReporter:
         path = status_path(self._settings.namespace, self._settings.deployment)
-        schedule = Schedule(consecutive, time.monotonic(), random.random)
+        schedule = Schedule(drift.consecutive, time.monotonic(), random.random, kept_windows(drift))
         return DriftReporter(recorder, ClusterApi(server), path, self._settings.pod, schedule)
 
     def _watch(self, server: ApiServer, own_digest: str) -> None:

@@ -11,14 +11,16 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hallmark_predictor.bodies import SEND_SECONDS, open_place, send_in_time
+from hallmark_predictor.bodies import SEND_SECONDS, send_in_time
 from hallmark_predictor.endpoints import endpoints
+from hallmark_predictor.metrics import OTHER_ROUTE
+from hallmark_predictor.predictions import Predictions
 from hallmark_predictor.serving import Serving
 
 LOG = logging.getLogger(__name__)
 
 
-def create_app(serving: Serving) -> FastAPI:
+def create_app(serving: Serving) -> ASGIApp:
     """Return the application over what is served."""
     app = FastAPI(
         title="Hallmark predictor",
@@ -29,7 +31,7 @@ def create_app(serving: Serving) -> FastAPI:
     )
     app.include_router(endpoints(serving))
     app.add_middleware(_EveryRequest, serving=serving)
-    return app
+    return Predictions(serving, app)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -41,7 +43,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 class _EveryRequest:
-    """Counts each request, gives it its place, and ends connections that should go elsewhere."""
+    """Counts each other request, and ends connections that should go elsewhere."""
 
     def __init__(self, app: ASGIApp, serving: Serving) -> None:
         self._app = app
@@ -52,7 +54,7 @@ class _EveryRequest:
             await self._app(scope, receive, send)
             return
         start = time.perf_counter()
-        code = HTTPStatus.INTERNAL_SERVER_ERROR
+        code: int = HTTPStatus.INTERNAL_SERVER_ERROR
 
         async def send_and_look(message: Message) -> None:
             nonlocal code
@@ -62,13 +64,11 @@ class _EveryRequest:
                     message["headers"] = [*message["headers"], (b"connection", b"close")]
             await send_in_time(send, message)
 
-        held = open_place(scope, self._serving.room)
         try:
             await self._app(scope, receive, send_and_look)
         except TimeoutError:
             # Without an end to its answer the server closes the connection.
             LOG.warning("A client did not take its answer in %g seconds.", SEND_SECONDS)
         finally:
-            held.release()
-            route = getattr(scope.get("route"), "path", "none")
+            route = getattr(scope.get("route"), "path", OTHER_ROUTE)
             self._serving.metrics.request(route, code, time.perf_counter() - start)

@@ -7,16 +7,17 @@ place after a while: the room is for all.
 from __future__ import annotations
 
 import asyncio
+import zlib
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 
-from fastapi import Request
-from fastapi.responses import JSONResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Send
 
-from hallmark_predictor.data_plane import DataPlane
-from hallmark_predictor.memory import Held, Room
+from hallmark_predictor.metrics import Rejection
 from hallmark_predictor.problems import BadRequest, refuse
+from hallmark_predictor.protocol import BINARY_HEADER
 
 READ_SECONDS = 30.0
 """That a body may take to come."""
@@ -29,104 +30,168 @@ RETRY_AFTER = 1
 """Seconds."""
 WHOLE_ANSWER = 64 * 1024
 """A longer answer is waited for until the client took it."""
+_STEP = 256 * 1024
+"""Bytes that are unpacked before others have their turn."""
+_GZIP = 16 + zlib.MAX_WBITS
+_JSON = b"application/json"
+_BYTES = b"application/octet-stream"
+BINARY_NAME = BINARY_HEADER.encode()
 
-_HELD = "hallmark.held"
-UNREAD = (
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    HTTPStatus.REQUEST_TIMEOUT,
-)
+Admit = Callable[[int], BadRequest | None]
+
+UNREAD: Mapping[int, Rejection] = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Rejection.TOO_LARGE,
+    HTTPStatus.SERVICE_UNAVAILABLE: Rejection.OVERLOADED,
+    HTTPStatus.REQUEST_TIMEOUT: Rejection.TOO_SLOW,
+}
 """What is answered before the body was read to its end; the connection is closed."""
 
 
-def open_place(scope: Scope, room: Room) -> Held:
-    """Give a request its place in the room, empty; whoever opens it releases it."""
-    held = scope[_HELD] = room.hold()
-    return held
+class ClientGoneError(Exception):
+    """The client closed the connection before its body was whole."""
 
 
-async def read_body(request: Request, plane: DataPlane, room: Room) -> bytes | BadRequest:
-    """Return the body, or why it is not read."""
-    wrong = _not_plain(request)
-    if wrong:
-        return wrong
-    length = request.headers.get("content-length", "0")
-    size = int(length[:20]) if length.isdecimal() else 0
-    held: Held = request.scope[_HELD]
-    body = bytearray()
-    try:
-        refused = _refused(size, plane, room, held)
+@dataclass(slots=True)
+class _Reading:
+    until: float
+    is_late: bool = False
+
+
+class Readings:
+    """The bodies that are being read, and until when; one look for all: a timer is dear."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._of: dict[asyncio.Task[object], _Reading] = {}
+        self._looking = False
+
+    async def read(
+        self, headers: Mapping[bytes, bytes], receive: Receive, admit: Admit
+    ) -> bytes | BadRequest:
+        """Return a request's body, or why it is not read.
+
+        Args:
+            headers: Of the request.
+            receive: Of the server.
+            admit: Called with how long the body is at least; returns why it is refused.
+
+        Raises:
+            ClientGoneError: the client went away.
+        """
+        length = headers.get(b"content-length", b"0")
+        size = int(length[:20]) if length.isdigit() else 0
+        refused = admit(size)
         if refused:
             return refused
-        async with asyncio.timeout(READ_SECONDS):
-            async for chunk in request.stream():
-                if len(body) + len(chunk) > size:
-                    size = len(body) + len(chunk)
-                    refused = _refused(size, plane, room, held)
-                    if refused:
-                        return refused
-                body += chunk
-    except TimeoutError:
-        expected = f"all of it within {READ_SECONDS:g} seconds"
-        return refuse("the body", expected, "a part", HTTPStatus.REQUEST_TIMEOUT)
-    return bytes(body)
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("A body is read in a task.")
+        loop = asyncio.get_running_loop()
+        reading = self._of[task] = _Reading(loop.time() + READ_SECONDS)
+        if not self._looking:
+            self._look_later(loop)
+        try:
+            return await _whole(size, receive, admit)
+        except asyncio.CancelledError:
+            if reading.is_late and task.uncancel() == 0:
+                expected = f"all of it within {READ_SECONDS:g} seconds"
+                return refuse("the body", expected, "a part", HTTPStatus.REQUEST_TIMEOUT)
+            raise
+        finally:
+            del self._of[task]
+
+    def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._looking = True
+        loop.call_later(min(1.0, READ_SECONDS / 2), self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for task, reading in self._of.items():
+            if now >= reading.until and not reading.is_late:
+                reading.is_late = True
+                task.cancel()
+        self._looking = False
+        if self._of:
+            self._look_later(loop)
 
 
-def _not_plain(request: Request) -> BadRequest | None:
-    headers = request.headers
-    media_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        return refuse(
-            "Content-Type", "application/json", "another", HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-        )
-    for name in ("content-encoding", "inference-header-content-length"):
-        if headers.get(name, "identity") != "identity":
+async def _whole(size: int, receive: Receive, admit: Admit) -> bytes | BadRequest:
+    """Return a body; ``size`` bytes were admitted before."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        chunk: bytes = message.get("body", b"")
+        if len(body) + len(chunk) > size:
+            size = len(body) + len(chunk)
+            refused = admit(size)
+            if refused:
+                return refused
+        if not message.get("more_body", False):
+            return bytes(body + chunk) if body else chunk
+        body += chunk
+
+
+def not_plain(headers: Mapping[bytes, bytes]) -> BadRequest | None:
+    """Return why a request's headers are not those of a body that is read here, or None."""
+    media_type = headers.get(b"content-type", _JSON)
+    if media_type != _JSON:
+        plain = media_type.partition(b";")[0].strip().lower()
+        if plain != _JSON and not (plain == _BYTES and BINARY_NAME in headers):
             return refuse(
-                name, "no such header: plain JSON", "one", HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+                "Content-Type", "application/json", "another", HTTPStatus.UNSUPPORTED_MEDIA_TYPE
             )
+    if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b"gzip"):
+        return refuse(
+            "content-encoding", "gzip or none", "another", HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+        )
     return None
 
 
-def _refused(size: int, plane: DataPlane, room: Room, held: Held) -> BadRequest | None:
-    """Hold the room for a body of so many bytes, or return why there is none."""
-    if size > room.max_body:
-        return refuse(
-            "the body",
-            f"at most {room.max_body} bytes",
-            "more",
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        )
-    if held.reach(2 * size + plane.answer_bytes(size)):
-        return None
-    return refuse(
-        "the body",
-        f"memory for {size} bytes; send it again in a second, or ask for more replicas or memory",
-        "other requests in it",
-        HTTPStatus.SERVICE_UNAVAILABLE,
-    )
+def is_packed(headers: Mapping[bytes, bytes]) -> bool:
+    """Tell whether a body is compressed, as its headers say."""
+    return headers.get(b"content-encoding", b"").lower() == b"gzip"
 
 
-class Unread(JSONResponse):
-    """An answer before the body was read: it goes out at once, then what still comes is dropped."""
+async def unpacked(packed: bytes, admit: Admit) -> bytes | BadRequest:
+    """Return what a gzip body holds, or why it is refused: its length is not known before.
 
-    def __init__(self, refused: BadRequest, headers: dict[str, str]) -> None:
-        """Say why; the connection ends."""
-        headers = {**headers, "connection": "close"}
-        if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            headers["retry-after"] = str(RETRY_AFTER)
-        super().__init__(refused.body(), refused.status, headers)
+    Args:
+        packed: As it came.
+        admit: Called with how long the body is at least; returns why it is refused.
+    """
+    reader = zlib.decompressobj(_GZIP)
+    body = bytearray()
+    try:
+        while not reader.eof:
+            part = reader.decompress(packed, _STEP)
+            packed = reader.unconsumed_tail
+            refused = admit(len(body) + len(part))
+            if refused:
+                return refused
+            body += part
+            if not part and not packed:
+                break
+            if len(part) == _STEP:
+                await asyncio.sleep(0)
+    except zlib.error:
+        return refuse("the body", "gzip, as Content-Encoding says", "something else")
+    if not reader.eof or reader.unused_data:
+        return refuse("the body", "one whole gzip stream", "a part, or more after its end")
+    return bytes(body)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, linger, end."""
-        start = {"type": "http.response.start", "status": self.status_code}
-        await send({**start, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        if self.status_code != HTTPStatus.REQUEST_TIMEOUT:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LINGER_SECONDS):
-                    while (await receive()).get("more_body", False):
-                        pass
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+async def send_unread(send: Send, receive: Receive, start: Message, body: bytes) -> None:
+    """Answer before the body was read: at once, then what still comes is dropped."""
+    await send(start)
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    if start["status"] != HTTPStatus.REQUEST_TIMEOUT:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while (await receive()).get("more_body", False):
+                    pass
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def send_in_time(send: Send, message: Message) -> None:

@@ -3,19 +3,25 @@
 Two protocols: ``/predict`` with named features, and the Open Inference Protocol v2
 (https://github.com/kserve/open-inference-protocol) with one tensor for each feature, or one
 float32 matrix of rows that are already encoded.
+
+A request that is right is read quickly (``quick``); any other is judged by the strict reading,
+which has the sentences.
 """
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec.json import encode
 from numpy.typing import NDArray
-from pydantic_core import to_json
 
-from hallmark.classification import predicted_classes
+from hallmark.classification import DECISION_THRESHOLD, predicted_classes
 from hallmark.drift.counts import Rows
 from hallmark.drift.refusals import NO_FEATURE, Reason, Refusals
+from hallmark_predictor.answers import Answers
 from hallmark_predictor.datatypes import DATATYPES
 from hallmark_predictor.encoding import (
     MAX_ROWS,
@@ -23,6 +29,7 @@ from hallmark_predictor.encoding import (
     columns_of,
     rows_of_instances,
 )
+from hallmark_predictor.headers import AnswerHeaders
 from hallmark_predictor.json_body import SIGNS, Object, parse_object
 from hallmark_predictor.model import Model
 from hallmark_predictor.problems import (
@@ -33,22 +40,49 @@ from hallmark_predictor.problems import (
     describe,
     refuse,
 )
-from hallmark_predictor.tensors import list_of, rows_of_tensors
+from hallmark_predictor.protocol import (
+    BINARY_HEADER,
+    BOTH,
+    LABEL,
+    PROBABILITIES,
+    Output,
+    wanted_outputs,
+    with_data,
+)
+from hallmark_predictor.quick import Quick, QuickReader
+from hallmark_predictor.quick_matrix import MatrixReader
+from hallmark_predictor.tensors import rows_of_tensors
 
-LABEL = "label"
-PROBABILITIES = "probabilities"
 _SMALLEST_ROW = 2
 """Bytes that a row of a request has at least: a digit and a comma."""
 _FRAME = 1024
 """Bytes of an answer, and values of a request, without their rows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request gets, and the rows that were answered."""
+    """What a request gets, and the rows that were answered.
+
+    Attributes:
+        body: As it is sent.
+        many: Shape (rows, features); None where there is but one.
+        packed: The only row as float32 in the machine's order; empty where there are more.
+        json_length: How much of the body is JSON, where tensors' bytes follow it.
+    """
 
     body: bytes
-    rows: Rows
+    many: Rows | None
+    packed: bytes = b""
+    json_length: int | None = None
+
+    @property
+    def rows(self) -> Rows:
+        """The rows, shape (rows, features)."""
+        return _one_row(self.packed) if self.many is None else self.many
+
+
+Method = Callable[[bytes, int | None], Answer | BadRequest]
+"""From a body, and how long its JSON is where tensors' bytes follow it, to its answer."""
 
 
 class DataPlane:
@@ -61,23 +95,122 @@ class DataPlane:
         self.version = str(model.trust.version)
         self._columns = columns_of(model.schema)
         self._classes = model.schema.classes
+        trust = model.trust
+        self._answers = Answers(
+            self.name, self.version, self._classes, trust.model_version, trust.manifest_digest
+        )
+        self.headers = AnswerHeaders(trust.model_version, trust.manifest_digest)
+        self.routes = self._routes()
+        """By path: the route's name and what answers it."""
+        self._quick = QuickReader(self._columns)
+        self._matrix = MatrixReader(self._columns)
+        self._readers = self._quick.infer, self._matrix.infer
+        self._score_row = model.score.row
+        self._singles = struct.Struct(f"={len(self._classes)}f")
         positive = model.schema.positive
         self._positive = None if positive is None else self._classes.index(positive)
         # A row, each of its values, a list around it, and what such signs its text has.
         in_row = 1 + sum(2 + _most_signs(column) for column in self._columns)
         self._values = _FRAME + MAX_ROWS * in_row
         # A label twice, and for each class a name, quotes and 17 digits.
-        self._answer_row = 64 + sum(2 * len(to_json(name)) + 32 for name in self._classes)
+        self._answer_row = 64 + sum(2 * len(encode(name)) + 32 for name in self._classes)
+
+    def _routes(self) -> Mapping[str, tuple[str, Method]]:
+        model, version = "/v2/models/{name}", "/versions/{version}"
+        templates: list[tuple[str, Method]] = [
+            ("/predict", self.predict),
+            (f"{model}/infer", self.infer),
+            (f"{model}{version}/infer", self.infer),
+        ]
+        return {
+            template.format(name=self.name, version=self.version): (template, method)
+            for template, method in templates
+        }
 
     def answer_bytes(self, body: int) -> int:
         """Return how many bytes the answer to a body of so many has at most."""
         return _FRAME + min(MAX_ROWS, body // _SMALLEST_ROW) * self._answer_row
 
-    def predict(self, body: bytes) -> Answer | BadRequest:
+    def predict(self, body: bytes, json_length: int | None = None) -> Answer | BadRequest:
         """Answer ``POST /predict``: ``{"instances": [{feature: value, ...}, ...]}``.
 
         A single row may come as ``{"features": {feature: value, ...}}``.
         """
+        if json_length is not None:
+            return refuse(BINARY_HEADER, "no such header: it is the v2 protocol's", "one")
+        quick = self._quick.predict(body)
+        if quick is not None and quick.row:
+            one = self._row(quick.row)
+            if one is not None:
+                label, probabilities = one
+                text = self._answers.predictions((label,), (probabilities,))
+                return Answer(text, None, quick.packed)
+        rows = self._rows_of_instances(body) if quick is None else _rows(quick)
+        if isinstance(rows, BadRequest):
+            return rows
+        found = self._score(rows)
+        if isinstance(found, BadRequest):
+            return found
+        return Answer(self._answers.predictions(self._labels(found).tolist(), found.tolist()), rows)
+
+    def infer(self, body: bytes, json_length: int | None = None) -> Answer | BadRequest:
+        """Answer an inference request of the Open Inference Protocol.
+
+        Args:
+            body: As it came.
+            json_length: How much of it is JSON, where tensors' bytes follow it.
+        """
+        quick = self._read_quickly(body, json_length)
+        if quick is not None:
+            return self._infer_quick(quick)
+        return self._infer_strictly(body, json_length)
+
+    def _read_quickly(self, body: bytes, json_length: int | None) -> Quick | None:
+        if json_length is not None:
+            return self._matrix.infer_binary(body, json_length)
+        # What came last comes mostly next.
+        first, second = self._readers
+        found = first(body)
+        if found is None:
+            found = second(body)
+            if found is not None:
+                self._readers = second, first
+        return found
+
+    def _infer_quick(self, quick: Quick) -> Answer | BadRequest:
+        if quick.row and not quick.outputs:
+            one = self._row(quick.row)
+            if one is not None:
+                text = self._answers.tensors_of_one(*one, quick.identity)
+                return Answer(text, None, quick.packed)
+        return self._infer_rows(_rows(quick), quick.outputs or BOTH, quick.identity)
+
+    def _infer_strictly(self, body: bytes, json_length: int | None) -> Answer | BadRequest:
+        if json_length is not None and not 0 < json_length <= len(body):
+            return refuse(BINARY_HEADER, f"a length from 1 to {len(body)}", "another")
+        request = parse_object(body[:json_length], self._values)
+        if isinstance(request, BadRequest):
+            return request
+        wrong = with_data(request, b"" if json_length is None else body[json_length:])
+        outputs = wrong or wanted_outputs(request)
+        if isinstance(outputs, BadRequest):
+            return outputs
+        rows = rows_of_tensors(request.get("inputs"), self._columns)
+        if isinstance(rows, BadRequest):
+            return rows
+        identity = request.get("id")
+        return self._infer_rows(rows, outputs, identity if isinstance(identity, str) else None)
+
+    def _infer_rows(
+        self, rows: Rows, outputs: tuple[Output, ...], identity: str | None
+    ) -> Answer | BadRequest:
+        found = self._score(rows)
+        if isinstance(found, BadRequest):
+            return found
+        body, length = self._answers.tensors(self._labels(found), found, outputs, identity)
+        return Answer(body, rows, json_length=length)
+
+    def _rows_of_instances(self, body: bytes) -> Rows | BadRequest:
         request = parse_object(body, self._values)
         if isinstance(request, BadRequest):
             return request
@@ -92,54 +225,7 @@ class DataPlane:
                 "an object with 'instances' alone, or 'features' alone",
                 describe(request),
             )
-        rows = rows_of_instances(instances, self._columns)
-        if isinstance(rows, BadRequest):
-            return rows
-        found = self._score(rows)
-        if isinstance(found, BadRequest):
-            return found
-        labels = self._labels(found)
-        predictions = [
-            {"label": label, "probabilities": dict(zip(self._classes, row, strict=True))}
-            for label, row in zip(labels, found.tolist(), strict=True)
-        ]
-        answer = {
-            "predictions": predictions,
-            "modelVersion": self.model.trust.model_version,
-            "manifestDigest": self.model.trust.manifest_digest,
-        }
-        return Answer(to_json(answer), rows)
-
-    def infer(self, body: bytes) -> Answer | BadRequest:
-        """Answer an inference request of the Open Inference Protocol."""
-        request = parse_object(body, self._values)
-        if isinstance(request, BadRequest):
-            return request
-        wanted = _wanted_outputs(request)
-        if isinstance(wanted, BadRequest):
-            return wanted
-        rows = rows_of_tensors(request.get("inputs"), self._columns)
-        if isinstance(rows, BadRequest):
-            return rows
-        found = self._score(rows)
-        if isinstance(found, BadRequest):
-            return found
-        outputs: dict[str, Object] = {
-            LABEL: {"datatype": "BYTES", "shape": [len(rows)], "data": self._labels(found)},
-            PROBABILITIES: {
-                "datatype": "FP32",
-                "shape": list(found.shape),
-                "data": found.ravel().tolist(),
-            },
-        }
-        answer: Object = {
-            "model_name": self.name,
-            "model_version": self.version,
-            "outputs": [{"name": name} | outputs[name] for name in wanted],
-        }
-        if isinstance(request.get("id"), str):
-            answer["id"] = request["id"]
-        return Answer(to_json(answer), rows)
+        return rows_of_instances(instances, self._columns)
 
     def metadata(self) -> Object:
         """Return the protocol's model metadata."""
@@ -162,7 +248,7 @@ class DataPlane:
         }
 
     def _score(self, rows: Rows) -> NDArray[np.float32] | BadRequest:
-        found = self.model.probabilities(rows)
+        found = self.model.score(rows)
         finite = np.isfinite(found)
         if finite.all():
             return found
@@ -175,24 +261,31 @@ class DataPlane:
             Refusals(len(senseless), {(NO_FEATURE, Reason.OUT_OF_RANGE): len(senseless)}),
         )
 
-    def _labels(self, probabilities: NDArray[np.float32]) -> list[str]:
-        return [
-            self._classes[index]
-            for index in predicted_classes(probabilities, self._positive).tolist()
-        ]
+    def _row(self, row: tuple[float, ...]) -> tuple[int, tuple[float, ...]] | None:
+        """Return the decided class of one row and its probabilities; None where it needs a look."""
+        if self._score_row is None:
+            return None
+        singles = self._singles
+        found = singles.unpack(singles.pack(*self._score_row(row)))
+        positive = self._positive
+        if found[0] != found[0]:
+            return None
+        if positive is None or len(found) != 2:
+            return found.index(max(found)), found
+        return (positive if found[positive] >= DECISION_THRESHOLD else 1 - positive), found
+
+    def _labels(self, probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
+        return predicted_classes(probabilities, self._positive)
+
+
+def _rows(quick: Quick) -> Rows:
+    return _one_row(quick.packed) if quick.rows is None else quick.rows
+
+
+def _one_row(packed: bytes) -> Rows:
+    return np.frombuffer(packed, dtype=np.float32).reshape(1, -1)
 
 
 def _most_signs(column: Column) -> int:
     names = [name.encode() for name in column.feature.categories or []]
     return max((sum(map(name.count, SIGNS)) for name in names), default=0)
-
-
-def _wanted_outputs(request: Object) -> list[str] | BadRequest:
-    outputs = request.get("outputs")
-    if outputs is None or outputs == []:
-        return [LABEL, PROBABILITIES]
-    names = [output.get("name") for output in list_of(outputs) if isinstance(output, dict)]
-    wanted = [name for name in (LABEL, PROBABILITIES) if name in names]
-    if not wanted or len(wanted) != len(list_of(outputs)):
-        return refuse("outputs", f"'{LABEL}', '{PROBABILITIES}' or both", describe(outputs))
-    return wanted

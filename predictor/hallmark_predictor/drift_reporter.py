@@ -27,13 +27,14 @@ from hallmark.errors import ClusterError
 from hallmark_predictor.cluster_api import ClusterApi, Reply
 from hallmark_predictor.logs import place_of
 from hallmark_predictor.report_schedule import INTERVAL, Schedule
+from hallmark_predictor.request_counter import RequestCounter
 from hallmark_predictor.threads import in_thread
 
 LOG = logging.getLogger(__name__)
 
 BUFFER_ROWS = 4096
 OnClose = Callable[[int, Sequence[DriftWindow]], None]
-"""Takes how many windows were closed, and those of them that are kept, oldest first."""
+"""Takes how many windows were closed, and those that are kept, oldest first."""
 
 
 def _now() -> datetime:
@@ -57,6 +58,7 @@ class DriftRecorder:
         clock: Callable[[], datetime] = _now,
         on_close: OnClose = lambda count, kept: None,
         on_refuse: Callable[[], None] = lambda: None,
+        requests: RequestCounter | None = None,
     ) -> None:
         """Start empty, under a new boot id.
 
@@ -67,6 +69,7 @@ class DriftRecorder:
             clock: Tells the time in UTC.
             on_close: Told whenever windows were closed.
             on_refuse: Told whenever rows were refused.
+            requests: Counts requests; None: the report tells nothing of them.
         """
         self.boot_id = str(uuid.uuid4())
         self._windows = windows
@@ -74,8 +77,11 @@ class DriftRecorder:
         self._clock = clock
         self._on_close = on_close
         self._on_refuse = on_refuse
+        self._requests = requests
         self._refused = RefusalCounter()
         self._buffer = np.empty((BUFFER_ROWS, features), dtype=np.float32)
+        self._bytes = memoryview(self._buffer.data).cast("B")
+        self._row_bytes = 4 * features
         self._pending = 0
         self._first = self._last = clock()
         self.rows = 0
@@ -95,7 +101,19 @@ class DriftRecorder:
             return
         self._buffer[self._pending : self._pending + count] = rows
         self._pending += count
-        if self._pending >= self._windows.rows_to_close:
+        if self._pending >= self._windows.rows_to_close or self._pending == BUFFER_ROWS:
+            self._flush()
+
+    def record_packed(self, row: bytes) -> None:
+        """Take one answered row as float32 in the machine's order; what ``record`` does, sooner."""
+        self._last = self._clock()
+        if not self._pending:
+            self._first = self._last
+        start = self._pending * self._row_bytes
+        self._bytes[start : start + self._row_bytes] = row
+        self._pending += 1
+        self.rows += 1
+        if self._pending >= self._windows.rows_to_close or self._pending == BUFFER_ROWS:
             self._flush()
 
     def refuse(self, refusals: Refusals) -> None:
@@ -105,14 +123,22 @@ class DriftRecorder:
 
     @property
     def seen(self) -> int:
-        """Rows that were answered or refused since the start."""
-        return self.rows + self._refused.rows
+        """Rows that were answered or refused since the start, and requests.
+
+        More than before is something to tell, also where every request fails.
+        """
+        requests = self._requests.count if self._requests else 0
+        return self.rows + self._refused.rows + requests
 
     def report(self, sequence: int) -> DriftReport:
         """Return what is to be reported now."""
         self._flush()
         report = self._windows.report(self._manifest_digest, self.boot_id, sequence)
-        return report.replace(refused_rows=self._refused.rows, refused=self._refused.most())
+        return report.replace(
+            refused_rows=self._refused.rows,
+            refused=self._refused.most(),
+            requests=self._requests.told() if self._requests else None,
+        )
 
     def _flush(self) -> None:
         pending, self._pending = self._pending, 0
@@ -124,7 +150,7 @@ class DriftRecorder:
         self._windows.add(rows, self._first, self._last)
         count = self._windows.closed - before
         if count:
-            self._on_close(count, self._windows.kept[-count:])
+            self._on_close(count, self._windows.kept)
 
 
 class DriftReporter:

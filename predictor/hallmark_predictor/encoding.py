@@ -94,7 +94,7 @@ def _encoder(feature: ServedFeature) -> tuple[Encode, str]:
     match feature.type:
         case FeatureType.NUMBER | FeatureType.INTEGER:
             whole = feature.type is FeatureType.INTEGER
-            return _number(*_taken(feature), whole=whole), _expected_number(feature)
+            return _number(*taken_range(feature), whole=whole), _expected_number(feature)
         case FeatureType.BOOLEAN:
             return _boolean, "true or false"
         case FeatureType.CATEGORY:
@@ -104,7 +104,7 @@ def _encoder(feature: ServedFeature) -> tuple[Encode, str]:
             return _category(names), f"one of {shown}{more}"
 
 
-def _taken(feature: ServedFeature) -> tuple[float, float]:
+def taken_range(feature: ServedFeature) -> tuple[float, float]:
     """Return the least and the greatest double that float32 rounds into the feature's range."""
     low, high = feature.range
     return -_last_rounded_to(-low), _last_rounded_to(high)
@@ -298,7 +298,7 @@ def _allowed(values: NDArray[np.float64], feature: ServedFeature) -> tuple[NDArr
     whole = np.isfinite(values) & (np.floor(values) == values)
     match feature.type:
         case FeatureType.NUMBER | FeatureType.INTEGER:
-            low, high = _taken(feature)
+            low, high = taken_range(feature)
             allowed, expected = (values >= low) & (values <= high), _expected_number(feature)
             if feature.type is FeatureType.INTEGER:
                 allowed &= whole

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
-from starlette.requests import ClientDisconnect
 
 from hallmark.api.common import VERSION
-from hallmark_predictor.bodies import UNREAD, Unread, read_body
-from hallmark_predictor.data_plane import Answer, DataPlane
-from hallmark_predictor.logs import place_of
-from hallmark_predictor.metrics import CONTENT_TYPE
-from hallmark_predictor.problems import BadRequest
+from hallmark_predictor.data_plane import DataPlane
+from hallmark_predictor.metrics import Rejection
+from hallmark_predictor.protocol import EXTENSIONS
 from hallmark_predictor.serving import Serving
 
-LOG = logging.getLogger(__name__)
-
-INLINE_BODY = 64 * 1024
-"""A bigger body is answered in a thread, so that the others need not wait for it; one at a time,
-for it becomes many times its size."""
-
-Method = Callable[[DataPlane, bytes], Answer | BadRequest]
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -35,7 +23,7 @@ def endpoints(serving: Serving) -> APIRouter:
     model = "/v2/models/{name}"
     # Routes are tried in order: what is asked most stands first.
     routes: list[tuple[str, str, Handler, str]] = [
-        ("POST", "/predict", at.predict, "Predict from rows of named features."),
+        ("POST", "/predict", at.no_prediction, "Predict from rows of named features."),
         ("GET", "/healthz", at.live, "Whether the process lives."),
         ("GET", "/readyz", at.ready, "Whether a verified model serves; else why not."),
         ("GET", "/metrics", at.metrics, "Metrics for Prometheus."),
@@ -45,7 +33,7 @@ def endpoints(serving: Serving) -> APIRouter:
     ]
     for path in (model, model + "/versions/{version}"):
         routes += [
-            ("POST", path + "/infer", at.infer, "Predict from tensors."),
+            ("POST", path + "/infer", at.no_prediction, "Predict from tensors."),
             ("GET", path, at.metadata, "Model metadata."),
             ("GET", path + "/ready", at.model_ready, "Whether the model serves."),
         ]
@@ -60,7 +48,6 @@ class _Endpoints:
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
-        self._one_at_a_time = asyncio.Lock()
 
     async def live(self, request: Request) -> Response:
         return JSONResponse({"live": True})
@@ -72,10 +59,15 @@ class _Endpoints:
         return JSONResponse({"ready": True})
 
     async def metrics(self, request: Request) -> Response:
-        return PlainTextResponse(self._serving.metrics.exposition(), media_type=CONTENT_TYPE)
+        from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+        text = self._serving.metrics.exposition()
+        return PlainTextResponse(text, media_type=CONTENT_TYPE_LATEST)
 
     async def server(self, request: Request) -> Response:
-        return JSONResponse({"name": "hallmark", "version": VERSION, "extensions": []})
+        return JSONResponse(
+            {"name": "hallmark", "version": VERSION, "extensions": list(EXTENSIONS)}
+        )
 
     async def metadata(self, request: Request) -> Response:
         plane = self._plane(request)
@@ -85,11 +77,12 @@ class _Endpoints:
         plane = self._plane(request)
         return await self.ready(request) if isinstance(plane, DataPlane) else plane
 
-    async def predict(self, request: Request) -> Response:
-        return await self._answer(request, DataPlane.predict)
-
-    async def infer(self, request: Request) -> Response:
-        return await self._answer(request, DataPlane.infer)
+    async def no_prediction(self, request: Request) -> Response:
+        """Say why a prediction's route is not answered by ``Predictions``."""
+        plane = self._plane(request)
+        loading = isinstance(plane, DataPlane) or plane.status_code != HTTPStatus.NOT_FOUND
+        self._serving.metrics.rejected(Rejection.LOADING if loading else Rejection.OTHER_MODEL)
+        return await self.ready(request) if isinstance(plane, DataPlane) else plane
 
     def _plane(self, request: Request) -> DataPlane | Response:
         """Return the data plane that the path names, or why there is none."""
@@ -102,40 +95,6 @@ class _Endpoints:
             return plane
         sentence = f"This predictor serves '{plane.name}', version '{plane.version}', alone."
         return _error(HTTPStatus.NOT_FOUND, sentence)
-
-    async def _answer(self, request: Request, method: Method) -> Response:
-        plane = self._plane(request)
-        if not isinstance(plane, DataPlane):
-            return plane
-        try:
-            answer = await self._ask(plane, request, method)
-        except ClientDisconnect:
-            return _error(HTTPStatus.BAD_REQUEST, "The client went away.")
-        except Exception as error:
-            # Neither the log nor the answer gets the error's text: it may hold a value.
-            LOG.error("A request could not be answered: %s.", place_of(error))
-            return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "The request could not be answered.")
-        trust = plane.model.trust
-        headers = {
-            "hallmark-model-version": trust.model_version,
-            "hallmark-manifest-digest": trust.manifest_digest,
-        }
-        if isinstance(answer, BadRequest):
-            self._serving.refused(answer.refusals)
-            if answer.status in UNREAD:
-                return Unread(answer, headers)
-            return JSONResponse(answer.body(), answer.status, headers)
-        self._serving.answered(answer.rows)
-        return Response(answer.body, HTTPStatus.OK, headers, "application/json")
-
-    async def _ask(self, plane: DataPlane, request: Request, method: Method) -> Answer | BadRequest:
-        body = await read_body(request, plane, self._serving.room)
-        if isinstance(body, BadRequest):
-            return body
-        if len(body) <= INLINE_BODY:
-            return method(plane, body)
-        async with self._one_at_a_time:
-            return await asyncio.to_thread(method, plane, body)
 
 
 def _error(status: HTTPStatus, message: str) -> Response:

@@ -11,7 +11,10 @@ import os
 import resource
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
+
+from hallmark_predictor.problems import BadRequest, refuse
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes that a request may have; fewer where the memory is small."""
@@ -113,3 +116,29 @@ class Held:
         """Give all of it back."""
         self._room.free += self._bytes
         self._bytes = 0
+
+
+def no_room(size: int, answer: int, room: Room, held: Held) -> BadRequest | None:
+    """Hold the room for a body and its answer, or return why there is none.
+
+    Args:
+        size: Bytes of the body.
+        answer: Bytes that its answer has at most.
+        room: Of all requests.
+        held: The request's place.
+    """
+    if size > room.max_body:
+        return refuse(
+            "the body",
+            f"at most {room.max_body} bytes",
+            "more",
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        )
+    if held.reach(2 * size + answer):
+        return None
+    return refuse(
+        "the body",
+        f"memory for {size} bytes; send it again in a second, or ask for more replicas or memory",
+        "other requests in it",
+        HTTPStatus.SERVICE_UNAVAILABLE,
+    )

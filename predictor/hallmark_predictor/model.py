@@ -1,14 +1,10 @@
-"""The served form: an ONNX model in ONNX Runtime, with its schema and baseline."""
+"""A verified model: what scores, its schema, and its baseline."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
-import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from hallmark.api.artifacts import (
@@ -21,15 +17,13 @@ from hallmark.api.artifacts import (
     Trust,
 )
 from hallmark.api.model_deployment import DriftWindow
-from hallmark.drift.counts import BinCounter, Rows, watched
-from hallmark.drift.psi import Reference
+from hallmark.drift.counts import BinCounter, watched
+from hallmark.drift.evidence import kept_windows
+from hallmark.drift.psi import Reference, moved
 from hallmark.drift.windows import WindowCounter
+from hallmark_predictor.runtime import open_graph
+from hallmark_predictor.scoring import OpenGraph, Scorer, open_scorer
 from hallmark_predictor.verification import Refused
-
-onnxruntime.disable_telemetry_events()
-
-CELLS_AT_ONCE = 1 << 21
-"""Encoded cells that the graph works on at a time: 16 MiB."""
 
 
 @dataclass(frozen=True)
@@ -39,38 +33,30 @@ class Model:
     trust: Trust
     manifest: Manifest
     schema: ServedSchema
-    session: onnxruntime.InferenceSession
+    score: Scorer
     windows: WindowCounter
     """Counts the rows that it answers."""
     reference: Reference
     """What closed windows are measured against."""
 
-    def probabilities(self, rows: Rows) -> NDArray[np.float32]:
-        """Return the probabilities, shape (rows, classes), of encoded rows."""
-        at_once = self.rows_at_once
-        parts = [
-            self.session.run(
-                [self.schema.probabilities_name],
-                {self.schema.input_name: rows[start : start + at_once]},
-            )[0]
-            for start in range(0, len(rows), at_once)
-        ]
-        return np.asarray(parts[0] if len(parts) == 1 else np.concatenate(parts), dtype=np.float32)
+    def stability(self, window: DriftWindow) -> dict[str, float]:
+        """Return the PSI of each watched feature in a closed window."""
+        found = self.reference.stability(window.counts).psi.tolist()
+        return dict(zip(self.reference.names, found, strict=True))
 
-    @cached_property
-    def rows_at_once(self) -> int:
-        """Rows that the graph takes at a time: each category is a column of doubles there."""
-        columns = sum(len(feature.categories or "1") for feature in self.schema.features)
-        return max(1, CELLS_AT_ONCE // columns)
-
-    def drifts(self, window: DriftWindow) -> bool:
-        """Tell whether a closed window drifts, as the operator will say."""
-        threshold = float(self.trust.drift.threshold)
-        return self.reference.stability(window.counts).drifts(threshold)
+    def drifts(self, windows: Sequence[DriftWindow]) -> bool:
+        """Tell whether the last of closed windows drifts; the operator asks for evidence, too."""
+        counts = [window.counts for window in windows]
+        return bool(moved(counts, self.reference, float(self.trust.drift.threshold)).any())
 
 
-def open_model(trust: Trust, manifest: Manifest, files: Mapping[str, bytes]) -> Model | Refused:
-    """Load the verified bytes, and see that they fit each other by answering one row."""
+def open_model(
+    trust: Trust,
+    manifest: Manifest,
+    files: Mapping[str, bytes],
+    open_graph: OpenGraph = open_graph,
+) -> Model | Refused:
+    """Load the verified bytes, and see that they fit each other by answering the golden rows."""
     try:
         schema = ServedSchema.model_validate_json(files[SCHEMA])
         baseline = Baseline.model_validate_json(files[BASELINE])
@@ -88,26 +74,8 @@ def open_model(trust: Trust, manifest: Manifest, files: Mapping[str, bytes]) -> 
         features = watched(baseline, trust.drift)
         counter, reference = BinCounter(features, schema), Reference(features)
         reference.stability({feature.name: feature.counts for feature in features})
-        session = _session(files[MODEL_ONNX])
-        windows = WindowCounter(counter, trust.drift.window, trust.drift.consecutive)
-        model = Model(trust, manifest, schema, session, windows, reference)
-        answer = model.probabilities(np.zeros((1, len(schema.features)), dtype=np.float32))
+        score = open_scorer(files[MODEL_ONNX], schema, open_graph)
+        windows = WindowCounter(counter, trust.drift.window, kept_windows(trust.drift))
     except Exception as error:
         return Refused(f"The sealed model cannot be loaded: {str(error)[:300]}")
-    expected = (1, len(schema.classes))
-    if answer.shape != expected:
-        return Refused(
-            f"The sealed model answers with shape {answer.shape} where the schema's classes "
-            f"need {expected}."
-        )
-    return model
-
-
-def _session(data: bytes) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    # One row is microseconds of work: more threads only fight for the Pod's CPU.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    return Model(trust, manifest, schema, score, windows, reference)

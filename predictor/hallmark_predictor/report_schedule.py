@@ -47,16 +47,16 @@ class Standing:
     windows: int = 0
     """How many were closed, at most as many as a decision needs."""
     drifting: int = 0
-    """How many of the newest drift in a row, at most as many as must."""
+    """How many of the newest drift in a row, at most as many as a report holds."""
 
-    def after(self, drifts: bool, consecutive: int) -> Standing:
+    def after(self, drifts: bool, consecutive: int, kept: int) -> Standing:
         """Return the standing after one more window."""
-        run = min(self.drifting + 1, consecutive) if drifts else 0
+        run = min(self.drifting + 1, kept) if drifts else 0
         return Standing(min(self.windows + 1, consecutive), run)
 
     def vote(self, consecutive: int) -> bool | None:
         """Return what the Pod's vote is; None while it has none."""
-        return None if self.windows < consecutive else self.drifting == consecutive
+        return None if self.windows < consecutive else self.drifting >= consecutive
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,19 @@ class Schedule:
     Pod had no vote for drift.
     """
 
-    def __init__(self, consecutive: int, now: float, random: Callable[[], float]) -> None:
+    def __init__(
+        self, consecutive: int, now: float, random: Callable[[], float], kept: int = 0
+    ) -> None:
         """Start with a first report to make soon: that the Pod can report at all.
 
         Args:
             consecutive: How many windows in a row must drift.
             now: The time of the start.
             random: Returns numbers from 0 to 1.
+            kept: How many windows a report holds: each of them that drifts adds evidence.
         """
         self._consecutive = consecutive
+        self._kept = max(consecutive, kept)
         self._random = random
         self._draw = random()
         self._current = self._told = Told()
@@ -114,7 +118,7 @@ class Schedule:
     def closed(self, drifts: Iterable[bool]) -> None:
         """Take whether each of the windows that were closed drifts, oldest first."""
         for one in drifts:
-            standing = self._current.standing.after(one, self._consecutive)
+            standing = self._current.standing.after(one, self._consecutive, self._kept)
             self._current = replace(
                 self._current, closed=self._current.closed + 1, standing=standing
             )

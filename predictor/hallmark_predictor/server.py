@@ -31,6 +31,7 @@ class DrainingServer(uvicorn.Server):
         """Prepare to serve; see ``server_config``."""
         super().__init__(config)
         self._serving = serving
+        serving.connections = self.server_state.connections
         self._drain_seconds = drain_seconds
         self._end: float | None = None
 

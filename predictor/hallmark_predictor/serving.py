@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hallmark.drift.counts import Rows
+from collections.abc import Collection
+
 from hallmark.drift.refusals import Refusals
-from hallmark_predictor.data_plane import DataPlane
+from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder
 from hallmark_predictor.memory import Room, budget, memory_left
 from hallmark_predictor.metrics import Metrics
@@ -24,6 +25,8 @@ class Serving:
         """The version that has the traffic, as far as known."""
         self.room = Room(budget(memory_left()))
         """The memory for requests in flight."""
+        self.connections: Collection[object] = ()
+        """Those that are open, as the server knows them."""
         self.draining = False
         """The Pod is being ended: it still answers, but wants no new clients."""
 
@@ -50,11 +53,16 @@ class Serving:
         self.room = Room(budget(memory_left()))  # the model has its part by now
         self.metrics.model(plane.name, trust.model_version, trust.manifest_digest)
 
-    def answered(self, rows: Rows) -> None:
+    def answered(self, answer: Answer) -> None:
         """Count rows that were answered."""
-        self.metrics.rows.inc(len(rows))
-        if self.recorder:
-            self.recorder.record(rows)
+        many = answer.many
+        self.metrics.answered(1 if many is None else len(many))
+        if self.recorder is None:
+            return
+        if many is None:
+            self.recorder.record_packed(answer.packed)
+        else:
+            self.recorder.record(many)
 
     def refused(self, refusals: Refusals) -> None:
         """Count the rows at fault in a refused request."""

@@ -48,11 +48,11 @@ class Screen:
         """Print a command as a user types it."""
         self._line(f"{INDENT}$ {shlex.join((program, *arguments))}")
 
-    def output(self, text: str, lines: int = 12) -> None:
-        """Print what a command wrote, shortened to what matters."""
+    def output(self, text: str, lines: int = 12, width: int | None = 160) -> None:
+        """Print what a command wrote, shortened to what matters; or what to type, whole."""
         shown = [line for line in text.splitlines() if line.strip()]
         for line in shown[:lines]:
-            self._line(f"{INDENT}  {line[:160]}")
+            self._line(f"{INDENT}  {line[:width]}")
         if len(shown) > lines:
             self._line(f"{INDENT}  ... {len(shown) - lines} more lines")
 

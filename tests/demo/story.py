@@ -9,20 +9,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 
 from tests.cluster import Cluster
 from tests.data.hmda import hmda_csv, hmda_spec
 from tests.demo.screen import Screen
 from tests.demo.terminal import Terminal
-from tests.e2e.harness import conditions, objects
+from tests.e2e.harness import conditions, forward, objects
 from tests.e2e.harness.api import Object
+from tests.e2e.harness.dashboard import HTML, sign_in
 from tests.e2e.harness.installation import installed
 from tests.e2e.harness.objects import AUTHOR, REVIEWER
 from tests.e2e.harness.traffic import Rows, Traffic
-from tests.e2e.harness.world import World, field
+from tests.e2e.harness.world import DASHBOARD, ROLES, SYSTEM, World, field
 
-STEPS = 14
+STEPS = 15
 NAMESPACE = "credit"
 NAME = "credit"
 REFUSED, FIRST, SECOND = "credit-v1-with-race", "credit-v1", "credit-v2"
@@ -31,6 +33,8 @@ WINDOW = 200
 SECOND_STRENGTH = "0.5"
 """The regularisation `C` of the second version; the first has scikit-learn's default."""
 ROWS_A_REQUEST = 20
+SIGN_IN = {REVIEWER: "the reviewer", AUTHOR: "the author"}
+DASHBOARD_PORT = 8000
 AUDIT_LOG = "/var/lib/hallmark/logs/secure_mlops.log"
 
 
@@ -93,14 +97,17 @@ class Story:
             "A real Kubernetes, the five kinds, admission policies, the operator and its store.",
         ):
             context = installed(self._cluster)
-            self._world = context.__enter__()
+            world = context.__enter__()
         try:
-            self._chapters()
+            self.tell_in(world)
         finally:
             context.__exit__(None, None, None)
 
-    def _chapters(self) -> None:
+    def tell_in(self, world: World) -> None:
+        """Tell all but the installation; see `tell`."""
+        self._world = world
         self._people()
+        self._open_dashboard()
         self._data()
         self._refused_run()
         self._first_run()
@@ -126,7 +133,36 @@ class Story:
                 self._screen.say("An earlier demo's namespace is removed first.")
                 self._terminal.kubectl("delete", "namespace", NAMESPACE, "--wait=true")
             self._world.namespace(NAMESPACE)
+            for person in SIGN_IN:
+                self._world.account(NAMESPACE, person, ROLES[person])
             self._terminal.kubectl("get", "rolebindings", *HERE)
+
+    def _open_dashboard(self) -> None:
+        with self._screen.step(
+            "The dashboard",
+            "Watch the story in a browser. A token of a ServiceAccount signs in, and what its role "
+            "does not allow cannot be done there either.",
+        ):
+            self._dashboard = forward.begin(
+                self._cluster, self._files / "dashboard.pid", DASHBOARD, SYSTEM, port=DASHBOARD_PORT
+            )
+            self._how_to_sign_in()
+            for person in SIGN_IN:
+                token = self._terminal.kubectl("create", "token", person, *HERE, show=False)
+                with httpx.Client(base_url=self._dashboard, headers=HTML, timeout=30) as browser:
+                    sign_in(browser, token.strip())
+                    assert f":{NAMESPACE}:{person}" in browser.get("/").text, (
+                        f"The dashboard does not know {person}."
+                    )
+            self._screen.say("Both tokens signed in.")
+
+    def _how_to_sign_in(self) -> None:
+        self._screen.say(f"Open {self._dashboard} and sign in as {' or '.join(SIGN_IN.values())}:")
+        for text in (
+            *self._terminal.settings(),
+            *(f"kubectl create token {name} --namespace {NAMESPACE}" for name in SIGN_IN),
+        ):
+            self._screen.output(text, width=None)
 
     def _data(self) -> None:
         with self._screen.step(
@@ -273,7 +309,7 @@ class Story:
         ):
             needed = 4 * WINDOW // ROWS_A_REQUEST
             self._world.until(lambda: len(traffic.tally.answers) > needed, "four windows")
-            self._world.until(lambda: self._verdict() == "Stable", "the verdict Stable", 30)
+            self._world.until(lambda: self._verdict() == "NoDrift", "the verdict NoDrift", 30)
             self._terminal.kubectl("get", "mdep", NAME, *HERE)
             self._check(traffic, [SECOND])
 
@@ -329,9 +365,10 @@ class Story:
         with self._screen.step("Summary", "What was measured, one JSON object a line."):
             self._screen.measure("the whole demo", time.monotonic() - self._started)
             self._screen.summary()
-            self._screen.say("The cluster stays up. Look around:")
+            self._screen.say("The cluster stays up, and so does the dashboard.")
+            self._how_to_sign_in()
+            self._screen.say("Look around:")
             for text in (
-                f"export KUBECONFIG={self._cluster.kubeconfig}",
                 f"kubectl get hallmark --namespace {NAMESPACE}",
                 f"kubectl describe mdep {NAME} --namespace {NAMESPACE}",
                 f"kubectl port-forward service/{NAME} 8080:80 --namespace {NAMESPACE} &",
@@ -384,3 +421,4 @@ class Story:
         return field(self._deployment(), "status.lastRollback")
 
     _world: World
+    _dashboard: str

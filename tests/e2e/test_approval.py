@@ -176,6 +176,7 @@ def created(world: World, manifest: Object, user: str, *, keep: bool = True) -> 
     return True
 
 
+@pytest.mark.slow
 def test_an_approval_does_not_count_for_a_version_created_again(
     world: World, own_version: Object
 ) -> None:

@@ -10,6 +10,7 @@ from tests.e2e.harness.objects import AUTHOR
 from tests.e2e.harness.traffic import cycle
 from tests.e2e.harness.versions import SHARED, sealed
 from tests.e2e.harness.world import DEPLOYMENT_LABEL, World
+from tests.examples import slow_but
 
 NAMESPACE = "e2e-deletion"
 SHIFTED = cycle(objects.loan_rows(2000, seed=8, scale=2.5), 40)
@@ -78,7 +79,7 @@ def rolled_back(world: World, deploy: Callable[..., Object], name: str) -> None:
         world.wait_for("ModelDeployment", SHARED, name, "RolledBack=True")
 
 
-@pytest.mark.parametrize("state", [awaiting, starting, serving, rolled_back])
+@pytest.mark.parametrize("state", slow_but(serving, of=[awaiting, starting, serving, rolled_back]))
 def test_a_deployment_goes_with_all_its_children(
     world: World,
     deploy: Callable[..., Object],
@@ -148,6 +149,7 @@ def test_a_version_in_use_cannot_be_deleted(world: World, deploy: Callable[..., 
     assert world.api.get("ModelVersion", SHARED, "loan-v1")
 
 
+@pytest.mark.slow
 def test_an_unused_version_can_be_deleted_and_its_number_is_not_given_again(world: World) -> None:
     namespace = f"{NAMESPACE}-version"
     world.namespace(namespace)

@@ -225,6 +225,7 @@ def test_one_lying_pod_of_two_does_not_roll_back(world: World, watched: str) -> 
 # Targets
 
 
+@pytest.mark.slow
 def test_drift_with_the_only_older_version_revoked_holds(world: World) -> None:
     name = "no-target"
     world.namespace(NAMESPACE)

@@ -11,6 +11,7 @@ from tests.e2e.harness.objects import AUTHOR
 from tests.e2e.harness.traffic import cycle
 from tests.e2e.harness.versions import SHARED
 from tests.e2e.harness.world import World
+from tests.examples import slow_but
 
 NORMAL = cycle(objects.loan_rows(2000, seed=7), 5)
 SHIFTED = cycle(objects.loan_rows(2000, seed=8, scale=2.5), 40)
@@ -52,7 +53,7 @@ def check_the_record(world: World) -> None:
     assert verified.returncode == 0, verified.stderr + verified.stdout
 
 
-@pytest.mark.parametrize("state", ["Verifying", "Starting", "Promoted"])
+@pytest.mark.parametrize("state", slow_but("Starting", of=["Verifying", "Starting", "Promoted"]))
 def test_a_rollout_is_completed_by_the_next_operator(
     world: World, deploy: Callable[..., Object], state: str
 ) -> None:

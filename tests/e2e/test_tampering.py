@@ -21,6 +21,7 @@ from tests.e2e.harness.world import (
     field,
     is_ready,
 )
+from tests.examples import slow_but
 
 NORMAL = cycle(objects.loan_rows(1000, seed=7), 2)
 FILES = (
@@ -49,7 +50,7 @@ def stable(world: World, shared: Object) -> Iterator[str]:
     world.api.delete("ModelDeployment", SHARED, "stable")
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", slow_but("model.onnx", "manifest.json", of=FILES))
 def test_one_flipped_bit_in_the_store_keeps_a_version_from_serving(
     world: World, shared: Object, stable: str, name: str
 ) -> None:
@@ -86,10 +87,10 @@ def test_one_flipped_bit_in_the_store_keeps_a_version_from_serving(
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("unsigned", "SignatureInvalid"),
+        pytest.param("unsigned", "SignatureInvalid", marks=pytest.mark.slow),
         ("foreign", "UnknownSigner"),
         ("borrowed-name", "SignatureInvalid"),
-        ("moved", "SignatureInvalid"),
+        pytest.param("moved", "SignatureInvalid", marks=pytest.mark.slow),
     ],
 )
 def test_a_version_without_our_signature_never_serves(

@@ -198,6 +198,7 @@ def test_a_run_created_again_with_another_spec_is_refused(world: World, shared: 
     assert version["spec"] == shared[name]["spec"]
 
 
+@pytest.mark.slow
 def test_a_suspended_run_waits_then_shows_how_far_it_is_and_its_job_goes(
     world: World, namespace: str
 ) -> None:

@@ -24,13 +24,15 @@ class Done:
 
 def hallmark(world: World, *arguments: str) -> Done:
     """Run the command line against the world's API server."""
+    with patch_environment(KUBECONFIG=str(world.cluster.kubeconfig)):
+        return run_hallmark(*arguments)
+
+
+def run_hallmark(*arguments: str) -> Done:
+    """Run the command line."""
     out, err = io.StringIO(), io.StringIO()
     code: object = 0
-    with (
-        patch_environment(KUBECONFIG=str(world.cluster.kubeconfig)),
-        redirect_stdout(out),
-        redirect_stderr(err),
-    ):
+    with redirect_stdout(out), redirect_stderr(err):
         before, sys.argv = sys.argv, ["hallmark", *arguments]
         try:
             main()

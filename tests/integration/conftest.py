@@ -24,6 +24,7 @@ AUTHOR = User("alice")
 REVIEWER = User("rita")
 VIEWER = User("vera")
 ENGINEER = User("otto")
+CALLER = User("cora")
 PLATFORM = User("petra")
 EDITOR = User("eve")
 """Has the rights of the cluster's own role `edit`, and none of Hallmark's."""
@@ -34,6 +35,7 @@ GRANTS = {
     REVIEWER: "hallmark-reviewer",
     VIEWER: "hallmark-viewer",
     ENGINEER: "hallmark-engineer",
+    CALLER: "hallmark-caller",
     EDITOR: "system:aggregate-to-edit",
     RELAY: "relay",
 }

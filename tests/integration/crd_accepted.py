@@ -141,6 +141,19 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
         DEPLOYMENT,
         {"strategy": {"bake": "0s", "keepWarm": "0s"}},
     ),
+    "a canary without steps": (DEPLOYMENT, {"strategy": {"type": "Canary"}}),
+    "a canary of the most steps": (
+        DEPLOYMENT,
+        {
+            "strategy": {
+                "type": "Canary",
+                "canary": {
+                    "steps": [{"weight": 9 * n, "pause": "0s"} for n in range(1, 11)],
+                    "analysis": {"minimumRows": 1, "maxRejections": "0", "drift": False},
+                },
+            }
+        },
+    ),
     **{
         f"a deployment with resources {number}": (DEPLOYMENT, {"resources": asked})
         for number, asked in enumerate(

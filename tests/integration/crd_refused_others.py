@@ -66,7 +66,32 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         {"strategy": {"keepWarm": "999999h"}},
         "must be at most 87600h",
     ),
-    "an unknown strategy": (DEPLOYMENT, {"strategy": {"type": "Canary"}}, "BlueGreen"),
+    "an unknown strategy": (DEPLOYMENT, {"strategy": {"type": "Violet"}}, "BlueGreen"),
+    "canary steps of another strategy": (
+        DEPLOYMENT,
+        {"strategy": {"canary": {"steps": [{"weight": 10}]}}},
+        "'canary' is for the type 'Canary'",
+    ),
+    **{
+        f"a canary with weights {weights}": (
+            DEPLOYMENT,
+            {"strategy": {"type": "Canary", "canary": {"steps": [{"weight": w} for w in weights]}}},
+            refusal,
+        )
+        for weights, refusal in (
+            ((), "spec.strategy.canary.steps"),
+            ((0,), "weight"),
+            ((100,), "weight"),
+            ((50, 10), "must increase from step to step"),
+            ((10, 10), "must increase from step to step"),
+            (tuple(range(1, 12)), "spec.strategy.canary.steps"),
+        )
+    },
+    "a canary that may reject more than all rows": (
+        DEPLOYMENT,
+        {"strategy": {"type": "Canary", "canary": {"analysis": {"maxRejections": "1.01"}}}},
+        "must be between 0 and 1",
+    ),
     "a drift threshold of zero": (
         DEPLOYMENT,
         {"drift": {"threshold": "0.0"}},

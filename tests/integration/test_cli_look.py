@@ -115,7 +115,7 @@ def place(world: World) -> World:
         candidateModelVersion="loan-v2",
         candidateDigest=f"sha256:{'c' * 64}",
         driftState={
-            "verdict": "Drifted",
+            "verdict": "Drift",
             "voters": 1,
             "drifting": 1,
             "top": [{"feature": "income", "psi": "0.4100"}],
@@ -136,7 +136,7 @@ def test_status_says_what_serves_what_waits_and_what_was_refused(place: World) -
 
     assert code == 0
     assert "AwaitingApproval" in out
-    assert "Drifted" in out
+    assert "Drift" in out
     assert "Gate accuracy failed" in out
 
 
@@ -162,7 +162,7 @@ def test_explain_lists_every_unmet_condition_and_what_to_do(place: World) -> Non
     code, out, _ = look(place, "explain", "mdep/loan")
 
     assert code == 3
-    for text in ("AwaitingApproval", "frozen: spec.suspend is true", "Package evil is denied",
+    for text in ("AwaitingApproval", "spec.suspend is true", "Package evil is denied",
                  "0 of 2 approvals", "SelfApproval", "hallmark approve loan-v2"):  # fmt: skip
         assert text in out
     code, out, _ = look(place, "explain", "loan-v2")

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.data.hmda import hmda_csv
 from tests.integration.local_chain import SECONDS
 
@@ -34,6 +36,7 @@ def free_port() -> int:
     return port
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_work_as_written(tmp_path: Path) -> None:
     (tmp_path / "hmda.csv").write_bytes(hmda_csv())
     (tmp_path / "row.json").write_text(json.dumps({"instances": [ROW]}))

@@ -16,8 +16,8 @@ from tests.cluster import Cluster
 from tests.integration.api import RefusedError
 from tests.integration.conftest import AUTHOR, REVIEWER, ROOT, World
 
-WITH_DASHBOARD = "overlays/local with the dashboard"
-FOLDERS = ["base", "overlays/local", "overlays/kind", WITH_DASHBOARD]
+WITH_DASHBOARD = " with the dashboard"
+FOLDERS = ["base", "overlays/local", "overlays/kind", f"overlays/local{WITH_DASHBOARD}"]
 
 
 def built(world: World, folder: str) -> list[dict[str, Any]]:
@@ -27,11 +27,11 @@ def built(world: World, folder: str) -> list[dict[str, Any]]:
 
 @functools.cache
 def _built(cluster: Cluster, folder: str) -> list[dict[str, Any]]:
-    if folder == WITH_DASHBOARD:
+    if folder.endswith(WITH_DASHBOARD):
         with tempfile.TemporaryDirectory() as made:
             manifests = os.path.relpath(ROOT / "manifests", os.path.realpath(made))
             parts = {
-                "resources": [f"{manifests}/overlays/local"],
+                "resources": [f"{manifests}/{folder.removesuffix(WITH_DASHBOARD)}"],
                 "components": [f"{manifests}/dashboard"],
             }
             Path(made, "kustomization.yaml").write_text(yaml.safe_dump(parts))
@@ -67,13 +67,36 @@ def test_every_workload_is_restricted(world: World, folder: str) -> None:
             assert "memory" in container["resources"]["limits"]
 
 
-def test_the_overlays_let_the_operator_reach_only_private_addresses(world: World) -> None:
-    for folder in ("overlays/local", "overlays/kind"):
-        policies = [policy for policy in built(world, folder) if policy["kind"] == "NetworkPolicy"]
-        assert "0.0.0.0/0" not in str(policies)
-        assert {"default-deny", "store-ingress"} <= {
-            policy["metadata"]["name"] for policy in policies
-        }
+@pytest.mark.parametrize("dashboard", ["", WITH_DASHBOARD])
+@pytest.mark.parametrize("folder", ["overlays/local", "overlays/kind"])
+def test_the_overlays_let_nothing_reach_more_than_private_addresses(
+    world: World, folder: str, dashboard: str
+) -> None:
+    policies = network_policies(world, folder + dashboard)
+
+    assert "0.0.0.0/0" not in str(policies)
+    assert {"default-deny", "store-ingress"} <= policies.keys()
+
+
+@pytest.mark.parametrize("folder", ["base", "overlays/local", "overlays/kind"])
+@pytest.mark.parametrize("where", ["api-server", "store"])
+def test_the_dashboard_reaches_what_the_installation_says_of_the_operator(
+    world: World, folder: str, where: str
+) -> None:
+    policies = network_policies(world, folder + WITH_DASHBOARD)
+
+    egress = policies[f"dashboard-to-{where}"]["egress"]
+    assert egress
+    assert egress == policies[f"operator-to-{where}"]["egress"]
+
+
+def network_policies(world: World, folder: str) -> dict[str, Any]:
+    """Return the specs of a kustomization's NetworkPolicies by name."""
+    return {
+        found["metadata"]["name"]: found["spec"]
+        for found in built(world, folder)
+        if found["kind"] == "NetworkPolicy"
+    }
 
 
 @pytest.mark.parametrize("name", ["trainingrun", "deployment", "modelpolicy"])

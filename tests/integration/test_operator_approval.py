@@ -28,6 +28,7 @@ from hallmark.cluster.kinds import (
 from hallmark.policies.model_version.approvals import SETTLING
 from hallmark.policies.model_version.attestation import attest
 from tests.e2e.harness.objects import approval, gate
+from tests.examples import slow_but
 from tests.integration.operator_process import (
     Installation,
     deployed,
@@ -184,7 +185,9 @@ async def test_a_plain_approval_counts_where_the_identity_policy_was_in_force_be
     await installation.wait_for(MODEL_VERSION, namespace, "loan-v2", "Approved=True")
 
 
-@pytest.mark.parametrize("away", [False, True], ids=["while it runs", "while it is away"])
+@pytest.mark.parametrize(
+    "away", slow_but(False, of=[False, True]), ids=["while it runs", "while it is away"]
+)
 async def test_what_came_in_while_the_identity_policy_was_off_for_a_moment_does_not_count(
     api: ApiCluster, namespace: str, installation: Installation, version: Obj, away: bool
 ) -> None:

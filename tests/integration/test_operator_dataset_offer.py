@@ -7,6 +7,7 @@ import pytest
 from hallmark.api import names
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.kinds import CONFIG_MAP, JOB, MODEL_POLICY, SECRET, TRAINING_RUN, Kind, Obj
+from tests.examples import slow_but
 from tests.integration import objects
 from tests.integration.operator_process import (
     Installation,
@@ -45,7 +46,7 @@ SOURCES: dict[str, tuple[Kind, Obj, Obj]] = {
 }
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", slow_but("ConfigMap", of=SOURCES))
 async def test_what_a_dataset_names_is_mounted_once_it_is_offered(
     api: ApiCluster, namespace: str, installation: Installation, name: str
 ) -> None:

@@ -41,6 +41,7 @@ from hallmark.policies.model_version.attestation import attest
 from hallmark.supply_chain.manifest import build_manifest
 from hallmark.supply_chain.signing import sign_bundle
 from hallmark.supply_chain.verify import signed_resources
+from tests.examples import slow_but
 from tests.integration.operator_process import (
     Installation,
     deployed,
@@ -422,7 +423,9 @@ async def test_revocation_rolls_back_and_without_a_target_stops(stage: Stage) ->
     assert [found["spec"]["replicas"] for found in await stage.ours(APPS_DEPLOYMENT)] == [0]
 
 
-@pytest.mark.parametrize("state", ["Verifying", "Starting", "Promoted", "RollingBack"])
+@pytest.mark.parametrize(
+    "state", slow_but("RollingBack", of=["Verifying", "Starting", "Promoted", "RollingBack"])
+)
 async def test_an_operator_killed_in_a_state_completes_what_is_on_record(
     stage: Stage, state: str
 ) -> None:

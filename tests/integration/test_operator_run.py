@@ -9,6 +9,8 @@ import urllib.request
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from hallmark.api import names
 from hallmark.api.artifacts import TrainOutcome, TrainStage
 from hallmark.cluster.client import ApiCluster
@@ -305,6 +307,7 @@ async def test_a_suspended_run_starts_when_it_is_resumed(
     await until(suspended)
 
 
+@pytest.mark.slow
 async def test_an_operator_killed_at_any_step_completes_the_run_once(
     api: ApiCluster, namespace: str, installation: Installation
 ) -> None:

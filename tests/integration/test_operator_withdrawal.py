@@ -24,6 +24,7 @@ from hallmark.cluster.kinds import (
     SERVICE_ACCOUNT,
     Obj,
 )
+from tests.examples import slow_but
 from tests.integration.operator_process import deployed, installation, store, trusted
 from tests.integration.operator_world import api, kubeconfig, namespace, until
 from tests.integration.test_operator_deployment import (
@@ -79,7 +80,7 @@ async def fill(stage: Stage) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
-@pytest.mark.parametrize("mode", ["Stop", "Rollback"])
+@pytest.mark.parametrize("mode", slow_but("Stop", of=["Stop", "Rollback"]))
 async def test_an_object_that_takes_no_status_stops_all_the_same(stage: Stage, mode: str) -> None:
     first, second = await two_versions(stage)
     await set_policy(stage, onRevocation=mode)

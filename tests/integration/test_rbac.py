@@ -10,6 +10,7 @@ from tests.integration import objects
 from tests.integration.api import RefusedError, User
 from tests.integration.conftest import (
     AUTHOR,
+    CALLER,
     ENGINEER,
     OPERATOR,
     PLATFORM,
@@ -55,6 +56,11 @@ EXPECTED: dict[User, dict[str, set[str]]] = {
         "modelapprovals": READ,
         "modeldeployments": READ | {"patch", "predict", "update"} | ACTIONS,
         "modeldeployments/scale": SCALE,
+    },
+    CALLER: {
+        "modelpolicies": READ,
+        "modeldeployments": {"get"},
+        "services/proxy": {"create"},
     },
     PLATFORM: {
         **EVERYBODY,
@@ -118,7 +124,7 @@ def rights(world: World, user: User) -> dict[str, set[str]]:
 @pytest.mark.parametrize(
     ("user", "expected"),
     [*EXPECTED.items(), (OPERATOR, EXPECTED_OPERATOR)],
-    ids=["viewer", "author", "reviewer", "engineer", "platform", "operator"],
+    ids=["viewer", "author", "reviewer", "engineer", "caller", "platform", "operator"],
 )
 def test_a_role_gives_exactly(world: World, user: User, expected: dict[str, set[str]]) -> None:
     assert rights(world, user) == expected

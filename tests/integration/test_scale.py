@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.bench.scale.play import SCENES, play
 from tests.bench.scale.stage import World
 from tests.integration.clusters import own_name
@@ -11,6 +13,7 @@ LONG = 20.0
 """Seconds that a switch of three never takes, however busy the machine is."""
 
 
+@pytest.mark.slow
 async def test_every_scene_of_the_benchmark_plays_to_its_end() -> None:
     figures = {
         figure.name.removeprefix(f"{SMALL.title}: "): figure

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 
 from hallmark.api.common import clip
 from hallmark.api.model_deployment import ActionName
@@ -27,84 +27,67 @@ from hallmark_dashboard.api.strict import strict
 from hallmark_dashboard.bills import Bill, violations
 from hallmark_dashboard.gather import gather_what_if
 from hallmark_dashboard.predicting import predict as predict_with
-from hallmark_dashboard.services import services_of
+from hallmark_dashboard.services import Services, services_of
 from hallmark_dashboard.signed_in import ApiCaller
 from hallmark_dashboard.views.what_if import WhatIf
 
 router = APIRouter(tags=["decisions and actions"])
 
+Given = Annotated[Services, Depends(services_of)]
+TrainBody = Annotated[TrainRequest, Depends(strict(TrainRequest))]
+ApproveBody = Annotated[ApproveRequest, Depends(strict(ApproveRequest))]
+DeployBody = Annotated[DeployRequest, Depends(strict(DeployRequest))]
+ActionBody = Annotated[ActionRequest, Depends(strict(ActionRequest))]
+AnyActionBody = Annotated[AnyActionRequest, Depends(strict(AnyActionRequest))]
+PredictBody = Annotated[PredictRequest, Depends(strict(PredictRequest))]
+WhatIfBody = Annotated[WhatIfRequest, Depends(strict(WhatIfRequest))]
+ScanBody = Annotated[ScanRequest, Depends(strict(ScanRequest))]
+
 
 @router.post("/train", status_code=HTTPStatus.CREATED, summary="Make a TrainingRun.")
-async def train(
-    request: Request,
-    caller: ApiCaller,
-    asked: Annotated[TrainRequest, Depends(strict(TrainRequest))],
-) -> Made:
+async def train(services: Given, caller: ApiCaller, asked: TrainBody) -> Made:
     """Create a TrainingRun from rows or from a dataset's reference, in the caller's name."""
-    return await writes.train(services_of(request), caller, asked)
+    return await writes.train(services, caller, asked)
 
 
 @router.post(
     "/approve_model", status_code=HTTPStatus.CREATED, summary="Approve, deny or revoke a version."
 )
-async def approve_model(
-    request: Request,
-    caller: ApiCaller,
-    asked: Annotated[ApproveRequest, Depends(strict(ApproveRequest))],
-) -> Made:
+async def approve_model(services: Given, caller: ApiCaller, asked: ApproveBody) -> Made:
     """Create a ModelApproval in the caller's name, on the digests that were read."""
-    return await writes.decide(services_of(request), caller, asked)
+    return await writes.decide(services, caller, asked)
 
 
 @router.post("/deploy", status_code=HTTPStatus.CREATED, summary="Make or change a Deployment.")
-async def deploy(
-    request: Request,
-    caller: ApiCaller,
-    asked: Annotated[DeployRequest, Depends(strict(DeployRequest))],
-) -> Made:
+async def deploy(services: Given, caller: ApiCaller, asked: DeployBody) -> Made:
     """Create a Deployment, or change the fields that are given."""
-    return await writes.deploy(services_of(request), caller, asked)
+    return await writes.deploy(services, caller, asked)
 
 
 @router.post("/rollback", status_code=HTTPStatus.ACCEPTED, summary="Ask for a rollback.")
-async def rollback(
-    request: Request,
-    caller: ApiCaller,
-    asked: Annotated[ActionRequest, Depends(strict(ActionRequest))],
-) -> Made:
+async def rollback(services: Given, caller: ApiCaller, asked: ActionBody) -> Made:
     """Ask the operator to go back to the last stable version, or to ``target``."""
-    return await writes.act(services_of(request), caller, ActionName.ROLLBACK, asked)
+    return await writes.act(services, caller, ActionName.ROLLBACK, asked)
 
 
 @router.post("/action", status_code=HTTPStatus.ACCEPTED, summary="Ask for any action.")
-async def action(
-    request: Request,
-    caller: ApiCaller,
-    asked: Annotated[AnyActionRequest, Depends(strict(AnyActionRequest))],
-) -> Made:
+async def action(services: Given, caller: ApiCaller, asked: AnyActionBody) -> Made:
     """Ask the operator for one of the actions of a Deployment."""
-    return await writes.act(services_of(request), caller, asked.action, asked)
+    return await writes.act(services, caller, asked.action, asked)
 
 
 @router.post("/predict", summary="Predict with what a Deployment serves.")
-async def predict(
-    request: Request,
-    caller: ApiCaller,
-    asked: Annotated[PredictRequest, Depends(strict(PredictRequest))],
-) -> Response:
+async def predict(services: Given, caller: ApiCaller, asked: PredictBody) -> Response:
     """Send rows to the Deployment's Service and return its answer."""
-    return await predict_with(services_of(request), caller, asked)
+    return await predict_with(services, caller, asked)
 
 
 @router.post("/api/policies/{name}/what_if", summary="What a stricter policy would stop.")
 async def policy_what_if(
-    request: Request,
-    caller: ApiCaller,
-    name: str,
-    asked: Annotated[WhatIfRequest, Depends(strict(WhatIfRequest))],
+    services: Given, caller: ApiCaller, name: str, asked: WhatIfBody
 ) -> WhatIf:
     """Hold the versions that the caller may see against another spec, and apply nothing."""
-    return await gather_what_if(services_of(request), caller, name, asked.spec)
+    return await gather_what_if(services, caller, name, asked.spec)
 
 
 @dataclass(frozen=True)
@@ -133,13 +116,8 @@ class Scan:
 
 
 @router.post("/scan_sbom", summary="Dockerfile, bill of materials and policy violations.")
-async def scan_sbom(
-    request: Request,
-    caller: ApiCaller,
-    asked: Annotated[ScanRequest, Depends(strict(ScanRequest))],
-) -> Scan:
+async def scan_sbom(services: Given, caller: ApiCaller, asked: ScanBody) -> Scan:
     """Read what is sealed of a version and hold it against the policy of today."""
-    services = services_of(request)
     seen = await services.seen(caller, asked.namespace, MODEL_VERSION)
     version = seen.version(asked.namespace, asked.model_version)
     applied = seen.policy(asked.namespace)

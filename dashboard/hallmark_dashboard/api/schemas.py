@@ -41,10 +41,17 @@ class Asked(BaseModel):
     )
 
 
-class TrainRequest(Asked):
-    """A TrainingRun to make: rows or a dataset's reference, and what they must look like."""
+class WriteRequest(Asked):
+    """What every request to write says."""
 
     namespace: Namespace
+    dry_run: bool = False
+    """Whether the API server is only asked if it would take it."""
+
+
+class TrainRequest(WriteRequest):
+    """A TrainingRun to make: rows or a dataset's reference, and what they must look like."""
+
     name: ObjectName | None = None
     """The run's name, and its ModelVersion's; absent: the model's with a number of its own."""
     model: ObjectName
@@ -61,14 +68,11 @@ class TrainRequest(Asked):
     gates: Gates | None = None
     evaluation: Evaluation | None = None
     resources: Resources | None = None
-    dry_run: bool = False
-    """Whether the API server is only asked if it would take it."""
 
 
-class ApproveRequest(Asked):
+class ApproveRequest(WriteRequest):
     """A ModelApproval to make: a decision on exactly the digests that were read."""
 
-    namespace: Namespace
     model_version: ObjectName
     decision: ReviewDecision
     reason: ReasonText
@@ -79,14 +83,11 @@ class ApproveRequest(Asked):
     """ModelDeployments that may serve it; empty: all in the namespace."""
     not_after: Annotated[str, Field(max_length=64)] | None = None
     """When the approval ends: a moment, or a duration from now such as ``720h``."""
-    dry_run: bool = False
-    """Whether the API server is only asked if it would take it."""
 
 
-class DeployRequest(Asked):
+class DeployRequest(WriteRequest):
     """A Deployment to make or to change."""
 
-    namespace: Namespace
     name: ObjectName
     model: ObjectName | None = None
     """Serve the newest approved version of this model. Either this or ``modelVersion``."""
@@ -98,22 +99,17 @@ class DeployRequest(Asked):
     drift: Drift | None = None
     rollback: RollbackMode | None = None
     suspend: bool | None = None
-    dry_run: bool = False
-    """Whether the API server is only asked if it would take it."""
 
 
-class ActionRequest(Asked):
+class ActionRequest(WriteRequest):
     """An action on a Deployment: the annotation that the operator carries out once."""
 
-    namespace: Namespace
     deployment: ObjectName
     reason: Annotated[str, Field(min_length=1, max_length=256, pattern=r"\S")]
     target: ObjectName | None = None
     """The ModelVersion that it is about, where it is about one."""
     until: Annotated[str, Field(max_length=64)] | None = None
     """When a hold ends: a moment, or a duration from now such as ``4h``."""
-    dry_run: bool = False
-    """Whether the API server is only asked if it would take it."""
 
 
 class AnyActionRequest(ActionRequest):

@@ -34,6 +34,8 @@ from hallmark_dashboard.signed_in import Person, take
 router = APIRouter(include_in_schema=False)
 
 FORM = "application/x-www-form-urlencoded"
+DEEPEST = 50
+"""Collections within collections in a policy's YAML; its spec has less than ten."""
 
 
 async def fields_of(request: Request, *allowed: str) -> dict[str, str]:
@@ -193,8 +195,7 @@ def policy_spec(text: str) -> ModelPolicySpec:
         Problem: It is none; every wrong field is named.
     """
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "Expected YAML without aliases.")
+        _check_nesting(text)
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Problem(
@@ -206,6 +207,22 @@ def policy_spec(text: str) -> ModelPolicySpec:
         return ModelPolicySpec.model_validate(content, extra="forbid")
     except ValidationError as error:
         raise field_problem(error) from error
+
+
+def _check_nesting(text: str) -> None:
+    """Raise a ``Problem`` where YAML refers to itself, or nests deeper than any policy.
+
+    The time to read it grows with the square of its depth.
+    """
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "Expected YAML without aliases.")
+        if depth > DEEPEST:
+            sentence = f"Expected a policy's spec as YAML, nested at most {DEEPEST} deep."
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
 
 
 async def _own_fields(request: Request, caller: Caller, *allowed: str) -> dict[str, str]:

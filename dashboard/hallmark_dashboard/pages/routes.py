@@ -33,8 +33,10 @@ from hallmark_dashboard.services import Services, services_of
 from hallmark_dashboard.signed_in import Person
 from hallmark_dashboard.views.gates import gate_chart, gate_lines
 from hallmark_dashboard.views.model import model_detail, model_rows
-from hallmark_dashboard.views.overview import deployment_rows
+from hallmark_dashboard.views.overview import urgent_first
 from hallmark_dashboard.views.parts import Part
+from hallmark_dashboard.views.rates import rates_by_place
+from hallmark_dashboard.views.rows import deployment_row
 from hallmark_dashboard.views.run import run_detail
 from hallmark_dashboard.views.search import search
 from hallmark_dashboard.views.standing import State
@@ -197,7 +199,7 @@ async def deployment_page(
     services = services_of(request)
     evidence = await gather_deployment(services, caller, namespace, name)
     drift = evidence.drift
-    states = {"Drifted": State.STOPPED, "Stable": State.GOOD}
+    states = {"Drift": State.STOPPED, "NoDrift": State.GOOD}
     deeds = evidence.detail.deeds
     targets = [target for deed in deeds for target in deed.targets]
     lacked = [right for right in deeds[0].missing if all(right in one.missing for one in deeds)]
@@ -222,10 +224,17 @@ async def deployment_page(
 async def deployments(request: Request, caller: Person, offset: str = "") -> Response:
     """Show all ModelDeployments, those that need a look first."""
     seen = await services_of(request).seen(caller, None, MODEL_DEPLOYMENT)
-    rows = deployment_rows(seen.deployments())
-    part = Part.of(rows, offset, "/deployments")
+    part = Part.of(urgent_first(seen.deployments()), offset, "/deployments")
+    rates = rates_by_place(part.rows, services_of(request).watch.traffic)
     frame = Frame("Deployments", "Overview", caller, live="")
-    return page(request, "deployments.html", frame, part=part)
+    return page(
+        request,
+        "deployments.html",
+        frame,
+        part=part,
+        rows=map(deployment_row, part.rows),
+        rates=rates,
+    )
 
 
 @router.get("/deployments/{namespace}/{name}")

@@ -11,14 +11,16 @@ from hallmark.api.model_deployment import (
     HistoryEntry,
     ModelDeployment,
     RolloutState,
+    StrategyType,
 )
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment.actions import pending_action
+from hallmark.policies.model_deployment.hold import told as told_hold
 from hallmark_dashboard.problems import Right
+from hallmark_dashboard.views.rates import UNTOLD, Rates
 from hallmark_dashboard.views.rows import (
     DeploymentRow,
     deployment_row,
-    hold_sentence,
     unserved_sentence,
 )
 from hallmark_dashboard.views.standing import Known, State, conditions
@@ -93,6 +95,7 @@ class DeploymentDetail:
     deeds: tuple[Deed, ...]
     url: str
     policy: str
+    rates: Rates
 
 
 def deed_rights(deployment: ModelDeployment, action: ActionName) -> tuple[Right, ...]:
@@ -110,6 +113,7 @@ def deployment_detail(
     missing: dict[ActionName, tuple[Right, ...]],
     policy_name: str,
     now: datetime,
+    rates: Rates = UNTOLD,
 ) -> DeploymentDetail:
     """Return what is said of one ModelDeployment.
 
@@ -119,6 +123,7 @@ def deployment_detail(
         missing: the rights that the person lacks for each action.
         policy_name: the policy of the namespace.
         now: the time.
+        rates: of its requests.
     """
     status = deployment.status
     rollback = status.last_rollback
@@ -142,7 +147,7 @@ def deployment_detail(
         f"{ago(action.time, now)}: {action.outcome}"
         if action
         else "",
-        hold_sentence(deployment, now),
+        told_hold(deployment, now),
         unserved_sentence(deployment, now),
         tuple(
             f"{refusal.manifest_digest[7:19]} at {refusal.time}: {refusal.reason}"
@@ -151,6 +156,7 @@ def deployment_detail(
         tuple(_deeds(deployment, missing)),
         status.url or "",
         policy_name,
+        rates,
     )
 
 
@@ -158,7 +164,7 @@ def headline(deployment: ModelDeployment, asked: ModelVersion | None, now: datet
     """Return the first line: what serves, and why another version than is asked for."""
     name, status, spec = deployment.metadata.name, deployment.status, deployment.spec
     active = status.active_model_version
-    held = f" {hold}" if (hold := hold_sentence(deployment, now)) else ""
+    held = f" {hold}" if (hold := told_hold(deployment, now)) else ""
     wanted = asked.metadata.name if asked else spec.model_version
     if active is None:
         what = f"asks for {wanted or 'the newest approved version of ' + (spec.model or '')}"
@@ -233,6 +239,7 @@ _ORDER = (
     (RolloutState.VERIFYING, "verify"),
     (RolloutState.AWAITING_APPROVAL, "approval"),
     (RolloutState.STARTING, "start"),
+    (RolloutState.CANARY, "canary"),
     (RolloutState.PROMOTED, "bake"),
     (RolloutState.STABLE, "stable"),
 )
@@ -247,14 +254,16 @@ def _steps(deployment: ModelDeployment) -> list[tuple[str, State]]:
         return [(f"{rollout.state.value}: {rollout.reason}", State.STOPPED)]
     if rollout.state is RolloutState.ROLLING_BACK:
         return [("rolling back", State.STOPPED)]
-    states = [state for state, _ in _ORDER]
+    stepwise = deployment.spec.strategy.type is StrategyType.CANARY
+    order = [step for step in _ORDER if stepwise or step[0] is not RolloutState.CANARY]
+    states = [state for state, _ in order]
     if rollout.state not in states:
         return []
     at = states.index(rollout.state)
     under_way = State.GOOD if rollout.state is RolloutState.STABLE else State.WAITING
     return [
         (word, State.GOOD if number < at else under_way if number == at else State.UNKNOWN)
-        for number, (_, word) in enumerate(_ORDER)
+        for number, (_, word) in enumerate(order)
     ]
 
 

@@ -7,11 +7,12 @@ declare; the verdict is the operator's alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from hallmark.api.artifacts import Baseline, BaselineFeature
 from hallmark.api.model_deployment import ModelDeployment
+from hallmark.drift.evidence import spent
 from hallmark.drift.psi import Reference
 from hallmark_dashboard.traffic import SeenWindow
 
@@ -43,13 +44,17 @@ class Bin:
 
 @dataclass(frozen=True)
 class FeatureCourse:
-    """A feature: its newest PSI, its course over windows, and its histogram."""
+    """A feature: its newest PSI, its course over windows, and its histogram.
+
+    ``evidence`` is the power of ten that the operator found, where it says so.
+    """
 
     feature: str
     psi: float | None
     limit: float
     course: tuple[Point, ...]
     bins: tuple[Bin, ...]
+    evidence: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,9 @@ class DriftDetail:
         rows: Rows that the Pods counted.
         windows: How many windows were seen since the dashboard began to watch.
         sentence: Why there is no more, or nothing.
+        risk: The error budget for the whole life of the ModelDeployment.
+        needed: The power of ten that the evidence of a feature must reach.
+        spent: How much of the budget was spent.
     """
 
     verdict: str
@@ -79,6 +87,9 @@ class DriftDetail:
     rows: int
     windows: int
     sentence: str
+    risk: str = ""
+    needed: str = ""
+    spent: float = 0.0
 
 
 def drift_detail(
@@ -112,6 +123,8 @@ def drift_detail(
             FeatureCourse(top.feature, _number(top.psi), float(spec.threshold), (), ())
             for top in state.top
         ]
+    proof = {top.feature: top.evidence for top in state.top} if state else {}
+    features = [replace(one, evidence=proof.get(one.feature, "")) for one in features]
     sentence = "" if baseline is not None else why_not
     if baseline is not None and not current:
         sentence = f"No window of {spec.window} rows was closed since the dashboard began to watch."
@@ -126,6 +139,9 @@ def drift_detail(
         sum(rows.values()),
         len(current),
         sentence,
+        spec.false_rollback_risk,
+        state.needed if state else "",
+        spent(spec, state.windows) if state else 0.0,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,15 +11,16 @@ from hallmark.api.common import ConditionStatus, parse_timestamp
 from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun
+from hallmark.policies.model_deployment.hold import told as told_hold
 from hallmark.policies.model_version.approvals import counts
 from hallmark_dashboard.lists import Unreadable
 from hallmark_dashboard.views.decisions import Decision
 from hallmark_dashboard.views.deployment import headline
+from hallmark_dashboard.views.rates import Rates
 from hallmark_dashboard.views.remembered import remembered
 from hallmark_dashboard.views.rows import (
     DeploymentRow,
     deployment_row,
-    hold_sentence,
     is_overdue,
     unserved_sentence,
 )
@@ -71,6 +72,8 @@ class Overview:
     """Those that end first, first."""
     deployments: tuple[DeploymentRow, ...]
     decisions: tuple[Decision, ...]
+    rates: Mapping[str, Rates]
+    """Of requests, by namespace/name."""
     more: int
     """Items that are not shown."""
     total: int
@@ -90,6 +93,7 @@ class OverviewInputs:
         unreadable: Objects among them that cannot be parsed.
         decisions: The newest ones.
         now: The time.
+        rates: Of requests, by namespace/name.
     """
 
     person: str
@@ -100,6 +104,7 @@ class OverviewInputs:
     unreadable: Sequence[Unreadable]
     decisions: Sequence[Decision]
     now: datetime
+    rates: Mapping[str, Rates] = field(default_factory=dict)
 
 
 class _Shown(NamedTuple):
@@ -133,7 +138,7 @@ def overview(given: OverviewInputs) -> Overview:
     waiting = _newest([*reviews, *own_failed])
     shown = _Shown(waiting[:MOST_ITEMS], _newest(stopped)[:MOST_ITEMS], unknown[:MOST_ITEMS])
     more = len(waiting) + len(stopped) + len(unknown) - sum(map(len, shown))
-    rows = deployment_rows(given.deployments)
+    urgent = urgent_first(given.deployments)
     state, headline = _headline(given, stopped, unknown, waiting)
     return Overview(
         headline,
@@ -143,10 +148,11 @@ def overview(given: OverviewInputs) -> Overview:
         unknown=tuple(shown.unknown),
         alarms=tuple(alarms[:MOST_ITEMS]),
         holds=tuple(_holds(given)[:MOST_ITEMS]),
-        deployments=tuple(rows[:MOST_ROWS]),
+        deployments=tuple(map(deployment_row, urgent[:MOST_ROWS])),
         decisions=tuple(given.decisions),
+        rates=given.rates,
         more=more,
-        total=len(rows),
+        total=len(urgent),
     )
 
 
@@ -201,7 +207,7 @@ def _holds(given: OverviewInputs) -> list[Item]:
     found = [
         (hold.until, _deployment_item(one, Standing(State.WAITING, "OnHold", told, hold.since)))
         for one in given.deployments
-        if (hold := one.status.hold) and (told := hold_sentence(one, given.now))
+        if (hold := one.status.hold) and (told := told_hold(one, given.now))
     ]
     return [item for _, item in sorted(found, key=lambda pair: parse_timestamp(pair[0]))]
 
@@ -210,14 +216,15 @@ def _newest(items: list[Item]) -> list[Item]:
     return sorted(items, key=lambda item: item.standing.since, reverse=True)
 
 
-def deployment_rows(deployments: Sequence[ModelDeployment]) -> list[DeploymentRow]:
-    """Return the rows of ModelDeployments, those that need a look first."""
-    return sorted(map(deployment_row, deployments), key=_urgency)
+def urgent_first(deployments: Sequence[ModelDeployment]) -> list[ModelDeployment]:
+    """Return ModelDeployments in the order in which they need a look."""
+    return sorted(deployments, key=_urgency)
 
 
-def _urgency(row: DeploymentRow) -> tuple[int, str, str]:
+def _urgency(deployment: ModelDeployment) -> tuple[int, str, str]:
     order = (State.STOPPED, State.UNKNOWN, State.WAITING, State.GOOD)
-    return order.index(row.standing.state), row.namespace, row.name
+    place = deployment.metadata
+    return order.index(deployment_standing(deployment).state), place.namespace, place.name
 
 
 def _headline(

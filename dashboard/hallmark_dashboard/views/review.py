@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
+from hallmark.policies.unmet import asks_for
 from hallmark_dashboard.problems import Right
 from hallmark_dashboard.views.changes import Changes
 from hallmark_dashboard.views.gates import GateLine
 from hallmark_dashboard.views.standing import State
-from hallmark_dashboard.views.version import VersionDetail, asks_for
+from hallmark_dashboard.views.version import VersionDetail
 from hallmark_dashboard.views.words import plural
 
 

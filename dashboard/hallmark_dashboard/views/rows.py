@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hallmark.api.common import parse_timestamp
-from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment, Verdict
+from hallmark.api.model_deployment import ModelDeployment, Verdict
 from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.api.training_run import TrainingRun
 from hallmark_dashboard.views.remembered import remembered
@@ -83,15 +83,6 @@ class RunRow:
     percent: int | None
     quality: str
     created: str
-
-
-def hold_sentence(deployment: ModelDeployment, now: datetime) -> str:
-    """Return who holds a ModelDeployment, until when and why; nothing where nobody does."""
-    hold = deployment.status.hold
-    told = deployment.status.condition(DeploymentCondition.ON_HOLD)
-    if hold is None or told is None or parse_timestamp(hold.until) <= now:
-        return ""
-    return told.message
 
 
 ALARM_AFTER = timedelta(hours=1)

@@ -11,10 +11,10 @@ from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, VersionCondition
 from hallmark.api.training_run import TrainingRun
 from hallmark.policies.model_version.approvals import counts
+from hallmark.policies.unmet import Unmet, Votes, asks_for, unmet, votes
 from hallmark_dashboard.views.chain import Link, chain
 from hallmark_dashboard.views.rows import VersionRow, version_row
 from hallmark_dashboard.views.standing import Known, State, conditions
-from hallmark_dashboard.views.unmet import Unmet, Votes, unmet, votes
 from hallmark_dashboard.views.words import plural
 
 
@@ -86,12 +86,6 @@ class VersionInputs:
     policy_name: str
     said: dict[str, str]
     now: datetime
-
-
-def asks_for(deployment: ModelDeployment, version: ModelVersion) -> bool:
-    """Whether a ModelDeployment asks for a version, by its model or by its name."""
-    spec = deployment.spec
-    return spec.model_version == version.metadata.name or spec.model == version.spec.model
 
 
 def concerns(deployment: ModelDeployment, version: ModelVersion) -> bool:

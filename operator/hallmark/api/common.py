@@ -40,6 +40,15 @@ class ApiModel(BaseModel):
         """Return the JSON object as it stands in Kubernetes: camelCase, nulls left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
+    def content_digest(self) -> str:
+        """Return the digest by which a record names this content.
+
+        A field that has its default counts as left out, so that a later release that knows more
+        fields finds the same digest.
+        """
+        said = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return sha256_digest(canonical_json(said))
+
     def replace(self, **changes: object) -> Self:
         """Return a copy with other values for these fields, by their Python names; all validated.
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from hallmark.api.canary import Canary, CanaryRecord
 from hallmark.api.common import (
     ApiModel,
     Clipped,
@@ -30,10 +31,23 @@ class StrategyType(StrEnum):
     """How traffic moves."""
 
     BLUE_GREEN = "BlueGreen"
+    """All at once, as soon as all Pods of the candidate are ready."""
+    CANARY = "Canary"
+    """Step by step, in Pods beside those of what serves (see ``canary``)."""
 
 
 class Strategy(ApiModel):
     """How a new version takes over."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "!has(self.canary) || self.type == 'Canary'",
+                "'canary' is for the type 'Canary'; set the type, or remove it.",
+                field="canary",
+            )
+        )
+    )
 
     type: StrategyType = StrategyType.BLUE_GREEN
     """How traffic moves."""
@@ -43,6 +57,13 @@ class Strategy(ApiModel):
     """How long the former version's Pods are kept for an instant rollback."""
     progress_deadline: PositiveDuration = "5m"
     """How long a candidate may take to become Ready."""
+    canary: Canary | None = None
+    """The steps, where the type is Canary; without them 10, 25 and 50 per cent for 5m each."""
+
+    @property
+    def canary_or_default(self) -> Canary:
+        """The steps that are asked for, or the usual ones."""
+        return self.canary or Canary()
 
 
 class Drift(ApiModel):
@@ -61,6 +82,18 @@ class Drift(ApiModel):
         ),
     ] = "0.2"
     """The PSI above which a window drifts."""
+    false_rollback_risk: Annotated[
+        DecimalString,
+        Field(
+            json_schema_extra=cel(
+                rule(
+                    "double(self) > 0.0 && double(self) <= 1.0",
+                    "The risk must be above 0 and at most 1, such as '0.01'.",
+                )
+            )
+        ),
+    ] = "0.01"
+    """How likely chance alone may ever cause a drift rollback, in the Deployment's whole life."""
     window: Annotated[int, Field(ge=100, le=1000000)] = 500
     """Rows in a window, for each Pod."""
     consecutive: Annotated[int, Field(ge=1, le=5)] = 2
@@ -109,6 +142,7 @@ class RolloutState(StrEnum):
     VERIFYING = "Verifying"
     AWAITING_APPROVAL = "AwaitingApproval"
     STARTING = "Starting"
+    CANARY = "Canary"
     PROMOTED = "Promoted"
     STABLE = "Stable"
     REFUSED = "Refused"
@@ -131,6 +165,8 @@ class Rollout(ApiModel):
     """In Held: what asked for the rollback that found no target."""
     trust_sha256: Annotated[str, Field(alias="trustSHA256", max_length=64)] = ""
     """SHA-256 (hex) of the ``trust.json`` with which the version's Pods start."""
+    canary: CanaryRecord | None = None
+    """In Canary: where it stands."""
     released: bool = False
     """A person let this candidate through although promotion is frozen."""
     drift_rollback_spent: bool = False
@@ -274,6 +310,10 @@ FeatureCounts = Annotated[dict[str, BinCounts], Field(max_length=256)]
 """Counts by feature name."""
 
 
+MAX_WINDOWS = 5
+"""So many closed windows a report holds."""
+
+
 class DriftWindow(ApiModel):
     """A closed window of one Pod."""
 
@@ -305,6 +345,27 @@ class RefusedFeature(ApiModel):
     """It was below the minimum, above the maximum, or beyond what its datatype holds."""
 
 
+LATENCY_BOUNDS = (1, 5, 25, 100, 500)
+"""Milliseconds: the upper bounds of ``RequestCounts.latency``; its last bucket has none."""
+
+
+class RequestCounts(ApiModel):
+    """Requests for predictions that a Pod has answered since its start."""
+
+    uptime: Count
+    """Milliseconds since the start, by the Pod's own clock that never goes back."""
+    count: Count
+    """All of them."""
+    refused: Count = 0
+    """Those whose answer was 4xx: the request was at fault."""
+    failed: Count = 0
+    """Those whose answer was 5xx."""
+    latency: Annotated[list[Count], Field(max_length=len(LATENCY_BOUNDS) + 1)] = Field(
+        default_factory=list
+    )
+    """By how long they took: up to 1, 5, 25, 100, 500 milliseconds, and longer."""
+
+
 class DriftReport(ApiModel):
     """What one predictor Pod counted: ``status.drift[<pod>]``, written by that Pod alone."""
 
@@ -315,13 +376,17 @@ class DriftReport(ApiModel):
     """Seconds within which the Pod reports again, whether or not a row comes."""
     rows: Count = 0
     counts: FeatureCounts = Field(default_factory=dict)
-    windows: Annotated[list[DriftWindow], Field(max_length=5)] = Field(default_factory=list)
+    windows: Annotated[list[DriftWindow], Field(max_length=MAX_WINDOWS)] = Field(
+        default_factory=list
+    )
     refused_rows: RowCount = 0
     """Rows that were refused since the start; they are in none of the counts."""
     refused: Annotated[list[RefusedFeature], Field(max_length=MAX_REFUSED_FEATURES)] = Field(
         default_factory=list
     )
     """The features that were most often at fault, those first."""
+    requests: RequestCounts | None = None
+    """How many requests there were, how they ended and how long they took."""
 
 
 class PodDriftState(ApiModel):
@@ -332,6 +397,8 @@ class PodDriftState(ApiModel):
     manifest_digest: Digest
     window: Count = 0
     drifted_windows: Count = 0
+    windows_before: Count = 0
+    """How many windows the error budget had been spent on before the Pod's first."""
     report_hash: Annotated[str, Field(max_length=16)] = ""
     """Of the accepted report: a sequence that comes twice must come with the same content."""
 
@@ -344,14 +411,18 @@ class FeatureDrift(ApiModel):
 
     feature: ColumnName
     psi: Annotated[str, Field(max_length=16)]
+    evidence: Annotated[str, Field(max_length=16)] = ""
+    """The power of ten of the e-value: 6.0 says that chance alone shows so much in one of a
+    million. Renewed along with the PSI."""
 
 
 class Verdict(StrEnum):
     """What the drift reports say of the traffic."""
 
     INCONCLUSIVE = "Inconclusive"
-    STABLE = "Stable"
-    DRIFTED = "Drifted"
+    """Too few rows, or too little evidence."""
+    NO_DRIFT = "NoDrift"
+    DRIFT = "Drift"
 
 
 class DriftState(ApiModel):
@@ -363,6 +434,12 @@ class DriftState(ApiModel):
     """How many Pods have enough windows."""
     drifting: Count = 0
     """How many of them drift."""
+    unsure: Count = 0
+    """In how many of them the last windows are above the threshold, and evidence is missing."""
+    needed: Annotated[str, Field(max_length=16)] = ""
+    """The power of ten that the evidence must reach, by the error budget."""
+    windows: Count = 0
+    """How many windows of a Pod the error budget has been spent on in the Deployment's life."""
     top: Annotated[list[FeatureDrift], Field(max_length=5)] = Field(default_factory=list)
     """The five features that moved most, highest PSI first."""
     silent_pods: Count = 0
@@ -425,6 +502,10 @@ class DeploymentReason(StrEnum):
     """The key that signed the version was revoked, or one that attested its approvals."""
     STARTING = "Starting"
     """The candidate's Pods are starting."""
+    CANARY = "Canary"
+    """The candidate has a share of the traffic and is being watched."""
+    CANARY_FAILED = "CanaryFailed"
+    """The candidate's own traffic spoke against it; what served before has all of it again."""
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
     """The candidate did not become Ready in time."""
     PREDICTOR_REFUSED = "PredictorRefused"

@@ -144,10 +144,10 @@ class Dataset(ApiModel):
 
 
 class SealedBundle(ApiModel):
-    """A bundle that was sealed elsewhere and is to be adopted."""
+    """A bundle of this model that a signer of the policy sealed elsewhere, to be adopted."""
 
     uri: Annotated[str, Field(pattern=r"^(s3|gs|az|https)://.+", max_length=1024)]
-    """The bundle's folder."""
+    """The bundle's folder: where the policy's store has the bundles of the model."""
     manifest_digest: Digest
     """The digest of its ``manifest.json``."""
 
@@ -623,6 +623,8 @@ class RunReason(StrEnum):
     """The run is in the operator's own namespace, where the keys are."""
     DATASET_MISSING = "DatasetMissing"
     """The ConfigMap, volume claim or Secret that the dataset names is not there (yet)."""
+    BUNDLE_MISSING = "BundleMissing"
+    """The bundle that is to be adopted is not in the store (yet)."""
     DATASET_NOT_OFFERED = "DatasetNotOffered"
     """It is there, and its label does not offer it to runs."""
     SOURCE_REFUSED = "SourceRefused"

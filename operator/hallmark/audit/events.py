@@ -83,6 +83,7 @@ _WITHDRAWALS = frozenset(
         (AuditEvent.APPROVE, AuditOutcome.REFUSED),
         (AuditEvent.WITHDRAW, AuditOutcome.WITHDRAWN),
         (AuditEvent.VERIFY, AuditOutcome.REFUSED),
+        (AuditEvent.PROMOTE, AuditOutcome.REFUSED),
         *((AuditEvent.ROLLBACK, outcome) for outcome in AuditOutcome),
     }
 )
@@ -94,5 +95,6 @@ def withdraws(event: str, outcome: str) -> bool:
 
 
 def promotes(event: str, outcome: str) -> bool:
-    """Tell whether a decision gives a candidate the traffic, so that it waits for a whole log."""
-    return (event, outcome) == (AuditEvent.PROMOTE, AuditOutcome.PROMOTED)
+    """Tell whether a decision gives a candidate traffic, so that it waits for a whole log."""
+    shares = {AuditOutcome.STARTED, AuditOutcome.PROMOTED}
+    return event == AuditEvent.PROMOTE and outcome in shares

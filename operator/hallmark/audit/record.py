@@ -27,6 +27,8 @@ MAX_LINE = 64 * 1024
 _CONTEXT = b"hallmark.dev/audit-record/v1\n"
 """Keeps a signature over a record from being one over anything else."""
 _MAX_DETAILS = 32
+MAX_EVIDENCE = 40_000
+"""Characters of a record's evidence; what is longer is left out."""
 _MAX_ID = 512
 
 Hash = Annotated[str, Field(pattern=r"^sha256:[a-f0-9]{64}$")]
@@ -49,6 +51,8 @@ class Record:
         message: A sentence; never a value of a personal datum.
         actor: Who decided: the operator, or a person's authenticated name.
         details: Digests, versions and numbers, as text.
+        evidence: What the decision was made from, packed, where anyone can make it again from
+            that: the counts of a drift verdict.
     """
 
     decision_id: str
@@ -62,6 +66,7 @@ class Record:
     message: str = ""
     actor: str = OPERATOR_NAME
     details: Mapping[str, str] = field(default_factory=dict)
+    evidence: str = ""
 
 
 class AuditRecord(FileModel):
@@ -81,6 +86,8 @@ class AuditRecord(FileModel):
     actor: str
     decision_id: str
     details: dict[str, str]
+    evidence: Annotated[str, Field(max_length=MAX_EVIDENCE)] | None = None
+    """What the decision was made from, packed; absent where there is none, or it is too long."""
     prev: Hash
     """The hash of the record before."""
     hash: Hash
@@ -115,13 +122,14 @@ def is_as_hashed(record: AuditRecord, line: bytes) -> bool:
     """Tell whether each byte of a record's line is as it was when the record got its hash."""
     # What stands before and after hash and signature is the canonical JSON of all other fields.
     # Each is the last such text: later fields are strings, and a quote in a string is escaped.
-    rest = _without(f'"signature":"{record.signature}",', line)
-    return sha256_digest(_without(f'"hash":"{record.hash}",', rest)) == record.hash
+    rest = _without(f'"signature":"{record.signature}",', b'"time":', line)
+    return sha256_digest(_without(f'"hash":"{record.hash}",', b'"kind":', rest)) == record.hash
 
 
-def _without(member: str, line: bytes) -> bytes:
+def _without(member: str, follows: bytes, line: bytes) -> bytes:
+    """Return a line without a member that stands where it must, or nothing."""
     before, _, after = line.rpartition(member.encode())
-    return before + after
+    return before + after if after.startswith(follows) else b""
 
 
 def sign_record(record: AuditRecord, key: ec.EllipticCurvePrivateKey) -> AuditRecord:
@@ -163,6 +171,7 @@ def build_record(decided: Record, seq: int, time: str, prev: str) -> AuditRecord
         actor=clip(decided.actor, 253),
         decision_id=bounded_id(decided.decision_id),
         details=details,
+        evidence=decided.evidence if 0 < len(decided.evidence) <= MAX_EVIDENCE else None,
         prev=prev,
         hash=FIRST_PREVIOUS,
         signature="A",

@@ -14,6 +14,7 @@ from hallmark.audit.chain import MAX_PROBLEMS, Chain, Expected
 from hallmark.audit.files import lines_of, opened, read_head
 from hallmark.audit.head import Head, read_head_text
 from hallmark.audit.opening import ANCHOR, HEAD
+from hallmark.audit.record import AuditRecord
 from hallmark.errors import ConfigurationError
 from hallmark.keys import load_public_key
 
@@ -48,6 +49,20 @@ def verify_log(path: Path, public_key_pem: str | None, anchor: bytes | None = No
     Raises:
         ConfigurationError: ``public_key_pem`` is not a public key, or ``anchor`` no head.
     """
+    return _verified(path, public_key_pem, anchor, None)
+
+
+def read_log(
+    path: Path, public_key_pem: str | None, anchor: bytes | None = None
+) -> tuple[AuditVerdict, list[AuditRecord]]:
+    """Return what ``verify_log`` does, and every record that can be read, in order."""
+    records: list[AuditRecord] = []
+    return _verified(path, public_key_pem, anchor, records), records
+
+
+def _verified(
+    path: Path, public_key_pem: str | None, anchor: bytes | None, keep: list[AuditRecord] | None
+) -> AuditVerdict:
     public_key = load_public_key(public_key_pem) if public_key_pem else None
     outside = None
     if anchor is not None:
@@ -55,7 +70,7 @@ def verify_log(path: Path, public_key_pem: str | None, anchor: bytes | None = No
         if outside is None:
             raise ConfigurationError("Expected the anchor's signed head, found something else.")
     for _ in range(_PATIENCE):
-        verdict, grew = _verify(path, public_key, outside)
+        verdict, grew = _verify(path, public_key, outside, keep)
         if verdict.ok or not grew:
             break
         # The operator wrote while this read; what was found may be half a line.
@@ -63,7 +78,10 @@ def verify_log(path: Path, public_key_pem: str | None, anchor: bytes | None = No
 
 
 def _verify(
-    path: Path, public_key: ec.EllipticCurvePublicKey | None, anchor: Head | None
+    path: Path,
+    public_key: ec.EllipticCurvePublicKey | None,
+    anchor: Head | None,
+    keep: list[AuditRecord] | None,
 ) -> tuple[AuditVerdict, bool]:
     """Return the verdict, and whether the log grew meanwhile."""
     # The head first: the log may grow while it is read, but never falls behind its head.
@@ -73,7 +91,13 @@ def _verify(
     with opened(path) as files:
         before = [_size(file) for _, file in files]
         lines = concatenate.from_iterable(lines_of(file, name) for name, file in files)
-        records = sum(1 for _ in chain.follow(lines))
+        records = 0
+        if keep is not None:
+            keep.clear()
+        for record in chain.follow(lines):
+            records += 1
+            if keep is not None:
+                keep.append(record)
         grew = [_size(file) for _, file in files] != before
     chain.finish()
     problems = [*chain.problems, *(expected.doubts() if records else [])]

@@ -10,6 +10,7 @@ from hallmark.cli import (
     audit,
     evidence,
     explain,
+    importing,
     init,
     keys,
     local,
@@ -18,6 +19,7 @@ from hallmark.cli import (
     service,
     status,
     tree,
+    verifying,
 )
 
 app = typer.Typer(
@@ -40,5 +42,7 @@ for part in (
     service,
     actions,
     prune,
+    verifying,
+    importing,
 ):
     part.register(app)

@@ -18,18 +18,16 @@ from pydantic import ValidationError
 
 from hallmark.api.artifacts import MANIFEST, REPORT, SLOT_SBOM, Manifest, final_name
 from hallmark.api.common import sha256_digest
-from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
-from hallmark.api.names import DEFAULT_POLICY, LABEL_POLICY
 from hallmark.api.report import Report
 from hallmark.api.training_run import TrainingRun
 from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.compare import Change, Side, components, differences
 from hallmark.cli.extra import needs_the_extra
-from hallmark.cli.objects import get_version, parsed_or_raise
+from hallmark.cli.objects import get_version, parsed_or_raise, policy_of
 from hallmark.cli.output import Format, Output, console, plain, print_as, print_table, say
 from hallmark.cluster.cluster import ApiError, Cluster
-from hallmark.cluster.kinds import MODEL_POLICY, NAMESPACE, TRAINING_RUN
+from hallmark.cluster.kinds import TRAINING_RUN
 from hallmark.errors import ArtifactError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -112,31 +110,23 @@ async def _side(
     run = await cluster.get(TRAINING_RUN, namespace, version.spec.training_run.name)
     spec = parsed_or_raise(TrainingRun, run).spec if run else None
     try:
-        store = await _store(cluster, namespace, access)
+        store = await store_of(cluster, namespace, access)
         report, document = await asyncio.to_thread(read_evidence, store, version)
     except (ArtifactError, ConfigurationError, ApiError) as error:
         return Side(version, spec), [f"Reports and SBOMs are not compared: {error}"]
     return Side(version, spec, report, document), []
 
 
-async def _store(cluster: Cluster, namespace: str, access: StoreAccess) -> Store:
+async def store_of(cluster: Cluster, namespace: str, access: StoreAccess) -> Store:
     """Return the store of the policy that applies to a namespace, as it is reached from here.
 
     Raises:
         ConfigurationError: no policy can be read.
     """
-    try:
-        space = await cluster.get(NAMESPACE, None, namespace)
-    except ApiError as error:
-        if error.status != _FORBIDDEN:
-            raise
-        space = None
-    labels = ((space or {}).get("metadata") or {}).get("labels") or {}
-    name = labels.get(LABEL_POLICY, DEFAULT_POLICY)
-    found = await cluster.get(MODEL_POLICY, None, name)
+    name, found = await policy_of(cluster, namespace)
     if found is None:
         raise ConfigurationError(f"Expected the ModelPolicy '{name}', found none.")
-    policy = parsed_or_raise(ModelPolicy, found).spec.store
+    policy = found.store
     with needs_the_extra():
         from hallmark.store import open_store
     return open_store(
@@ -207,6 +197,6 @@ def sbom(
 async def _sbom(place: Place, name: str, access: StoreAccess) -> dict[str, Any]:
     async with cluster_of(place.user) as cluster:
         version = await get_version(cluster, place.namespace, name)
-        store = await _store(cluster, place.namespace, access)
+        store = await store_of(cluster, place.namespace, access)
         _, document = await asyncio.to_thread(read_evidence, store, version)
     return document

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -12,15 +13,17 @@ import typer
 from hallmark.api.common import Condition, ConditionStatus, NamespacedResource, SummaryCondition
 from hallmark.api.model_approval import ApprovalReason, ModelApproval
 from hallmark.api.model_deployment import DeploymentReason, ModelDeployment
-from hallmark.api.model_version import ModelVersion, VersionReason
+from hallmark.api.model_policy import ModelPolicySpec
+from hallmark.api.model_version import ModelVersion
 from hallmark.api.reference import REASONS, reasons
 from hallmark.api.training_run import RunReason, TrainingRun
 from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.exits import ExitCode
-from hallmark.cli.objects import find, objects_of, standing_of
+from hallmark.cli.objects import find, objects_of, policy_of, standing_of
 from hallmark.cli.output import Format, Output, print_as, say, state
+from hallmark.policies.unmet import asks_for, kept_back, unmet
 
-_BAD_IF_TRUE = frozenset({"Denied", "Revoked", "DriftDetected", "RolledBack", "OnHold"})
+_BAD_IF_TRUE = frozenset({"DriftDetected", "RolledBack", "OnHold"})
 _SAID_BY_READY = frozenset({*SummaryCondition, "Progressing"})
 
 _ADVICE: dict[tuple[str, str], str] = {
@@ -33,10 +36,6 @@ _ADVICE: dict[tuple[str, str], str] = {
     ("TrainingRun", RunReason.SUSPENDED): "kubectl patch trun {name} -n {namespace} --type=merge "
     '-p \'{{"spec":{{"suspend":false}}}}\'',
     ("TrainingRun", RunReason.SPEC_CONFLICT): "Give the run another name.",
-    ("ModelVersion", VersionReason.AWAITING_APPROVAL): "A reviewer other than {requester}: "
-    "hallmark approve {name} -n {namespace} --reason ...",
-    ("ModelVersion", VersionReason.DENIED): "This is final: train another version.",
-    ("ModelVersion", VersionReason.REVOKED): "This is final: train another version.",
     ("ModelApproval", ApprovalReason.SELF_APPROVAL): "Ask another reviewer.",
     ("ModelApproval", ApprovalReason.DIGEST_MISMATCH): "Look at the version, and decide again.",
     ("Deployment", DeploymentReason.SUSPENDED): "hallmark resume {name} -n {namespace} "
@@ -65,6 +64,17 @@ class Trouble:
     reason: str
     why: str
     todo: str = ""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What else is known of an object's namespace."""
+
+    versions: tuple[ModelVersion, ...] = ()
+    deployments: tuple[ModelDeployment, ...] = ()
+    policy_name: str = ""
+    policy: ModelPolicySpec | None = None
+    now: datetime = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def register(app: typer.Typer) -> None:
@@ -109,10 +119,13 @@ def explain(
 async def _explained(place: Place, name: str) -> list[tuple[NamespacedResource, list[Trouble]]]:
     async with cluster_of(place.user) as cluster:
         found = await find(cluster, place.namespace, name)
-        versions: tuple[ModelVersion, ...] = ()
-        if any(isinstance(one, ModelDeployment) for one in found):
-            versions = (await objects_of(cluster, place.namespace)).versions
-    return [(one, list(troubles_of(one, versions))) for one in found]
+        known = Known()
+        if any(isinstance(one, ModelDeployment | ModelVersion) for one in found):
+            objects = await objects_of(cluster, place.namespace)
+            name, policy = await policy_of(cluster, place.namespace)
+            now = datetime.now(UTC)
+            known = Known(objects.versions, objects.deployments, name, policy, now)
+    return [(one, list(troubles_of(one, known))) for one in found]
 
 
 def _show(found: NamespacedResource, troubles: list[Trouble]) -> None:
@@ -134,28 +147,45 @@ def _standing(found: NamespacedResource) -> str:
     return "unknown" if status is None else standing_of(status).kind
 
 
-def troubles_of(
-    found: NamespacedResource, versions: tuple[ModelVersion, ...] = ()
-) -> Iterator[Trouble]:
+def troubles_of(found: NamespacedResource, known: Known | None = None) -> Iterator[Trouble]:
     """Yield everything that is not as it should be with an object, each thing once.
 
     Args:
         found: The object.
-        versions: Of its namespace, for what a ModelDeployment asks for.
+        known: What else is known of its namespace.
     """
     if not isinstance(found, TrainingRun | ModelVersion | ModelApproval | ModelDeployment):
         return
-    conditions = found.status.conditions
-    if not conditions:
+    if not found.status.conditions:
         yield Trouble(
             found.kind,
             "Pending",
             "The operator has not looked at it yet.",
             "See whether it runs: kubectl get pods -n hallmark-system",
         )
-        return
+    elif isinstance(found, ModelVersion):
+        yield from _of_version(found, known or Known())
+    else:
+        yield from _of_conditions(found)
+    if isinstance(found, ModelDeployment):
+        yield from _of_service(found, known or Known())
+
+
+def _of_version(version: ModelVersion, known: Known) -> Iterator[Trouble]:
+    """Yield all that keeps a version from serving, and each decision that does not count."""
+    asking = [found for found in known.deployments if asks_for(found, version)]
+    for one in unmet(version, known.policy, known.policy_name, asking, known.now):
+        yield Trouble(one.what, one.reason, one.sentence, one.who)
+    for record in version.status.approvals:
+        if record.withdrawn:
+            yield Trouble(f"ModelApproval {record.name}", "Withdrawn", "It was deleted.")
+        elif not record.accepted:
+            yield Trouble(f"ModelApproval {record.name}", record.reason, record.message)
+
+
+def _of_conditions(found: TrainingRun | ModelApproval | ModelDeployment) -> Iterator[Trouble]:
     said, reasons_said = set[str](), set[str]()
-    for condition in sorted(conditions, key=_specific_first):
+    for condition in sorted(found.status.conditions, key=_specific_first):
         told = condition.message in said or (
             condition.type == SummaryCondition.READY and condition.reason in reasons_said
         )
@@ -164,7 +194,6 @@ def troubles_of(
         said.add(condition.message)
         reasons_said.add(condition.reason)
         yield _trouble(found, condition)
-    yield from _more(found, versions)
 
 
 def _specific_first(condition: Condition) -> tuple[bool, str]:
@@ -190,10 +219,7 @@ def _trouble(found: NamespacedResource, condition: Condition) -> Trouble:
 
 def _advice(found: NamespacedResource, reason: str) -> str:
     text = _ADVICE.get((found.kind, reason), "")
-    requester = found.spec.requested_by.name if isinstance(found, ModelVersion) else ""
-    return text.format(
-        name=found.metadata.name, namespace=found.metadata.namespace, requester=requester
-    )
+    return text.format(name=found.metadata.name, namespace=found.metadata.namespace)
 
 
 def _meaning(kind: str, reason: str) -> str:
@@ -201,36 +227,13 @@ def _meaning(kind: str, reason: str) -> str:
     return dict(reasons(REASONS[kind])).get(reason, "")
 
 
-def _more(
-    found: TrainingRun | ModelVersion | ModelApproval | ModelDeployment,
-    versions: tuple[ModelVersion, ...],
-) -> Iterator[Trouble]:
-    if isinstance(found, ModelVersion):
-        yield from _decisions(found)
-    if isinstance(found, ModelDeployment):
-        yield from _service(found, versions)
-
-
-def _decisions(version: ModelVersion) -> Iterator[Trouble]:
-    """Yield each decision that was made and does not count."""
-    for record in version.status.approvals:
-        if record.withdrawn:
-            yield Trouble(f"ModelApproval {record.name}", "Withdrawn", "It was deleted.")
-        elif not record.accepted:
-            yield Trouble(f"ModelApproval {record.name}", record.reason, record.message)
-
-
-def _service(deployment: ModelDeployment, versions: tuple[ModelVersion, ...]) -> Iterator[Trouble]:
+def _of_service(deployment: ModelDeployment, known: Known) -> Iterator[Trouble]:
     """Yield what keeps a ModelDeployment from moving, and what its candidate lacks."""
     status = deployment.status
-    if deployment.spec.suspend or status.paused:
-        how = "spec.suspend is true" if deployment.spec.suspend else "an action paused it"
-        yield Trouble(
-            "Promotion",
-            DeploymentReason.SUSPENDED,
-            f"It is frozen: {how}.",
-            _advice(deployment, DeploymentReason.SUSPENDED),
-        )
+    for one in kept_back(deployment, known.now):
+        if one.reason != DeploymentReason.ON_HOLD:  # A condition says it.
+            advice = _advice(deployment, one.reason)
+            yield Trouble("Promotion", one.reason, one.sentence, advice or one.who)
     if (asked := status.unserved) is not None:
         yield Trouble(
             asked.model_version or "What is asked for",
@@ -247,12 +250,7 @@ def _service(deployment: ModelDeployment, versions: tuple[ModelVersion, ...]) ->
         )
     rollout = status.rollout
     named = status.candidate_model_version or (rollout.model_version if rollout else None)
-    for version in versions:
+    for version in known.versions:
         if version.metadata.name == named and named != status.active_model_version:
-            for trouble in troubles_of(version):
-                yield Trouble(
-                    f"{version.metadata.name}: {trouble.what}",
-                    trouble.reason,
-                    trouble.why,
-                    trouble.todo,
-                )
+            for trouble in _of_version(version, replace(known, deployments=())):
+                yield replace(trouble, what=f"{version.metadata.name}: {trouble.what}")

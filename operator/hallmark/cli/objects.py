@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,13 +15,17 @@ from hallmark.api.common import (
 )
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
+from hallmark.api.model_policy import ModelPolicy, ModelPolicySpec
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.names import DEFAULT_POLICY, LABEL_POLICY
 from hallmark.api.training_run import TrainingRun
 from hallmark.cluster.cluster import ApiError, Cluster
 from hallmark.cluster.kinds import (
     MODEL_APPROVAL,
     MODEL_DEPLOYMENT,
+    MODEL_POLICY,
     MODEL_VERSION,
+    NAMESPACE,
     TRAINING_RUN,
     Kind,
     Obj,
@@ -182,6 +186,30 @@ async def get_deployment(cluster: Cluster, namespace: str, name: str) -> ModelDe
     (found,) = await find(cluster, namespace, f"mdep/{name}")
     assert isinstance(found, ModelDeployment)  # noqa: S101 - by its kind
     return found
+
+
+async def policy_of(cluster: Cluster, namespace: str) -> tuple[str, ModelPolicySpec | None]:
+    """Return the name of the policy that applies to a namespace, and what it says.
+
+    None where there is none, or the user may not read it.
+
+    Raises:
+        ConfigurationError: it has another form than this command line knows.
+    """
+    space = await _if_allowed(cluster.get(NAMESPACE, None, namespace))
+    labels = ((space or {}).get("metadata") or {}).get("labels") or {}
+    name = str(labels.get(LABEL_POLICY, DEFAULT_POLICY))
+    found = await _if_allowed(cluster.get(MODEL_POLICY, None, name))
+    return name, parsed_or_raise(ModelPolicy, found).spec if found else None
+
+
+async def _if_allowed(asked: Awaitable[Obj | None]) -> Obj | None:
+    try:
+        return await asked
+    except ApiError as error:
+        if error.status != _FORBIDDEN:
+            raise
+        return None
 
 
 def parsed_or_raise(model: type[Model], obj: Obj) -> Model:

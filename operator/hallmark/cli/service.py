@@ -7,12 +7,14 @@ import json
 import sys
 import urllib.error
 import urllib.request
+from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from hallmark.api.common import API_VERSION
+from hallmark.api.common import API_VERSION, clip
 from hallmark.api.generated import to_yaml
 from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentSpec, RollbackMode
 from hallmark.cli.cluster import Place, cluster_of, placed
@@ -23,6 +25,7 @@ from hallmark.cli.output import Format, Output, console, plain, print_as, print_
 from hallmark.cli.waiting import Deadline, Timeout, Wait, until, wait_for
 from hallmark.cluster.cluster import CONFLICT, ApiError, Cluster
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, SERVICE, Obj
+from hallmark.drift.evidence import spent
 from hallmark.errors import ClusterError, ConfigurationError
 from hallmark.resources.decisions import checked
 
@@ -178,14 +181,14 @@ def predict(
 ) -> None:
     """Ask a model for a prediction, through the API server's proxy to its Service.
 
-    That needs the right to 'create services/proxy' in the namespace. Exit code 10: the predictor
-    refused the rows.
+    That needs the right to 'create services/proxy' in the namespace, as the role hallmark-caller
+    has it. Exit code 10: the predictor refused the rows.
     """
     body = _request(_read(data))
     if url:
-        answer = _post(url.rstrip("/") + "/predict", body)
+        answer = _predictions(name, *_post(url.rstrip("/") + "/predict", body))
     else:
-        answer = asyncio.run(_through_proxy(place, name, body))
+        answer = _predictions(name, *asyncio.run(_through_proxy(place, name, body)))
     if output is Format.TABLE:
         rows = [
             (found["label"], *(f"{value:.4f}" for value in found["probabilities"].values()))
@@ -220,21 +223,17 @@ def _request(text: str) -> dict[str, Any]:
     return found if whole else {"features": found}
 
 
-async def _through_proxy(place: Place, name: str, body: dict[str, Any]) -> dict[str, Any]:
+async def _through_proxy(place: Place, name: str, body: dict[str, Any]) -> tuple[int, bytes]:
     path = SERVICE.path(place.namespace, f"{name}:80", "proxy/predict")
     async with cluster_of(place.user) as cluster:
         deployment = await get_deployment(cluster, place.namespace, name)
         if deployment.status.active_model_version is None:
             now = standing_of(deployment.status)
             raise ClusterError(f"No version of {name} serves ({now.reason}). {now.message}")
-        try:
-            return await cluster.post(path, body)
-        except ApiError as error:
-            _tell_refusal(str(error), error.status)
-            raise
+        return await cluster.relay(path, body, _MAX_BODY)
 
 
-def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
+def _post(url: str, body: dict[str, Any]) -> tuple[int, bytes]:
     if not url.startswith(("http://", "https://")):
         raise ConfigurationError(f"--url: expected http:// or https://, found {url!r}.")
     headers = {"Content-Type": "application/json"}
@@ -243,20 +242,46 @@ def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
     )
     try:
         with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
-            return dict(json.loads(answer.read(_MAX_BODY)))
+            return answer.status, answer.read(_MAX_BODY)
     except urllib.error.HTTPError as error:
         with error:
-            _tell_refusal(error.read(_MAX_BODY).decode(errors="replace"), error.code)
-            raise ClusterError(f"{url} answered {error.code}.") from error
-    except (OSError, ValueError) as error:
+            return error.code, error.read(_MAX_BODY)
+    except (OSError, HTTPException, ValueError) as error:
         raise ClusterError(f"{url} did not answer: {error}.") from error
 
 
-def _tell_refusal(said: str, status: int) -> None:
-    """End with the predictor's own words where it refused the rows."""
+def _predictions(name: str, status: int, data: bytes) -> dict[str, Any]:
+    """Return a predictor's answer; end in its own words where it refused the rows.
+
+    Raises:
+        ClusterError: it did not predict for another reason, or is no predictor.
+    """
+    try:
+        answer = json.loads(data)
+    except ValueError:
+        answer = None
+    found: dict[str, Any] = answer if isinstance(answer, dict) else {}
+    predictions = found.get("predictions")
+    if (
+        status == HTTPStatus.OK
+        and isinstance(predictions, list)
+        and all(map(_is_prediction, predictions))
+    ):
+        return found
+    said = clip(str(found.get("error") or data.decode(errors="replace")), 1024)
     if status in {400, 413, 415, 422}:
         console(stderr=True).print(plain(f"The rows were refused ({status}): {said}"))
         raise typer.Exit(ExitCode.REFUSED)
+    raise ClusterError(
+        f"Expected predictions of {name}, found an answer with status {status}: {said}"
+    )
+
+
+def _is_prediction(found: object) -> bool:
+    if not isinstance(found, dict) or not isinstance(found.get("label"), str):
+        return False
+    shares = found.get("probabilities")
+    return isinstance(shares, dict) and all(isinstance(one, float | int) for one in shares.values())
 
 
 def drift(place: Place, name: Deployment, output: Output = Format.TABLE) -> None:
@@ -273,13 +298,17 @@ def drift(place: Place, name: Deployment, output: Output = Format.TABLE) -> None
         print_as(shown, output)
     else:
         _show_drift(found)
-    if known is not None and known.verdict == "Drifted":
+    if known is not None and known.verdict == "Drift":
         raise typer.Exit(ExitCode.REFUSED)
 
 
 async def _deployment(place: Place, name: str) -> ModelDeployment:
     async with cluster_of(place.user) as cluster:
         return await get_deployment(cluster, place.namespace, name)
+
+
+def _power(exponent: str) -> str:
+    return f"10^{exponent}" if exponent else ""
 
 
 def _show_drift(found: ModelDeployment) -> None:
@@ -289,8 +318,17 @@ def _show_drift(found: ModelDeployment) -> None:
     said = condition.message if condition and condition.message else "No report was judged yet."
     say(f"{found.metadata.name}: {word}. {said}")
     if known and known.top:
-        rows = [(moved.feature, moved.psi, limit.threshold) for moved in known.top]
-        print_table(("FEATURE", "PSI", "LIMIT"), rows)
+        rows = [
+            (moved.feature, moved.psi, limit.threshold, _power(moved.evidence))
+            for moved in known.top
+        ]
+        print_table(("FEATURE", "PSI", "LIMIT", "EVIDENCE"), rows)
+    if known and known.needed:
+        say(
+            f"Drift is a reason to roll back from evidence {_power(known.needed)} on: chance alone "
+            f"may do so with a probability of {limit.false_rollback_risk} in its whole life; "
+            f"{spent(limit, known.windows):.2g} of that was spent on {known.windows} windows."
+        )
     pods = [
         (
             pod,

@@ -111,7 +111,7 @@ def _wanted(
     owner, policy = inputs.deployment, inputs.policy
     active = names.manifest_label(plan.active_digest) if plan.active_digest else None
     if active and plan.active_digest:
-        yield predictor.service(owner, active)
+        yield predictor.service(owner, None if plan.shared else active)
         yield predictor.active_config_map(owner, plan.active_digest)
     yield from predictor.account(owner)
     if policy is not None:

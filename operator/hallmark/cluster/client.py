@@ -203,13 +203,9 @@ class ApiCluster:
         path = kind.path(obj["metadata"].get("namespace"))
         return await self._write(kind, "POST", path, {"fieldManager": names.FIELD_MANAGER}, obj)
 
-    async def post(self, path: str, body: Obj) -> Obj:
-        """Post to a path that is no object's, such as a Service's proxy.
-
-        Raises:
-            ApiError: it was refused or failed.
-        """
-        return await self._transport.call("POST", path, {}, body)
+    async def relay(self, path: str, body: Obj, largest: int) -> tuple[int, bytes]:
+        """Post to a Service's proxy; see ``Transport.relay``."""
+        return await self._transport.relay(path, body, largest)
 
     async def merge(
         self, kind: Kind, namespace: str | None, name: str, patch: Mapping[str, Any]

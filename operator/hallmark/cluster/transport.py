@@ -58,6 +58,27 @@ class Transport:
         answer: Obj = from_json(data or b"{}")
         return answer
 
+    async def relay(self, path: str, body: Obj, largest: int) -> tuple[int, bytes]:
+        """Post to what the API server passes requests on to; return its status and answer.
+
+        Args:
+            path: such as of a Service's proxy.
+            body: what is sent.
+            largest: bytes of the answer that are read.
+
+        Raises:
+            ApiError: the API server itself refused, or did not answer in time.
+        """
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        async with self.answer("POST", path, None, body, timeout) as response:
+            data = await response.content.read(largest)
+            while len(data) < largest and (more := await response.content.read(largest)):
+                data += more
+            data = data[:largest]
+            if response.status >= 400 and _is_status(data):
+                raise refusal("POST", path, response.status, data)
+            return response.status, data
+
     async def request(
         self,
         method: str,
@@ -137,6 +158,14 @@ async def lines_of(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             for line in whole:
                 if line:
                     yield line
+
+
+def _is_status(data: bytes) -> bool:
+    """Tell whether an answer is the API server's own word."""
+    try:
+        return bool(json.loads(data)["kind"] == "Status")
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def refusal(method: str, path: str, status: int, data: bytes) -> ApiError:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from hallmark.api.admission import as_shipped, policies
+from hallmark.api.model_policy import ModelPolicy
 from hallmark.cluster.cache import Change, ObjectCache
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.events import build_event
@@ -15,11 +16,13 @@ from hallmark.cluster.guards import GuardChange
 from hallmark.cluster.informer import Informer
 from hallmark.cluster.kinds import ADMISSION_BINDING, ADMISSION_POLICY, MODEL_POLICY, Kind, Obj
 from hallmark.cluster.lists import Selection
+from hallmark.cluster.parse import read
 from hallmark.controllers import metrics
 from hallmark.controllers.runtime import Operator, count, log
 from hallmark.errors import ConfigurationError
 from hallmark.policies.decision import Record
 from hallmark.policies.guards import guard_event, guard_record
+from hallmark.policies.refusals import Refusal
 
 NAMES = tuple(policy["metadata"]["name"] for policy, _ in policies())
 """Our admission policies; each binding has its policy's name."""
@@ -148,7 +151,8 @@ class GuardRecorder:
         if guard is None:
             return
         shipped = None if guard.kind == MODEL_POLICY.kind else _as_shipped(change)
-        record = guard_record(change.before, change.after, _manager(change.obj), shipped)
+        manager = _manager(change.obj)
+        record = guard_record(change.before, change.after, manager, shipped, _digest(change))
         if not await self._append(record):
             return
         metrics.GUARD_CHANGES.labels(guard.kind, record.reason).inc()
@@ -167,6 +171,14 @@ class GuardRecorder:
 
 def _as_shipped(change: GuardChange) -> bool:
     return change.after is not None and bool(as_shipped(change.obj))
+
+
+def _digest(change: GuardChange) -> str:
+    """Return the digest by which decisions name a ModelPolicy; nothing where it cannot be read."""
+    if change.after is None or change.after.kind != MODEL_POLICY.kind:
+        return ""
+    policy = read(ModelPolicy, change.obj)
+    return "" if isinstance(policy, Refusal) else policy.spec.digest
 
 
 def _manager(obj: Obj) -> str:

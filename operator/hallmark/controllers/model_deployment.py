@@ -22,6 +22,7 @@ from hallmark.cluster.ownership import is_abandoned
 from hallmark.cluster.parse import read
 from hallmark.controllers import metrics
 from hallmark.controllers.carry_out import delete, delete_all
+from hallmark.controllers.last_resort import stop_withdrawn
 from hallmark.controllers.runtime import Operator, log, reconciler, run_decision
 from hallmark.controllers.verification import CARRY_AGAIN, carry, verify
 from hallmark.errors import HallmarkError
@@ -40,7 +41,27 @@ SOON = 1.0
 
 @reconciler(MODEL_DEPLOYMENT)
 async def reconcile(operator: Operator, namespace: str | None, name: str) -> None:
-    """Bring a ModelDeployment one step further, and its children to what is on record."""
+    """Bring a ModelDeployment one step further, and its children to what is on record.
+
+    Where that fails, what may not serve stops all the same.
+    """
+    try:
+        await _reconcile(operator, namespace or "", name)
+    except Exception as error:
+        if not (isinstance(error, ApiError) and error.status == CONFLICT):
+            await _stop(operator, namespace or "", name)
+        raise
+
+
+async def _stop(operator: Operator, namespace: str, name: str) -> None:
+    try:
+        await stop_withdrawn(operator, namespace, name)
+    except Exception as second:
+        # The first error is the one that is told; both are tried again.
+        log.error("What was withdrawn was not stopped.", name=name, exc_info=second)
+
+
+async def _reconcile(operator: Operator, namespace: str, name: str) -> None:
     sources = DeploymentSources(
         operator.cache,
         operator.cluster,
@@ -49,11 +70,9 @@ async def reconcile(operator: Operator, namespace: str | None, name: str) -> Non
         operator.clock,
         operator.unwritten,
     )
-    world = await gather_deployment(sources, namespace or "", name)
-    strays = (
-        world.strays if world else tuple(left_behind(operator.cache, namespace or "", name, {}))
-    )
-    trouble = await _remove_strays(operator, namespace or "", name, strays)
+    world = await gather_deployment(sources, namespace, name)
+    strays = world.strays if world else tuple(left_behind(operator.cache, namespace, name, {}))
+    trouble = await _remove_strays(operator, namespace, name, strays)
     # A transition that changes no child leads to the next at once: what was gathered still holds.
     for _ in range(MOST_STEPS):
         if world is None:

@@ -8,7 +8,7 @@ at; what the others said is remembered, also while their entries make room for o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
@@ -18,6 +18,7 @@ import numpy as np
 from hallmark.api.artifacts import Baseline
 from hallmark.api.model_deployment import Drift, DriftState, FeatureDrift, PodDriftState, Verdict
 from hallmark.drift.counts import watched
+from hallmark.drift.evidence import as_text, needed, rounded_up
 from hallmark.drift.psi import Reference
 from hallmark.drift.reports import (
     Expected,
@@ -32,7 +33,7 @@ from hallmark.drift.reports import (
 from hallmark.drift.room import MAX_ENTRIES, make_room, places_for, take_turns
 from hallmark.drift.shown import shown_differs
 from hallmark.drift.silence import Heard, heard_now, listen, sentence, shown
-from hallmark.drift.votes import Question, Vote, vote_of
+from hallmark.drift.votes import SHOWN, Question, Vote, vote_of
 
 T = TypeVar("T")
 
@@ -60,6 +61,8 @@ class Memory:
     """By Pod: the report that stands in the object, where it decides nothing."""
     heard: Mapping[str, Heard] = field(default_factory=dict)
     """By Pod: when a report of it was last believed, or since when it serves."""
+    windows: int = 0
+    """How many windows of a Pod the error budget is spent on; a Pod that starts goes on there."""
     turn: int = 1
     """How many calls there were."""
 
@@ -171,6 +174,7 @@ def _carried_over(inputs: DriftInputs) -> Memory:
             votes=_of(inputs.live_pods, before.votes),
             refused=_of(inputs.live_pods & inputs.reports.keys(), before.refused),
             turn=before.turn + 1,
+            windows=max(before.windows, former.windows),
         )
     features = watched(inputs.baseline, inputs.drift)
     return Memory(
@@ -180,6 +184,7 @@ def _carried_over(inputs: DriftInputs) -> Memory:
         expected=former.voters if former.manifest_digest == inputs.active_digest else 0,
         accepted=_of(inputs.live_pods, accepted),
         heard=before.heard if before else {},
+        windows=max(before.windows if before else 0, former.windows),
     )
 
 
@@ -205,12 +210,26 @@ def _examine(inputs: DriftInputs, memory: Memory) -> Memory:
             if found.reason is not ReportFault.OLD_SEQUENCE:  # What is old takes nothing back.
                 votes.pop(pod, None)
             continue
-        votes[pod] = vote_of(found, memory.question, memory.reference, memory.turn)
+        same_boot = former is not None and former.boot_id == found.boot_id
+        before = former.windows_before if former and same_boot else memory.windows
+        votes[pod] = vote_of(found, memory.question, memory.reference, memory.turn, before)
         accepted[pod] = votes[pod].state
         # One that stood there before a restart, or before another question, is no news.
         if former is None or key != (former.boot_id, former.sequence):
             heard[pod] = heard_now(found, inputs.now)
-    return replace(memory, accepted=accepted, votes=votes, refused=rejected, heard=heard)
+    windows = max(memory.windows, _spent(votes.values()))
+    return replace(
+        memory, accepted=accepted, votes=votes, refused=rejected, heard=heard, windows=windows
+    )
+
+
+def _spent(votes: Iterable[Vote]) -> int:
+    """Return on how many windows the error budget is spent, rounded up so that it is on record.
+
+    The median over the Pods: what a few claim moves it little.
+    """
+    counted = sorted(vote.window for vote in votes if vote.enough)
+    return rounded_up(counted[(len(counted) - 1) // 2]) if counted else 0
 
 
 def _known(pod: str, memory: Memory) -> Key | None:
@@ -233,15 +252,19 @@ def _refused(memory: Memory, gone: Sequence[str]) -> tuple[RefusedReport, ...]:
 def _state(inputs: DriftInputs, memory: Memory) -> DriftState:
     voters = [vote for vote in memory.votes.values() if vote.enough]
     drifting = sum(vote.drifts for vote in voters)
+    unsure = sum(vote.moved and not vote.drifts for vote in voters)
     unheard = _unheard(inputs, memory, len(voters))
     # Those with an entry first: a restarted operator looks at these again.
     order = sorted(memory.accepted, key=lambda pod: (pod not in inputs.reports, pod))
     return DriftState(
-        verdict=_verdict(len(voters), drifting, unheard, inputs.former.verdict),
+        verdict=_verdict(len(voters), drifting, unsure, unheard, inputs.former.verdict),
         manifest_digest=inputs.active_digest,
         voters=len(voters) + unheard,
         drifting=drifting,
-        top=_top(voters, memory.reference),
+        unsure=unsure,
+        needed=_needed(inputs.drift, memory),
+        windows=memory.windows,
+        top=most_moved(voters, memory.reference),
         pods={pod: memory.accepted[pod] for pod in sorted(order[:MAX_ENTRIES])},
     )
 
@@ -257,26 +280,40 @@ def _unheard(inputs: DriftInputs, memory: Memory, heard: int) -> int:
     return max(0, min(memory.expected, len(inputs.active_pods)) - heard)
 
 
-def _verdict(heard: int, drifting: int, unheard: int, former: Verdict) -> Verdict:
+def _needed(drift: Drift, memory: Memory) -> str:
+    """Return what the evidence must reach in the next window, for who looks at it."""
+    features = len(memory.reference.names)
+    return as_text(needed(drift, features, max(1, memory.windows))) if features else ""
+
+
+def _verdict(heard: int, drifting: int, unsure: int, unheard: int, former: Verdict) -> Verdict:
     voters = heard + unheard
     if not heard and not unheard:
         return Verdict.INCONCLUSIVE
     if 2 * drifting > voters:
-        return Verdict.DRIFTED
+        return Verdict.DRIFT
+    if 2 * (drifting + unheard + unsure) <= voters:
+        return Verdict.NO_DRIFT
     # While it hangs on Pods that are not heard again yet, the former verdict stands.
-    return Verdict.STABLE if 2 * (drifting + unheard) <= voters else former
+    return former if 2 * (drifting + unheard) > voters else Verdict.INCONCLUSIVE
 
 
-def _top(voters: Sequence[Vote], reference: Reference) -> list[FeatureDrift]:
+def most_moved(voters: Sequence[Vote], reference: Reference) -> list[FeatureDrift]:
     """Return the features by PSI of the newest window, highest first.
 
     The median over the Pods: a single one, whatever it reports, cannot move it far.
     """
     if not voters:
         return []
-    middle = np.median([vote.psi for vote in voters], axis=0).tolist()
-    moved = sorted((-psi, name) for psi, name in zip(middle, reference.names, strict=True))
-    return [FeatureDrift(feature=name, psi=f"{-psi:.4f}") for psi, name in moved[:5]]
+    middle = np.median([vote.psi for vote in voters], axis=0)
+    shown = np.argsort(-middle, kind="stable")[:SHOWN]
+    evidence = np.nan_to_num([vote.evidence[shown] for vote in voters])
+    return [
+        FeatureDrift(
+            feature=reference.names[place], psi=f"{middle[place]:.4f}", evidence=as_text(proof)
+        )
+        for place, proof in zip(shown, np.median(evidence, axis=0), strict=True)
+    ]
 
 
 def _message(state: DriftState, inputs: DriftInputs) -> str:
@@ -298,7 +335,12 @@ def _verdict_sentence(state: DriftState, drift: Drift) -> str:
     if not state.top:
         return f"No Pod has {need} since the version got the traffic; there is no verdict yet."
     most = state.top[0]
+    unsure = (
+        f" In {state.unsure} more the PSI is above the threshold, and the evidence does not "
+        f"suffice yet."
+    )
     return (
         f"{state.drifting} of {state.voters} Pods that have {need} drift; "
-        f"'{most.feature}' moved most (PSI {most.psi}, threshold {drift.threshold})."
-    )
+        f"'{most.feature}' moved most (PSI {most.psi}, threshold {drift.threshold}; evidence "
+        f"10^{most.evidence}, needed 10^{state.needed})."
+    ) + (unsure if state.unsure else "")

@@ -40,12 +40,9 @@ class Stability:
     limit: NDArray[np.float64]
     """Shape (features,)."""
 
-    def drifts(self, threshold: float) -> bool:
-        """Tell whether any feature is above both the threshold and what chance would show.
-
-        The predictor reports at once by the same answer by which the operator decides.
-        """
-        return bool(np.any(self.psi > np.maximum(self.limit, threshold)))
+    def moved(self, threshold: float) -> NDArray[np.bool_]:
+        """Tell of each feature whether it is above the threshold and what chance would show."""
+        return np.asarray(self.psi > np.maximum(self.limit, threshold))
 
 
 class Reference:
@@ -53,6 +50,7 @@ class Reference:
 
     def __init__(self, features: Sequence[BaselineFeature]) -> None:
         """Lay the features' bins side by side."""
+        self.features = tuple(features)
         self.names = tuple(feature.name for feature in features)
         self.bins = {feature.name: len(feature.counts) for feature in features}
         """How many bins each feature has."""
@@ -95,6 +93,35 @@ class Reference:
     def _sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sum over each feature's bins, shape (features,)."""
         return np.add.reduceat(values, self._starts) if len(values) else values
+
+
+Counts = Mapping[str, Sequence[int]]
+"""A window's rows per bin, by feature."""
+
+
+def moved(windows: Sequence[Counts], reference: Reference, threshold: float) -> NDArray[np.bool_]:
+    """Tell of each feature whether the newest window drifts.
+
+    Its PSI is above the threshold, and so is that of the rows since one of the windows, which is
+    above what chance would show in them, too: in a small window chance alone shows much.
+
+    Args:
+        windows: that follow each other, oldest first; at least one.
+        reference: the training rows.
+        threshold: of PSI.
+
+    Returns:
+        Shape (features,), in the order of the reference.
+    """
+    newest = reference.stability(windows[-1])
+    above, rows = newest.psi > threshold, windows[-1]
+    found = newest.moved(threshold)
+    for window in reversed(windows[:-1]):
+        if not np.any(above & ~found):
+            break
+        rows = {name: np.add(rows[name], window[name]).tolist() for name in reference.names}
+        found = found | reference.stability(rows).moved(threshold)
+    return np.asarray(above & found)
 
 
 def _flat(parts: Sequence[Sequence[int]]) -> NDArray[np.float64]:

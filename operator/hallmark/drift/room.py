@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from hallmark.api.artifacts import BaselineFeature
 from hallmark.api.model_deployment import Drift
+from hallmark.drift.evidence import kept_windows
 from hallmark.drift.votes import Vote
 
 MAX_ENTRIES = 64
@@ -18,7 +19,7 @@ MAX_ENTRIES = 64
 MAX_BYTES = 448 * 1024
 """For all reports. The largest entry that admission lets a single Pod write still fits beside
 them: 16,384 counts of 19 digits and 1,536 names of 63 characters that JSON escapes, 895 KiB."""
-CHEAP_BYTES = 128 * 1024
+CHEAP_BYTES = 136 * 1024
 """For all reports of more than a few Pods: a write then takes the API server about 0.3 s."""
 FEW_PODS = 8
 """So many have their places as long as they fit at all."""
@@ -32,6 +33,9 @@ _WINDOW_FIELDS = 160
 _REFUSED = 320
 """The refused rows of five features, each at fault in one way as a rule."""
 
+_REQUESTS = 192
+"""Uptime, and requests by how they ended and how long they took."""
+
 
 def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
     """Return how many bytes of JSON a Pod's entry has at most.
@@ -44,7 +48,7 @@ def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
     names = sum(len(feature.name) + len('"":[],') for feature in features)
     in_window = names + bins * (len(str(drift.window)) + 1) + _WINDOW_FIELDS
     in_total = names + bins * (_TOTAL_DIGITS + 1)
-    return drift.consecutive * in_window + in_total + _REFUSED + _NAMES_AND_IDS
+    return kept_windows(drift) * in_window + in_total + _REFUSED + _REQUESTS + _NAMES_AND_IDS
 
 
 def places_for(features: Sequence[BaselineFeature], drift: Drift) -> int:

@@ -31,8 +31,8 @@ def shown_differs(before: DriftState, after: DriftState, threshold: float) -> bo
 
 def _decided(state: DriftState) -> tuple[object, ...]:
     quiet = (state.silent_pods, tuple(state.silent))
-    decided = (state.verdict, state.manifest_digest, state.voters, state.drifting, len(state.top))
-    return (*decided, *quiet)
+    counted = (state.voters, state.drifting, state.unsure, state.windows, len(state.top))
+    return (state.verdict, state.manifest_digest, *counted, *quiet)
 
 
 def _psi(state: DriftState, name: str) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from hallmark.api.common import parse_timestamp
 from hallmark.api.model_deployment import Drift, DriftReport, DriftWindow, PodDriftState
-from hallmark.drift.psi import Reference
+from hallmark.drift.evidence import Evidence, kept_windows, needed
+from hallmark.drift.psi import Counts, Reference, moved
 from hallmark.drift.reports import Key, newest_number, report_hash
 
 
@@ -32,10 +33,14 @@ class Vote:
     state: PodDriftState
     enough: bool
     """There are ``consecutive`` full windows since the promotion: the Pod has a vote."""
-    drifts: bool
+    moved: bool
     """And all of them drift."""
+    drifts: bool
+    """And there is as much evidence as the error budget asks for."""
     psi: NDArray[np.float64] = field(compare=False, repr=False)
     """Of the newest window that counts, shape (features,); empty without one."""
+    evidence: NDArray[np.float64] = field(compare=False, repr=False)
+    """Natural logarithms of e-values, of the same shape; NaN where PSI is too low to matter."""
     turn: int = 0
     """The call of ``judge`` in which it was given: the lower, the older."""
 
@@ -44,28 +49,73 @@ class Vote:
         """The report's boot id and sequence."""
         return self.state.boot_id, self.state.sequence
 
+    @property
+    def window(self) -> int:
+        """Which window in the life of the ModelDeployment the newest one is; at least 1."""
+        return max(1, self.state.windows_before + self.state.window)
 
-def vote_of(report: DriftReport, question: Question, reference: Reference, turn: int) -> Vote:
-    """Return what a believed report says."""
+
+def vote_of(
+    report: DriftReport, question: Question, reference: Reference, turn: int, windows_before: int
+) -> Vote:
+    """Return what a believed report says.
+
+    Args:
+        report: of a Pod.
+        question: what is asked.
+        reference: of the watched features.
+        turn: the call in which it is asked.
+        windows_before: how many windows the error budget was spent on before the Pod's first.
+    """
     drift = question.drift
-    last = [window for window in report.windows if _counts(window, question)][-drift.consecutive :]
-    measured = [reference.stability(window.counts) for window in last]
-    drifting = [stability.drifts(float(drift.threshold)) for stability in measured]
-    enough = bool(reference.names) and len(last) == drift.consecutive
-    return Vote(
+    counting = [window for window in report.windows if _counts(window, question)]
+    counting = counting[-kept_windows(drift) :] if reference.names else []
+    counts, threshold = [window.counts for window in counting], float(drift.threshold)
+    ends = range(max(1, len(counts) - drift.consecutive + 1), len(counts) + 1)
+    moves = [moved(counts[:end], reference, threshold) for end in ends]
+    drifting = [bool(np.any(found)) for found in moves]
+    enough = len(moves) == drift.consecutive
+    vote = Vote(
         state=PodDriftState(
             boot_id=report.boot_id,
             sequence=report.sequence,
             manifest_digest=report.manifest_digest,
             window=newest_number(report),
             drifted_windows=_trailing(drifting),
+            windows_before=windows_before,
             report_hash=report_hash(report),
         ),
         enough=enough,
-        drifts=enough and all(drifting),
-        psi=measured[-1].psi if measured else np.zeros(0),
+        moved=enough and all(drifting),
+        drifts=False,
+        psi=reference.stability(counts[-1]).psi if counts else np.zeros(0),
+        evidence=np.zeros(0),
         turn=turn,
     )
+    if not counts:
+        return vote
+    evidence = _evidence(counts, reference, moves[-1], vote.psi)
+    limit = needed(drift, len(reference.names), vote.window)
+    proven = bool(np.any(moves[-1] & (evidence >= limit)))
+    return replace(vote, evidence=evidence, drifts=vote.moved and proven)
+
+
+SHOWN = 5
+"""So many features are shown, with their evidence."""
+
+
+def _evidence(
+    windows: Sequence[Counts],
+    reference: Reference,
+    moves: NDArray[np.bool_],
+    psi: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the evidence for those features that moved, or are shown; NaN for the others."""
+    found = np.full(len(psi), np.nan)
+    for place in {*np.flatnonzero(moves).tolist(), *np.argsort(-psi)[:SHOWN].tolist()}:
+        feature = reference.features[place]
+        found[place] = Evidence(feature).since_any([counts[feature.name] for counts in windows])
+    return found
 
 
 def _counts(window: DriftWindow, question: Question) -> bool:

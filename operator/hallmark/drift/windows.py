@@ -27,7 +27,7 @@ class WindowCounter:
         Args:
             counter: Knows the bins.
             window: Rows in a window.
-            keep: How many closed windows are kept (``spec.drift.consecutive``).
+            keep: How many closed windows are kept (``evidence.kept_windows``).
         """
         self._counter = counter
         self._window = window

@@ -7,9 +7,12 @@ from urllib.parse import urlsplit
 
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.training_run import TrainingRun
+from hallmark.audit import Record
+from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.local.folder import AUDIT_KEY, SEALING_KEY, Folder
 from hallmark.local.policy import policy_here
 from hallmark.local.runs import image_here
+from hallmark.policies.guards import GuardReason
 
 
 def begin(path: Path, run: TrainingRun, demands: ModelPolicy | None) -> Folder:
@@ -32,8 +35,27 @@ def begin(path: Path, run: TrainingRun, demands: ModelPolicy | None) -> Folder:
         sources=_sources(run),
     )
     with folder.transaction(policy) as transaction:
-        transaction.commit(transaction.registry.replace(policy=policy))
+        registry = transaction.registry.replace(policy=policy)
+        changed = former is not None and former != policy
+        transaction.commit(registry, [_changed(former, policy)] if former and changed else [])
     return folder
+
+
+def _changed(former: ModelPolicy, policy: ModelPolicy) -> Record:
+    """Return the record that this folder demands something else from now on."""
+    old, new = former.spec.digest, policy.spec.digest
+    return Record(
+        decision_id=f"guard/ModelPolicy/{old}/{new}",
+        event=AuditEvent.GUARD,
+        kind=policy.kind,
+        namespace="",
+        name=policy.metadata.name,
+        uid="",
+        outcome=AuditOutcome.CHANGED,
+        reason=GuardReason.GUARD_CHANGED,
+        message="The policy of this folder became another one.",
+        details={"oldDigest": old, "newDigest": new, "policyDigest": new},
+    )
 
 
 def _sources(run: TrainingRun) -> list[str]:

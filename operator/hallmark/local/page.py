@@ -52,9 +52,10 @@ a, button { color: var(--accent) } button { font: inherit; padding: 4px 16px }
 <p>Answers with <code>{{ schema.target }}</code>, one of {{ schema.classes | join(", ") }},
  and the probability of each.</p>
 {% if drift.top %}<h2>What moved most</h2>
-<table><thead><tr><th>feature</th><th>PSI (limit {{ drift.threshold }})</th></tr></thead><tbody>
+<table><thead><tr><th>feature</th><th>PSI (limit {{ drift.threshold }})</th>
+<th>evidence (needed 10^{{ drift.needed }})</th></tr></thead><tbody>
 {% for moved in drift.top %}<tr><td><code>{{ moved.feature }}</code></td>
-<td>{{ moved.psi }}</td></tr>
+<td>{{ moved.psi }}</td><td>10^{{ moved.evidence }}</td></tr>
 {% endfor %}</tbody></table>{% endif %}
 <h2>More</h2>
 <ul><li><a href="/openapi.json">openapi.json</a>: all endpoints, with the Open Inference Protocol

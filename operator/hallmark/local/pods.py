@@ -158,8 +158,9 @@ class LocalPods:
 
     def _serve(self, pod: LocalPod, model: Model) -> None:
         def closed(count: int, kept: Sequence[DriftWindow]) -> None:
-            del kept
-            serving.metrics.drift_windows.inc(count)
+            serving.metrics.drift_windows += count
+            if kept:
+                serving.metrics.measured(model.stability(kept[-1]))
             _report(pod)
             self._told()
 

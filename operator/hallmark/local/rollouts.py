@@ -316,6 +316,7 @@ def drift_here(pods: LocalPods, deployment: ModelDeployment) -> Mapping[str, obj
         "window": drift.window,
         "consecutive": drift.consecutive,
         "threshold": drift.threshold,
+        "needed": state.needed if state else "",
         "report": report.to_wire() if report else None,
         "lastRollback": deployment.status.last_rollback.to_wire()
         if deployment.status.last_rollback

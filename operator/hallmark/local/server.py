@@ -20,7 +20,7 @@ from hallmark.api.model_deployment import ActionName, ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark.local.folder import Folder
-from hallmark.local.page import docs_page
+from hallmark.local.page import docs_page, example_row
 from hallmark.local.pods import REPORT_SECONDS, LocalPods, nothing_serves
 from hallmark.local.rollouts import Rollouts, ask_here, drift_here
 from hallmark.local.runs import image_here
@@ -101,9 +101,17 @@ class Front:
                 return RedirectResponse("/docs")
             case "/docs":
                 return self._docs()
+            case "/example":
+                return self._example()
             case "/drift" if self.deployment is not None:
                 return JSONResponse(drift_here(self._pods, self.deployment))
         return None
+
+    def _example(self) -> Response | None:
+        pod = self._pods.pod(self.active)
+        if pod is None or pod.model is None:
+            return None
+        return JSONResponse({"instances": [example_row(pod.model.schema)]})
 
     def _docs(self) -> Response | None:
         deployment, pod = self.deployment, self._pods.pod(self.active)

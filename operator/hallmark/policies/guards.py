@@ -62,7 +62,11 @@ def reason_of(before: Guard | None, after: Guard | None) -> GuardReason:
 
 
 def guard_record(
-    before: Guard | None, after: Guard | None, manager: str, as_shipped: bool | None
+    before: Guard | None,
+    after: Guard | None,
+    manager: str,
+    as_shipped: bool | None,
+    policy_digest: str = "",
 ) -> Record:
     """Return the record of a guard's change.
 
@@ -71,12 +75,14 @@ def guard_record(
         after: as it is, or None.
         manager: which program the API server names as the last writer; who wrote, it does not say.
         as_shipped: whether an admission policy is now exactly this version's; None for others.
+        policy_digest: of a ModelPolicy that can be read, the digest by which decisions name it.
     """
     guard = after or before
     if guard is None:
         raise ValueError("A change has a side.")
     reason = reason_of(before, after)
     shipped = {} if as_shipped is None else {"asShipped": str(as_shipped).lower()}
+    named = {"policyDigest": policy_digest} if policy_digest else {}
     return Record(
         decision_id=f"guard/{guard.kind}/{guard.uid}/{guard.generation}/{reason}",
         event=AuditEvent.GUARD,
@@ -94,6 +100,7 @@ def guard_record(
             "oldGeneration": str(before.generation) if before else "",
             "newGeneration": str(after.generation) if after else "",
             **shipped,
+            **named,
             **dict(_changed_fields(before, after)),
         },
     )

@@ -60,6 +60,8 @@ def _correction(
 
 
 def _holds(wanted: object, live: object, key: str) -> bool:
+    if wanted == live:  # Most parts are, and to look into them takes ten times as long.
+        return True
     if isinstance(wanted, Mapping):
         if not isinstance(live, Mapping) or (key in WHOLE and wanted.keys() != live.keys()):
             return False
@@ -68,4 +70,4 @@ def _holds(wanted: object, live: object, key: str) -> bool:
         if not isinstance(live, Sequence) or len(wanted) != len(live):
             return False
         return all(_holds(item, other, key) for item, other in zip(wanted, live, strict=True))
-    return wanted == live
+    return False

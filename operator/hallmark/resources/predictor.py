@@ -86,8 +86,13 @@ def account(owner: ModelDeployment) -> tuple[Obj, Obj, Obj]:
     )
 
 
-def service(owner: ModelDeployment, manifest: str) -> Obj:
-    """Return the Service; its selector decides which version has the traffic."""
+def service(owner: ModelDeployment, manifest: str | None) -> Obj:
+    """Return the Service; its selector decides which version has the traffic.
+
+    Args:
+        owner: the ModelDeployment.
+        manifest: the version's manifest label; None: every version's Pods share it.
+    """
     return {
         "apiVersion": "v1",
         "kind": "Service",

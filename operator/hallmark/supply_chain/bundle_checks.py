@@ -148,14 +148,14 @@ def _check_schema(
 
 def _check_sbom(task: SealTask, manifest: Manifest, files: Mapping[str, bytes]) -> list[Finding]:
     data = files[final_name(SLOT_SBOM, manifest.run_id)]
+    read = read_sbom(data)
     found = check_sbom(
-        data,
+        read,
         model=task.model,
         run_id=manifest.run_id,
         fingerprint=task.dataset_fingerprint,
         files={each.name: each.digest for each in manifest.files},
     )
-    read = read_sbom(data)
     if isinstance(read, SBOM):
         found += check_dependencies(read.packages, task.denied_packages)
     return found

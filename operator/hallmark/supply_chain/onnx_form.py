@@ -129,14 +129,14 @@ class _Reader:
             if skip and (run := skip.match(data, at)):
                 at = run.end()
                 continue
-            number, value, at = _field(data, at)
+            number, value, at = field_at(data, at)
             if value is not None:
                 yield number, value
         if at != len(data):
             raise _Malformed("bytes that end too early")
 
 
-def _field(data: bytes, at: int) -> tuple[int, bytes | int | None, int]:
+def field_at(data: bytes, at: int) -> tuple[int, bytes | int | None, int]:
     """Return a field's number, its value (none for fixed-width numbers), and where it ends."""
     key, at = _varint(data, at)
     if key >= 1 << 32:  # Parsers cut it to 32 bits, and so would see another field.

@@ -20,7 +20,17 @@ BUILDER = "https://hallmark.dev/sealing-job/v1alpha1"
 
 def build_provenance(task: SealTask, manifest: Manifest) -> bytes:
     """Return the statement about the sealed files of one run."""
-    resources = signed_resources(manifest, task.manifest_digest)
+    return statement(
+        manifest,
+        manifest_digest=task.manifest_digest,
+        run_name=task.run_name,
+        run_uid=task.run_uid,
+    )
+
+
+def statement(manifest: Manifest, *, manifest_digest: str, run_name: str, run_uid: str) -> bytes:
+    """Return the statement that follows from a manifest and the run that made it."""
+    resources = signed_resources(manifest, manifest_digest)
     return canonical_json(
         {
             "_type": STATEMENT_TYPE,
@@ -32,10 +42,10 @@ def build_provenance(task: SealTask, manifest: Manifest) -> bytes:
                 "buildDefinition": {
                     "buildType": BUILD_TYPE,
                     "externalParameters": {
-                        "namespace": task.namespace,
-                        "trainingRun": task.run_name,
-                        "model": task.model,
-                        "specDigest": task.spec_digest,
+                        "namespace": manifest.namespace,
+                        "trainingRun": run_name,
+                        "model": manifest.model,
+                        "specDigest": manifest.spec_digest,
                     },
                     "resolvedDependencies": [
                         {"name": "dataset", "digest": _digest(manifest.dataset_fingerprint)},
@@ -44,7 +54,7 @@ def build_provenance(task: SealTask, manifest: Manifest) -> bytes:
                 },
                 "runDetails": {
                     "builder": {"id": BUILDER},
-                    "metadata": {"invocationId": task.run_uid},
+                    "metadata": {"invocationId": run_uid},
                 },
             },
         }

@@ -120,6 +120,25 @@ def named_signer(bundle: str) -> str | None:
         return None
 
 
+def is_trusted_signature(
+    keys: Sequence[TrustedKey], payload_type: str, payload: bytes, signature: bytes, now: datetime
+) -> str | None:
+    """Return the id of the trusted key that made a signature, or None where none of them did.
+
+    Args:
+        keys: The keys that are trusted, with their validity.
+        payload_type: Of the envelope.
+        payload: What was signed.
+        signature: In DER.
+        now: The moment at which the key must be valid (aware).
+    """
+    for entry in keys:
+        key = _trusted(entry.key_id, keys, now)
+        if not isinstance(key, Refusal) and is_signed_by(key, payload_type, payload, signature):
+            return entry.key_id
+    return None
+
+
 def _statement(model: str, resources: Mapping[str, str]) -> dict[str, Any]:
     hexes = {name: each.removeprefix("sha256:") for name, each in sorted(resources.items())}
     return {

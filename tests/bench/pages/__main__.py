@@ -177,7 +177,7 @@ def _deployment(api: Api, made: Obj, model: str) -> None:
         "activeModelVersion": f"{model}-0",
         "activeDigest": objects.DIGEST,
         "driftState": {
-            "verdict": "Stable",
+            "verdict": "NoDrift",
             "top": [{"feature": f"f{n}", "psi": "0.0123"} for n in range(5)],
         },
     }

@@ -19,8 +19,10 @@ START_SECONDS = 20.0
 REPOSITORY = Path(__file__).parents[3]
 
 
-def begin(cluster: Cluster, file: Path, service: str, namespace: str, port: int = 0) -> str:
-    """Forward a Service's port 80; whatever the file named before ends.
+def begin(
+    cluster: Cluster, file: Path, service: str, namespace: str, *, port: int = 0, of: int = 80
+) -> str:
+    """Forward a Service; whatever the file named before ends.
 
     Args:
         cluster: the cluster.
@@ -28,6 +30,7 @@ def begin(cluster: Cluster, file: Path, service: str, namespace: str, port: int 
         service: the Service.
         namespace: its namespace.
         port: the port to take if nobody has it; else any.
+        of: the Service's port.
 
     Returns:
         The URL.
@@ -37,7 +40,7 @@ def begin(cluster: Cluster, file: Path, service: str, namespace: str, port: int 
     """
     end(file)
     chosen = _free(port)
-    where = [f"--namespace={namespace}", f"service/{service}", f"{chosen}:80"]
+    where = [f"--namespace={namespace}", f"service/{service}", f"{chosen}:{of}"]
     command = cluster.kubectl_command("port-forward", "--address=127.0.0.1", *where)
     file.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(

@@ -29,7 +29,8 @@ API_SERVER_PORT = 6443
 def installed(cluster: Cluster) -> Iterator[World]:
     """Start the cluster and install Hallmark; what is there already stays.
 
-    Images mostly wait for the network and the disk, so they are built while the node is compiled.
+    Images mostly wait for the network and the disk, so they are built while the node is compiled;
+    those that only a run needs are loaded while the operator starts.
 
     Args:
         cluster: the cluster.
@@ -39,12 +40,19 @@ def installed(cluster: Cluster) -> Iterator[World]:
     """
     _, images = together(cluster.prepare, lambda: build_images(cluster.progress))
     cluster.up()
-    for reference in images.values():
-        cluster.load_image(reference)
+    _load(cluster, images, "operator", "dashboard", "versitygw")
     with Api(cluster) as api:
         world = World(cluster, api)
-        _install(world, images, cluster.progress)
+        together(
+            lambda: _install(world, images, cluster.progress),
+            lambda: _load(cluster, images, "trainer", "predictor"),
+        )
         yield world
+
+
+def _load(cluster: Cluster, images: dict[str, str], *names: str) -> None:
+    for name in names:
+        cluster.load_image(images[name])
 
 
 def _install(world: World, images: dict[str, str], progress: Progress) -> None:

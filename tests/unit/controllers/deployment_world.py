@@ -446,18 +446,28 @@ class World:
         services = self._of(SERVICE)
         if not services:
             return
-        label = services[0]["spec"]["selector"][names.LABEL_MANIFEST]
-        digest = next(
-            d for d in map(self.digest, self.numbers.values()) if names.manifest_label(d) == label
-        )
+        self.report(self.serving, counts, windows)
+
+    def report(self, number: int, counts: list[int], windows: int = 2, refused: int = 0) -> None:
+        """Let the Pods of a version report closed windows and refused rows."""
         self._sequence += 1
         reports = {
-            pod["metadata"]["name"]: self._report(digest, counts, windows)
-            for pod in self._of(POD)
-            if pod["metadata"]["labels"][names.LABEL_MANIFEST] == label
+            pod["metadata"]["name"]: {
+                **self._report(self.digest(number), counts, windows),
+                "refusedRows": refused,
+            }
+            for pod in self.pods_of(number)
         }
         obj = self.cluster.objects[self._key()]
         obj.setdefault("status", {}).setdefault("drift", {}).update(reports)
+
+    def crash(self, number: int) -> None:
+        """Let the predictor of a version end and start again."""
+        self.wait(1)
+        ended = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": timestamp(self.now)}
+        for pod in self.pods_of(number):
+            [container] = pod["status"]["containerStatuses"]
+            container["lastState"] = {"terminated": ended}
 
     def _report(self, digest: str, counts: list[int], windows: int) -> Obj:
         self.wait(1)
@@ -493,11 +503,24 @@ class World:
 
     @property
     def serving(self) -> int:
-        """The number of the version that the Service selects, 0 for none."""
+        """The number of the version that the Service selects (beside a candidate), 0 for none."""
         services = self._of(SERVICE)
         if not services:
             return 0
-        return self.numbers[services[0]["spec"]["selector"][names.LABEL_MANIFEST]]
+        active = names.manifest_label(self.status.active_digest or "")
+        return self.numbers[services[0]["spec"]["selector"].get(names.LABEL_MANIFEST, active)]
+
+    @property
+    def shared(self) -> dict[int, int]:
+        """How many ready Pods of each version the Service leads to."""
+        [service] = self._of(SERVICE)
+        found: dict[int, int] = {}
+        for pod in self._of(POD):
+            labels, [ready] = pod["metadata"]["labels"], pod["status"]["conditions"]
+            if service["spec"]["selector"].items() <= labels.items() and ready["status"] == "True":
+                number = self.numbers[labels[names.LABEL_MANIFEST]]
+                found[number] = found.get(number, 0) + 1
+        return found
 
     @property
     def running(self) -> dict[int, int]:
@@ -559,7 +582,10 @@ class World:
         ), "the traffic moved while it was held"
 
     def _check_switch(self, service: Obj) -> None:
-        label = service["spec"]["selector"][names.LABEL_MANIFEST]
+        label = service["spec"]["selector"].get(names.LABEL_MANIFEST)
+        if label is None:
+            self._check_share()
+            return
         if self.switches and self.switches[-1] == label:
             return
         number = self.numbers[label]
@@ -584,11 +610,21 @@ class World:
         assert asked or self.switches, "the first version gets traffic without any Pod"
         self.switches.append(label)
 
+    def _check_share(self) -> None:
+        """A Service of two versions leads to what serves and to a trusted candidate alone."""
+        active, rollout = self.numbers[self.switches[-1]], self.status.rollout
+        assert rollout is not None
+        candidate = self.numbers[names.manifest_label(rollout.manifest_digest or "")]
+        assert set(self.shared) <= {active, candidate}, "a third version gets traffic"
+        assert set(self.running) <= {active, candidate}, "a third version may get traffic"
+        if candidate in self.shared:
+            self._must_be_trusted(candidate, "gets a share of the traffic")
+
     def _check_workload(self, workload: Obj) -> None:
         label = workload["metadata"]["labels"][names.LABEL_MANIFEST]
         number, known = self.numbers[label], workload.get("status") is not None
         active = self._of(SERVICE)
-        serves = active and active[0]["spec"]["selector"][names.LABEL_MANIFEST] == label
+        serves = active and active[0]["spec"]["selector"].get(names.LABEL_MANIFEST) == label
         if not known and not serves:
             self._must_be_trusted(number, "gets Pods")
         rollout = self.status.rollout

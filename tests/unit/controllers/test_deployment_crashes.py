@@ -220,6 +220,19 @@ class Deployments(RuleBasedStateMachine):
     def lose_the_trust(self) -> None:
         self.world.delete_trust()
 
+    @rule(type_=st.sampled_from(["BlueGreen", "Canary"]))
+    def choose_the_strategy(self, type_: str) -> None:
+        canary = {"steps": [{"weight": 30, "pause": "5s"}, {"weight": 60, "pause": "5s"}]}
+        times = {"bake": "10s", "keepWarm": "60s", "progressDeadline": "30s"}
+        more = {"canary": canary} if type_ == "Canary" else {}
+        self.world.ask(strategy={**times, "type": type_, **more})
+
+    @precondition(lambda self: self.sealed)
+    @rule(data=st.data(), shifted=st.booleans(), refused=st.sampled_from([0, 0, 50]))
+    def hear_a_version(self, data: st.DataObject, refused: int, *, shifted: bool) -> None:
+        number = data.draw(st.integers(1, self.sealed))
+        self.world.report(number, SHIFTED if shifted else CALM, refused=refused)
+
     @rule()
     def lose_the_carried_files(self) -> None:
         self.world.delete_bundles()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import APPS_DEPLOYMENT, MODEL_VERSION, Obj
 from hallmark.errors import ArtifactError
+from tests.examples import slow_but
 from tests.unit.controllers.deployment_world import SHIFTED, FolderBundles, World
 from tests.unit.controllers.test_deployment import with_two_versions
 from tests.unit.policies.model_deployment.rollouts import version_name
@@ -118,25 +120,21 @@ AUTHORS: dict[str, Callable[[World], None]] = {
     "a pin to nothing": pinned_to_nothing,
     "drift at the same time": drifts_as_well,
 }
-WITHDRAWALS = {"revoked": {"revoked": True}, "denied": {"denied": True}}
+PODS = ("Pods start", "no Pod starts any more")
+ATTEMPTS = list(product(AUTHORS, ("revoked", "denied"), ("Rollback", "Stop"), PODS))
+"""What an author does, how the bytes are withdrawn, what the policy says, and the scheduler."""
 
 
-@pytest.mark.parametrize("how", WITHDRAWALS.values(), ids=WITHDRAWALS.keys())
-@pytest.mark.parametrize("author", AUTHORS.values(), ids=AUTHORS.keys())
-@pytest.mark.parametrize("mode", ["Rollback", "Stop"])
-@pytest.mark.parametrize("schedules", [True, False], ids=["Pods start", "no Pod starts any more"])
+@pytest.mark.parametrize("attempt", slow_but(*ATTEMPTS[::3], of=ATTEMPTS), ids=", ".join)
 def test_no_field_keeps_withdrawn_bytes_serving(
-    world: World,
-    mode: str,
-    author: Callable[[World], None],
-    how: dict[str, bool],
-    *,
-    schedules: bool,
+    world: World, attempt: tuple[str, str, str, str]
 ) -> None:
+    author, how, mode, pods = attempt
+    schedules = pods == "Pods start"
     world.set_policy(onRevocation=mode)
     with_two_versions(world)
-    author(world)
-    world.judge(2, **how)
+    AUTHORS[author](world)
+    world.judge(2, **{how: True})
     look(world, kubelet=schedules)
     if mode == "Rollback" and world.serving == 2:
         world.wait(DEADLINE)
@@ -273,8 +271,11 @@ def test_an_author_who_changes_his_object_all_the_time_wins_no_time(world: World
 # -- the store ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("travels", [True, False], ids=["the files travel", "only in the store"])
 @pytest.mark.parametrize("mode", ["Rollback", "Stop"])
-def test_the_store_is_not_needed(world: World, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_store_is_not_needed(
+    world: World, mode: str, monkeypatch: pytest.MonkeyPatch, *, travels: bool
+) -> None:
     with_two_versions(world)
     world.set_policy(onRevocation=mode)
 
@@ -283,10 +284,13 @@ def test_the_store_is_not_needed(world: World, mode: str, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(type(world.operator.stores), "open", down)
     world.operator.bundles = FolderBundles(world.operator.stores)
+    if not travels:
+        world.delete_bundles()
     world.wait(30)
     world.revoke(2)
     look(world, times=3)
-    assert withdrawn_pods(world) == (0 if mode == "Stop" else 1)
+    assert withdrawn_pods(world) == (0 if mode == "Stop" or travels else 1)
+    assert not (mode == "Rollback" and travels) or world.serving == 1
     world.wait(DEADLINE)
     look(world, times=3)
     assert withdrawn_pods(world) == 0

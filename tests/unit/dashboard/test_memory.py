@@ -27,6 +27,7 @@ from hallmark.cluster.kinds import (
     Obj,
 )
 from hallmark.cluster.lists import Page, Selection
+from hallmark_dashboard import evidence
 from hallmark_dashboard.access.rights import Sight
 from hallmark_dashboard.audits import AuditQuery, Audits, matching, visible
 from hallmark_dashboard.pages.live import sentence
@@ -453,3 +454,18 @@ def test_the_dashboard_starts_with_what_its_image_holds() -> None:
     command = [sys.executable, "-c", LOAD, *pinned]
 
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_evidence_is_kept_by_its_bytes_and_the_longest_unused_goes_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(evidence, "MOST_BYTES", 100)
+    memory = evidence.Memory(bytes.decode)
+    for digest, size in (("a", 40), ("b", 40), ("a", 50)):
+        memory.keep("report.json", evidence.Found(digest, digest), size)
+    assert memory.recall("report.json", "b") is not None
+    memory.keep("report.json", evidence.Found("c", "c"), 30)
+    kept = {name: memory.recall("report.json", name) for name in "abc"}
+    assert {name for name, found in kept.items() if found} == {"b", "c"}
+    memory.keep("report.json", evidence.Found("d", "d"), 101)
+    assert not any(memory.recall("report.json", name) for name in "abcd")

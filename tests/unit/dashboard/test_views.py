@@ -15,6 +15,7 @@ from hallmark.api.model_deployment import (
     ModelDeployment,
 )
 from hallmark.api.training_run import GateResult, MetricValue
+from hallmark.policies.unmet import unmet, votes
 from hallmark_dashboard.bills import Bill, BillComponent, changes, matching, read_bill, violations
 from hallmark_dashboard.problems import Right
 from hallmark_dashboard.seen import Unreadable
@@ -38,7 +39,6 @@ from hallmark_dashboard.views.standing import (
     run_standing,
     version_standing,
 )
-from hallmark_dashboard.views.unmet import unmet, votes
 from hallmark_dashboard.views.version import VersionDetail, VersionInputs, version_detail
 from hallmark_dashboard.views.words import ago, lasting, listed, plural, short
 from tests.unit.dashboard.objects import (
@@ -287,7 +287,8 @@ def test_everything_unmet_is_named_at_once() -> None:
 def test_what_is_unmet(
     told: dict[str, str], deployments: list[ModelDeployment], expected: list[str]
 ) -> None:
-    assert said(unmet(version(told=told), policy().spec, "default", deployments, NOW)) == expected
+    found = version(told=told, status={"approvals": [approval("rita")]})
+    assert said(unmet(found, policy().spec, "default", deployments, NOW)) == expected
 
 
 def test_without_a_policy_that_is_said_too() -> None:
@@ -508,7 +509,7 @@ def test_the_chain_has_nine_links_each_with_a_state_and_a_fact() -> None:
         status={
             "activeModelVersion": "loan-v1",
             "activeDigest": DIGEST,
-            "driftState": {"verdict": "Stable", "top": [{"feature": "income", "psi": "0.0312"}]},
+            "driftState": {"verdict": "NoDrift", "top": [{"feature": "income", "psi": "0.0312"}]},
         }
     )
     sealed = version(told=APPROVED, status={"approvals": [approval()]})
@@ -742,10 +743,10 @@ def test_drift_is_seen_against_the_limit_and_as_bins() -> None:
 
 
 def test_without_the_baseline_the_operators_numbers_stand_and_why() -> None:
-    state = {"verdict": "Drifted", "top": [{"feature": "income", "psi": "odd"}]}
+    state = {"verdict": "Drift", "top": [{"feature": "income", "psi": "odd"}]}
     found = drift_detail(deployment(status={"driftState": state}), None, "No store.", {}, [])
 
-    assert (found.verdict, found.sentence) == ("Drifted", "No store.")
+    assert (found.verdict, found.sentence) == ("Drift", "No store.")
     assert found.features[0].psi is None
 
 

@@ -108,7 +108,9 @@ def test_what_is_in_use_comes_first_and_the_rest_is_counted() -> None:
         ("- a", "dictionary"),
         ("a: &x [1]\nb: *x", "without aliases"),
         ("a: !!python/object:os.system {}", "as YAML"),
-        ("{" * 5000, "as YAML"),
+        ("{" * 60_000, "at most 50 deep"),
+        ("- " * 30_000, "at most 50 deep"),
+        ("[" * 50 + "]" * 50, "dictionary"),
         ("spec: {storre: 1}", "signers: expected a value"),
     ],
 )

@@ -55,6 +55,7 @@ def test_precision_and_recall_are_above_their_floors(
     assert ours[kind].recall >= recall
 
 
+@pytest.mark.slow
 def test_the_floors_hold_on_a_corpus_that_was_drawn_otherwise() -> None:
     scores = score(corpus(seed=1984), found)
     low = {
@@ -80,6 +81,7 @@ def test_numbers_of_at_least_twenty_countries_are_known_and_in_the_corpus(column
     assert len(about) == 30
 
 
+@pytest.mark.slow
 def test_recall_is_not_below_presidios_and_precision_above(
     columns: Corpus, record_property: Callable[[str, object], None]
 ) -> None:

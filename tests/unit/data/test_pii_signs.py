@@ -20,7 +20,7 @@ from hallmark.data.cells import Cells
 from hallmark.data.detectors import DETECTORS, TextColumn
 from hallmark.data.detectors.normal import normal, normal_text
 from tests.data.pii_corpus import LabelledColumn, corpus
-from tests.examples import examples
+from tests.examples import examples, slow_but
 
 SPACES = (
     "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f"
@@ -146,9 +146,14 @@ def test_a_datum_is_found_in_whatever_signs_it_is_written(
     assert found(column.name, written).get(column.label, set()) >= plain(column)
 
 
-@pytest.mark.parametrize("writing", WRITINGS)
-@pytest.mark.parametrize("kind", PIIDetector)
-def test_each_detector_reads_each_writing(kind: PIIDetector, writing: str) -> None:
+READINGS = [(kind, writing) for kind in PIIDetector for writing in WRITINGS]
+
+
+@pytest.mark.parametrize(
+    "reading", slow_but(*READINGS[::5], of=READINGS), ids=lambda reading: " in ".join(reading)
+)
+def test_each_detector_reads_each_writing(reading: tuple[PIIDetector, str]) -> None:
+    kind, writing = reading
     chance = random.Random(5)  # noqa: S311 - reproducible rows
     columns = [column for column in PERSONAL if column.label is kind]
     for column in columns[:: 1 + len(columns) // 6]:
@@ -160,10 +165,15 @@ HIDING = {"soft hyphens anywhere", "letters of other alphabets"}
 """What hides the words that say what a number is: 'version', 'order'."""
 
 
+EACH = 4
+"""One part of so many of the clear columns is written in each way in `make test`."""
+
+
+@pytest.mark.parametrize("part", slow_but(0, of=range(EACH)))
 @pytest.mark.parametrize("writing", sorted({*WRITINGS} - HIDING))
-def test_what_is_clear_stays_clear(writing: str) -> None:
+def test_what_is_clear_stays_clear(writing: str, part: int) -> None:
     chance = random.Random(6)  # noqa: S311 - reproducible rows
-    for column in CLEAR:
+    for column in CLEAR[(part + len(writing)) % EACH :: EACH]:
         written = [WRITINGS[writing](cell, chance) for cell in column.cells]
         assert found(column.name, written) == {}, column.about
 
@@ -181,7 +191,7 @@ CASELESS = {
 """Of names, streets and keys, capital letters are a part."""
 
 
-@pytest.mark.parametrize("change", [str.lower, str.upper, str.swapcase])
+@pytest.mark.parametrize("change", slow_but(str.swapcase, of=[str.lower, str.upper, str.swapcase]))
 def test_case_hides_nothing(change: Callable[[str], str]) -> None:
     for column in PERSONAL:
         if column.label in CASELESS:

@@ -102,7 +102,7 @@ def test_many_features_at_once_give_what_each_gives_by_definition(
 def test_a_window_drifts_above_both_threshold_and_chance(
     psi: list[float], limit: list[float], drifts: bool
 ) -> None:
-    assert Stability(np.array(psi), np.array(limit)).drifts(0.2) is drifts
+    assert Stability(np.array(psi), np.array(limit)).moved(0.2).any() == drifts
 
 
 def test_without_features_nothing_is_measured() -> None:

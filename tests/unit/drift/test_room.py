@@ -13,6 +13,7 @@ from hallmark.api.model_deployment import (
     DriftWindow,
     ModelDeploymentStatus,
     RefusedFeature,
+    RequestCounts,
 )
 from hallmark.api.training_run import FeatureType
 from hallmark.drift.room import (
@@ -29,9 +30,9 @@ from hallmark.drift.votes import Vote
 from tests.unit.drift.factories import ACTIVE, PROMOTED, former
 
 ETCD_LIMIT = 1536 * 1024
-LARGEST_ENTRY = 16_384 * 20 + 1_536 * (63 * 6 + 5) + 5 * 256
+LARGEST_ENTRY = 16_384 * 20 + 1_536 * (63 * 6 + 5) + 5 * 256 + 256
 """What admission lets one Pod write: counts of 19 digits, names that JSON escapes, and five
-features at fault in four ways."""
+features at fault in four ways, and requests."""
 REST_OF_THE_OBJECT = 128 * 1024
 """Spec, conditions, history, refused intents, accepted sequences and managed fields."""
 
@@ -76,6 +77,13 @@ def longest_report(watched: Sequence[BaselineFeature], drift: Drift, rows: int) 
             RefusedFeature(feature=feature.name[:11], out_of_range=rows // 9)
             for feature in watched[:MAX_REFUSED_FEATURES]
         ],
+        requests=RequestCounts(
+            uptime=10**11,
+            count=rows,
+            refused=rows // 10,
+            failed=rows // 100,
+            latency=[rows // 6] * 6,
+        ),
     )
 
 
@@ -121,7 +129,7 @@ def test_sixty_four_pods_of_two_hundred_features_would_not_fit() -> None:
     assert size * MAX_ENTRIES > ETCD_LIMIT
     assert places_for(features(200), Drift()) == 8
     assert places_for(features(200), Drift(consecutive=5)) == 5
-    assert places_for(features(10), Drift()) == 34
+    assert places_for(features(10), Drift()) == 35
     assert places_for(features(3), Drift()) == MAX_ENTRIES
 
 
@@ -135,7 +143,8 @@ def test_the_schema_allows_as_many_entries_as_there_are_places() -> None:
 
 def vote(turn: int, drifted: int = 0) -> Vote:
     state = former(drifted_windows=drifted)
-    return Vote(state, enough=True, drifts=drifted > 1, psi=np.zeros(1), turn=turn)
+    drifts, zero = drifted > 1, np.zeros(1)
+    return Vote(state, True, moved=drifts, drifts=drifts, psi=zero, evidence=zero, turn=turn)
 
 
 def votes(count: int) -> dict[str, Vote]:

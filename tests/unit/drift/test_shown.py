@@ -7,7 +7,7 @@ from tests.unit.drift.factories import ACTIVE, OTHER, former
 
 def state(psi: dict[str, str], **changes: object) -> DriftState:
     top = [FeatureDrift(feature=name, psi=value) for name, value in psi.items()]
-    values = {"verdict": "Stable", "manifest_digest": ACTIVE, "voters": 3, "top": top, **changes}
+    values = {"verdict": "NoDrift", "manifest_digest": ACTIVE, "voters": 3, "top": top, **changes}
     return DriftState.model_validate(values)
 
 
@@ -25,7 +25,7 @@ HIGH = {"a": "0.8000", "b": "0.0310"}
             False,
             id="a sequence that went on",
         ),
-        pytest.param(state(CALM), state(CALM, verdict="Drifted"), True, id="another verdict"),
+        pytest.param(state(CALM), state(CALM, verdict="Drift"), True, id="another verdict"),
         pytest.param(state(CALM), state(CALM, manifest_digest=OTHER), True, id="another version"),
         pytest.param(state(CALM), state(CALM, voters=4), True, id="one more Pod has a vote"),
         pytest.param(state(CALM), state(CALM, drifting=1), True, id="one Pod drifts"),

@@ -157,7 +157,7 @@ def test_what_drifts_still_drifts_and_says_who_is_silent() -> None:
     told = {"a": shifted.model_copy(update={"next_within": BUSY})}
     heard = listening(told, 0, pods=("a",))
     quiet = listening(told, 1000, pods=("a",), before=heard)
-    assert (quiet.state.verdict, quiet.state.silent) == ("Drifted", ["a"])
+    assert (quiet.state.verdict, quiet.state.silent) == ("Drift", ["a"])
     assert "'a' has not reported" in quiet.message
     assert "'income' moved most" in quiet.message
 

@@ -89,12 +89,12 @@ def of(pods: frozenset[str], choose: Callable[[int], Report]) -> dict[str, Repor
 
 
 @pytest.mark.parametrize("count", [1, 56, 57, 64, 65, 200])
-@pytest.mark.parametrize(("drifting", "expected"), [(0.4, "Stable"), (0.6, "Drifted")])
+@pytest.mark.parametrize(("drifting", "expected"), [(0.4, "NoDrift"), (0.6, "Drift")])
 def test_every_pod_is_heard_however_many_there_are(
     count: int, drifting: float, expected: str
 ) -> None:
     operator = Operator(fleet(count))
-    share = drifting * count if count > 1 else float(expected == "Drifted")
+    share = drifting * count if count > 1 else float(expected == "Drift")
     reports = of(operator.pods, lambda index: SHIFTED if index < share else CALM)
     operator.hear_all(reports)
     assert operator.state.voters == count
@@ -150,16 +150,16 @@ def test_sixty_four_pods_of_two_hundred_features_are_all_heard_in_few_places() -
         operator.take(pod, sent)
         size = max(size, len(json.dumps(operator.map)))
         operator.look(baseline=wide)
-    assert (operator.state.verdict, operator.state.voters) == ("Drifted", 64)
+    assert (operator.state.verdict, operator.state.voters) == ("Drift", 64)
     assert size < 400_000
 
 
 def test_drift_of_all_of_many_pods_is_found_though_what_drifts_goes_last() -> None:
     operator = Operator(fleet(200))
     operator.hear_all(of(operator.pods, lambda _: CALM))
-    assert operator.state.verdict == "Stable"
+    assert operator.state.verdict == "NoDrift"
     operator.hear_all(of(operator.pods, lambda _: later(SHIFTED, 2)))
-    assert (operator.state.verdict, operator.state.drifting) == ("Drifted", 200)
+    assert (operator.state.verdict, operator.state.drifting) == ("Drift", 200)
 
 
 def test_one_pod_takes_one_place_whatever_it_does() -> None:
@@ -195,13 +195,13 @@ def test_a_vote_ends_with_its_pod() -> None:
     operator.pods = frozenset(sorted(operator.pods)[:60])
     operator.look()
     assert (operator.state.voters, operator.state.drifting) == (60, 40)
-    assert operator.state.verdict == "Drifted"
+    assert operator.state.verdict == "Drift"
 
 
 def test_another_question_is_answered_by_what_is_reported_since() -> None:
     operator = Operator(fleet(100))
     operator.hear_all(of(operator.pods, lambda _: SHIFTED))
-    assert operator.state.verdict == "Drifted"
+    assert operator.state.verdict == "Drift"
     acknowledged = DriftState(manifest_digest=ACTIVE, pods=operator.state.pods)
     found = operator.look(since=PROMOTED + timedelta(hours=1), former=acknowledged)
     assert (found.state.verdict, found.state.voters) == ("Inconclusive", 0)
@@ -223,9 +223,9 @@ def test_after_a_restart_a_drifting_minority_does_not_decide_for_all() -> None:
         operator.restart()
         operator.look()
         operator.look()
-        assert (operator.state.verdict, operator.state.voters) == ("Stable", 200)
+        assert (operator.state.verdict, operator.state.voters) == ("NoDrift", 200)
     operator.hear_all({pod: later(CALM, 3) for pod in sorted(operator.pods)[60:]})
-    assert (operator.state.verdict, operator.state.voters) == ("Stable", 200)
+    assert (operator.state.verdict, operator.state.voters) == ("NoDrift", 200)
 
 
 @pytest.mark.parametrize("drifting", [1, 2, 3])
@@ -243,7 +243,7 @@ def test_a_drifted_verdict_outlives_a_restart() -> None:
     operator.hear_all(of(operator.pods, lambda _: SHIFTED))
     operator.restart()
     operator.look()
-    assert (operator.state.verdict, operator.state.voters) == ("Drifted", 200)
+    assert (operator.state.verdict, operator.state.voters) == ("Drift", 200)
 
 
 # -- cheap ------------------------------------------------------------------------------------

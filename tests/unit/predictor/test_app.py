@@ -186,8 +186,10 @@ async def test_what_is_not_there_is_said_to_be_so(
         ({"content-type": "text/plain"}, 415),
         ({"content-type": "application/x-www-form-urlencoded"}, 415),
         ({"content-type": ""}, 415),
-        ({"content-type": "application/json", "content-encoding": "gzip"}, 415),
-        ({"content-type": "application/json", "inference-header-content-length": "2"}, 415),
+        ({"content-type": "application/json", "content-encoding": "br"}, 415),
+        ({"content-type": "application/json", "content-encoding": "gzip"}, 422),
+        ({"content-type": "application/json", "content-encoding": "identity"}, 200),
+        ({"content-type": "application/json", "inference-header-content-length": "2"}, 422),
         ({}, 200),
     ],
 )

@@ -76,7 +76,7 @@ def test_every_row_is_counted_whatever_the_batches(batch: int) -> None:
         what.record(rows[index : index + batch])
     found = what.report(1)
     assert (found.rows, what.rows) == (9001, 9001)
-    assert [window.number for window in found.windows] == [89, 90]
+    assert [window.number for window in found.windows] == [86, 87, 88, 89, 90]
     assert all(sum(counts) == 9001 for counts in found.counts.values())
     whole = recorder()
     whole.record(rows)
@@ -104,7 +104,7 @@ def test_closed_windows_are_told() -> None:
     for _ in range(250):
         what.record(traffic(1))
     what.record(traffic(300))
-    assert closed == [(1, [1]), (1, [2]), (3, [4, 5])]
+    assert closed == [(1, [1]), (1, [1, 2]), (3, [1, 2, 3, 4, 5])]
 
 
 def test_what_is_recorded_is_what_the_operator_judges() -> None:
@@ -124,7 +124,7 @@ def test_what_is_recorded_is_what_the_operator_judges() -> None:
             since=START,
         )
     )
-    assert (verdict.state.verdict, verdict.refused) == ("Drifted", ())
+    assert (verdict.state.verdict, verdict.refused) == ("Drift", ())
     assert verdict.state.top[0].feature == "income"
 
 
@@ -149,7 +149,7 @@ def test_a_predictor_knows_of_a_window_what_the_operator_will_say(seed: int, shi
             since=START,
         )
     )
-    assert model.drifts(report.windows[-1]) is (verdict.state.verdict == "Drifted")
+    assert model.drifts(report.windows[-1:]) is (verdict.state.drifting + verdict.state.unsure == 1)
 
 
 # -- reporting --------------------------------------------------------------------------------
@@ -204,7 +204,8 @@ class Story:
         model = factories.model()
 
         def closed(count: int, kept: Sequence[DriftWindow]) -> None:
-            self.reporter.windows_closed([model.drifts(window) for window in kept])
+            ends = range(len(kept) - count + 1, len(kept) + 1)
+            self.reporter.windows_closed([model.drifts(kept[:end]) for end in ends])
 
         self.recorder = DriftRecorder(model.windows, 4, DIGEST, on_close=closed)
         self.reporter = DriftReporter(
@@ -248,10 +249,10 @@ async def test_it_reports_when_the_schedule_says_so_and_once_more_at_the_end(
     found = [(sent.rows, [window.number for window in sent.windows]) for sent in reports(api)]
     assert found == [
         (200, [1, 2]),  # its vote
-        (300, [2, 3]),  # after the interval
-        (400, [3, 4]),  # a window that drifts
-        (500, [4, 5]),  # the one that decides
-        (510, [4, 5]),  # the end
+        (300, [1, 2, 3]),  # after the interval
+        (400, [1, 2, 3, 4]),  # a window that drifts
+        (500, [1, 2, 3, 4, 5]),  # the one that decides
+        (510, [1, 2, 3, 4, 5]),  # the end
     ]
 
 

@@ -168,6 +168,10 @@ def test_it_lives_while_it_loads_serves_and_reports(process: Process) -> None:
     process.send(signal.SIGTERM)
     assert process.exit_code() == 0
     assert newest().rows == 250, "what came since is reported at the end"
+    requests = newest().requests
+    assert requests is not None
+    assert (requests.count, requests.refused, requests.failed) == (10, 0, 0)
+    assert sum(requests.latency) == requests.count
     assert [window.number for window in newest().windows] == [1, 2]
     sequences = [each["status"]["drift"][POD]["sequence"] for each in process.api.reports]
     assert sequences == sorted(set(sequences))

@@ -192,7 +192,7 @@ SCHEMA_DOCUMENT = factories.SCHEMA_DOCUMENT
 
 def test_the_sealed_model_answers_like_its_estimator() -> None:
     rows = factories.traffic(100)
-    found = factories.model().probabilities(rows)
+    found = factories.model().score(rows)
     expected = factories.estimator().probabilities(rows)
     assert found == pytest.approx(expected, abs=1e-6)
 
@@ -211,7 +211,7 @@ def test_the_sealed_model_answers_like_its_estimator() -> None:
         ),
         pytest.param(
             {SCHEMA: SCHEMA_DOCUMENT.model_copy(update={"classes": ["no", "yes", "c"]}).to_bytes()},
-            "answers with shape (1, 2)",
+            "where the schema has 3 classes",
             id="more classes than the model has",
         ),
         pytest.param(

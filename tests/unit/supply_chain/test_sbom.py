@@ -19,7 +19,9 @@ FILES = {"model.onnx": sha256_digest(b"onnx"), "schema.json": sha256_digest(b"sc
 
 
 def check(data: bytes) -> list[str]:
-    found = check_sbom(data, model=MODEL, run_id=RUN_ID, fingerprint=FINGERPRINT, files=FILES)
+    found = check_sbom(
+        read_sbom(data), model=MODEL, run_id=RUN_ID, fingerprint=FINGERPRINT, files=FILES
+    )
     return [each.sentence() for each in found]
 
 

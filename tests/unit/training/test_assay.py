@@ -173,6 +173,7 @@ print(json.dumps(digests(run(hmda_spec(with_protected=False), hmda_csv()))))
 """
 
 
+@pytest.mark.slow
 def test_another_process_makes_the_same_bytes(bundle: Artifacts) -> None:
     root = Path(__file__).parents[3]
     environment = {"PYTHONHASHSEED": "12345", "OMP_NUM_THREADS": "2", "TZ": "Asia/Tokyo"}

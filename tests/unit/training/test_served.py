@@ -13,18 +13,17 @@ from hypothesis import strategies as st
 from hallmark.api.artifacts import Finding, ServedFeature
 from hallmark.api.training_run import Algorithm, FeatureType
 from hallmark.classification import predicted_classes
+from hallmark.golden import MAX_GOLDEN_ROWS, golden_rows
 from hallmark.supply_chain.onnx_form import check_onnx_form
 from hallmark.training.baseline import build_baseline, quantile_edges
 from hallmark.training.graph import INPUT, PROBABILITIES, build
 from hallmark.training.pipeline import Fitted
 from hallmark.training.plain import LinearScores, TreeScores
 from hallmark.training.served import (
-    MAX_GOLDEN_ROWS,
     TOLERANCE,
     ServedForm,
     answers,
     build_golden,
-    golden_rows,
     prove,
 )
 from tests.examples import examples

@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from hallmark.api import names
 from hallmark.api.artifacts import BASELINE, Baseline
 from hallmark.api.common import parse_timestamp
-from hallmark.api.model_deployment import Drift, ModelDeployment
+from hallmark.api.model_deployment import Drift, ModelDeployment, RolloutState
 from hallmark.api.model_version import ModelVersion
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.carried import baseline_among
@@ -45,7 +45,7 @@ from hallmark.cluster.trim import BUNDLE_FACTS
 from hallmark.cluster.unwritten import Unwritten
 from hallmark.policies.model_deployment.bounds import bounded
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, Workload
-from hallmark.policies.model_deployment.record import used_versions
+from hallmark.policies.model_deployment.record import rollout_of, used_versions
 from hallmark.policies.model_deployment.withdrawal import withdrawal
 from hallmark.policies.refusals import Refusal
 from hallmark.resources.carried import bundle_name, carried_files
@@ -184,17 +184,28 @@ async def _with_drift(sources: DeploymentSources, inputs: DeploymentInputs) -> D
     if active is None or inputs.policy is None:
         return inputs
     known = sources.drift.known(metadata.namespace, metadata.name)
-    baseline = sources.bundles.known_baseline(active)
-    if baseline is None and withdrawal(active, inputs) is None:
-        baseline = await _carried_baseline(sources, inputs, active)
-        baseline = baseline or await sources.bundles.baseline(active, inputs.policy.spec)
+    rollout, candidate = rollout_of(status), None
+    if rollout.state is RolloutState.CANARY:
+        candidate = inputs.version(rollout.model_version, rollout.manifest_digest)
     return replace(
         inputs,
         reports=known.reports,
         reported_in=known.version,
         drift_memory=known.memory,
-        baseline=baseline,
+        baseline=await _baseline(sources, inputs, active),
+        candidate_baseline=await _baseline(sources, inputs, candidate) if candidate else None,
     )
+
+
+async def _baseline(
+    sources: DeploymentSources, inputs: DeploymentInputs, version: ModelVersion
+) -> Baseline | None:
+    """Return a version's signed baseline: from memory, the cluster or the store."""
+    known = sources.bundles.known_baseline(version)
+    if known is not None or withdrawal(version, inputs) is not None or inputs.policy is None:
+        return known
+    carried = await _carried_baseline(sources, inputs, version)
+    return carried or await sources.bundles.baseline(version, inputs.policy.spec)
 
 
 async def _carried_baseline(
@@ -355,6 +366,7 @@ def pod_state(pod: Obj) -> PodState:
         # A terminating Pod is nobody's candidate; how it ended says nothing.
         exit_code=None if terminating or not ended else int(ended.get("exitCode", 1)),
         message=str(ended.get("message") or waiting)[:1024],
+        ended_at=ended.get("finishedAt") or None,
     )
 
 

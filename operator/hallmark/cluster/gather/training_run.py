@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
 from hallmark.api import names
-from hallmark.api.artifacts import BUNDLE, MANIFEST, PROGRESS, REPORT, UPLOAD_SLOTS, UploadURLs
+from hallmark.api.artifacts import (
+    BUNDLE,
+    MANIFEST,
+    PROGRESS,
+    REPORT,
+    UPLOAD_SLOTS,
+    Manifest,
+    UploadURLs,
+)
 from hallmark.api.common import parse_duration
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import Progress, TrainingRun
@@ -40,6 +50,7 @@ from hallmark.policies.training_run.jobs import JobView, PodView
 from hallmark.policies.training_run.outcomes import seal_outcome
 from hallmark.policies.training_run.seal import Evidence
 from hallmark.store import ArtifactMissing, Store
+from hallmark.supply_chain.manifest import FileFact, read_manifest
 
 URL_SLACK = timedelta(minutes=30)
 """How much longer than the run's deadline its presigned URLs live."""
@@ -197,7 +208,7 @@ def _named(run: TrainingRun) -> Iterator[tuple[Kind, str]]:
 
 def _urls(store: Store | None, run: TrainingRun, job: JobView | None) -> UploadURLs | None:
     """Return fresh URLs for a Job that is to be made or resumed."""
-    wanted = job is None or job.suspended != run.spec.suspend
+    wanted = (job is None or job.suspended != run.spec.suspend) and run.spec.sealed is None
     if store is None or not wanted or run.status.completion_time or run.status.manifest_digest:
         return None
     lifetime = min(parse_duration(run.spec.active_deadline) + URL_SLACK, timedelta(days=7))
@@ -210,22 +221,48 @@ async def _with_evidence(
 ) -> RunInputs:
     """Read what a finished sealing Job left in the store, and who vouches for the requester."""
     ended = inputs.version is not None or inputs.run.status.completion_time is not None
-    if ended or store is None or inputs.seal_job is None or not inputs.seal_job.finished:
+    if ended or store is None:
+        return inputs
+    if inputs.run.spec.sealed is not None:
+        digest = inputs.run.spec.sealed.manifest_digest
+        requester = await identity.requester_of(obj)
+        evidence = await _adopted(store, inputs.run, digest)
+        return replace(inputs, evidence=evidence, requester=requester)
+    if inputs.seal_job is None or not inputs.seal_job.finished:
         return inputs
     outcome = seal_outcome(inputs)
     if isinstance(outcome, Refusal) or outcome.manifest_digest is None:
         return inputs
-    run = inputs.run
-    prefix = names.model_prefix(run.metadata.namespace, run.spec.model, outcome.manifest_digest)
+    evidence = await _evidence(store, inputs.run, outcome.manifest_digest)
+    requester = await identity.requester_of(obj)
+    return replace(inputs, evidence=evidence, requester=requester)
+
+
+async def _evidence(store: Store, run: TrainingRun, digest: str) -> Evidence:
+    """Return what lies in the store as the sealed bundle of a digest."""
+    prefix = names.model_prefix(run.metadata.namespace, run.spec.model, digest)
     manifest = await small_file(store, prefix + MANIFEST)
     bundle = await small_file(store, prefix + BUNDLE)
-    evidence = Evidence(
+    return Evidence(
         manifest=None if manifest is None else manifest.decode(errors="replace"),
         bundle=None if bundle is None else bundle.decode(errors="replace"),
         report=await small_file(store, prefix + REPORT),
     )
-    requester = await identity.requester_of(obj)
-    return replace(inputs, evidence=evidence, requester=requester)
+
+
+async def _adopted(store: Store, run: TrainingRun, digest: str) -> Evidence:
+    """Return what lies in the store of a bundle that is to be adopted, each file measured."""
+    evidence = await _evidence(store, run, digest)
+    manifest = read_manifest((evidence.manifest or "").encode(), digest)
+    if not isinstance(manifest, Manifest):
+        return evidence
+    prefix = names.model_prefix(run.metadata.namespace, run.spec.model, digest)
+    facts = {}
+    for file in manifest.files:
+        with suppress(ArtifactMissing):
+            measured = await asyncio.to_thread(store.digest_of, prefix + file.name)
+            facts[file.name] = FileFact(*measured)
+    return replace(evidence, facts=facts)
 
 
 async def small_file(store: Store, path: str) -> bytes | None:

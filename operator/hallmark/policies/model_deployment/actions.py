@@ -166,7 +166,8 @@ def act(view: View, action: Action) -> Acted | Need:
     """Return what a person's action leads to. Never an error: what cannot be done is said."""
     under_way = view.rollout.state in CANDIDATE
     candidate = view.rollout.model_version
-    if action.action in _MOVING and (hold := view.held):
+    shares = view.rollout.state is RolloutState.CANARY and action.action is ActionName.ABORT
+    if (action.action in _MOVING or shares) and (hold := view.held):
         sentence = said(hold, view.inputs.policy)
         return Acted(f"Nothing was done: lift the hold first (unhold). {sentence}")
     match action.action:

@@ -12,14 +12,15 @@ from hallmark.api.model_deployment import (
     DriftState,
     ModelDeploymentStatus,
     Outcome,
-    Rollout,
     Verdict,
 )
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.drift.silence import sentence
 from hallmark.policies.decision import Event, Record
+from hallmark.policies.model_deployment import canary
 from hallmark.policies.model_deployment.actions import BadAction, action_details
 from hallmark.policies.model_deployment.conditions import is_rolled_back
+from hallmark.policies.model_deployment.drift import drift_evidence
 from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.model_deployment.triggers import (
@@ -30,6 +31,7 @@ from hallmark.policies.model_deployment.triggers import (
     Refused,
     RollBack,
     Settled,
+    Stepped,
     Stop,
     TargetReady,
     Trigger,
@@ -57,6 +59,7 @@ _AUDITED: dict[type[Trigger], tuple[AuditEvent, AuditOutcome, str]] = {
     Cleared: (AuditEvent.VERIFY, AuditOutcome.PASSED, "Start"),
     Refused: (AuditEvent.VERIFY, AuditOutcome.REFUSED, "Refuse"),
     Ready: (AuditEvent.PROMOTE, AuditOutcome.PROMOTED, "Promote"),
+    Stepped: (AuditEvent.PROMOTE, AuditOutcome.STARTED, "Step"),
     Settled: (AuditEvent.PROMOTE, AuditOutcome.STABLE, "Settle"),
     RollBack: (AuditEvent.ROLLBACK, AuditOutcome.STARTED, "TurnBack"),
     TargetReady: (AuditEvent.ROLLBACK, AuditOutcome.COMPLETED, "SwitchBack"),
@@ -81,10 +84,17 @@ def transition_records(before: View, step: Step) -> Iterator[Record]:
     if audited is None or _says_nothing_new(before, step.trigger):
         return
     event, outcome, word = audited
-    reason, message = _said(step.trigger, step.view.rollout)
-    if reason == DeploymentReason.PROGRESS_DEADLINE_EXCEEDED:
+    reason, message = _said(step.trigger, step.view)
+    if reason in _AFTER_THE_CHECKS:
         event = AuditEvent.PROMOTE
     yield _record(before, step, event, outcome, word, reason, message)
+
+
+_AFTER_THE_CHECKS = (
+    DeploymentReason.PROGRESS_DEADLINE_EXCEEDED,
+    DeploymentReason.CANARY_FAILED,
+)
+"""Why a candidate is refused that passed every check."""
 
 
 def _says_nothing_new(before: View, trigger: Trigger) -> bool:
@@ -92,8 +102,9 @@ def _says_nothing_new(before: View, trigger: Trigger) -> bool:
     return isinstance(trigger, Settled) and head is not None and head.outcome is Outcome.STABLE
 
 
-def _said(trigger: Trigger, rollout: Rollout) -> tuple[str, str]:
+def _said(trigger: Trigger, after: View) -> tuple[str, str]:
     """Return why the trigger was followed: a reason, and a sentence where there is one."""
+    rollout = after.rollout
     current = rollout.reason or rollout.state
     match trigger:
         case Refused(refusal):
@@ -106,6 +117,8 @@ def _said(trigger: Trigger, rollout: Rollout) -> tuple[str, str]:
             return current, message
         case Settled():
             return DeploymentReason.SERVING, ""
+        case Stepped():
+            return DeploymentReason.CANARY, canary.said(after)
         case _:
             return current, ""
 
@@ -238,18 +251,23 @@ def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]
         message=f"The traffic of '{view.status.active_model_version}' has drifted.",
         details={
             "manifestDigest": drift.manifest_digest or "",
+            "voters": str(drift.voters),
+            "drifting": str(drift.drifting),
             **{f"psi.{moved.feature}": moved.psi for moved in drift.top},
+            **{f"evidence.{moved.feature}": moved.evidence for moved in drift.top},
+            "evidenceNeeded": drift.needed,
         },
+        evidence=drift_evidence(view),
     )
 
 
 def _new_drift(before: ModelDeploymentStatus, view: View) -> DriftState | None:
     """Return the drift state where it has become Drifted just now."""
     now, then = view.status.drift_state, before.drift_state
-    if now is None or now.verdict is not Verdict.DRIFTED:
+    if now is None or now.verdict is not Verdict.DRIFT:
         return None
     same = then is not None and then.manifest_digest == now.manifest_digest
-    return None if same and then is not None and then.verdict is Verdict.DRIFTED else now
+    return None if same and then is not None and then.verdict is Verdict.DRIFT else now
 
 
 def events(before: ModelDeploymentStatus, view: View, step: Step) -> Iterator[Event]:

@@ -16,7 +16,7 @@ from hallmark.api.model_deployment import (
 from hallmark.drift.silence import sentence
 from hallmark.policies import conditions as triple
 from hallmark.policies.conditions import ConditionUpdate, fails, holds, unknown
-from hallmark.policies.model_deployment import checks
+from hallmark.policies.model_deployment import canary, checks
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.hold import said
 from hallmark.policies.model_deployment.inputs import View, Wait
@@ -93,6 +93,8 @@ def _progressing(view: View) -> ConditionUpdate:
     match rollout.state:
         case _S.VERIFYING | _S.STARTING:
             return holds(_C.PROGRESSING, rollout.state, f"Candidate '{rollout.model_version}'.")
+        case _S.CANARY:
+            return holds(_C.PROGRESSING, _R.CANARY, canary.said(view))
         case _S.ROLLING_BACK:
             return holds(_C.PROGRESSING, _R.ROLLING_BACK, f"To '{rollout.model_version}'.")
         case _S.PROMOTED:
@@ -135,7 +137,7 @@ def _ready(view: View) -> int:
 
 def _drift_detected(view: View, message: str | None) -> ConditionUpdate:
     drift = view.status.drift_state
-    drifted = drift is not None and drift.verdict is Verdict.DRIFTED
+    drifted = drift is not None and drift.verdict is Verdict.DRIFT
     if message is None and view.head is not None and not view.stopped:
         message = (
             f"The signed baseline of '{view.head.version}' cannot be read from the store, so that "
@@ -148,7 +150,7 @@ def _drift_detected(view: View, message: str | None) -> ConditionUpdate:
         return unknown(_C.DRIFT_DETECTED, _R.REPORTS_MISSING, message)
     if view.head is None or drift is None or drift.verdict is Verdict.INCONCLUSIVE:
         return unknown(_C.DRIFT_DETECTED, _R.INCONCLUSIVE, message)
-    if drift.verdict is Verdict.STABLE:
+    if drift.verdict is Verdict.NO_DRIFT:
         return fails(_C.DRIFT_DETECTED, _R.NO_DRIFT, message)
     again = view.rollout.drift_rollback_spent and is_rolled_back(view.status)
     return holds(_C.DRIFT_DETECTED, _R.TARGET_DRIFTS if again else _R.DRIFT_DETECTED, message)
@@ -208,7 +210,7 @@ def _summary_of_trouble(view: View, wait: Wait | None) -> tuple[ConditionUpdate,
         case _S.ROLLING_BACK:
             target = f"Rolling back to '{rollout.model_version}'. {rollout.message}"
             return triple.waiting(_R.ROLLING_BACK, wait.message if wait else target)
-        case _S.VERIFYING | _S.AWAITING_APPROVAL | _S.STARTING as state:
+        case _S.VERIFYING | _S.AWAITING_APPROVAL | _S.STARTING | _S.CANARY as state:
             return triple.waiting(*_candidate_waits(view, state, wait))
     if is_rolled_back(status) and status.last_rollback:
         return triple.stalled(status.last_rollback.reason, _from_to(status))
@@ -239,6 +241,7 @@ def _candidate_waits(view: View, state: RolloutState, wait: Wait | None) -> tupl
         _S.VERIFYING: (_R.VERIFYING, f"{name} is being verified."),
         _S.AWAITING_APPROVAL: (_R.AWAITING_APPROVAL, f"{name} waits for approval."),
         _S.STARTING: (_R.STARTING, f"The Pods of {name} are starting."),
+        _S.CANARY: (_R.CANARY, canary.said(view)),
     }
     return said[state]
 

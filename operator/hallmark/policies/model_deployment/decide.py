@@ -36,6 +36,11 @@ from hallmark.policies.model_deployment.audit import (
     transition_records,
 )
 from hallmark.policies.model_deployment.bounds import progress_deadline
+from hallmark.policies.model_deployment.canary import (
+    active_replicas,
+    candidate_replicas,
+    observed,
+)
 from hallmark.policies.model_deployment.carrying import store_dependence
 from hallmark.policies.model_deployment.conditions import conditions
 from hallmark.policies.model_deployment.desired import (
@@ -51,7 +56,12 @@ from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Vi
 from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.model_deployment.rollback import stable_entries
 from hallmark.policies.model_deployment.transitions import follow
-from hallmark.policies.model_deployment.triggers import Trigger, look, look_at_serving
+from hallmark.policies.model_deployment.triggers import (
+    Trigger,
+    look,
+    look_at_serving,
+    rejected_candidate,
+)
 from hallmark.policies.model_deployment.unserved import unserved
 from hallmark.policies.model_deployment.withdrawal import (
     deadline,
@@ -64,6 +74,8 @@ WAITING_PODS = timedelta(seconds=30)
 """When Pods that are not ready are looked at again; what they wait for may tell nobody."""
 WAITING_TARGET = timedelta(seconds=30)
 """When something is looked for again that may take the place of what was withdrawn."""
+CANARY_LOOK = timedelta(seconds=5)
+"""When what a candidate's traffic says is looked at again."""
 BASELINE_SECONDS = 30.0
 """When a baseline that the store did not give is asked for again."""
 
@@ -137,6 +149,11 @@ def _step(view: View) -> Step | Need:
             return first
         if first is not None and not isinstance(first, Wait):
             return _follow(view, first)
+    if view.rollout.state is RolloutState.CANARY and not view.ending:
+        # It has traffic: nothing that takes time is looked at before what people said of it.
+        rejected = rejected_candidate(view)
+        if rejected is not None:
+            return _follow(view, rejected)
     action = pending_action(view.inputs.deployment.metadata.annotations, view.status)
     if action is not None and not view.ending:
         return _act(view, action)
@@ -201,15 +218,17 @@ def _observe(inputs: DeploymentInputs, drift: DriftVerdict | None) -> ModelDeplo
     """Return the record with what is seen of the Pods and of drift."""
     status = inputs.deployment.status
     workload = inputs.workload(status.active_digest) if status.active_digest else None
-    asked = inputs.deployment.spec.replicas
+    asked = active_replicas(View(inputs, status))
     healthy = workload is not None and workload.ready >= asked > 0
-    observed = status.replace(
+    noticed = status.replace(rollout=noted(status, inputs))
+    noticed = noticed.replace(rollout=observed(View(inputs, noticed)))
+    seen = status.replace(
         drift_state=drift.state if drift else _last_drift(inputs),
         history=_with_health(status, healthy, inputs.now),
-        rollout=_with_deadline(status.replace(rollout=noted(status, inputs)), inputs),
+        rollout=_with_deadline(noticed, inputs),
         hold=hold_in_force(status, inputs.policy, inputs.now),
     )
-    return _with_service(observed, inputs)
+    return _with_service(seen, inputs)
 
 
 def _with_service(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> ModelDeploymentStatus:
@@ -246,7 +265,7 @@ def _with_deadline(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> R
     if rollout.withdrawn_since is not None:
         return rollout  # Nothing that an author writes gives a withdrawn version more time.
     workload = inputs.workload(rollout.manifest_digest or "")
-    if workload is None or workload.replicas >= inputs.deployment.spec.replicas:
+    if workload is None or workload.replicas >= candidate_replicas(View(inputs, status)):
         return rollout
     return rollout.replace(since=timestamp(inputs.now))
 
@@ -291,6 +310,11 @@ def _moments(view: View) -> Iterator[datetime]:
     if rollout.state in {RolloutState.STARTING, RolloutState.ROLLING_BACK}:
         limit = progress_deadline(view.inputs.deployment.spec, view.inputs.policy)
         yield view.until(rollout.since, limit)
+    if rollout.state is RolloutState.CANARY:
+        yield view.inputs.now + CANARY_LOOK
+        if rollout.canary and rollout.canary.short_since:
+            limit = progress_deadline(view.inputs.deployment.spec, view.inputs.policy)
+            yield view.until(rollout.canary.short_since, limit)
     for entry in stable_entries(view.status)[:1]:
         if entry.to:
             yield parse_timestamp(entry.to) + parse_duration(strategy.keep_warm)

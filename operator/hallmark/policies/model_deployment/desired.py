@@ -18,7 +18,7 @@ from hallmark.api.model_deployment import (
     RolloutState,
 )
 from hallmark.api.model_version import ModelVersion
-from hallmark.policies.model_deployment import checks
+from hallmark.policies.model_deployment import canary, checks
 from hallmark.policies.model_deployment.carrying import likely_target, must_carry
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, View
 from hallmark.policies.model_deployment.rollback import refused_since, stable_entries
@@ -66,6 +66,8 @@ class Plan:
 
     active_digest: str | None
     """Which version the Service selects; None: there is no Service yet."""
+    shared: bool = False
+    """The Service leads to the Pods of a candidate, too."""
     versions: tuple[PlannedVersion, ...] = ()
     carried: frozenset[str] = frozenset()
     """Manifest labels of versions whose served files stay in the cluster: those that are planned,
@@ -84,12 +86,14 @@ def plan(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> Plan:
     by_digest = {version.digest: version for version in wanted}
     target = likely_target(status, inputs)
     carried = {*by_digest, *({target.manifest_digest} if target else ())}
+    view = View(inputs, status)
     return Plan(
-        with_traffic(status, inputs, others),
-        tuple(by_digest.values()),
-        frozenset(map(names.manifest_label, carried)),
-        frozenset(withdrawn_labels(inputs)),
-        View(inputs, status).ending,
+        active_digest=with_traffic(status, inputs, others),
+        shared=canary.shares_traffic(view),
+        versions=tuple(by_digest.values()),
+        carried=frozenset(map(names.manifest_label, carried)),
+        withdrawn=frozenset(withdrawn_labels(inputs)),
+        ending=view.ending,
     )
 
 
@@ -123,7 +127,8 @@ def _stand_in(
 ) -> str | None:
     """Return the version that answers for the one that bakes, or None while that does."""
     head, *former = status.history
-    if not former or head.outcome is not Outcome.SERVING:
+    state = status.rollout.state if status.rollout else None
+    if not former or head.outcome is not Outcome.SERVING or state is RolloutState.CANARY:
         return None
     digest, version = former[0].manifest_digest, version_of(former[0], inputs)
     if digest not in ready or version is None or not checks.is_approved(version, inputs):
@@ -171,9 +176,10 @@ def _with_trust(status: ModelDeploymentStatus, digest: str, sha256: str) -> Mode
 def _serving(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[PlannedVersion]:
     if not status.history or status.active_digest is None:
         return []
-    head, replicas = status.history[0], inputs.deployment.spec.replicas
+    head, view = status.history[0], View(inputs, status)
+    replicas = canary.active_replicas(view)
     planned = _planned(head.version, head.manifest_digest, head.trust_sha256, replicas, inputs)
-    stopped = View(inputs, status).stopped
+    stopped = view.stopped
     if not stopped and withdrawn(head.manifest_digest, inputs) is None:
         return [planned]
     workload = inputs.workload(head.manifest_digest)
@@ -183,11 +189,14 @@ def _serving(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[Pl
 
 def _coming(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[PlannedVersion]:
     rollout = status.rollout or Rollout()
-    if rollout.state not in {RolloutState.STARTING, RolloutState.ROLLING_BACK}:
+    states = {RolloutState.STARTING, RolloutState.CANARY, RolloutState.ROLLING_BACK}
+    if rollout.state not in states:
         return []
     if not rollout.model_version or not rollout.manifest_digest:
         return []
-    replicas = inputs.deployment.spec.replicas
+    if withdrawn(rollout.manifest_digest, inputs) is not None:
+        return []  # Its Pods go, whatever becomes of the record.
+    replicas = canary.candidate_replicas(View(inputs, status))
     name, digest = rollout.model_version, rollout.manifest_digest
     if must_give_way(View(inputs, status)) is not None:
         # One Pod is enough to take over from what was withdrawn; the others follow.
@@ -202,7 +211,7 @@ def _replaced(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[P
     Stable or not: what took over may be evicted in the next moment.
     """
     view = View(inputs, status)
-    if len(status.history) < 2 or view.stopped:
+    if len(status.history) < 2 or view.stopped or view.rollout.state is RolloutState.CANARY:
         return []
     head, former = status.history[:2]
     version = version_of(former, inputs)
@@ -234,7 +243,8 @@ def version_of(entry: HistoryEntry, inputs: DeploymentInputs) -> ModelVersion | 
 def _warm(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[PlannedVersion]:
     """Return the newest former version that a rollback could go to, while it is kept warm."""
     rollout = status.rollout or Rollout()
-    if rollout.cause == DeploymentReason.STOPPED:
+    # Beside a candidate that shares the traffic a third version would have some of it.
+    if rollout.cause == DeploymentReason.STOPPED or rollout.state is RolloutState.CANARY:
         return []
     coming = rollout.manifest_digest
     for entry in stable_entries(status):

@@ -10,8 +10,9 @@ from hallmark.api.artifacts import Baseline
 from hallmark.api.common import parse_timestamp
 from hallmark.api.model_deployment import Drift, DriftState, ModelDeployment
 from hallmark.drift.decision import DriftInputs, DriftVerdict, Memory, judge
+from hallmark.drift.recount import pack
 from hallmark.drift.reports import Report
-from hallmark.policies.model_deployment.inputs import PodState
+from hallmark.policies.model_deployment.inputs import PodState, View
 
 
 def judge_drift(
@@ -37,8 +38,7 @@ def judge_drift(
     status = deployment.status
     if not status.history or status.active_digest is None or baseline is None:
         return None
-    head, rollout = status.history[0], status.rollout
-    since = (rollout.drift_since if rollout else None) or head.from_
+    drift, since = counted_since(deployment, trusts)
     label = names.manifest_label(status.active_digest)
     states = tuple(pods)
     return judge(
@@ -46,8 +46,7 @@ def judge_drift(
             reports=reports,
             baseline=baseline,
             active_digest=status.active_digest,
-            # The windows were counted as the Pods were told, also while a new intent waits.
-            drift=trusts.get(head.trust_sha256, deployment.spec.drift),
+            drift=drift,
             live_pods=frozenset(pod.name for pod in states),
             active_pods=frozenset(pod.name for pod in states if pod.manifest == label),
             serving_pods=frozenset(
@@ -59,3 +58,22 @@ def judge_drift(
             memory=memory,
         )
     )
+
+
+def counted_since(deployment: ModelDeployment, trusts: Mapping[str, Drift]) -> tuple[Drift, str]:
+    """Return how the windows of the version that serves are counted, and from when on."""
+    head, rollout = deployment.status.history[0], deployment.status.rollout
+    since = (rollout.drift_since if rollout else None) or head.from_
+    # The windows were counted as the Pods were told, also while a new intent waits.
+    return trusts.get(head.trust_sha256, deployment.spec.drift), since
+
+
+def drift_evidence(view: View) -> str:
+    """Return what the verdict on the version that serves was made from, for its record."""
+    inputs = view.inputs
+    status = inputs.deployment.status
+    if not status.history or status.active_digest is None:
+        return ""
+    drift, since = counted_since(inputs.deployment, inputs.trusts)
+    pods = view.status.drift_state.pods if view.status.drift_state else {}
+    return pack(status.active_digest, drift, since, inputs.reports, pods)

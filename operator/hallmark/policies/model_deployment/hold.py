@@ -9,7 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from hallmark.api.common import parse_duration, parse_timestamp, timestamp
-from hallmark.api.model_deployment import Action, Hold, ModelDeploymentStatus
+from hallmark.api.model_deployment import (
+    Action,
+    DeploymentCondition,
+    Hold,
+    ModelDeployment,
+    ModelDeploymentStatus,
+)
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.policies.model_deployment.bounds import bounds_of
 
@@ -32,6 +38,14 @@ def said(hold: Hold, policy: ModelPolicy | None) -> str:
     """Return the sentence that says who holds it, until when and why."""
     end = timestamp(ends_at(hold, policy).replace(microsecond=0)).replace(".000000", "")
     return f"On hold until {end} by {hold.by}: {hold.reason.rstrip('. ')}."
+
+
+def told(deployment: ModelDeployment, now: datetime) -> str:
+    """Return what the operator says of a hold; nothing where there is none, or it has ended."""
+    hold, said = deployment.status.hold, deployment.status.condition(DeploymentCondition.ON_HOLD)
+    if hold is None or said is None or parse_timestamp(hold.until) <= now:
+        return ""
+    return said.message
 
 
 def asked_hold(action: Action, policy: ModelPolicy | None, now: datetime) -> Hold | str:

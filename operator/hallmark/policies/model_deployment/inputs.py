@@ -57,6 +57,8 @@ class PodState:
     """Of the predictor's last end."""
     message: str = ""
     """The predictor's termination message, or why the container waits."""
+    ended_at: str | None = None
+    """When the predictor last ended."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class DeploymentInputs:
     """By manifest digest; what is missing is asked for by ``Need``."""
     baseline: Baseline | None = None
     """Of the version that serves; None where it cannot be had."""
+    candidate_baseline: Baseline | None = None
+    """Of the candidate that has a share of the traffic; None where it cannot be had."""
     reports: Mapping[str, Report] = field(default_factory=dict)
     """By Pod, as they stand in ``status.drift``."""
     reported_in: str = ""

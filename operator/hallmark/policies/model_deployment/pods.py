@@ -6,6 +6,7 @@ from hallmark.api import names
 from hallmark.api.artifacts import REFUSED_EXIT_CODE
 from hallmark.api.model_deployment import DeploymentReason, RolloutState
 from hallmark.policies.model_deployment.bounds import progress_deadline
+from hallmark.policies.model_deployment.canary import candidate_replicas
 from hallmark.policies.model_deployment.inputs import PodState, View, Workload
 from hallmark.policies.refusals import Refusal
 
@@ -28,7 +29,7 @@ def refusing_pod(view: View, digest: str | None, trust: str | None = None) -> Po
 
 def did_not_start(view: View) -> Refusal | None:
     """Return why the Pods on record (of the candidate or target) will not become ready."""
-    rollout, spec = view.rollout, view.inputs.deployment.spec
+    rollout, spec, needed = view.rollout, view.inputs.deployment.spec, candidate_replicas(view)
     pod = refusing_pod(view, rollout.manifest_digest, rollout.trust_sha256)
     if pod is not None:
         return Refusal(
@@ -37,18 +38,20 @@ def did_not_start(view: View) -> Refusal | None:
         )
     running = is_running(view, rollout.manifest_digest, rollout.trust_sha256)
     deadline = progress_deadline(spec, view.inputs.policy)
-    waits = view.frozen and rollout.state is RolloutState.STARTING
-    if running or spec.replicas == 0 or waits or not view.elapsed(rollout.since, deadline):
+    waits = view.frozen and rollout.state in {RolloutState.STARTING, RolloutState.CANARY}
+    # In a canary Pods may be short later than when the step began.
+    since = rollout.canary.short_since if rollout.canary else rollout.since
+    if running or spec.replicas == 0 or waits or not view.elapsed(since, deadline):
         return None
     return Refusal(
         DeploymentReason.PROGRESS_DEADLINE_EXCEEDED,
-        f"Expected {spec.replicas} ready Pods of '{rollout.model_version}' within {deadline}, "
+        f"Expected {needed} ready Pods of '{rollout.model_version}' within {deadline}, "
         f"found fewer{what_pods_say(view)}; see its Pods, then change what is asked for.",
     )
 
 
 def is_running(view: View, digest: str | None, trust: str, *, none_asked: bool = False) -> bool:
-    """Tell whether all Pods that are asked for are ready, with that trust.
+    """Tell whether all Pods that are needed now are ready, with that trust.
 
     Args:
         view: the inputs and the record.
@@ -56,9 +59,9 @@ def is_running(view: View, digest: str | None, trust: str, *, none_asked: bool =
         trust: the trust that its Pods must have been started with.
         none_asked: the answer where ``replicas`` is 0, so that no Pod could be ready.
     """
-    replicas = view.inputs.deployment.spec.replicas
-    if replicas == 0:
+    if view.inputs.deployment.spec.replicas == 0:
         return none_asked
+    replicas = candidate_replicas(view)
     workload = view.inputs.workload(digest) if digest else None
     if workload is None or digest is None or workload.trust_sha256 != trust:
         return False

@@ -145,4 +145,4 @@ def rollback_is_over(
 def fresh_drift(status: ModelDeploymentStatus, digest: str) -> DriftState:
     """Return the state before any window of the version counts; accepted sequences stay."""
     former = status.drift_state or DriftState()
-    return DriftState(manifest_digest=digest, pods=former.pods)
+    return DriftState(manifest_digest=digest, pods=former.pods, windows=former.windows)

@@ -3,14 +3,15 @@
 ``triggers.py`` finds the trigger; nothing but ``follow`` changes a state. A pair that is not in
 the table changes nothing: the trigger is looked at again in the next state.
 
-A candidate goes Verifying -> (AwaitingApproval) -> Starting -> Promoted -> Stable, or ends in
-Refused. What serves goes Promoted or Stable -> RollingBack -> Stable, or ends in Held. The two
-are independent until Promoted, so a version that is baking becomes stable while a candidate is
+A candidate goes Verifying -> (AwaitingApproval) -> Starting -> (Canary) -> Promoted -> Stable, or
+ends in Refused. What serves goes Promoted or Stable -> RollingBack -> Stable, or ends in Held. The
+two are independent until Promoted, so a version that is baking becomes stable while a candidate is
 looked at, and drift of what serves interrupts a candidate, which begins again afterwards.
 """
 
 from __future__ import annotations
 
+from hallmark.api.canary import CanaryRecord
 from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     DeploymentReason,
@@ -46,6 +47,7 @@ from hallmark.policies.model_deployment.triggers import (
     Refused,
     RollBack,
     Settled,
+    Stepped,
     Stop,
     TargetReady,
     Trigger,
@@ -63,10 +65,14 @@ TABLE: dict[tuple[RolloutState, type[Trigger]], RolloutState] = {
     **{(state, Withdrawn): _S.IDLE for state in (*CANDIDATE, _S.REFUSED)},
     (_S.VERIFYING, Unapproved): _S.AWAITING_APPROVAL,
     (_S.STARTING, Unapproved): _S.AWAITING_APPROVAL,
+    (_S.CANARY, Unapproved): _S.AWAITING_APPROVAL,
     (_S.VERIFYING, Cleared): _S.STARTING,
     (_S.AWAITING_APPROVAL, Cleared): _S.STARTING,
     **{(state, Refused): _S.REFUSED for state in CANDIDATE},
     (_S.STARTING, Ready): _S.PROMOTED,
+    (_S.STARTING, Stepped): _S.CANARY,
+    (_S.CANARY, Stepped): _S.CANARY,
+    (_S.CANARY, Ready): _S.PROMOTED,
     (_S.IDLE, Settled): _S.STABLE,
     (_S.PROMOTED, Settled): _S.STABLE,
     **{(state, Settled): state for state in (*CANDIDATE, _S.REFUSED)},
@@ -92,16 +98,19 @@ def follow(
         return None
     changed = _carried_out(trigger, status, inputs)
     after = rollout_of(changed)
+    if state is not _S.CANARY:
+        after = after.replace(canary=None)
     since = before.since if before.state is state and _same(before, after) else None
     return changed.replace(rollout=after.replace(state=state, since=since or timestamp(inputs.now)))
 
 
 def _same(before: Rollout, after: Rollout) -> bool:
-    return (before.intent_hash, before.manifest_digest, before.drift_since) == (
-        after.intent_hash,
-        after.manifest_digest,
-        after.drift_since,
-    )
+    return _facts(before) == _facts(after)
+
+
+def _facts(rollout: Rollout) -> tuple[object, ...]:
+    step = rollout.canary.step if rollout.canary else None
+    return rollout.intent_hash, rollout.manifest_digest, rollout.drift_since, step
 
 
 def _carried_out(
@@ -121,6 +130,8 @@ def _carried_out(
             return _refused(trigger, status, now)
         case Ready():
             return _promoted(status, now)
+        case Stepped():
+            return _stepped(trigger, status, now)
         case Settled():
             return _settled(status)
         case RollBack():
@@ -185,6 +196,16 @@ def _refused(trigger: Refused, status: ModelDeploymentStatus, now: str) -> Model
     )
     refused = refuse(status, rollout.intent_hash, rollout.manifest_digest, refusal.reason, now)
     return without_candidate(refused).replace(rollout=rollout)
+
+
+def _stepped(trigger: Stepped, status: ModelDeploymentStatus, now: str) -> ModelDeploymentStatus:
+    """The candidate gets another share; what was seen until now is noted."""
+    rollout, seen = rollout_of(status), trigger.evidence
+    started = rollout.canary.started if rollout.canary else now
+    record = CanaryRecord(
+        step=trigger.step, started=started, rows=seen.rows, rejected=seen.rejected
+    )
+    return status.replace(rollout=rollout.replace(canary=record))
 
 
 def _promoted(status: ModelDeploymentStatus, now: str) -> ModelDeploymentStatus:

@@ -20,7 +20,8 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_policy import OnNoTarget
 from hallmark.api.model_version import ModelVersion
-from hallmark.policies.model_deployment import checks
+from hallmark.policies.model_deployment import canary, checks
+from hallmark.policies.model_deployment.canary import Evidence
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.hold import said
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
@@ -46,6 +47,7 @@ CANDIDATE = (
     RolloutState.VERIFYING,
     RolloutState.AWAITING_APPROVAL,
     RolloutState.STARTING,
+    RolloutState.CANARY,
 )
 """The states in which a candidate is under way."""
 
@@ -86,6 +88,16 @@ class Refused:
 @dataclass(frozen=True)
 class Ready:
     """All Pods of the candidate are ready, it still passes, and promotion is not frozen."""
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """The candidate gets its first or a greater share of the traffic."""
+
+    step: int
+    """The number of the step, from 0."""
+    evidence: Evidence
+    """What is known of its traffic so far."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +163,7 @@ Trigger = (
     | Cleared
     | Refused
     | Ready
+    | Stepped
     | Settled
     | RollBack
     | TargetReady
@@ -237,7 +250,7 @@ def _look_at_drift(view: View) -> Look:
     drift = view.status.drift_state
     if (
         drift is None
-        or drift.verdict is not Verdict.DRIFTED
+        or drift.verdict is not Verdict.DRIFT
         or drift.manifest_digest != view.status.active_digest
         or view.inputs.deployment.spec.rollback is not RollbackMode.AUTOMATIC
         or view.rollout.drift_rollback_spent
@@ -330,9 +343,11 @@ def look_at_candidate(view: View) -> Look:
     under_way = view.rollout.state in CANDIDATE
     intent = intent_of(view)
     if under_way:
-        rejected = _rejected_candidate(view)
+        rejected = rejected_candidate(view)
         if rejected is not None:
             return rejected
+    if view.rollout.state is RolloutState.CANARY and (held := on_hold(view)):
+        return held  # Whatever else came of it would move traffic.
     if intent is None:
         return Withdrawn() if under_way else _no_version(view)
     if under_way and intent.hash == view.rollout.intent_hash:
@@ -344,7 +359,8 @@ def look_at_candidate(view: View) -> Look:
     return Intended(intent)
 
 
-def _rejected_candidate(view: View) -> Refused | None:
+def rejected_candidate(view: View) -> Refused | None:
+    """Return why the candidate on record is refused for good by what is known now, or None."""
     rollout = view.rollout
     version = view.inputs.version(rollout.model_version, rollout.manifest_digest)
     refusal = checks.rejection(version, view.inputs) if version else None
@@ -371,11 +387,13 @@ def _look_at_current(view: View, intent: Intent) -> Look:
     inputs, state = view.inputs, view.rollout.state
     unapproved = checks.is_approved_here(Proposal(intent.version, inputs))
     if unapproved is not None and state is not RolloutState.VERIFYING:
-        if state is RolloutState.STARTING:
+        if state in {RolloutState.STARTING, RolloutState.CANARY}:
             return Unapproved(unapproved.message)
         return Wait(unapproved.reason, unapproved.message)
     if state is RolloutState.STARTING:
         return _look_at_starting(view, intent)
+    if state is RolloutState.CANARY:
+        return _look_at_canary(view, intent)
     missing = checks.verified(intent.version, inputs)
     if missing is not None:
         return missing
@@ -405,17 +423,45 @@ def _look_at_starting(view: View, intent: Intent) -> Look:
         return Wait(
             DeploymentReason.STARTING, f"The Pods of '{name}' are starting{what_pods_say(view)}."
         )
+    first = Stepped(0, Evidence()) if canary.is_stepwise(view) else Ready()
+    return _frozen(view) or checks.verified(intent.version, view.inputs) or first
+
+
+def _frozen(view: View) -> Wait | None:
+    """Return why a candidate that is ready gets no (more) traffic now, or None."""
     if waits := on_hold(view):
         return waits
     if view.frozen:
         return Wait(
             DeploymentReason.SUSPENDED,
-            f"'{name}' is ready; promotion is frozen (spec.suspend or a pause). Resume, or "
-            f"promote it by an action.",
+            f"'{view.rollout.model_version}' is ready; promotion is frozen (spec.suspend or a "
+            f"pause). Resume, or promote it by an action.",
         )
     if view.inputs.hold:
         return Wait(DeploymentReason.AUDIT_BROKEN, view.inputs.hold, stalled=True)
-    return checks.verified(intent.version, view.inputs) or Ready()
+    return None
+
+
+def _look_at_canary(view: View, intent: Intent) -> Look:
+    """Return what the candidate's own traffic and the clock say of a step."""
+    found = canary.evidence(view)
+    failure = did_not_start(view) or (
+        None if view.rollout.released else canary.refusal(view, found)
+    )
+    if failure is not None:
+        return Refused(failure)
+    text, record, step = canary.said(view), view.rollout.canary, canary.step_of(view)
+    if not is_running(view, intent.digest, view.rollout.trust_sha256):
+        text += f" Its Pods are starting{what_pods_say(view)}."
+        return Wait(DeploymentReason.CANARY, text)
+    frozen = _frozen(view)
+    if frozen is not None or step is None or record is None:
+        return frozen or checks.verified(intent.version, view.inputs) or Ready()
+    lacking = canary.lacking(view, found)
+    if not view.elapsed(view.rollout.since, step.pause) or lacking:
+        return Wait(DeploymentReason.CANARY, f"{text[:-1]}; {lacking}." if lacking else text)
+    following = Stepped(record.step + 1, found)
+    return checks.verified(intent.version, view.inputs) or following
 
 
 # -- baking -----------------------------------------------------------------------------------
@@ -429,7 +475,7 @@ def look_at_bake(view: View) -> Settled | None:
     if head.outcome is Outcome.STABLE:
         return Settled() if state is RolloutState.IDLE else None
     drifted = (
-        view.status.drift_state is not None and view.status.drift_state.verdict is Verdict.DRIFTED
+        view.status.drift_state is not None and view.status.drift_state.verdict is Verdict.DRIFT
     )
     if drifted or not bake_is_over(view, head) or serves_revoked(view):
         return None

@@ -88,6 +88,13 @@ def _record(
 ) -> Record:
     metadata, spec = inputs.version.metadata, inputs.version.spec
     by_whom = {"approvalUid": approval.uid, "approval": approval.name} if approval else {}
+    decided = next(
+        (found for found in inputs.approvals if approval and found.metadata.uid == approval.uid),
+        None,
+    )
+    asked = {"approvalDigest": decided.spec.content_digest()} if decided else {}
+    policy = inputs.policy
+    under = {"policy": policy.metadata.name, "policyDigest": policy.spec.digest} if policy else {}
     return Record(
         decision_id=decision_id,
         event=event,
@@ -102,6 +109,9 @@ def _record(
         details={
             "model": spec.model,
             "manifestDigest": spec.artifact.manifest_digest,
+            "versionDigest": spec.content_digest(),
+            **under,
             **by_whom,
+            **asked,
         },
     )

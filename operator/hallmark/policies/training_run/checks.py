@@ -26,17 +26,6 @@ def policy_is_there(inputs: RunInputs) -> Refusal | None:
     )
 
 
-def bundle_is_not_adopted(inputs: RunInputs) -> Refusal | None:
-    """The run trains; adopting a bundle sealed elsewhere is not there yet."""
-    if inputs.run.spec.sealed is None:
-        return None
-    return Refusal(
-        RunReason.INVALID_SPEC,
-        "This version of Hallmark cannot adopt a bundle that was sealed elsewhere; give "
-        "'dataset' and 'schema' instead of 'sealed'.",
-    )
-
-
 def dataset_and_schema_are_there(inputs: RunInputs) -> Refusal | None:
     """Both are there, and the dataset has exactly one source."""
     spec = inputs.run.spec
@@ -177,7 +166,6 @@ OFFER = f"{names.LABEL_DATASET}: {OFFERED!r}"
 DATASET = (dataset_is_there, dataset_is_offered)
 """May pass later, when somebody makes or labels an object that no watch brings."""
 BEFORE_TRAINING = (
-    bundle_is_not_adopted,
     dataset_and_schema_are_there,
     columns_are_distinct,
     gates_name_what_is_measured,

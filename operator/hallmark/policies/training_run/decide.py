@@ -15,6 +15,7 @@ from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.conditions import fails, holds, ready, stalled, unknown, waiting
 from hallmark.policies.decision import Decision, Record, Reference
 from hallmark.policies.refusals import Refusal, evaluate
+from hallmark.policies.training_run.adoption import BEFORE_ADOPTION, adopted
 from hallmark.policies.training_run.checks import (
     BEFORE_TRAINING,
     DATASET,
@@ -61,6 +62,8 @@ def decide_run(inputs: RunInputs) -> RunDecision:
     refusal = policy_is_there(inputs)
     if refusal is not None:
         return RunDecision(Decision(conditions=stalled(refusal.reason, refusal.message)))
+    if inputs.run.spec.sealed is not None:
+        return _adopt(inputs)
     if inputs.run.status.manifest_digest is not None:
         return _seal(inputs)
     if inputs.job is None:
@@ -78,7 +81,7 @@ def _has_version(inputs: RunInputs, version: ModelVersion) -> Decision:
     name = version.metadata.name
     if origin.uid == inputs.run.metadata.uid:
         reason, message = RunReason.SEALED, f"Sealed as ModelVersion '{name}'."
-    elif origin.spec_digest == digest:
+    elif _is_same(inputs, version, digest):
         reason = RunReason.ALREADY_SEALED
         message = f"ModelVersion '{name}' was sealed from the same spec; nothing was trained."
     else:
@@ -102,6 +105,14 @@ def _has_version(inputs: RunInputs, version: ModelVersion) -> Decision:
             status=status,
         ),
     )
+
+
+def _is_same(inputs: RunInputs, version: ModelVersion, digest: str) -> bool:
+    """Tell whether a version is what a run would make: of the same spec, or the same bundle."""
+    sealed = inputs.run.spec.sealed
+    if sealed is not None:
+        return sealed.manifest_digest == version.spec.artifact.manifest_digest
+    return version.spec.training_run.spec_digest == digest
 
 
 def _ended(inputs: RunInputs) -> Decision:
@@ -147,8 +158,9 @@ def _start(inputs: RunInputs) -> RunDecision:
 
 def _not_started(inputs: RunInputs, refusal: Refusal) -> Decision:
     """Nothing is made for the run; what others may still do is looked for now and then."""
-    say = waiting if refusal.reason == RunReason.DATASET_MISSING else stalled
-    looked_for = refusal.reason in {RunReason.DATASET_MISSING, RunReason.DATASET_NOT_OFFERED}
+    missing = {RunReason.DATASET_MISSING, RunReason.BUNDLE_MISSING}
+    say = waiting if refusal.reason in missing else stalled
+    looked_for = refusal.reason in {*missing, RunReason.DATASET_NOT_OFFERED}
     created = inputs.run.metadata.creation_timestamp
     age = inputs.now - parse_timestamp(created) if created else timedelta(0)
     again = (LOOK_SOON if age < YOUNG else LOOK_SELDOM).total_seconds()
@@ -218,7 +230,8 @@ def _refuse(
     inputs: RunInputs, status: TrainingRunStatus, condition: RunCondition, refusal: Refusal
 ) -> Decision:
     """End the run: this step's condition is False, those before it True."""
-    names_before = list(STEPS)[: STEPS.index(condition)]
+    trained = inputs.run.spec.sealed is None
+    names_before = list(STEPS)[: STEPS.index(condition)] if trained else []
     passed = [holds(name, PASSED[name]) for name in names_before]
     step = fails(condition, refusal.reason, refusal.message)
     run = inputs.run.metadata
@@ -237,7 +250,7 @@ def _refuse(
                 outcome=AuditOutcome.REFUSED,
                 reason=refusal.reason,
                 message=refusal.message,
-                details={"model": inputs.run.spec.model, "condition": condition},
+                details={**_asked(inputs), "condition": condition},
             ),
         ),
         requeue=0.0,
@@ -277,8 +290,43 @@ def _seal(inputs: RunInputs) -> RunDecision:
     )
 
 
+def _adopt(inputs: RunInputs) -> RunDecision:
+    """The bundle was sealed elsewhere: verify its seal, create the ModelVersion."""
+    if inputs.run.spec.suspend:
+        message = "Suspended by 'spec.suspend'; set it to false to adopt the bundle."
+        return RunDecision(Decision(conditions=waiting(RunReason.SUSPENDED, message)))
+    refusal = evaluate(BEFORE_ADOPTION, inputs)
+    if refusal is not None:
+        return RunDecision(_not_started(inputs, refusal))
+    seal = adopted(inputs)
+    status = inputs.run.status.replace(
+        spec_digest=spec_digest(inputs.run.spec),
+        start_time=inputs.run.status.start_time or timestamp(inputs.now),
+    )
+    if isinstance(seal, Refusal):
+        gates = seal.reason == RunReason.GATE_FAILED
+        condition = RunCondition.GATES_PASSED if gates else RunCondition.SEALED
+        return RunDecision(_refuse(inputs, status, condition, seal))
+    conditions = waiting(RunReason.SEALING, "The seal holds; the ModelVersion is created.")
+    decision = Decision(
+        conditions=conditions, status=status, records=_seal_records(inputs, seal), requeue=0.0
+    )
+    return RunDecision(decision, SealedVersion(seal, inputs.requester or _unvouched(inputs)))
+
+
 def _unvouched(inputs: RunInputs) -> Requester:
     return Requester(name=inputs.run.spec.requested_by, authenticated=False)
+
+
+def _asked(inputs: RunInputs) -> dict[str, str]:
+    """Return what binds a record to what its run asked for."""
+    run = inputs.run
+    return {
+        "model": run.spec.model,
+        "specDigest": run.status.spec_digest or spec_digest(run.spec),
+        "requestedBy": run.spec.requested_by,
+        "datasetFingerprint": run.status.dataset_fingerprint or "",
+    }
 
 
 def _seal_records(inputs: RunInputs, seal: Seal) -> tuple[Record, ...]:
@@ -297,7 +345,7 @@ def _seal_records(inputs: RunInputs, seal: Seal) -> tuple[Record, ...]:
             uid=run.uid,
             outcome=outcome,
             reason=reason,
-            details={"model": inputs.run.spec.model, **digests},
+            details={**_asked(inputs), **digests},
         )
         for event, outcome, reason in (
             (AuditEvent.GATE, AuditOutcome.PASSED, RunReason.PASSED),

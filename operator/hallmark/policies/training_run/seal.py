@@ -6,7 +6,8 @@ policy's keys, compares every digest, and judges the gates anew from the sealed 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from hallmark.api import names
@@ -24,6 +25,7 @@ from hallmark.policies.sealed import (
     facts_of_manifest,
     read_report,
 )
+from hallmark.supply_chain.manifest import FileFact
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
 
 TITLES = {
@@ -45,6 +47,8 @@ class Evidence:
     manifest: str | None
     bundle: str | None
     report: bytes | None
+    facts: Mapping[str, FileFact] = field(default_factory=dict)
+    """Of a bundle that is to be adopted: digest and size of each file."""
 
 
 @dataclass(frozen=True)

@@ -273,13 +273,14 @@ def candidate_status(
 ) -> ModelDeploymentStatus:
     """Return the record of a candidate beside what serves, if anything does."""
     before = serving_status(*entries) if entries else ModelDeploymentStatus()
-    shown = state in {RolloutState.AWAITING_APPROVAL, RolloutState.STARTING}
+    started = state in {RolloutState.STARTING, RolloutState.CANARY}
+    shown = started or state is RolloutState.AWAITING_APPROVAL
     fields: dict[str, object] = {
         "state": state,
         "intent_hash": asked(number),
         "model_version": version_name(number),
         "manifest_digest": digest(number),
-        "trust_sha256": f"{number:02x}" * 32 if state is RolloutState.STARTING else "",
+        "trust_sha256": f"{number:02x}" * 32 if started else "",
         "since": timestamp(NOW),
         **rollout,
     }
@@ -308,7 +309,7 @@ def going_back_status(
     return serving_status(*entries).replace(rollout=Rollout.model_validate(fields))
 
 
-def drifted(number: int, verdict: str = "Drifted") -> DriftState:
+def drifted(number: int, verdict: str = "Drift") -> DriftState:
     """Return the state in which the version's traffic has drifted."""
     return DriftState.model_validate(
         {

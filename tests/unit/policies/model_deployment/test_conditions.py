@@ -302,7 +302,7 @@ CASES: dict[str, tuple[View, Wait | None, str, str]] = {
         "Unknown/Inconclusive",
     ),
     "calm traffic": (
-        view(SERVING.replace(drift_state=drifted(2, "Stable")), V2),
+        view(SERVING.replace(drift_state=drifted(2, "NoDrift")), V2),
         None,
         "DriftDetected",
         "False/NoDrift",

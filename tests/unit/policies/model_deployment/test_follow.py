@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
+from hallmark.api.canary import CanaryRecord
 from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     LastRollback,
@@ -14,6 +15,7 @@ from hallmark.api.model_deployment import (
     Outcome,
     RolloutState,
 )
+from hallmark.policies.model_deployment.canary import Evidence
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
 from hallmark.policies.model_deployment.intent import intend
 from hallmark.policies.model_deployment.transitions import TABLE, follow
@@ -27,6 +29,7 @@ from hallmark.policies.model_deployment.triggers import (
     Refused,
     RollBack,
     Settled,
+    Stepped,
     Stop,
     TargetReady,
     Trigger,
@@ -62,6 +65,7 @@ TRIGGERS: tuple[Trigger, ...] = (
     Cleared(V3),
     Refused(Refusal("Denied", "A reviewer denied it.")),
     Ready(),
+    Stepped(1, Evidence(rows=250, rejected=5)),
     Settled(),
     RollBack(V1, "DriftRollback", "It drifted."),
     TargetReady(),
@@ -70,11 +74,13 @@ TRIGGERS: tuple[Trigger, ...] = (
     Overdue("RevocationRollback", "It was revoked, and nothing took over in time."),
     Acknowledged(),
 )
+STEP = CanaryRecord(step=0, started=timestamp(at(20)), rows=100, rejected=3)
 STATUS: dict[RolloutState, ModelDeploymentStatus] = {
     S.IDLE: serving_status(*TWO, state=S.IDLE),
     S.VERIFYING: candidate_status(3, *TWO),
     S.AWAITING_APPROVAL: candidate_status(3, *TWO, state=S.AWAITING_APPROVAL),
     S.STARTING: candidate_status(3, *TWO, state=S.STARTING),
+    S.CANARY: candidate_status(3, *TWO, state=S.CANARY, canary=STEP),
     S.PROMOTED: serving_status(entry(2, start=10, stable=False), TWO[1], state=S.PROMOTED),
     S.STABLE: serving_status(*TWO),
     S.REFUSED: candidate_status(3, *TWO, state=S.REFUSED, reason="Denied"),
@@ -119,7 +125,8 @@ def test_every_cell_leaves_a_record_that_holds(state: RolloutState, trigger: Tri
     assert (followed.active_digest != before.active_digest) is moved
     assert followed.history[0].manifest_digest == followed.active_digest
     assert [served.to for served in followed.history].count(None) == 1
-    if expected not in {S.AWAITING_APPROVAL, S.STARTING}:
+    assert (followed.rollout.canary is not None) is (expected is S.CANARY)
+    if expected not in {S.AWAITING_APPROVAL, S.STARTING, S.CANARY}:
         assert followed.candidate_digest is None, "a candidate is shown that is none"
 
 
@@ -130,6 +137,19 @@ def test_an_intent_is_put_on_record() -> None:
     assert made["model_version"] == "credit-v3"
     assert made["intent_hash"] == asked.hash
     assert (made["reason"], made["message"], made["trust_sha256"]) == ("", "", "")
+
+
+def test_a_step_notes_what_was_seen_and_begins_anew() -> None:
+    first = after(Stepped(0, Evidence()), STATUS[S.STARTING])
+    assert rollout(first)["canary"]["started"] == timestamp(NOW)
+    second = rollout(after(Stepped(1, Evidence(rows=250, rejected=5)), STATUS[S.CANARY]))
+    assert second["canary"] == {
+        **STEP.model_dump(),
+        "step": 1,
+        "rows": 250,
+        "rejected": 5,
+    }
+    assert second["since"] == timestamp(NOW), "the pause counts from the step's beginning"
 
 
 def test_a_withdrawn_candidate_leaves_what_serves() -> None:

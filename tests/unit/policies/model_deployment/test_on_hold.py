@@ -24,6 +24,7 @@ from hallmark.policies.model_deployment.triggers import (
     Overdue,
     Ready,
     RollBack,
+    Stepped,
     Stop,
     TargetReady,
     look,
@@ -44,7 +45,7 @@ from tests.unit.policies.model_deployment.rollouts import (
 )
 from tests.unit.policies.model_deployment.test_triggers import CASES, FIRST, SERVING2
 
-MOVING = (Ready, TargetReady, RollBack, NoTarget, Stop, Overdue)
+MOVING = (Ready, Stepped, TargetReady, RollBack, NoTarget, Stop, Overdue)
 V1, V2, V3 = version(1), version(2), version(3)
 SERVING = serving_status(entry(2, start=10), entry(1, end=10))
 

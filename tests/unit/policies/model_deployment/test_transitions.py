@@ -8,7 +8,7 @@ import pytest
 
 from hallmark.api.model_deployment import RolloutState
 from hallmark.policies.model_deployment.transitions import TABLE
-from hallmark.policies.model_deployment.triggers import Ready, TargetReady, Trigger
+from hallmark.policies.model_deployment.triggers import Ready, Stepped, TargetReady, Trigger
 
 TRIGGERS: dict[str, type[Trigger]] = {kind.__name__: kind for kind in typing.get_args(Trigger)}
 
@@ -18,6 +18,7 @@ STATES = (
     RolloutState.VERIFYING,
     RolloutState.AWAITING_APPROVAL,
     RolloutState.STARTING,
+    RolloutState.CANARY,
     RolloutState.PROMOTED,
     RolloutState.STABLE,
     RolloutState.REFUSED,
@@ -25,20 +26,21 @@ STATES = (
     RolloutState.HELD,
 )
 EXPECTED = """
-             Idle        Verifying   Awaiting    Starting    Promoted    Stable      Refused     RollingBack Held
-Intended     Verifying   Verifying   Verifying   Verifying   Verifying   Verifying   Verifying   .           Verifying
-Withdrawn    .           Idle        Idle        Idle        .           .           Idle        .           .
-Unapproved   .           Awaiting    .           Awaiting    .           .           .           .           .
-Cleared      .           Starting    Starting    .           .           .           .           .           .
-Refused      .           Refused     Refused     Refused     .           .           .           .           .
-Ready        .           .           .           Promoted    .           .           .           .           .
-Settled      Stable      Verifying   Awaiting    Starting    Stable      .           Refused     .           .
-RollBack     RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack
-TargetReady  .           .           .           .           .           .           .           Stable      .
-NoTarget     Held        Held        Held        Held        Held        Held        Held        Held        Held
-Stop         Held        Held        Held        Held        Held        Held        Held        Held        Held
-Overdue      .           .           .           .           .           .           .           RollingBack .
-Acknowledged Idle        Verifying   Awaiting    Starting    Promoted    Stable      Refused     .           Idle
+             Idle        Verifying   Awaiting    Starting    Canary      Promoted    Stable      Refused     RollingBack Held
+Intended     Verifying   Verifying   Verifying   Verifying   Verifying   Verifying   Verifying   Verifying   .           Verifying
+Withdrawn    .           Idle        Idle        Idle        Idle        .           .           Idle        .           .
+Unapproved   .           Awaiting    .           Awaiting    Awaiting    .           .           .           .           .
+Cleared      .           Starting    Starting    .           .           .           .           .           .           .
+Refused      .           Refused     Refused     Refused     Refused     .           .           .           .           .
+Ready        .           .           .           Promoted    Promoted    .           .           .           .           .
+Stepped      .           .           .           Canary      Canary      .           .           .           .           .
+Settled      Stable      Verifying   Awaiting    Starting    Canary      Stable      .           Refused     .           .
+RollBack     RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack
+TargetReady  .           .           .           .           .           .           .           .           Stable      .
+NoTarget     Held        Held        Held        Held        Held        Held        Held        Held        Held        Held
+Stop         Held        Held        Held        Held        Held        Held        Held        Held        Held        Held
+Overdue      .           .           .           .           .           .           .           .           RollingBack .
+Acknowledged Idle        Verifying   Awaiting    Starting    Canary      Promoted    Stable      Refused     .           Idle
 """  # noqa: E501 - a table
 SHORT = {"Awaiting": "AwaitingApproval"}
 
@@ -65,5 +67,11 @@ def test_the_expected_table_has_every_state_and_trigger() -> None:
 
 
 def test_only_a_ready_candidate_or_target_moves_traffic() -> None:
-    moving = {cell for cell in TABLE if cell[1] in {Ready, TargetReady}}
-    assert moving == {(RolloutState.STARTING, Ready), (RolloutState.ROLLING_BACK, TargetReady)}
+    moving = {cell for cell in TABLE if cell[1] in {Ready, Stepped, TargetReady}}
+    assert moving == {
+        (RolloutState.STARTING, Ready),
+        (RolloutState.STARTING, Stepped),
+        (RolloutState.CANARY, Stepped),
+        (RolloutState.CANARY, Ready),
+        (RolloutState.ROLLING_BACK, TargetReady),
+    }

@@ -1,0 +1,77 @@
+"""How a new version takes over step by step: weights, pauses, and what may refuse it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from hallmark.api.common import ApiModel, Count, DecimalString, DurationString, Timestamp
+from hallmark.api.rules import cel, rule
+
+
+class CanaryStep(ApiModel):
+    """A share of the traffic, and how long the candidate has it at least."""
+
+    weight: Annotated[int, Field(ge=1, le=99)]
+    """Per cent of the traffic, as near as whole Pods come; after the last step it has all."""
+    pause: DurationString = "5m"
+    """How long the step lasts at least."""
+
+
+class CanaryAnalysis(ApiModel):
+    """What the candidate is held to in each step. What was not seen is no success."""
+
+    minimum_rows: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100
+    """Rows that the candidate must have been asked for in a step; with fewer the step goes on."""
+    max_rejections: Annotated[
+        DecimalString,
+        Field(
+            json_schema_extra=cel(
+                rule(
+                    "double(self) >= 0.0 && double(self) <= 1.0",
+                    "The share of rejected rows must be between 0 and 1, such as '0.05'.",
+                )
+            )
+        ),
+    ] = "0.05"
+    """The greatest share of rows that it may reject, once there are enough."""
+    drift: bool = True
+    """Whether drift of the candidate's own rows refuses it."""
+
+
+class Canary(ApiModel):
+    """The steps of a canary, and the analysis in each."""
+
+    steps: Annotated[
+        list[CanaryStep],
+        Field(
+            min_length=1,
+            max_length=10,
+            json_schema_extra=cel(
+                rule(
+                    "self.all(s, self.exists_one(t, t.weight == s.weight)) && "
+                    "self.map(s, s.weight).isSorted()",
+                    "The weights must increase from step to step, such as 10, 25, 50.",
+                )
+            ),
+        ),
+    ] = Field(
+        default_factory=lambda: [CanaryStep(weight=weight) for weight in (10, 25, 50)],
+    )
+    analysis: CanaryAnalysis = Field(default_factory=CanaryAnalysis)
+
+
+class CanaryRecord(ApiModel):
+    """Where a canary stands; the operator's own record."""
+
+    step: Count
+    """The number of the step, from 0; after the last one all Pods of the candidate start."""
+    started: Timestamp
+    """When the candidate got its first traffic."""
+    rows: Count = 0
+    """Rows that the candidate had been asked for when the step began."""
+    rejected: Count = 0
+    """Those of them that it had rejected."""
+    short_since: Timestamp | None = None
+    """Since when fewer of its Pods are ready than the step needs."""

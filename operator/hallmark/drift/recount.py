@@ -1,0 +1,123 @@
+"""What a drift verdict was made from, packed into its audit record: anyone can make it again.
+
+The counts stand in ``status.drift`` for minutes only. The record keeps those that decided, so that
+the verdict follows from the log and the sealed baseline alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from hallmark.api.artifacts import Baseline
+from hallmark.api.common import (
+    Count,
+    Digest,
+    FileModel,
+    Timestamp,
+    canonical_json,
+    parse_timestamp,
+)
+from hallmark.api.model_deployment import Drift, DriftReport, FeatureDrift, PodDriftState
+from hallmark.drift.counts import watched
+from hallmark.drift.decision import most_moved
+from hallmark.drift.psi import Reference
+from hallmark.drift.reports import Expected, RefusedReport, Report, believe
+from hallmark.drift.votes import Question, vote_of
+
+MAX_UNPACKED = 4 << 20
+"""Bytes that evidence may become."""
+
+
+class DriftEvidence(FileModel):
+    """The reports that stood there when the traffic was found to have drifted."""
+
+    manifest_digest: Digest
+    drift: Drift
+    """How the windows were counted."""
+    since: Timestamp
+    """Windows that began earlier decided nothing."""
+    reports: Annotated[dict[str, DriftReport], Field(max_length=1024)]
+    """By Pod."""
+    windows_before: Annotated[dict[str, Count], Field(max_length=1024)]
+    """By Pod: how many windows the error budget had been spent on before its first."""
+
+
+@dataclass(frozen=True)
+class Recount:
+    """What the counts say.
+
+    Args:
+        voters: how many Pods had enough windows.
+        drifting: how many of them drift.
+        top: the features that moved most, highest PSI first.
+    """
+
+    voters: int
+    drifting: int
+    top: tuple[FeatureDrift, ...]
+
+
+def pack(
+    digest: str,
+    drift: Drift,
+    since: str,
+    reports: Mapping[str, Report],
+    pods: Mapping[str, PodDriftState],
+) -> str:
+    """Return the evidence as it stands in a record: base64 of zlib of canonical JSON.
+
+    Reports that decide nothing because of their form are left out.
+    """
+    readable = {pod: parsed for pod, report in reports.items() if (parsed := _parsed(report))}
+    wire = DriftEvidence(
+        manifest_digest=digest,
+        drift=drift,
+        since=since,
+        reports=readable,
+        windows_before={pod: pods[pod].windows_before for pod in readable if pod in pods},
+    )
+    return base64.b64encode(zlib.compress(canonical_json(wire.to_wire()), 9)).decode()
+
+
+def unpack(text: str) -> DriftEvidence | None:
+    """Return the evidence in a record, or None where it is none."""
+    try:
+        inflater = zlib.decompressobj()
+        data = inflater.decompress(base64.b64decode(text, validate=True), MAX_UNPACKED)
+        return DriftEvidence.model_validate_json(data) if inflater.eof else None
+    except (ValueError, zlib.error, ValidationError):
+        return None
+
+
+def recount(evidence: DriftEvidence, baseline: Baseline) -> Recount:
+    """Return what the counts say against the sealed baseline, as the operator judges them."""
+    reference = Reference(watched(baseline, evidence.drift))
+    question = Question(evidence.manifest_digest, evidence.drift, parse_timestamp(evidence.since))
+    expected = Expected(evidence.manifest_digest, reference.bins, None)
+    votes = []
+    for pod, report in evidence.reports.items():
+        believed = believe(pod, report, expected)
+        if not isinstance(believed, RefusedReport):
+            before = evidence.windows_before.get(pod, 0)
+            votes.append(vote_of(believed, question, reference, turn=1, windows_before=before))
+    voters = [vote for vote in votes if vote.enough]
+    return Recount(
+        voters=len(voters),
+        drifting=sum(vote.drifts for vote in voters),
+        top=tuple(most_moved(voters, reference)),
+    )
+
+
+def _parsed(report: Report) -> DriftReport | None:
+    if isinstance(report, DriftReport):
+        return report
+    try:
+        return DriftReport.model_validate(report, strict=True)
+    except ValidationError:
+        return None

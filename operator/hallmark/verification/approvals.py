@@ -1,0 +1,164 @@
+"""People's decisions on a version, judged again: by their keys, or by what was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hallmark.api.common import parse_timestamp
+from hallmark.api.model_approval import ReviewDecision
+from hallmark.api.model_policy import ModelPolicy
+from hallmark.api.model_version import ApprovalRecord, ModelVersion
+from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.audit.record import AuditRecord
+from hallmark.policies.model_version.approvals import Ballot, counts, is_final, record_of
+from hallmark.policies.model_version.attestation import fallen_key
+from hallmark.verification.links import Link, broken, holds, open_
+from hallmark.verification.recorded import Recorded
+from hallmark.verification.registry import ApprovalEntry, approval_of
+from hallmark.verification.trusted import Trusted
+from hallmark.verification.versions import differs, unrecorded
+
+_LONG_AGO = "1970-01-01T00:00:00Z"
+_EVENTS = {
+    ReviewDecision.APPROVED: AuditEvent.APPROVE,
+    ReviewDecision.DENIED: AuditEvent.DENY,
+    ReviewDecision.REVOKED: AuditEvent.REVOKE,
+}
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One decision, judged again.
+
+    Args:
+        link: what was found.
+        record: what it counts as; None where it counts for nothing.
+    """
+
+    link: Link
+    record: ApprovalRecord | None = None
+
+
+def approval_links(
+    version: ModelVersion,
+    entries: Sequence[ApprovalEntry],
+    policy: ModelPolicy | None,
+    recorded: Recorded | None,
+    trusted: Trusted,
+    now: datetime,
+) -> Iterator[Link]:
+    """Yield a link for each decision on a version, in their order, and one for the sum of them."""
+    earlier: list[ApprovalRecord] = []
+    for entry in sorted(entries, key=lambda entry: _place(entry, recorded)):
+        heard = _heard(version, entry, earlier, recorded, trusted, now)
+        if heard.record is not None:
+            earlier.append(heard.record)
+        yield heard.link
+    yield _sum(earlier, policy, now)
+
+
+def _place(entry: ApprovalEntry, recorded: Recorded | None) -> tuple[int, str]:
+    records = recorded.decision(entry.uid) if recorded else ()
+    return (records[0].seq if records else 0), entry.name
+
+
+def _heard(
+    version: ModelVersion,
+    entry: ApprovalEntry,
+    earlier: Sequence[ApprovalRecord],
+    recorded: Recorded | None,
+    trusted: Trusted,
+    now: datetime,
+) -> Heard:
+    name, spec = f"decision {entry.name}", entry.spec
+    records = recorded.decision(entry.uid) if recorded else ()
+    if recorded is not None and not records:
+        missing = unrecorded(recorded, f"ModelApproval '{entry.name}'")
+        return Heard(Link(name, missing.state, missing.said))
+    judged = [record for record in records if record.event == _EVENTS[spec.decision]]
+    if problem := _contradicted(version, entry, records, judged):
+        return Heard(broken(name, problem))
+    if not spec.attestation and not judged:
+        return Heard(open_(name, "Nobody but the cluster vouches for it: it is not attested."))
+    if spec.attestation and not trusted.approvers:
+        return Heard(open_(name, f"Give the key of {spec.approver} to check the attestation."))
+    accepted = judged[-1].outcome == AuditOutcome.ACCEPTED if judged else None
+    moment = judged[0].time if judged else None
+    # Of a plain decision the API server's word was taken when it was recorded.
+    vouched = None if spec.attestation or not accepted else _LONG_AGO
+    found = record_of(
+        Ballot(
+            approval=approval_of(entry, moment),
+            version=version,
+            keys=trusted.approvers,
+            vouched_since=vouched,
+            earlier=earlier,
+            now=parse_timestamp(moment) if moment else now,
+        )
+    )
+    if accepted and not found.accepted:
+        return Heard(broken(name, f"It was recorded as accepted. {found.message}"))
+    return _today(name, found, records, accepted=accepted, trusted=trusted, now=now)
+
+
+def _contradicted(
+    version: ModelVersion,
+    entry: ApprovalEntry,
+    records: Sequence[AuditRecord],
+    judged: Sequence[AuditRecord],
+) -> str | None:
+    """Return how the records name another decision, or None."""
+    if records and not judged:
+        return "Expected a record of this decision, found one of another."
+    for record in judged:
+        details = record.details
+        digest = details.get("approvalDigest")
+        named = {
+            "decision": digest in {None, entry.spec.content_digest()},
+            "namespace": record.namespace == entry.namespace,
+            "name": details.get("approval") == entry.name,
+            "approver": record.actor == entry.spec.approver,
+            "version": record.uid == version.metadata.uid,
+        }
+        for what, same in named.items():
+            if not same:
+                return differs(record, what)
+    return None
+
+
+def _today(
+    name: str,
+    found: ApprovalRecord,
+    records: Sequence[AuditRecord],
+    *,
+    accepted: bool | None,
+    trusted: Trusted,
+    now: datetime,
+) -> Heard:
+    who = f"{found.decision} by {found.approver}"
+    if accepted is False or not found.accepted:
+        why = records[-1].reason if records else found.reason
+        return Heard(holds(name, f"{who}; it does not count ({why})"))
+    withdrawn = any(record.event == AuditEvent.WITHDRAW for record in records)
+    fallen = fallen_key(found.key_id, found.approver, trusted.approvers, now)
+    if found.key_id is not None and fallen is not None and not is_final(found):
+        return Heard(holds(name, f"{who}; its key does not count today"))
+    how = f"by the key {found.key_id}" if found.key_id else "as the API server vouched"
+    said = f"{who}, {how}{', withdrawn since' if withdrawn else ''}"
+    return Heard(holds(name, said), found.replace(withdrawn=withdrawn))
+
+
+def _sum(records: Sequence[ApprovalRecord], policy: ModelPolicy | None, now: datetime) -> Link:
+    """Return what the decisions add up to today; that nobody approved is no break of the chain."""
+    final = next((record for record in records if is_final(record)), None)
+    if final is not None:
+        return holds("approval", f"{final.decision} by {final.approver}; this is final")
+    approvers = sorted({record.approver for record in records if counts(record, now)})
+    if policy is None:
+        return open_("approval", f"{len(approvers)} approvals; how many are needed is not here.")
+    minimum = policy.spec.approvals.minimum
+    if len(approvers) < minimum:
+        return open_("approval", f"{len(approvers)} of {minimum} approvals count today.")
+    return holds("approval", f"approved by {', '.join(approvers)}")

@@ -1,0 +1,82 @@
+"""Where the files of one sealed version are, and what was read of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hallmark.api.artifacts import (
+    BASELINE,
+    BUNDLE,
+    MANIFEST,
+    SLOT_JOBLIB,
+    SLOT_SBOM,
+    Baseline,
+    Finding,
+    Manifest,
+    final_name,
+)
+from hallmark.api.common import sha256_digest
+from hallmark.api.model_version import ModelVersion
+from hallmark.api.names import model_prefix
+from hallmark.supply_chain.manifest import MAX_BYTES, read_manifest
+from hallmark.supply_chain.signing import PROVENANCE_FOLDER
+from hallmark.verification.files import Files
+
+BASELINE_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A version's folder, and its manifest as far as its digest holds.
+
+    Args:
+        folder: the path, with a slash at its end.
+        manifest: the one that the version's digest names, or why it is not there.
+    """
+
+    folder: str
+    manifest: Manifest | Finding
+
+    @property
+    def names(self) -> set[str]:
+        """The paths of all its files, but the provenance."""
+        found = {self.folder + MANIFEST, self.folder + BUNDLE}
+        if isinstance(self.manifest, Manifest):
+            found |= {self.folder + file.name for file in self.manifest.files}
+        return found
+
+
+def folder_of(version: ModelVersion) -> str:
+    """Return where a version's files are."""
+    spec = version.spec
+    return model_prefix(version.metadata.namespace, spec.model, spec.artifact.manifest_digest)
+
+
+def bundle_of(version: ModelVersion, files: Files) -> Bundle:
+    """Return a version's files."""
+    folder = folder_of(version)
+    data = files.read(folder + MANIFEST, MAX_BYTES) or b""
+    return Bundle(folder, read_manifest(data, version.spec.artifact.manifest_digest))
+
+
+def provenance_name(version: ModelVersion) -> str:
+    """Return where the provenance of a version's run is."""
+    return f"{folder_of(version)}{PROVENANCE_FOLDER}/{version.spec.training_run.uid}.json"
+
+
+def copies_of(manifest: Manifest) -> dict[str, str]:
+    """Return the digest of each file that is laid out for readers beside the bundle, by path."""
+    pairs = (
+        (f"models/model_{manifest.run_id}.joblib", final_name(SLOT_JOBLIB, manifest.run_id)),
+        (f"sbom/sbom_{manifest.run_id}.json", final_name(SLOT_SBOM, manifest.run_id)),
+    )
+    found = ((path, manifest.file(name)) for path, name in pairs)
+    return {path: file.digest for path, file in found if file is not None}
+
+
+def baseline_of(version: ModelVersion, files: Files) -> Baseline | None:
+    """Return a version's sealed baseline, or None where its bytes are not there."""
+    data = files.read(folder_of(version) + BASELINE, BASELINE_BYTES)
+    if data is None or sha256_digest(data) != version.spec.baseline_digest:
+        return None
+    return Baseline.model_validate_json(data)

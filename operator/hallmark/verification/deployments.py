@@ -1,0 +1,202 @@
+"""A ModelDeployment's links, from the log: what served by whose approval, drift, rollbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from hallmark.api.artifacts import Baseline
+from hallmark.api.model_deployment import DeploymentReason
+from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.audit.record import AuditRecord
+from hallmark.drift.recount import recount, unpack
+from hallmark.policies.model_deployment.intent import intent_hash
+from hallmark.verification.links import Link, broken, holds, open_
+from hallmark.verification.recorded import Period, Recorded, standing_words
+from hallmark.verification.registry import DeploymentEntry, plain_deployment
+from hallmark.verification.versions import unrecorded
+
+_INTENT_EVENTS = {AuditEvent.VERIFY, AuditEvent.PROMOTE}
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A deployment, with all that it is held against.
+
+    Args:
+        entry: the deployment.
+        recorded: the audit log.
+        baselines: sealed baselines by manifest digest, as far as they are here.
+        versions: manifest digest by the name of each ModelVersion of the namespace that is here.
+    """
+
+    entry: DeploymentEntry
+    recorded: Recorded
+    baselines: Mapping[str, Baseline]
+    versions: Mapping[str, str]
+
+    @property
+    def records(self) -> Sequence[AuditRecord]:
+        """Those about the deployment."""
+        return self.recorded.of("Deployment", self.entry.uid)
+
+
+def deployment_links(watched: Watched) -> Iterator[Link]:
+    """Yield a deployment's links, in the chain's order."""
+    if not watched.records:
+        yield unrecorded(watched.recorded, f"Deployment '{watched.entry.name}'")
+        return
+    yield _record(watched)
+    yield _rollout(watched)
+    yield from _drift(watched)
+    yield from _rollbacks(watched)
+
+
+def names_intent(entry: DeploymentEntry, recorded: Recorded) -> bool:
+    """Tell whether a record about a deployment names the intent that its spec is."""
+    if entry.spec is None:
+        return False
+    for record in recorded.of("Deployment", entry.uid):
+        details = record.details
+        digest, intent = details.get("manifestDigest"), details.get("intent")
+        if digest and intent == intent_hash(digest, entry.spec):
+            return True
+    return False
+
+
+def _record(watched: Watched) -> Link:
+    entry = watched.entry
+    for record in watched.records:
+        if (record.namespace, record.name) != (entry.namespace, entry.name):
+            return broken("record", f"Record {record.seq} names the deployment otherwise.")
+    if entry.spec is None:
+        return open_("record", "No record names what it asks for now.")
+    if entry.spec != plain_deployment(entry.spec) or not names_intent(entry, watched.recorded):
+        return broken("record", "Expected a spec that a record's intent stands for, found another.")
+    return holds("record", "a record names what it asks for")
+
+
+def _rollout(watched: Watched) -> Link:
+    """Each version that got the traffic was approved then, and the last one serves."""
+    entry, periods = watched.entry, watched.recorded.periods(watched.entry.uid)
+    for period in periods:
+        if problem := _unapproved(watched, period):
+            return broken("rollout", problem)
+    serving = _expected_to_serve(periods)
+    found = (entry.active_model_version or "", entry.active_digest or "")
+    if found not in serving and watched.recorded.whole:
+        expected = serving[0][0] or "nothing"
+        return broken(
+            "rollout",
+            f"Expected '{expected}' to serve as the log says, found '{found[0] or 'nothing'}'.",
+        )
+    name, digest = found
+    if name and watched.versions.get(name) != digest:
+        return broken("rollout", f"Expected ModelVersion '{name}' with {digest}, found none.")
+    if not watched.recorded.whole:
+        return open_("rollout", f"'{name or 'nothing'}' serves; earlier records are gone.")
+    times = f"{len(periods)} times in service, each by approved bytes"
+    return holds("rollout", f"'{name or 'nothing'}' serves; {times}")
+
+
+def _expected_to_serve(periods: Sequence[Period]) -> list[tuple[str, str]]:
+    if not periods:
+        return [("", "")]
+    last = periods[-1]
+    found = [(last.version, last.digest)]
+    if not last.digest:
+        # What was stopped stays on record as the version that served.
+        found += [(period.version, period.digest) for period in periods[-2:-1]]
+    return found
+
+
+def _unapproved(watched: Watched, period: Period) -> str | None:
+    if not period.digest:
+        return None
+    words = watched.recorded.words_on(watched.entry.namespace, period.digest)
+    approvers, rejected = standing_words(words, period.record.seq)
+    if rejected:
+        return f"Record {period.record.seq} gave the traffic to bytes that were rejected before."
+    if not approvers and watched.recorded.whole:
+        return f"Record {period.record.seq} gave the traffic to bytes that nobody had approved."
+    return None
+
+
+def _drift(watched: Watched) -> Iterator[Link]:
+    """Yield each drift verdict, made again from the counts that its record keeps."""
+    found = [
+        record
+        for record in watched.records
+        if (record.event, record.outcome) == (AuditEvent.DRIFT, AuditOutcome.DETECTED)
+    ]
+    if not found:
+        yield holds("drift", "none was recorded")
+    for record in found:
+        yield _recounted(record, watched.baselines)
+
+
+def _recounted(record: AuditRecord, baselines: Mapping[str, Baseline]) -> Link:
+    name, details = f"drift (record {record.seq})", record.details
+    digest = details.get("manifestDigest", "")
+    if record.evidence is None or "voters" not in details:
+        return open_(name, "The record does not keep the counts.")
+    evidence = unpack(record.evidence)
+    if evidence is None or evidence.manifest_digest != digest:
+        return broken(name, "Expected the counts of this version, found others.")
+    baseline = baselines.get(digest)
+    if baseline is None:
+        return open_(name, "The sealed baseline of that version is not here.")
+    counted = recount(evidence, baseline)
+    if str(counted.voters) != details["voters"]:
+        return open_(
+            name, f"The record keeps the counts of {counted.voters} of {details['voters']} Pods."
+        )
+    told = {key: value for key, value in details.items() if key.startswith("psi.")}
+    again = {f"psi.{moved.feature}": moved.psi for moved in counted.top}
+    if str(counted.drifting) != details["drifting"] or 2 * counted.drifting <= counted.voters:
+        return broken(name, f"The counts say that {counted.drifting} of {counted.voters} drift.")
+    if told != again:
+        return broken(name, "The counts give other PSI values than the record names.")
+    most = counted.top[0]
+    return holds(name, f"made again from the counts: {most.feature} has PSI {most.psi}")
+
+
+def _rollbacks(watched: Watched) -> Iterator[Link]:
+    """Yield each rollback: its cause is on record, and its target had been stable."""
+    begun = [record for record in watched.records if record.event == AuditEvent.ROLLBACK]
+    if not begun:
+        yield holds("rollback", "none was recorded")
+    for record in begun:
+        if record.outcome == AuditOutcome.STARTED:
+            yield _caused(watched, record)
+        elif record.outcome == AuditOutcome.COMPLETED:
+            yield _targeted(watched, record)
+        else:
+            yield holds(f"rollback (record {record.seq})", f"{record.outcome}: {record.reason}")
+
+
+def _caused(watched: Watched, record: AuditRecord) -> Link:
+    name = f"rollback (record {record.seq})"
+    if record.reason != DeploymentReason.DRIFT_ROLLBACK:
+        return holds(name, f"started: {record.reason}")
+    drifted = any(
+        other.event == AuditEvent.DRIFT
+        and other.details.get("manifestDigest") == record.details.get("fromDigest")
+        for other in watched.records
+    )
+    if not drifted and watched.recorded.whole:
+        return broken(name, "Expected a record of the drift that caused it, found none.")
+    return holds(name, f"drift of '{record.details.get('from', '')}' is on record")
+
+
+def _targeted(watched: Watched, record: AuditRecord) -> Link:
+    name, digest = f"rollback (record {record.seq})", record.details.get("manifestDigest", "")
+    stable = any(
+        (other.event, other.outcome) == (AuditEvent.PROMOTE, AuditOutcome.STABLE)
+        and other.details.get("manifestDigest") == digest
+        and other.seq < record.seq
+        for other in watched.records
+    )
+    if not stable and watched.recorded.whole:
+        return broken(name, "It went to a version that had never been stable there.")
+    return holds(name, f"to '{record.details.get('modelVersion', '')}', which had been stable")

@@ -1,0 +1,79 @@
+"""The audit log of a chain: read with the verifier's own key, and what it says as a link."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from hallmark.audit.files import read_head
+from hallmark.audit.head import Head
+from hallmark.audit.verify import AuditVerdict, read_log
+from hallmark.keys import UnusableKey, usable_key
+from hallmark.verification.links import Link, broken, holds, open_
+from hallmark.verification.recorded import Recorded
+from hallmark.verification.registry import LogPlace
+from hallmark.verification.trusted import Trusted
+
+
+@dataclass(frozen=True)
+class Log:
+    """A log as it was read.
+
+    Args:
+        verdict: whether it is whole.
+        recorded: its records.
+        head: the signed head beside it.
+        signed_by: the id of the verifier's key that signed it; None where no key was given.
+    """
+
+    verdict: AuditVerdict
+    recorded: Recorded
+    head: Head | None
+    signed_by: str | None
+
+
+def log_of(file: Path, anchor: bytes | None, trusted: Trusted, now: datetime) -> Log | None:
+    """Return a log, or None where there is no file.
+
+    Args:
+        file: its current file; rotated ones and the head stand beside it.
+        anchor: the head that was kept outside, or None.
+        trusted: the verifier's keys.
+        now: when the key must be valid.
+
+    Raises:
+        ConfigurationError: the anchor is no head.
+    """
+    if not file.is_file():
+        return None
+    head = read_head(file)
+    keys = {
+        key.key_id: key.public_key
+        for key in trusted.auditors
+        if not isinstance(usable_key(key, now), UnusableKey)
+    }
+    signer = head.key_id if isinstance(head, Head) and head.key_id in keys else next(iter(keys), "")
+    verdict, records = read_log(file, keys.get(signer), anchor)
+    return Log(verdict, Recorded(records), head if isinstance(head, Head) else None, signer or None)
+
+
+def audit_link(log: Log | None, place: LogPlace | None, *, exported: bool) -> Link:
+    """Return whether the log is whole, signed with a trusted key, and reaches as far as it must."""
+    if log is None:
+        if place is not None:
+            return broken("log", f"Expected an audit log up to record {place.seq}, found none.")
+        return open_("log", "There is no audit log here.")
+    if log.verdict.problems:
+        return broken("log", " ".join(log.verdict.problems[:3]))
+    if log.signed_by is None:
+        return open_("log", "Give the audit key's public half to check who signed it.")
+    last = log.recorded.records[-1]
+    if exported:
+        if log.head is None or (log.head.seq, log.head.hash) != (last.seq, last.hash):
+            return broken("log", f"Expected a signed head of the last record, {last.seq}.")
+        if place is None or (place.seq, place.hash) != (last.seq, last.hash):
+            return broken("log", f"Expected the export to end with record {last.seq}.")
+    notes = " ".join(log.verdict.notes)
+    said = f"{log.verdict.records} records, signed by the key {log.signed_by}"
+    return holds("log", f"{said}. {notes}".strip() if notes else said)

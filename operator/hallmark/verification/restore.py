@@ -1,0 +1,81 @@
+"""What brings an exported registry into another cluster: bundles, runs, decisions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hallmark.api.common import NamespacedMeta
+from hallmark.api.model_approval import ModelApproval, ReviewDecision
+from hallmark.api.model_version import ModelVersion
+from hallmark.api.training_run import SealedBundle, TrainingRun, TrainingRunSpec
+from hallmark.verification.bundle import bundle_of
+from hallmark.verification.files import Files
+from hallmark.verification.registry import ApprovalEntry, Registry, version_of
+
+
+@dataclass(frozen=True)
+class Restored:
+    """One version, and all that makes it again elsewhere.
+
+    Args:
+        version: as it was.
+        files: the paths of its sealed files, manifest and signature last.
+        attested: decisions that their approvers signed; denials and revocations first.
+        plain: names of decisions for which only the former cluster vouched.
+    """
+
+    version: ModelVersion
+    files: tuple[str, ...]
+    attested: tuple[ApprovalEntry, ...]
+    plain: tuple[str, ...]
+
+    def run(self, uri: str, requester: str) -> TrainingRun:
+        """Return the run that adopts the bundle.
+
+        Args:
+            uri: of the bundle's folder in the new store.
+            requester: who asks for it now.
+        """
+        metadata, spec = self.version.metadata, self.version.spec
+        digest = spec.artifact.manifest_digest
+        return TrainingRun(
+            metadata=NamespacedMeta(name=metadata.name, namespace=metadata.namespace),
+            spec=TrainingRunSpec(
+                model=spec.model,
+                sealed=SealedBundle(uri=uri, manifest_digest=digest),
+                requested_by=requester,
+            ),
+        )
+
+    def approvals(self, uid: str) -> Iterator[ModelApproval]:
+        """Yield the signed decisions on the version of another uid; no signature covers that."""
+        for entry in self.attested:
+            reference = entry.spec.model_version.replace(uid=uid)
+            yield ModelApproval(
+                metadata=NamespacedMeta(name=entry.name, namespace=entry.namespace),
+                spec=entry.spec.replace(model_version=reference),
+            )
+
+
+def restored(registry: Registry, files: Files) -> Iterator[Restored]:
+    """Yield the versions of an export, each model's in the order of their numbers."""
+    entries = sorted(
+        registry.versions, key=lambda one: (one.namespace, one.spec.model, one.spec.version)
+    )
+    for entry in entries:
+        version = version_of(entry)
+        bundle = bundle_of(version, files)
+        mine = [one for one in registry.approvals if one.spec.model_version.uid == entry.uid]
+        last = ("manifest.json", "model.sigstore.json")
+        yield Restored(
+            version=version,
+            files=tuple(sorted(bundle.names, key=lambda name: (name.endswith(last), name))),
+            attested=tuple(
+                sorted(
+                    (one for one in mine if one.spec.attestation),
+                    key=lambda one: (one.spec.decision is ReviewDecision.APPROVED, one.name),
+                )
+            ),
+            plain=tuple(one.name for one in mine if not one.spec.attestation),
+        )

@@ -1,0 +1,183 @@
+"""The routes that predict: straight from the server, before all routing and middleware."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import msgspec
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hallmark_predictor.bodies import (
+    BINARY_NAME,
+    RETRY_AFTER,
+    SEND_SECONDS,
+    UNREAD,
+    ClientGoneError,
+    Readings,
+    is_packed,
+    not_plain,
+    send_in_time,
+    send_unread,
+    unpacked,
+)
+from hallmark_predictor.data_plane import Answer, DataPlane, Method
+from hallmark_predictor.headers import AnswerHeaders
+from hallmark_predictor.logs import place_of
+from hallmark_predictor.memory import Held, no_room
+from hallmark_predictor.metrics import Rejection
+from hallmark_predictor.problems import BadRequest, refuse
+from hallmark_predictor.protocol import BINARY_HEADER
+from hallmark_predictor.serving import Serving
+
+LOG = logging.getLogger(__name__)
+
+INLINE_BODY = 64 * 1024
+"""A bigger body is answered in a thread, so that the others need not wait for it; one at a time,
+for it becomes many times its size."""
+MAX_CONNECTIONS = 2048
+"""Open connections above which requests are turned away: each waits for those before it."""
+
+_CLOSE = (b"connection", b"close")
+
+
+class Predictions:
+    """Answers the routes that predict; all others are the application's."""
+
+    def __init__(self, serving: Serving, others: ASGIApp) -> None:
+        """Answer with what is served."""
+        self._serving = serving
+        self._others = others
+        self._readings = Readings()
+        self._one_at_a_time = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        plane = self._serving.plane
+        if plane is None or scope["type"] != "http" or scope["method"] != "POST":
+            await self._others(scope, receive, send)
+            return
+        found = plane.routes.get(scope["path"])
+        if found is None:
+            await self._others(scope, receive, send)
+            return
+        route, method = found
+        start = time.perf_counter()
+        code: int = HTTPStatus.INTERNAL_SERVER_ERROR
+        held = self._serving.room.hold()
+        headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        try:
+            answer = await self._answer(plane, method, headers, receive, held)
+            code = await self._send(answer, plane.headers, receive, send)
+        except ClientGoneError:
+            code = HTTPStatus.BAD_REQUEST
+        except TimeoutError:
+            # Without an end to its answer the server closes the connection.
+            LOG.warning("A client did not take its answer in %g seconds.", SEND_SECONDS)
+        except Exception as error:
+            # Neither the log nor the answer gets the error's text: it may hold a value.
+            LOG.error("A request could not be answered: %s.", place_of(error))
+            self._serving.metrics.rejected(Rejection.FAILED)
+            body = b'{"error":"The request could not be answered."}'
+            await self._send_refusal(code, body, plane.headers, receive, send)
+        finally:
+            held.release()
+            self._serving.metrics.request(route, code, time.perf_counter() - start)
+
+    async def _answer(
+        self,
+        plane: DataPlane,
+        method: Method,
+        headers: Mapping[bytes, bytes],
+        receive: Receive,
+        held: Held,
+    ) -> Answer | BadRequest:
+        wrong = not_plain(headers) or self._crowded()
+        if wrong:
+            return wrong
+        room = self._serving.room
+
+        def admit(size: int) -> BadRequest | None:
+            return no_room(size, plane.answer_bytes(size), room, held)
+
+        body = await self._readings.read(headers, receive, admit)
+        if not isinstance(body, BadRequest) and is_packed(headers):
+            body = await unpacked(body, admit)
+        if isinstance(body, BadRequest):
+            return body
+        json_length = _json_length(headers)
+        if isinstance(json_length, BadRequest):
+            return json_length
+        if len(body) <= INLINE_BODY or json_length is not None:
+            return method(body, json_length)
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(method, body, json_length)
+
+    def _crowded(self) -> BadRequest | None:
+        if len(self._serving.connections) <= MAX_CONNECTIONS:
+            return None
+        return refuse(
+            "the request",
+            f"at most {MAX_CONNECTIONS} open connections; send it again in a second, or ask for "
+            "more replicas",
+            "more",
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        )
+
+    async def _send(
+        self, answer: Answer | BadRequest, headers: AnswerHeaders, receive: Receive, send: Send
+    ) -> int:
+        """Send an answer, count what it answers, and return its status."""
+        serving = self._serving
+        if isinstance(answer, BadRequest):
+            serving.refused(answer.refusals)
+            serving.metrics.rejected(_reason(answer.status))
+            body = msgspec.json.encode(answer.body())
+            await self._send_refusal(answer.status, body, headers, receive, send)
+            return answer.status
+        body = answer.body
+        if answer.json_length is None:
+            raw = headers.of(len(body))
+        else:
+            raw = headers.binary(len(body), answer.json_length)
+        if serving.ends_connections:
+            raw = [*raw, _CLOSE]
+        serving.answered(answer)
+        await send({"type": "http.response.start", "status": 200, "headers": raw})
+        await send_in_time(send, {"type": "http.response.body", "body": body})
+        return HTTPStatus.OK
+
+    async def _send_refusal(
+        self, status: int, body: bytes, headers: AnswerHeaders, receive: Receive, send: Send
+    ) -> None:
+        raw = headers.json(len(body))
+        start: Message = {"type": "http.response.start", "status": status, "headers": raw}
+        if status in UNREAD:
+            raw.append(_CLOSE)
+            if status == HTTPStatus.SERVICE_UNAVAILABLE:
+                raw.append((b"retry-after", b"%d" % RETRY_AFTER))
+            await send_unread(send, receive, start, body)
+            return
+        if self._serving.ends_connections:
+            raw.append(_CLOSE)
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+
+
+def _reason(status: int) -> Rejection:
+    if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+        return Rejection.MEDIA_TYPE
+    return UNREAD.get(status, Rejection.INVALID)
+
+
+def _json_length(headers: Mapping[bytes, bytes]) -> int | BadRequest | None:
+    """Return how long the JSON of a body is, where tensors' bytes follow it."""
+    value = headers.get(BINARY_NAME)
+    if value is None:
+        return None
+    if value.isdigit() and len(value) < 12:
+        return int(value)
+    return refuse(BINARY_HEADER, "a whole number", "something else")

@@ -1,0 +1,176 @@
+"""A third party's look at a whole chain: an export, public keys, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hallmark.keys import public_pem
+from hallmark.local.folder import now
+from hallmark.verification.links import Link, State, Verdict
+from hallmark.verification.opening import verify_export, verify_folder
+from hallmark.verification.trusted import Purpose, Trusted, trusted_key
+from tests.chains import MODEL, Whole, objects_of, whole_chain
+from tests.integration.command_line import run_hallmark
+from tests.mutations.__main__ import tell, tried
+from tests.mutations.changes import KINDS
+from tests.unit.supply_chain.factories import OTHER_KEY
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """A chain with every kind of link; never changed."""
+    return whole_chain(tmp_path_factory.mktemp("whole") / "chain")
+
+
+@pytest.fixture(scope="module")
+def exported(whole: Whole, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its export; never changed."""
+    target = tmp_path_factory.mktemp("exported") / "export"
+    whole.export(target)
+    return target
+
+
+@pytest.fixture
+def copied(exported: Path, tmp_path: Path) -> Path:
+    """A copy of its export."""
+    shutil.copytree(exported, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def links(verdict: Verdict, state: State) -> list[Link]:
+    return [link for subject in verdict.subjects for link in subject.links if link.state is state]
+
+
+def test_every_link_of_a_chain_that_nobody_changed_holds(whole: Whole, exported: Path) -> None:
+    verdict = verify_export(exported, whole.trusted, now())
+
+    assert links(verdict, State.BROKEN) == []
+    assert links(verdict, State.OPEN) == []
+    found = {link.name.partition(" ")[0] for link in links(verdict, State.HOLDS)}
+    assert found >= {"dataset", "run", "gates", "artifacts", "signature", "provenance", "SBOM",
+                     "policy", "decision", "approval", "record", "rollout", "drift", "rollback",
+                     "log", "index", "complete", "copies", "files"}  # fmt: skip
+
+
+def test_the_same_chain_gives_the_same_bytes(whole: Whole, exported: Path, tmp_path: Path) -> None:
+    assert whole.export(tmp_path / "again") == verify_export(exported, whole.trusted, now()).digest
+
+
+def test_any_single_change_is_found(
+    whole: Whole, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    count = 3 * len(KINDS)
+    assert tell(tried(whole, tmp_path, count, seed=7)) == 0, capsys.readouterr().out
+    assert capsys.readouterr().out.endswith(f"mutations: {count} tried, 0 survived\n")
+
+
+def test_a_folder_is_verified_where_it_stands(whole: Whole) -> None:
+    folder = whole.folder
+    found, left = verify_folder(
+        folder.path, objects_of(folder.read()), folder.log_file, whole.trusted, now()
+    )
+    assert links(found, State.BROKEN) == []
+    assert left == []
+
+
+STRANGER = public_pem(OTHER_KEY.public_key())
+
+
+@pytest.mark.parametrize(
+    ("purpose", "broken"),
+    [(Purpose.SEAL, "signature"), (Purpose.AUDIT, "log"), (Purpose.APPROVE, "decision")],
+)
+def test_a_key_that_the_verifier_does_not_trust_vouches_for_nothing(
+    whole: Whole, exported: Path, purpose: Purpose, broken: str
+) -> None:
+    trusted, other = whole.trusted, trusted_key(purpose, STRANGER, "mallory")
+    changed = Trusted(
+        signers=other.signers or trusted.signers,
+        auditors=other.auditors or trusted.auditors,
+        approvers=other.approvers or trusted.approvers,
+    )
+    verdict = verify_export(exported, changed, now())
+    assert any(link.name.startswith(broken) for link in links(verdict, State.BROKEN))
+
+
+def test_without_keys_nothing_is_proved_and_nothing_is_called_broken(exported: Path) -> None:
+    verdict = verify_export(exported, Trusted(), now())
+    assert links(verdict, State.BROKEN) == []
+    unproved = {link.name for link in links(verdict, State.OPEN)}
+    assert unproved >= {"log", "signature", "provenance", "complete"}
+
+
+def test_a_revoked_sealing_key_takes_every_signature_with_it(whole: Whole, exported: Path) -> None:
+    key = whole.trusted.signers[0].replace(revoked_at="2026-01-01T00:00:00Z")
+    trusted = Trusted((key,), whole.trusted.auditors, whole.trusted.approvers)
+    said = [link.said for link in links(verify_export(exported, trusted, now()), State.BROKEN)]
+    assert any("was revoked at" in sentence for sentence in said)
+
+
+def _link_out(folder: Path) -> None:
+    (folder / "models" / "registry.json").rename(folder.parent / "registry.json")
+    (folder / "models" / "registry.json").symlink_to(folder.parent / "registry.json")
+
+
+def _folder_link(folder: Path) -> None:
+    (folder / "sbom").rename(folder.parent / "sbom")
+    (folder / "sbom").symlink_to(folder.parent / "sbom")
+
+
+def _deep(folder: Path) -> None:
+    (folder / "models" / "registry.json").write_text("[" * 100_000)
+
+
+def _pipe(folder: Path) -> None:
+    (folder / "export.json").unlink()
+    os.mkfifo(folder / "export.json")
+
+
+@pytest.mark.parametrize("spoil", [_link_out, _folder_link, _deep, _pipe])
+def test_what_leads_out_of_the_folder_or_is_no_file_is_not_read(
+    whole: Whole, copied: Path, spoil: Callable[[Path], None]
+) -> None:
+    spoil(copied)
+    assert verify_export(copied, whole.trusted, now()).state is State.BROKEN
+
+
+def test_the_command_line_says_it_all(whole: Whole, tmp_path: Path) -> None:
+    state, target = whole.folder.path, tmp_path / "export"
+    exported = run_hallmark("export", str(target), "--state", str(state))
+    assert exported.returncode == 0, exported.stderr
+    keys = state / "keys"
+    approver = whole.trusted.approvers[0].approver
+    trust = [
+        f"--trust=seal={keys / 'sealing.pub'}",
+        f"--trust=audit={keys / 'audit.pub'}",
+        f"--trust=approve:{approver}={keys / 'approver.pub'}",
+    ]
+    done = run_hallmark("verify", str(target), *trust, "--strict")
+    assert done.returncode == 0, done.stdout
+    assert f"✓ Deployment credit/{MODEL}" in done.stdout
+    assert "0 broken, 0 not proved" in done.stdout
+
+    report = next(target.glob("models/*/*/report.json"))
+    report.write_bytes(report.read_bytes().replace(b"accuracy", b"accurazy", 1))
+    found = run_hallmark("verify", str(target), *trust, "--output=json")
+    assert found.returncode == 10
+    wire = json.loads(found.stdout)
+    assert wire["verdict"] == "broken"
+    assert any(
+        link["verdict"] == "broken" and "report.json" in link["said"]
+        for subject in wire["subjects"]
+        for link in subject["links"]
+    )
+
+    assert "Expected --trust" in run_hallmark("verify", str(target)).stderr
+    assert "found no export.json" in run_hallmark("verify", str(tmp_path), *trust).stderr
+    assert (
+        "Expected an empty folder"
+        in run_hallmark("export", str(target), "--state", str(state)).stderr
+    )

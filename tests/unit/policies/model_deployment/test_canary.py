@@ -1,0 +1,207 @@
+"""How many Pods a weight is, and what a candidate's own traffic says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hallmark.api.canary import Canary, CanaryAnalysis, CanaryRecord, CanaryStep
+from hallmark.api.common import timestamp
+from hallmark.api.model_deployment import RolloutState, Strategy, StrategyType, Verdict
+from hallmark.policies.model_deployment import canary
+from hallmark.policies.model_deployment.canary import Evidence, Split, split
+from hallmark.policies.model_deployment.inputs import View
+from tests.unit.policies.model_deployment.rollouts import (
+    NOW,
+    at,
+    candidate_status,
+    entry,
+    pod,
+    version,
+    view,
+    workload,
+)
+
+WEIGHTS, REPLICAS = st.integers(1, 99), st.integers(1, 1000)
+
+
+@given(WEIGHTS, REPLICAS)
+def test_no_other_number_of_pods_is_nearer_to_the_weight(weight: int, replicas: int) -> None:
+    found = split(weight, replicas)
+    numbers = range(1, replicas + 1)
+    others = [
+        Split(number, replicas) if weight <= 50 else Split(replicas, number) for number in numbers
+    ]
+    assert found in others
+    nearest = min(abs(100 * other.share - weight) for other in others)
+    assert abs(100 * found.share - weight) == nearest
+    assert max(found.candidate, found.active) == replicas, "one of them could serve alone"
+    assert min(found.candidate, found.active) >= 1, "both have traffic"
+
+
+@given(REPLICAS, WEIGHTS, WEIGHTS)
+def test_a_greater_weight_is_never_a_smaller_share(replicas: int, one: int, other: int) -> None:
+    low, high = sorted((one, other))
+    assert split(low, replicas).share <= split(high, replicas).share
+
+
+@pytest.mark.parametrize(
+    ("weight", "replicas", "pods"),
+    [(10, 9, (1, 9)), (10, 1, (1, 1)), (50, 4, (4, 4)), (80, 4, (4, 1)), (25, 3, (1, 3))],
+)
+def test_examples(weight: int, replicas: int, pods: tuple[int, int]) -> None:
+    assert split(weight, replicas) == Split(*pods)
+
+
+def test_no_pods_have_no_share() -> None:
+    assert split(10, 0) == Split(0, 0)
+    assert split(10, 0).share == Fraction(0)
+
+
+@given(WEIGHTS)
+def test_the_number_of_replicas_that_is_named_gives_the_weight(weight: int) -> None:
+    assert abs(100 * split(weight, canary.fitting(weight)).share - weight) < 1
+
+
+# -- what the traffic says --------------------------------------------------------------------
+
+ANALYSIS = CanaryAnalysis(minimum_rows=100, max_rejections="0.05")
+STRATEGY = Strategy(
+    type=StrategyType.CANARY,
+    canary=Canary(
+        steps=[CanaryStep(weight=10, pause="60s"), CanaryStep(weight=50, pause="60s")],
+        analysis=ANALYSIS,
+    ),
+)
+
+
+def in_canary(*, replicas: int = 9, **record: object) -> View:
+    found = CanaryRecord.model_validate({"step": 0, "started": timestamp(NOW), **record})
+    status = candidate_status(2, entry(1), state=RolloutState.CANARY, canary=found)
+    return view(
+        status,
+        version(1),
+        version(2),
+        workloads=(workload(1, replicas=replicas, ready=replicas), workload(2)),
+        pods=(replace(pod(2, ready=True), name="two"), replace(pod(1, ready=True), name="one")),
+        replicas=replicas,
+        strategy=STRATEGY,
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "refused"),
+    [
+        pytest.param(Evidence(), False, id="silence refuses nothing"),
+        pytest.param(Evidence(99, 99), False, id="too few rows refuse nothing"),
+        pytest.param(Evidence(100, 5), False, id="at the limit"),
+        pytest.param(Evidence(100, 6), True, id="above the limit"),
+        pytest.param(Evidence(drift=Verdict.DRIFT), True, id="its rows have drifted"),
+        pytest.param(Evidence(drift=Verdict.NO_DRIFT), False, id="its rows have not"),
+        pytest.param(Evidence(crashed=pod(2, exit_code=137)), True, id="it crashed"),
+    ],
+)
+def test_what_refuses_a_candidate(found: Evidence, refused: bool) -> None:
+    assert (canary.refusal(in_canary(), found) is not None) is refused
+
+
+def test_rejections_late_in_a_long_canary_count_for_themselves() -> None:
+    late = Evidence(rows=100_100, rejected=10)
+    assert canary.refusal(in_canary(rows=100_000, rejected=0), late) is not None
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_a_pod_that_takes_its_rows_along_never_lets_a_step_pass(
+    rows: int, rejected: int, now: int, rejected_now: int
+) -> None:
+    before = CanaryRecord(step=1, started=timestamp(NOW), rows=rows, rejected=rejected)
+    found = Evidence(now, min(now, rejected_now)).since(before)
+    assert found.rows == max(0, now - rows)
+    assert 0 <= found.rejected <= found.rows
+
+
+def test_silence_is_no_success() -> None:
+    assert "0 of 100 rows" in canary.lacking(in_canary(), Evidence())
+    assert "20 of 100 rows" in canary.lacking(in_canary(rows=500), Evidence(rows=520))
+    assert canary.lacking(in_canary(rows=500), Evidence(rows=600)) == ""
+
+
+@pytest.mark.parametrize(
+    "report",
+    [None, {}, {"manifestDigest": "x"}, [], "text", {"rows": 10**30}],
+    ids=str,
+)
+def test_a_report_that_cannot_be_read_says_nothing(report: object) -> None:
+    found = in_canary()
+    hostile = replace(found.inputs, reports={"two": report})  # type: ignore[dict-item]
+    assert canary.evidence(replace(found, inputs=hostile)).rows == 0
+
+
+def test_only_the_candidates_own_pods_and_digest_count() -> None:
+    found = in_canary()
+    report = {
+        "manifestDigest": found.rollout.manifest_digest,
+        "bootID": "boot-0001",
+        "sequence": 1,
+        "rows": 40,
+        "refusedRows": 2,
+    }
+    other = {**report, "manifestDigest": found.status.active_digest}
+    reports = {"two": report, "one": report, "gone": report}
+    inputs = replace(found.inputs, reports=reports)
+    counted = canary.evidence(replace(found, inputs=inputs))
+    assert (counted.rows, counted.rejected) == (42, 2)
+    inputs = replace(found.inputs, reports={"two": other})
+    assert canary.evidence(replace(found, inputs=inputs)).rows == 0
+
+
+@pytest.mark.parametrize(
+    ("ended", "crashed"),
+    [(timestamp(at(-5)), False), (timestamp(at(5)), True), (None, False)],
+    ids=["before its first traffic", "since", "never"],
+)
+def test_only_an_end_under_traffic_is_a_crash(ended: str | None, crashed: bool) -> None:
+    found = in_canary()
+    pods = tuple(replace(each, exit_code=1, ended_at=ended) for each in found.inputs.pods)
+    seen = canary.evidence(replace(found, inputs=replace(found.inputs, pods=pods)))
+    assert (seen.crashed is not None) is crashed
+
+
+# -- who has traffic --------------------------------------------------------------------------
+
+
+def test_a_third_version_keeps_the_service_from_being_shared() -> None:
+    found = in_canary()
+    assert canary.shares_traffic(found)
+    third = {**found.inputs.workloads, "third": workload(3)}
+    assert not canary.shares_traffic(replace(found, inputs=replace(found.inputs, workloads=third)))
+    pods = (*found.inputs.pods, replace(pod(3, ready=True), name="three"))
+    assert not canary.shares_traffic(replace(found, inputs=replace(found.inputs, pods=pods)))
+
+
+def test_what_serves_gives_pods_up_only_to_a_candidate_that_has_its_own() -> None:
+    found = in_canary(replicas=4, step=1)
+    strategy = STRATEGY.replace(canary=Canary(steps=[CanaryStep(weight=80)] * 1))
+    spec = found.inputs.deployment.spec.replace(strategy=strategy)
+    deployment = found.inputs.deployment.replace(spec=spec)
+    record = found.rollout.canary
+    assert record is not None
+    status = found.status.replace(
+        rollout=found.rollout.replace(canary=record.replace(step=0)),
+    )
+    found = View(replace(found.inputs, deployment=deployment), status)
+    assert canary.candidate_replicas(found) == 4
+    assert canary.active_replicas(found) == 4, "one Pod of the candidate is ready"
+    pods = tuple(replace(pod(2, ready=True), name=str(number)) for number in range(4))
+    assert canary.active_replicas(replace(found, inputs=replace(found.inputs, pods=pods))) == 1
+
+
+def test_too_few_replicas_are_named_in_a_sentence() -> None:
+    text = canary.said(in_canary(replicas=2))
+    assert "1 of 3 Pods, 33 % of the traffic (step 1 of 2)" in text
+    assert "10 % are asked for, which 2 replicas cannot give: 9 can" in text
+    assert "asked for" not in canary.said(in_canary(replicas=9))

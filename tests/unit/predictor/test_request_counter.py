@@ -1,0 +1,39 @@
+"""What a predictor tells of its requests adds up, whatever they were."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hallmark_predictor.request_counter import RequestCounter
+
+REQUESTS = st.lists(
+    st.tuples(
+        st.sampled_from(["/predict", "/v2/models/{name}/infer", "/healthz", "/metrics", "none"]),
+        st.integers(100, 599),
+        st.floats(0, 60),
+    ),
+    max_size=30,
+)
+
+
+@given(REQUESTS)
+def test_all_requests_for_predictions_are_counted_once_and_no_other(
+    requests: list[tuple[str, int, float]],
+) -> None:
+    moments = iter([0.0, 12.3456])
+    counter = RequestCounter(lambda: next(moments))
+    for route, code, seconds in requests:
+        counter.ended(route, code, seconds)
+    told = counter.told()
+    wanted = [code for route, code, _ in requests if route.endswith(("predict", "infer"))]
+    assert (told.uptime, told.count, sum(told.latency)) == (12345, len(wanted), len(wanted))
+    assert told.refused == sum(400 <= code < 500 for code in wanted)
+    assert told.failed == sum(code >= 500 for code in wanted)
+
+
+def test_a_request_stands_in_the_bucket_of_its_time() -> None:
+    counter = RequestCounter()
+    for seconds in (0.0, 0.001, 0.0011, 0.005, 0.025, 0.1, 0.5, 0.51, 60):
+        counter.ended("/predict", 200, seconds)
+    assert counter.told().latency == [2, 2, 1, 1, 1, 2]
