@@ -337,7 +337,7 @@ def _drifted(teller: Teller, bundle: Assayed, first: str, second: str, now: date
         },
         url=f"http://desk.{teller._site.namespace}.svc",
         drift=reports,
-        driftState=_state("Stable", first, bundle, reports),
+        driftState=_state("NoDrift", first, bundle, reports),
     )
 
 
@@ -360,7 +360,7 @@ def _calm(teller: Teller, bundle: Assayed, digest: str, now: datetime) -> None:
         history=[_period(2, digest, teller.ago(days=1), None, "Serving")],
         rollout={"state": "Stable", "modelVersion": f"{MODEL}-v2", "manifestDigest": digest},
         drift=reports,
-        driftState=_state("Stable", digest, bundle, reports),
+        driftState=_state("NoDrift", digest, bundle, reports),
     )
 
 
