@@ -98,6 +98,7 @@ def page(
         now=now,
         ago=lambda moment: words.ago(moment, now),
         asset=asset,
+        serial=getattr(request.state, "serial", services.watch.serial),
         **values,
     )
     return HTMLResponse(text, problem.status if problem else status)
