@@ -45,7 +45,7 @@ def records(rows: int = 240, seed: int = 0) -> str:
     return "\n".join(["income,region,paid", *lines]) + "\n"
 
 
-def run(name: str, *, gate: str = "0.6", c: str = "1.0") -> TrainingRun:
+def run(name: str, *, gate: str = "0.6", c: str = "1.0", namespace: str = "credit") -> TrainingRun:
     """Return a run that takes a second."""
     spec = {
         "model": MODEL,
@@ -65,7 +65,7 @@ def run(name: str, *, gate: str = "0.6", c: str = "1.0") -> TrainingRun:
         "evaluation": {"resamples": 100},
         "requestedBy": "alice",
     }
-    metadata = NamespacedMeta(name=name, namespace="credit")
+    metadata = NamespacedMeta(name=name, namespace=namespace)
     return TrainingRun(metadata=metadata, spec=TrainingRunSpec.model_validate(spec))
 
 
@@ -106,6 +106,17 @@ def objects_of(registry: Registry) -> Objects:
         approvals=tuple(registry.approvals),
         deployments=tuple(registry.deployments),
     )
+
+
+def two_versions(path: Path, namespace: str) -> Whole:
+    """Make a chain with two versions of a namespace, one approved and one denied."""
+    folder = begin(path, run("loan-v1", namespace=namespace), None)
+    for number, decision in enumerate((ReviewDecision.APPROVED, ReviewDecision.DENIED), 1):
+        asked = run(f"loan-v{number}", c=f"{number}.0", namespace=namespace)
+        ran = run_here(folder, asked, path, lambda *_: None)
+        assert ran.version is not None, ran.refusal
+        decide_here(folder, ran.version.metadata.name, decision, "Looked at its report.")
+    return Whole(folder)
 
 
 def whole_chain(path: Path) -> Whole:

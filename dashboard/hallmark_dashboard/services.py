@@ -139,7 +139,7 @@ def build_services(settings: Settings, cluster: ApiCluster, door: Door) -> Servi
         callers=Callers(cluster.create),
         rights=Rights(door),
         sessions=Sessions(session_key(settings.session_key), time.time),
-        evidence=Evidence(Stores(settings.store_credentials)),
+        evidence=Evidence(Stores(settings.store_credentials, settings.store_endpoint)),
         audits=Audits(settings.audit_log),
         limits=Limits(
             Buckets(ADDRESS, clock),

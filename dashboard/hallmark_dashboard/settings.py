@@ -22,6 +22,7 @@ class Settings:
         url: How browsers reach it; cookies are Secure where it begins with https.
         audit_log: The audit log's current file, which is only read.
         store_credentials: The folder with credentials that read the artifact store.
+        store_endpoint: The artifact store's address for reading, where it is not the policy's.
         session_key: The file with the key of the cookies; without it sessions end with the process.
         predict_url: The URL of a ModelDeployment's Service, with {name} and {namespace}.
         oidc_issuer: The OpenID Connect provider; empty where only tokens sign in.
@@ -33,6 +34,7 @@ class Settings:
     url: str = "http://localhost:8000"
     audit_log: Path = Path("/var/lib/hallmark/logs/secure_mlops.log")
     store_credentials: Path = Path("/var/run/hallmark/store")
+    store_endpoint: str = ""
     session_key: Path = Path("/var/run/hallmark/session/key")
     predict_url: str = "http://{name}.{namespace}.svc"
     oidc_issuer: str = ""

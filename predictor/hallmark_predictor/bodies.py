@@ -149,6 +149,11 @@ def not_plain(headers: Mapping[bytes, bytes]) -> BadRequest | None:
     return None
 
 
+def is_json(headers: Mapping[bytes, bytes]) -> bool:
+    """Tell whether a body is plain JSON and nothing else, as its headers say."""
+    return headers.get(b"content-type", _JSON) == _JSON and BINARY_NAME not in headers
+
+
 def is_packed(headers: Mapping[bytes, bytes]) -> bool:
     """Tell whether a body is compressed, as its headers say."""
     return headers.get(b"content-encoding", b"").lower() == b"gzip"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import time
@@ -9,6 +10,7 @@ from types import FrameType
 
 import uvicorn
 
+from hallmark_predictor.direct import DirectProtocol
 from hallmark_predictor.serving import Serving
 
 KEEP_ALIVE = 75
@@ -58,13 +60,23 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def server_config(app: object, host: str, port: int) -> uvicorn.Config:
-    """Return how uvicorn serves a predictor."""
+def server_config(
+    app: object, host: str, port: int, serving: Serving | None = None
+) -> uvicorn.Config:
+    """Return how uvicorn serves a predictor.
+
+    Args:
+        app: Answers requests.
+        host: To listen at.
+        port: To listen at.
+        serving: What is answered on the connections themselves, if anything is (``direct``).
+    """
+    protocol = functools.partial(DirectProtocol, serving=serving) if serving else "httptools"
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=host,
         port=port,
-        http="httptools",
+        http=protocol,  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         log_config=None,

@@ -7,8 +7,12 @@ from collections.abc import Collection
 from hallmark.drift.refusals import Refusals
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder
+from hallmark_predictor.heads import AnswerHeads, Heads
 from hallmark_predictor.memory import Room, budget, memory_left
 from hallmark_predictor.metrics import Metrics
+
+MAX_CONNECTIONS = 2048
+"""Open connections above which requests are turned away: each waits for those before it."""
 
 
 class Serving:
@@ -19,6 +23,8 @@ class Serving:
         self.metrics = metrics
         self.plane: DataPlane | None = None
         self.recorder: DriftRecorder | None = None
+        self.heads: Heads | None = None
+        self.answer_heads: AnswerHeads | None = None
         self.waiting_for = "The model is being verified."
         """A sentence, while there is no model."""
         self.active_digest: str | None = None
@@ -38,6 +44,16 @@ class Serving:
         return None if self.plane else self.waiting_for
 
     @property
+    def is_crowded(self) -> bool:
+        """Whether there are too many clients for all to be answered soon."""
+        return len(self.connections) > MAX_CONNECTIONS
+
+    @property
+    def answers_directly(self) -> bool:
+        """Whether nothing but its body decides how a request is answered."""
+        return not (self.ends_connections or self.is_crowded)
+
+    @property
     def ends_connections(self) -> bool:
         """Whether clients should connect anew, to reach a Pod that stays in service."""
         if self.draining:
@@ -50,24 +66,25 @@ class Serving:
         """Serve a verified model."""
         trust = plane.model.trust
         self.plane, self.recorder = plane, recorder
+        self.heads, self.answer_heads = Heads(plane), AnswerHeads(plane)
         self.room = Room(budget(memory_left()))  # the model has its part by now
         self.metrics.model(plane.name, trust.model_version, trust.manifest_digest)
 
-    def answered(self, answer: Answer) -> None:
-        """Count rows that were answered."""
+    def answered(self, answer: Answer, client: str) -> None:
+        """Count rows that were answered, and whose they were: an address."""
         many = answer.many
         self.metrics.answered(1 if many is None else len(many))
         if self.recorder is None:
             return
         if many is None:
-            self.recorder.record_packed(answer.packed)
+            self.recorder.record_packed(answer.packed, client)
         else:
-            self.recorder.record(many)
+            self.recorder.record(many, client)
 
-    def refused(self, refusals: Refusals) -> None:
-        """Count the rows at fault in a refused request."""
+    def refused(self, refusals: Refusals, client: str) -> None:
+        """Count the rows at fault in a refused request, and whose they were."""
         if not refusals.rows:
             return
         self.metrics.refused(refusals)
         if self.recorder:
-            self.recorder.refuse(refusals)
+            self.recorder.refuse(refusals, client)

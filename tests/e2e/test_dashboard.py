@@ -11,6 +11,7 @@ from tests.e2e.harness.api import MERGE, Object
 from tests.e2e.harness.dashboard import Dashboard, submit
 from tests.e2e.harness.objects import AUTHOR, REVIEWER, VIEWER
 from tests.e2e.harness.processes import kill_container
+from tests.e2e.harness.store import bundle_prefix
 from tests.e2e.harness.world import DASHBOARD, SYSTEM, World
 from tests.e2e.test_network_policy import Namespace, pod
 
@@ -142,6 +143,41 @@ def test_the_sealed_evidence_is_read_from_the_store(
     assert "FROM" in scan["dockerfile"]
     packages = {part["name"] for part in scan["bill"]["components"]}
     assert {"scikit-learn", "numpy"} <= packages
+
+
+def test_its_key_of_the_store_only_reads(
+    world: World, dashboard: Dashboard, sealed: dict[str, Object]
+) -> None:
+    program = """
+import os, pathlib, sys
+import obstore
+from obstore.exceptions import PermissionDeniedError
+from obstore.store import S3Store
+folder = pathlib.Path("/var/run/hallmark/store")
+store = S3Store(
+    "hallmark",
+    endpoint=os.environ["HALLMARK_DASHBOARD_STORE_ENDPOINT"],
+    region="us-east-1",
+    access_key_id=(folder / "access-key-id").read_text(),
+    secret_access_key=(folder / "secret-access-key").read_text(),
+    client_options={"allow_http": True},
+)
+path = sys.argv[1] + "manifest.json"
+sealed = bytes(obstore.get(store, path).bytes())
+for write in (
+    lambda: obstore.put(store, path, b"{}"),
+    lambda: obstore.put(store, "models/new", b"{}"),
+    lambda: obstore.delete(store, path),
+    lambda: obstore.copy(store, path, "models/copy"),
+):
+    try:
+        write()
+        print("written")
+    except PermissionDeniedError:
+        pass
+assert bytes(obstore.get(store, path).bytes()) == sealed
+"""
+    assert _in_dashboard(world, program, bundle_prefix(sealed[FIRST])) == ""
 
 
 def test_predictions_reach_the_models_own_service(dashboard: Dashboard, serving: Object) -> None:
@@ -279,12 +315,14 @@ def test_it_reaches_what_it_must_and_nothing_else(
         "the kubelet": (world.cluster.node_address, 10250),
         "a Pod that is no predictor": (dns, 8080),
     }
-    wanted = json.dumps({**must, **must_not, "the store": ("hallmark-store.hallmark-system", 7070)})
+    doors = {"the store": "hallmark-store", "the store's reader": "hallmark-store-reader"}
+    stores = {name: (f"{service}.{SYSTEM}", 7070) for name, service in doors.items()}
+    wanted = json.dumps({**must, **must_not, **stores})
     reached = json.loads(_in_dashboard(world, REACHES, wanted))
     by_others = json.loads(_from_outside(world, outside, REACHES, wanted))
 
-    assert {name for name in reached if reached[name]} == {*must, "the store"}
-    # All of it answers somebody else, but the store, which has a door of its own.
+    assert {name for name in reached if reached[name]} == {*must, "the store's reader"}
+    # All of it answers somebody else, but the store, to whom only those who work with it come.
     assert {name for name in by_others if by_others[name]} == {*must, *must_not}
 
 

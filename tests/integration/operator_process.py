@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hallmark.api import names
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.kinds import CONFIG_MAP, JOB, MODEL_POLICY, NAMESPACE, POD, SECRET, Kind, Obj
-from hallmark.keys import key_id, private_pem, public_pem
+from hallmark.keys import key_id, load_private_key, private_pem, public_pem
 from hallmark.supply_chain import __main__ as sealing_job
 from hallmark.training import job as training_job
 from tests.integration.operator_world import connected, operator_kubeconfig, until
@@ -114,6 +114,11 @@ class Installation:
         """Return the events that the audit log has of an object."""
         lines = (self.folder / "logs/secure_mlops.log").read_text().splitlines()
         return [each["event"] for each in map(json.loads, lines) if each["uid"] == uid]
+
+    def audit_public_key(self) -> str:
+        """Return the audit key's public half in PEM."""
+        private = load_private_key((self.folder / "audit/private.pem").read_bytes())
+        return public_pem(private.public_key())
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End the process; return its exit code."""

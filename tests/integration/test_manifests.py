@@ -16,8 +16,9 @@ from tests.cluster import Cluster
 from tests.integration.api import RefusedError
 from tests.integration.conftest import AUTHOR, REVIEWER, ROOT, World
 
-WITH_DASHBOARD = " with the dashboard"
-FOLDERS = ["base", "overlays/local", "overlays/kind", f"overlays/local{WITH_DASHBOARD}"]
+WITH_DASHBOARD = " + dashboard"
+WITH_READER = f"{WITH_DASHBOARD} + store-reader"
+FOLDERS = ["base", "overlays/local", "overlays/kind", f"overlays/local{WITH_READER}"]
 
 
 def built(world: World, folder: str) -> list[dict[str, Any]]:
@@ -27,12 +28,13 @@ def built(world: World, folder: str) -> list[dict[str, Any]]:
 
 @functools.cache
 def _built(cluster: Cluster, folder: str) -> list[dict[str, Any]]:
-    if folder.endswith(WITH_DASHBOARD):
+    folder, *components = folder.split(" + ")
+    if components:
         with tempfile.TemporaryDirectory() as made:
             manifests = os.path.relpath(ROOT / "manifests", os.path.realpath(made))
             parts = {
-                "resources": [f"{manifests}/{folder.removesuffix(WITH_DASHBOARD)}"],
-                "components": [f"{manifests}/dashboard"],
+                "resources": [f"{manifests}/{folder}"],
+                "components": [f"{manifests}/{component}" for component in components],
             }
             Path(made, "kustomization.yaml").write_text(yaml.safe_dump(parts))
             text = cluster.kubectl("kustomize", made).stdout
@@ -67,7 +69,7 @@ def test_every_workload_is_restricted(world: World, folder: str) -> None:
             assert "memory" in container["resources"]["limits"]
 
 
-@pytest.mark.parametrize("dashboard", ["", WITH_DASHBOARD])
+@pytest.mark.parametrize("dashboard", ["", WITH_DASHBOARD, WITH_READER])
 @pytest.mark.parametrize("folder", ["overlays/local", "overlays/kind"])
 def test_the_overlays_let_nothing_reach_more_than_private_addresses(
     world: World, folder: str, dashboard: str
@@ -88,6 +90,26 @@ def test_the_dashboard_reaches_what_the_installation_says_of_the_operator(
     egress = policies[f"dashboard-to-{where}"]["egress"]
     assert egress
     assert egress == policies[f"operator-to-{where}"]["egress"]
+
+
+def test_beside_the_reader_the_dashboard_reaches_no_store_that_writes(world: World) -> None:
+    folder = f"overlays/kind{WITH_READER}"
+    policies = network_policies(world, folder)
+    (rule,) = policies["dashboard-to-store"]["egress"]
+    (deployment,) = (
+        found
+        for found in built(world, folder)
+        if found["metadata"]["name"] == "hallmark-store-reader" and found["kind"] == "Deployment"
+    )
+
+    reached = rule["to"][0]["podSelector"]["matchLabels"]
+    assert reached == deployment["spec"]["selector"]["matchLabels"]
+    assert policies["dashboard-from-store"]["podSelector"]["matchLabels"] == reached
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert "--readonly" in container["args"]
+    assert {"name": "bucket", "mountPath": "/data/hallmark", "readOnly": True} in container[
+        "volumeMounts"
+    ]
 
 
 def network_policies(world: World, folder: str) -> dict[str, Any]:

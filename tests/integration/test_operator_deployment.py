@@ -232,8 +232,12 @@ class Stage:
         api, metadata, spec = self.installation.api, workload["metadata"], workload["spec"]
         template, count = spec["template"], int(spec["replicas"])
         prefix = f"{metadata['name']}-{metadata['generation']}-"
-        pods = [pod for pod in await self.ours(POD) if pod["metadata"]["name"].startswith(prefix)]
-        for _ in range(count - len(pods)):
+        pods = [
+            pod["metadata"]["name"]
+            for pod in await self.ours(POD)
+            if pod["metadata"]["ownerReferences"][0]["uid"] == metadata["uid"]
+        ]
+        for _ in range(count - sum(name.startswith(prefix) for name in pods)):
             # As a ReplicaSet does: no Pod has the name of one that is gone.
             name = f"{prefix}{secrets.token_hex(3)}"
             await api.create(_pod(workload, name, template))

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from hallmark.api.common import parse_timestamp
 from hallmark.keys import public_pem
 from hallmark.local.folder import now
+from hallmark.verification.files import LOG
+from hallmark.verification.history import served_at
 from hallmark.verification.links import Link, State, Verdict
+from hallmark.verification.log import log_of
 from hallmark.verification.opening import verify_export, verify_folder
 from hallmark.verification.trusted import Purpose, Trusted, trusted_key
 from tests.chains import MODEL, Whole, objects_of, whole_chain
@@ -140,25 +146,81 @@ def test_what_leads_out_of_the_folder_or_is_no_file_is_not_read(
     assert verify_export(copied, whole.trusted, now()).state is State.BROKEN
 
 
-def test_the_command_line_says_it_all(whole: Whole, tmp_path: Path) -> None:
-    state, target = whole.folder.path, tmp_path / "export"
-    exported = run_hallmark("export", str(target), "--state", str(state))
-    assert exported.returncode == 0, exported.stderr
-    keys = state / "keys"
-    approver = whole.trusted.approvers[0].approver
-    trust = [
+def trust(whole: Whole) -> list[str]:
+    keys, approver = whole.folder.path / "keys", whole.trusted.approvers[0].approver
+    return [
         f"--trust=seal={keys / 'sealing.pub'}",
         f"--trust=audit={keys / 'audit.pub'}",
         f"--trust=approve:{approver}={keys / 'approver.pub'}",
     ]
-    done = run_hallmark("verify", str(target), *trust, "--strict")
+
+
+def test_the_log_alone_says_what_served_at_a_moment(whole: Whole, exported: Path) -> None:
+    log = log_of(exported / LOG, None, whole.trusted, now())
+    assert log is not None
+    deployment = whole.folder.read().deployment(MODEL)
+    assert deployment is not None
+    periods = log.recorded.periods(deployment.metadata.uid)
+    assert [period.version for period in periods] == ["loan-v1", "loan-v2", "loan-v1"]
+
+    approver = whole.trusted.approvers[0].approver
+    for period in periods:
+        moment = parse_timestamp(period.record.time)
+        (served,) = served_at(log.recorded, MODEL, moment)
+        assert (served.version, served.record) == (period.version, period.record.seq)
+        assert [(word.decision, word.by) for word in served.words] == [("approve", approver)]
+        assert served.evidence["requestedBy"] == "alice"
+    before = parse_timestamp(periods[0].record.time) - timedelta(microseconds=1)
+    assert list(served_at(log.recorded, MODEL, before)) == []
+    assert list(served_at(log.recorded, "another", now())) == []
+
+
+def test_a_moment_and_a_pack_on_the_command_line(
+    whole: Whole, exported: Path, tmp_path: Path
+) -> None:
+    log = f"--audit-log={exported / LOG}"
+    said = run_hallmark("asof", "2999-01-01", MODEL, log, *trust(whole))
+    assert said.returncode == 0, said.stderr
+    assert "credit/loan: loan-v1" in said.stdout
+    assert "approve by" in said.stdout
+    assert (
+        "Nothing of loan served"
+        in run_hallmark("asof", "2020-01-01", MODEL, log, *trust(whole)).stdout
+    )
+    for wrong in ("yesterday", "2026-13-01", "2026-10-01T12:00:00"):
+        assert "Expected a day" in run_hallmark("asof", wrong, MODEL, log, *trust(whole)).stderr
+    stranger = tmp_path / "stranger.pub"
+    stranger.write_text(STRANGER)
+    unbelieved = run_hallmark("asof", "2999-01-01", MODEL, log, f"--trust=audit={stranger}")
+    assert "cannot be believed" in unbelieved.stderr
+
+    made = tmp_path / "pack"
+    packed = run_hallmark(
+        "pack", MODEL, "--version=loan-v1", f"--export={exported}", f"--to={made}", *trust(whole)
+    )
+    assert packed.returncode == 0, packed.stderr
+    page = (made / "README.md").read_text()
+    assert page.count("**verified**") >= 12
+    assert page.count("**not covered**") >= 5
+    for path in re.findall(r"`((?:models|logs)/[^`]+)`", page):
+        assert (made / path).read_bytes() == (exported / path).read_bytes()
+    unproved = tmp_path / "unproved"
+    run_hallmark("pack", MODEL, f"--export={exported}", f"--to={unproved}", *trust(whole)[:1])
+    assert (unproved / "README.md").read_text().count("**verified**") < page.count("**verified**")
+
+
+def test_the_command_line_says_it_all(whole: Whole, tmp_path: Path) -> None:
+    state, target = whole.folder.path, tmp_path / "export"
+    exported = run_hallmark("export", str(target), "--state", str(state))
+    assert exported.returncode == 0, exported.stderr
+    done = run_hallmark("verify", str(target), *trust(whole), "--strict")
     assert done.returncode == 0, done.stdout
     assert f"✓ Deployment credit/{MODEL}" in done.stdout
     assert "0 broken, 0 not proved" in done.stdout
 
     report = next(target.glob("models/*/*/report.json"))
     report.write_bytes(report.read_bytes().replace(b"accuracy", b"accurazy", 1))
-    found = run_hallmark("verify", str(target), *trust, "--output=json")
+    found = run_hallmark("verify", str(target), *trust(whole), "--output=json")
     assert found.returncode == 10
     wire = json.loads(found.stdout)
     assert wire["verdict"] == "broken"
@@ -169,7 +231,7 @@ def test_the_command_line_says_it_all(whole: Whole, tmp_path: Path) -> None:
     )
 
     assert "Expected --trust" in run_hallmark("verify", str(target)).stderr
-    assert "found no export.json" in run_hallmark("verify", str(tmp_path), *trust).stderr
+    assert "found no export.json" in run_hallmark("verify", str(tmp_path), *trust(whole)).stderr
     assert (
         "Expected an empty folder"
         in run_hallmark("export", str(target), "--state", str(state)).stderr

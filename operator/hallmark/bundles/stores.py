@@ -11,9 +11,15 @@ from hallmark.api.model_policy import Store
 class Stores:
     """Opens each store once, and again when the mounted credentials change."""
 
-    def __init__(self, credentials: Path) -> None:
-        """Remember the folder with the credentials; without it the environment's are used."""
+    def __init__(self, credentials: Path, endpoint: str = "") -> None:
+        """Remember how stores are reached.
+
+        Args:
+            credentials: the folder with the credentials; without it the environment's are used.
+            endpoint: the address of a door that serves what the policies' one does.
+        """
         self._credentials = credentials
+        self._endpoint = endpoint
         self._open: dict[tuple[str, str | None, str, float], store.Store] = {}
 
     def open(self, spec: Store) -> store.Store:
@@ -24,11 +30,12 @@ class Stores:
         """
         file = self._credentials / "access-key-id"
         mounted = file.exists()
-        key = (spec.uri, spec.endpoint, spec.region, file.stat().st_mtime if mounted else 0.0)
+        endpoint = self._endpoint or spec.endpoint
+        key = (spec.uri, endpoint, spec.region, file.stat().st_mtime if mounted else 0.0)
         if key not in self._open:
             self._open[key] = store.open_store(
                 spec.uri,
-                endpoint=spec.endpoint,
+                endpoint=endpoint,
                 region=spec.region,
                 credentials=self._credentials if self._credentials.exists() else None,
             )

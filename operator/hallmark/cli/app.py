@@ -14,6 +14,7 @@ from hallmark.cli import (
     init,
     keys,
     local,
+    looking_back,
     prune,
     run,
     service,
@@ -44,5 +45,6 @@ for part in (
     prune,
     verifying,
     importing,
+    looking_back,
 ):
     part.register(app)

@@ -43,13 +43,15 @@ SOON = 1.0
 async def reconcile(operator: Operator, namespace: str | None, name: str) -> None:
     """Bring a ModelDeployment one step further, and its children to what is on record.
 
-    Where that fails, what may not serve stops all the same.
+    Where a bug ends that, what may not serve stops all the same. What an API server refuses to
+    take is another thing: then the decision that was made is carried on with.
     """
     try:
         await _reconcile(operator, namespace or "", name)
-    except Exception as error:
-        if not (isinstance(error, ApiError) and error.status == CONFLICT):
-            await _stop(operator, namespace or "", name)
+    except HallmarkError:
+        raise
+    except Exception:
+        await _stop(operator, namespace or "", name)
         raise
 
 
@@ -70,7 +72,11 @@ async def _reconcile(operator: Operator, namespace: str, name: str) -> None:
         operator.clock,
         operator.unwritten,
     )
-    world = await gather_deployment(sources, namespace, name)
+    try:
+        world = await gather_deployment(sources, namespace, name)
+    except HallmarkError:
+        await _stop(operator, namespace, name)
+        raise
     strays = world.strays if world else tuple(left_behind(operator.cache, namespace, name, {}))
     trouble = await _remove_strays(operator, namespace, name, strays)
     # A transition that changes no child leads to the next at once: what was gathered still holds.

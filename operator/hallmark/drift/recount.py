@@ -15,15 +15,8 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from hallmark.api.artifacts import Baseline
-from hallmark.api.common import (
-    Count,
-    Digest,
-    FileModel,
-    Timestamp,
-    canonical_json,
-    parse_timestamp,
-)
-from hallmark.api.model_deployment import Drift, DriftReport, FeatureDrift, PodDriftState
+from hallmark.api.common import Count, Digest, FileModel, Timestamp, canonical_json, parse_timestamp
+from hallmark.api.model_deployment import Drift, DriftReport, FeatureDrift
 from hallmark.drift.counts import watched
 from hallmark.drift.decision import most_moved
 from hallmark.drift.psi import Reference
@@ -44,8 +37,8 @@ class DriftEvidence(FileModel):
     """Windows that began earlier decided nothing."""
     reports: Annotated[dict[str, DriftReport], Field(max_length=1024)]
     """By Pod."""
-    windows_before: Annotated[dict[str, Count], Field(max_length=1024)]
-    """By Pod: how many windows the error budget had been spent on before its first."""
+    windows_before: dict[str, Count] = Field(default_factory=dict)
+    """By Pod: on how many windows the error budget had been spent before its first."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +61,7 @@ def pack(
     drift: Drift,
     since: str,
     reports: Mapping[str, Report],
-    pods: Mapping[str, PodDriftState],
+    windows_before: Mapping[str, int],
 ) -> str:
     """Return the evidence as it stands in a record: base64 of zlib of canonical JSON.
 
@@ -80,7 +73,7 @@ def pack(
         drift=drift,
         since=since,
         reports=readable,
-        windows_before={pod: pods[pod].windows_before for pod in readable if pod in pods},
+        windows_before={pod: windows_before[pod] for pod in readable if pod in windows_before},
     )
     return base64.b64encode(zlib.compress(canonical_json(wire.to_wire()), 9)).decode()
 
@@ -100,12 +93,11 @@ def recount(evidence: DriftEvidence, baseline: Baseline) -> Recount:
     reference = Reference(watched(baseline, evidence.drift))
     question = Question(evidence.manifest_digest, evidence.drift, parse_timestamp(evidence.since))
     expected = Expected(evidence.manifest_digest, reference.bins, None)
-    votes = []
-    for pod, report in evidence.reports.items():
-        believed = believe(pod, report, expected)
-        if not isinstance(believed, RefusedReport):
-            before = evidence.windows_before.get(pod, 0)
-            votes.append(vote_of(believed, question, reference, turn=1, windows_before=before))
+    votes = [
+        vote_of(found, question, reference, 1, evidence.windows_before.get(pod, 0))
+        for pod, report in evidence.reports.items()
+        if not isinstance(found := believe(pod, report, expected), RefusedReport)
+    ]
     voters = [vote for vote in votes if vote.enough]
     return Recount(
         voters=len(voters),

@@ -23,7 +23,6 @@ writes and another one reads; never a call::
 A check says in a sentence what must hold; the first one that does not ends its chain.
 
 Before a run trains (``training_run.checks.BEFORE_TRAINING``):
-  - The run trains; adopting a bundle sealed elsewhere is not there yet.
   - Both are there, and the dataset has exactly one source.
   - No feature is there twice, and the target is no feature.
   - Every gate, the run's and the policy's, names a metric that training measures.
@@ -32,6 +31,13 @@ Before a run trains (``training_run.checks.BEFORE_TRAINING``):
   - The run asks for no weaker treatment of personal data than the policy allows.
   - What the dataset names exists.
   - Who owns what the dataset names offers it to runs, whose authors may not read it.
+
+Before a run adopts a bundle that was sealed elsewhere
+(``training_run.adoption.BEFORE_ADOPTION`` and ``AFTER_READING``):
+  - The bundle is where this store has those of the run's model, by its digest.
+  - Manifest, signature and report can be read; somebody may still bring them.
+  - The bundle was sealed for this namespace and model: its digest holds nowhere else.
+  - Each file in the store is the one that the manifest names.
 
 Before what was sealed is read (``training_run.seal.BEFORE_READING``):
   - The sealing Job sealed what the training Job uploaded.

@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
@@ -35,6 +36,9 @@ class Files(Protocol):
 
     def fact(self, name: str) -> FileFact | None:
         """Return digest and size of a file; None where there is none."""
+
+    def measure(self, names: Iterable[str]) -> None:
+        """Read these files now, several at once."""
 
 
 class FolderFiles:
@@ -75,6 +79,12 @@ class FolderFiles:
         if name not in self._facts:
             self._facts[name] = self._measured(name)
         return self._facts[name]
+
+    def measure(self, names: Iterable[str]) -> None:
+        """Hash these files, as many at once as there are processors."""
+        missing = [name for name in names if name not in self._facts]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            self._facts.update(zip(missing, pool.map(self._measured, missing), strict=True))
 
     def _measured(self, name: str) -> FileFact | None:
         descriptor = self._open(name)
@@ -163,6 +173,7 @@ def problems_of_index(files: Files) -> list[str]:
     listed = {entry.name: FileFact(entry.digest, entry.size) for entry in index.files}
     problems = [f"Expected the file {name}, found none." for name in sorted(listed.keys() - found)]
     problems += [f"Expected no file {name}, found one." for name in sorted(found - listed.keys())]
+    files.measure(listed.keys() & found)
     for name in sorted(listed.keys() & found):
         fact = files.fact(name)
         if fact != listed[name]:

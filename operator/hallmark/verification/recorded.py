@@ -53,6 +53,8 @@ class Recorded:
         self._of: dict[tuple[str, str], list[AuditRecord]] = defaultdict(list)
         self._decisions: dict[str, list[AuditRecord]] = defaultdict(list)
         self._words: dict[tuple[str, str], list[AuditRecord]] = defaultdict(list)
+        self.seals: dict[tuple[str, str], AuditRecord] = {}
+        """The first record that some bytes of a namespace were sealed, by both."""
         self.policies: dict[str, str] = {}
         """The digest by which the newest record that does names each ModelPolicy, by its name."""
         self._policies: set[tuple[str, str]] = set()
@@ -103,6 +105,8 @@ class Recorded:
         if approval := details.get("approvalUid"):
             self._decisions[approval].append(record)
             self._words[record.namespace, details.get("manifestDigest", "")].append(record)
+        if (record.event, record.outcome) == (AuditEvent.SEAL, AuditOutcome.SEALED):
+            self.seals.setdefault((record.namespace, details.get("manifestDigest", "")), record)
         if policy := details.get("policyDigest"):
             name = record.name if record.event == AuditEvent.GUARD else details.get("policy", "")
             self._policies.add((name, policy))

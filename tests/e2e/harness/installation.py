@@ -17,12 +17,13 @@ from tests.cluster import Cluster, ClusterError, build_images
 from tests.cluster.commands import together
 from tests.cluster.progress import Progress
 from tests.e2e.harness.api import Api, Object, RefusedError, path_of
-from tests.e2e.harness.world import DASHBOARD, DEPLOYMENT_LABEL, SYSTEM, World
+from tests.e2e.harness.world import DASHBOARD, DEPLOYMENT_LABEL, OPERATOR, SYSTEM, World
 
 MANIFESTS = Path(__file__).parents[3] / "manifests"
 INSTALLED = "tests.hallmark.dev/installed"
 """Annotation of the system namespace: what was applied last."""
 API_SERVER_PORT = 6443
+DEPLOYMENTS = ("hallmark-store", "hallmark-store-reader", OPERATOR, DASHBOARD)
 
 
 @contextmanager
@@ -71,7 +72,12 @@ def _install(world: World, images: dict[str, str], progress: Progress) -> None:
             annotation = {"metadata": {"annotations": {INSTALLED: wanted}}}
             world.api.patch("Namespace", None, SYSTEM, annotation)
     with progress.step("waiting for the operator, the store, the dashboard and admission"):
-        for deployment in ("hallmark-store", "hallmark-operator", DASHBOARD):
+        for deployment in (
+            "hallmark-store",
+            "hallmark-store-reader",
+            "hallmark-operator",
+            DASHBOARD,
+        ):
             _wait_for_rollout(world, deployment)
         world.until(lambda: _admission_is_in_force(world), "admission to refuse a bad object", 30)
 
@@ -116,7 +122,10 @@ def _render(cluster: Cluster, images: dict[str, str]) -> str:
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": [os.path.relpath(MANIFESTS / "overlays" / overlay, folder.resolve())],
-        "components": [os.path.relpath(MANIFESTS / "dashboard", folder.resolve())],
+        "components": [
+            os.path.relpath(MANIFESTS / part, folder.resolve())
+            for part in ("dashboard", "store-reader")
+        ],
         "images": [
             _image("hallmark-operator", images["operator"]),
             _image("hallmark-dashboard", images["dashboard"]),
@@ -175,14 +184,15 @@ def _policy(cluster: Cluster, images: dict[str, str]) -> str:
 
 
 def _dashboard_secrets(world: World) -> None:
-    """Make what docs/dashboard.md names, with the embedded store's one key, as for a trial."""
-    store = world.api.get("Secret", SYSTEM, "hallmark-store")["data"]
-    session = {"key": base64.b64encode(secrets.token_bytes(32)).decode()}
-    for name, data in (("store", store), ("session", session)):
+    """Make the Secrets that docs/dashboard.md names."""
+    reader = {"access-key-id": f"reader-{secrets.token_hex(8)}".encode()}
+    reader["secret-access-key"] = secrets.token_urlsafe(32).encode()
+    for name, data in (("store", reader), ("session", {"key": secrets.token_bytes(32)})):
         if not world.api.find("Secret", SYSTEM, f"{DASHBOARD}-{name}"):
             metadata = {"name": f"{DASHBOARD}-{name}", "namespace": SYSTEM}
+            encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
             world.api.create(
-                {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
+                {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded}
             )
 
 

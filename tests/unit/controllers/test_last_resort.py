@@ -15,6 +15,7 @@ from types import FunctionType, ModuleType
 import pytest
 
 from hallmark.cluster import children
+from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.gather import model_deployment as gather_model_deployment
 from hallmark.controllers import model_deployment as controller
 from hallmark.controllers import verification
@@ -148,6 +149,23 @@ def test_what_may_serve_until_its_deadline_stops_then(
     look(world)
     assert world.running[2] == 0
     assert world.recorded("rollback") == ["stopped"]
+
+
+def test_what_must_stop_stops_where_nothing_can_be_read_live(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*args: object) -> None:
+        raise ApiError("No.", 403)
+
+    world.set_policy(onRevocation="Stop")
+    world.revoke(2)
+    world.let_pods_wait()
+    world.wait(60)
+    monkeypatch.setattr(world.cluster, "get", refused)
+    world.cluster.refuse = lambda verb, obj: None
+    look(world)
+    assert world.troubles
+    assert not world.running.get(2)
 
 
 @pytest.mark.parametrize("name", NEVER_CALM)

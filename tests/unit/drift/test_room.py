@@ -131,6 +131,7 @@ def test_sixty_four_pods_of_two_hundred_features_would_not_fit() -> None:
     assert places_for(features(200), Drift(consecutive=5)) == 5
     assert places_for(features(10), Drift()) == 35
     assert places_for(features(3), Drift()) == MAX_ENTRIES
+    assert places_for(features(1500, name=60), Drift(consecutive=5)) == 2, "never fewer"
 
 
 def test_the_schema_allows_as_many_entries_as_there_are_places() -> None:
@@ -159,6 +160,7 @@ def votes(count: int) -> dict[str, Vote]:
         pytest.param(57, 64, True, id="one more"),
         pytest.param(7, 8, False, id="all fit while one place is free"),
         pytest.param(8, 8, True, id="none would be free"),
+        pytest.param(31, 35, False, id="a part of a place is none"),
         pytest.param(1, 2, False, id="a single Pod never takes turns"),
     ],
 )
@@ -190,6 +192,7 @@ def test_what_was_refused_goes_first_and_what_drifts_last() -> None:
     order = ("bad", "worse", "old", "old-too", "new", "old-drift")
     found = [make_room([*known, *refused], refused, known, live=99, places=n) for n in (7, 6, 2)]
     assert found == [(), order[:3], order[:5]]
+    assert make_room(known, ["new"], known, live=99, places=4)[0] == "new", "though it has a vote"
     drifting = {pod: vote(turn, drifted=2) for turn, pod in enumerate("abcd")}
     assert make_room(drifting, (), drifting, live=99, places=4) == ("a", "b")
 

@@ -12,12 +12,16 @@ import hallmark.policies
 from hallmark.policies.model_deployment import checks as deployment_checks
 from hallmark.policies.model_version import approvals
 from hallmark.policies.model_version import checks as version_checks
+from hallmark.policies.training_run import adoption, seal
 from hallmark.policies.training_run import checks as run_checks
-from hallmark.policies.training_run import seal
 
 PAGE = hallmark.policies.__doc__ or ""
 CHAINS: dict[str, tuple[Callable[..., Any], ...]] = {
     "training_run.checks.BEFORE_TRAINING": run_checks.BEFORE_TRAINING,
+    "training_run.adoption.BEFORE_ADOPTION": (
+        *adoption.BEFORE_ADOPTION,
+        *adoption.AFTER_READING,
+    ),
     "training_run.seal.BEFORE_READING": seal.BEFORE_READING,
     "training_run.seal.AFTER_READING": seal.AFTER_READING,
     "model_version.checks.TODAY": version_checks.TODAY,

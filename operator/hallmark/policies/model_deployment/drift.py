@@ -75,5 +75,6 @@ def drift_evidence(view: View) -> str:
     if not status.history or status.active_digest is None:
         return ""
     drift, since = counted_since(inputs.deployment, inputs.trusts)
-    pods = view.status.drift_state.pods if view.status.drift_state else {}
-    return pack(status.active_digest, drift, since, inputs.reports, pods)
+    judged = view.status.drift_state
+    before = {pod: said.windows_before for pod, said in judged.pods.items()} if judged else {}
+    return pack(status.active_digest, drift, since, inputs.reports, before)

@@ -81,9 +81,7 @@ def adopted(inputs: RunInputs) -> Seal | Refusal:
     if isinstance(report, str):
         return _refused(report)
     seal = Seal(_with_facts(claim, found.manifest), found.manifest, report)
-    return evaluate((manifest_is_of_this_model, every_file_is_there, every_gate_passes), seal) or (
-        seal
-    )
+    return evaluate((*AFTER_READING, every_gate_passes), seal) or seal
 
 
 def manifest_is_of_this_model(seal: Seal) -> Refusal | None:
@@ -102,6 +100,9 @@ def every_file_is_there(seal: Seal) -> Refusal | None:
     """Each file in the store is the one that the manifest names."""
     found = check_files(seal.manifest, seal.claim.evidence.facts)
     return _refused(" ".join(one.sentence() for one in found[:3])) if found else None
+
+
+AFTER_READING = (manifest_is_of_this_model, every_file_is_there)
 
 
 def _claim(inputs: RunInputs, sealed: SealedBundle) -> Claim:

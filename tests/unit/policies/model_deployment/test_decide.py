@@ -261,7 +261,7 @@ def test_what_is_shown_of_drift_names_no_pod_that_is_gone(
     judged: dict[str, object], live: tuple[int, ...]
 ) -> None:
     said = PodDriftState(boot_id="boot-0001", sequence=1, manifest_digest=digest(2))
-    shown = drifted(2, "Stable").replace(pods={f"pod-{number}": said for number in (1, 2, 9)})
+    shown = drifted(2, "NoDrift").replace(pods={f"pod-{number}": said for number in (1, 2, 9)})
     status, pods = SERVING.replace(drift_state=shown), tuple(map(pod, live))
     seen = view(status, V1, V2, verified=(1,), pods=pods)
     found = decided(replace(seen, inputs=replace(seen.inputs, **judged))).status

@@ -16,6 +16,7 @@ from hallmark.api.model_deployment import (
     RolloutState,
 )
 from hallmark.api.model_policy import DeploymentBounds, ModelPolicy
+from hallmark.policies.model_deployment import triggers
 from hallmark.policies.model_deployment.actions import Acted, act
 from hallmark.policies.model_deployment.decide import DeploymentDecision, decide
 from hallmark.policies.model_deployment.inputs import View, Wait
@@ -231,3 +232,14 @@ def test_a_rollback_under_way_waits_unless_what_serves_was_withdrawn() -> None:
 def test_nothing_is_on_hold_by_default() -> None:
     assert ModelDeploymentStatus().hold is None
     assert view(SERVING, V1, V2).held is None
+
+
+def test_no_way_to_find_a_trigger_passes_by_a_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else may once ask for a rollback, it waits as well."""
+    drifts = RollBack(V1, "Whatever", "Something new was found.")
+    monkeypatch.setattr(triggers, "_look_at_drift", lambda view: drifts)
+    given = view(SERVING2, V1, V2, verified=(1, 2))
+    assert look(given) == drifts
+    found = look(held(given))
+    assert isinstance(found, Wait)
+    assert found.reason == "OnHold"

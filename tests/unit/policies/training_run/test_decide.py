@@ -41,7 +41,6 @@ from tests.unit.policies.training_run.runs import (
 FEATURE = {"name": "income", "type": "Number"}
 TARGET = {"name": "default", "positive": "yes"}
 NOTHING = type(None)
-SEALED = {"uri": "s3://elsewhere/x", "manifestDigest": "sha256:" + "0" * 64}
 
 
 def said(decision: Decision) -> dict[str, str]:
@@ -59,12 +58,6 @@ def dataset(**source: Any) -> dict[str, Any]:  # noqa: ANN401
 @pytest.mark.parametrize(
     ("spec", "reason", "words"),
     [
-        pytest.param(
-            {"sealed": SEALED, "dataset": None, "schema": None},
-            "InvalidSpec",
-            "cannot adopt",
-            id="a bundle sealed elsewhere is not adopted yet",
-        ),
         pytest.param({"schema": None}, "InvalidSpec", "'schema'", id="a run needs a schema"),
         pytest.param(dataset(), "InvalidSpec", "found 0", id="a dataset needs a source"),
         pytest.param(

@@ -1,0 +1,174 @@
+"""``hallmark asof`` and ``hallmark pack``: what served when, and the evidence for an auditor."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hallmark.api.common import parse_timestamp
+from hallmark.cli.exits import ExitCode
+from hallmark.cli.extra import needs_the_extra
+from hallmark.cli.output import Format, Output, plain, print_as, say
+from hallmark.cli.trust import Trust, trusted_of
+from hallmark.errors import ConfigurationError, IntegrityError
+
+if TYPE_CHECKING:
+    from hallmark.verification.history import Served
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="The model's name.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(asof)
+    app.command()(pack)
+
+
+def asof(
+    moment: Annotated[
+        str, typer.Argument(help="A day (its end, in UTC) or a moment, as 2026-10-01T12:00:00Z.")
+    ],
+    model: Model,
+    log: Annotated[
+        Path, typer.Option("--audit-log", help="The log's file; an export has it in logs/.")
+    ],
+    trust: Trust = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="The only one to look into.")
+    ] = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Say what served at a moment, by whose approval, on which evidence: from the log alone."""
+    when = moment_of(moment)
+    with needs_the_extra():
+        from hallmark.verification.history import served_at
+        from hallmark.verification.log import log_of
+    found = log_of(log, None, trusted_of(trust or ()), datetime.now(UTC))
+    if found is None:
+        raise ConfigurationError(f"Expected an audit log {log}, found none.")
+    if not found.verdict.ok or found.signed_by is None:
+        why = " ".join(found.verdict.problems[:2]) or "no trusted audit key was given."
+        raise IntegrityError(f"What this log says cannot be believed: {why}")
+    served = list(served_at(found.recorded, model, when, namespace))
+    if output is not Format.TABLE:
+        print_as([one.to_wire() for one in served], output)
+    elif not served:
+        gone = "" if found.recorded.whole else " Earlier records are no longer kept."
+        say(f"Nothing of {model} served at {when.isoformat()}.{gone}")
+    else:
+        for one in served:
+            _show(one)
+
+
+def moment_of(text: str) -> datetime:
+    """Return the moment that a text names; of a day its end.
+
+    Raises:
+        ConfigurationError: it names none.
+    """
+    try:
+        if len(text) == len("2026-10-01"):
+            day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+            return datetime.combine(day.date(), time.max, UTC)
+        if not text.endswith("Z") and "+" not in text:
+            raise ValueError(text)
+        return parse_timestamp(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"Expected a day such as 2026-10-01, or a moment in UTC such as 2026-10-01T12:00:00Z, "
+            f"found {plain(text)!r}."
+        ) from error
+
+
+def _show(one: Served) -> None:
+    until = f"until {one.until}" if one.until else "still, at the log's end"
+    what = f"{one.version} ({one.manifest_digest})" if one.version else "nothing"
+    say(
+        f"{one.deployment}: {what} served since {one.since} (record {one.record}, {one.how}), "
+        f"{until}."
+    )
+    for word in one.words:
+        say(f"  {word.decision} by {word.by} at {word.time}: {word.outcome} (record {word.record})")
+    if one.sealed is not None:
+        facts = ", ".join(f"{key} {value}" for key, value in one.evidence.items())
+        say(f"  sealed in record {one.sealed}: {facts}")
+
+
+def pack(
+    model: Model,
+    export: Annotated[Path, typer.Option("--export", help="What 'hallmark export' wrote.")],
+    folder: Annotated[Path, typer.Option("--to", help="A new folder for the pack.")],
+    trust: Trust = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="The model's, where there are several.")
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="A ModelVersion (default: the newest).")
+    ] = None,
+) -> None:
+    """Write an evidence pack: each section of Annex IV and SR 11-7 verified, declared or not."""
+    with needs_the_extra():
+        from hallmark.verification.bundle import bundle_of, provenance_name
+        from hallmark.verification.files import HEAD, INDEX, LOG, REGISTRY, FolderFiles
+        from hallmark.verification.opening import verify_export
+        from hallmark.verification.pack import answers, page
+        from hallmark.verification.registry import MAX_BYTES, read_registry, version_of
+    if folder.exists() and next(folder.iterdir(), None) is not None:
+        raise ConfigurationError(f"Expected an empty folder, found something in {folder}.")
+    verdict = verify_export(export, trusted_of(trust or ()), datetime.now(UTC))
+    files = FolderFiles(export)
+    registry = read_registry(files.read(REGISTRY, MAX_BYTES) or b"")
+    if isinstance(registry, str):
+        raise IntegrityError(registry)
+    mine = [
+        entry
+        for entry in registry.versions
+        if entry.spec.model == model
+        and namespace in {None, entry.namespace}
+        and version in {None, entry.name}
+    ]
+    if len({entry.namespace for entry in mine}) != 1:
+        known = ", ".join(sorted({f"{e.namespace}/{e.spec.model}" for e in registry.versions}))
+        raise ConfigurationError(
+            f"Expected one model '{model}' in {export}; there are: {known or 'none'}."
+        )
+    entry = max(mine, key=lambda one: one.spec.version)
+    chosen = version_of(entry)
+    name = f"{entry.namespace}/{entry.name}"
+    deployments = {
+        f"{one.namespace}/{one.name}"
+        for one in registry.deployments
+        if one.namespace == entry.namespace
+        and one.spec is not None
+        and (one.spec.model == model or one.spec.model_version == entry.name)
+    }
+    about = [
+        subject
+        for subject in verdict.subjects
+        if subject.kind in {"Export", "AuditLog", "ModelPolicy"}
+        or (subject.kind in {"ModelVersion", "TrainingRun"} and subject.name == name)
+        or (subject.kind == "Deployment" and subject.name in deployments)
+    ]
+    paths = sorted(
+        (bundle_of(chosen, files).names | {provenance_name(chosen), REGISTRY, INDEX, LOG, HEAD})
+        & files.names()
+    )
+    found = list(answers(about, paths))
+    for path in paths:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(export / path, target)
+    (folder / "verification.json").write_text(json.dumps(verdict.to_wire(), indent=1) + "\n")
+    (folder / "README.md").write_text(page(model, name, found, verdict.digest))
+    counts = {
+        word: sum(a.standing == word for a in found)
+        for word in ("verified", "declared", "not covered")
+    }
+    say(f"{folder}: " + ", ".join(f"{count} {word}" for word, count in counts.items()))
+    if not verdict.ok:
+        raise typer.Exit(ExitCode.REFUSED)

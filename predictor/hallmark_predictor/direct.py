@@ -1,0 +1,120 @@
+"""Answers small predictions on the connection itself, without a task and a scope for each.
+
+That is most of what a request costs. Only a whole request in one piece is taken, of a head that was
+seen before, on a connection where nothing else is under way; anything else, and everything that is
+refused, goes uvicorn's way, to the same application. A head is read by httptools, once: clients
+send the same bytes with each request of a length.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from hallmark_predictor.heads import MOST_BYTES
+from hallmark_predictor.problems import BadRequest
+from hallmark_predictor.serving import Serving
+
+if TYPE_CHECKING:
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+_END = b"\r\n\r\n"
+
+
+class DirectProtocol(HttpToolsProtocol):
+    """A connection that answers small predictions itself."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: Any = None,  # noqa: ANN401 - as uvicorn has it
+        *,
+        serving: Serving,
+    ) -> None:
+        """Prepare as uvicorn does.
+
+        Args:
+            config: uvicorn's.
+            server_state: uvicorn's.
+            app_state: uvicorn's.
+            _loop: uvicorn's.
+            serving: What is served.
+        """
+        super().__init__(config, server_state, app_state, _loop)
+        self._serving = serving
+        self._is_between = True
+        """Whether uvicorn's parser is at the end of a request."""
+        self._asked = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        """Answer a whole request, or let uvicorn read what came."""
+        if not (self._is_between and len(data) <= MOST_BYTES and self._answer(data)):
+            super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Take that uvicorn's parser has begun to read a request."""
+        self._is_between = False
+        super().on_message_begin()
+
+    def on_message_complete(self) -> None:
+        """Take that it has read one."""
+        self._is_between = True
+        super().on_message_complete()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End an idle connection; one on which was asked meanwhile gets the rest of its time."""
+        rest = self._asked + self.timeout_keep_alive - self.loop.time()
+        if rest > 0:
+            self._let_live(rest)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _let_live(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
+
+    def _answer(self, data: bytes) -> bool:
+        """Answer, if this is a request that is answered here; tell whether it was."""
+        serving = self._serving
+        heads, answer_heads = serving.heads, serving.answer_heads
+        if (
+            heads is None
+            or answer_heads is None
+            or not self._is_idle
+            or not serving.answers_directly
+        ):
+            return False
+        end = data.find(_END)
+        head = heads.read(data[:end]) if end > 0 else None
+        if head is None or len(data) != end + 4 + head.length:
+            return False
+        start = time.perf_counter()
+        try:
+            answer = head.method(data[end + 4 :], None)
+        except Exception:
+            return False  # It is asked again, and told of, on the other way.
+        if isinstance(answer, BadRequest) or answer.json_length is not None:
+            return False
+        body = answer.body
+        self.transport.write(answer_heads.of(len(body), self.server_state.default_headers) + body)
+        serving.answered(answer, self.client[0] if self.client else "")
+        serving.metrics.request(head.route, 200, time.perf_counter() - start)
+        self.server_state.total_requests += 1
+        self._asked = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._let_live(self.timeout_keep_alive)
+        return True
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether no other request is under way, and the client takes what it is sent."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            return False
+        return not (self.pipeline or self.flow.write_paused or self.transport.is_closing())

@@ -1,0 +1,120 @@
+"""The heads of requests and answers, each made or read once: the same come again and again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import httptools
+
+from hallmark_predictor.bodies import is_json
+from hallmark_predictor.data_plane import DataPlane, Method
+
+MOST_BYTES = 16 * 1024
+"""Of a request that is answered on its connection; its answer is small, too."""
+KEPT_HEADS = 4096
+_END = b"\r\n\r\n"
+_ELSEWHERE = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"})
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a request's head asks for.
+
+    Attributes:
+        route: For the metrics.
+        method: Answers its body.
+        length: Bytes of its body.
+    """
+
+    route: str
+    method: Method
+    length: int
+
+
+class Heads:
+    """The heads that were read, for one data plane."""
+
+    def __init__(self, plane: DataPlane) -> None:
+        """Start with none."""
+        self.plane = plane
+        self._known: dict[bytes, Head | None] = {}
+        self._lines = {
+            b"POST %b HTTP/1.1" % path.encode(): found for path, found in plane.routes.items()
+        }
+
+    def read(self, head: bytes) -> Head | None:
+        """Return what a head asks for, or None if it is not answered here.
+
+        Args:
+            head: Up to the empty line, without it.
+        """
+        try:
+            return self._known[head]
+        except KeyError:
+            found = self._read(head)
+            if len(self._known) < KEPT_HEADS:
+                self._known[head] = found
+            return found
+
+    def _read(self, head: bytes) -> Head | None:
+        at = self._lines.get(head.partition(b"\r\n")[0])
+        if at is None:
+            return None
+        reading = _Reading()
+        parser = httptools.HttpRequestParser(reading)
+        try:
+            parser.feed_data(head + _END)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            return None
+        headers = reading.headers
+        length = headers.get(b"content-length", b"")
+        # One that stands twice may be meant otherwise by somebody before us.
+        plain = reading.complete and len(headers) == reading.count and length.isdigit()
+        if not plain or not parser.should_keep_alive() or _ELSEWHERE & headers.keys():
+            return None
+        if not is_json(headers) or int(length[:20]) > MOST_BYTES:
+            return None
+        return Head(*at, int(length))
+
+
+class _Reading:
+    """Takes what httptools tells of one head."""
+
+    def __init__(self) -> None:
+        self.headers: dict[bytes, bytes] = {}
+        self.count = 0
+        self.complete = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.lower()] = value
+        self.count += 1
+
+    def on_headers_complete(self) -> None:
+        self.complete = True
+
+
+class AnswerHeads:
+    """The heads of answers, made once for each length and second."""
+
+    def __init__(self, plane: DataPlane) -> None:
+        """Start with none."""
+        self._plane = plane
+        self._defaults: object = None
+        self._before = b""
+        self._after: dict[int, bytes] = {}
+
+    def of(self, length: int, defaults: list[tuple[bytes, bytes]]) -> bytes:
+        """Return the head of an answer of so many bytes, with the server's own headers."""
+        if defaults is not self._defaults:
+            self._before = b"HTTP/1.1 200 OK\r\n" + _lines(defaults)
+            self._defaults = defaults
+        after = self._after.get(length)
+        if after is None:
+            after = _lines(self._plane.headers.of(length)) + b"\r\n"
+            if len(self._after) < KEPT_HEADS:
+                self._after[length] = after
+        return self._before + after
+
+
+def _lines(headers: list[tuple[bytes, bytes]]) -> bytes:
+    return b"".join(b"%b: %b\r\n" % header for header in headers)

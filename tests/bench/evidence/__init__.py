@@ -1,0 +1,1 @@
+"""How fast a chain is verified: one version, a gigabyte, and an export of a thousand versions."""

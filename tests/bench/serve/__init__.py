@@ -1,0 +1,1 @@
+"""The predictor beside MLServer and KServe's SDK: ``make bench NAME=serve``."""
