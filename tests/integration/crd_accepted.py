@@ -152,6 +152,16 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
             }
         },
     ),
+    "a deployment with spread, rank and limits": (
+        DEPLOYMENT,
+        {
+            "scheduling": {
+                "priorityClassName": "models",
+                "topologySpread": [{}, {"topologyKey": "kubernetes.io/hostname", "maxSkew": 2}],
+            },
+            "strategy": {"coolDown": "10m", "maxSwitchesPerDay": 9},
+        },
+    ),
     "a canary without steps": (DEPLOYMENT, {"strategy": {"type": "Canary"}}),
     "a canary of the most steps": (
         DEPLOYMENT,
