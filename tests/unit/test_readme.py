@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def test_a_command_is_one_that_can_be_typed(command: str) -> None:
 RUN = """
 [ 1/ 2 ] First
          A sentence.
+           export KUBECONFIG=/var/x/demo/kubeconfig
          $ kubectl apply --filename /home/x/demo/a.yaml
            a created
          $ kubectl get a
@@ -63,7 +65,8 @@ RUN = """
 
 demo: ok, 2 steps
 """
-SHOWN = RUN.replace("/home/x/demo/", "").replace("12s", "3m").replace("1.5 s", "20.1 s")
+ELSEWHERE = {"/home/x/demo/": "", "12s": "3m", "1.5 s": "20.1 s", "=/var/x/demo": "=/y/test"}
+SHOWN = functools.reduce(lambda text, change: text.replace(*change), ELSEWHERE.items(), RUN)
 
 
 def said(shown: str) -> list[str]:
@@ -98,6 +101,7 @@ def test_it_is_renewed_from_what_a_run_printed() -> None:
     assert new.endswith("After.\n")
     assert "12s" in new
     assert "/home" not in new
+    assert "export KUBECONFIG=/var/x/demo/kubeconfig" in new, "it is typed as it stands"
     assert "Second" not in new
     assert new.count("demo: ok, 2 steps") == 1
     assert said("\n".join(blocks(new, "demo"))) == []
