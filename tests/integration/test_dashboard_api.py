@@ -175,6 +175,7 @@ WRITES = {
     "rollback": ("/rollback", {"otto"}, ("rollback", "modeldeployments")),
     "pause": ("/action", {"otto"}, ("pause", "modeldeployments")),
     "promote": ("/action", {"otto"}, ("promote", "modeldeployments")),
+    "hold": ("/action", {"otto"}, ("hold", "modeldeployments")),
 }
 
 
@@ -200,6 +201,7 @@ def body_of(site: Site, what: str, sealed: Obj, serving: Obj) -> Obj:
         "rollback": action,
         "pause": {**action, "action": "pause"},
         "promote": {**action, "action": "promote"},
+        "hold": {**action, "action": "hold", "until": "4h"},
     }[what]
 
 

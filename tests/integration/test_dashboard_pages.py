@@ -450,6 +450,41 @@ def test_an_engineer_acts_on_the_page(site: Site, shown: dict[str, str]) -> None
     )
 
 
+def test_an_engineer_holds_on_the_page_and_the_overview_tells_until_when(site: Site) -> None:
+    made = put_deployment(site, fresh("held"), put_version(site, fresh("loan"), 3))
+    name = made["metadata"]["name"]
+    until(lambda: site.sees("Deployment", name))
+    path = f"/deployments/{site.namespace}/{name}"
+    with site.browser("otto") as browser:
+        fields = {"csrf": Page(browser.get(path)).field("csrf"), "action": "hold", "target": ""}
+        wrong = browser.post(path, data={**fields, "reason": "Audit.", "until": "Friday"})
+        assert "expected a moment such as" in Page(wrong).text
+        answer = browser.post(path, data={**fields, "reason": "Audit.", "until": "4h"})
+        assert answer.status_code == 303, answer.text
+    found = site.api.get(made)
+    asked = json.loads(found["metadata"]["annotations"][ANNOTATION_ACTION])
+    assert (asked["action"], asked["reason"]) == ("hold", "Audit.")
+    held = {"id": asked["id"], "by": asked["by"], "reason": "Audit.", "until": asked["until"]}
+    sentence = "OnHold it is."
+    condition(
+        site,
+        found,
+        {
+            "hold": {**held, "since": "2026-06-01T12:00:00Z"},
+            "lastAction": {"id": asked["id"], "outcome": "Held.", "time": "2026-06-01T12:00:00Z"},
+        },
+        OnHold=("True", "OnHold"),
+        Ready=("True", "Serving"),
+    )
+    until(lambda: sentence in site.call("vera", "GET", "/api/overview").text)
+    with site.browser("otto") as browser:
+        assert sentence in Page(browser.get("/")).text
+        page = Page(browser.get(path))
+        assert sentence in page.text
+        assert "disabled" in page.choice("rollback")
+        assert "disabled" not in page.choice("unhold")
+
+
 def test_drift_is_drawn_from_what_predictors_counted(site: Site, shown: dict[str, str]) -> None:
     with site.browser("vera") as browser:
         answer = browser.get("/deployments/{namespace}/{deployment}".format(**shown))
