@@ -23,9 +23,9 @@ _LAST = re.compile(r"^demo: ok.*$", re.MULTILINE)
 _PATHS = re.compile(r"[^\s'=]*/demo/")
 _VARIES = (
     (re.compile(r"(export \w+=).*"), r"\1#"),
+    (re.compile(r"(-[a-z0-9]{8,10})?-[a-z0-9]{5}\b(?= +\d)"), "-#"),
     (re.compile(r"[0-9a-f]{10,}"), "#"),
-    (re.compile(r"-[a-z0-9]{5}\b(?= +\d)"), "-#"),
-    (re.compile(r"\d+(\.\d+)?(ms|s|m|h)?\b"), "#"),
+    (re.compile(r"(\d+(\.\d+)?(ms|s|m|h|d)?)+\b"), "#"),
     (re.compile(r"(\w)#|#(\w)"), r"\1#\2"),
     (re.compile(r"\s+"), " "),
 )
