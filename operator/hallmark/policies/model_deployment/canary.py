@@ -213,7 +213,11 @@ def _drift(view: View) -> Verdict:
         active_model_version=entry.version,
         active_digest=entry.manifest_digest,
         history=[entry],
-        drift_state=DriftState(manifest_digest=entry.manifest_digest),
+        # It draws on the same error budget as what serves.
+        drift_state=DriftState(
+            manifest_digest=entry.manifest_digest,
+            windows=view.status.drift_state.windows if view.status.drift_state else 0,
+        ),
     )
     inputs = view.inputs
     found = judge_drift(
