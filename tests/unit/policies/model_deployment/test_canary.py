@@ -14,9 +14,12 @@ from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import RolloutState, Strategy, StrategyType, Verdict
 from hallmark.policies.model_deployment import canary
 from hallmark.policies.model_deployment.canary import Evidence, Split, split
-from hallmark.policies.model_deployment.inputs import View
+from hallmark.policies.model_deployment.inputs import Need, View, Wait
+from hallmark.policies.model_deployment.transitions import Ready, Stepped
+from hallmark.policies.model_deployment.triggers import look
 from tests.unit.policies.model_deployment.rollouts import (
     NOW,
+    asked,
     at,
     candidate_status,
     entry,
@@ -81,7 +84,13 @@ STRATEGY = Strategy(
 
 def in_canary(*, replicas: int = 9, **record: object) -> View:
     found = CanaryRecord.model_validate({"step": 0, "started": timestamp(NOW), **record})
-    status = candidate_status(2, entry(1), state=RolloutState.CANARY, canary=found)
+    status = candidate_status(
+        2,
+        entry(1),
+        state=RolloutState.CANARY,
+        canary=found,
+        intent_hash=asked(2, strategy=STRATEGY),
+    )
     return view(
         status,
         version(1),
@@ -205,3 +214,39 @@ def test_too_few_replicas_are_named_in_a_sentence() -> None:
     assert "1 of 3 Pods, 33 % of the traffic (step 1 of 2)" in text
     assert "10 % are asked for, which 2 replicas cannot give: 9 can" in text
     assert "asked for" not in canary.said(in_canary(replicas=9))
+
+
+# -- what comes next --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["", "suspended"])
+@pytest.mark.parametrize("verified", [False, True], ids=["not verified now", "verified now"])
+@pytest.mark.parametrize(
+    ("step", "pods", "follows"), [(0, 1, Stepped), (1, 9, Stepped), (2, 9, Ready)]
+)
+def test_no_step_is_taken_and_nothing_promoted_without_the_bytes_of_today(
+    step: int, pods: int, follows: type[Stepped | Ready], *, verified: bool, frozen: bool
+) -> None:
+    found = in_canary(step=step)
+    report = {
+        "manifestDigest": found.rollout.manifest_digest,
+        "bootID": "boot-0001",
+        "sequence": 1,
+        "rows": 400,
+    }
+    checked = view(found.status, version(2), verified=(2,), now=at(3600)).inputs.verifications
+    deployment = found.inputs.deployment
+    inputs = replace(
+        found.inputs,
+        reports={"two": report},
+        now=at(3600),
+        workloads={
+            **found.inputs.workloads,
+            workload(2).manifest: workload(2, replicas=pods, ready=pods),
+        },
+        pods=tuple(replace(pod(2, ready=True), name=name) for name in ["two", *"bcdefghi"][:pods]),
+        verifications=checked if verified else {},
+        deployment=deployment.replace(spec=deployment.spec.replace(suspend=frozen)),
+    )
+    expected: type[object] = follows if verified else Need
+    assert isinstance(look(replace(found, inputs=inputs)), Wait if frozen else expected)
