@@ -150,6 +150,8 @@ def _drift_detected(view: View, message: str | None) -> ConditionUpdate:
     message = message or ""
     if drift is not None and drift.silent_pods and not drifted:
         return unknown(_C.DRIFT_DETECTED, _R.REPORTS_MISSING, message)
+    if view.head is not None and drift is not None and drift.input_rejected and not drifted:
+        return holds(_C.DRIFT_DETECTED, _R.INPUT_REJECTED, message)
     if view.head is None or drift is None or drift.verdict is Verdict.INCONCLUSIVE:
         return unknown(_C.DRIFT_DETECTED, _R.INCONCLUSIVE, message)
     if drift.verdict is Verdict.NO_DRIFT:

@@ -10,13 +10,10 @@ from dataclasses import dataclass, replace
 
 from hallmark.api.model_deployment import (
     DeploymentReason,
-    DriftState,
     HistoryEntry,
-    ModelDeploymentStatus,
     Outcome,
     RollbackMode,
     RolloutState,
-    Verdict,
 )
 from hallmark.api.model_policy import OnNoTarget
 from hallmark.api.model_version import ModelVersion
@@ -36,6 +33,7 @@ from hallmark.policies.model_deployment.pods import (
 )
 from hallmark.policies.model_deployment.record import without_lost_target
 from hallmark.policies.model_deployment.rollback import TargetMissing, find_target, passes
+from hallmark.policies.model_deployment.traffic import is_off, reason_to_roll_back
 from hallmark.policies.model_deployment.withdrawal import (
     approvals_of,
     deadline,
@@ -268,19 +266,18 @@ def look_at_withdrawal(view: View) -> Look:
 
 
 def _look_at_drift(view: View) -> Look:
-    drift = view.status.drift_state
+    spec = view.inputs.deployment.spec
+    reason = reason_to_roll_back(view.status, spec.drift)
     if (
-        drift is None
-        or drift.verdict is not Verdict.DRIFT
-        or drift.manifest_digest != view.status.active_digest
-        or view.inputs.deployment.spec.rollback is not RollbackMode.AUTOMATIC
+        reason is None
+        or spec.rollback is not RollbackMode.AUTOMATIC
         or view.rollout.drift_rollback_spent
         or view.rollout.state is RolloutState.ROLLING_BACK
         or view.stopped
         or view.held is not None
     ):
         return None
-    return _roll_back(view, DeploymentReason.DRIFT_ROLLBACK, has_drifted(view.status, drift))
+    return _roll_back(view, DeploymentReason.DRIFT_ROLLBACK, reason)
 
 
 def _look_at_crashes(view: View) -> Look:
@@ -297,12 +294,6 @@ def _look_at_crashes(view: View) -> Look:
         return None
     crashes = crash_loop(view)
     return _roll_back(view, cause, crashes) if crashes else None
-
-
-def has_drifted(status: ModelDeploymentStatus, drift: DriftState) -> str:
-    """Return the sentence that names the version whose traffic moved, and the features."""
-    moved = ", ".join(f"{moved.feature} (PSI {moved.psi})" for moved in drift.top[:3])
-    return f"The traffic of '{status.active_model_version}' has drifted: {moved}."
 
 
 def _roll_back(view: View, cause: str, message: str, *, urgent: bool = False) -> Look:
@@ -511,10 +502,7 @@ def look_at_bake(view: View) -> Settled | None:
         return None
     if head.outcome is Outcome.STABLE:
         return Settled() if state is RolloutState.IDLE else None
-    drifted = (
-        view.status.drift_state is not None and view.status.drift_state.verdict is Verdict.DRIFT
-    )
-    if drifted or not bake_is_over(view, head) or serves_revoked(view):
+    if is_off(view.status.drift_state) or not bake_is_over(view, head) or serves_revoked(view):
         return None
     return Settled()
 
