@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from hallmark.api.canary import Canary, CanaryAnalysis, CanaryRecord, CanaryStep
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import RolloutState, Strategy, StrategyType, Verdict
+from hallmark.api.model_deployment import (
+    RequestCounts,
+    RolloutState,
+    Strategy,
+    StrategyType,
+    Verdict,
+)
 from hallmark.policies.model_deployment import canary
 from hallmark.policies.model_deployment.canary import Evidence, Split, split
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
@@ -109,6 +115,10 @@ def in_canary(*, replicas: int = 9, **record: object) -> View:
         pytest.param(Evidence(99, 99), False, id="too few rows refuse nothing"),
         pytest.param(Evidence(100, 5), False, id="at the limit"),
         pytest.param(Evidence(100, 6), True, id="above the limit"),
+        pytest.param(Evidence(requests=19, failed=19, late=19), False, id="too few requests"),
+        pytest.param(Evidence(requests=100, failed=1, late=5), False, id="as many as may fail"),
+        pytest.param(Evidence(requests=100, failed=2), True, id="more fail"),
+        pytest.param(Evidence(requests=100, late=6), True, id="more are slow"),
         pytest.param(Evidence(drift=Verdict.DRIFT), True, id="its rows have drifted"),
         pytest.param(Evidence(drift=Verdict.NO_DRIFT), False, id="its rows have not"),
         pytest.param(Evidence(crashed=pod(2, exit_code=137)), True, id="it crashed"),
@@ -136,7 +146,9 @@ def test_a_pod_that_takes_its_rows_along_never_lets_a_step_pass(
 def test_silence_is_no_success() -> None:
     assert "0 of 100 rows" in canary.lacking(in_canary(), Evidence())
     assert "20 of 100 rows" in canary.lacking(in_canary(rows=500), Evidence(rows=520))
-    assert canary.lacking(in_canary(rows=500), Evidence(rows=600)) == ""
+    enough = Evidence(rows=600, requests=25)
+    assert "5 of 20 requests" in canary.lacking(in_canary(rows=500, requests=20), enough)
+    assert canary.lacking(in_canary(rows=500, requests=5), enough) == ""
 
 
 @pytest.mark.parametrize(
@@ -178,6 +190,16 @@ def test_only_an_end_under_traffic_is_a_crash(ended: str | None, crashed: bool) 
     pods = tuple(replace(each, exit_code=1, ended_at=ended) for each in found.inputs.pods)
     seen = canary.evidence(replace(found, inputs=replace(found.inputs, pods=pods)))
     assert (seen.crashed is not None) is crashed
+
+
+@pytest.mark.parametrize(
+    ("limit", "late"), [("1ms", 50), ("2ms", 40), ("25ms", 30), ("26ms", 20), ("500ms", 10)]
+)
+def test_a_limit_is_rounded_up_to_a_bound_of_the_histogram(limit: str, late: int) -> None:
+    counts = RequestCounts(uptime=1, count=60, latency=[10] * 6)
+    assert canary._late(counts, ANALYSIS.replace(max_latency=limit)) == late
+    assert canary._late(counts, ANALYSIS) == 0
+    assert canary._late(counts.replace(latency=[]), ANALYSIS.replace(max_latency=limit)) == 0
 
 
 # -- who has traffic --------------------------------------------------------------------------
