@@ -68,7 +68,7 @@ class Predictions:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         try:
             answer = await self._answer(plane, method, headers, receive, held)
-            code = await self._send(answer, plane.headers, receive, send)
+            code = await self._send(answer, plane.headers, _client_of(scope), receive, send)
         except ClientGoneError:
             code = HTTPStatus.BAD_REQUEST
         except TimeoutError:
@@ -125,12 +125,17 @@ class Predictions:
         )
 
     async def _send(
-        self, answer: Answer | BadRequest, headers: AnswerHeaders, receive: Receive, send: Send
+        self,
+        answer: Answer | BadRequest,
+        headers: AnswerHeaders,
+        client: str,
+        receive: Receive,
+        send: Send,
     ) -> int:
         """Send an answer, count what it answers, and return its status."""
         serving = self._serving
         if isinstance(answer, BadRequest):
-            serving.refused(answer.refusals)
+            serving.refused(answer.refusals, client)
             serving.metrics.rejected(_reason(answer.status))
             body = msgspec.json.encode(answer.body())
             await self._send_refusal(answer.status, body, headers, receive, send)
@@ -142,7 +147,7 @@ class Predictions:
             raw = headers.binary(len(body), answer.json_length)
         if serving.ends_connections:
             raw = [*raw, _CLOSE]
-        serving.answered(answer)
+        serving.answered(answer, client)
         await send({"type": "http.response.start", "status": 200, "headers": raw})
         await send_in_time(send, {"type": "http.response.body", "body": body})
         return HTTPStatus.OK
@@ -178,3 +183,9 @@ def _json_length(headers: Mapping[bytes, bytes]) -> int | BadRequest | None:
     if value.isdigit() and len(value) < 12:
         return int(value)
     return refuse(BINARY_HEADER, "a whole number", "something else")
+
+
+def _client_of(scope: Scope) -> str:
+    """Return the address of who asks; empty where the server knows none."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""

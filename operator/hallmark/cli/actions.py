@@ -100,11 +100,13 @@ async def _ask(place: Place, name: str, asked: Asked, end: Deadline) -> None:
         user = await user_name(cluster)
         text = action_text(asked.action, identity, user, asked.reason, asked.target, asked.until)
         await cluster.merge(MODEL_DEPLOYMENT, namespace, name, action_patch(text))
-        typer.echo(
-            f"Asked to {asked.action} {namespace}/{name} (id {identity}).\nSee what came of it: "
-            f"kubectl get mdep {name} -n {namespace} -o jsonpath='{{.status.lastAction}}'"
-        )
-        if end is not None:
+        say(f"Asked to {asked.action} {namespace}/{name} (id {identity}).")
+        if end is None:
+            typer.echo(
+                f"See what came of it: kubectl get mdep {name} -n {namespace} "
+                f"-o jsonpath='{{.status.lastAction}}'"
+            )
+        else:
             await _outcome(cluster, namespace, name, identity, end)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +23,9 @@ from hallmark.cluster.transport import HINTS
 from hallmark.errors import ClusterError, ConfigurationError
 
 _FORBIDDEN = 403
+
+# A missing kubeconfig is told in a sentence of ours; its own warning has none.
+logging.getLogger("kubernetes").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)
@@ -175,4 +179,7 @@ def _kubeconfig(user: User) -> str | None:
 
 
 def _no_kubeconfig(error: Exception) -> ConfigurationError:
-    return ConfigurationError(f"Expected a kubeconfig (KUBECONFIG or ~/.kube/config): {error}")
+    return ConfigurationError(
+        f"Expected a kubeconfig (--kubeconfig, KUBECONFIG or ~/.kube/config), found none that can "
+        f"be used: {error}. Without a cluster: hallmark local --help."
+    )

@@ -19,7 +19,7 @@ from hallmark.api.reference import REASONS, reasons
 from hallmark.api.training_run import RunReason, TrainingRun
 from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.exits import ExitCode
-from hallmark.cli.objects import find, objects_of, policy_of, standing_of
+from hallmark.cli.objects import find, objects_of, policy_of, standing_of_object
 from hallmark.cli.output import Format, Output, print_as, say, state
 from hallmark.policies.unmet import asks_for, kept_back, unmet
 
@@ -44,6 +44,8 @@ _ADVICE: dict[tuple[str, str], str] = {
         "Deployment",
         DeploymentReason.ON_HOLD,
     ): "Wait for its end, or lift it: hallmark unhold {name} -n {namespace} --reason ...",
+    ("Deployment", DeploymentReason.CRASH_ROLLBACK): "Look why its Pods end (their log and "
+    "termination message), then acknowledge, or ask for another version.",
     ("Deployment", DeploymentReason.DRIFT_ROLLBACK): "Look at the traffic (hallmark drift {name} "
     "-n {namespace}); then acknowledge it, or train on newer rows.",
     ("Deployment", DeploymentReason.TARGET_DRIFTS): "The traffic itself has changed: train on "
@@ -134,7 +136,11 @@ def _show(found: NamespacedResource, troubles: list[Trouble]) -> None:
         say(f"{title}: nothing to explain; it is as it should be.", "green")
         return
     word = _standing(found)
-    say(f"{title}: {word}, for {len(troubles)} reason{'s' if len(troubles) > 1 else ''}.")
+    many = "s" if len(troubles) > 1 else ""
+    if word == "good":
+        say(f"{title}: good; {len(troubles)} thing{many} to know.")
+    else:
+        say(f"{title}: {word}, for {len(troubles)} reason{many}.")
     for number, trouble in enumerate(troubles, start=1):
         mark = state(trouble.reason, word)
         say(f"{number}. {trouble.what}: {mark.plain}. {trouble.why}")
@@ -143,8 +149,7 @@ def _show(found: NamespacedResource, troubles: list[Trouble]) -> None:
 
 
 def _standing(found: NamespacedResource) -> str:
-    status = getattr(found, "status", None)
-    return "unknown" if status is None else standing_of(status).kind
+    return standing_of_object(found).kind
 
 
 def troubles_of(found: NamespacedResource, known: Known | None = None) -> Iterator[Trouble]:
@@ -213,11 +218,12 @@ def _trouble(found: NamespacedResource, condition: Condition) -> Trouble:
         condition.type,
         condition.reason,
         condition.message or meaning,
-        _advice(found, condition.reason),
+        advice(found, condition.reason),
     )
 
 
-def _advice(found: NamespacedResource, reason: str) -> str:
+def advice(found: NamespacedResource, reason: str) -> str:
+    """Return what to do about a reason, where its message does not say."""
     text = _ADVICE.get((found.kind, reason), "")
     return text.format(name=found.metadata.name, namespace=found.metadata.namespace)
 
@@ -232,20 +238,20 @@ def _of_service(deployment: ModelDeployment, known: Known) -> Iterator[Trouble]:
     status = deployment.status
     for one in kept_back(deployment, known.now):
         if one.reason != DeploymentReason.ON_HOLD:  # A condition says it.
-            advice = _advice(deployment, one.reason)
-            yield Trouble("Promotion", one.reason, one.sentence, advice or one.who)
+            todo = advice(deployment, one.reason) or one.who
+            yield Trouble("Promotion", one.reason, one.sentence, todo)
     if (asked := status.unserved) is not None:
         yield Trouble(
             asked.model_version or "What is asked for",
             asked.reason,
-            f"It is asked for and has not served since {asked.since}.",
+            f"It is asked for and has not served since {asked.since[:19]}Z.",
         )
     for intent in status.refused[:3]:
         digest = intent.manifest_digest.removeprefix("sha256:")[:12]
         yield Trouble(
             "Refused intent",
             intent.reason,
-            f"Version {digest} was refused at {intent.time} and is not tried again.",
+            f"Version {digest} was refused at {intent.time[:19]}Z and is not tried again.",
             "Change what is asked for, or pin another version.",
         )
     rollout = status.rollout

@@ -194,6 +194,9 @@ def _decide(state: Path, name: str, decision: ReviewDecision, reason: str) -> No
     )
     if counted is None or not counted.accepted:
         raise typer.Exit(ExitCode.REFUSED)
+    if decision is ReviewDecision.APPROVED:
+        model = version.spec.model
+        say(f"It takes over where 'hallmark local serve {model}' runs; else begin with that.")
 
 
 @app.command()
@@ -318,7 +321,12 @@ def diff(
 def _side(folder: Folder, registry: Registry, name: str) -> Side:
     version = registry.version(name)
     if version is None:
-        raise ConfigurationError(f"Expected a version in {folder.path}, found no '{name}'.")
+        refused = registry.run(name)
+        known = ", ".join(found.metadata.name for found in registry.versions) or "none"
+        why = " (that run was refused: hallmark local status)" if refused else ""
+        raise ConfigurationError(
+            f"Expected a version in {folder.path}, found no '{name}'{why}; there are: {known}."
+        )
     run = registry.run(version.spec.training_run.name)
     return Side(version, run.spec if run else None, *read_evidence(folder.store(), version))
 

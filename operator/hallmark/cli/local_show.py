@@ -15,6 +15,7 @@ from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import Comparison, GateResult, TrainingRun
+from hallmark.cli.explain import advice
 from hallmark.cli.output import plain, print_table, say, state
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def show_run(folder: Folder, ran: Ran) -> None:
         ready = run.status.condition("Ready")
         reason = ready.reason if ready else "Refused"
         say(f"{run.metadata.name} was refused ({reason}): {ran.refusal}", "red")
+        if todo := advice(run, reason):
+            say(f"To do: {todo}")
         return
     word = "Sealed" if ran.trained else "Sealed before, nothing was trained"
     sealed = folder.path / version.spec.artifact.uri

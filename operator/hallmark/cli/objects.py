@@ -98,6 +98,19 @@ def standing_of(status: ConditionedStatus) -> Standing:
     return Standing(kind, ready.reason, ready.message, ready.last_transition_time)
 
 
+def standing_of_object(found: NamespacedResource) -> Standing:
+    """Return how an object stands; a version that is well waits until it is approved."""
+    status = getattr(found, "status", None)
+    if not isinstance(status, ConditionedStatus):
+        return Standing("unknown", "Pending", "It has no status.")
+    now, approved = standing_of(status), status.condition("Approved")
+    if not isinstance(found, ModelVersion) or now.kind != "good" or approved is None:
+        return now
+    if approved.status is ConditionStatus.TRUE:
+        return now
+    return Standing("waiting", approved.reason, approved.message, approved.last_transition_time)
+
+
 async def objects_of(cluster: Cluster, namespace: str | None) -> Objects:
     """Return all objects of a namespace, or of all; what may not be listed is said, not an error.
 

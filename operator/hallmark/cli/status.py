@@ -13,7 +13,14 @@ from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun
 from hallmark.cli.cluster import Place, cluster_of, placed
-from hallmark.cli.objects import Objects, Standing, as_documents, objects_of, standing_of
+from hallmark.cli.objects import (
+    Objects,
+    Standing,
+    as_documents,
+    objects_of,
+    standing_of,
+    standing_of_object,
+)
 from hallmark.cli.output import Format, Output, console, plain, print_as, print_table, say, state
 
 AllNamespaces = Annotated[
@@ -104,10 +111,7 @@ def _held(one: ModelDeployment) -> str:
 
 
 def _version(one: ModelVersion) -> tuple[object, ...]:
-    now = standing_of(one.status)
-    approved = one.status.condition("Approved")
-    if now.kind == "good" and approved is not None and not one.status.is_true("Approved"):
-        now = Standing("waiting", approved.reason, approved.message, approved.last_transition_time)
+    now = standing_of_object(one)
     return (
         _word(now),
         one.spec.model,

@@ -25,7 +25,17 @@ def unserved(view: View, told: Iterable[ConditionUpdate]) -> Unserved | None:
     intent, head, spec = intent_of(view), view.head, view.inputs.deployment.spec
     if view.inputs.deployment.metadata.deletion_timestamp is not None:
         return None
-    if intent and head and head.intent_hash == intent.hash and not view.stopped:
+    # What a rollback went back to serves under the intent that it left.
+    serves = (
+        head
+        and intent
+        and (head.intent_hash, head.manifest_digest)
+        == (
+            intent.hash,
+            intent.digest,
+        )
+    )
+    if serves and not view.stopped:
         return None
     asked = intent.hash if intent else ""
     former = view.status.unserved

@@ -90,6 +90,18 @@ def with_drift(
     return status.replace(drift_state=drifted(number), rollout=changed)
 
 
+def rejections(then: str) -> dict[str, object]:
+    """Return the part of a spec that says what refused rows lead to."""
+    return {"rejections": {"then": then}}
+
+
+def with_rejections(then: str) -> ModelDeploymentStatus:
+    """Return the record of version 2, which refuses too many rows."""
+    intent = asked(2, drift=rejections(then))
+    status = serving_status(entry(2, start=10, intent=intent), entry(1, end=10))
+    return status.replace(drift_state=drifted(2, "NoDrift").replace(input_rejected=True))
+
+
 def seen(given: View) -> str:
     """Return what is found in a word or two: the trigger, what is waited for, or nothing."""
     found = look(given)
@@ -467,6 +479,14 @@ CASES: dict[str, tuple[View, str]] = {
     "an object that is being deleted stops what was revoked": (
         view(SERVING2, V1, REVOKED2, verified=(1,), ending=True),
         "Stop RevocationRollback",
+    ),
+    "refused rows roll back where the spec says so": (
+        view(with_rejections("Rollback"), V1, V2, verified=(1,), drift=rejections("Rollback")),
+        "RollBack DriftRollback credit-v1",
+    ),
+    "refused rows only alert elsewhere": (
+        view(with_rejections("Alert"), V1, V2, verified=(1,), drift=rejections("Alert")),
+        "nothing",
     ),
     "drift rolls back": (
         view(with_drift(SERVING2, 2), V1, V2, verified=(1,)),

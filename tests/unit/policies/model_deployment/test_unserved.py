@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import ModelDeploymentStatus, Unserved
+from hallmark.api.model_deployment import (
+    LastRollback,
+    ModelDeploymentStatus,
+    RefusedIntent,
+    Unserved,
+)
 from hallmark.policies.model_deployment.decide import DeploymentDecision, decide
 from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.model_deployment.intent import intent_of
@@ -13,6 +18,9 @@ from tests.unit.policies.model_deployment.rollouts import (
     NOW,
     asked,
     at,
+    digest,
+    entry,
+    serving_status,
     version,
     version_name,
     view,
@@ -35,7 +43,12 @@ def test_it_is_told_exactly_where_what_is_asked_for_does_not_serve(given: View) 
         return
     then = View(given.inputs, decided.status)
     intent, head = intent_of(then), then.head
-    serves = intent and head and head.intent_hash == intent.hash and not then.stopped
+    serves = (
+        intent
+        and head
+        and (head.intent_hash, head.manifest_digest) == (intent.hash, intent.digest)
+        and not then.stopped
+    )
     found = decided.status.unserved
     assert (found is None) is bool(serves)
     if found is not None:
@@ -75,3 +88,39 @@ def test_what_serves_as_asked_writes_nothing_new() -> None:
     decided = after(view(SERVING2, V1, V2, verified=(1, 2)))
     assert decided is not None
     assert decided.status.unserved is None
+
+
+def rolled_back(*, acknowledged: bool) -> View:
+    """Return a version that serves instead of the one that is asked for."""
+    last = LastRollback(
+        from_=version_name(2),
+        to=version_name(1),
+        from_digest=digest(2),
+        to_digest=digest(1),
+        reason="DriftRollback",
+        time=timestamp(NOW),
+        acknowledged=acknowledged,
+    )
+    status = serving_status(entry(1, intent=asked(2))).replace(
+        last_rollback=last,
+        refused=[
+            RefusedIntent(
+                intent_hash=asked(2),
+                manifest_digest=digest(2),
+                reason="DriftRollback",
+                time=timestamp(NOW),
+            )
+        ],
+    )
+    return view(status, V1, V2, verified=(1, 2), workloads=(workload(1),))
+
+
+@pytest.mark.parametrize(
+    ("acknowledged", "reason"), [(False, "DriftRollback"), (True, "Acknowledged")]
+)
+def test_what_a_rollback_left_is_asked_for_still(acknowledged: bool, reason: str) -> None:
+    decided = after(rolled_back(acknowledged=acknowledged))
+    assert decided is not None
+    found = decided.status.unserved
+    assert found is not None
+    assert (found.model_version, found.reason) == (version_name(2), reason)
