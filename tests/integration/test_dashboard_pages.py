@@ -24,6 +24,7 @@ from tests.integration.dashboard_world import (
     HOSTILE,
     Site,
     condition,
+    put_deployment,
     put_version,
     site,
 )
