@@ -31,6 +31,10 @@ def endpoints(serving: Serving) -> APIRouter:
         ("GET", "/v2/health/live", at.live, "Whether the process lives."),
         ("GET", "/v2/health/ready", at.ready, "Whether a verified model serves; else why not."),
     ]
+    routes += [
+        ("POST", "/v1/models/{name}:predict", at.no_prediction, "Predict, as KServe's v1 asks."),
+        ("GET", "/v1/models/{name}", at.first_ready, "Whether the model serves, as v1 asks."),
+    ]
     for path in (model, model + "/versions/{version}"):
         routes += [
             ("POST", path + "/infer", at.no_prediction, "Predict from tensors."),
@@ -76,6 +80,14 @@ class _Endpoints:
     async def model_ready(self, request: Request) -> Response:
         plane = self._plane(request)
         return await self.ready(request) if isinstance(plane, DataPlane) else plane
+
+    async def first_ready(self, request: Request) -> Response:
+        plane = self._plane(request)
+        if not isinstance(plane, DataPlane):
+            return plane
+        reason = self._serving.not_ready
+        status = HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK
+        return JSONResponse({"name": plane.name, "ready": reason is None}, status)
 
     async def no_prediction(self, request: Request) -> Response:
         """Say why a prediction's route is not answered by ``Predictions``."""

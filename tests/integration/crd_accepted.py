@@ -141,6 +141,16 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
         DEPLOYMENT,
         {"strategy": {"bake": "0s", "keepWarm": "0s"}},
     ),
+    "a deployment with spread, rank and limits": (
+        DEPLOYMENT,
+        {
+            "scheduling": {
+                "priorityClassName": "models",
+                "topologySpread": [{}, {"topologyKey": "kubernetes.io/hostname", "maxSkew": 2}],
+            },
+            "strategy": {"coolDown": "10m", "maxSwitchesPerDay": 9},
+        },
+    ),
     "a canary without steps": (DEPLOYMENT, {"strategy": {"type": "Canary"}}),
     "a canary of the most steps": (
         DEPLOYMENT,

@@ -92,6 +92,17 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         {"strategy": {"type": "Canary", "canary": {"analysis": {"maxRejections": "1.01"}}}},
         "must be between 0 and 1",
     ),
+    "a cap of no switch": (DEPLOYMENT, {"strategy": {"maxSwitchesPerDay": 0}}, "maxSwitchesPerDay"),
+    "a spread that is named twice": (
+        DEPLOYMENT,
+        {"scheduling": {"topologySpread": [{"topologyKey": "zone"}, {"topologyKey": "zone"}]}},
+        UNIQUE,
+    ),
+    "a spread by nothing": (
+        DEPLOYMENT,
+        {"scheduling": {"topologySpread": [{"topologyKey": ""}]}},
+        "topologyKey",
+    ),
     "a drift threshold of zero": (
         DEPLOYMENT,
         {"drift": {"threshold": "0.0"}},

@@ -59,6 +59,7 @@ class Canary(ApiModel):
     ] = Field(
         default_factory=lambda: [CanaryStep(weight=weight) for weight in (10, 25, 50)],
     )
+    """The steps, in the order in which they come."""
     analysis: CanaryAnalysis = Field(default_factory=CanaryAnalysis)
 
 

@@ -25,6 +25,7 @@ from hallmark.api.common import (
     Timestamp,
 )
 from hallmark.api.rules import SERVICE_NAME, SET, cel, rule
+from hallmark.api.scheduling import Scheduling
 
 
 class StrategyType(StrEnum):
@@ -59,6 +60,10 @@ class Strategy(ApiModel):
     """How long a candidate may take to become Ready."""
     canary: Canary | None = None
     """The steps, where the type is Canary; without them 10, 25 and 50 per cent for 5m each."""
+    cool_down: DurationString | None = None
+    """How long after a rollback nothing new is promoted; none: it may follow at once."""
+    max_switches_per_day: Annotated[int, Field(ge=1, le=9)] | None = None
+    """How often the traffic may move within a day before what is new waits; none: no limit."""
 
     @property
     def canary_or_default(self) -> Canary:
@@ -157,6 +162,7 @@ class ModelDeploymentSpec(ApiModel):
     replicas: Annotated[int, Field(ge=0, le=1000)] = 1
     """How many Pods serve."""
     resources: Resources | None = None
+    scheduling: Scheduling | None = None
     strategy: Strategy = Field(default_factory=Strategy)
     drift: Drift = Field(default_factory=Drift)
     rollback: RollbackMode = RollbackMode.AUTOMATIC
@@ -589,6 +595,10 @@ class DeploymentReason(StrEnum):
     """So many rows are refused that nobody knows whether the traffic drifts."""
     TARGET_DRIFTS = "TargetDrifts"
     """The rollback's target drifts too; a person must look."""
+    CRASH_ROLLBACK = "CrashRollback"
+    """The Pods of what served ended again and again, which caused a rollback."""
+    COOLING_DOWN = "CoolingDown"
+    """The candidate is ready; the traffic has moved too lately, or too often in a day."""
     DRIFT_ROLLBACK = "DriftRollback"
     """Drift caused a rollback."""
     REVOCATION_ROLLBACK = "RevocationRollback"

@@ -20,6 +20,7 @@ from hallmark.api.common import (
     sha256_digest,
 )
 from hallmark.api.rules import NAME, SET, cel, list_map, rule
+from hallmark.api.scheduling import ClassName
 from hallmark.api.training_run import Gates, PIIAction, PIIDetector
 
 
@@ -250,6 +251,10 @@ class DeploymentBounds(ApiModel):
     """CPU and memory of a Pod."""
     max_progress_deadline: PositiveDuration = "1h"
     """How long a candidate or the target of a rollback may take to become Ready."""
+    priority_classes: Annotated[list[ClassName], Field(max_length=16, json_schema_extra=SET)] = (
+        Field(default_factory=list)
+    )
+    """PriorityClasses that a ModelDeployment may name; empty: none."""
     max_hold: PositiveDuration = "168h"
     """How long a person may hold a ModelDeployment; a hold that lasts longer ends then."""
 

@@ -51,16 +51,18 @@ class FolderFiles:
 
     def names(self) -> frozenset[str]:
         """Return the path of everything that is no folder."""
-        return frozenset(self._walk(self.root, ""))
-
-    def _walk(self, folder: Path, prefix: str) -> Iterable[str]:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                name = f"{prefix}{entry.name}"
-                if entry.is_dir(follow_symlinks=False):
-                    yield from self._walk(folder / entry.name, f"{name}/")
-                else:
-                    yield name
+        found: list[str] = []
+        waiting = [""]
+        while waiting:
+            prefix = waiting.pop()
+            with os.scandir(self.root / prefix) as entries:
+                for entry in entries:
+                    name = f"{prefix}{entry.name}"
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(f"{name}/")
+                    else:
+                        found.append(name)
+        return frozenset(found)
 
     def read(self, name: str, limit: int) -> bytes | None:
         """Return a regular file's bytes, as ``Files`` says."""

@@ -461,13 +461,15 @@ class World:
         obj = self.cluster.objects[self._key()]
         obj.setdefault("status", {}).setdefault("drift", {}).update(reports)
 
-    def crash(self, number: int) -> None:
-        """Let the predictor of a version end and start again."""
+    def crash(self, number: int, *, times: int = 1, code: int = 137, pods: int = 99) -> None:
+        """Let predictors of a version end and start again; three times and more they stay down."""
         self.wait(1)
-        ended = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": timestamp(self.now)}
-        for pod in self.pods_of(number):
+        ended = {"exitCode": code, "reason": "Error", "finishedAt": timestamp(self.now)}
+        for pod in self.pods_of(number)[:pods]:
             [container] = pod["status"]["containerStatuses"]
-            container["lastState"] = {"terminated": ended}
+            container.update(lastState={"terminated": ended}, restartCount=times)
+            if times >= 3:
+                pod["status"]["conditions"][0]["status"] = "False"
 
     def _report(self, digest: str, counts: list[int], windows: int) -> Obj:
         self.wait(1)

@@ -75,6 +75,7 @@ async def test_while_loading_it_lives_and_says_what_it_waits_for() -> None:
         "/v2/models/credit/ready",
         "/v2/models/credit/versions/7",
         "/v2/models/credit/versions/7/ready",
+        "/v1/models/credit",
     ],
 )
 async def test_when_loaded_every_question_is_answered(client: httpx.AsyncClient, path: str) -> None:
@@ -100,6 +101,7 @@ async def test_a_draining_predictor_is_not_ready_but_answers() -> None:
         ("/predict", GOOD),
         ("/v2/models/credit/infer", matrix()),
         ("/v2/models/credit/versions/7/infer", matrix()),
+        ("/v1/models/credit:predict", GOOD),
     ],
 )
 async def test_answers_carry_version_and_digest(
@@ -167,6 +169,8 @@ async def test_a_bad_request_gets_422_with_field_row_expected_and_found(
         ("GET", "/predict", 405),
         ("GET", "/v2/models/other", 404),
         ("POST", "/v2/models/other/infer", 404),
+        ("POST", "/v1/models/other:predict", 404),
+        ("GET", "/v1/models/other", 404),
         ("POST", "/v2/models/credit/versions/8/infer", 404),
         ("GET", "/v2/models/credit/versions/8/ready", 404),
     ],

@@ -20,6 +20,8 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment import canary, checks
 from hallmark.policies.model_deployment.canary import Evidence
 from hallmark.policies.model_deployment.checks import Proposal
+from hallmark.policies.model_deployment.crashes import crash_loop
+from hallmark.policies.model_deployment.flapping import cools_down
 from hallmark.policies.model_deployment.hold import said
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.intent import Intent, intent_of, is_refused
@@ -228,7 +230,12 @@ def look_at_serving(view: View) -> Look:
     """Return what a withdrawal, drift or a rollback under way asks for."""
     if view.head is None:
         return None
-    return look_at_withdrawal(view) or _look_at_drift(view) or _look_at_rollback(view)
+    return (
+        look_at_withdrawal(view)
+        or _look_at_drift(view)
+        or _look_at_crashes(view)
+        or _look_at_rollback(view)
+    )
 
 
 def look_at_withdrawal(view: View) -> Look:
@@ -271,6 +278,22 @@ def _look_at_drift(view: View) -> Look:
     ):
         return None
     return _roll_back(view, DeploymentReason.DRIFT_ROLLBACK, reason)
+
+
+def _look_at_crashes(view: View) -> Look:
+    """Return the rollback that a crash loop asks for: once, and never on from its target."""
+    cause, last = DeploymentReason.CRASH_ROLLBACK, view.status.last_rollback
+    if (
+        view.inputs.deployment.spec.rollback is not RollbackMode.AUTOMATIC
+        or view.rollout.state is RolloutState.ROLLING_BACK
+        or view.rollout.cause == cause
+        or (last is not None and not last.acknowledged)
+        or view.stopped
+        or view.held is not None
+    ):
+        return None
+    crashes = crash_loop(view)
+    return _roll_back(view, cause, crashes) if crashes else None
 
 
 def _roll_back(view: View, cause: str, message: str, *, urgent: bool = False) -> Look:
@@ -444,7 +467,7 @@ def _frozen(view: View) -> Wait | None:
         )
     if view.inputs.hold:
         return Wait(DeploymentReason.AUDIT_BROKEN, view.inputs.hold, stalled=True)
-    return None
+    return cools_down(view)
 
 
 def _look_at_canary(view: View, intent: Intent) -> Look:
