@@ -1,6 +1,7 @@
 """``make screenshots``: pictures of each page, light and dark, into docs/images.
 
-A real API server, a real dashboard and the real HMDA table; who looks is a reviewer.
+A real API server, a real dashboard and the real HMDA table; who looks is a reviewer, and at a
+Deployment an engineer.
 """
 
 from __future__ import annotations
@@ -37,9 +38,13 @@ def main() -> int:
     ):
         story = tell(site)
         for theme in THEMES:
-            with window(browser, site, "rita", theme=theme, size=SIZE) as shown:
+            with (
+                window(browser, site, "rita", theme=theme, size=SIZE) as reviewer,
+                window(browser, site, "otto", theme=theme, size=SIZE) as engineer,
+            ):
                 for name, path in story.paths.items():
                     if name not in LEFT_OUT:
+                        shown = engineer if name == "deployment" else reviewer
                         taken = picture(shown.open(path))
                         (IMAGES / f"{name}-{theme}.webp").write_bytes(taken)
     size = sum(file.stat().st_size for file in IMAGES.glob("*.webp"))

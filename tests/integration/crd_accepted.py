@@ -170,7 +170,12 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
                 "type": "Canary",
                 "canary": {
                     "steps": [{"weight": 9 * n, "pause": "0s"} for n in range(1, 11)],
-                    "analysis": {"minimumRows": 1, "maxRejections": "0", "drift": False},
+                    "analysis": {
+                        "minimumRows": 1,
+                        "maxRejections": "0",
+                        "drift": False,
+                        "maxLatency": "500ms",
+                    },
                 },
             }
         },

@@ -92,6 +92,16 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         {"strategy": {"type": "Canary", "canary": {"analysis": {"maxRejections": "1.01"}}}},
         "must be between 0 and 1",
     ),
+    "a canary that may fail more than all requests": (
+        DEPLOYMENT,
+        {"strategy": {"type": "Canary", "canary": {"analysis": {"maxErrors": "2"}}}},
+        "share of failed requests must be between 0 and 1",
+    ),
+    "a canary with a latency that nobody counts": (
+        DEPLOYMENT,
+        {"strategy": {"type": "Canary", "canary": {"analysis": {"maxLatency": "501ms"}}}},
+        "at most 500ms",
+    ),
     "a cap of no switch": (DEPLOYMENT, {"strategy": {"maxSwitchesPerDay": 0}}, "maxSwitchesPerDay"),
     "a spread that is named twice": (
         DEPLOYMENT,
