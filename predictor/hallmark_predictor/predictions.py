@@ -26,7 +26,7 @@ from hallmark_predictor.bodies import (
 )
 from hallmark_predictor.data_plane import Answer, DataPlane, Method
 from hallmark_predictor.headers import AnswerHeaders
-from hallmark_predictor.logs import place_of
+from hallmark_predictor.logs import place_of, trace_of
 from hallmark_predictor.memory import Held, no_room
 from hallmark_predictor.metrics import Rejection
 from hallmark_predictor.problems import BadRequest, refuse
@@ -73,10 +73,12 @@ class Predictions:
             code = HTTPStatus.BAD_REQUEST
         except TimeoutError:
             # Without an end to its answer the server closes the connection.
-            LOG.warning("A client did not take its answer in %g seconds.", SEND_SECONDS)
+            text = "A client did not take its answer in %g seconds."
+            LOG.warning(text, SEND_SECONDS, extra=trace_of(headers))
         except Exception as error:
             # Neither the log nor the answer gets the error's text: it may hold a value.
-            LOG.error("A request could not be answered: %s.", place_of(error))
+            text = "A request could not be answered: %s."
+            LOG.error(text, place_of(error), extra=trace_of(headers))
             self._serving.metrics.rejected(Rejection.FAILED)
             body = b'{"error":"The request could not be answered."}'
             await self._send_refusal(code, body, plane.headers, receive, send)

@@ -51,10 +51,11 @@ class Terminal:
 
     def settings(self) -> list[str]:
         """Return the commands after which another terminal is like this one."""
-        program = self._cluster.kubectl_command()[0]
-        found = shutil.which("kubectl") == program
-        path = [] if found else [f"export PATH={Path(program).parent}:$PATH"]
-        return [*path, f"export KUBECONFIG={self._cluster.kubeconfig}"]
+        program = Path(self._cluster.kubectl_command()[0])
+        return [
+            f"export PATH={program.parent}:$PATH",
+            f"export KUBECONFIG={self._cluster.kubeconfig}",
+        ]
 
     def hallmark(self, *arguments: str, fails: bool = False) -> str:
         """Run Hallmark's command line, see `kubectl`."""

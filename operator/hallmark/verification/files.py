@@ -22,7 +22,6 @@ REGISTRY = "models/registry.json"
 LOG = "logs/secure_mlops.log"
 HEAD = f"{LOG}.head"
 _MAX_INDEX = 256 << 20
-_CHUNK = 1 << 20
 
 
 class Files(Protocol):
@@ -92,12 +91,9 @@ class FolderFiles:
         descriptor = self._open(name)
         if descriptor is None:
             return None
-        digest, size = hashlib.sha256(), 0
         with os.fdopen(descriptor, "rb", buffering=0) as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-        return FileFact(f"sha256:{digest.hexdigest()}", size)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return FileFact(f"sha256:{digest}", file.tell())
 
     def _open(self, name: str) -> int | None:
         """Return a descriptor of a regular file that no link leads to, or None."""

@@ -17,7 +17,11 @@ from typing import Any, cast
 from hallmark.api import names
 from hallmark.api.artifacts import Baseline, BaselineFeature, DownloadURLs, Finding
 from hallmark.api.common import ObjectMeta, parse_timestamp, sha256_digest, timestamp
-from hallmark.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
+from hallmark.api.model_deployment import (
+    LATENCY_BOUNDS,
+    ModelDeploymentSpec,
+    ModelDeploymentStatus,
+)
 from hallmark.api.model_policy import (
     Approvals,
     DeploymentBounds,
@@ -139,6 +143,7 @@ class World:
         self.broken = ""
         self._sequence = 0
         self._windows = 0
+        self._requests = 0
         self.troubles: list[ApiError] = []
         """What the API server did not take, where a test has it refuse something."""
         self.lag: tuple[Kind, ...] = ()
@@ -448,13 +453,32 @@ class World:
             return
         self.report(self.serving, counts, windows)
 
-    def report(self, number: int, counts: list[int], windows: int = 2, refused: int = 0) -> None:
-        """Let the Pods of a version report closed windows and refused rows."""
+    def report(
+        self,
+        number: int,
+        counts: list[int],
+        windows: int = 2,
+        refused: int = 0,
+        *,
+        failed: int = 0,
+        slow: int = 0,
+    ) -> None:
+        """Let the Pods of a version report closed windows, refused rows and requests."""
         self._sequence += 1
+        self._requests += 50
+        latency = [self._requests - slow, *([0] * (len(LATENCY_BOUNDS) - 1)), slow]
+        requests = {
+            "uptime": 1000 * self._sequence,
+            "count": self._requests,
+            "refused": 0,
+            "failed": failed,
+            "latency": latency,
+        }
         reports = {
             pod["metadata"]["name"]: {
                 **self._report(self.digest(number), counts, windows),
                 "refusedRows": refused,
+                "requests": requests,
             }
             for pod in self.pods_of(number)
         }

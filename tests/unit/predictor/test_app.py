@@ -1,8 +1,10 @@
+import itertools
 import json
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 import httpx
+import jsonschema
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
@@ -264,3 +266,28 @@ async def test_metrics_count_requests_rows_and_name_the_model(client: httpx.Asyn
 async def test_the_endpoints_are_described(client: httpx.AsyncClient) -> None:
     paths = (await client.get("/openapi.json")).json()["paths"]
     assert {"/predict", "/v2/models/{name}/infer", "/readyz"} <= paths.keys()
+
+
+async def test_the_description_has_the_models_features(client: httpx.AsyncClient) -> None:
+    schemas = (await client.get("/openapi.json")).json()["components"]["schemas"]
+    assert schemas["Row"]["properties"] == {
+        "income": {"type": ["number", "null"], "minimum": 0},
+        "age": {"type": "integer", "minimum": 18, "maximum": 120},
+        "owner": {"type": "boolean"},
+        "purpose": {"type": "string", "enum": factories.PURPOSES},
+    }
+
+
+async def test_the_described_rows_are_those_that_are_taken(client: httpx.AsyncClient) -> None:
+    described = (await client.get("/openapi.json")).json()
+    checked = {"$ref": "#/components/schemas/Prediction", "components": described["components"]}
+    validator = jsonschema.Draft202012Validator(checked)
+    changes = itertools.product([17, 18, 120, 121, 40.5], [None, -1, 0, 5.5], ["car", "boat", 1])
+    seen = set()
+    for age, income, purpose in changes:
+        for more in ({}, {"x": 1}):
+            row = ROW | {"age": age, "income": income, "purpose": purpose} | more
+            found = await client.post("/predict", json={"instances": [row]})
+            assert (found.status_code == 200) == validator.is_valid({"instances": [row]})
+            seen.add(found.status_code)
+    assert seen == {200, 422}

@@ -13,6 +13,7 @@ from hallmark.api.common import ResourceAmounts, Resources, parse_duration, quan
 from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentSpec
 from hallmark.api.model_policy import DeploymentBounds, LargestPod, ModelPolicy
 from hallmark.api.scheduling import Scheduling
+from hallmark.policies.model_deployment.floors import below_floors
 
 _AMOUNTS = ("cpu", "memory")
 
@@ -27,10 +28,13 @@ def bounded(
 ) -> tuple[ModelDeployment, tuple[str, ...]]:
     """Return the object with no more replicas and resources than allowed, and what was more.
 
+    What watches the traffic less closely than the policy demands is told there, too.
+
     ``strategy`` is left as it is: it belongs to the intent (see ``progress_deadline``).
     """
     spec, bounds = deployment.spec, bounds_of(policy)
-    beyond = tuple(_beyond(spec, bounds))
+    floors = policy.spec.drift if policy else None
+    beyond = (*_beyond(spec, bounds), *below_floors(spec, floors))
     if not beyond:
         return deployment, ()
     resources = spec.resources and _fitted(spec.resources, bounds.max_resources)
