@@ -98,7 +98,7 @@ class FolderBundles(Bundles):
 class FolderStores(Stores):
     """Opens a folder, whatever the policy names, unless the store is away."""
 
-    def __init__(self, folder: Path, world: World) -> None:
+    def __init__(self, folder: Path, world: World | None = None) -> None:
         super().__init__(folder)
         self._folder = folder
         self._world = world
@@ -106,7 +106,7 @@ class FolderStores(Stores):
     def open(self, spec: object) -> Any:  # noqa: ANN401 - a store
         from hallmark.store import open_store
 
-        if self._world.away:
+        if self._world is not None and self._world.away:
             raise ArtifactError("The store could not be reached.")
         return open_store(f"file://{self._folder}")
 
