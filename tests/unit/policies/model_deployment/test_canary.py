@@ -255,6 +255,7 @@ def test_no_step_is_taken_and_nothing_promoted_without_the_bytes_of_today(
         "bootID": "boot-0001",
         "sequence": 1,
         "rows": 400,
+        "requests": {"uptime": 60000, "count": 60, "latency": [60, 0, 0, 0, 0, 0]},
     }
     checked = view(found.status, version(2), verified=(2,), now=at(3600)).inputs.verifications
     deployment = found.inputs.deployment
