@@ -18,7 +18,7 @@ import uvloop
 
 from hallmark.api.artifacts import REFUSED_EXIT_CODE
 from hallmark.api.model_deployment import Drift, DriftWindow
-from hallmark.drift.evidence import kept_windows
+from hallmark.drift.budget import kept_windows
 from hallmark.drift.rejections import rejection_counter
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark_predictor import logs

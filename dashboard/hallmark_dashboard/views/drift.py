@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from hallmark.api.artifacts import Baseline, BaselineFeature
 from hallmark.api.model_deployment import ModelDeployment
-from hallmark.drift.evidence import spent
+from hallmark.drift.budget import spent
 from hallmark.drift.psi import Reference
 from hallmark_dashboard.traffic import SeenWindow
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from hallmark.api.artifacts import Baseline
 from hallmark.api.model_deployment import Drift, DriftState, FeatureDrift, PodDriftState, Verdict
+from hallmark.drift.budget import as_text, needed, rounded_up
 from hallmark.drift.counts import watched
-from hallmark.drift.evidence import as_text, needed, rounded_up
 from hallmark.drift.psi import Reference
 from hallmark.drift.rejections import most_refused, rejection_sentence
 from hallmark.drift.reports import (

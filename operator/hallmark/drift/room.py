@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from hallmark.api.artifacts import BaselineFeature
 from hallmark.api.model_deployment import MAX_WINDOWS, Drift
-from hallmark.drift.evidence import kept_windows
+from hallmark.drift.budget import kept_windows
 from hallmark.drift.votes import Vote
 
 MAX_ENTRIES = 64

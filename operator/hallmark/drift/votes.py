@@ -17,7 +17,8 @@ from hallmark.api.model_deployment import (
     PodDriftState,
     RefusedFeature,
 )
-from hallmark.drift.evidence import Evidence, kept_windows, needed
+from hallmark.drift.budget import kept_windows, needed
+from hallmark.drift.evidence import Evidence
 from hallmark.drift.psi import Counts, Reference, moved
 from hallmark.drift.rejections import rejects
 from hallmark.drift.reports import Key, newest_number, report_hash
