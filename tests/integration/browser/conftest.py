@@ -22,9 +22,12 @@ LOOKS: dict[str, tuple[Theme, tuple[int, int]]] = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Yield a browser; it is fetched where it is missing."""
+    """Yield a browser; it is fetched where it is missing.
+
+    Not for the session: while Playwright runs, its event loop is the thread's, and no other can be.
+    """
     with browsing() as opened:
         yield opened
 
