@@ -1,4 +1,4 @@
-"""The whole story by clicking, in a real browser, on the node: review, serve, drift, hold, audit."""
+"""The whole story by clicking, in a real browser, on the node: review, serve, roll back, hold."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,10 +106,8 @@ def test_the_story_of_a_model_is_told_by_clicking(
         world.wait_for("ModelDeployment", BANK, DESK, "OnHold=False")
         _act(page, "Acknowledge", reason="Seasonal.")
         world.until(
-            lambda: (
-                world.api.get("ModelDeployment", BANK, DESK)["status"]["lastRollback"].get(
-                    "acknowledged"
-                )
+            lambda: world.api.get("ModelDeployment", BANK, DESK)["status"]["lastRollback"].get(
+                "acknowledged"
             ),
             "the rollback to be acknowledged",
         )
