@@ -6,16 +6,15 @@ import logging
 import time
 from http import HTTPStatus
 
-from starlette.applications import Starlette
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hallmark_predictor.bodies import SEND_SECONDS, send_in_time
-from hallmark_predictor.endpoints import ROUTE, endpoints
+from hallmark_predictor.endpoints import endpoints
 from hallmark_predictor.metrics import OTHER_ROUTE
+from hallmark_predictor.openapi import document
 from hallmark_predictor.predictions import Predictions
 from hallmark_predictor.serving import Serving
 
@@ -23,12 +22,16 @@ LOG = logging.getLogger(__name__)
 
 
 def create_app(serving: Serving) -> ASGIApp:
-    """Return the application over what is served."""
-    app = Starlette(
-        routes=endpoints(serving),
-        middleware=[Middleware(_EveryRequest, serving=serving)],
+    """Return the application over what is served: FastAPI, with the predictions before it."""
+    app = FastAPI(
+        docs_url=None,  # Its page loads scripts from elsewhere.
+        redoc_url=None,
         exception_handlers={HTTPException: _http_error},
     )
+    router = endpoints(serving)
+    app.include_router(router)
+    app.add_middleware(_EveryRequest, serving=serving)
+    app.openapi = lambda: document(router.routes, serving.plane)  # type: ignore[method-assign]
     return Predictions(serving, app)
 
 
@@ -68,5 +71,5 @@ class _EveryRequest:
             # Without an end to its answer the server closes the connection.
             LOG.warning("A client did not take its answer in %g seconds.", SEND_SECONDS)
         finally:
-            route = scope.get(ROUTE, OTHER_ROUTE)
+            route = getattr(scope.get("route"), "path", OTHER_ROUTE)
             self._serving.metrics.request(route, code, time.perf_counter() - start)

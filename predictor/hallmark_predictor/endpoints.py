@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from hallmark.api.common import VERSION
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.metrics import Rejection
-from hallmark_predictor.openapi import Described, document
 from hallmark_predictor.protocol import EXTENSIONS
 from hallmark_predictor.serving import Serving
 
-ROUTE = "hallmark.route"
-"""Where a request's scope tells its route."""
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def endpoints(serving: Serving) -> list[Route]:
+def endpoints(serving: Serving) -> APIRouter:
     """Return all routes over what is served."""
     at = _Endpoints(serving)
     model = "/v2/models/{name}"
@@ -31,7 +27,6 @@ def endpoints(serving: Serving) -> list[Route]:
         ("GET", "/healthz", at.live, "Whether the process lives."),
         ("GET", "/readyz", at.ready, "Whether a verified model serves; else why not."),
         ("GET", "/metrics", at.metrics, "Metrics for Prometheus."),
-        ("GET", "/openapi.json", at.openapi, "This description."),
         ("GET", "/v2", at.server, "Server metadata."),
         ("GET", "/v2/health/live", at.live, "Whether the process lives."),
         ("GET", "/v2/health/ready", at.ready, "Whether a verified model serves; else why not."),
@@ -46,18 +41,10 @@ def endpoints(serving: Serving) -> list[Route]:
             ("GET", path, at.metadata, "Model metadata."),
             ("GET", path + "/ready", at.model_ready, "Whether the model serves."),
         ]
-    at.described = [(verb, path, summary) for verb, path, _, summary in routes]
-    return [Route(path, _named(path, handler), methods=[verb]) for verb, path, handler, _ in routes]
-
-
-def _named(path: str, handler: Handler) -> Handler:
-    """Return a handler that tells which route it is, for the metrics."""
-
-    async def answer(request: Request) -> Response:
-        request.scope[ROUTE] = path
-        return await handler(request)
-
-    return answer
+    router = APIRouter()
+    for verb, path, handler, summary in routes:
+        router.add_api_route(path, handler, methods=[verb], summary=summary)
+    return router
 
 
 class _Endpoints:
@@ -65,12 +52,6 @@ class _Endpoints:
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
-        self.described: list[Described] = []
-
-    async def openapi(self, request: Request) -> Response:
-        plane = self._serving.plane
-        schema = None if plane is None else plane.model.schema
-        return JSONResponse(document(self.described, schema))
 
     async def live(self, request: Request) -> Response:
         return JSONResponse({"live": True})

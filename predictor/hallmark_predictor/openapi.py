@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
 from hallmark.api.artifacts import ServedFeature, ServedSchema
 from hallmark.api.common import VERSION
 from hallmark.api.training_run import FeatureType, OutOfRange
+from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.encoding import MAX_ROWS
 
 Document = dict[str, Any]
-Described = tuple[str, str, str]
-"""A route's verb, path and summary."""
 
 _TYPES = {
     FeatureType.NUMBER: "number",
@@ -22,16 +24,20 @@ _TYPES = {
 }
 
 
-def document(routes: Sequence[Described], schema: ServedSchema | None) -> Document:
+def document(routes: Sequence[BaseRoute], plane: DataPlane | None) -> Document:
     """Return the document.
 
     Args:
-        routes: All that there are.
-        schema: Of the model that serves; None while none does.
+        routes: The application's.
+        plane: Of the model that serves; None while none does.
     """
+    schema = None if plane is None else plane.model.schema
     paths: Document = {}
-    for verb, path, summary in routes:
-        paths.setdefault(path, {})[verb.lower()] = _operation(verb, path, summary, schema)
+    for route in routes:
+        if isinstance(route, APIRoute):
+            described = paths.setdefault(route.path, {})
+            for verb in sorted(route.methods or ()):
+                described[verb.lower()] = _operation(verb, route.path, route.summary or "", schema)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Hallmark predictor", "version": VERSION},

@@ -330,6 +330,5 @@ def test_nothing_heavy_is_imported() -> None:
         "kopf",
         "polars",
         "httpx",
-        "fastapi",
     }
     assert not heavy & set(found.stdout.split())
