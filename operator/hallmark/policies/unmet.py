@@ -14,9 +14,8 @@ from hallmark.api.common import Condition, ConditionStatus
 from hallmark.api.model_deployment import DeploymentReason, ModelDeployment
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ModelVersion, VersionCondition, VersionReason
-from hallmark.policies.model_deployment.checks import approvals_in_force
 from hallmark.policies.model_deployment.hold import told
-from hallmark.policies.model_version.approvals import counts
+from hallmark.policies.model_version.approvals import approvals_in_force, counts
 
 
 class Standing(StrEnum):

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from hallmark.api.common import ConditionStatus
 from hallmark.api.model_deployment import DeploymentReason
 from hallmark.api.model_version import (
-    ApprovalRecord,
     ModelVersion,
     VersionCondition,
     VersionReason,
 )
 from hallmark.drift.counts import unwatchable
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Verification, Wait
-from hallmark.policies.model_version.approvals import counts
+from hallmark.policies.model_version.approvals import approvals_in_force, is_for
 from hallmark.policies.model_version.records import fell_with_its_key
 from hallmark.policies.refusals import Refusal, evaluate
 
@@ -45,22 +44,6 @@ def is_rejected(version: ModelVersion) -> bool:
     return version.status.is_true(VersionCondition.DENIED) or version.status.is_true(
         VersionCondition.REVOKED
     )
-
-
-def approvals_in_force(
-    version: ModelVersion, deployment: str, now: datetime
-) -> tuple[ApprovalRecord, ...]:
-    """Return the approvals that count for a ModelDeployment now, one for each approver."""
-    counting: dict[str, ApprovalRecord] = {}
-    for record in version.status.approvals:
-        if counts(record, now) and is_for(record, deployment):
-            counting.setdefault(record.approver, record)
-    return tuple(counting.values())
-
-
-def is_for(record: ApprovalRecord, deployment: str) -> bool:
-    """Tell whether an approval is for a ModelDeployment."""
-    return not record.targets or deployment in record.targets
 
 
 def is_approved(version: ModelVersion, inputs: DeploymentInputs) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hallmark.api.artifacts import Trust, TrustApproval
 from hallmark.api.common import sha256_digest
 from hallmark.api.model_version import ModelVersion
-from hallmark.policies.model_deployment.checks import approvals_in_force
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
+from hallmark.policies.model_version.approvals import approvals_in_force
 
 
 def trust_of(inputs: DeploymentInputs, version: ModelVersion) -> Trust | None:

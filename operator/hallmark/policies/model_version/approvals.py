@@ -234,3 +234,19 @@ def counts(record: ApprovalRecord, now: datetime) -> bool:
 def is_final(record: ApprovalRecord) -> bool:
     """Tell whether a record is a valid denial or revocation; the object may be long gone."""
     return record.accepted and record.decision is not ReviewDecision.APPROVED
+
+
+def approvals_in_force(
+    version: ModelVersion, deployment: str, now: datetime
+) -> tuple[ApprovalRecord, ...]:
+    """Return the approvals that count for a ModelDeployment now, one for each approver."""
+    counting: dict[str, ApprovalRecord] = {}
+    for record in version.status.approvals:
+        if counts(record, now) and is_for(record, deployment):
+            counting.setdefault(record.approver, record)
+    return tuple(counting.values())
+
+
+def is_for(record: ApprovalRecord, deployment: str) -> bool:
+    """Tell whether an approval is for a ModelDeployment."""
+    return not record.targets or deployment in record.targets
