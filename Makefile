@@ -22,7 +22,7 @@ ALL := --hypothesis-profile drawn
 LOCKS := shared operator trainer predictor dashboard demo mutants
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help demo test test-all cluster-up cluster-down images generate lock format lint verify unit integration e2e bench mutants mutate clean
+.PHONY: help demo test test-all cluster-up cluster-down images generate lock format lint verify unit integration e2e bench mutants mutate screenshots clean
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +108,9 @@ verify: generate ## Fail when a generated file is not what its source says
 
 bench: $(READY) ## Run a benchmark: make bench NAME=<folder of tests/bench>
 	@$(BIN)/python -u -m tests.bench.$(NAME)
+
+screenshots: $(READY) ## Take the pictures of the dashboard's pages that the documentation shows
+	@$(BIN)/python -u -m tests.browser
 
 mutants: $(READY) requirements/mutants.txt ## Change what decides, and see whether its tests notice (SAMPLE=400, 0: all; SEED=1; ONLY=drift)
 	@$(BIN)/python -m tests.dependencies requirements/mutants.txt

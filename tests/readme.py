@@ -22,9 +22,10 @@ _TITLE = re.compile(r"^\[ *\d+/ ?\d+ *\] (?P<title>.+)$")
 _LAST = re.compile(r"^demo: ok.*$", re.MULTILINE)
 _PATHS = re.compile(r"[^\s'=]*/demo/")
 _VARIES = (
+    (re.compile(r"(export \w+=).*"), r"\1#"),
+    (re.compile(r"(-[a-z0-9]{8,10})?-[a-z0-9]{5}\b(?= +\d)"), "-#"),
     (re.compile(r"[0-9a-f]{10,}"), "#"),
-    (re.compile(r"-[a-z0-9]{5}\b(?= +\d)"), "-#"),
-    (re.compile(r"\d+(\.\d+)?(ms|s|m|h)?\b"), "#"),
+    (re.compile(r"(\d+(\.\d+)?(ms|s|m|h|d)?)+\b"), "#"),
     (re.compile(r"(\w)#|#(\w)"), r"\1#\2"),
     (re.compile(r"\s+"), " "),
 )
@@ -63,8 +64,13 @@ def chapters(text: str) -> list[Chapter]:
         if title := _TITLE.match(line):
             found.append((title["title"], []))
         elif found and line.startswith(" " * _INDENT):
-            found[-1][1].append(_PATHS.sub("", line[_INDENT:]))
+            found[-1][1].append(_short(line[_INDENT:]))
     return [Chapter(title, tuple(lines)) for title, lines in found]
+
+
+def _short(line: str) -> str:
+    """Return a line with the demo's own files by their names alone."""
+    return line if line.strip().startswith("export ") else _PATHS.sub("", line)
 
 
 def shape(line: str) -> str:
@@ -111,7 +117,8 @@ def renewed(readme: str, transcript: str) -> str:
     kept = [part.strip("\n") for part in parts if any(_is(part, title) for title in titles)]
     last = _LAST.search(transcript)
     told = [_LAST.sub("", part).strip("\n") for part in kept]
-    fresh = _PATHS.sub("", "\n\n".join([*told, *([last[0]] if last else [])]))
+    lines = "\n\n".join([*told, *([last[0]] if last else [])]).split("\n")
+    fresh = "\n".join(map(_short, lines))
 
     def replaced(found: re.Match[str]) -> str:
         if found["where"] != "demo":

@@ -12,14 +12,15 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from hallmark.cluster.cluster import ApiError
 from hallmark_dashboard.api import decisions, reads
 from hallmark_dashboard.metrics import CONTENT_TYPE
-from hallmark_dashboard.pages import audit, forms, live, openid, routes
+from hallmark_dashboard.pages import audit, forms, live, openid, policies, routes
 from hallmark_dashboard.pages.render import error_page
+from hallmark_dashboard.pages.resume import sign_in_first
 from hallmark_dashboard.problems import (
     MEDIA_TYPE,
     Problem,
@@ -68,7 +69,14 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     for router in (reads.router, decisions.router):
         app.include_router(router, responses=dict(_PROBLEMS))  # type: ignore[arg-type]
-    for router in (routes.router, forms.router, openid.router, audit.router, live.router):
+    for router in (
+        routes.router,
+        policies.router,
+        forms.router,
+        openid.router,
+        audit.router,
+        live.router,
+    ):
         app.include_router(router)
     _own_routes(app)
     app.mount("/static", _Static(packages=[("hallmark_dashboard", "static")]))
@@ -125,8 +133,8 @@ async def _problem(request: Request, error: Exception) -> Response:
     problem = error if isinstance(error, Problem) else Problem(500, "")
     if not _is_page(request):
         return answer_of(problem)
-    if problem.status == HTTPStatus.UNAUTHORIZED and request.method == "GET":
-        return RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        return await _signed_out(request, problem)
     try:
         caller = await caller_of(request)
     except (Problem, ApiError):
@@ -135,6 +143,13 @@ async def _problem(request: Request, error: Exception) -> Response:
     if problem.retry_after:
         page.headers["retry-after"] = str(problem.retry_after)
     return page
+
+
+async def _signed_out(request: Request, problem: Problem) -> Response:
+    try:
+        return await sign_in_first(request, problem)
+    except Problem as wrong:
+        return error_page(request, wrong, None)
 
 
 def answer_of(problem: Problem) -> JSONResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hallmark.api.artifacts import Manifest
@@ -36,8 +37,14 @@ from hallmark_dashboard.views.deployment import (
 )
 from hallmark_dashboard.views.drift import DriftDetail, drift_detail
 from hallmark_dashboard.views.gates import gate_lines
-from hallmark_dashboard.views.overview import Overview, OverviewInputs, overview
-from hallmark_dashboard.views.rates import rates_of
+from hallmark_dashboard.views.overview import (
+    MOST_ROWS,
+    Overview,
+    OverviewInputs,
+    overview,
+    urgent_first,
+)
+from hallmark_dashboard.views.rates import rates_by_place, rates_of
 from hallmark_dashboard.views.review import (
     Review,
     choices,
@@ -70,12 +77,7 @@ async def gather_overview(services: Services, caller: Caller) -> Overview:
             unreadable=list(seen.unreadable()),
             decisions=await newest_decisions(services, seen),
             now=seen.now,
-            rates={
-                f"{found.metadata.namespace}/{found.metadata.name}": rates_of(
-                    found, services.watch.traffic
-                )
-                for found in deployments
-            },
+            rates=rates_by_place(urgent_first(deployments)[:MOST_ROWS], services.watch.traffic),
         )
     )
 
@@ -293,7 +295,7 @@ async def gather_deployment(
     return DeploymentEvidence(deployment, detail, drift)
 
 
-def _by_digest(versions: list[ModelVersion], digest: str | None) -> ModelVersion | None:
+def _by_digest(versions: Sequence[ModelVersion], digest: str | None) -> ModelVersion | None:
     return next(
         (found for found in versions if found.spec.artifact.manifest_digest == digest), None
     )

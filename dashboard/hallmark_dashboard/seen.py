@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from hallmark.api.common import NamespacedResource, Resource
+from hallmark.api.common import Resource
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_policy import ModelPolicy
@@ -25,27 +25,11 @@ from hallmark.cluster.kinds import (
 from hallmark.refusal import Refusal
 from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.access.rights import NAMESPACED_KINDS, Sight
+from hallmark_dashboard.lists import Unreadable
 from hallmark_dashboard.problems import Problem, Right, lacking, not_found
 from hallmark_dashboard.watch import Watch
 
 Model = TypeVar("Model", bound=Resource)
-
-MODELS: dict[Kind, type[NamespacedResource]] = {
-    TRAINING_RUN: TrainingRun,
-    MODEL_VERSION: ModelVersion,
-    MODEL_APPROVAL: ModelApproval,
-    MODEL_DEPLOYMENT: ModelDeployment,
-}
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """An object that has another form than this dashboard knows."""
-
-    kind: str
-    namespace: str
-    name: str
-    sentence: str
 
 
 @dataclass(frozen=True)
@@ -69,21 +53,21 @@ class Seen:
         """Seconds since the API server last said anything."""
         return self.watch.age
 
-    def runs(self, namespace: str | None = None) -> list[TrainingRun]:
+    def runs(self, namespace: str | None = None) -> Sequence[TrainingRun]:
         """Return the TrainingRuns, in one namespace or in all."""
-        return self._all(TrainingRun, TRAINING_RUN, namespace)
+        return self._all(TRAINING_RUN, namespace)
 
-    def versions(self, namespace: str | None = None) -> list[ModelVersion]:
+    def versions(self, namespace: str | None = None) -> Sequence[ModelVersion]:
         """Return the ModelVersions, in one namespace or in all."""
-        return self._all(ModelVersion, MODEL_VERSION, namespace)
+        return self._all(MODEL_VERSION, namespace)
 
-    def approvals(self, namespace: str | None = None) -> list[ModelApproval]:
+    def approvals(self, namespace: str | None = None) -> Sequence[ModelApproval]:
         """Return the ModelApprovals, in one namespace or in all."""
-        return self._all(ModelApproval, MODEL_APPROVAL, namespace)
+        return self._all(MODEL_APPROVAL, namespace)
 
-    def deployments(self, namespace: str | None = None) -> list[ModelDeployment]:
+    def deployments(self, namespace: str | None = None) -> Sequence[ModelDeployment]:
         """Return the ModelDeployments, in one namespace or in all."""
-        return self._all(ModelDeployment, MODEL_DEPLOYMENT, namespace)
+        return self._all(MODEL_DEPLOYMENT, namespace)
 
     def policies(self) -> list[ModelPolicy]:
         """Return the ModelPolicies."""
@@ -127,12 +111,9 @@ class Seen:
     def unreadable(self) -> Iterator[Unreadable]:
         """Yield the objects that cannot be parsed: they are shown too, as what they are."""
         for kind in NAMESPACED_KINDS:
-            for key in sorted(self.watch.cache.keys(kind)):
-                if not self.sight.sees(kind, key.namespace):
-                    continue
-                found = self.watch.cache.read(MODELS[kind], kind, key.namespace, key.name)
-                if isinstance(found, Refusal):
-                    yield Unreadable(kind.kind, key.namespace or "", key.name, found.message)
+            for found in self.watch.lists.of(kind).unreadable:
+                if self.sight.sees(kind, found.namespace):
+                    yield found
 
     def require(self, kind: Kind, namespace: str) -> None:
         """Refuse a caller who may not see a kind in a namespace, whether it exists or not.
@@ -152,14 +133,15 @@ class Seen:
             raise not_found(_title(kind), namespace, name)
         return found
 
-    def _all(self, model: type[Model], kind: Kind, namespace: str | None) -> list[Model]:
-        cache, sight = self.watch.cache, self.sight
-        keys = [key for key in cache.keys(kind, namespace) if sight.sees(kind, key.namespace)]
-        found = (
-            cache.read(model, kind, key.namespace, key.name)
-            for key in sorted(keys, key=lambda key: (key.namespace or "", key.name))
-        )
-        return [obj for obj in found if isinstance(obj, model)]
+    def _all(self, kind: Kind, namespace: str | None) -> Sequence[Any]:
+        parsed = self.watch.lists.of(kind)
+        if namespace is not None:
+            sees = self.sight.sees(kind, namespace)
+            return parsed.within.get(namespace, ()) if sees else ()
+        if kind in self.sight.everywhere:
+            return parsed.everywhere
+        seen = sorted(self.sight.within.get(kind, ()))
+        return [obj for space in seen for obj in parsed.within.get(space, ())]
 
 
 def _title(kind: Kind) -> str:

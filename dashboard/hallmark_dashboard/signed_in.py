@@ -30,6 +30,7 @@ async def caller_of(request: Request) -> Caller:
         Problem: Nobody is signed in, or asks too often, or another site's page asks.
     """
     services = services_of(request)
+    request.state.serial = services.watch.serial
     caller = await _known(request, services)
     take(services, services.limits.identity, caller.name, "identity")
     if request.method not in SAFE and not READING.fullmatch(request.url.path):

@@ -7,9 +7,12 @@ asking for the caller's (``access/rights.py``).
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 
 import structlog
 
@@ -18,6 +21,7 @@ from hallmark.cluster.informer import Informer, Source
 from hallmark.cluster.kinds import HALLMARK_KINDS, MODEL_DEPLOYMENT, NAMESPACE, Kind, Obj
 from hallmark.cluster.lists import Selection
 from hallmark.errors import HallmarkError
+from hallmark_dashboard.lists import Lists
 from hallmark_dashboard.traffic import Traffic
 
 PARSED = 8192
@@ -25,6 +29,8 @@ PARSED = 8192
 STALE_SECONDS = 150.0
 """From this age on pages say that what they show is old: a bookmark comes each minute, a watch that
 is silent for 90 s is opened again, and its first bookmark takes a minute more."""
+MOST_REMEMBERED = 1024
+"""Changes that are remembered for pages that were made before and follow only now."""
 MOST_LISTENERS = 512
 MOST_CHANGES = 256
 """Changes that one listener has not heard of; beyond that it is told to look at everything."""
@@ -49,6 +55,11 @@ class Listener:
             self.overflowed = True
         self.woken.set()
 
+    def overflow(self) -> None:
+        """Note that more changed than is known."""
+        self.overflowed = True
+        self.woken.set()
+
     def take(self) -> tuple[frozenset[Key], bool]:
         """Return what changed since the last time, and whether that is not all."""
         found = frozenset(self.changed), self.overflowed
@@ -64,9 +75,13 @@ class Watch:
     def __init__(self, source: Source) -> None:
         """Prepare an informer for each kind."""
         self.cache = ObjectCache(PARSED)
+        self.lists = Lists(self.cache)
         self.traffic = Traffic()
         self.problem = ""
         """Why nothing is followed any more, as a sentence; empty where all is well."""
+        self.serial = time.time_ns() // 1_000_000
+        """Grows with each change, and from one process to the next."""
+        self._recent: deque[Key] = deque(maxlen=MOST_REMEMBERED)
         self._listeners: set[Listener] = set()
         self._informers = [
             Informer(source, self.cache, Selection(kind), self._changed, self._came)
@@ -95,9 +110,11 @@ class Watch:
 
     def namespaces(self, kinds: Iterable[Kind]) -> frozenset[str]:
         """Return the namespaces that hold objects of these kinds."""
-        wanted = set(kinds)
+        lists = [self.lists.of(kind) for kind in set(kinds)]
         return frozenset(
-            key.namespace for kind in wanted for key in self.cache.keys(kind) if key.namespace
+            space
+            for found in lists
+            for space in (*found.within, *(one.namespace for one in found.unreadable))
         )
 
     async def run(self) -> None:
@@ -111,12 +128,22 @@ class Watch:
             log.error("Nothing is followed any more.", error=self.problem)
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[Listener | None]:
-        """Yield somebody who is told of changes; None where too many listen already."""
+    async def listening(self, since: int | None = None) -> AsyncIterator[Listener | None]:
+        """Yield somebody who is told of changes; None where too many listen already.
+
+        Args:
+            since: the serial of what he knows; what changed after it is told at once.
+        """
         if len(self._listeners) >= MOST_LISTENERS:
             yield None
             return
         listener = Listener()
+        missed = self.serial - since if since is not None else 0
+        if 0 <= missed <= len(self._recent):
+            for key in islice(reversed(self._recent), missed):
+                listener.tell(key)
+        else:
+            listener.overflow()
         self._listeners.add(listener)
         try:
             yield listener
@@ -136,11 +163,14 @@ class Watch:
             self._changed(change)
 
     def _changed(self, change: Change) -> None:
+        self.lists.changed(change.key.kind)
         if change.after is None and change.key.kind == MODEL_DEPLOYMENT:
             self.traffic.forget(change.key.namespace or "", change.key.name)
         self._tell(change.key)
 
     def _tell(self, key: Key) -> None:
+        self.serial += 1
+        self._recent.append(key)
         for listener in self._listeners:
             listener.tell(key)
 

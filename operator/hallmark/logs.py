@@ -7,6 +7,9 @@ import logging
 import structlog
 from structlog.typing import Processor
 
+TRACE_ID = "trace_id"
+"""The field of a record that belongs to a request with a W3C trace context."""
+
 
 def configure(tell_error: Processor = structlog.processors.format_exc_info) -> None:
     """Send structlog's and the standard library's records to standard error as JSON.
@@ -29,7 +32,7 @@ def configure(tell_error: Processor = structlog.processors.format_exc_info) -> N
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(allow=[TRACE_ID]), *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),

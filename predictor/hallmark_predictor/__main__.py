@@ -18,7 +18,8 @@ import uvloop
 
 from hallmark.api.artifacts import REFUSED_EXIT_CODE
 from hallmark.api.model_deployment import Drift, DriftWindow
-from hallmark.drift.evidence import kept_windows
+from hallmark.drift.budget import kept_windows
+from hallmark.drift.rejections import rejection_counter
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark_predictor import logs
 from hallmark_predictor.active_watch import ActiveWatch
@@ -118,6 +119,7 @@ class Predictor:
             trust.manifest_digest,
             on_close=windows_closed,
             on_refuse=rows_refused,
+            rejections=rejection_counter(trust.drift),
             requests=self._serving.metrics.counter,
         )
         # What was made until now stays: the collector need not look at it again.

@@ -23,12 +23,17 @@ SILENCE = 90.0
 """Bookmarks come each minute: without any the connection is dead."""
 MAX_PAUSE = 30.0
 
+SHARED = "shared"
+"""No version's digest: in a canary every Pod ends connections, so that clients are shared out."""
 OnDigest = Callable[[str | None], None]
 
 
 def active_digest(config_map: dict[str, Any]) -> str | None:
-    """Return the digest that the ConfigMap names, or None."""
-    found = (config_map.get("data") or {}).get("manifestDigest")
+    """Return the digest that the ConfigMap names, or None; ``SHARED`` while two versions answer."""
+    data = config_map.get("data") or {}
+    if data.get("shared") == "true":
+        return SHARED
+    found = data.get("manifestDigest")
     return found if isinstance(found, str) else None
 
 

@@ -6,13 +6,15 @@ import logging
 import time
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hallmark_predictor.bodies import SEND_SECONDS, send_in_time
-from hallmark_predictor.endpoints import endpoints
+from hallmark_predictor.endpoints import ROUTE, endpoints
 from hallmark_predictor.metrics import OTHER_ROUTE
 from hallmark_predictor.predictions import Predictions
 from hallmark_predictor.serving import Serving
@@ -22,15 +24,11 @@ LOG = logging.getLogger(__name__)
 
 def create_app(serving: Serving) -> ASGIApp:
     """Return the application over what is served."""
-    app = FastAPI(
-        title="Hallmark predictor",
-        summary="Serves one verified model.",
-        docs_url=None,
-        redoc_url=None,
+    app = Starlette(
+        routes=endpoints(serving),
+        middleware=[Middleware(_EveryRequest, serving=serving)],
         exception_handlers={HTTPException: _http_error},
     )
-    app.include_router(endpoints(serving))
-    app.add_middleware(_EveryRequest, serving=serving)
     return Predictions(serving, app)
 
 
@@ -70,5 +68,5 @@ class _EveryRequest:
             # Without an end to its answer the server closes the connection.
             LOG.warning("A client did not take its answer in %g seconds.", SEND_SECONDS)
         finally:
-            route = getattr(scope.get("route"), "path", OTHER_ROUTE)
+            route = scope.get(ROUTE, OTHER_ROUTE)
             self._serving.metrics.request(route, code, time.perf_counter() - start)

@@ -119,6 +119,7 @@ class DataPlane:
         model, version = "/v2/models/{name}", "/versions/{version}"
         templates: list[tuple[str, Method]] = [
             ("/predict", self.predict),
+            ("/v1/models/{name}:predict", self.predict),
             (f"{model}/infer", self.infer),
             (f"{model}{version}/infer", self.infer),
         ]

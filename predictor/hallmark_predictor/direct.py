@@ -103,7 +103,7 @@ class DirectProtocol(HttpToolsProtocol):
             return False
         body = answer.body
         self.transport.write(answer_heads.of(len(body), self.server_state.default_headers) + body)
-        serving.answered(answer)
+        serving.answered(answer, self.client[0] if self.client else "")
         serving.metrics.request(head.route, 200, time.perf_counter() - start)
         self.server_state.total_requests += 1
         self._asked = self.loop.time()

@@ -22,6 +22,7 @@ from hallmark.api.model_deployment import DriftReport, DriftWindow
 from hallmark.api.names import PREDICTOR_FIELD_MANAGER
 from hallmark.drift.counts import Rows
 from hallmark.drift.refusals import RefusalCounter, Refusals
+from hallmark.drift.rejections import RejectionCounter
 from hallmark.drift.windows import WindowCounter
 from hallmark.errors import ClusterError
 from hallmark_predictor.cluster_api import ClusterApi, Reply
@@ -58,6 +59,7 @@ class DriftRecorder:
         clock: Callable[[], datetime] = _now,
         on_close: OnClose = lambda count, kept: None,
         on_refuse: Callable[[], None] = lambda: None,
+        rejections: RejectionCounter | None = None,
         requests: RequestCounter | None = None,
     ) -> None:
         """Start empty, under a new boot id.
@@ -69,6 +71,7 @@ class DriftRecorder:
             clock: Tells the time in UTC.
             on_close: Told whenever windows were closed.
             on_refuse: Told whenever rows were refused.
+            rejections: Counts refused rows by client, where a limit is declared.
             requests: Counts requests; None: the report tells nothing of them.
         """
         self.boot_id = str(uuid.uuid4())
@@ -79,6 +82,7 @@ class DriftRecorder:
         self._on_refuse = on_refuse
         self._requests = requests
         self._refused = RefusalCounter()
+        self._rejections = rejections
         self._buffer = np.empty((BUFFER_ROWS, features), dtype=np.float32)
         self._bytes = memoryview(self._buffer.data).cast("B")
         self._row_bytes = 4 * features
@@ -87,9 +91,11 @@ class DriftRecorder:
         self.rows = 0
         """Rows that were recorded since the start."""
 
-    def record(self, rows: Rows) -> None:
-        """Take answered rows, shape (rows, features)."""
+    def record(self, rows: Rows, client: str = "") -> None:
+        """Take answered rows, shape (rows, features), and the address of who sent them."""
         count = len(rows)
+        if self._rejections is not None:
+            self._rejections.add(client, count, 0, self._clock())
         if self._pending + count > BUFFER_ROWS:
             self._flush()
         self._last = self._clock()
@@ -104,9 +110,11 @@ class DriftRecorder:
         if self._pending >= self._windows.rows_to_close or self._pending == BUFFER_ROWS:
             self._flush()
 
-    def record_packed(self, row: bytes) -> None:
+    def record_packed(self, row: bytes, client: str = "") -> None:
         """Take one answered row as float32 in the machine's order; what ``record`` does, sooner."""
         self._last = self._clock()
+        if self._rejections is not None:
+            self._rejections.add(client, 1, 0, self._last)
         if not self._pending:
             self._first = self._last
         start = self._pending * self._row_bytes
@@ -116,9 +124,11 @@ class DriftRecorder:
         if self._pending >= self._windows.rows_to_close or self._pending == BUFFER_ROWS:
             self._flush()
 
-    def refuse(self, refusals: Refusals) -> None:
-        """Take the rows at fault in a refused request."""
+    def refuse(self, refusals: Refusals, client: str = "") -> None:
+        """Take the rows at fault in a refused request, and the address of who sent them."""
         self._refused.add(refusals)
+        if self._rejections is not None:
+            self._rejections.add(client, 0, refusals.rows, self._clock())
         self._on_refuse()
 
     @property
@@ -137,6 +147,7 @@ class DriftRecorder:
         return report.replace(
             refused_rows=self._refused.rows,
             refused=self._refused.most(),
+            rejections=self._rejections.kept if self._rejections else [],
             requests=self._requests.told() if self._requests else None,
         )
 

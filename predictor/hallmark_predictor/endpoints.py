@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
 from hallmark.api.common import VERSION
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.metrics import Rejection
+from hallmark_predictor.openapi import Described, document
 from hallmark_predictor.protocol import EXTENSIONS
 from hallmark_predictor.serving import Serving
 
+ROUTE = "hallmark.route"
+"""Where a request's scope tells its route."""
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def endpoints(serving: Serving) -> APIRouter:
+def endpoints(serving: Serving) -> list[Route]:
     """Return all routes over what is served."""
     at = _Endpoints(serving)
     model = "/v2/models/{name}"
@@ -27,9 +31,14 @@ def endpoints(serving: Serving) -> APIRouter:
         ("GET", "/healthz", at.live, "Whether the process lives."),
         ("GET", "/readyz", at.ready, "Whether a verified model serves; else why not."),
         ("GET", "/metrics", at.metrics, "Metrics for Prometheus."),
+        ("GET", "/openapi.json", at.openapi, "This description."),
         ("GET", "/v2", at.server, "Server metadata."),
         ("GET", "/v2/health/live", at.live, "Whether the process lives."),
         ("GET", "/v2/health/ready", at.ready, "Whether a verified model serves; else why not."),
+    ]
+    routes += [
+        ("POST", "/v1/models/{name}:predict", at.no_prediction, "Predict, as KServe's v1 asks."),
+        ("GET", "/v1/models/{name}", at.first_ready, "Whether the model serves, as v1 asks."),
     ]
     for path in (model, model + "/versions/{version}"):
         routes += [
@@ -37,10 +46,18 @@ def endpoints(serving: Serving) -> APIRouter:
             ("GET", path, at.metadata, "Model metadata."),
             ("GET", path + "/ready", at.model_ready, "Whether the model serves."),
         ]
-    router = APIRouter()
-    for verb, path, handler, summary in routes:
-        router.add_api_route(path, handler, methods=[verb], summary=summary)
-    return router
+    at.described = [(verb, path, summary) for verb, path, _, summary in routes]
+    return [Route(path, _named(path, handler), methods=[verb]) for verb, path, handler, _ in routes]
+
+
+def _named(path: str, handler: Handler) -> Handler:
+    """Return a handler that tells which route it is, for the metrics."""
+
+    async def answer(request: Request) -> Response:
+        request.scope[ROUTE] = path
+        return await handler(request)
+
+    return answer
 
 
 class _Endpoints:
@@ -48,6 +65,12 @@ class _Endpoints:
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
+        self.described: list[Described] = []
+
+    async def openapi(self, request: Request) -> Response:
+        plane = self._serving.plane
+        schema = None if plane is None else plane.model.schema
+        return JSONResponse(document(self.described, schema))
 
     async def live(self, request: Request) -> Response:
         return JSONResponse({"live": True})
@@ -76,6 +99,14 @@ class _Endpoints:
     async def model_ready(self, request: Request) -> Response:
         plane = self._plane(request)
         return await self.ready(request) if isinstance(plane, DataPlane) else plane
+
+    async def first_ready(self, request: Request) -> Response:
+        plane = self._plane(request)
+        if not isinstance(plane, DataPlane):
+            return plane
+        reason = self._serving.not_ready
+        status = HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK
+        return JSONResponse({"name": plane.name, "ready": reason is None}, status)
 
     async def no_prediction(self, request: Request) -> Response:
         """Say why a prediction's route is not answered by ``Predictions``."""

@@ -12,6 +12,8 @@ from hallmark_predictor.data_plane import DataPlane, Method
 MOST_BYTES = 16 * 1024
 """Of a request that is answered on its connection; its answer is small, too."""
 KEPT_HEADS = 4096
+KEPT_BYTES = 1024
+"""Of a head that is kept: who sends long ones, each of its own, decides on no memory."""
 _END = b"\r\n\r\n"
 _ELSEWHERE = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"})
 
@@ -52,7 +54,9 @@ class Heads:
             return self._known[head]
         except KeyError:
             found = self._read(head)
-            if len(self._known) < KEPT_HEADS:
+            if len(head) <= KEPT_BYTES:
+                if len(self._known) == KEPT_HEADS:  # Nor does he keep out those of others.
+                    self._known.clear()
                 self._known[head] = found
             return found
 

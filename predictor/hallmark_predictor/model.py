@@ -17,8 +17,8 @@ from hallmark.api.artifacts import (
     Trust,
 )
 from hallmark.api.model_deployment import DriftWindow
+from hallmark.drift.budget import kept_windows
 from hallmark.drift.counts import BinCounter, watched
-from hallmark.drift.evidence import kept_windows
 from hallmark.drift.psi import Reference, moved
 from hallmark.drift.windows import WindowCounter
 from hallmark_predictor.runtime import open_graph

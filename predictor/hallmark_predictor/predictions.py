@@ -26,7 +26,7 @@ from hallmark_predictor.bodies import (
 )
 from hallmark_predictor.data_plane import Answer, DataPlane, Method
 from hallmark_predictor.headers import AnswerHeaders
-from hallmark_predictor.logs import place_of
+from hallmark_predictor.logs import place_of, trace_of
 from hallmark_predictor.memory import Held, no_room
 from hallmark_predictor.metrics import Rejection
 from hallmark_predictor.problems import BadRequest, refuse
@@ -68,15 +68,17 @@ class Predictions:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         try:
             answer = await self._answer(plane, method, headers, receive, held)
-            code = await self._send(answer, plane.headers, receive, send)
+            code = await self._send(answer, plane.headers, _client_of(scope), receive, send)
         except ClientGoneError:
             code = HTTPStatus.BAD_REQUEST
         except TimeoutError:
             # Without an end to its answer the server closes the connection.
-            LOG.warning("A client did not take its answer in %g seconds.", SEND_SECONDS)
+            text = "A client did not take its answer in %g seconds."
+            LOG.warning(text, SEND_SECONDS, extra=trace_of(headers))
         except Exception as error:
             # Neither the log nor the answer gets the error's text: it may hold a value.
-            LOG.error("A request could not be answered: %s.", place_of(error))
+            text = "A request could not be answered: %s."
+            LOG.error(text, place_of(error), extra=trace_of(headers))
             self._serving.metrics.rejected(Rejection.FAILED)
             body = b'{"error":"The request could not be answered."}'
             await self._send_refusal(code, body, plane.headers, receive, send)
@@ -125,12 +127,17 @@ class Predictions:
         )
 
     async def _send(
-        self, answer: Answer | BadRequest, headers: AnswerHeaders, receive: Receive, send: Send
+        self,
+        answer: Answer | BadRequest,
+        headers: AnswerHeaders,
+        client: str,
+        receive: Receive,
+        send: Send,
     ) -> int:
         """Send an answer, count what it answers, and return its status."""
         serving = self._serving
         if isinstance(answer, BadRequest):
-            serving.refused(answer.refusals)
+            serving.refused(answer.refusals, client)
             serving.metrics.rejected(_reason(answer.status))
             body = msgspec.json.encode(answer.body())
             await self._send_refusal(answer.status, body, headers, receive, send)
@@ -142,7 +149,7 @@ class Predictions:
             raw = headers.binary(len(body), answer.json_length)
         if serving.ends_connections:
             raw = [*raw, _CLOSE]
-        serving.answered(answer)
+        serving.answered(answer, client)
         await send({"type": "http.response.start", "status": 200, "headers": raw})
         await send_in_time(send, {"type": "http.response.body", "body": body})
         return HTTPStatus.OK
@@ -178,3 +185,9 @@ def _json_length(headers: Mapping[bytes, bytes]) -> int | BadRequest | None:
     if value.isdigit() and len(value) < 12:
         return int(value)
     return refuse(BINARY_HEADER, "a whole number", "something else")
+
+
+def _client_of(scope: Scope) -> str:
+    """Return the address of who asks; empty where the server knows none."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from hallmark.api.model_deployment import LATENCY_BOUNDS, RequestCounts
 
-_PREDICTING = ("/predict", "/infer")
+_PREDICTING = ("/predict", "/infer", ":predict")
 """How the routes end that answer with predictions."""
 _BOUNDS = tuple(bound / 1000 for bound in LATENCY_BOUNDS)
 

@@ -70,21 +70,21 @@ class Serving:
         self.room = Room(budget(memory_left()))  # the model has its part by now
         self.metrics.model(plane.name, trust.model_version, trust.manifest_digest)
 
-    def answered(self, answer: Answer) -> None:
-        """Count rows that were answered."""
+    def answered(self, answer: Answer, client: str) -> None:
+        """Count rows that were answered, and whose they were: an address."""
         many = answer.many
         self.metrics.answered(1 if many is None else len(many))
         if self.recorder is None:
             return
         if many is None:
-            self.recorder.record_packed(answer.packed)
+            self.recorder.record_packed(answer.packed, client)
         else:
-            self.recorder.record(many)
+            self.recorder.record(many, client)
 
-    def refused(self, refusals: Refusals) -> None:
-        """Count the rows at fault in a refused request."""
+    def refused(self, refusals: Refusals, client: str) -> None:
+        """Count the rows at fault in a refused request, and whose they were."""
         if not refusals.rows:
             return
         self.metrics.refused(refusals)
         if self.recorder:
-            self.recorder.refuse(refusals)
+            self.recorder.refuse(refusals, client)

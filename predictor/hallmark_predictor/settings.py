@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,12 +56,22 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         ConfigurationError: an environment variable is missing or no number.
         SystemExit: an argument is missing or wrong; argparse has said which.
     """
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    api_server = _api_server(environment, given.credentials)
+    if given.trust_sha256 is None:
+        if api_server is not None or given.trust is None or given.bundle is None:
+            parser.error(
+                "--trust-sha256 is required: in a cluster it says which trust file this Pod was "
+                "started for. Without a cluster give --trust and --bundle instead."
+            )
+        digest, environment = _by_trust_file(given.trust)
+        given.trust_sha256 = digest
     return Settings(
         trust_sha256=given.trust_sha256,
-        trust_file=given.trust,
+        trust_file=given.trust or Path("/etc/hallmark/trust/trust.json"),
         urls_file=given.urls,
-        bundle=given.bundle,
+        bundle=given.bundle or Path("/etc/hallmark/bundle"),
         kept=given.kept,
         host=given.host,
         port=given.port,
@@ -69,7 +81,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         pod=_required(environment, "POD_NAME"),
         namespace=_required(environment, "POD_NAMESPACE"),
         deployment=_required(environment, "HALLMARK_DEPLOYMENT"),
-        api_server=_api_server(environment, given.credentials),
+        api_server=api_server,
     )
 
 
@@ -78,10 +90,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="hallmark_predictor", description="Verify a sealed model, then serve it."
     )
     add = parser.add_argument
-    add("--trust-sha256", required=True, type=_sha256, help="SHA-256 (hex) of the trust file")
-    add("--trust", type=Path, default=Path("/etc/hallmark/trust/trust.json"))
+    add("--trust-sha256", type=_sha256, help="SHA-256 (hex) of the trust file")
+    add("--trust", type=Path, metavar="FILE", help="/etc/hallmark/trust/trust.json by default")
     add("--urls", type=Path, default=Path("/var/run/hallmark/urls/urls.json"))
-    add("--bundle", type=Path, default=Path("/etc/hallmark/bundle"))
+    add("--bundle", type=Path, metavar="DIR", help="/etc/hallmark/bundle by default")
     add("--kept", type=Path, default=Path("/var/cache/hallmark"))
     add(
         "--credentials",
@@ -94,6 +106,27 @@ def _parser() -> argparse.ArgumentParser:
     add("--drain-seconds", type=float, default=3.0)
     add("--load-seconds", type=float, default=120.0)
     return parser
+
+
+def _by_trust_file(path: Path) -> tuple[str, Mapping[str, str]]:
+    """Return a trust file's hash, and the place that it was made for as a Pod's variables.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+        trust = json.loads(data)
+        place = {"POD_NAMESPACE": trust["namespace"], "HALLMARK_DEPLOYMENT": trust["deployment"]}
+    except OSError as error:
+        raise ConfigurationError(f"The file {path} cannot be read: {error.strerror}.") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConfigurationError(
+            f"The file {path} is no trust file: expected a JSON object with 'namespace' and "
+            "'deployment', as the ConfigMap '<deployment>-trust-...' has it."
+        ) from error
+    known = {name: str(value) for name, value in place.items()}
+    return hashlib.sha256(data).hexdigest(), {"POD_NAME": "alone", **known}
 
 
 def _sha256(text: str) -> str:

@@ -135,5 +135,5 @@ def _approves(
 
 
 def _where(error: ValidationError) -> str:
-    first = error.errors(include_input=False, include_url=False)[0]
+    first = error.errors()[0]
     return f"{'.'.join(str(part) for part in first['loc']) or 'the document'}: {first['msg']}"

@@ -24,7 +24,7 @@ class Component:
 
 # A write of a custom resource took 15 ms of the API server's time, a third of it to collect
 # garbage: it may keep more, up to a limit, and takes 10 ms.
-_MORE_MEMORY = ("GOGC=400", "GOMEMLIMIT=1GiB")
+_MORE_MEMORY = ("GOGC=400", "GOMEMLIMIT=4GiB")
 
 
 def etcd(layout: Layout) -> Component:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.cluster import commands
@@ -31,20 +32,24 @@ def _is_there(file: str) -> bool:
     return Path(file).exists() if file.startswith("/") else shutil.which(file) is not None
 
 
-def missing() -> list[str]:
+def missing(files: Mapping[str, str] = FILES) -> list[str]:
     """Return the packages whose programs are not on this machine."""
-    return sorted(package for file, package in FILES.items() if not _is_there(file))
+    return sorted(package for file, package in files.items() if not _is_there(file))
 
 
-def install(progress: Progress) -> None:
+def install(progress: Progress, files: Mapping[str, str] = FILES) -> None:
     """Install what is missing; what was begun ends well even where this is interrupted.
+
+    Args:
+        progress: told of it.
+        files: programs, and the Debian package that has each.
 
     Raises:
         ClusterError: if there is no apt-get, or it fails.
     """
-    if missing():
+    if missing(files):
         with exclusive(cache_folder() / "packages.lock"):
-            _install(missing(), progress)
+            _install(missing(files), progress)
 
 
 def _install(packages: list[str], progress: Progress) -> None:

@@ -51,10 +51,11 @@ class Terminal:
 
     def settings(self) -> list[str]:
         """Return the commands after which another terminal is like this one."""
-        program = self._cluster.kubectl_command()[0]
-        found = shutil.which("kubectl") == program
-        path = [] if found else [f"export PATH={Path(program).parent}:$PATH"]
-        return [*path, f"export KUBECONFIG={self._cluster.kubeconfig}"]
+        program = Path(self._cluster.kubectl_command()[0])
+        return [
+            f"export PATH={_from_home(program.parent)}:$PATH",
+            f"export KUBECONFIG={_from_home(self._cluster.kubeconfig)}",
+        ]
 
     def hallmark(self, *arguments: str, fails: bool = False) -> str:
         """Run Hallmark's command line, see `kubectl`."""
@@ -88,3 +89,9 @@ class Terminal:
             shown = "" if show else f"\n{text}"
             raise CommandError(f"Expected `{name} {arguments[0]}` to {wanted}; it did not.{shown}")
         return text
+
+
+def _from_home(path: Path) -> str:
+    """Return a path as a person types it, whose home is his own."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

@@ -127,6 +127,7 @@ def test_the_bill_of_materials_is_the_sealed_one(world: World, store: list[str])
     assert "numpy" not in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,10 +50,10 @@ class World:
     cluster: Cluster
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+@contextmanager
+def enforcing(name: str) -> Iterator[Cluster]:
     """Yield an API server with everything installed that it enforces."""
-    with api_server("admission") as made:
+    with api_server(name) as made:
         made.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "crds"))
         made.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: hallmark-system}\n"
@@ -64,8 +65,20 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Yield the API server of a whole session."""
+    with enforcing("admission") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
 def world(cluster: Cluster) -> World:
     """Return the world of a whole session, once its policies act."""
+    return world_of(cluster)
+
+
+def world_of(cluster: Cluster) -> World:
+    """Return a world on an API server, once its policies act."""
     api = Api(cluster.kubeconfig)
     namespace = f"credit-{secrets.token_hex(3)}"
     api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})

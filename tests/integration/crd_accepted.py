@@ -141,6 +141,27 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
         DEPLOYMENT,
         {"strategy": {"bake": "0s", "keepWarm": "0s"}},
     ),
+    "a deployment that watches as closely as can be": (
+        DEPLOYMENT,
+        {
+            "drift": {
+                "falseRollbackRisk": "1",
+                "window": 100,
+                "consecutive": 1,
+                "rejections": {"limit": "0.01", "minimum": 100, "then": "Rollback"},
+            }
+        },
+    ),
+    "a deployment with spread, rank and limits": (
+        DEPLOYMENT,
+        {
+            "scheduling": {
+                "priorityClassName": "models",
+                "topologySpread": [{}, {"topologyKey": "kubernetes.io/hostname", "maxSkew": 2}],
+            },
+            "strategy": {"coolDown": "10m", "maxSwitchesPerDay": 9},
+        },
+    ),
     "a canary without steps": (DEPLOYMENT, {"strategy": {"type": "Canary"}}),
     "a canary of the most steps": (
         DEPLOYMENT,
@@ -149,7 +170,12 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
                 "type": "Canary",
                 "canary": {
                     "steps": [{"weight": 9 * n, "pause": "0s"} for n in range(1, 11)],
-                    "analysis": {"minimumRows": 1, "maxRejections": "0", "drift": False},
+                    "analysis": {
+                        "minimumRows": 1,
+                        "maxRejections": "0",
+                        "drift": False,
+                        "maxLatency": "500ms",
+                    },
                 },
             }
         },
@@ -168,6 +194,20 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
         )
     },
     "a policy": (POLICY, {}),
+    "a policy that demands drift watching": (
+        POLICY,
+        {
+            "drift": {
+                "maxThreshold": "0.25",
+                "maxWindow": 100,
+                "maxConsecutive": 1,
+                "minFalseRollbackRisk": "0.001",
+                "features": ["income"],
+                "maxRejections": "0.2",
+                "automaticRollback": True,
+            }
+        },
+    ),
     "a policy with addresses": (
         POLICY,
         {

@@ -92,6 +92,27 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         {"strategy": {"type": "Canary", "canary": {"analysis": {"maxRejections": "1.01"}}}},
         "must be between 0 and 1",
     ),
+    "a canary that may fail more than all requests": (
+        DEPLOYMENT,
+        {"strategy": {"type": "Canary", "canary": {"analysis": {"maxErrors": "2"}}}},
+        "share of failed requests must be between 0 and 1",
+    ),
+    "a canary with a latency that nobody counts": (
+        DEPLOYMENT,
+        {"strategy": {"type": "Canary", "canary": {"analysis": {"maxLatency": "501ms"}}}},
+        "at most 500ms",
+    ),
+    "a cap of no switch": (DEPLOYMENT, {"strategy": {"maxSwitchesPerDay": 0}}, "maxSwitchesPerDay"),
+    "a spread that is named twice": (
+        DEPLOYMENT,
+        {"scheduling": {"topologySpread": [{"topologyKey": "zone"}, {"topologyKey": "zone"}]}},
+        UNIQUE,
+    ),
+    "a spread by nothing": (
+        DEPLOYMENT,
+        {"scheduling": {"topologySpread": [{"topologyKey": ""}]}},
+        "topologyKey",
+    ),
     "a drift threshold of zero": (
         DEPLOYMENT,
         {"drift": {"threshold": "0.0"}},
@@ -101,6 +122,31 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         DEPLOYMENT,
         {"drift": {"threshold": "-1"}},
         "must be above zero",
+    ),
+    "no risk of a false rollback at all": (
+        DEPLOYMENT,
+        {"drift": {"falseRollbackRisk": "0"}},
+        "The risk must be above 0 and at most 1",
+    ),
+    "a risk of a false rollback above one": (
+        DEPLOYMENT,
+        {"drift": {"falseRollbackRisk": "1.01"}},
+        "The risk must be above 0 and at most 1",
+    ),
+    "a limit of refused rows that is all of them": (
+        DEPLOYMENT,
+        {"drift": {"rejections": {"limit": "1"}}},
+        "The limit must be a share above 0 and below 1",
+    ),
+    "another answer to refused rows": (
+        DEPLOYMENT,
+        {"drift": {"rejections": {"then": "Ignore"}}},
+        "drift.rejections.then",
+    ),
+    "a policy that permits a threshold of zero": (
+        POLICY,
+        {"drift": {"maxThreshold": "0"}},
+        "The number must be above zero",
     ),
     "a drift window that is too small": (DEPLOYMENT, {"drift": {"window": 99}}, "drift.window"),
     "a watched feature that is named twice": (

@@ -7,7 +7,7 @@ import json
 import secrets
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,15 +143,30 @@ def _answers(url: str) -> bool:
 
 @pytest.fixture(scope="session")
 def site(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Yield a dashboard that runs with its own shipped role and nothing more."""
-    folder = tmp_path_factory.mktemp("dashboard")
-    api, suffix = world.api, secrets.token_hex(3)
-    namespace, hidden, people_in = f"bank-{suffix}", f"hidden-{suffix}", f"people-{suffix}"
+    """Yield the dashboard of a whole session."""
+    with site_of(world, tmp_path_factory.mktemp("dashboard"), f"-{secrets.token_hex(3)}") as made:
+        yield made
+
+
+@contextmanager
+def site_of(
+    world: World, folder: Path, suffix: str, message: str | None = HOSTILE
+) -> Iterator[Site]:
+    """Yield a dashboard that runs with its own shipped role and nothing more.
+
+    Args:
+        world: the API server.
+        folder: where its files are.
+        suffix: what the names of namespaces end in.
+        message: what the first records of the audit log say; None: there are none.
+    """
+    api = world.api
+    namespace, hidden, people_in = f"bank{suffix}", f"hidden{suffix}", f"people{suffix}"
     role = ROOT / "manifests" / "dashboard" / "rbac.yaml"
     world.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(role))
     with versitygw.running(folder / "store") as gateway:
-        labels = {LABEL_POLICY: f"desk-{suffix}"}
-        _policy(api, f"desk-{suffix}", gateway)
+        labels = {LABEL_POLICY: f"desk{suffix}"}
+        _policy(api, f"desk{suffix}", gateway)
         for name in (namespace, hidden, people_in):
             metadata: Obj = {"name": name, "labels": labels if name != people_in else {}}
             api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
@@ -159,16 +174,17 @@ def site(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
             name: _person(api, people_in, namespace, name, given) for name, given in PEOPLE.items()
         }
         kubeconfig = dashboard_kubeconfig(world, folder)
+        said_in = (namespace, hidden, namespace) if message else ()
         settings = Settings(
             port=free_port(),
-            audit_log=_audit_log(folder, namespace, hidden),
+            audit_log=_audit_log(folder, message or "", said_in),
             store_credentials=gateway.credentials,
             session_key=folder / "no-key",
             predict_url="http://127.0.0.1:9/{namespace}/{name}",
         )
         with running(settings, kubeconfig) as services:
             url = f"http://127.0.0.1:{settings.port}"
-            policy = f"desk-{suffix}"
+            policy = f"desk{suffix}"
             yield Site(world, url, services, people, namespace, hidden, gateway, policy)
 
 
@@ -220,16 +236,18 @@ def _policy(api: Api, name: str, gateway: Gateway) -> None:
         name,
         store={"uri": f"s3://{versitygw.BUCKET}", "endpoint": gateway.endpoint},
         dependencies={"denied": ["zope-interface"]},
+        signers=[factories.trusted().to_wire()],
+        auditors=[factories.trusted().to_wire()],
         approvals={"minimum": 2},
     )
     api.create(made)
 
 
-def _audit_log(folder: Path, namespace: str, hidden: str) -> Path:
+def _audit_log(folder: Path, message: str, spaces: Sequence[str]) -> Path:
     key = factories.KEY
     log = AuditLog(folder / "secure_mlops.log", key)
     log.verify_rest(None)
-    for number, space in enumerate((namespace, hidden, namespace)):
+    for number, space in enumerate(spaces):
         log.append(
             Record(
                 decision_id=f"decision-{number}",
@@ -240,7 +258,7 @@ def _audit_log(folder: Path, namespace: str, hidden: str) -> Path:
                 uid=f"uid-{number}",
                 outcome=AuditOutcome.ACCEPTED,
                 reason="Accepted",
-                message=HOSTILE,
+                message=message,
                 actor="rita",
             )
         )
@@ -249,14 +267,19 @@ def _audit_log(folder: Path, namespace: str, hidden: str) -> Path:
 
 
 def put_version(
-    site: Site, name: str, number: int = 1, namespace: str = "", **report: object
+    site: Site,
+    name: str,
+    number: int = 1,
+    namespace: str = "",
+    baseline: Obj | None = None,
+    **report: object,
 ) -> Obj:
     """Seal a bundle in the store, and make the ModelVersion that names it."""
     space = namespace or site.namespace
     run_id = secrets.token_hex(6)
     files = {
         "report.json": factories.report(model="loan", **report).to_bytes(),
-        "baseline.json": json.dumps(BASELINE).encode(),
+        "baseline.json": json.dumps(baseline or BASELINE).encode(),
         "Dockerfile": b"FROM python\nUSER 65532\n",
         f"sbom_{run_id}.cdx.json": factories.sbom(model="loan", run_id=run_id),
     }

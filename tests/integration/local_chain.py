@@ -119,10 +119,10 @@ class Server:
         return self.process.wait(SECONDS)
 
 
-def traffic(count: int, *, shift: float = 1.0) -> list[dict[str, Any]]:
+def traffic(count: int, *, shift: float = 1.0, seed: int = 1) -> list[dict[str, Any]]:
     """Return applications from the table; their ratios may be higher."""
     frame = pd.read_csv(io.BytesIO(hmda_csv()))
-    rows = frame[list(FEATURES)].sample(count, random_state=1, replace=True)
+    rows = frame[list(FEATURES)].sample(count, random_state=seed, replace=True)
     for name in ("pirat", "hirat", "lvrat"):
         rows[name] = (rows[name] * shift).clip(0, 10)
     found: list[dict[str, Any]] = json.loads(rows.to_json(orient="records"))

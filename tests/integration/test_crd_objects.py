@@ -36,7 +36,12 @@ def test_defaults_stand_in_the_stored_object(world: World) -> None:
         "intersections": True,
     }
     assert run["spec"]["gates"][0]["statistic"] == "Estimate"
-    assert deployment["spec"]["drift"] == {"threshold": "0.2", "window": 500, "consecutive": 2}
+    assert deployment["spec"]["drift"] == {
+        "threshold": "0.2",
+        "falseRollbackRisk": "0.01",
+        "window": 500,
+        "consecutive": 2,
+    }
     assert deployment["spec"]["strategy"]["keepWarm"] == "1h"
 
 

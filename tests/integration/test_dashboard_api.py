@@ -427,7 +427,7 @@ def test_the_audit_log_is_verified(site: Site) -> None:
     found = site.call("vera", "GET", "/api/audit/verify").json()
 
     assert (found["ok"], found["records"]) == (True, 3)
-    assert "was not checked" in found["signature"]
+    assert "is signed with the key" in found["signature"]
 
 
 def test_a_token_that_was_withdrawn_ends_within_seconds(site: Site) -> None:

@@ -18,6 +18,7 @@ from hallmark.api.names import ANNOTATION_ACTION
 from tests.integration import objects
 from tests.integration.api import Obj
 from tests.integration.conftest import OPERATOR, until
+from tests.integration.dashboard_hostile import PAGES, fresh, put_hostile
 from tests.integration.dashboard_world import (
     BASELINE,
     HOSTILE,
@@ -58,111 +59,10 @@ class Page(HTMLParser):
         return next(a for tag, a in self.elements if tag == "input" and a.get("value") == value)
 
 
-def fresh(stem: str) -> str:
-    return f"{stem}-{secrets.token_hex(3)}"
-
-
 @pytest.fixture(scope="module")
 def shown(site: Site) -> dict[str, str]:
     """Objects with texts that are markup, wherever an author or reviewer may write any."""
-    names = {"namespace": site.namespace}
-    before = put_version(site, fresh("loan"), 1)
-    hostile_report = {"metrics": [], "remarks": [{"check": "x", "expected": HOSTILE, "found": "x"}]}
-    sealed = put_version(site, fresh("loan"), 2, **hostile_report)
-    names["before"], names["version"] = (made["metadata"]["name"] for made in (before, sealed))
-    record = {
-        "uid": "u-1",
-        "name": "a",
-        "decision": "Approved",
-        "approver": HOSTILE,
-        "accepted": False,
-        "reason": "SelfApproval",
-        "message": HOSTILE,
-        "time": "2026-06-01T12:00:00Z",
-    }
-    condition(
-        site,
-        sealed,
-        {"approvals": [record]},
-        Ready=("True", "Sealed"),
-        Approved=("False", "AwaitingApproval"),
-    )
-    run = site.api.create(
-        objects.training_run(
-            site.namespace,
-            fresh("run"),
-            requestedBy="admin",
-            pii={"allow": [{"detector": "Email", "column": "income", "reason": HOSTILE}]},
-        )
-    )
-    names["run"] = run["metadata"]["name"]
-    condition(
-        site, run, {"message": HOSTILE}, Stalled=("True", "DataInvalid"), Ready=("False", "X")
-    )
-    deployment = put_deployment(site, fresh("desk"), before)
-    names["deployment"] = deployment["metadata"]["name"]
-    windows = [
-        {
-            "number": 1,
-            "rows": 500,
-            "start": "2026-06-01T12:00:00Z",
-            "end": "2026-06-01T12:01:00Z",
-            "counts": {"income": [400, 50, 50, 0]},
-        }
-    ]
-    report = objects.drift_report(
-        manifestDigest=before["spec"]["artifact"]["manifestDigest"],
-        counts={"income": [400, 50, 50, 0]},
-        windows=windows,
-        rows=500,
-    )
-    told = {
-        "lastAction": {
-            "id": "1",
-            "action": "pause",
-            "by": HOSTILE,
-            "outcome": HOSTILE,
-            "time": "2026-06-01T12:00:00Z",
-        },
-        "activeModelVersion": names["before"],
-        "activeDigest": before["spec"]["artifact"]["manifestDigest"],
-        "drift": {"pod-1": report},
-    }
-    change = {
-        "status": {
-            **told,
-            "conditions": [
-                {
-                    "type": "Ready",
-                    "status": "True",
-                    "reason": "Serving",
-                    "message": HOSTILE,
-                    "lastTransitionTime": "2026-06-01T12:00:00Z",
-                }
-            ],
-        }
-    }
-    site.api.patch(deployment, change, OPERATOR, "status")
-    until(lambda: site.services.watch.traffic.of(site.namespace, names["deployment"])[1])
-    return names
-
-
-PAGES = [
-    "/",
-    "/models",
-    "/models/{namespace}/loan",
-    "/versions/{namespace}/{version}",
-    "/versions/{namespace}/{version}?component=%3Cscript%3E",
-    "/versions/{namespace}/{version}/compare?with={before}",
-    "/reviews/{namespace}/{version}",
-    "/deployments/{namespace}/{deployment}",
-    "/runs/{namespace}/{run}",
-    "/audit",
-    "/audit?verify=1&actor=%3Cscript%3E",
-    "/policies",
-    "/search?q=%3Cscript%3Ealert(1)%3C/script%3E",
-    "/search?q=loan",
-]
+    return put_hostile(site)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -307,6 +207,47 @@ def test_a_cookie_that_is_not_ours_leads_to_the_sign_in(site: Site, cookie: str)
     answer = httpx.get(f"{site.url}/", headers=headers)
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        pytest.param("/reviews/a/b", {"Sec-Fetch-Site": "cross-site"}, id="of another site"),
+        pytest.param("/reviews/a/b", {"Origin": "https://evil.example"}, id="of another origin"),
+        pytest.param("/sign-out", {}, id="for no page with a form"),
+    ],
+)
+def test_nobody_else_puts_words_into_a_form(site: Site, path: str, headers: dict[str, str]) -> None:
+    headers = {"Accept": "text/html", **headers}
+    answer = httpx.post(f"{site.url}{path}", data={"reason": "evil"}, headers=headers)
+
+    assert answer.status_code == 401
+    assert "set-cookie" not in answer.headers
+
+
+def test_what_is_too_long_to_be_kept_is_told(site: Site) -> None:
+    data = {"spec": secrets.token_hex(10_000), "csrf": ""}
+    path = f"{site.url}/policies/{site.policy}/what-if"
+    answer = httpx.post(path, data=data, headers={"Accept": "text/html"})
+
+    assert answer.status_code == 401
+    assert "too long to be kept" in Page(answer).text
+    assert len(answer.headers["set-cookie"]) < 4096
+
+
+@pytest.mark.parametrize(
+    ("path", "to"),
+    [
+        ("/audit?since=x&actor=%3Cb%3E", "/audit?since=x&actor=%3Cb%3E"),
+        ("/models/" + "n" * 3000 + "/x", "/"),
+    ],
+)
+def test_a_sign_in_leads_to_where_one_was_going(site: Site, path: str, to: str) -> None:
+    with httpx.Client(base_url=site.url, headers={"Accept": "text/html"}) as client:
+        assert client.get(path).headers["location"] == "/sign-in"
+        signed = client.post("/sign-in", data={"token": site.people["vera"].token})
+
+    assert (signed.status_code, signed.headers["location"]) == (303, to)
 
 
 def test_signing_out_forgets_the_cookie(site: Site) -> None:

@@ -47,6 +47,7 @@ async def report(stage: Stage, version: Obj, *, sequence: int, refused: int = 0)
         "rows": 200 * sequence,
         "counts": {"income": [2 * sequence * each for each in CALM]},
         "refusedRows": refused,
+        "requests": {"uptime": 1000 * sequence, "count": 50 * sequence},
     }
     pods = [
         pod["metadata"]["name"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hallmark.api.common import parse_timestamp
+from hallmark.api.common import parse_timestamp, sha256_digest
 from hallmark.keys import public_pem
 from hallmark.local.folder import now
 from hallmark.verification.files import LOG
@@ -138,7 +138,25 @@ def _pipe(folder: Path) -> None:
     os.mkfifo(folder / "export.json")
 
 
-@pytest.mark.parametrize("spoil", [_link_out, _folder_link, _deep, _pipe])
+def _large_number(folder: Path) -> None:
+    registry = folder / "models" / "registry.json"
+    text = registry.read_text()
+    registry.write_text(text.replace('"version": 1', f'"version": {10**400}', 1))
+
+
+def _garbled_baselines(folder: Path) -> None:
+    registry = folder / "models" / "registry.json"
+    for file in folder.glob("models/*/*/baseline.json"):
+        before = sha256_digest(file.read_bytes())
+        file.unlink()
+        file.write_text("{}")
+        registry.write_text(registry.read_text().replace(before, sha256_digest(b"{}")))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [_large_number, _garbled_baselines, _link_out, _folder_link, _deep, _pipe],
+)
 def test_what_leads_out_of_the_folder_or_is_no_file_is_not_read(
     whole: Whole, copied: Path, spoil: Callable[[Path], None]
 ) -> None:

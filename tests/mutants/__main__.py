@@ -45,25 +45,34 @@ class Package:
 
     mutated: str
     """The files, as a pattern of the copied layout."""
-    tests: str
+    tests: tuple[str, ...]
+    """Those that are about it, wherever they stand."""
     smallest: str
     """Trying these few makes all mutants, and finds out which tests call which function."""
 
 
 PACKAGES = {
     "policies": Package(
-        "src/hallmark/policies/*", "tests/unit/policies", "hallmark.policies.status.*"
+        "src/hallmark/policies/*", ("tests/unit/policies",), "hallmark.policies.status.*"
     ),
-    "drift": Package("src/hallmark/drift/*", "tests/unit/drift", "hallmark.drift.room.*"),
+    "drift": Package(
+        "src/hallmark/drift/*",
+        (
+            "tests/unit/drift",
+            "tests/unit/controllers/test_drift_features.py",
+            "tests/unit/predictor/test_refusals.py",
+        ),
+        "hallmark.drift.room.*",
+    ),
     "supply_chain": Package(
         "src/hallmark/supply_chain/*",
-        "tests/unit/supply_chain",
+        ("tests/unit/supply_chain",),
         "hallmark.supply_chain.dockerfile.*",
     ),
-    "audit": Package("src/hallmark/audit/*", "tests/unit/audit", "hallmark.audit.events.*"),
+    "audit": Package("src/hallmark/audit/*", ("tests/unit/audit",), "hallmark.audit.events.*"),
     "predictor": Package(
         "src/hallmark_predictor/verification.py",
-        "tests/unit/predictor/test_verification.py",
+        ("tests/unit/predictor/test_verification.py",),
         "hallmark_predictor.verification.x__where*",
     ),
 }
@@ -150,7 +159,7 @@ def _lay_out(name: str) -> None:
         "only_mutate": [package.mutated],
         "also_copy": [target for target in LAID_OUT.values() if not target.startswith("src/")],
         "pytest_add_cli_args": ["-q", "-x", "-p", "no:cacheprovider", "-m", "not slow"],
-        "pytest_add_cli_args_test_selection": [package.tests],
+        "pytest_add_cli_args_test_selection": list(package.tests),
         "use_git_change_detection": False,
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]

@@ -67,16 +67,21 @@ class Rights:
             Problem: The API server cannot be asked.
         """
         asked = tuple(rights)
+        now, known = self._clock(), self._known
+        fresh = {
+            right
+            for right in asked
+            if (kept := known.get((caller.key, right))) is None or now >= kept[0]
+        }
+        allowed = {right: known[caller.key, right][1] for right in asked if right not in fresh}
         limit = asyncio.Semaphore(AT_ONCE)
 
-        async def one(right: Right) -> bool:
+        async def ask(right: Right) -> None:
             async with limit:
-                return await self.may(caller, right)
+                allowed[right] = await self.may(caller, right)
 
-        allowed = await asyncio.gather(*map(one, asked))
-        return tuple(
-            right for right, is_allowed in zip(asked, allowed, strict=True) if not is_allowed
-        )
+        await asyncio.gather(*map(ask, fresh))
+        return tuple(right for right in asked if not allowed[right])
 
     async def require(self, caller: Caller, *rights: Right) -> None:
         """Refuse a caller who lacks any of the rights, and name all of those.

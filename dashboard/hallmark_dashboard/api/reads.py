@@ -7,7 +7,8 @@ from http import HTTPStatus
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import JSONResponse
+from pydantic_core import to_json
+from starlette.responses import Response
 
 from hallmark.api.common import timestamp
 from hallmark.api.generated import to_yaml
@@ -85,10 +86,11 @@ def part(items: list[Item], page: Paging, age: float = 0.0) -> Listed[Item]:
 
 
 @router.get("/registry.json", summary="Every model with its versions, as a file.")
-async def registry_file(request: Request, caller: ApiCaller) -> JSONResponse:
+async def registry_file(request: Request, caller: ApiCaller) -> Response:
     """Return the registry of all that the caller may see."""
     seen = await services_of(request).seen(caller, None, MODEL_VERSION, MODEL_DEPLOYMENT)
-    return JSONResponse(registry(seen.versions(), seen.deployments(), timestamp(seen.now)))
+    found = registry(seen.versions(), seen.deployments(), timestamp(seen.now))
+    return Response(to_json(found), media_type="application/json")
 
 
 @router.get("/api/overview", summary="What is wrong, and what waits for you.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from urllib.parse import urlencode
 
@@ -14,6 +13,7 @@ from hallmark_dashboard.pages.render import Frame, page
 from hallmark_dashboard.services import services_of
 from hallmark_dashboard.signed_in import Person
 from hallmark_dashboard.views.decisions import of_records
+from hallmark_dashboard.views.parts import number_of
 from hallmark_dashboard.views.standing import State
 from hallmark_dashboard.views.words import plural
 
@@ -37,7 +37,7 @@ async def audit(request: Request, caller: Person) -> Response:
     except ValueError:
         sentence = "'Since' and 'Until' are moments such as 2027-01-31T00:00:00Z."
         found = []
-    offset = _offset(given.get("offset", ""))
+    offset = number_of(given.get("offset", ""))
     shown = found[offset : offset + SHOWN]
     sound: Soundness | None = None
     if given.get("verify") == "1":
@@ -52,8 +52,7 @@ async def audit(request: Request, caller: Person) -> Response:
         request,
         "audit.html",
         Frame("Audit", "Audit", caller),
-        headline=f"{plural(len(found), 'decision')} that you may see, of the newest "
-        f"{len(records):,} on record.",
+        headline=_headline(sound, len(found), len(records)),
         records=list(zip(shown, of_records(shown), strict=True)),
         wanted=asdict(wanted),
         sound=sound,
@@ -63,6 +62,11 @@ async def audit(request: Request, caller: Person) -> Response:
     )
 
 
-def _offset(text: str) -> int:
-    """Return how many records are left out; what is no such number leaves none out."""
-    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+def _headline(sound: Soundness | None, found: int, kept: int) -> str:
+    """Return the first line: whether the record is whole, and how much of it is seen."""
+    seen = f"{plural(found, 'decision')} that you may see, of the newest {kept:,} on record"
+    if sound is None:
+        return f"{seen}; whether the record is whole was not looked at."
+    if sound.ok:
+        return f"The record is whole: {plural(sound.records, 'record')}. You see {found:,}."
+    return f"The record cannot be relied on: {plural(len(sound.problems), 'problem')}. {seen}."

@@ -19,20 +19,21 @@ from hallmark_dashboard import writes
 from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.api.schemas import AnyActionRequest, ApproveRequest, Made
 from hallmark_dashboard.gather import gather_what_if
-from hallmark_dashboard.pages.render import Frame, page
-from hallmark_dashboard.pages.routes import deployment_page, policy_page, review_page
+from hallmark_dashboard.pages.policies import policy_page
+from hallmark_dashboard.pages.render import DONE
+from hallmark_dashboard.pages.resume import LARGEST_FORM, destination, forget, sign_in_page
+from hallmark_dashboard.pages.routes import deployment_page, review_page
 from hallmark_dashboard.problems import Problem
 from hallmark_dashboard.security.bodies import field_problem, form_of, media_type, read_body
 from hallmark_dashboard.security.forgery import FIELD, is_own_site, require_own_page
 from hallmark_dashboard.security.limits import address_key
 from hallmark_dashboard.security.sessions import LONGEST_SECONDS, cookie_name, set_cookie
 from hallmark_dashboard.services import Services, services_of
-from hallmark_dashboard.signed_in import COMMAND, Person, take
+from hallmark_dashboard.signed_in import Person, take
 
 router = APIRouter(include_in_schema=False)
 
 FORM = "application/x-www-form-urlencoded"
-LARGEST_FORM = 64 * 1024
 DEEPEST = 50
 """Collections within collections in a policy's YAML; its spec has less than ten."""
 
@@ -52,21 +53,15 @@ async def fields_of(request: Request, *allowed: str) -> dict[str, str]:
 
 
 @router.get("/sign-in")
-async def sign_in_page(request: Request) -> Response:
+async def how_to_sign_in(request: Request) -> Response:
     """Show how to sign in."""
-    return _sign_in(request)
+    return sign_in_page(request)
 
 
-def _sign_in(request: Request, problem: Problem | None = None) -> Response:
-    return page(
-        request,
-        "sign_in.html",
-        Frame("Sign in"),
-        problem=problem,
-        command=COMMAND,
-        hours=LONGEST_SECONDS // 3600,
-        oidc=services_of(request).settings.oidc_issuer,
-    )
+@router.get("/sign-in/done")
+async def signed_in(request: Request) -> Response:
+    """Lead a person who has signed in to where he was going."""
+    return _redirect(destination(request))
 
 
 @router.post("/sign-in")
@@ -80,8 +75,8 @@ async def sign_in(request: Request) -> Response:
     try:
         header = await session_of(services, fields.get("token", "").strip())
     except Problem as problem:
-        return _sign_in(request, problem)
-    return _redirect("/", {"set-cookie": header})
+        return sign_in_page(request, problem)
+    return _redirect(destination(request), {"set-cookie": header})
 
 
 async def session_of(services: Services, token: str) -> str:
@@ -118,7 +113,7 @@ async def sign_out(request: Request, caller: Person) -> Response:
     await _own_fields(request, caller)
     secure = services_of(request).settings.secure
     header = set_cookie(cookie_name(secure=secure), "", 0, secure=secure)
-    return _redirect("/sign-in", {"set-cookie": header})
+    return forget(services_of(request), _redirect("/sign-in", {"set-cookie": header}))
 
 
 @router.post("/reviews/{namespace}/{name}")
@@ -242,7 +237,9 @@ async def _own_fields(request: Request, caller: Caller, *allowed: str) -> dict[s
 
 
 def _done(request: Request, path: str, made: Made) -> Response:
-    told = services_of(request).sessions.seal({"said": made.sentence, "command": made.command})
+    told = services_of(request).sessions.seal(
+        {"said": made.sentence, "command": made.command}, DONE
+    )
     return _redirect(f"{path}?{urlencode({'did': told})}")
 
 

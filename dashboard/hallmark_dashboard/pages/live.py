@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from http import HTTPStatus
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from hallmark.cluster.cache import Key
+from hallmark.cluster.kinds import MODEL_DEPLOYMENT, MODEL_VERSION, TRAINING_RUN
 from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.access.rights import NAMESPACED_KINDS, Sight
 from hallmark_dashboard.problems import Problem
@@ -34,8 +37,10 @@ _open: Counter[str] = Counter()
 
 
 @router.get("/live")
-async def live(request: Request, caller: Person, namespace: str = "") -> Response:
-    """Tell a page of changes, in one namespace or in all."""
+async def live(request: Request, caller: Person, namespace: str = "", since: str = "") -> Response:
+    """Tell a page of changes, in one namespace or in all, since it was made or last told."""
+    known = request.headers.get("last-event-id", since)
+    after = int(known) if re.fullmatch(r"[0-9]{1,18}", known) else None
     if _open[caller.key] >= MOST_OF_ONE:
         raise Problem(
             HTTPStatus.TOO_MANY_REQUESTS,
@@ -43,17 +48,19 @@ async def live(request: Request, caller: Person, namespace: str = "") -> Respons
             retry_after=10,
         )
     return StreamingResponse(
-        _events(services_of(request), caller, namespace), media_type="text/event-stream"
+        _events(services_of(request), caller, namespace, after), media_type="text/event-stream"
     )
 
 
-async def _events(services: Services, caller: Caller, namespace: str) -> AsyncIterator[str]:
+async def _events(
+    services: Services, caller: Caller, namespace: str, after: int | None
+) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     end = loop.time() + LONGEST_SECONDS
     _open[caller.key] += 1
     services.metrics.listeners.inc()
     try:
-        async with services.watch.listening() as listener:
+        async with services.watch.listening(after) as listener:
             if listener is None:
                 yield "event: end\ndata: {}\nretry: 60000\n\n"
                 return
@@ -84,6 +91,7 @@ async def _next(
     if listener.ended:
         return None
     changed, overflowed = listener.take()
+    serial = services.watch.serial
     spaces = {key.namespace for key in changed if key.namespace}
     try:
         # The token may have ended, and rights may have been taken away, since the page was made.
@@ -94,8 +102,8 @@ async def _next(
     seen = visible(changed, sight, namespace)
     if not seen and not overflowed:
         return ": nothing\n\n"
-    data = json.dumps({"sentence": sentence(seen)})
-    return f"event: change\ndata: {data}\n\n"
+    data = json.dumps({"sentence": sentence(seen), "href": address(seen)})
+    return f"event: change\nid: {serial}\ndata: {data}\n\n"
 
 
 def visible(changed: Iterable[Key], sight: Sight, namespace: str) -> list[Key]:
@@ -107,6 +115,17 @@ def visible(changed: Iterable[Key], sight: Sight, namespace: str) -> list[Key]:
         and sight.sees(key.kind, key.namespace)
         and (not namespace or key.namespace == namespace)
     )
+
+
+_PAGES = {MODEL_VERSION: "versions", MODEL_DEPLOYMENT: "deployments", TRAINING_RUN: "runs"}
+
+
+def address(changed: list[Key]) -> str:
+    """Return where the first changed object is shown that has a page of its own, or nothing."""
+    for key in changed:
+        if key.kind in _PAGES and key.namespace:
+            return f"/{_PAGES[key.kind]}/{quote(key.namespace)}/{quote(key.name)}"
+    return ""
 
 
 def sentence(changed: list[Key]) -> str:

@@ -41,7 +41,7 @@ async def start(request: Request) -> Response:
     attempt = begin(services.now().timestamp())
     to = address(provider, _client(services), attempt)
     answer = RedirectResponse(to, HTTPStatus.SEE_OTHER)
-    _keep(answer, services, services.sessions.seal(attempt.wire()), SECONDS)
+    _keep(answer, services, services.sessions.seal(attempt.wire(), COOKIE), SECONDS)
     return answer
 
 
@@ -49,7 +49,7 @@ async def start(request: Request) -> Response:
 async def done(request: Request) -> Response:
     """Take a browser back, and keep the token that its code is worth."""
     services = _with_provider(request)
-    sealed = services.sessions.unseal(request.cookies.get(COOKIE, ""))
+    sealed = services.sessions.unseal(request.cookies.get(COOKIE, ""), COOKIE)
     attempt = attempt_in(sealed, services.now().timestamp())
     code = code_in(dict(request.query_params), attempt)
     assert attempt is not None  # noqa: S101 - code_in refuses None
@@ -59,7 +59,7 @@ async def done(request: Request) -> Response:
     cookie = await session_of(services, token)
     # A cookie of SameSite=Strict is not sent while the browser still comes from the provider: the
     # page that this answer shows leads on by itself.
-    answer = page(request, "signed_in.html", Frame("Signed in"))
+    answer = page(request, "lead_on.html", Frame("Signed in"), to="/sign-in/done")
     answer.headers.append("set-cookie", cookie)
     _keep(answer, services, "", 0)
     return answer

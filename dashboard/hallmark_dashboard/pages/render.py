@@ -37,8 +37,15 @@ TEMPLATES.filters.update(
     number=number,
     short=words.short,
     plural=words.plural,
+    account=words.account,
+    meaning=lambda reason: words.meanings()[reason],
     segment=lambda text: quote(str(text), safe=""),
 )
+TEMPLATES.tests["reason"] = lambda word: word in words.meanings()
+
+
+DONE = "done"
+"""What a page is told of an action that was just done is sealed for this purpose."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +71,26 @@ def page(
     frame: Frame,
     status: int = 200,
     problem: Problem | None = None,
+    note: str = "",
     **values: object,
 ) -> HTMLResponse:
-    """Return a page."""
+    """Return a page.
+
+    Args:
+        request: what is answered.
+        template: the template's name.
+        frame: what stands around it.
+        status: of the answer, where there is no problem.
+        problem: what could not be done.
+        note: what stands above the page for this once.
+        values: what the template shows.
+    """
     services = services_of(request)
     now = services.now()
     text = TEMPLATES.get_template(template).render(
         frame=frame,
         problem=problem,
+        note=note,
         did=_did(request) if frame.caller else None,
         stale=services.watch.is_stale,
         age=words.lasting(timedelta(seconds=services.watch.age)),
@@ -79,6 +98,7 @@ def page(
         now=now,
         ago=lambda moment: words.ago(moment, now),
         asset=asset,
+        serial=getattr(request.state, "serial", services.watch.serial),
         **values,
     )
     return HTMLResponse(text, problem.status if problem else status)
@@ -87,7 +107,7 @@ def page(
 def _did(request: Request) -> Mapping[str, str] | None:
     """Return what an action just did; it is sealed, so that no link can claim it."""
     text = request.query_params.get("did", "")
-    return services_of(request).sessions.unseal(text) if text else None
+    return services_of(request).sessions.unseal(text, DONE) if text else None
 
 
 @cache

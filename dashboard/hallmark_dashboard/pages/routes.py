@@ -10,7 +10,6 @@ from starlette.responses import Response
 from hallmark.api.generated import to_yaml
 from hallmark.cluster.kinds import (
     MODEL_DEPLOYMENT,
-    MODEL_POLICY,
     MODEL_VERSION,
     TRAINING_RUN,
     Kind,
@@ -27,17 +26,20 @@ from hallmark_dashboard.gather import (
     gather_version,
 )
 from hallmark_dashboard.pages.render import Frame, page
+from hallmark_dashboard.pages.resume import KEPT, once, typed_here
 from hallmark_dashboard.pages.shown import features, sections
 from hallmark_dashboard.problems import Problem, not_found
 from hallmark_dashboard.services import Services, services_of
 from hallmark_dashboard.signed_in import Person
 from hallmark_dashboard.views.gates import gate_chart, gate_lines
 from hallmark_dashboard.views.model import model_detail, model_rows
-from hallmark_dashboard.views.policy import PolicyDetail, policy_detail
+from hallmark_dashboard.views.overview import urgent_first
+from hallmark_dashboard.views.parts import Part
+from hallmark_dashboard.views.rates import rates_by_place
+from hallmark_dashboard.views.rows import deployment_row
 from hallmark_dashboard.views.run import run_detail
 from hallmark_dashboard.views.search import search
 from hallmark_dashboard.views.standing import State
-from hallmark_dashboard.views.what_if import WhatIf
 
 router = APIRouter(include_in_schema=False)
 
@@ -51,11 +53,12 @@ async def overview(request: Request, caller: Person) -> Response:
 
 
 @router.get("/models")
-async def models(request: Request, caller: Person) -> Response:
+async def models(request: Request, caller: Person, offset: str = "") -> Response:
     """Show all models."""
     seen = await services_of(request).seen(caller, None, MODEL_VERSION, MODEL_DEPLOYMENT)
     rows = model_rows(seen.versions(), seen.deployments())
-    return page(request, "models.html", Frame("Models", "Models", caller, live=""), rows=rows)
+    part = Part.of(rows, offset, "/models")
+    return page(request, "models.html", Frame("Models", "Models", caller, live=""), part=part)
 
 
 @router.get("/models/{namespace}/{name}")
@@ -168,6 +171,7 @@ async def review_page(
         "review.html",
         Frame(f"Review {name}", "Models", caller, live=f"namespace={namespace}"),
         problem=problem,
+        note=KEPT if given and not problem else "",
         view=view,
         given=typed,
         report=report,
@@ -179,7 +183,8 @@ async def review_page(
 @router.get("/reviews/{namespace}/{name}")
 async def review(request: Request, caller: Person, namespace: str, name: str) -> Response:
     """Show the reviewer's whole task."""
-    return await review_page(request, caller, namespace, name)
+    typed = typed_here(request)
+    return once(request, typed, await review_page(request, caller, namespace, name, typed))
 
 
 async def deployment_page(
@@ -195,26 +200,48 @@ async def deployment_page(
     evidence = await gather_deployment(services, caller, namespace, name)
     drift = evidence.drift
     states = {"Drift": State.STOPPED, "NoDrift": State.GOOD}
-    targets = [target for deed in evidence.detail.deeds for target in deed.targets]
+    deeds = evidence.detail.deeds
+    targets = [target for deed in deeds for target in deed.targets]
+    lacked = [right for right in deeds[0].missing if all(right in one.missing for one in deeds)]
     return page(
         request,
         "deployment.html",
         Frame(f"Deployment {name}", "Overview", caller, live=f"namespace={namespace}"),
         problem=problem,
+        note=KEPT if given and not problem else "",
         view=evidence.detail,
         drift=drift,
         drift_state=states.get(drift.verdict, State.UNKNOWN),
         features=features(drift),
         targets=targets,
+        lacked=lacked,
         given={"action": "", "target": "", "reason": "", "until": "", **(given or {})},
         yaml=_yaml(services, MODEL_DEPLOYMENT, namespace, name),
+    )
+
+
+@router.get("/deployments")
+async def deployments(request: Request, caller: Person, offset: str = "") -> Response:
+    """Show all ModelDeployments, those that need a look first."""
+    seen = await services_of(request).seen(caller, None, MODEL_DEPLOYMENT)
+    part = Part.of(urgent_first(seen.deployments()), offset, "/deployments")
+    rates = rates_by_place(part.rows, services_of(request).watch.traffic)
+    frame = Frame("Deployments", "Overview", caller, live="")
+    return page(
+        request,
+        "deployments.html",
+        frame,
+        part=part,
+        rows=map(deployment_row, part.rows),
+        rates=rates,
     )
 
 
 @router.get("/deployments/{namespace}/{name}")
 async def deployment(request: Request, caller: Person, namespace: str, name: str) -> Response:
     """Show what serves, what is asked for, and why they differ."""
-    return await deployment_page(request, caller, namespace, name)
+    typed = typed_here(request)
+    return once(request, typed, await deployment_page(request, caller, namespace, name, typed))
 
 
 @router.get("/runs/{namespace}/{name}")
@@ -224,66 +251,8 @@ async def run(request: Request, caller: Person, namespace: str, name: str) -> Re
     found = seen.run(namespace, name)
     view = run_detail(found, to_yaml({"spec": found.spec.to_wire()}))
     frame = Frame(f"Run {name}", "Models", caller, live=f"namespace={namespace}")
-    return page(request, "run.html", frame, view=view)
-
-
-@router.get("/policies")
-async def policies(request: Request, caller: Person) -> Response:
-    """Show all policies."""
-    views = await _policies(services_of(request), caller)
-    frame = Frame("Policies", "Policies", caller)
-    return page(request, "policies.html", frame, views=views)
-
-
-@router.get("/policies/{name}")
-async def policy(request: Request, caller: Person, name: str) -> Response:
-    """Show what a policy demands, and whom it stops."""
-    return await policy_page(request, caller, name)
-
-
-async def policy_page(
-    request: Request,
-    caller: Caller,
-    name: str,
-    text: str = "",
-    found: WhatIf | None = None,
-    problem: Problem | None = None,
-) -> Response:
-    """Return the page of a policy, with what another spec would stop where that was asked."""
-    services = services_of(request)
-    views = await _policies(services, caller)
-    view = next((one for one in views if one.name == name), None)
-    if view is None:
-        raise not_found("ModelPolicy", None, name)
-    current = services.watch.cache.get(MODEL_POLICY, None, name) or {}
-    return page(
-        request,
-        "policy.html",
-        Frame(f"Policy {name}", "Policies", caller),
-        problem=problem,
-        view=view,
-        found=found,
-        text=text or to_yaml(current.get("spec") or {}),
-    )
-
-
-async def _policies(services: Services, caller: Caller) -> list[PolicyDetail]:
-    seen = await services.seen(caller, None, MODEL_VERSION)
-    versions = seen.versions()
-    spaces = sorted({found.metadata.namespace for found in versions})
-    under = {space: seen.policy(space).name for space in spaces}
-    return [
-        policy_detail(
-            found,
-            [space for space in spaces if under[space] == found.metadata.name],
-            [
-                version
-                for version in versions
-                if under[version.metadata.namespace] == found.metadata.name
-            ],
-        )
-        for found in seen.policies()
-    ]
+    chart = gate_chart(found.status.gates, found.status.metrics)
+    return page(request, "run.html", frame, view=view, gate_chart=chart)
 
 
 @router.get("/search")

@@ -50,6 +50,7 @@ class ShownFeature:
     chart: Chart | None
     histogram: Chart | None
     table: Table | None
+    shares: Table | None = None
 
 
 MOST_DRAWN = 40
@@ -73,7 +74,7 @@ def _feature(found: FeatureCourse, *, drawn: bool) -> ShownFeature:
         state = State.UNKNOWN
     if not drawn or not found.course:
         return ShownFeature(found, state, None, None, None)
-    moments = [Moment(point.end[:19], point.psi, point.limit) for point in found.course]
+    moments = [Moment(_clock(point.end), point.psi, point.limit) for point in found.course]
     rows = [
         (point.end, point.pod, count(point.rows), number(point.psi), number(point.limit))
         for point in reversed(found.course)
@@ -84,11 +85,26 @@ def _feature(found: FeatureCourse, *, drawn: bool) -> ShownFeature:
         course(f"PSI of {found.feature} by window, and its limit", moments, "PSI"),
         side_by_side(
             f"{found.feature}: training data and the newest window",
-            [one.label for one in found.bins],
+            [one.short for one in found.bins],
             [one.baseline for one in found.bins],
             [one.now for one in found.bins],
+            found.feature,
         )
         if found.bins
         else None,
         Table(("window's end", "Pod", "rows", "PSI", "limit"), rows, 3),
+        _shares(found),
     )
+
+
+def _shares(found: FeatureCourse) -> Table | None:
+    """Return the histogram as numbers."""
+    if not found.bins:
+        return None
+    rows = [(one.label, f"{one.baseline:.1%}", f"{one.now:.1%}") for one in found.bins]
+    return Table((found.feature, "training data", "newest window"), rows, 2)
+
+
+def _clock(moment: str) -> str:
+    """Return a moment as an axis shows it: ``11-28 03:07 UTC``."""
+    return f"{moment[5:10]} {moment[11:16]} UTC"

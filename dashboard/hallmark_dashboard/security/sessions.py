@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
@@ -23,7 +23,8 @@ LARGEST_COOKIE = 3900
 """Browsers keep 4,096 bytes with name and attributes."""
 _LARGEST_PLAIN = 64 * 1024
 _NONCE = 12
-_CONTEXT = b"hallmark.dev/dashboard-session/v1"
+_CONTEXT = "hallmark.dev/dashboard-session/v1"
+_SESSION = "session"
 
 
 @dataclass(frozen=True)
@@ -52,29 +53,30 @@ class Sessions:
         """Return a new session and its cookie; None where the token is too long for one."""
         ends = self._clock() + min(max(seconds, 0.0), LONGEST_SECONDS)
         session = Session(token, secrets.token_urlsafe(24), ends)
-        cookie = self.seal({"token": token, "csrf": session.csrf, "ends": ends})
+        cookie = self.seal({"token": token, "csrf": session.csrf, "ends": ends}, _SESSION)
         return session, cookie if len(cookie) <= LARGEST_COOKIE else None
 
     def open(self, cookie: str) -> Session | None:
         """Return the session in a cookie; None where it ended or nobody here made it."""
-        found = self.unseal(cookie)
+        found = self.unseal(cookie, _SESSION)
         if found is None:
             return None
         session = Session(str(found["token"]), str(found["csrf"]), float(found["ends"]))
         return session if self._clock() < session.ends else None
 
-    def seal(self, content: dict[str, object]) -> str:
-        """Return content as a text that nobody else can read or change."""
+    def seal(self, content: Mapping[str, object], purpose: str) -> str:
+        """Return content as a text that nobody else can read or change, for one purpose alone."""
         nonce = os.urandom(_NONCE)
-        plain = zlib.compress(json.dumps(content).encode(), 9)
-        sealed = self._cipher.encrypt(nonce, plain, _CONTEXT)
+        plain = zlib.compress(json.dumps(dict(content)).encode(), 9)
+        sealed = self._cipher.encrypt(nonce, plain, f"{_CONTEXT}/{purpose}".encode())
         return base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
 
-    def unseal(self, text: str) -> dict[str, str] | None:
-        """Return what was sealed; None where it was not sealed here."""
+    def unseal(self, text: str, purpose: str) -> dict[str, str] | None:
+        """Return what was sealed for a purpose; None where it was not sealed here."""
         try:
             data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            plain = self._cipher.decrypt(data[:_NONCE], data[_NONCE:], _CONTEXT)
+            context = f"{_CONTEXT}/{purpose}".encode()
+            plain = self._cipher.decrypt(data[:_NONCE], data[_NONCE:], context)
             unpacked = zlib.decompressobj().decompress(plain, _LARGEST_PLAIN)
             found: dict[str, str] = json.loads(unpacked)
         except (InvalidTag, ValueError, zlib.error):

@@ -11,7 +11,7 @@ from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.api.training_run import TrainingRun
 from hallmark_dashboard.views.rows import drift_row
 from hallmark_dashboard.views.standing import State, deployment_standing, run_standing
-from hallmark_dashboard.views.words import plural, short
+from hallmark_dashboard.views.words import account, plural, short
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,9 @@ def _run(version: ModelVersion, run: TrainingRun | None) -> Link:
         return Link("run", State.UNKNOWN, fact, DECLARED, href)
     by = version.spec.requested_by
     known = VERIFIED if by.authenticated else DECLARED
-    return Link("run", run_standing(run).state, f"asked by {by.name}", known, href)
+    return Link(
+        "run", run_standing(run).state, f"asked by {account(by.name) or by.name}", known, href
+    )
 
 
 def _gates(run: TrainingRun | None, href: str) -> Link:
@@ -102,7 +104,7 @@ def _approval(version: ModelVersion, href: str) -> Link:
             return Link("approval", State.STOPPED, type_.value.lower(), VERIFIED, href)
     accepted = [record for record in status.approvals if record.accepted and not record.withdrawn]
     if status.is_true(VersionCondition.APPROVED):
-        names = ", ".join(sorted({record.approver for record in accepted}))
+        names = ", ".join(sorted({account(said.approver) or said.approver for said in accepted}))
         return Link("approval", State.GOOD, names or "approved", VERIFIED, href)
     return Link("approval", State.WAITING, f"{len(accepted)} so far", VERIFIED, href)
 

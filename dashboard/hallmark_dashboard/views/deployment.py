@@ -137,7 +137,7 @@ def deployment_detail(
     action = status.last_action
     return DeploymentDetail(
         deployment_row(deployment),
-        _headline(deployment, asked, now),
+        headline(deployment, asked, now),
         tuple(conditions(status)),
         tuple(_slots(deployment)),
         tuple(_steps(deployment)),
@@ -160,7 +160,8 @@ def deployment_detail(
     )
 
 
-def _headline(deployment: ModelDeployment, asked: ModelVersion | None, now: datetime) -> str:
+def headline(deployment: ModelDeployment, asked: ModelVersion | None, now: datetime) -> str:
+    """Return the first line: what serves, and why another version than is asked for."""
     name, status, spec = deployment.metadata.name, deployment.status, deployment.spec
     active = status.active_model_version
     held = f" {hold}" if (hold := told_hold(deployment, now)) else ""

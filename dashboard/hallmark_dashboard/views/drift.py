@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from hallmark.api.artifacts import Baseline, BaselineFeature
 from hallmark.api.model_deployment import ModelDeployment
-from hallmark.drift.evidence import spent
+from hallmark.drift.budget import spent
 from hallmark.drift.psi import Reference
 from hallmark_dashboard.traffic import SeenWindow
 
@@ -36,6 +36,8 @@ class Bin:
     """A bin: which values it holds, and the share of rows in it then and now."""
 
     label: str
+    short: str
+    """The label below a bar: the end of the bin, or the category."""
     baseline: float
     now: float
 
@@ -180,9 +182,23 @@ def _bins(feature: BaselineFeature, counts: Sequence[int]) -> list[Bin]:
     labels = bin_labels(feature)
     then, now = sum(feature.counts) or 1, sum(counts) or 1
     return [
-        Bin(label, before / then, after / now)
-        for label, before, after in zip(labels, feature.counts, counts, strict=False)
+        Bin(label, short, before / then, after / now)
+        for label, short, before, after in zip(
+            labels, _short_labels(feature, labels), feature.counts, counts, strict=False
+        )
     ]
+
+
+def _short_labels(feature: BaselineFeature, labels: Sequence[str]) -> list[str]:
+    """Return a label for each bar: numbers have as few digits as tell their bins apart."""
+    edges = feature.edges
+    if not edges:
+        return list(labels)
+    for digits in (2, 3, 4, 6):
+        written = [f"{edge:.{digits}g}" for edge in edges]
+        if len(set(written)) == len(written):
+            break
+    return [*(f"≤ {end}" for end in written), f"> {written[-1]}", "none"]
 
 
 def bin_labels(feature: BaselineFeature) -> list[str]:

@@ -13,9 +13,11 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun
 from hallmark.policies.model_deployment.hold import told as told_hold
 from hallmark.policies.model_version.approvals import counts
-from hallmark_dashboard.seen import Unreadable
+from hallmark_dashboard.lists import Unreadable
 from hallmark_dashboard.views.decisions import Decision
+from hallmark_dashboard.views.deployment import headline
 from hallmark_dashboard.views.rates import Rates
+from hallmark_dashboard.views.remembered import remembered
 from hallmark_dashboard.views.rows import (
     DeploymentRow,
     deployment_row,
@@ -33,6 +35,8 @@ from hallmark_dashboard.views.words import ago, plural
 
 MOST_ITEMS = 50
 """Items that are shown of a kind; the page says how many more there are."""
+MOST_ROWS = 25
+"""ModelDeployments that are shown, those that need a look first; a page of its own has them all."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class Overview:
     """Of requests, by namespace/name."""
     more: int
     """Items that are not shown."""
+    total: int
+    """ModelDeployments, shown or not."""
 
 
 @dataclass(frozen=True)
@@ -110,12 +116,11 @@ class _Shown(NamedTuple):
 def overview(given: OverviewInputs) -> Overview:
     """Return what the first page says."""
     reviews = [_version_item(version) for version in given.versions if _waits(version, given)]
-    runs = {run.metadata.uid: run_standing(run) for run in given.runs}
     own_failed = [
         Item("TrainingRun", run.metadata.namespace, run.metadata.name, run.spec.model, found)
         for run in given.runs
-        if (found := runs[run.metadata.uid]).state is State.STOPPED
-        and run.spec.requested_by == given.person
+        if run.spec.requested_by == given.person
+        and (found := run_standing(run)).state is State.STOPPED
     ]
     deployments = [(found, deployment_standing(found)) for found in given.deployments]
     stopped = [
@@ -133,7 +138,7 @@ def overview(given: OverviewInputs) -> Overview:
     waiting = _newest([*reviews, *own_failed])
     shown = _Shown(waiting[:MOST_ITEMS], _newest(stopped)[:MOST_ITEMS], unknown[:MOST_ITEMS])
     more = len(waiting) + len(stopped) + len(unknown) - sum(map(len, shown))
-    rows = sorted(map(deployment_row, given.deployments), key=_urgency)
+    urgent = urgent_first(given.deployments)
     state, headline = _headline(given, stopped, unknown, waiting)
     return Overview(
         headline,
@@ -143,10 +148,11 @@ def overview(given: OverviewInputs) -> Overview:
         unknown=tuple(shown.unknown),
         alarms=tuple(alarms[:MOST_ITEMS]),
         holds=tuple(_holds(given)[:MOST_ITEMS]),
-        deployments=tuple(rows),
+        deployments=tuple(map(deployment_row, urgent[:MOST_ROWS])),
         decisions=tuple(given.decisions),
         rates=given.rates,
         more=more,
+        total=len(urgent),
     )
 
 
@@ -164,6 +170,7 @@ def _waits(version: ModelVersion, given: OverviewInputs) -> bool:
     )
 
 
+@remembered
 def _version_item(version: ModelVersion) -> Item:
     title = f"{version.spec.model} version {version.spec.version}"
     metadata = version.metadata
@@ -209,9 +216,15 @@ def _newest(items: list[Item]) -> list[Item]:
     return sorted(items, key=lambda item: item.standing.since, reverse=True)
 
 
-def _urgency(row: DeploymentRow) -> tuple[int, str, str]:
+def urgent_first(deployments: Sequence[ModelDeployment]) -> list[ModelDeployment]:
+    """Return ModelDeployments in the order in which they need a look."""
+    return sorted(deployments, key=_urgency)
+
+
+def _urgency(deployment: ModelDeployment) -> tuple[int, str, str]:
     order = (State.STOPPED, State.UNKNOWN, State.WAITING, State.GOOD)
-    return order.index(row.standing.state), row.namespace, row.name
+    place = deployment.metadata
+    return order.index(deployment_standing(deployment).state), place.namespace, place.name
 
 
 def _headline(
@@ -221,11 +234,9 @@ def _headline(
     for_you = f"{plural(len(waiting), 'thing waits', 'things wait')} for you." if waiting else ""
     if stopped:
         first = max(stopped, key=lambda item: item.standing.since)
-        when = ago(first.standing.since, given.now)
-        told = f"{first.namespace}/{first.name} is stopped ({first.standing.word}"
-        told += f", {when})" if when else ")"
-        others = f", and {plural(len(stopped) - 1, 'other')}" if len(stopped) > 1 else ""
-        return State.STOPPED, f"{told}{others}. {for_you}".strip()
+        told = _told(first, given)
+        others = f" {plural(len(stopped) - 1, 'other is', 'others are')} stopped."
+        return State.STOPPED, f"{told}{others if len(stopped) > 1 else ''} {for_you}".strip()
     if unknown:
         return State.UNKNOWN, f"{plural(len(unknown), 'object')} cannot be told. {for_you}".strip()
     if waiting:
@@ -238,3 +249,17 @@ def _headline(
         State.GOOD,
         f"Nothing is wrong and nothing waits for you. {serving} of {of} have traffic.",
     )
+
+
+def _told(stopped: Item, given: OverviewInputs) -> str:
+    """Say what became of a ModelDeployment that is stopped."""
+    place = (stopped.namespace, stopped.name)
+    found = next(
+        one for one in given.deployments if (one.metadata.namespace, one.metadata.name) == place
+    )
+    serves = found.status.active_model_version
+    if serves and found.status.last_rollback and found.status.last_rollback.to == serves:
+        return headline(found, None, given.now)
+    when = ago(stopped.standing.since, given.now)
+    since = f", {when}" if when else ""
+    return f"{stopped.namespace}/{stopped.name} is stopped ({stopped.standing.word}{since})."

@@ -73,6 +73,14 @@ def rates_of(deployment: ModelDeployment, traffic: Traffic) -> Rates:
     )
 
 
+def rates_by_place(deployments: Iterable[ModelDeployment], traffic: Traffic) -> dict[str, Rates]:
+    """Return the rates of ModelDeployments by ``namespace/name``."""
+    return {
+        f"{found.metadata.namespace}/{found.metadata.name}": rates_of(found, traffic)
+        for found in deployments
+    }
+
+
 def rates(
     samples: Mapping[str, Sequence[Sample]], active_digest: str | None, ready: int, now: float
 ) -> Rates:

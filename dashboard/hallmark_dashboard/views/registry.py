@@ -7,6 +7,7 @@ from typing import Any
 
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion, VersionCondition
+from hallmark_dashboard.views.remembered import remembered
 
 SCHEMA_VERSION = "hallmark.dev/cluster-registry/v1"
 """Its ``models`` read as those of a local ``registry.json``; the objects stay in the cluster."""
@@ -48,6 +49,7 @@ def registry(
     }
 
 
+@remembered
 def entry(version: ModelVersion) -> dict[str, Any]:
     """Return a version's entry."""
     spec, status, metadata = version.spec, version.status, version.metadata

@@ -9,6 +9,7 @@ from hallmark.api.common import parse_timestamp
 from hallmark.api.model_deployment import ModelDeployment, Verdict
 from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.api.training_run import TrainingRun
+from hallmark_dashboard.views.remembered import remembered
 from hallmark_dashboard.views.standing import (
     Standing,
     deployment_standing,
@@ -107,6 +108,7 @@ def is_overdue(deployment: ModelDeployment, now: datetime) -> bool:
     return now - parse_timestamp(found.since) > ALARM_AFTER
 
 
+@remembered
 def deployment_row(deployment: ModelDeployment) -> DeploymentRow:
     """Return the row of a ModelDeployment."""
     spec, status, metadata = deployment.spec, deployment.status, deployment.metadata
@@ -147,6 +149,7 @@ def number_in(text: str) -> float | None:
         return None
 
 
+@remembered
 def version_row(version: ModelVersion) -> VersionRow:
     """Return the row of a ModelVersion."""
     spec, status, metadata = version.spec, version.status, version.metadata
@@ -165,6 +168,7 @@ def version_row(version: ModelVersion) -> VersionRow:
     )
 
 
+@remembered
 def run_row(run: TrainingRun) -> RunRow:
     """Return the row of a TrainingRun."""
     progress = run.status.progress

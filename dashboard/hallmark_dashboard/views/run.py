@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from hallmark.api.common import ConditionStatus
@@ -41,6 +42,7 @@ class RunDetail:
         gates: Nearest first.
         refusal: Why it was refused, as a sentence; empty where it was not.
         lines: The spec, with the lines marked that the refusal is about.
+        excerpt: Those lines and what stands around them; nothing where none is marked.
         version: The ModelVersion that came of it.
         fingerprint: The dataset's.
         started: When.
@@ -53,6 +55,7 @@ class RunDetail:
     gates: tuple[GateLine, ...]
     refusal: str
     lines: tuple[YamlLine, ...]
+    excerpt: tuple[YamlLine, ...]
     version: str
     fingerprint: str
     started: str
@@ -78,7 +81,8 @@ def run_detail(run: TrainingRun, spec_yaml: str) -> RunDetail:
         failed = condition.status is ConditionStatus.FALSE and row.standing.state is State.STOPPED
         state = State.GOOD if holds else State.STOPPED if failed else State.WAITING
         steps.append(Step(type_.value, state, condition.message, condition.last_transition_time))
-    marked = about(refusal, spec_yaml)
+    failed_gates = {gate.metric for gate in status.gates if not gate.passed}
+    marked = about(refusal, spec_yaml, failed_gates if refusal else ())
     lines = [YamlLine(text, number in marked) for number, text in enumerate(spec_yaml.splitlines())]
     return RunDetail(
         row,
@@ -87,6 +91,7 @@ def run_detail(run: TrainingRun, spec_yaml: str) -> RunDetail:
         tuple(gate_lines(status.gates, status.metrics)),
         refusal,
         tuple(lines),
+        tuple(excerpt(lines)),
         status.model_version or "",
         status.dataset_fingerprint or "",
         status.start_time or "",
@@ -109,12 +114,13 @@ def _headline(row: RunRow, version: str) -> str:
 _NAMED = re.compile(r"'([^']{1,63})'")
 
 
-def about(sentence: str, spec_yaml: str) -> frozenset[int]:
+def about(sentence: str, spec_yaml: str, metrics: Collection[str] = ()) -> frozenset[int]:
     """Return the numbers of the lines that a refusal's sentence is about.
 
-    Those are the lines that name what it names in quotes: a column, a metric, a field.
+    Those are the lines that name what it names in quotes: a column, a metric, a field; and those
+    that name the metrics of gates that failed.
     """
-    names = set(_NAMED.findall(sentence))
+    names = {*_NAMED.findall(sentence), *metrics}
     if not names:
         return frozenset()
     words = re.compile(r"[A-Za-z0-9_.\- ]+")
@@ -123,3 +129,19 @@ def about(sentence: str, spec_yaml: str) -> frozenset[int]:
         for number, line in enumerate(spec_yaml.splitlines())
         if names & {word.strip(" -") for word in words.findall(line)}
     )
+
+
+_AROUND = 3
+"""Lines that are shown before and after a marked one."""
+
+
+def excerpt(lines: Sequence[YamlLine]) -> Iterator[YamlLine]:
+    """Yield the marked lines with those around them, and an ellipsis for what is left out."""
+    at = [number for number, line in enumerate(lines) if line.marked]
+    last = 0
+    for number, line in enumerate(lines):
+        if at and min(abs(number - marked) for marked in at) <= _AROUND:
+            if number > last:
+                yield YamlLine("…", marked=False)
+            last = number + 1
+            yield line

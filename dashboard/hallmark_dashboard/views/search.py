@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain
+from typing import NamedTuple
 
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun
 from hallmark_dashboard.views.overview import Item
+from hallmark_dashboard.views.remembered import remembered
 from hallmark_dashboard.views.standing import (
     deployment_standing,
     run_standing,
     version_standing,
 )
 
+Searched = ModelVersion | ModelDeployment | TrainingRun
 MOST = 100
 SHORTEST_DIGEST = 6
 """Characters of a digest that must be given."""
@@ -37,32 +41,49 @@ def search(
     if not wanted:
         return [], 0
     digest = wanted.removeprefix("sha256:") if len(wanted) >= SHORTEST_DIGEST else ""
-    found = [
-        item
-        for item, sealed in _all(versions, deployments, runs)
-        if wanted in f"{item.namespace}/{item.name} {item.title}".lower()
-        or (digest and sealed.removeprefix("sha256:").startswith(digest))
+    fits: list[Searched] = [
+        obj
+        for obj in chain[Searched](versions, deployments, runs)
+        if wanted in (known := _known(obj)).text or (digest and known.digest.startswith(digest))
     ]
-    return found[:MOST], max(0, len(found) - MOST)
+    return [_item(obj) for obj in fits[:MOST]], max(0, len(fits) - MOST)
 
 
-def _all(
-    versions: Sequence[ModelVersion],
-    deployments: Sequence[ModelDeployment],
-    runs: Sequence[TrainingRun],
-) -> Iterator[tuple[Item, str]]:
-    """Yield every object, with a digest that it is known by."""
-    for version in versions:
-        title = f"{version.spec.model} version {version.spec.version}"
-        place = (version.metadata.namespace, version.metadata.name)
-        item = Item("ModelVersion", *place, title, version_standing(version))
-        yield item, version.spec.artifact.manifest_digest
-    for deployment in deployments:
-        place = (deployment.metadata.namespace, deployment.metadata.name)
-        title = deployment.spec.model or deployment.spec.model_version or ""
-        item = Item("Deployment", *place, title, deployment_standing(deployment))
-        yield item, deployment.status.active_digest or ""
-    for run in runs:
-        place = (run.metadata.namespace, run.metadata.name)
-        item = Item("TrainingRun", *place, run.spec.model, run_standing(run))
-        yield item, run.status.dataset_fingerprint or ""
+class _Known(NamedTuple):
+    """What an object is known by: its names in lower case, and a digest without its prefix."""
+
+    text: str
+    digest: str
+
+
+@remembered
+def _known(obj: Searched) -> _Known:
+    match obj:
+        case ModelVersion():
+            sealed = obj.spec.artifact.manifest_digest
+        case ModelDeployment():
+            sealed = obj.status.active_digest or ""
+        case TrainingRun():
+            sealed = obj.status.dataset_fingerprint or ""
+    place = f"{obj.metadata.namespace}/{obj.metadata.name}"
+    return _Known(f"{place} {_title(obj)}".lower(), sealed.removeprefix("sha256:"))
+
+
+def _title(obj: Searched) -> str:
+    match obj:
+        case ModelVersion():
+            return f"{obj.spec.model} version {obj.spec.version}"
+        case ModelDeployment():
+            return obj.spec.model or obj.spec.model_version or ""
+    return obj.spec.model
+
+
+@remembered
+def _item(obj: Searched) -> Item:
+    place = (obj.metadata.namespace, obj.metadata.name)
+    match obj:
+        case ModelVersion():
+            return Item("ModelVersion", *place, _title(obj), version_standing(obj))
+        case ModelDeployment():
+            return Item("Deployment", *place, _title(obj), deployment_standing(obj))
+    return Item("TrainingRun", *place, _title(obj), run_standing(obj))

@@ -15,6 +15,7 @@ from hallmark.api.common import (
 from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
 from hallmark.api.model_version import ModelVersion, VersionCondition, VersionReason
 from hallmark.api.training_run import TrainingRun
+from hallmark_dashboard.views.remembered import remembered
 
 
 class State(StrEnum):
@@ -119,11 +120,13 @@ def _standing(state: State, condition: Condition) -> Standing:
     return Standing(state, condition.reason, condition.message, condition.last_transition_time)
 
 
+@remembered
 def run_standing(run: TrainingRun) -> Standing:
     """Return how a TrainingRun stands."""
     return standing(run.status)
 
 
+@remembered
 def version_standing(version: ModelVersion) -> Standing:
     """Return how a ModelVersion stands; a rejection counts before everything else."""
     status = version.status
@@ -143,6 +146,7 @@ def version_standing(version: ModelVersion) -> Standing:
     return found
 
 
+@remembered
 def deployment_standing(deployment: ModelDeployment) -> Standing:
     """Return how a ModelDeployment stands; drift and a rollback count where all else is well."""
     status = deployment.status

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cache
 
-from hallmark.api.common import parse_timestamp
+from hallmark.api.common import TroubleReason, parse_timestamp
+from hallmark.api.model_approval import ApprovalReason
+from hallmark.api.model_deployment import DeploymentReason
+from hallmark.api.model_policy import PolicyReason
+from hallmark.api.model_version import VersionReason
+from hallmark.api.reference import reasons
+from hallmark.api.training_run import RunReason
 
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -47,3 +55,29 @@ def listed(names: list[str], most: int = 5) -> str:
     if len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+_ACCOUNT = "system:serviceaccount:"
+
+
+def account(name: str) -> str:
+    """Return namespace and name of a ServiceAccount (``people:rita``), nothing for anybody else."""
+    return name.removeprefix(_ACCOUNT) if name.startswith(_ACCOUNT) else ""
+
+
+@cache
+def meanings() -> Mapping[str, str]:
+    """Return the reference's own sentence for each reason that means one thing in all kinds."""
+    found: dict[str, set[str]] = {}
+    kinds = (
+        RunReason,
+        VersionReason,
+        ApprovalReason,
+        DeploymentReason,
+        PolicyReason,
+        TroubleReason,
+    )
+    for kind in kinds:
+        for reason, sentence in reasons(kind):
+            found.setdefault(reason, set()).add(sentence)
+    return {reason: said.pop() for reason, said in found.items() if len(said) == 1}

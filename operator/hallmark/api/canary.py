@@ -6,7 +6,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hallmark.api.common import ApiModel, Count, DecimalString, DurationString, Timestamp
+from hallmark.api.common import (
+    ApiModel,
+    Count,
+    DecimalString,
+    DurationString,
+    PositiveDuration,
+    Timestamp,
+)
 from hallmark.api.rules import cel, rule
 
 
@@ -36,6 +43,37 @@ class CanaryAnalysis(ApiModel):
         ),
     ] = "0.05"
     """The greatest share of rows that it may reject, once there are enough."""
+    minimum_requests: Annotated[int, Field(ge=1, le=1_000_000_000)] = 20
+    """Requests that it must have ended in a step, likewise."""
+    max_errors: Annotated[
+        DecimalString,
+        Field(
+            json_schema_extra=cel(
+                rule(
+                    "double(self) >= 0.0 && double(self) <= 1.0",
+                    "The share of failed requests must be between 0 and 1, such as '0.01'.",
+                )
+            )
+        ),
+    ] = "0.01"
+    """The greatest share of requests that it may answer with 5xx, once there are enough."""
+    max_latency: (
+        Annotated[
+            PositiveDuration,
+            Field(
+                json_schema_extra=cel(
+                    rule(
+                        "duration(self) > duration('0s') && duration(self) <= duration('500ms')",
+                        "The latency must be above zero and at most 500ms, the last bound of the "
+                        "histogram.",
+                    )
+                )
+            ),
+        ]
+        | None
+    ) = None
+    """In how much time 95 per cent of its requests must end, rounded up to a bound of the
+    histogram that predictors report; none: it is not looked at."""
     drift: bool = True
     """Whether drift of the candidate's own rows refuses it."""
 
@@ -59,6 +97,7 @@ class Canary(ApiModel):
     ] = Field(
         default_factory=lambda: [CanaryStep(weight=weight) for weight in (10, 25, 50)],
     )
+    """The steps, in the order in which they come."""
     analysis: CanaryAnalysis = Field(default_factory=CanaryAnalysis)
 
 
@@ -72,6 +111,11 @@ class CanaryRecord(ApiModel):
     rows: Count = 0
     """Rows that the candidate had been asked for when the step began."""
     rejected: Count = 0
+    requests: Count = 0
+    """Requests that it had ended then."""
+    failed: Count = 0
+    late: Count = 0
+    """Those of them that failed, and those that took longer than ``maxLatency``."""
     """Those of them that it had rejected."""
     short_since: Timestamp | None = None
     """Since when fewer of its Pods are ready than the step needs."""

@@ -25,6 +25,7 @@ from hallmark.api.common import (
     Timestamp,
 )
 from hallmark.api.rules import SERVICE_NAME, SET, cel, rule
+from hallmark.api.scheduling import Scheduling
 
 
 class StrategyType(StrEnum):
@@ -59,11 +60,43 @@ class Strategy(ApiModel):
     """How long a candidate may take to become Ready."""
     canary: Canary | None = None
     """The steps, where the type is Canary; without them 10, 25 and 50 per cent for 5m each."""
+    cool_down: DurationString | None = None
+    """How long after a rollback nothing new is promoted; none: it may follow at once."""
+    max_switches_per_day: Annotated[int, Field(ge=1, le=9)] | None = None
+    """How often the traffic may move within a day before what is new waits; none: no limit."""
 
     @property
     def canary_or_default(self) -> Canary:
         """The steps that are asked for, or the usual ones."""
         return self.canary or Canary()
+
+
+class OnRejections(StrEnum):
+    """What too many refused rows lead to."""
+
+    ALERT = "Alert"
+    ROLLBACK = "Rollback"
+
+
+class Rejections(ApiModel):
+    """When too many rows are refused, so that drift watching is blind."""
+
+    limit: Annotated[
+        DecimalString,
+        Field(
+            json_schema_extra=cel(
+                rule(
+                    "double(self) > 0.0 && double(self) < 1.0",
+                    "The limit must be a share above 0 and below 1, such as '0.1'.",
+                )
+            )
+        ),
+    ] = "0.1"
+    """The share of refused rows above which a block of rows is too many."""
+    minimum: Annotated[int, Field(ge=100, le=1000000)] = 200
+    """Rows in a block, for each Pod, beside those of the two busiest clients."""
+    then: OnRejections = OnRejections.ALERT
+    """Alert, or roll back as drift does, where ``rollback`` is Automatic."""
 
 
 class Drift(ApiModel):
@@ -98,6 +131,8 @@ class Drift(ApiModel):
     """Rows in a window, for each Pod."""
     consecutive: Annotated[int, Field(ge=1, le=5)] = 2
     """How many windows in a row must drift."""
+    rejections: Rejections | None = None
+    """Refused rows that are a verdict of their own; without it they are only counted."""
 
 
 class RollbackMode(StrEnum):
@@ -127,6 +162,7 @@ class ModelDeploymentSpec(ApiModel):
     replicas: Annotated[int, Field(ge=0, le=1000)] = 1
     """How many Pods serve."""
     resources: Resources | None = None
+    scheduling: Scheduling | None = None
     strategy: Strategy = Field(default_factory=Strategy)
     drift: Drift = Field(default_factory=Drift)
     rollback: RollbackMode = RollbackMode.AUTOMATIC
@@ -345,6 +381,15 @@ class RefusedFeature(ApiModel):
     """It was below the minimum, above the maximum, or beyond what its datatype holds."""
 
 
+class RejectionBlock(ApiModel):
+    """Rows of one Pod, answered and refused, without the two busiest clients."""
+
+    number: Ordinal
+    start: Timestamp
+    rows: Ordinal
+    refused: Count
+
+
 LATENCY_BOUNDS = (1, 5, 25, 100, 500)
 """Milliseconds: the upper bounds of ``RequestCounts.latency``; its last bucket has none."""
 
@@ -385,6 +430,10 @@ class DriftReport(ApiModel):
         default_factory=list
     )
     """The features that were most often at fault, those first."""
+    rejections: Annotated[list[RejectionBlock], Field(max_length=MAX_WINDOWS)] = Field(
+        default_factory=list
+    )
+    """The last blocks, where the spec declares a limit."""
     requests: RequestCounts | None = None
     """How many requests there were, how they ended and how long they took."""
 
@@ -436,6 +485,12 @@ class DriftState(ApiModel):
     """How many of them drift."""
     unsure: Count = 0
     """In how many of them the last windows are above the threshold, and evidence is missing."""
+    rejecting: Count = 0
+    """How many Pods' last blocks of rows are above the limit of refused rows."""
+    input_rejected: bool = False
+    """More than half of the Pods that have enough blocks are."""
+    rejected_for: Annotated[str, Clipped(256)] = ""
+    """What rows were refused for, the most frequent first."""
     needed: Annotated[str, Field(max_length=16)] = ""
     """The power of ten that the evidence must reach, by the error budget."""
     windows: Count = 0
@@ -536,8 +591,14 @@ class DeploymentReason(StrEnum):
     """The signed baseline cannot be read, so that no report is judged."""
     DRIFT_DETECTED = "DriftDetected"
     """The traffic is too far from the training data."""
+    INPUT_REJECTED = "InputRejected"
+    """So many rows are refused that nobody knows whether the traffic drifts."""
     TARGET_DRIFTS = "TargetDrifts"
     """The rollback's target drifts too; a person must look."""
+    CRASH_ROLLBACK = "CrashRollback"
+    """The Pods of what served ended again and again, which caused a rollback."""
+    COOLING_DOWN = "CoolingDown"
+    """The candidate is ready; the traffic has moved too lately, or too often in a day."""
     DRIFT_ROLLBACK = "DriftRollback"
     """Drift caused a rollback."""
     REVOCATION_ROLLBACK = "RevocationRollback"

@@ -44,6 +44,8 @@ _ADVICE: dict[tuple[str, str], str] = {
         "Deployment",
         DeploymentReason.ON_HOLD,
     ): "Wait for its end, or lift it: hallmark unhold {name} -n {namespace} --reason ...",
+    ("Deployment", DeploymentReason.CRASH_ROLLBACK): "Look why its Pods end (their log and "
+    "termination message), then acknowledge, or ask for another version.",
     ("Deployment", DeploymentReason.DRIFT_ROLLBACK): "Look at the traffic (hallmark drift {name} "
     "-n {namespace}); then acknowledge it, or train on newer rows.",
     ("Deployment", DeploymentReason.TARGET_DRIFTS): "The traffic itself has changed: train on "

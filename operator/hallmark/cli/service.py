@@ -25,7 +25,7 @@ from hallmark.cli.output import Format, Output, console, plain, print_as, print_
 from hallmark.cli.waiting import Deadline, Timeout, Wait, until, wait_for
 from hallmark.cluster.cluster import CONFLICT, ApiError, Cluster
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, SERVICE, Obj
-from hallmark.drift.evidence import spent
+from hallmark.drift.budget import spent
 from hallmark.errors import ClusterError, ConfigurationError
 from hallmark.resources.decisions import checked
 

@@ -112,7 +112,7 @@ def _wanted(
     active = names.manifest_label(plan.active_digest) if plan.active_digest else None
     if active and plan.active_digest:
         yield predictor.service(owner, None if plan.shared else active)
-        yield predictor.active_config_map(owner, plan.active_digest)
+        yield predictor.active_config_map(owner, plan.active_digest, shared=plan.shared)
     yield from predictor.account(owner)
     if policy is not None:
         yield predictor.network_policy(owner, policy.spec, world.api_servers)

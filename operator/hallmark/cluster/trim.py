@@ -154,7 +154,7 @@ def _config_map(parts: Obj) -> Obj:
     return {**_only(parts, ("immutable",)), "data": data}
 
 
-_CONFIG_MAP_KEYS = ("manifestDigest", "highest")
+_CONFIG_MAP_KEYS = ("manifestDigest", "shared", "highest")
 
 
 BUNDLE_FACTS = "bundle"
@@ -244,7 +244,7 @@ def _pod(parts: Obj) -> Obj:
 
 def _container(status: Mapping[str, Any]) -> Obj:
     return {
-        **_only(status, ("image",)),
+        **_only(status, ("image", "restartCount")),
         "state": _container_state(status.get("state")),
         "lastState": _container_state(status.get("lastState")),
     }

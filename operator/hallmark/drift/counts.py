@@ -70,18 +70,28 @@ def _listed(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class _NumberBins:
-    """The bins of a column of numbers: bin i holds ``edges[i-1] < value <= edges[i]``."""
+    """The bins of a column of numbers: bin i holds ``edges[i-1] < value <= edges[i]``.
+
+    Attributes:
+        edges: Shape (edges,), each rounded down to float32: no float32 lies between an edge and
+            that, so that a row's value is compared as exactly as training compared it.
+    """
 
     name: str
     column: int
     bins: int
-    edges: NDArray[np.float64]
+    edges: NDArray[np.float32]
 
-    def place(self, values: Rows, null: NDArray[np.bool_]) -> NDArray[np.intp]:
-        """Return each value's bin, shape (rows,)."""
-        bins = np.searchsorted(self.edges, values, side="left")
-        bins[null] = self.bins - 1
-        return bins
+    def count(self, values: Rows) -> NDArray[np.int64]:
+        """Return how many values each bin gets, shape (bins,).
+
+        The values above each edge are counted, which takes a third of the time of looking up each
+        value's bin; null is above none.
+        """
+        nulls = int(np.count_nonzero(np.isnan(values)))
+        above = [np.count_nonzero(is_above) for is_above in values > self.edges[:, None]]
+        at_least = np.array([len(values) - nulls, *above, 0], dtype=np.int64)
+        return np.append(at_least[:-1] - at_least[1:], nulls)
 
 
 @dataclass(frozen=True)
@@ -93,13 +103,20 @@ class _CategoryBins:
     bins: int
     bin_of_category: NDArray[np.intp]
 
-    def place(self, values: Rows, null: NDArray[np.bool_]) -> NDArray[np.intp]:
-        """Return each value's bin, shape (rows,)."""
+    def count(self, values: Rows) -> NDArray[np.int64]:
+        """Return how many values each bin gets, shape (bins,)."""
         known = (values >= 0) & (values < len(self.bin_of_category)) & (values == np.floor(values))
         bins = np.full(len(values), self.bins - 2, dtype=np.intp)
         bins[known] = self.bin_of_category[values[known].astype(np.intp)]
-        bins[null] = self.bins - 1
-        return bins
+        bins[np.isnan(values)] = self.bins - 1
+        return np.bincount(bins, minlength=self.bins)
+
+
+def _rounded_down(edges: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the greatest float32 that is at most each edge."""
+    with np.errstate(over="ignore"):
+        singles = edges.astype(np.float32)
+    return np.where(singles > edges, np.nextafter(singles, np.float32(-np.inf)), singles)
 
 
 def _bins(feature: BaselineFeature, schema: ServedSchema) -> _NumberBins | _CategoryBins:
@@ -116,11 +133,10 @@ def _bins(feature: BaselineFeature, schema: ServedSchema) -> _NumberBins | _Cate
     if feature.edges is None:
         served = schema.features[column].categories or feature.categories or []
         return _category_bins(feature, column, served)
-    # Not rounded to float32: a row's value is compared as exactly as training compared it.
     edges = np.asarray(feature.edges, dtype=np.float64)
     if not np.all(edges[:-1] <= edges[1:]):
         raise ValueError(f"The edges of the baseline's feature '{feature.name}' must ascend.")
-    return _NumberBins(feature.name, column, len(feature.counts), edges)
+    return _NumberBins(feature.name, column, len(feature.counts), _rounded_down(edges))
 
 
 def _category_bins(feature: BaselineFeature, column: int, served: Sequence[str]) -> _CategoryBins:
@@ -151,7 +167,5 @@ class BinCounter:
     def add(self, rows: Rows, totals: dict[str, NDArray[np.int64]]) -> None:
         """Count rows of shape (rows, features) into ``totals``, in place."""
         values = np.ascontiguousarray(rows.T)
-        nulls = np.isnan(values)
         for column in self._columns:
-            bins = column.place(values[column.column], nulls[column.column])
-            totals[column.name] += np.bincount(bins, minlength=column.bins)
+            totals[column.name] += column.count(values[column.column])

@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from hallmark.api.artifacts import Baseline
 from hallmark.api.model_deployment import Drift, DriftState, FeatureDrift, PodDriftState, Verdict
+from hallmark.drift.budget import as_text, needed, rounded_up
 from hallmark.drift.counts import watched
-from hallmark.drift.evidence import as_text, needed, rounded_up
 from hallmark.drift.psi import Reference
+from hallmark.drift.rejections import most_refused, rejection_sentence
 from hallmark.drift.reports import (
     Expected,
     Key,
@@ -196,6 +197,8 @@ def _examine(inputs: DriftInputs, memory: Memory) -> Memory:
     """Return the memory with the reports that are new."""
     accepted, votes, rejected = dict(memory.accepted), dict(memory.votes), dict(memory.refused)
     heard = dict(memory.heard)
+    declared = inputs.drift.rejections
+    block = declared.minimum if declared else 1
     for pod in sorted(inputs.reports.keys() & inputs.live_pods):
         report = inputs.reports[pod]
         key = key_of(report)
@@ -203,7 +206,7 @@ def _examine(inputs: DriftInputs, memory: Memory) -> Memory:
             continue
         rejected.pop(pod, None)
         former = accepted.get(pod)
-        expected = Expected(inputs.active_digest, memory.reference.bins, former)
+        expected = Expected(inputs.active_digest, memory.reference.bins, former, block)
         found = believe(pod, report, expected)
         if isinstance(found, RefusedReport):
             rejected[pod] = (key, found)
@@ -262,6 +265,7 @@ def _state(inputs: DriftInputs, memory: Memory) -> DriftState:
         voters=len(voters) + unheard,
         drifting=drifting,
         unsure=unsure,
+        **_rejections(inputs, memory),
         needed=_needed(inputs.drift, memory),
         windows=memory.windows,
         top=most_moved(voters, memory.reference),
@@ -278,6 +282,20 @@ def _unheard(inputs: DriftInputs, memory: Memory, heard: int) -> int:
     if not take_turns(len(inputs.live_pods), memory.places):
         return 0
     return max(0, min(memory.expected, len(inputs.active_pods)) - heard)
+
+
+def _rejections(inputs: DriftInputs, memory: Memory) -> dict[str, Any]:
+    """Return what the state says of refused rows, by the fields' Python names."""
+    voters = [vote for vote in memory.votes.values() if vote.rejects is not None]
+    rejecting = [vote for vote in voters if vote.rejects]
+    rejected = 2 * len(rejecting) > len(voters)
+    names = {feature.name for feature in inputs.baseline.features}
+    faults = [fault for vote in rejecting for fault in vote.refused]
+    return {
+        "rejecting": len(rejecting),
+        "input_rejected": rejected,
+        "rejected_for": most_refused(faults, names) if rejected else "",
+    }
 
 
 def _needed(drift: Drift, memory: Memory) -> str:
@@ -318,6 +336,8 @@ def most_moved(voters: Sequence[Vote], reference: Reference) -> list[FeatureDrif
 
 def _message(state: DriftState, inputs: DriftInputs) -> str:
     said = [_verdict_sentence(state, inputs.drift)]
+    if state.input_rejected:
+        said.insert(0, rejection_sentence(state, inputs.drift))
     if quiet := sentence(state):
         said.insert(
             0,

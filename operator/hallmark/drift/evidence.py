@@ -22,14 +22,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, log, log1p
+from math import log
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hallmark.api.artifacts import BaselineFeature
-from hallmark.api.model_deployment import MAX_WINDOWS, Drift
 
 Floats = NDArray[np.float64]
 
@@ -40,37 +39,6 @@ SHIFTS = (0.25, 0.5, 1.0, 2.0)
 LOOSE_ROWS = 150.0
 """An alternative is a guess: each shift stands there as sure as the baseline, and as if it had
 been measured on so many rows."""
-EVIDENCE_ROWS = 500
-"""So many rows evidence is gathered from, where the windows that must drift hold fewer."""
-MAJORITY = 2.0
-"""More than half of the Pods must be wrong at once: by Markov's inequality that is at most twice
-as likely as that one of them is."""
-
-
-def kept_windows(drift: Drift) -> int:
-    """Return how many closed windows a report holds: those that decide, and enough for evidence."""
-    return max(drift.consecutive, min(MAX_WINDOWS, ceil(EVIDENCE_ROWS / drift.window)))
-
-
-def weight(window: int) -> float:
-    """Return the share of the budget of the martingale that begins at a window, from 1 on.
-
-    ``1 / (1 + ln s)`` less the same of ``s + 1``, so that all shares add up to one and fall hardly
-    faster than ``1 / s``: the ten thousandth window needs e^13.9 times the evidence of a single
-    look, the hundredth e^8.
-    """
-    return log1p(1 / window) / ((1 + log(window)) * (1 + log(window + 1)))
-
-
-def needed(drift: Drift, features: int, window: int) -> float:
-    """Return the natural logarithm of the e-value that a feature needs.
-
-    Args:
-        drift: The budget, ``falseRollbackRisk``.
-        features: How many are watched; each gets the same part.
-        window: Which one it is in the life of the ModelDeployment.
-    """
-    return log(MAJORITY * features / (float(drift.false_rollback_risk) * weight(window)))
 
 
 @dataclass(frozen=True)
@@ -177,18 +145,3 @@ def log_gamma(values: Floats) -> Floats:
     square = 1 / (far * far)
     series = (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680))) / far
     return np.asarray((far - 0.5) * np.log(far) - far + 0.5 * log(2 * np.pi) + series - steps)
-
-
-def as_text(log_value: float) -> str:
-    """Return the power of ten that an e-value is, with one digit after the point."""
-    return f"{log_value / log(10):.1f}"
-
-
-def spent(drift: Drift, window: int) -> float:
-    """Return which part of the budget the martingales before a window have had, 0 to the risk."""
-    return float(drift.false_rollback_risk) * (1 - 1 / (1 + log(max(1, window))))
-
-
-def rounded_up(window: int) -> int:
-    """Return the number under which a window is put on record: a power of two, seldom written."""
-    return 1 << max(0, window - 1).bit_length()

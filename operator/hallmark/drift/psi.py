@@ -128,21 +128,19 @@ def _flat(parts: Sequence[Sequence[int]]) -> NDArray[np.float64]:
     return np.fromiter(chain.from_iterable(parts), dtype=np.float64)
 
 
-def chance_limit(
-    rows: float, baseline_rows: float, freedom: int, features: int, alarm: float = FALSE_ALARM
-) -> float:
-    """Return the PSI that an unchanged feature exceeds with probability ``alarm / features``.
+def chance_limit(rows: float, baseline_rows: float, freedom: int, features: int) -> float:
+    """Return the PSI that an unchanged feature exceeds with probability ``FALSE_ALARM / features``.
 
     Without drift, PSI is distributed as (1/n + 1/m) * chi-square(bins - 1): Yurdakul and Naranjo,
     "Statistical properties of the population stability index", Journal of Risk Model Validation
     14(4), 2020. Dividing by the number of features is Bonferroni's bound for all of them.
     """
-    return (1 / rows + 1 / baseline_rows) * _chance_quantile(freedom, features, alarm)
+    return (1 / rows + 1 / baseline_rows) * _chance_quantile(freedom, features)
 
 
 @lru_cache(maxsize=4096)
-def _chance_quantile(freedom: int, features: int, alarm: float = FALSE_ALARM) -> float:
-    return chi_square_quantile(1 - alarm / features, freedom) if freedom > 0 else 0.0
+def _chance_quantile(freedom: int, features: int) -> float:
+    return chi_square_quantile(1 - FALSE_ALARM / features, freedom) if freedom > 0 else 0.0
 
 
 def chi_square_quantile(probability: float, freedom: int) -> float:

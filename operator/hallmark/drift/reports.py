@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from hallmark.api.common import parse_timestamp
 from hallmark.api.model_deployment import DriftReport, DriftWindow, PodDriftState
+from hallmark.drift.rejections import problem_of
 
 MAX_ROWS = 2**53
 """More rows than this cannot be told apart in a float; no Pod counts so many."""
@@ -63,6 +64,8 @@ class Expected:
     """How many bins each watched feature has."""
     former: PodDriftState | None
     """What was accepted of the Pod before."""
+    block: int = 1
+    """Rows that a block of refusals has at least."""
 
 
 def key_of(report: Report) -> Key | None:
@@ -145,6 +148,8 @@ def _counts_fit(report: DriftReport, expected: Expected) -> tuple[ReportFault, s
         return ReportFault.WRONG_COUNTS, found
     if report.refused_rows > MAX_ROWS:
         return ReportFault.WRONG_COUNTS, f"claims more than {MAX_ROWS} refused rows."
+    if wrong := problem_of(report.rejections, expected.block):
+        return ReportFault.WRONG_COUNTS, wrong
     in_windows = sum(window.rows for window in report.windows)
     if in_windows > report.rows:
         return ReportFault.WRONG_COUNTS, (

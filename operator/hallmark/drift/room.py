@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from hallmark.api.artifacts import BaselineFeature
-from hallmark.api.model_deployment import Drift
-from hallmark.drift.evidence import kept_windows
+from hallmark.api.model_deployment import MAX_WINDOWS, Drift
+from hallmark.drift.budget import kept_windows
 from hallmark.drift.votes import Vote
 
 MAX_ENTRIES = 64
@@ -26,6 +26,8 @@ FEW_PODS = 8
 
 _TOTAL_DIGITS = 10
 """Of a count since the start: ten billion rows in one bin."""
+_BLOCK = 128
+"""A block of refusals."""
 _NAMES_AND_IDS = 512
 """Pod, digest, boot id, numbers and the names of a report's fields."""
 _WINDOW_FIELDS = 160
@@ -48,7 +50,9 @@ def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
     names = sum(len(feature.name) + len('"":[],') for feature in features)
     in_window = names + bins * (len(str(drift.window)) + 1) + _WINDOW_FIELDS
     in_total = names + bins * (_TOTAL_DIGITS + 1)
-    return kept_windows(drift) * in_window + in_total + _REFUSED + _REQUESTS + _NAMES_AND_IDS
+    blocks = MAX_WINDOWS * _BLOCK if drift.rejections else 0
+    beside = blocks + _REFUSED + _REQUESTS + _NAMES_AND_IDS
+    return kept_windows(drift) * in_window + in_total + beside
 
 
 def places_for(features: Sequence[BaselineFeature], drift: Drift) -> int:

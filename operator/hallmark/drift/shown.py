@@ -32,7 +32,8 @@ def shown_differs(before: DriftState, after: DriftState, threshold: float) -> bo
 def _decided(state: DriftState) -> tuple[object, ...]:
     quiet = (state.silent_pods, tuple(state.silent))
     counted = (state.voters, state.drifting, state.unsure, state.windows, len(state.top))
-    return (state.verdict, state.manifest_digest, *counted, *quiet)
+    refused = (state.rejecting, state.input_rejected)
+    return (state.verdict, state.manifest_digest, *counted, *refused, *quiet)
 
 
 def _psi(state: DriftState, name: str) -> float:

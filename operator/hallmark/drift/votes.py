@@ -10,9 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hallmark.api.common import parse_timestamp
-from hallmark.api.model_deployment import Drift, DriftReport, DriftWindow, PodDriftState
-from hallmark.drift.evidence import Evidence, kept_windows, needed
+from hallmark.api.model_deployment import (
+    Drift,
+    DriftReport,
+    DriftWindow,
+    PodDriftState,
+    RefusedFeature,
+)
+from hallmark.drift.budget import kept_windows, needed
+from hallmark.drift.evidence import Evidence
 from hallmark.drift.psi import Counts, Reference, moved
+from hallmark.drift.rejections import rejects
 from hallmark.drift.reports import Key, newest_number, report_hash
 
 
@@ -41,6 +49,10 @@ class Vote:
     """Of the newest window that counts, shape (features,); empty without one."""
     evidence: NDArray[np.float64] = field(compare=False, repr=False)
     """Natural logarithms of e-values, of the same shape; NaN where PSI is too low to matter."""
+    rejects: bool | None = None
+    """Whether too many rows were refused; None where the Pod cannot tell."""
+    refused: Sequence[RefusedFeature] = field(default=(), compare=False, repr=False)
+    """What for."""
     turn: int = 0
     """The call of ``judge`` in which it was given: the lower, the older."""
 
@@ -90,6 +102,8 @@ def vote_of(
         drifts=False,
         psi=reference.stability(counts[-1]).psi if counts else np.zeros(0),
         evidence=np.zeros(0),
+        rejects=rejects(report, drift, question.since),
+        refused=tuple(report.refused),
         turn=turn,
     )
     if not counts:

@@ -22,6 +22,7 @@ from hallmark.api.artifacts import (
 from hallmark.api.common import sha256_digest
 from hallmark.api.model_deployment import DriftReport, DriftWindow
 from hallmark.api.names import manifest_label, model_prefix
+from hallmark.drift.rejections import rejection_counter
 from hallmark.errors import HallmarkError
 from hallmark.policies.model_deployment.inputs import PodState, Workload
 from hallmark.policies.model_deployment.trust import trust_sha256
@@ -167,7 +168,11 @@ class LocalPods:
         serving = Serving(Metrics())
         pod.model = model
         pod.recorder = DriftRecorder(
-            model.windows, len(model.schema.features), pod.trust.manifest_digest, on_close=closed
+            model.windows,
+            len(model.schema.features),
+            pod.trust.manifest_digest,
+            on_close=closed,
+            rejections=rejection_counter(pod.trust.drift),
         )
         serving.start(DataPlane(model), pod.recorder)
         pod.app = create_app(serving)

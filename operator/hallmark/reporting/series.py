@@ -54,6 +54,8 @@ def course(title: str, moments: Sequence[Moment], unit: str) -> Chart:
     )
     drawn.append(path(_line(places), "curve a"))
     drawn += [circle(x, y, 3, "point a") for x, y in places]
+    middle = "end of the window" if len(moments) > 1 else "one window"
+    drawn.append(text_at((_LEFT + _RIGHT) / 2, _BOTTOM + 17, middle, "muted", "middle"))
     drawn.append(text_at(_LEFT, _BOTTOM + 17, moments[0].label, "muted"))
     if len(moments) > 1:
         drawn.append(text_at(_RIGHT, _BOTTOM + 17, moments[-1].label, "muted", "end"))
@@ -62,7 +64,7 @@ def course(title: str, moments: Sequence[Moment], unit: str) -> Chart:
 
 
 def side_by_side(
-    title: str, labels: Sequence[str], before: Sequence[float], now: Sequence[float]
+    title: str, labels: Sequence[str], before: Sequence[float], now: Sequence[float], axis: str
 ) -> Chart:
     """Return two shares for each bin: of the training data and of the traffic.
 
@@ -71,6 +73,7 @@ def side_by_side(
         labels: One for each bin, at least one.
         before: Shares in the training data.
         now: Shares in the traffic.
+        axis: What the bins are of.
     """
     highest = max(1e-9, *before, *now) * 1.1
     width = (_RIGHT - _LEFT) / len(labels)
@@ -85,11 +88,12 @@ def side_by_side(
             shown = label if len(label) <= 10 else f"{label[:9]}…"
             drawn.append(text_at(left + width / 2, _BOTTOM + 17, shown, "muted", "middle"))
     drawn.append(text_at(_RIGHT, _TOP - 12, "left: training data, right: traffic", "muted", "end"))
+    drawn.append(text_at((_LEFT + _RIGHT) / 2, _BOTTOM + 36, axis, "muted", "middle"))
     said = "; ".join(
         f"{label}: {first:.3f}, now {second:.3f}"
         for label, first, second in zip(labels, before, now, strict=True)
     )
-    return Chart(title, said, _BOTTOM + 26, drawn)
+    return Chart(title, said, _BOTTOM + 46, drawn)
 
 
 def _scale(highest: float) -> list[Shape]:

@@ -112,13 +112,20 @@ def service(owner: ModelDeployment, manifest: str | None) -> Obj:
     }
 
 
-def active_config_map(owner: ModelDeployment, manifest_digest: str) -> Obj:
-    """Return the ConfigMap from which predictors learn who has the traffic."""
+def active_config_map(owner: ModelDeployment, manifest_digest: str, *, shared: bool = False) -> Obj:
+    """Return the ConfigMap from which predictors learn who has the traffic.
+
+    Args:
+        owner: the ModelDeployment.
+        manifest_digest: the version that serves.
+        shared: a candidate answers beside it.
+    """
+    data = {"manifestDigest": manifest_digest, **({"shared": "true"} if shared else {})}
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": metadata(owner, active_name(owner.metadata.name)),
-        "data": {"manifestDigest": manifest_digest},
+        "data": data,
     }
 
 

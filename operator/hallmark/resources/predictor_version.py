@@ -130,6 +130,7 @@ def _pod(owner: ModelDeployment, version: Version) -> Obj:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": pod_security_context(),
+        **_scheduling(owner, version),
         "containers": [_container(owner, version)],
         "volumes": [
             scratch_volume("64Mi"),
@@ -145,6 +146,19 @@ def _pod(owner: ModelDeployment, version: Version) -> Obj:
                 },
             },
         ],
+    }
+
+
+def _scheduling(owner: ModelDeployment, version: Version) -> Obj:
+    """Return where the Pods run, where anything is asked for."""
+    asked = owner.spec.scheduling
+    if asked is None:
+        return {}
+    selector = {"matchLabels": pod_labels(owner, version.manifest)}
+    spread = [{**found.to_wire(), "labelSelector": selector} for found in asked.topology_spread]
+    return {
+        **({"priorityClassName": asked.priority_class_name} if asked.priority_class_name else {}),
+        **({"topologySpreadConstraints": spread} if spread else {}),
     }
 
 

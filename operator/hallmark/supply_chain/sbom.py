@@ -11,7 +11,7 @@ import json
 import sys
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import distributions
 from typing import Any
 
@@ -181,11 +181,16 @@ class SBOM:
     model: str
     run_id: str
     dataset_fingerprint: str | None
-    packages: tuple[tuple[str, str], ...]
-    """Name and version of each Python package, as its own name says and as its purl says."""
     files: Mapping[str, str]
     """Digest by name of each described file."""
     summary: SBOMSummary
+    components: tuple[Mapping[str, Any], ...] = field(repr=False)
+    """All of them, those inside others too."""
+
+    @functools.cached_property
+    def packages(self) -> tuple[tuple[str, str], ...]:
+        """Name and version of each Python package, as its own name says and as its purl says."""
+        return tuple(pair for component in self.components for pair in _names(component))
 
 
 @functools.lru_cache(maxsize=2)
@@ -237,13 +242,13 @@ def _contents(document: Mapping[str, Any]) -> SBOM | Finding:
         dataset_fingerprint=next(
             (_digest_of(each) for each in every if each["type"] == ComponentType.DATA.value), None
         ),
-        packages=tuple(pair for each in every for pair in _names(each)),
         files={
             each["name"]: _digest_of(each) or ""
             for each in every
             if each["type"] == ComponentType.FILE.value
         },
         summary=SBOMSummary(components=len(every), spec_version=SPEC_VERSION),
+        components=tuple(every),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from hallmark.api.artifacts import (
     BASELINE,
     BUNDLE,
@@ -79,4 +81,7 @@ def baseline_of(version: ModelVersion, files: Files) -> Baseline | None:
     data = files.read(folder_of(version) + BASELINE, BASELINE_BYTES)
     if data is None or sha256_digest(data) != version.spec.baseline_digest:
         return None
-    return Baseline.model_validate_json(data)
+    try:
+        return Baseline.model_validate_json(data)
+    except ValidationError:
+        return None

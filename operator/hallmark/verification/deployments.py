@@ -146,7 +146,10 @@ def _recounted(record: AuditRecord, baselines: Mapping[str, Baseline]) -> Link:
     baseline = baselines.get(digest)
     if baseline is None:
         return open_(name, "The sealed baseline of that version is not here.")
-    counted = recount(evidence, baseline)
+    try:
+        counted = recount(evidence, baseline)
+    except ValueError as error:
+        return broken(name, f"The counts do not fit the baseline: {error}")
     if str(counted.voters) != details["voters"]:
         return open_(
             name, f"The record keeps the counts of {counted.voters} of {details['voters']} Pods."

@@ -22,7 +22,6 @@ REGISTRY = "models/registry.json"
 LOG = "logs/secure_mlops.log"
 HEAD = f"{LOG}.head"
 _MAX_INDEX = 256 << 20
-_CHUNK = 1 << 20
 
 
 class Files(Protocol):
@@ -51,16 +50,18 @@ class FolderFiles:
 
     def names(self) -> frozenset[str]:
         """Return the path of everything that is no folder."""
-        return frozenset(self._walk(self.root, ""))
-
-    def _walk(self, folder: Path, prefix: str) -> Iterable[str]:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                name = f"{prefix}{entry.name}"
-                if entry.is_dir(follow_symlinks=False):
-                    yield from self._walk(folder / entry.name, f"{name}/")
-                else:
-                    yield name
+        found: list[str] = []
+        waiting = [""]
+        while waiting:
+            prefix = waiting.pop()
+            with os.scandir(self.root / prefix) as entries:
+                for entry in entries:
+                    name = f"{prefix}{entry.name}"
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(f"{name}/")
+                    else:
+                        found.append(name)
+        return frozenset(found)
 
     def read(self, name: str, limit: int) -> bytes | None:
         """Return a regular file's bytes, as ``Files`` says."""
@@ -90,12 +91,9 @@ class FolderFiles:
         descriptor = self._open(name)
         if descriptor is None:
             return None
-        digest, size = hashlib.sha256(), 0
         with os.fdopen(descriptor, "rb", buffering=0) as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-        return FileFact(f"sha256:{digest.hexdigest()}", size)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return FileFact(f"sha256:{digest}", file.tell())
 
     def _open(self, name: str) -> int | None:
         """Return a descriptor of a regular file that no link leads to, or None."""

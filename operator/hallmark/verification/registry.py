@@ -28,6 +28,7 @@ from hallmark.policies.model_deployment.intent import FIELDS
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 
 MAX_BYTES = 512 << 20
+_LARGEST = 2**53 - 1
 Name = Annotated[str, Field(max_length=253)]
 
 
@@ -135,7 +136,10 @@ class Registry(FileModel):
 def read_registry(data: bytes) -> Registry | str:
     """Return the registry in a file's bytes, or a sentence on what is wrong with them."""
     try:
-        registry = Registry.model_validate(parse_object(data, MAX_BYTES))
+        document = parse_object(data, MAX_BYTES)
+        if _has_a_number_beyond(document):
+            return "Expected models/registry.json as an export writes it, found a larger number."
+        registry = Registry.model_validate(document)
     except UnreadableJSON as error:
         return f"Expected models/registry.json as an export writes it, found {error}."
     except ValidationError as error:
@@ -146,6 +150,20 @@ def read_registry(data: bytes) -> Registry | str:
             f"'{where}'."
         )
     return registry if registry.to_text() == data else _another_form(registry)
+
+
+def _has_a_number_beyond(document: object) -> bool:
+    """Tell whether a number is in a document for which canonical JSON has no form."""
+    waiting: list[object] = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, int | float) and not -_LARGEST <= value <= _LARGEST:
+            return True
+    return False
 
 
 def _another_form(registry: Registry) -> str:

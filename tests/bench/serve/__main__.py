@@ -24,7 +24,7 @@ from tests.bench.figures import Figure, figure
 from tests.bench.serve import servers
 from tests.bench.serve.load import JSON, closed_loop, open_loop
 from tests.bench.serve.model import Bench, make
-from tests.bench.serve.servers import Running
+from tests.bench.serve.servers import Running, check_clients
 
 PEERS = ("mlserver", "kserve")
 BATCH = 1000
@@ -46,6 +46,7 @@ def main() -> int:
             name: _start(name, bench, Path(folder), stack)
             for name in ("hallmark", "null_app", *peers)
         }
+        check_clients(running["hallmark"])
         passed = True
         for found in _figures(bench, running, Path(folder), asked.rounds, asked.seconds):
             print(found.line(), flush=True)

@@ -93,10 +93,10 @@ def open_loop(server: Running, path: str, body: bytes, rate: float, seconds: int
     }
     attack = subprocess.run(
         [
-            *("taskset", "-c", LOAD_CORE, vegeta, "attack", "-format=json", "-lazy=false"),
+            *("taskset", "-c", LOAD_CORE, vegeta, "attack", "-format=json"),
             *(f"-rate={rate:.0f}", f"-duration={seconds}s", "-connections=64", "-max-workers=256"),
         ],
-        input=json.dumps(target).encode(),
+        input=json.dumps(target).encode() + b"\n",
         capture_output=True,
         check=True,
     ).stdout

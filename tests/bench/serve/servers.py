@@ -144,6 +144,19 @@ def kserve(bench: Bench, folder: Path) -> Iterator[Running]:
         yield found
 
 
+def check_clients(server: Running) -> None:
+    """Ask with tritonclient and KServe's client.
+
+    Raises:
+        RuntimeError: one of them is not answered as it should be.
+    """
+    python = str(environments.folder("clients") / "bin/python")
+    command = [python, str(PEERS / "clients.py"), f"127.0.0.1:{server.port}"]
+    found = subprocess.run(command, capture_output=True, text=True)
+    if found.returncode:
+        raise RuntimeError(f"A client failed: {found.stderr[-2000:]}")
+
+
 @contextmanager
 def _server(
     name: str,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hallmark.audit.head import sign_head
 from hallmark.audit.outside import (
+    MAX_PENDING,
     PIECE,
     anchored,
     pending_texts,
@@ -115,3 +116,10 @@ def test_an_anchor_is_read_in_its_one_form() -> None:
     assert anchored(None) is None
     assert isinstance(anchored(text + " "), str)
     assert isinstance(anchored(json.dumps(json.loads(text), indent=1)), str)
+
+
+def test_as_much_waits_as_there_is_room_for() -> None:
+    (key, text), *_ = texts(decided("1")).items()
+    require_room({}, {key: "x" * MAX_PENDING})
+    with pytest.raises(ArtifactError, match="than there is room for"):
+        require_room({key: text}, {f"{key}-other": "x" * (MAX_PENDING - len(text) + 1)})

@@ -17,7 +17,11 @@ from typing import Any, cast
 from hallmark.api import names
 from hallmark.api.artifacts import Baseline, BaselineFeature, DownloadURLs, Finding
 from hallmark.api.common import ObjectMeta, parse_timestamp, sha256_digest, timestamp
-from hallmark.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
+from hallmark.api.model_deployment import (
+    LATENCY_BOUNDS,
+    ModelDeploymentSpec,
+    ModelDeploymentStatus,
+)
 from hallmark.api.model_policy import (
     Approvals,
     DeploymentBounds,
@@ -94,7 +98,7 @@ class FolderBundles(Bundles):
 class FolderStores(Stores):
     """Opens a folder, whatever the policy names, unless the store is away."""
 
-    def __init__(self, folder: Path, world: World) -> None:
+    def __init__(self, folder: Path, world: World | None = None) -> None:
         super().__init__(folder)
         self._folder = folder
         self._world = world
@@ -102,7 +106,7 @@ class FolderStores(Stores):
     def open(self, spec: object) -> Any:  # noqa: ANN401 - a store
         from hallmark.store import open_store
 
-        if self._world.away:
+        if self._world is not None and self._world.away:
             raise ArtifactError("The store could not be reached.")
         return open_store(f"file://{self._folder}")
 
@@ -139,6 +143,7 @@ class World:
         self.broken = ""
         self._sequence = 0
         self._windows = 0
+        self._requests = 0
         self.troubles: list[ApiError] = []
         """What the API server did not take, where a test has it refuse something."""
         self.lag: tuple[Kind, ...] = ()
@@ -448,26 +453,47 @@ class World:
             return
         self.report(self.serving, counts, windows)
 
-    def report(self, number: int, counts: list[int], windows: int = 2, refused: int = 0) -> None:
-        """Let the Pods of a version report closed windows and refused rows."""
+    def report(
+        self,
+        number: int,
+        counts: list[int],
+        windows: int = 2,
+        refused: int = 0,
+        *,
+        failed: int = 0,
+        slow: int = 0,
+    ) -> None:
+        """Let the Pods of a version report closed windows, refused rows and requests."""
         self._sequence += 1
+        self._requests += 50
+        latency = [self._requests - slow, *([0] * (len(LATENCY_BOUNDS) - 1)), slow]
+        requests = {
+            "uptime": 1000 * self._sequence,
+            "count": self._requests,
+            "refused": 0,
+            "failed": failed,
+            "latency": latency,
+        }
         reports = {
             pod["metadata"]["name"]: {
                 **self._report(self.digest(number), counts, windows),
                 "refusedRows": refused,
+                "requests": requests,
             }
             for pod in self.pods_of(number)
         }
         obj = self.cluster.objects[self._key()]
         obj.setdefault("status", {}).setdefault("drift", {}).update(reports)
 
-    def crash(self, number: int) -> None:
-        """Let the predictor of a version end and start again."""
+    def crash(self, number: int, *, times: int = 1, code: int = 137, pods: int = 99) -> None:
+        """Let predictors of a version end and start again; three times and more they stay down."""
         self.wait(1)
-        ended = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": timestamp(self.now)}
-        for pod in self.pods_of(number):
+        ended = {"exitCode": code, "reason": "Error", "finishedAt": timestamp(self.now)}
+        for pod in self.pods_of(number)[:pods]:
             [container] = pod["status"]["containerStatuses"]
-            container["lastState"] = {"terminated": ended}
+            container.update(lastState={"terminated": ended}, restartCount=times)
+            if times >= 3:
+                pod["status"]["conditions"][0]["status"] = "False"
 
     def _report(self, digest: str, counts: list[int], windows: int) -> Obj:
         self.wait(1)

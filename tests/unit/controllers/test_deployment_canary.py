@@ -21,7 +21,12 @@ STRATEGY: dict[str, Any] = {
     "type": "Canary",
     "canary": {
         "steps": [{"weight": 25, "pause": "20s"}, {"weight": 75, "pause": "20s"}],
-        "analysis": {"minimumRows": 100, "maxRejections": "0.05"},
+        "analysis": {
+            "minimumRows": 100,
+            "maxRejections": "0.05",
+            "maxErrors": "0.01",
+            "maxLatency": "80ms",
+        },
     },
 }
 
@@ -93,6 +98,8 @@ def test_rows_alone_do_not_end_a_pause(world: World) -> None:
 FAILURES: dict[str, Callable[[World], None]] = {
     "it rejects rows": lambda world: world.report(2, CALM, refused=100),
     "its rows have drifted": lambda world: world.report(2, SHIFTED),
+    "it fails requests": lambda world: world.report(2, CALM, failed=5),
+    "it is slow": lambda world: world.report(2, CALM, slow=25),
     "it crashes": lambda world: world.crash(2),
     "it is denied": lambda world: world.judge(2, denied=True),
     "it is revoked": lambda world: world.judge(2, revoked=True),

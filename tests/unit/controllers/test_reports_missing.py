@@ -128,9 +128,10 @@ def test_pods_that_never_reported_are_silent_too(tmp_path: Path) -> None:
 
 
 def test_without_its_baseline_no_verdict_stands(world: World) -> None:
-    """The operator was restarted, and the store is away."""
+    """The operator was restarted, and the file is neither in the store nor in the cluster."""
     for file in world.folder.rglob("baseline.json"):
         file.unlink()
+    world.delete_bundles()
     world.operator = world._operator()
     world.settle()
     assert world.condition("DriftDetected") == "Unknown/BaselineMissing"

@@ -9,6 +9,7 @@ from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun
+from hallmark_dashboard.views.overview import Overview, OverviewInputs, overview
 from tests.integration import objects
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -19,6 +20,10 @@ Status = dict[str, Any] | None
 SPACE = "bank"
 DIGEST = objects.DIGEST
 OTHER = "sha256:" + "b" * 64
+
+APPROVED = {"Approved": "True/Approved"}
+DRIFTS = {"Ready": "True/Serving", "DriftDetected": "True/DriftDetected"}
+SERVES = {"activeModelVersion": "loan-v1", "activeDigest": DIGEST}
 
 
 def conditions(**told: str) -> list[dict[str, Any]]:
@@ -104,3 +109,19 @@ def approval(approver: str = "rita", **changes: object) -> dict[str, Any]:
         "time": THEN,
         **changes,
     }
+
+
+def seen(**changes: Any) -> Overview:  # noqa: ANN401
+    """Return what the overview shows to a reviewer."""
+    whole: dict[str, Any] = {
+        "person": "rita",
+        "reviews_in": frozenset({SPACE}),
+        "runs": [],
+        "versions": [],
+        "deployments": [],
+        "unreadable": [],
+        "decisions": [],
+        "now": NOW,
+        **changes,
+    }
+    return overview(OverviewInputs(**whole))

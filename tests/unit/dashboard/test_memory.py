@@ -34,7 +34,7 @@ from hallmark_dashboard.pages.live import sentence
 from hallmark_dashboard.pages.live import visible as changes_of
 from hallmark_dashboard.settings import session_key, settings_from
 from hallmark_dashboard.traffic import MOST_BYTES, MOST_WINDOWS, Traffic
-from hallmark_dashboard.watch import MOST_CHANGES, MOST_LISTENERS, Watch
+from hallmark_dashboard.watch import MOST_CHANGES, MOST_LISTENERS, MOST_REMEMBERED, Watch
 from tests.integration import objects
 from tests.unit.cluster.cached import obj
 from tests.unit.dashboard.objects import policy
@@ -342,6 +342,36 @@ async def test_what_cannot_be_followed_at_all_is_said() -> None:
     await asyncio.wait_for(watch.run(), 5)
 
     assert "Expected to list" in watch.problem
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(0, 0), (0, 3), (3, 0), (5, 4), (3, MOST_REMEMBERED + 9)]
+)
+async def test_who_listens_late_is_told_what_he_missed_or_that_it_was_too_much(
+    before: int, after: int
+) -> None:
+    watch = Watch(Lines([]))
+
+    def change(first: int, count: int) -> set[str]:
+        names = {f"n{number}" for number in range(first, first + count)}
+        for name in sorted(names):
+            watch.observe(MODEL_DEPLOYMENT, obj(MODEL_DEPLOYMENT, name))
+        return names
+
+    change(0, before)
+    known = watch.serial
+    missed = change(before, after)
+
+    async with watch.listening(known) as listener:
+        assert listener is not None
+        assert listener.woken.is_set() == bool(after)
+        changed, overflowed = listener.take()
+        assert overflowed == (after > MOST_REMEMBERED)
+        assert {key.name for key in changed} == (set() if overflowed else missed)
+    for odd in (known + 10**6, 0):  # of another process, or of long ago
+        async with watch.listening(odd) as listener:
+            assert listener is not None
+            assert listener.take() == (frozenset(), True)
 
 
 async def test_listeners_are_bounded_and_so_is_what_they_have_not_heard() -> None:

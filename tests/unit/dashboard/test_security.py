@@ -66,6 +66,19 @@ def test_no_text_that_was_not_sealed_opens(text: str) -> None:
     assert Sessions(KEY, Clock()).open(text) is None
 
 
+@pytest.mark.parametrize("sealed_for", ["session", "done", "hallmark-resume"])
+@pytest.mark.parametrize("opened_for", ["session", "done", "hallmark-resume"])
+def test_what_is_sealed_for_one_purpose_opens_for_no_other(
+    sealed_for: str, opened_for: str
+) -> None:
+    sessions = Sessions(KEY, Clock())
+    content = {"token": "t", "csrf": "c", "ends": 1e9}
+    sealed = sessions.seal(content, sealed_for)
+
+    assert (sessions.unseal(sealed, opened_for) is not None) == (sealed_for == opened_for)
+    assert (sessions.open(sealed) is not None) == (sealed_for == "session")
+
+
 def test_a_token_too_long_for_a_browser_makes_no_cookie() -> None:
     assert Sessions(KEY, Clock()).begin(secrets.token_hex(4000))[1] is None
 

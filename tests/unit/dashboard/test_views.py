@@ -7,11 +7,7 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.artifacts import Baseline
 from hallmark.api.model_deployment import (
-    ActionName,
-    DriftWindow,
-    LastAction,
     ModelDeployment,
 )
 from hallmark.api.training_run import GateResult, MetricValue
@@ -19,14 +15,11 @@ from hallmark.policies.unmet import unmet, votes
 from hallmark_dashboard.bills import Bill, BillComponent, changes, matching, read_bill, violations
 from hallmark_dashboard.problems import Right
 from hallmark_dashboard.seen import Unreadable
-from hallmark_dashboard.traffic import SeenWindow
 from hallmark_dashboard.views.chain import chain
 from hallmark_dashboard.views.changes import compare
-from hallmark_dashboard.views.deployment import asked_version, deployment_detail
-from hallmark_dashboard.views.drift import bin_labels, drift_detail
 from hallmark_dashboard.views.gates import gate_chart, gate_lines
 from hallmark_dashboard.views.model import model_detail, model_rows
-from hallmark_dashboard.views.overview import Overview, OverviewInputs, overview
+from hallmark_dashboard.views.overview import Overview
 from hallmark_dashboard.views.policy import demands, policy_detail
 from hallmark_dashboard.views.registry import registry
 from hallmark_dashboard.views.review import choices, review_headline, serving_version
@@ -42,9 +35,12 @@ from hallmark_dashboard.views.standing import (
 from hallmark_dashboard.views.version import VersionDetail, VersionInputs, version_detail
 from hallmark_dashboard.views.words import ago, lasting, listed, plural, short
 from tests.unit.dashboard.objects import (
+    APPROVED,
     DIGEST,
+    DRIFTS,
     NOW,
     OTHER,
+    SERVES,
     SPACE,
     THEN,
     approval,
@@ -52,11 +48,10 @@ from tests.unit.dashboard.objects import (
     deployment,
     policy,
     run,
+    seen,
     version,
 )
 from tests.unit.supply_chain import factories
-
-APPROVED = {"Approved": "True/Approved"}
 
 
 def artifact(digest: str) -> dict[str, Any]:
@@ -136,21 +131,6 @@ def test_a_spec_that_nobody_looked_at_yet_is_not_good() -> None:
     assert deployment_standing(newer).state is State.WAITING
 
 
-def seen(**changes: Any) -> Overview:  # noqa: ANN401
-    whole: dict[str, Any] = {
-        "person": "rita",
-        "reviews_in": frozenset({SPACE}),
-        "runs": [],
-        "versions": [],
-        "deployments": [],
-        "unreadable": [],
-        "decisions": [],
-        "now": NOW,
-        **changes,
-    }
-    return overview(OverviewInputs(**whole))
-
-
 @pytest.mark.parametrize(
     ("found", "names"),
     [
@@ -187,9 +167,6 @@ def seen(**changes: Any) -> Overview:  # noqa: ANN401
 )
 def test_something_waits_for(found: Overview, names: list[str]) -> None:
     assert [item.name for item in found.waiting] == names
-
-
-DRIFTS = {"Ready": "True/Serving", "DriftDetected": "True/DriftDetected"}
 
 
 @pytest.mark.parametrize(
@@ -557,197 +534,6 @@ def test_a_version_that_gave_way_says_so() -> None:
     )
 
     assert chain(version(), None, [gone])[-1].fact == "gave way to loan-v0 in loan"
-
-
-SERVES = {"activeModelVersion": "loan-v1", "activeDigest": DIGEST}
-ROLLED = {
-    "from": "loan-v2",
-    "to": "loan-v1",
-    "fromDigest": OTHER,
-    "toDigest": DIGEST,
-    "reason": "DriftRollback",
-    "time": THEN,
-}
-
-
-@pytest.mark.parametrize(
-    ("found", "headline"),
-    [
-        pytest.param(deployment(status=SERVES), "loan serves loan-v1, as asked.", id="calm"),
-        pytest.param(
-            deployment(status={**SERVES, "lastRollback": ROLLED}),
-            "loan serves loan-v1 instead of loan-v2: DriftRollback 4 minutes ago.",
-            id="after a rollback",
-        ),
-        pytest.param(
-            deployment(model=None, modelVersion="loan-v2", suspend=True, status=SERVES),
-            "loan serves loan-v1; it asks for loan-v2. Promotion is frozen.",
-            id="frozen",
-        ),
-        pytest.param(
-            deployment(status={}),
-            "loan serves nothing; it asks for the newest approved version of loan.",
-            id="nothing yet",
-        ),
-    ],
-)
-def test_a_deployment_says(found: ModelDeployment, headline: str) -> None:
-    assert deployment_detail(found, None, {}, "default", NOW).headline == headline
-
-
-def possible(found: ModelDeployment, **missing: tuple[Right, ...]) -> set[str]:
-    lacked = {ActionName(name): rights for name, rights in missing.items()}
-    deeds = deployment_detail(found, None, lacked, "default", NOW).deeds
-    return {deed.action.value for deed in deeds if deed.possible}
-
-
-HISTORY = [
-    {
-        "version": "loan-v1",
-        "manifestDigest": OTHER,
-        "from": THEN,
-        "outcome": "Replaced",
-        "wasStable": True,
-    }
-]
-
-
-@pytest.mark.parametrize(
-    ("found", "expected"),
-    [
-        pytest.param(deployment(status=SERVES), {"pause"}, id="calm"),
-        pytest.param(deployment(status={**SERVES, "paused": True}), {"resume"}, id="paused"),
-        pytest.param(
-            deployment(status={**SERVES, "history": HISTORY}), {"pause", "rollback"}, id="a target"
-        ),
-        pytest.param(
-            deployment(status={**SERVES, "candidateDigest": OTHER}),
-            {"pause", "promote", "abort"},
-            id="a candidate",
-        ),
-        pytest.param(deployment(status=SERVES, told=DRIFTS), {"pause", "acknowledge"}, id="drift"),
-    ],
-)
-def test_what_can_be_asked_for(found: ModelDeployment, expected: set[str]) -> None:
-    assert possible(found) == expected | {"hold"}
-    assert possible(found, pause=(Right("pause", "modeldeployments"),)) == (
-        expected - {"pause"} | {"hold"}
-    )
-
-
-def on_hold(name: str = "loan", end: str = "2026-06-02T12:00:00Z") -> ModelDeployment:
-    """Return a ModelDeployment that is held, with a candidate and a target of a rollback."""
-    hold = {"id": "1", "by": "otto", "reason": "Audit.", "since": THEN, "until": end}
-    status = {**SERVES, "hold": hold, "candidateDigest": OTHER, "history": HISTORY}
-    return deployment(name, status=status, told={"Ready": "True/Serving", "OnHold": "True/OnHold"})
-
-
-def test_a_hold_leaves_lifting_it_and_is_told_until_its_end() -> None:
-    found = on_hold()
-    assert possible(found) == {"unhold", "hold", "pause", "abort"}
-    assert "OnHold" in deployment_detail(found, None, {}, "default", NOW).headline
-    over = deployment_detail(found, None, {}, "default", NOW + timedelta(days=1))
-    assert "OnHold" not in over.headline
-
-
-def test_holds_are_listed_by_their_end() -> None:
-    held = [on_hold("b"), on_hold("a", "2026-06-03T00:00:00Z"), on_hold("c", THEN)]
-    found = seen(deployments=[*held, deployment()])
-    assert [item.name for item in found.holds] == ["b", "a"]
-    assert found.state is not State.STOPPED
-
-
-def test_while_an_action_waits_no_other_can_be_asked_for() -> None:
-    found = deployment(status=SERVES)
-    text = '{"id":"1","action":"pause","by":"otto"}'
-    waits = found.replace(
-        metadata=found.metadata.replace(annotations={"hallmark.dev/action": text})
-    )
-    ran = {"id": "1", "outcome": "Paused.", "time": THEN}
-
-    assert possible(waits) == set()
-    done = waits.replace(status=waits.status.replace(last_action=LastAction.model_validate(ran)))
-    assert possible(done) == {"pause", "hold"}
-
-
-@pytest.mark.parametrize(
-    ("rollout", "words"),
-    [
-        ({"withdrawnSince": THEN}, f"it must give way since {THEN}"),
-        ({"standIn": True}, "the former version answers"),
-        ({}, "all traffic"),
-    ],
-)
-def test_what_is_out_of_the_ordinary_with_what_serves_is_said(
-    rollout: dict[str, Any], words: str
-) -> None:
-    found = deployment(status={**SERVES, "rollout": rollout})
-
-    assert words in deployment_detail(found, None, {}, "default", NOW).slots[0].fact
-
-
-def test_the_newest_approved_version_is_asked_for() -> None:
-    ready = [version(f"loan-v{n}", number=n, told=APPROVED) for n in (1, 2)]
-    waiting = version("loan-v3", number=3)
-    stranger = version("x-v9", number=9, model="x", told=APPROVED)
-
-    assert asked_version(deployment(), [*ready, waiting, stranger]) == ready[1]
-    assert asked_version(deployment(model=None, modelVersion="loan-v3"), [waiting]) == waiting
-    assert asked_version(deployment(), []) is None
-
-
-BASELINE = Baseline.model_validate(
-    {
-        "rows": 300,
-        "features": [
-            {"name": "income", "type": "Number", "edges": [1.0, 2.0], "counts": [100, 100, 100, 0]},
-            {"name": "purpose", "type": "Category", "categories": ["a"], "counts": [300, 0, 0]},
-        ],
-    }
-)
-
-
-def window(counts: dict[str, list[int]], number: int = 1, digest: str = DIGEST) -> SeenWindow:
-    found = DriftWindow(number=number, rows=300, start=THEN, end=THEN, counts=counts)
-    return SeenWindow("pod", digest, found)
-
-
-@pytest.mark.parametrize(
-    ("windows", "psi"),
-    [
-        pytest.param([], None, id="no window"),
-        pytest.param([window({"income": [100, 100, 100, 0]})], 0.0, id="the training data again"),
-        pytest.param([window({"income": [1, 1, 1]})], None, id="other bins than the baseline's"),
-        pytest.param([window({"income": [0, 0, 0, 0]})], None, id="no rows"),
-        pytest.param([window({})], None, id="no counts"),
-        pytest.param([window({"income": [1] * 4}, digest=OTHER)], None, id="of another version"),
-    ],
-)
-def test_psi_is_told_from_what_was_counted(windows: list[SeenWindow], psi: float | None) -> None:
-    found = drift_detail(deployment(status=SERVES), BASELINE, "", {"pod": 9}, windows)
-    income = next(one for one in found.features if one.feature == "income")
-
-    assert income.psi == (None if psi is None else pytest.approx(psi, abs=1e-6))
-    assert found.rows == 9
-
-
-def test_drift_is_seen_against_the_limit_and_as_bins() -> None:
-    moved = window({"income": [290, 5, 5, 0]})
-    found = drift_detail(deployment(status=SERVES), BASELINE, "", {}, [moved])
-    first = found.features[0]
-
-    assert (first.feature, first.course[0].drifts) == ("income", True)
-    assert [one.label for one in first.bins] == ["up to 1", "1 to 2", "above 2", "none"]
-    assert first.bins[0].now == pytest.approx(290 / 300)
-    assert bin_labels(BASELINE.features[1]) == ["a", "other", "none"]
-
-
-def test_without_the_baseline_the_operators_numbers_stand_and_why() -> None:
-    state = {"verdict": "Drift", "top": [{"feature": "income", "psi": "odd"}]}
-    found = drift_detail(deployment(status={"driftState": state}), None, "No store.", {}, [])
-
-    assert (found.verdict, found.sentence) == ("Drift", "No store.")
-    assert found.features[0].psi is None
 
 
 YAML = "spec:\n  schema:\n    features:\n    - name: income\n      type: Number\n    - name: age\n"

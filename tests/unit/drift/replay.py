@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from hallmark.api.artifacts import Baseline, BaselineFeature
 from hallmark.api.model_deployment import Drift
 from hallmark.api.training_run import FeatureType
-from hallmark.drift.evidence import Evidence, kept_windows, needed
+from hallmark.drift.budget import kept_windows, needed
+from hallmark.drift.evidence import Evidence
 from hallmark.drift.psi import FALSE_ALARM, Reference, chi_square_quantile
 from hallmark.training.baseline import quantile_edges
 

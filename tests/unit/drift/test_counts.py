@@ -103,6 +103,7 @@ def test_bins_are_those_of_the_plain_definition(values: list[float]) -> None:
     [
         pytest.param(number_feature(counts=[1] * 5), "must have 6 counts", id="a count is missing"),
         pytest.param(number_feature(edges=[2.0, 1.0, 3, 4]), "must ascend", id="edges descend"),
+        pytest.param(number_feature(edges=[1.0, 2.0, 4, 3]), "must ascend", id="the last one does"),
         pytest.param(number_feature(name="y"), "not in the served schema", id="unknown feature"),
     ],
 )

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import Drift, DriftReport, DriftState
 from hallmark.drift.decision import judge
-from hallmark.drift.reports import ReportFault
+from hallmark.drift.reports import ReportFault, newest_number
 from tests.examples import examples, slow_but
 from tests.unit.drift.factories import (
     OTHER,
@@ -58,6 +59,19 @@ def test_more_than_half_of_the_pods_with_enough_windows_decide(
     reports: dict[str, DriftReport], expected: str
 ) -> None:
     assert verdict(reports) == expected
+
+
+def test_the_windows_that_drift_up_to_the_newest_are_counted() -> None:
+    counted = [
+        judge(inputs({"a": report(np.concatenate(rows))})).state.pods["a"].drifted_windows
+        for rows in (
+            [traffic(500, seed=1, shift=1), traffic(500, seed=2, shift=1)],
+            [traffic(500, seed=3), traffic(500, seed=2, shift=1)],
+            [traffic(500, seed=1, shift=1), traffic(500, seed=3)],
+            [traffic(400, seed=3)],
+        )
+    ]
+    assert counted == [2, 1, 0, 0]
 
 
 def test_a_calm_window_between_drifted_ones_is_no_drift() -> None:
@@ -196,6 +210,14 @@ WINDOW_COUNTS = window(2).counts
             "ends before",
             id="an end before the start",
         ),
+        pytest.param(
+            with_windows(
+                CALM, [window(1, end=timestamp(PROMOTED + timedelta(hours=3))), window(2)]
+            ),
+            ReportFault.WRONG_WINDOWS,
+            "or the one before it began",
+            id="windows that overlap",
+        ),
     ],
 )
 def test_a_report_that_cannot_be_believed_decides_nothing(
@@ -261,6 +283,11 @@ def test_a_restarted_predictor_starts_its_sequence_anew() -> None:
 def test_the_accepted_sequence_of_a_pod_that_is_gone_is_forgotten() -> None:
     found = judge(inputs({"a": CALM}, former=DriftState(pods={"z": former()})))
     assert set(found.state.pods) == {"a"}
+
+
+def test_the_newest_window_is_the_last_one() -> None:
+    assert newest_number(CALM) == CALM.windows[-1].number
+    assert newest_number(with_windows(CALM, [])) == 0
 
 
 @pytest.mark.parametrize("others", [{}, {"a": CALM}], ids=["with the last", "beside others"])

@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 from hallmark.api.artifacts import BaselineFeature
 from hallmark.api.model_deployment import Drift
 from hallmark.api.training_run import FeatureType
-from hallmark.drift.evidence import (
-    Evidence,
-    kept_windows,
-    log_gamma,
-    log_urn,
-    needed,
-    rounded_up,
-    weight,
-)
+from hallmark.drift.budget import kept_windows, needed, rounded_up, weight
+from hallmark.drift.evidence import Evidence, log_gamma, log_urn
 
 COUNTS = st.lists(st.integers(0, 2000), min_size=3, max_size=30).filter(sum)
 

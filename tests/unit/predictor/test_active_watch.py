@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hallmark.errors import ClusterError
-from hallmark_predictor.active_watch import ActiveWatch
+from hallmark_predictor.active_watch import SHARED, ActiveWatch, active_digest
 from hallmark_predictor.cluster_api import ClusterApi
 from tests.unit.predictor.servers import FakeApiServer
 
@@ -46,6 +46,21 @@ def test_each_change_of_the_active_version_is_told(
     for digest in (ONE, TWO, None, ONE):
         api.name_active(digest)
         assert told.get(timeout=60) == digest
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        ({"manifestDigest": ONE}, ONE),
+        ({"manifestDigest": ONE, "shared": "true"}, SHARED),
+        ({"manifestDigest": ONE, "shared": "no"}, ONE),
+        ({"manifestDigest": 1}, None),
+        (None, None),
+    ],
+)
+def test_while_two_versions_answer_no_version_is_named(data: object, named: str | None) -> None:
+    assert active_digest({"data": data}) == named
+    assert SHARED not in {ONE, TWO}
 
 
 def test_after_a_watch_ended_it_lists_and_watches_again(

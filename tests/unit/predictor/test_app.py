@@ -1,8 +1,10 @@
+import itertools
 import json
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 import httpx
+import jsonschema
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
@@ -75,6 +77,7 @@ async def test_while_loading_it_lives_and_says_what_it_waits_for() -> None:
         "/v2/models/credit/ready",
         "/v2/models/credit/versions/7",
         "/v2/models/credit/versions/7/ready",
+        "/v1/models/credit",
     ],
 )
 async def test_when_loaded_every_question_is_answered(client: httpx.AsyncClient, path: str) -> None:
@@ -100,6 +103,7 @@ async def test_a_draining_predictor_is_not_ready_but_answers() -> None:
         ("/predict", GOOD),
         ("/v2/models/credit/infer", matrix()),
         ("/v2/models/credit/versions/7/infer", matrix()),
+        ("/v1/models/credit:predict", GOOD),
     ],
 )
 async def test_answers_carry_version_and_digest(
@@ -167,6 +171,8 @@ async def test_a_bad_request_gets_422_with_field_row_expected_and_found(
         ("GET", "/predict", 405),
         ("GET", "/v2/models/other", 404),
         ("POST", "/v2/models/other/infer", 404),
+        ("POST", "/v1/models/other:predict", 404),
+        ("GET", "/v1/models/other", 404),
         ("POST", "/v2/models/credit/versions/8/infer", 404),
         ("GET", "/v2/models/credit/versions/8/ready", 404),
     ],
@@ -260,3 +266,28 @@ async def test_metrics_count_requests_rows_and_name_the_model(client: httpx.Asyn
 async def test_the_endpoints_are_described(client: httpx.AsyncClient) -> None:
     paths = (await client.get("/openapi.json")).json()["paths"]
     assert {"/predict", "/v2/models/{name}/infer", "/readyz"} <= paths.keys()
+
+
+async def test_the_description_has_the_models_features(client: httpx.AsyncClient) -> None:
+    schemas = (await client.get("/openapi.json")).json()["components"]["schemas"]
+    assert schemas["Row"]["properties"] == {
+        "income": {"type": ["number", "null"], "minimum": 0},
+        "age": {"type": "integer", "minimum": 18, "maximum": 120},
+        "owner": {"type": "boolean"},
+        "purpose": {"type": "string", "enum": factories.PURPOSES},
+    }
+
+
+async def test_the_described_rows_are_those_that_are_taken(client: httpx.AsyncClient) -> None:
+    described = (await client.get("/openapi.json")).json()
+    checked = {"$ref": "#/components/schemas/Prediction", "components": described["components"]}
+    validator = jsonschema.Draft202012Validator(checked)
+    changes = itertools.product([17, 18, 120, 121, 40.5], [None, -1, 0, 5.5], ["car", "boat", 1])
+    seen = set()
+    for age, income, purpose in changes:
+        for more in ({}, {"x": 1}):
+            row = ROW | {"age": age, "income": income, "purpose": purpose} | more
+            found = await client.post("/predict", json={"instances": [row]})
+            assert (found.status_code == 200) == validator.is_valid({"instances": [row]})
+            seen.add(found.status_code)
+    assert seen == {200, 422}

@@ -199,3 +199,7 @@ def test_only_plain_heads_are_read_and_each_once() -> None:
     for other in range(10_000):
         heads.read(head + b"\r\nx-request-id: %d" % other)
     assert len(heads._known) <= 4096
+    kept = len(heads._known)
+    for other in range(100):
+        assert heads.read(head + b"\r\nx-padding: %d" % other + b"x" * 2000) is not None
+    assert len(heads._known) == kept, "a long head is read each time"

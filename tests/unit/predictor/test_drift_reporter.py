@@ -7,8 +7,16 @@ from pathlib import Path
 import pytest
 
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import Drift, DriftReport, DriftState, DriftWindow
+from hallmark.api.model_deployment import (
+    Drift,
+    DriftReport,
+    DriftState,
+    DriftWindow,
+    Rejections,
+)
 from hallmark.drift.decision import DriftInputs, judge
+from hallmark.drift.refusals import Reason, Refusals
+from hallmark.drift.rejections import rejection_counter
 from hallmark_predictor.cluster_api import ClusterApi
 from hallmark_predictor.drift_reporter import (
     BUFFER_ROWS,
@@ -150,6 +158,23 @@ def test_a_predictor_knows_of_a_window_what_the_operator_will_say(seed: int, shi
         )
     )
     assert model.drifts(report.windows[-1:]) is (verdict.state.drifting + verdict.state.unsure == 1)
+
+
+def test_refused_rows_are_told_by_blocks_where_a_limit_is_declared() -> None:
+    drift = Drift(rejections=Rejections(minimum=100))
+    what = DriftRecorder(
+        factories.model().windows, 4, DIGEST, clock=Clock(), rejections=rejection_counter(drift)
+    )
+    for _ in range(100):
+        for client in ("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"):
+            what.record(traffic(1), client)
+            what.refuse(Refusals(1, {("income", Reason.MISSING): 1}), client)
+    found = what.report(1)
+    assert len(found.rejections) == drift.consecutive
+    assert all(block.refused * 2 == block.rows for block in found.rejections)
+    what = recorder()
+    what.refuse(Refusals(1000))
+    assert what.report(1).rejections == []
 
 
 # -- reporting --------------------------------------------------------------------------------

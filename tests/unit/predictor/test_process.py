@@ -321,5 +321,15 @@ def test_it_ends_at_once_while_it_loads(process: Process) -> None:
 def test_nothing_heavy_is_imported() -> None:
     code = "import sys, hallmark_predictor.__main__; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    heavy = {"sklearn", "pandas", "kubernetes", "joblib", "scipy", "kopf", "polars", "httpx"}
+    heavy = {
+        "sklearn",
+        "pandas",
+        "kubernetes",
+        "joblib",
+        "scipy",
+        "kopf",
+        "polars",
+        "httpx",
+        "fastapi",
+    }
     assert not heavy & set(found.stdout.split())

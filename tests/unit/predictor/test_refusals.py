@@ -6,17 +6,26 @@ import json
 import math
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.artifacts import FLOAT32_MAX, ServedFeature
-from hallmark.api.model_deployment import MAX_REFUSED_FEATURES, DriftReport
+from hallmark.api.model_deployment import (
+    MAX_REFUSED_FEATURES,
+    Drift,
+    DriftReport,
+    Rejections,
+)
 from hallmark.api.training_run import FeatureType, OutOfRange
 from hallmark.drift.refusals import NO_FEATURE, Fault, Reason, RefusalCounter, Refusals
+from hallmark.drift.rejections import rejection_counter
+from hallmark_predictor.app import create_app
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.datatypes import NUMBERS
+from hallmark_predictor.drift_reporter import DriftRecorder
 from hallmark_predictor.encoding import columns_of
 from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.problems import MAX_PROBLEMS, BadRequest
@@ -24,7 +33,7 @@ from hallmark_predictor.serving import Serving
 from tests.examples import examples
 from tests.unit.predictor import factories
 from tests.unit.predictor.factories import ROW
-from tests.unit.predictor.test_app import client_of, serving
+from tests.unit.predictor.test_app import DIGEST, client_of, loading, serving
 from tests.unit.predictor.test_data_plane import matrix, tensors
 from tests.unit.predictor.test_drift_reporter import recorder
 
@@ -399,6 +408,25 @@ def test_refused_rows_stand_in_the_report_beside_what_was_answered() -> None:
     assert sum(found.counts["purpose"]) == 120
 
 
+async def test_rows_are_counted_by_the_address_that_they_come_from() -> None:
+    drift = Drift(rejections=Rejections(minimum=100))
+    what = loading()
+    model = factories.model()
+    counter = rejection_counter(drift)
+    what.start(DataPlane(model), DriftRecorder(model.windows, 4, DIGEST, rejections=counter))
+    good, bad = {"instances": [ROW] * 30}, {"instances": [ROW | {"age": "old"}] * 30}
+    app = create_app(what)
+    for _ in range(drift.consecutive * 4):
+        for number, body in enumerate((bad, good, bad, good, good)):
+            transport = httpx.ASGITransport(app=app, client=(f"10.0.0.{number}", 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://p") as client:
+                await client.post("/predict", json=body)
+    assert what.recorder is not None
+    blocks = what.recorder.report(1).rejections
+    assert len(blocks) == drift.consecutive
+    assert all(0 < block.refused < block.rows for block in blocks)
+
+
 async def test_refused_rows_are_counted_in_the_metrics() -> None:
     what: Serving = serving()
     async with client_of(what) as client:
@@ -419,5 +447,5 @@ async def test_refused_rows_are_counted_in_the_metrics() -> None:
 
 def test_without_a_model_nothing_is_counted_for_drift() -> None:
     what = Serving(Metrics())
-    what.refused(Refusals(1, {(NO_FEATURE, Reason.WRONG_TYPE): 1}))
+    what.refused(Refusals(1, {(NO_FEATURE, Reason.WRONG_TYPE): 1}), "")
     assert "refused_rows_total 1.0" in what.metrics.exposition().decode()

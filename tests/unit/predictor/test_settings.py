@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,28 @@ def test_a_port_that_is_none_is_refused() -> None:
 def test_without_the_trust_files_hash_it_does_not_start(arguments: list[str]) -> None:
     with pytest.raises(SystemExit):
         read_settings(arguments, POD)
+
+
+def test_without_a_cluster_the_trust_file_says_where_it_belongs(tmp_path: Path) -> None:
+    path = tmp_path / "trust.json"
+    path.write_bytes(b'{"namespace": "team", "deployment": "loans"}')
+    found = read_settings([f"--trust={path}", f"--bundle={tmp_path}"], {})
+    assert found.trust_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (found.namespace, found.deployment, found.api_server) == ("team", "loans", None)
+    assert (found.trust_file, found.bundle) == (path, tmp_path)
+
+
+def test_in_a_cluster_no_file_speaks_for_itself(tmp_path: Path) -> None:
+    path = tmp_path / "trust.json"
+    path.write_bytes(b'{"namespace": "team", "deployment": "loans"}')
+    with pytest.raises(SystemExit):
+        read_settings([f"--trust={path}", f"--bundle={tmp_path}"], IN_CLUSTER)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b'{"namespace": "team"}', None])
+def test_a_trust_file_that_is_none_is_told_so(tmp_path: Path, data: bytes | None) -> None:
+    path = tmp_path / "trust.json"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(ConfigurationError, match=str(path)):
+        read_settings([f"--trust={path}", f"--bundle={tmp_path}"], {})

@@ -45,8 +45,18 @@ def test_the_trust_file_that_the_argument_names_is_taken() -> None:
 @pytest.mark.parametrize(
     ("data", "place", "sentence"),
     [
-        pytest.param(b"{}", PLACE, "not of a form that this predictor knows", id="no fields"),
-        pytest.param(b"\xff[", PLACE, "not of a form that this predictor knows", id="no JSON"),
+        pytest.param(
+            b"{}", PLACE, "this predictor knows (namespace: Field required)", id="no fields"
+        ),
+        pytest.param(
+            sealed().trust.to_bytes().replace(b'"approver":', b'"aprover":', 1),
+            PLACE,
+            "this predictor knows (approvals.0.approver: Field required)",
+            id="a list's field is missing",
+        ),
+        pytest.param(
+            b"\xff[", PLACE, "this predictor knows (the document: Invalid JSON", id="no JSON"
+        ),
         pytest.param(
             sealed().trust.to_bytes(),
             Place("team", "cars"),

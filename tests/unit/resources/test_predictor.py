@@ -7,6 +7,7 @@ import pytest
 
 from hallmark.api import names
 from hallmark.api.artifacts import DownloadURLs
+from hallmark.api.scheduling import Scheduling, TopologySpread
 from hallmark.resources import predictor, predictor_version
 from hallmark.resources.predictor import ApiServer
 from hallmark.resources.predictor_version import Version
@@ -72,6 +73,27 @@ def test_the_pod_is_restricted() -> None:
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     assert volumes["bundle"]["configMap"]["optional"], "what is too large to travel starts as well"
     assert "emptyDir" in volumes["kept"], "it outlives the container, not the Pod"
+
+
+def test_the_pods_are_spread_and_ranked_as_asked_for() -> None:
+    asked = Scheduling(
+        priority_class_name="models",
+        topology_spread=[TopologySpread(topology_key="kubernetes.io/hostname", max_skew=2)],
+    )
+    owner = OWNER.replace(spec=OWNER.spec.replace(scheduling=asked))
+    workload = predictor_version.workload(owner, VERSION)
+    pod = workload["spec"]["template"]["spec"]
+    assert pod["priorityClassName"] == "models"
+    assert pod["topologySpreadConstraints"] == [
+        {
+            "topologyKey": "kubernetes.io/hostname",
+            "maxSkew": 2,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": workload["spec"]["selector"],
+        }
+    ]
+    plain = predictor_version.workload(OWNER, VERSION)["spec"]["template"]["spec"]
+    assert not {"priorityClassName", "topologySpreadConstraints"} & plain.keys()
 
 
 def test_scaling_changes_nothing_but_the_number() -> None:

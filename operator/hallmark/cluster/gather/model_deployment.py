@@ -367,6 +367,7 @@ def pod_state(pod: Obj) -> PodState:
         exit_code=None if terminating or not ended else int(ended.get("exitCode", 1)),
         message=str(ended.get("message") or waiting)[:1024],
         ended_at=ended.get("finishedAt") or None,
+        restarts=_restarts(status),
     )
 
 
@@ -378,6 +379,11 @@ def _container(status: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
         said = ": ".join(str(waiting[k]) for k in ("reason", "message") if waiting.get(k))
         return state.get("terminated") or last.get("terminated") or {}, said
     return {}, ""
+
+
+def _restarts(status: Mapping[str, Any]) -> int:
+    found = status.get("containerStatuses") or []
+    return int(found[0].get("restartCount") or 0) if found else 0
 
 
 def _trusts(name: str, live: Live) -> Iterator[tuple[str, Drift]]:

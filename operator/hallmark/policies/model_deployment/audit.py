@@ -23,6 +23,7 @@ from hallmark.policies.model_deployment.conditions import is_rolled_back
 from hallmark.policies.model_deployment.drift import drift_evidence
 from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.record import rollout_of
+from hallmark.policies.model_deployment.traffic import has_drifted, has_rejected
 from hallmark.policies.model_deployment.triggers import (
     Cleared,
     NoTarget,
@@ -36,7 +37,6 @@ from hallmark.policies.model_deployment.triggers import (
     TargetReady,
     Trigger,
     Unapproved,
-    has_drifted,
 )
 
 
@@ -233,6 +233,7 @@ def hold_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
 
 def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
     """Return that the traffic has drifted, where it has just now."""
+    yield from _rejection_records(before, view)
     drift, metadata = _new_drift(before, view), view.inputs.deployment.metadata
     if drift is None:
         return
@@ -261,6 +262,38 @@ def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]
     )
 
 
+def _rejection_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
+    """Return that too many rows are refused, where they are just now."""
+    drift, metadata = _new_rejection(before, view), view.inputs.deployment.metadata
+    if drift is None:
+        return
+    label, since = names.manifest_label(drift.manifest_digest or ""), view.rollout.drift_since or ""
+    sequences = ",".join(f"{pod}:{seen.sequence}" for pod, seen in sorted(drift.pods.items()))
+    yield Record(
+        decision_id="/".join(
+            (metadata.uid, "rejections", label, since, names.short_hash(sequences))
+        ),
+        event=AuditEvent.DRIFT,
+        kind="Deployment",
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        outcome=AuditOutcome.DETECTED,
+        reason=DeploymentReason.INPUT_REJECTED,
+        message=has_rejected(view.status, drift),
+        details={"manifestDigest": drift.manifest_digest or "", "pods": str(drift.rejecting)},
+    )
+
+
+def _new_rejection(before: ModelDeploymentStatus, view: View) -> DriftState | None:
+    """Return the drift state where too many rows are refused just now."""
+    now, then = view.status.drift_state, before.drift_state
+    if now is None or not now.input_rejected:
+        return None
+    same = then is not None and then.manifest_digest == now.manifest_digest
+    return None if same and then is not None and then.input_rejected else now
+
+
 def _new_drift(before: ModelDeploymentStatus, view: View) -> DriftState | None:
     """Return the drift state where its verdict has become Drift just now."""
     now, then = view.status.drift_state, before.drift_state
@@ -274,6 +307,10 @@ def events(before: ModelDeploymentStatus, view: View, step: Step) -> Iterator[Ev
     """Return the Events besides the one for a change of Ready."""
     if isinstance(step.action, BadAction):
         yield Event(DeploymentReason.INVALID_ACTION, step.outcome, warning=True)
+    rejection = _new_rejection(before, view)
+    if rejection is not None:
+        message = has_rejected(before, rejection)
+        yield Event(DeploymentReason.INPUT_REJECTED, message, warning=True)
     drift = _new_drift(before, view)
     if drift is not None:
         again = is_rolled_back(before) and view.rollout.drift_rollback_spent

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from hallmark.api.common import ResourceAmounts, Resources, parse_duration, quantity
 from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentSpec
 from hallmark.api.model_policy import DeploymentBounds, LargestPod, ModelPolicy
+from hallmark.api.scheduling import Scheduling
+from hallmark.policies.model_deployment.floors import below_floors
 
 _AMOUNTS = ("cpu", "memory")
 
@@ -26,14 +28,21 @@ def bounded(
 ) -> tuple[ModelDeployment, tuple[str, ...]]:
     """Return the object with no more replicas and resources than allowed, and what was more.
 
+    What watches the traffic less closely than the policy demands is told there, too.
+
     ``strategy`` is left as it is: it belongs to the intent (see ``progress_deadline``).
     """
     spec, bounds = deployment.spec, bounds_of(policy)
-    beyond = tuple(_beyond(spec, bounds))
+    floors = policy.spec.drift if policy else None
+    beyond = (*_beyond(spec, bounds), *below_floors(spec, floors))
     if not beyond:
         return deployment, ()
     resources = spec.resources and _fitted(spec.resources, bounds.max_resources)
-    fitted = spec.replace(replicas=min(spec.replicas, bounds.max_replicas), resources=resources)
+    fitted = spec.replace(
+        replicas=min(spec.replicas, bounds.max_replicas),
+        resources=resources,
+        scheduling=_allowed(spec.scheduling, bounds),
+    )
     return deployment.replace(spec=fitted), beyond
 
 
@@ -49,6 +58,14 @@ def _beyond(spec: ModelDeploymentSpec, bounds: DeploymentBounds) -> Iterator[str
     asked, most = spec.strategy.progress_deadline, bounds.max_progress_deadline
     if parse_duration(asked) > parse_duration(most):
         yield _sentence("spec.strategy.progressDeadline", most, asked)
+    asked_class = spec.scheduling.priority_class_name if spec.scheduling else None
+    if asked_class is not None and asked_class not in bounds.priority_classes:
+        allowed = ", ".join(bounds.priority_classes) or "none"
+        yield (
+            f"Expected spec.scheduling.priorityClassName among those that the ModelPolicy allows "
+            f"(spec.deployments.priorityClasses: {allowed}), found '{asked_class}'; Pods run "
+            f"without it. Ask for another, or ask the platform engineer to allow it."
+        )
     resources = spec.resources or Resources()
     for part, amounts in (("requests", resources.requests), ("limits", resources.limits)):
         for name in _AMOUNTS:
@@ -62,6 +79,12 @@ def _beyond(spec: ModelDeploymentSpec, bounds: DeploymentBounds) -> Iterator[str
                 f"Expected spec.resources.requests.{name} of at most its limit ({limit}), found "
                 f"{request}; Pods run with the limit. Lower the request."
             )
+
+
+def _allowed(asked: Scheduling | None, bounds: DeploymentBounds) -> Scheduling | None:
+    if asked is None or asked.priority_class_name in (None, *bounds.priority_classes):
+        return asked
+    return asked.replace(priority_class_name=None)
 
 
 def _sentence(where: str, most: str, found: str) -> str:

@@ -5,6 +5,7 @@ The Service leads to the Pods of both versions, so that their numbers are the we
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -13,14 +14,16 @@ from pydantic import ValidationError
 
 from hallmark.api import names
 from hallmark.api.canary import CanaryAnalysis, CanaryRecord, CanaryStep
-from hallmark.api.common import parse_timestamp, timestamp
+from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.model_deployment import (
+    LATENCY_BOUNDS,
     DeploymentReason,
     DriftReport,
     DriftState,
     HistoryEntry,
     ModelDeploymentStatus,
     Outcome,
+    RequestCounts,
     Rollout,
     RolloutState,
     StrategyType,
@@ -30,6 +33,9 @@ from hallmark.policies.model_deployment.drift import judge_drift
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, View
 from hallmark.policies.model_deployment.withdrawal import must_give_way, withdrawn
 from hallmark.policies.refusals import Refusal
+
+LATE = Decimal("0.05")
+"""The share of requests that may take longer than ``maxLatency``."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,11 @@ class Evidence:
     rows: int = 0
     """Rows that it was asked for, answered or not."""
     rejected: int = 0
+    requests: int = 0
+    failed: int = 0
+    """Requests that were answered with 5xx."""
+    late: int = 0
+    """Requests that took longer than they may."""
     drift: Verdict = Verdict.INCONCLUSIVE
     crashed: PodState | None = None
     """A Pod whose container ended."""
@@ -154,10 +165,14 @@ class Evidence:
 
         A Pod that is gone took its rows along: then there are too few, never too many.
         """
+        rows, requests = max(0, self.rows - record.rows), max(0, self.requests - record.requests)
         return replace(
             self,
-            rows=max(0, self.rows - record.rows),
-            rejected=min(max(0, self.rows - record.rows), max(0, self.rejected - record.rejected)),
+            rows=rows,
+            rejected=min(rows, max(0, self.rejected - record.rejected)),
+            requests=requests,
+            failed=min(requests, max(0, self.failed - record.failed)),
+            late=min(requests, max(0, self.late - record.late)),
         )
 
 
@@ -172,12 +187,25 @@ def evidence(view: View) -> Evidence:
     ]
     reports = [found for pod in pods if (found := _report(view.inputs, pod, digest)) is not None]
     rejected = sum(report.refused_rows for report in reports)
+    counts = [report.requests for report in reports if report.requests is not None]
     return Evidence(
         rows=sum(report.rows for report in reports) + rejected,
         rejected=rejected,
+        requests=sum(count.count for count in counts),
+        failed=sum(count.failed for count in counts),
+        late=sum(_late(count, _analysis(view)) for count in counts),
         drift=_drift(view),
         crashed=next((pod for pod in pods if _crashed(view, pod)), None),
     )
+
+
+def _late(counts: RequestCounts, analysis: CanaryAnalysis) -> int:
+    """Return how many requests took longer than the first bound that ``maxLatency`` fits in."""
+    if analysis.max_latency is None:
+        return 0
+    most = parse_duration(analysis.max_latency).total_seconds() * 1000
+    within = bisect_left(LATENCY_BOUNDS, most) + 1
+    return sum(counts.latency[within:])
 
 
 def _crashed(view: View, pod: PodState) -> bool:
@@ -213,7 +241,11 @@ def _drift(view: View) -> Verdict:
         active_model_version=entry.version,
         active_digest=entry.manifest_digest,
         history=[entry],
-        drift_state=DriftState(manifest_digest=entry.manifest_digest),
+        # It draws on the same error budget as what serves.
+        drift_state=DriftState(
+            manifest_digest=entry.manifest_digest,
+            windows=view.status.drift_state.windows if view.status.drift_state else 0,
+        ),
     )
     inputs = view.inputs
     found = judge_drift(
@@ -249,11 +281,31 @@ def refusal(view: View, found: Evidence) -> Refusal | None:
     spans = [found, *([found.since(record)] if record else [])]
     limit = Decimal(analysis.max_rejections)
     for span in spans:
+        slow = _slow(name, span, analysis)
+        if slow is not None:
+            return _failed(slow)
         if span.rows >= analysis.minimum_rows and span.rejected > limit * span.rows:
             return _failed(
                 f"Expected {name} to reject at most {analysis.max_rejections} of its rows, found "
                 f"{span.rejected} of {span.rows} rejected."
             )
+    return None
+
+
+def _slow(name: str, span: Evidence, analysis: CanaryAnalysis) -> str | None:
+    """Return why the requests of a span speak against the candidate, or None."""
+    if span.requests < analysis.minimum_requests:
+        return None
+    if span.failed > Decimal(analysis.max_errors) * span.requests:
+        return (
+            f"Expected {name} to fail at most {analysis.max_errors} of its requests, found "
+            f"{span.failed} of {span.requests} failed."
+        )
+    if span.late > LATE * span.requests:
+        return (
+            f"Expected {name} to end 95 % of its requests within {analysis.max_latency}, found "
+            f"{span.late} of {span.requests} slower."
+        )
     return None
 
 
@@ -267,9 +319,12 @@ def _failed(why: str) -> Refusal:
 def lacking(view: View, found: Evidence) -> str:
     """Return what must be seen in this step before it counts as passed, or nothing."""
     record, analysis = view.rollout.canary, _analysis(view)
-    seen = found.since(record).rows if record else 0
-    if seen < analysis.minimum_rows:
-        return f"it was asked for {seen} of {analysis.minimum_rows} rows in this step"
+    seen = found.since(record) if record else Evidence()
+    if seen.rows < analysis.minimum_rows:
+        return f"it was asked for {seen.rows} of {analysis.minimum_rows} rows in this step"
+    if seen.requests < analysis.minimum_requests:
+        least = analysis.minimum_requests
+        return f"it ended {seen.requests} of {least} requests in this step"
     return ""
 
 

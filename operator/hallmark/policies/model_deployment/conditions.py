@@ -10,6 +10,7 @@ from hallmark.api.model_deployment import (
     DeploymentReason,
     ModelDeploymentStatus,
     Outcome,
+    RollbackMode,
     RolloutState,
     Verdict,
 )
@@ -17,6 +18,7 @@ from hallmark.drift.silence import sentence
 from hallmark.policies import conditions as triple
 from hallmark.policies.conditions import ConditionUpdate, fails, holds, unknown
 from hallmark.policies.model_deployment import canary, checks
+from hallmark.policies.model_deployment.carrying import likely_target
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.hold import said
 from hallmark.policies.model_deployment.inputs import View, Wait
@@ -148,12 +150,26 @@ def _drift_detected(view: View, message: str | None) -> ConditionUpdate:
     message = message or ""
     if drift is not None and drift.silent_pods and not drifted:
         return unknown(_C.DRIFT_DETECTED, _R.REPORTS_MISSING, message)
+    if view.head is not None and drift is not None and drift.input_rejected and not drifted:
+        return holds(_C.DRIFT_DETECTED, _R.INPUT_REJECTED, message)
     if view.head is None or drift is None or drift.verdict is Verdict.INCONCLUSIVE:
         return unknown(_C.DRIFT_DETECTED, _R.INCONCLUSIVE, message)
     if drift.verdict is Verdict.NO_DRIFT:
         return fails(_C.DRIFT_DETECTED, _R.NO_DRIFT, message)
+    message += _proposal(view)
     again = view.rollout.drift_rollback_spent and is_rolled_back(view.status)
     return holds(_C.DRIFT_DETECTED, _R.TARGET_DRIFTS if again else _R.DRIFT_DETECTED, message)
+
+
+def _proposal(view: View) -> str:
+    """Return which rollback a person may decide on, where the spec leaves it to people."""
+    target = likely_target(view.status, view.inputs)
+    if view.inputs.deployment.spec.rollback is not RollbackMode.MANUAL or target is None:
+        return ""
+    return (
+        f" A rollback to '{target.version}' is proposed, and waits for a person: kubectl hallmark "
+        f"rollback {view.inputs.name}."
+    )
 
 
 def _rolled_back(status: ModelDeploymentStatus) -> ConditionUpdate:

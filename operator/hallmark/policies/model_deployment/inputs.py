@@ -59,6 +59,8 @@ class PodState:
     """The predictor's termination message, or why the container waits."""
     ended_at: str | None = None
     """When the predictor last ended."""
+    restarts: int = 0
+    """How often it ended and was started again."""
 
 
 @dataclass(frozen=True)

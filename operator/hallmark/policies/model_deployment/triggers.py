@@ -10,19 +10,18 @@ from dataclasses import dataclass, replace
 
 from hallmark.api.model_deployment import (
     DeploymentReason,
-    DriftState,
     HistoryEntry,
-    ModelDeploymentStatus,
     Outcome,
     RollbackMode,
     RolloutState,
-    Verdict,
 )
 from hallmark.api.model_policy import OnNoTarget
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment import canary, checks
 from hallmark.policies.model_deployment.canary import Evidence
 from hallmark.policies.model_deployment.checks import Proposal
+from hallmark.policies.model_deployment.crashes import crash_loop
+from hallmark.policies.model_deployment.flapping import cools_down
 from hallmark.policies.model_deployment.hold import said
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.intent import Intent, intent_of, is_refused
@@ -34,6 +33,7 @@ from hallmark.policies.model_deployment.pods import (
 )
 from hallmark.policies.model_deployment.record import without_lost_target
 from hallmark.policies.model_deployment.rollback import TargetMissing, find_target, passes
+from hallmark.policies.model_deployment.traffic import is_off, reason_to_roll_back
 from hallmark.policies.model_deployment.withdrawal import (
     approvals_of,
     deadline,
@@ -230,7 +230,12 @@ def look_at_serving(view: View) -> Look:
     """Return what a withdrawal, drift or a rollback under way asks for."""
     if view.head is None:
         return None
-    return look_at_withdrawal(view) or _look_at_drift(view) or _look_at_rollback(view)
+    return (
+        look_at_withdrawal(view)
+        or _look_at_drift(view)
+        or _look_at_crashes(view)
+        or _look_at_rollback(view)
+    )
 
 
 def look_at_withdrawal(view: View) -> Look:
@@ -261,25 +266,34 @@ def look_at_withdrawal(view: View) -> Look:
 
 
 def _look_at_drift(view: View) -> Look:
-    drift = view.status.drift_state
+    spec = view.inputs.deployment.spec
+    reason = reason_to_roll_back(view.status, spec.drift)
     if (
-        drift is None
-        or drift.verdict is not Verdict.DRIFT
-        or drift.manifest_digest != view.status.active_digest
-        or view.inputs.deployment.spec.rollback is not RollbackMode.AUTOMATIC
+        reason is None
+        or spec.rollback is not RollbackMode.AUTOMATIC
         or view.rollout.drift_rollback_spent
         or view.rollout.state is RolloutState.ROLLING_BACK
         or view.stopped
         or view.held is not None
     ):
         return None
-    return _roll_back(view, DeploymentReason.DRIFT_ROLLBACK, has_drifted(view.status, drift))
+    return _roll_back(view, DeploymentReason.DRIFT_ROLLBACK, reason)
 
 
-def has_drifted(status: ModelDeploymentStatus, drift: DriftState) -> str:
-    """Return the sentence that names the version whose traffic moved, and the features."""
-    moved = ", ".join(f"{moved.feature} (PSI {moved.psi})" for moved in drift.top[:3])
-    return f"The traffic of '{status.active_model_version}' has drifted: {moved}."
+def _look_at_crashes(view: View) -> Look:
+    """Return the rollback that a crash loop asks for: once, and never on from its target."""
+    cause, last = DeploymentReason.CRASH_ROLLBACK, view.status.last_rollback
+    if (
+        view.inputs.deployment.spec.rollback is not RollbackMode.AUTOMATIC
+        or view.rollout.state is RolloutState.ROLLING_BACK
+        or view.rollout.cause == cause
+        or (last is not None and not last.acknowledged)
+        or view.stopped
+        or view.held is not None
+    ):
+        return None
+    crashes = crash_loop(view)
+    return _roll_back(view, cause, crashes) if crashes else None
 
 
 def _roll_back(view: View, cause: str, message: str, *, urgent: bool = False) -> Look:
@@ -453,7 +467,7 @@ def _frozen(view: View) -> Wait | None:
         )
     if view.inputs.hold:
         return Wait(DeploymentReason.AUDIT_BROKEN, view.inputs.hold, stalled=True)
-    return None
+    return cools_down(view)
 
 
 def _look_at_canary(view: View, intent: Intent) -> Look:
@@ -488,10 +502,7 @@ def look_at_bake(view: View) -> Settled | None:
         return None
     if head.outcome is Outcome.STABLE:
         return Settled() if state is RolloutState.IDLE else None
-    drifted = (
-        view.status.drift_state is not None and view.status.drift_state.verdict is Verdict.DRIFT
-    )
-    if drifted or not bake_is_over(view, head) or serves_revoked(view):
+    if is_off(view.status.drift_state) or not bake_is_over(view, head) or serves_revoked(view):
         return None
     return Settled()
 

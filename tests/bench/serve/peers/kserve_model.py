@@ -4,6 +4,7 @@ Run with the Python of KServe's environment: upstream's own server package is no
 """
 
 import sys
+import uuid
 
 import joblib
 import numpy as np
@@ -26,7 +27,7 @@ class Served(Model):
         output = InferOutput("probabilities", list(found.shape), "FP32")
         binary = bool(getattr(payload, "use_binary_outputs", False))
         output.set_data_from_numpy(found, binary_data=binary)
-        return InferResponse(payload.id, "credit", [output])
+        return InferResponse(payload.id or uuid.uuid4().hex, "credit", [output])
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ func run(ctx context.Context, arguments []string) error {
 	options.StringVar(&port, "port", ":7070", "the address to listen at")
 	options.StringVar(&config.HealthPath, "health", "", "the path that answers without a key")
 	options.StringVar(&config.IAMDir, "iam-dir", "", "the folder of users other than root")
+	options.BoolVar(&config.Readonly, "readonly", false, "refuse every write")
 	options.BoolVar(&config.Quiet, "quiet", false, "do not print requests")
 	if err := options.Parse(arguments); err != nil {
 		return err

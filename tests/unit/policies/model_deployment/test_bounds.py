@@ -8,6 +8,7 @@ import pytest
 
 from hallmark.api.common import Resources
 from hallmark.api.model_policy import DeploymentBounds, ModelPolicy
+from hallmark.api.scheduling import Scheduling, TopologySpread
 from hallmark.policies.model_deployment.bounds import bounded, progress_deadline
 from tests.unit.policies.model_deployment.rollouts import deployment, policy, spec
 
@@ -89,3 +90,23 @@ def test_without_a_policy_the_defaults_hold() -> None:
     assert fitted.spec.resources is not None
     assert fitted.spec.resources.to_wire() == {"requests": {"cpu": "64"}}
     assert beyond
+
+
+@pytest.mark.parametrize(
+    ("allowed", "asked", "runs"),
+    [
+        ([], None, None),
+        ([], "models", None),
+        (["models"], "models", "models"),
+        (["models"], "system-node-critical", None),
+    ],
+)
+def test_pods_rank_no_higher_than_the_policy_allows(
+    allowed: list[str], asked: str | None, runs: str | None
+) -> None:
+    spread = TopologySpread()
+    scheduling = Scheduling(priority_class_name=asked, topology_spread=[spread])
+    fitted, beyond = bounded(deployment(scheduling=scheduling), under(priority_classes=allowed))
+    assert fitted.spec.scheduling == Scheduling(priority_class_name=runs, topology_spread=[spread])
+    assert bool(beyond) is (asked != runs)
+    assert all(f"found '{asked}'; Pods run without it" in sentence for sentence in beyond)

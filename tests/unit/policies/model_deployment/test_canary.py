@@ -11,12 +11,21 @@ from hypothesis import strategies as st
 
 from hallmark.api.canary import Canary, CanaryAnalysis, CanaryRecord, CanaryStep
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import RolloutState, Strategy, StrategyType, Verdict
+from hallmark.api.model_deployment import (
+    RequestCounts,
+    RolloutState,
+    Strategy,
+    StrategyType,
+    Verdict,
+)
 from hallmark.policies.model_deployment import canary
 from hallmark.policies.model_deployment.canary import Evidence, Split, split
-from hallmark.policies.model_deployment.inputs import View
+from hallmark.policies.model_deployment.inputs import Need, View, Wait
+from hallmark.policies.model_deployment.transitions import Ready, Stepped
+from hallmark.policies.model_deployment.triggers import look
 from tests.unit.policies.model_deployment.rollouts import (
     NOW,
+    asked,
     at,
     candidate_status,
     entry,
@@ -81,7 +90,13 @@ STRATEGY = Strategy(
 
 def in_canary(*, replicas: int = 9, **record: object) -> View:
     found = CanaryRecord.model_validate({"step": 0, "started": timestamp(NOW), **record})
-    status = candidate_status(2, entry(1), state=RolloutState.CANARY, canary=found)
+    status = candidate_status(
+        2,
+        entry(1),
+        state=RolloutState.CANARY,
+        canary=found,
+        intent_hash=asked(2, strategy=STRATEGY),
+    )
     return view(
         status,
         version(1),
@@ -100,6 +115,10 @@ def in_canary(*, replicas: int = 9, **record: object) -> View:
         pytest.param(Evidence(99, 99), False, id="too few rows refuse nothing"),
         pytest.param(Evidence(100, 5), False, id="at the limit"),
         pytest.param(Evidence(100, 6), True, id="above the limit"),
+        pytest.param(Evidence(requests=19, failed=19, late=19), False, id="too few requests"),
+        pytest.param(Evidence(requests=100, failed=1, late=5), False, id="as many as may fail"),
+        pytest.param(Evidence(requests=100, failed=2), True, id="more fail"),
+        pytest.param(Evidence(requests=100, late=6), True, id="more are slow"),
         pytest.param(Evidence(drift=Verdict.DRIFT), True, id="its rows have drifted"),
         pytest.param(Evidence(drift=Verdict.NO_DRIFT), False, id="its rows have not"),
         pytest.param(Evidence(crashed=pod(2, exit_code=137)), True, id="it crashed"),
@@ -127,7 +146,9 @@ def test_a_pod_that_takes_its_rows_along_never_lets_a_step_pass(
 def test_silence_is_no_success() -> None:
     assert "0 of 100 rows" in canary.lacking(in_canary(), Evidence())
     assert "20 of 100 rows" in canary.lacking(in_canary(rows=500), Evidence(rows=520))
-    assert canary.lacking(in_canary(rows=500), Evidence(rows=600)) == ""
+    enough = Evidence(rows=600, requests=25)
+    assert "5 of 20 requests" in canary.lacking(in_canary(rows=500, requests=20), enough)
+    assert canary.lacking(in_canary(rows=500, requests=5), enough) == ""
 
 
 @pytest.mark.parametrize(
@@ -171,6 +192,16 @@ def test_only_an_end_under_traffic_is_a_crash(ended: str | None, crashed: bool) 
     assert (seen.crashed is not None) is crashed
 
 
+@pytest.mark.parametrize(
+    ("limit", "late"), [("1ms", 50), ("2ms", 40), ("25ms", 30), ("26ms", 20), ("500ms", 10)]
+)
+def test_a_limit_is_rounded_up_to_a_bound_of_the_histogram(limit: str, late: int) -> None:
+    counts = RequestCounts(uptime=1, count=60, latency=[10] * 6)
+    assert canary._late(counts, ANALYSIS.replace(max_latency=limit)) == late
+    assert canary._late(counts, ANALYSIS) == 0
+    assert canary._late(counts.replace(latency=[]), ANALYSIS.replace(max_latency=limit)) == 0
+
+
 # -- who has traffic --------------------------------------------------------------------------
 
 
@@ -205,3 +236,40 @@ def test_too_few_replicas_are_named_in_a_sentence() -> None:
     assert "1 of 3 Pods, 33 % of the traffic (step 1 of 2)" in text
     assert "10 % are asked for, which 2 replicas cannot give: 9 can" in text
     assert "asked for" not in canary.said(in_canary(replicas=9))
+
+
+# -- what comes next --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["", "suspended"])
+@pytest.mark.parametrize("verified", [False, True], ids=["not verified now", "verified now"])
+@pytest.mark.parametrize(
+    ("step", "pods", "follows"), [(0, 1, Stepped), (1, 9, Stepped), (2, 9, Ready)]
+)
+def test_no_step_is_taken_and_nothing_promoted_without_the_bytes_of_today(
+    step: int, pods: int, follows: type[Stepped | Ready], *, verified: bool, frozen: bool
+) -> None:
+    found = in_canary(step=step)
+    report = {
+        "manifestDigest": found.rollout.manifest_digest,
+        "bootID": "boot-0001",
+        "sequence": 1,
+        "rows": 400,
+        "requests": {"uptime": 60000, "count": 60, "latency": [60, 0, 0, 0, 0, 0]},
+    }
+    checked = view(found.status, version(2), verified=(2,), now=at(3600)).inputs.verifications
+    deployment = found.inputs.deployment
+    inputs = replace(
+        found.inputs,
+        reports={"two": report},
+        now=at(3600),
+        workloads={
+            **found.inputs.workloads,
+            workload(2).manifest: workload(2, replicas=pods, ready=pods),
+        },
+        pods=tuple(replace(pod(2, ready=True), name=name) for name in ["two", *"bcdefghi"][:pods]),
+        verifications=checked if verified else {},
+        deployment=deployment.replace(spec=deployment.spec.replace(suspend=frozen)),
+    )
+    expected: type[object] = follows if verified else Need
+    assert isinstance(look(replace(found, inputs=inputs)), Wait if frozen else expected)

@@ -17,6 +17,7 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_policy import OnNoTarget, OnRevocation
 from hallmark.api.model_version import ModelVersionStatus
+from hallmark.api.names import manifest_label
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.triggers import (
     NoTarget,
@@ -27,6 +28,7 @@ from hallmark.policies.model_deployment.triggers import (
     bake_is_over,
     look,
 )
+from hallmark.policies.model_deployment.withdrawal import must_give_way, noted, withdrawn_labels
 from tests.unit.policies.model_deployment.rollouts import (
     approval,
     asked,
@@ -88,6 +90,18 @@ def with_drift(
     """Return the record with a verdict on a version's traffic."""
     changed = (status.rollout or Rollout()).replace(**rollout)
     return status.replace(drift_state=drifted(number), rollout=changed)
+
+
+def rejections(then: str) -> dict[str, object]:
+    """Return the part of a spec that says what refused rows lead to."""
+    return {"rejections": {"then": then}}
+
+
+def with_rejections(then: str) -> ModelDeploymentStatus:
+    """Return the record of version 2, which refuses too many rows."""
+    intent = asked(2, drift=rejections(then))
+    status = serving_status(entry(2, start=10, intent=intent), entry(1, end=10))
+    return status.replace(drift_state=drifted(2, "NoDrift").replace(input_rejected=True))
 
 
 def seen(given: View) -> str:
@@ -468,6 +482,14 @@ CASES: dict[str, tuple[View, str]] = {
         view(SERVING2, V1, REVOKED2, verified=(1,), ending=True),
         "Stop RevocationRollback",
     ),
+    "refused rows roll back where the spec says so": (
+        view(with_rejections("Rollback"), V1, V2, verified=(1,), drift=rejections("Rollback")),
+        "RollBack DriftRollback credit-v1",
+    ),
+    "refused rows only alert elsewhere": (
+        view(with_rejections("Alert"), V1, V2, verified=(1,), drift=rejections("Alert")),
+        "nothing",
+    ),
     "drift rolls back": (
         view(with_drift(SERVING2, 2), V1, V2, verified=(1,)),
         "RollBack DriftRollback credit-v1",
@@ -611,3 +633,35 @@ def test_a_message_names_what_was_passed_over() -> None:
 def test_one_approval_of_another_deployment_does_not_count() -> None:
     elsewhere = version(1, approvals=(approval(targets=("another",)),))
     assert seen(view(candidate_status(1), elsewhere, verified=(1,))) == "Unapproved"
+
+
+@pytest.mark.parametrize("how", ["denied", "revoked"])
+def test_bytes_that_were_withdrawn_under_another_name_give_way(how: str) -> None:
+    twin = version(3, **{how: True})
+    artifact = twin.spec.artifact.replace(manifest_digest=digest(2))
+    twin = twin.replace(spec=twin.spec.replace(artifact=artifact))
+    given = view(SERVING2, V1, version(2), twin, verified=(1,))
+    assert must_give_way(given) is not None
+    assert withdrawn_labels(
+        replace(given.inputs, workloads={manifest_label(digest(2)): workload(2)})
+    )
+    assert must_give_way(view(SERVING2, V1, version(2), version(3, **{how: True}))) is None
+
+
+@pytest.mark.parametrize(
+    ("recorded", "kept", "since"),
+    [
+        pytest.param(3, 5, 3, id="what stands on record"),
+        pytest.param(None, 5, 5, id="what the API server did not take"),
+        pytest.param(None, None, 9, id="nothing yet"),
+    ],
+)
+def test_the_time_of_what_was_withdrawn_runs_from_when_it_was_first_seen(
+    recorded: float | None, kept: float | None, since: float
+) -> None:
+    status = SERVING2 if recorded is None else noted_at(SERVING2, recorded)
+    given = view(status, V1, version(2, revoked=True), now=at(9)).inputs
+    given = replace(given, withdrawn_since=None if kept is None else timestamp(at(kept)))
+    found = noted(status, given)
+    assert found is not None
+    assert found.withdrawn_since == timestamp(at(since))

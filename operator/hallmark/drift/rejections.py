@@ -1,0 +1,190 @@
+"""Whether too many rows are refused, by blocks of rows that no single client decides.
+
+A changed upstream is refused at the door, and what is refused stands in no window: PSI is blind to
+it. So rows are also counted in blocks by client, and a block is judged without the client that had
+most rows refused and without the one that had most answered: one client alone can neither cause
+the verdict nor hide it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hallmark.api.common import parse_timestamp, timestamp
+from hallmark.api.model_deployment import (
+    Drift,
+    DriftReport,
+    DriftState,
+    RefusedFeature,
+    RejectionBlock,
+    Rejections,
+)
+
+MAX_CLIENTS = 4096
+"""So many a block tells apart; the others count as one."""
+ALONE = 10
+"""A block ends, too, when so many times the minimum came and hardly anything from a third client:
+then whoever sends is the traffic."""
+_OTHERS = "others"
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A client's rows."""
+
+    answered: int = 0
+    refused: int = 0
+
+
+class RejectionCounter:
+    """Counts answered and refused rows in blocks, and keeps the newest ones."""
+
+    def __init__(self, rejections: Rejections, keep: int) -> None:
+        """Start empty.
+
+        Args:
+            rejections: How many rows make a block.
+            keep: How many blocks are kept.
+        """
+        self._minimum = rejections.minimum
+        self._closed: deque[RejectionBlock] = deque(maxlen=keep)
+        self._number = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._clients: dict[str, _Sent] = {}
+        self._rows, self._look_at = 0, self._minimum
+        self._since: datetime | None = None
+
+    @property
+    def kept(self) -> list[RejectionBlock]:
+        """The newest blocks, oldest first."""
+        return list(self._closed)
+
+    def add(self, client: str, answered: int, refused: int, now: datetime) -> bool:
+        """Count a request; tell whether it ended a block.
+
+        A big request counts as ``minimum`` rows at most, in its own shares.
+
+        Args:
+            client: Its address.
+            answered: Rows.
+            refused: Rows.
+            now: When it came.
+        """
+        rows = answered + refused
+        if rows > self._minimum:
+            refused = refused * self._minimum // rows
+            rows, answered = self._minimum, self._minimum - refused
+        if self._since is None:
+            self._since = now
+        known = client in self._clients or len(self._clients) < MAX_CLIENTS
+        sent = self._clients.setdefault(client if known else _OTHERS, _Sent())
+        sent.answered += answered
+        sent.refused += refused
+        self._rows += rows
+        if self._rows < self._look_at:
+            return False
+        # Not at each request: every client is looked at.
+        self._look_at = self._rows + max(1, self._minimum // 4)
+        return self._close(self._since)
+
+    def _close(self, since: datetime) -> bool:
+        counted = _without_one(self._clients)
+        if sum(sent.answered + sent.refused for sent in counted) < self._minimum:
+            if self._rows < ALONE * self._minimum:
+                return False
+            counted = list(self._clients.values())
+        refused = sum(sent.refused for sent in counted)
+        self._number += 1
+        self._closed.append(
+            RejectionBlock(
+                number=self._number,
+                start=timestamp(since),
+                rows=refused + sum(sent.answered for sent in counted),
+                refused=refused,
+            )
+        )
+        self._begin()
+        return True
+
+
+def rejection_counter(drift: Drift) -> RejectionCounter | None:
+    """Return an empty counter where a limit is declared."""
+    return RejectionCounter(drift.rejections, drift.consecutive) if drift.rejections else None
+
+
+def _without_one(clients: dict[str, _Sent]) -> list[_Sent]:
+    """Return the clients without who had most rows refused and who had most answered."""
+    worst = max(clients, key=lambda name: clients[name].refused)
+    best = max(clients, key=lambda name: clients[name].answered)
+    return [sent for name, sent in clients.items() if name not in {worst, best}]
+
+
+def rejects(report: DriftReport, drift: Drift, since: datetime) -> bool | None:
+    """Tell whether a Pod's last blocks are all above the limit.
+
+    Args:
+        report: of the Pod, believed.
+        drift: the limit, and how many blocks in a row must be above it.
+        since: when the version got the traffic; a block that began before does not count.
+
+    Returns:
+        None where no limit is declared, or there are too few blocks.
+    """
+    blocks = [block for block in report.rejections if parse_timestamp(block.start) >= since]
+    last = blocks[-drift.consecutive :]
+    if drift.rejections is None or len(last) < drift.consecutive:
+        return None
+    limit = float(drift.rejections.limit)
+    return all(block.refused > limit * block.rows for block in last)
+
+
+def problem_of(blocks: Sequence[RejectionBlock], minimum: int) -> str | None:
+    """Return why blocks are not to be believed; it goes on from the report's subject."""
+    for former, block in zip([None, *blocks], blocks, strict=False):
+        if block.rows < minimum or block.refused > block.rows:
+            return f"claims {block.refused} refused of {block.rows} rows in block {block.number}."
+        if former and block.number != former.number + 1:
+            return f"has block {block.number} of refusals after block {former.number}."
+        try:
+            parse_timestamp(block.start)
+        except ValueError:
+            return f"has no real time in block {block.number} of refusals."
+    return None
+
+
+def most_refused(refused: Iterable[RefusedFeature], known: Container[str]) -> str:
+    """Return what rows were refused for, the most frequent first; empty where nothing says so.
+
+    Args:
+        refused: of the Pods that reject.
+        known: the version's features: a Pod may write any name.
+    """
+    totals: Counter[str] = Counter()
+    for fault in refused:
+        for reason, rows in fault.to_wire().items():
+            if reason in _SAID and fault.feature in known:
+                totals[f"'{fault.feature}' {_SAID[reason]}"] += int(rows)
+    return ", ".join(sorted(totals, key=lambda what: (-totals[what], what))[:3])
+
+
+def rejection_sentence(state: DriftState, drift: Drift) -> str:
+    """Return that too many rows are refused, and what for."""
+    limit = f" ({drift.rejections.limit} of the rows)" if drift.rejections else ""
+    what = f": {state.rejected_for}" if state.rejected_for else ""
+    return (
+        f"{state.rejecting} Pods refuse more rows than the limit{limit}{what}. Nobody knows how "
+        f"far these rows moved: see what the clients send, or whether the version fits them."
+    )
+
+
+_SAID = {
+    "missing": "is missing",
+    "wrongType": "has another type",
+    "unseenCategory": "has an unseen category",
+    "outOfRange": "is out of range",
+}

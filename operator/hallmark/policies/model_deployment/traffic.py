@@ -1,0 +1,41 @@
+"""What the traffic gives as a reason to roll back: drift, or too many refused rows."""
+
+from __future__ import annotations
+
+from hallmark.api.model_deployment import (
+    Drift,
+    DriftState,
+    ModelDeploymentStatus,
+    OnRejections,
+    Verdict,
+)
+
+
+def reason_to_roll_back(status: ModelDeploymentStatus, drift: Drift) -> str | None:
+    """Return the sentence that says why the traffic asks for a rollback, or None."""
+    state = status.drift_state
+    if state is None or state.manifest_digest != status.active_digest:
+        return None
+    if state.verdict is Verdict.DRIFT:
+        return has_drifted(status, state)
+    declared = drift.rejections
+    if state.input_rejected and declared and declared.then is OnRejections.ROLLBACK:
+        return has_rejected(status, state)
+    return None
+
+
+def is_off(state: DriftState | None) -> bool:
+    """Tell whether the traffic drifts or is refused, so that what serves is not stable."""
+    return state is not None and (state.verdict is Verdict.DRIFT or state.input_rejected)
+
+
+def has_drifted(status: ModelDeploymentStatus, drift: DriftState) -> str:
+    """Return the sentence that names the version whose traffic moved, and the features."""
+    moved = ", ".join(f"{moved.feature} (PSI {moved.psi})" for moved in drift.top[:3])
+    return f"The traffic of '{status.active_model_version}' has drifted: {moved}."
+
+
+def has_rejected(status: ModelDeploymentStatus, drift: DriftState) -> str:
+    """Return the sentence that names the version that refuses its rows, and what for."""
+    what = f": {drift.rejected_for}" if drift.rejected_for else ""
+    return f"'{status.active_model_version}' refuses too many of its rows{what}."
