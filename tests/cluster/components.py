@@ -23,8 +23,9 @@ class Component:
 
 
 # A write of a custom resource took 15 ms of the API server's time, a third of it to collect
-# garbage: it may keep more, up to a limit, and takes 10 ms.
-_MORE_MEMORY = ("GOGC=400", "GOMEMLIMIT=4GiB")
+# garbage: it may keep more, up to a limit (which a thousand ModelDeployments come near), and takes
+# 10 ms.
+_MORE_MEMORY = ("GOGC=400", "GOMEMLIMIT=8GiB")
 
 
 def etcd(layout: Layout) -> Component:
