@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import log
 from statistics import NormalDist
 
@@ -39,6 +40,8 @@ SHIFTS = (0.25, 0.5, 1.0, 2.0)
 LOOSE_ROWS = 150.0
 """An alternative is a guess: each shift stands there as sure as the baseline, and as if it had
 been measured on so many rows."""
+KEPT_LAWS = 2048
+"""Features whose laws are kept, the last used ones: every report of a version asks for the same."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,7 @@ class Evidence:
 
     def __init__(self, feature: BaselineFeature) -> None:
         """Prepare the alternatives of a feature of the signed baseline."""
-        training = np.asarray(feature.counts, dtype=np.float64)
-        urns = [training + unseen for unseen in (0.5 / len(training), 0.5)]
-        self._same = _Mixture(np.asarray(urns), np.log([0.5, 0.5]))
-        self._shifted = _alternatives(training + 1 / len(training), bool(feature.edges))
+        self._same, self._shifted = _laws(tuple(feature.counts), bool(feature.edges))
 
     def log_values(self, counts: Floats) -> Floats:
         """Return the natural logarithms of e-values, shape (...), of counts, shape (..., bins)."""
@@ -83,6 +83,15 @@ class Evidence:
         """
         newest_first = np.asarray(windows[::-1], dtype=np.float64)
         return float(self.log_values(np.cumsum(newest_first, axis=0)).max())
+
+
+@lru_cache(maxsize=KEPT_LAWS)
+def _laws(counts: tuple[int, ...], ordered: bool) -> tuple[_Mixture, _Mixture]:
+    """Return how rows come that are like the training rows, and how if they have shifted."""
+    training = np.asarray(counts, dtype=np.float64)
+    urns = [training + unseen for unseen in (0.5 / len(training), 0.5)]
+    same = _Mixture(np.asarray(urns), np.log([0.5, 0.5]))
+    return same, _alternatives(training + 1 / len(training), ordered)
 
 
 def _alternatives(urn: Floats, ordered: bool) -> _Mixture:
