@@ -106,7 +106,7 @@ def _gone(
 ) -> list[GoneEntry]:
     things = recorded.things() if recorded else set()
     found = [
-        GoneEntry(kind=thing.kind, namespace=thing.namespace, name=thing.name, uid=thing.uid)  # type: ignore[arg-type]
+        GoneEntry.model_validate(thing._asdict())
         for thing in things - there(registry)
         if namespaces is None or thing.namespace in namespaces
     ]
