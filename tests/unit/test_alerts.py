@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,14 @@ RULES: list[dict[str, Any]] = [
 ]
 
 
-# A metric with labels has no sample before something is counted.
-UNSERVED = Unserved(since="2026-11-25T12:00:00Z", reason="Refused")
-metrics.show_deployment("bank", "credit", ModelDeploymentStatus(unserved=UNSERVED))
-metrics.RECONCILES.labels("ModelPolicy", "ok")
+@pytest.fixture(autouse=True)
+def something_to_count() -> Iterator[None]:
+    """A metric with labels has no sample before something is counted; others forget theirs."""
+    unserved = Unserved(since="2026-11-25T12:00:00Z", reason="Refused")
+    metrics.show_deployment("alerts", "credit", ModelDeploymentStatus(unserved=unserved))
+    metrics.RECONCILES.labels("ModelPolicy", "ok")
+    yield
+    metrics.forget_deployment("alerts", "credit")
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
