@@ -462,7 +462,7 @@ class FeatureDrift(ApiModel):
     psi: Annotated[str, Field(max_length=16)]
     evidence: Annotated[str, Field(max_length=16)] = ""
     """The power of ten of the e-value: 6.0 says that chance alone shows so much in one of a
-    million. Renewed along with the PSI."""
+    million. Renewed along with the PSI, and empty where that is too low to matter."""
 
 
 class Verdict(StrEnum):
@@ -494,7 +494,7 @@ class DriftState(ApiModel):
     needed: Annotated[str, Field(max_length=16)] = ""
     """The power of ten that the evidence must reach, by the error budget."""
     windows: Count = 0
-    """How many windows of a Pod the error budget has been spent on in the Deployment's life."""
+    """On how many windows of a Pod the error budget is spent in the Deployment's life, at most."""
     top: Annotated[list[FeatureDrift], Field(max_length=5)] = Field(default_factory=list)
     """The five features that moved most, highest PSI first."""
     silent_pods: Count = 0

@@ -12,6 +12,8 @@ from hallmark.api.model_deployment import MAX_WINDOWS, Drift
 
 EVIDENCE_ROWS = 500
 """So many rows evidence is gathered from, where the windows that must drift hold fewer."""
+MOST_WINDOWS = 2**53 - 1
+"""What a count in a status holds at most."""
 MAJORITY = 2.0
 """More than half of the Pods must be wrong at once: by Markov's inequality that is at most twice
 as likely as that one of them is."""
@@ -54,5 +56,10 @@ def spent(drift: Drift, window: int) -> float:
 
 
 def rounded_up(window: int) -> int:
-    """Return the number under which a window is put on record: a power of two, seldom written."""
-    return 1 << max(0, window - 1).bit_length()
+    """Return the number under which windows are put on record: a power of four, seldom written.
+
+    Only an operator that starts, and Pods that start after it, go on there; weak evidence then
+    needs up to four times as much.
+    """
+    bits = max(0, window - 1).bit_length()
+    return min(MOST_WINDOWS, 1 << (bits + bits % 2)) if window else 0

@@ -34,9 +34,12 @@ from hallmark.drift.reports import (
 from hallmark.drift.room import MAX_ENTRIES, make_room, places_for, take_turns
 from hallmark.drift.shown import shown_differs
 from hallmark.drift.silence import Heard, heard_now, listen, sentence, shown
-from hallmark.drift.votes import SHOWN, Question, Vote, vote_of
+from hallmark.drift.votes import Question, Vote, vote_of
 
 T = TypeVar("T")
+
+SHOWN = 5
+"""So many features are shown."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Memory:
     heard: Mapping[str, Heard] = field(default_factory=dict)
     """By Pod: when a report of it was last believed, or since when it serves."""
     windows: int = 0
-    """How many windows of a Pod the error budget is spent on; a Pod that starts goes on there."""
+    """On how many windows of a Pod the error budget is spent; a Pod that starts goes on there."""
     turn: int = 1
     """How many calls there were."""
 
@@ -175,7 +178,6 @@ def _carried_over(inputs: DriftInputs) -> Memory:
             votes=_of(inputs.live_pods, before.votes),
             refused=_of(inputs.live_pods & inputs.reports.keys(), before.refused),
             turn=before.turn + 1,
-            windows=max(before.windows, former.windows),
         )
     features = watched(inputs.baseline, inputs.drift)
     return Memory(
@@ -185,7 +187,8 @@ def _carried_over(inputs: DriftInputs) -> Memory:
         expected=former.voters if former.manifest_digest == inputs.active_digest else 0,
         accepted=_of(inputs.live_pods, accepted),
         heard=before.heard if before else {},
-        windows=max(before.windows if before else 0, former.windows),
+        # What is on record is ahead of what was spent: only who remembers nothing goes on there.
+        windows=before.windows if before else former.windows,
     )
 
 
@@ -227,12 +230,12 @@ def _examine(inputs: DriftInputs, memory: Memory) -> Memory:
 
 
 def _spent(votes: Iterable[Vote]) -> int:
-    """Return on how many windows the error budget is spent, rounded up so that it is on record.
+    """Return on how many windows the error budget is spent.
 
     The median over the Pods: what a few claim moves it little.
     """
     counted = sorted(vote.window for vote in votes if vote.enough)
-    return rounded_up(counted[(len(counted) - 1) // 2]) if counted else 0
+    return counted[(len(counted) - 1) // 2] if counted else 0
 
 
 def _known(pod: str, memory: Memory) -> Key | None:
@@ -267,7 +270,7 @@ def _state(inputs: DriftInputs, memory: Memory) -> DriftState:
         unsure=unsure,
         **_rejections(inputs, memory),
         needed=_needed(inputs.drift, memory),
-        windows=memory.windows,
+        windows=max(inputs.former.windows, rounded_up(memory.windows)),
         top=most_moved(voters, memory.reference),
         pods={pod: memory.accepted[pod] for pod in sorted(order[:MAX_ENTRIES])},
     )
@@ -325,12 +328,16 @@ def most_moved(voters: Sequence[Vote], reference: Reference) -> list[FeatureDrif
         return []
     middle = np.median([vote.psi for vote in voters], axis=0)
     shown = np.argsort(-middle, kind="stable")[:SHOWN]
-    evidence = np.nan_to_num([vote.evidence[shown] for vote in voters])
+    evidence = np.asarray([vote.evidence[shown] for vote in voters])
+    weighed = np.isfinite(evidence).any(axis=0)
+    proofs = np.median(np.nan_to_num(evidence), axis=0)
     return [
         FeatureDrift(
-            feature=reference.names[place], psi=f"{middle[place]:.4f}", evidence=as_text(proof)
+            feature=reference.names[place],
+            psi=f"{middle[place]:.4f}",
+            evidence=as_text(proof) if known else "",
         )
-        for place, proof in zip(shown, np.median(evidence, axis=0), strict=True)
+        for place, proof, known in zip(shown, proofs, weighed, strict=True)
     ]
 
 
@@ -355,12 +362,12 @@ def _verdict_sentence(state: DriftState, drift: Drift) -> str:
     if not state.top:
         return f"No Pod has {need} since the version got the traffic; there is no verdict yet."
     most = state.top[0]
+    proof = f"; evidence 10^{most.evidence}, needed 10^{state.needed}" if most.evidence else ""
     unsure = (
         f" In {state.unsure} more the PSI is above the threshold, and the evidence does not "
         f"suffice yet."
     )
     return (
         f"{state.drifting} of {state.voters} Pods that have {need} drift; "
-        f"'{most.feature}' moved most (PSI {most.psi}, threshold {drift.threshold}; evidence "
-        f"10^{most.evidence}, needed 10^{state.needed})."
+        f"'{most.feature}' moved most (PSI {most.psi}, threshold {drift.threshold}{proof})."
     ) + (unsure if state.unsure else "")

@@ -17,7 +17,7 @@ from hallmark.api.model_deployment import (
     PodDriftState,
     RefusedFeature,
 )
-from hallmark.drift.budget import kept_windows, needed
+from hallmark.drift.budget import MOST_WINDOWS, kept_windows, needed
 from hallmark.drift.evidence import Evidence
 from hallmark.drift.psi import Counts, Reference, moved
 from hallmark.drift.rejections import rejects
@@ -48,7 +48,7 @@ class Vote:
     psi: NDArray[np.float64] = field(compare=False, repr=False)
     """Of the newest window that counts, shape (features,); empty without one."""
     evidence: NDArray[np.float64] = field(compare=False, repr=False)
-    """Natural logarithms of e-values, of the same shape; NaN where PSI is too low to matter."""
+    """Natural logarithms of e-values, of the same shape; NaN where the PSI is too low."""
     rejects: bool | None = None
     """Whether too many rows were refused; None where the Pod cannot tell."""
     refused: Sequence[RefusedFeature] = field(default=(), compare=False, repr=False)
@@ -64,7 +64,7 @@ class Vote:
     @property
     def window(self) -> int:
         """Which window in the life of the ModelDeployment the newest one is; at least 1."""
-        return max(1, self.state.windows_before + self.state.window)
+        return min(MOST_WINDOWS, max(1, self.state.windows_before + self.state.window))
 
 
 def vote_of(
@@ -108,25 +108,21 @@ def vote_of(
     )
     if not counts:
         return vote
-    evidence = _evidence(counts, reference, moves[-1], vote.psi)
+    evidence = _evidence(counts, reference, moves[-1])
     limit = needed(drift, len(reference.names), vote.window)
     proven = bool(np.any(moves[-1] & (evidence >= limit)))
     return replace(vote, evidence=evidence, drifts=vote.moved and proven)
 
 
-SHOWN = 5
-"""So many features are shown, with their evidence."""
-
-
 def _evidence(
-    windows: Sequence[Counts],
-    reference: Reference,
-    moves: NDArray[np.bool_],
-    psi: NDArray[np.float64],
+    windows: Sequence[Counts], reference: Reference, moves: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Return the evidence for those features that moved, or are shown; NaN for the others."""
-    found = np.full(len(psi), np.nan)
-    for place in {*np.flatnonzero(moves).tolist(), *np.argsort(-psi)[:SHOWN].tolist()}:
+    """Return the evidence for those features that moved; NaN for the others, whatever it is.
+
+    Most reports are calm, and weighing their evidence would take more time than all else.
+    """
+    found = np.full(len(moves), np.nan)
+    for place in np.flatnonzero(moves):
         feature = reference.features[place]
         found[place] = Evidence(feature).since_any([counts[feature.name] for counts in windows])
     return found

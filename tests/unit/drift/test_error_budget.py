@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hallmark.api.model_deployment import Drift, DriftReport, DriftState
+from hallmark.drift.budget import MOST_WINDOWS
 from hallmark.drift.decision import DriftVerdict, judge
 from tests.unit.drift.factories import inputs, report, traffic
 from tests.unit.drift.replay import Traffic, replay
@@ -68,9 +69,11 @@ def test_an_effect_without_evidence_is_inconclusive_and_rolls_nothing_back() -> 
 
 
 def test_evidence_without_an_effect_rolls_nothing_back() -> None:
-    found = judge(inputs({"a": SHIFTED}, drift=Drift(threshold="3")))
-    assert float(found.state.top[0].evidence) > float(found.state.needed)
-    assert (found.state.verdict, found.state.unsure) == ("NoDrift", 0)
+    weighed = judge(inputs({"a": SHIFTED})).state
+    assert float(weighed.top[0].evidence) > float(weighed.needed)
+    found = judge(inputs({"a": SHIFTED}, drift=Drift(threshold="3"))).state
+    assert (found.verdict, found.unsure) == ("NoDrift", 0)
+    assert (found.top[0].psi, found.top[0].evidence) == (weighed.top[0].psi, "")
 
 
 @settings(deadline=None, max_examples=20)
@@ -104,6 +107,15 @@ def test_a_pod_that_starts_goes_on_where_the_budget_stands() -> None:
     assert not again.changed, "the same windows spend nothing twice, also after a restart"
 
 
+def test_an_operator_that_remembers_spends_what_was_counted_and_not_what_is_on_record() -> None:
+    found = look({"a": CALM}, DriftState())
+    for boot in range(40):
+        fresh = CALM.model_copy(update={"boot_id": f"boot-{boot:04}"})
+        found = look({"a": fresh}, found.state, memory=found.memory)
+    assert found.memory.windows == 41 * CALM.windows[-1].number
+    assert found.memory.windows <= found.state.windows < 4 * found.memory.windows
+
+
 def test_the_budget_is_on_record_before_it_is_spent() -> None:
     found = look({"a": CALM}, DriftState())
     assert found.changed
@@ -121,6 +133,15 @@ def test_a_minority_of_pods_cannot_spend_the_budget(claimed: int) -> None:
     calm = look({"a": CALM, "b": CALM, "c": liar}, DriftState())
     assert calm.state.windows == look({"a": CALM, "b": CALM, "c": CALM}, DriftState()).state.windows
     assert look({"a": SHIFTED, "b": SHIFTED, "c": liar}, DriftState()).state.verdict == "Drift"
+
+
+def test_what_all_pods_claim_stays_within_what_a_status_holds() -> None:
+    state = DriftState()
+    for boot in range(3):
+        claimed = numbered(CALM, 2**53 - 10).model_copy(update={"boot_id": f"boot-{boot:04}"})
+        state = look({"a": claimed}, state).state
+        assert DriftState.model_validate(state.model_dump()) == state
+    assert state.windows == MOST_WINDOWS
 
 
 def test_a_budget_that_is_spent_long_ago_still_lets_a_strong_shift_through() -> None:

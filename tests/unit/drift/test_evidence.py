@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hallmark.api.artifacts import BaselineFeature
 from hallmark.api.model_deployment import Drift
 from hallmark.api.training_run import FeatureType
-from hallmark.drift.budget import kept_windows, needed, rounded_up, weight
+from hallmark.drift.budget import MOST_WINDOWS, kept_windows, needed, rounded_up, weight
 from hallmark.drift.evidence import Evidence, log_gamma, log_urn
 
 COUNTS = st.lists(st.integers(0, 2000), min_size=3, max_size=30).filter(sum)
@@ -72,9 +72,11 @@ def test_a_report_holds_enough_rows_for_evidence(window: int, consecutive: int, 
     assert kept_windows(Drift(window=window, consecutive=consecutive)) == kept
 
 
-@given(st.integers(1, 2**53))
-def test_a_window_is_put_on_record_rounded_up(window: int) -> None:
-    assert window <= rounded_up(window) < 2 * window or window == 1
+@given(st.integers(1, MOST_WINDOWS))
+def test_windows_are_put_on_record_rounded_up(window: int) -> None:
+    recorded = rounded_up(window)
+    assert window <= recorded < 4 * window
+    assert recorded == MOST_WINDOWS or rounded_up(recorded) == recorded
 
 
 # -- the guarantee ----------------------------------------------------------------------------
