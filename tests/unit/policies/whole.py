@@ -7,42 +7,45 @@ files anew with ``python -m tests.unit.policies.whole`` and reads what became di
 
 from __future__ import annotations
 
-import dataclasses
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
-from datetime import datetime
-from enum import Enum
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import yaml
-from pydantic import BaseModel
 
 from hallmark.api.common import ConditionedStatus, timestamp
-from hallmark.drift.decision import Memory
-from hallmark.policies.conditions import ConditionUpdate
-from hallmark.policies.decision import Event
+from hallmark.api.model_approval import ModelApproval
+from hallmark.api.model_version import ModelVersion
+from hallmark.policies.guards import Guard, guard_event, guard_record, namespace_record
+from hallmark.policies.model_approval.decide import decide_approval
+from hallmark.policies.model_approval.inputs import ApprovalInputs
+from hallmark.policies.model_deployment.decide import DeploymentDecision
 from hallmark.policies.model_deployment.decide import decide as decide_deployment
 from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.model_version.decide import decide_version
 from hallmark.policies.model_version.inputs import VersionInputs
+from hallmark.policies.status import merge_conditions
 from hallmark.policies.training_run.decide import decide_run
 from hallmark.policies.training_run.inputs import RunInputs
+from hallmark.policies.unmet import unmet, votes
 from tests.unit.policies.model_deployment import (
     test_conditions,
     test_desired,
     test_traffic,
     test_triggers,
 )
+from tests.unit.policies.model_deployment.situations import SITUATIONS
 from tests.unit.policies.model_version import test_decide as of_version
+from tests.unit.policies.model_version.ballots import approval, look, with_records
+from tests.unit.policies.plain import Told, plain, told
 from tests.unit.policies.training_run import test_decide as of_run
+from tests.unit.policies.training_run.runs import version
+from tests.unit.supply_chain.factories import NOW
 
-HASH = re.compile(r"\b[0-9a-f]{12,}\b|[A-Za-z0-9+/]{40,}={0,2}")
-"""Also signatures and keys in base64."""
 FOLDER = Path(__file__).with_name("whole")
-Told = Mapping[str, Any]
 Situations = Mapping[str, Callable[[], Told]]
 
 
@@ -53,7 +56,50 @@ def deployments() -> Situations:
         for name, case in module.CASES.items():
             title = f"{module.__name__.rpartition('_')[2]}: {name}"
             found[title] = partial(_of_deployment, case[0])
-    return found
+    return found | {name: partial(_of_deployment, view) for name, view in SITUATIONS.items()}
+
+
+def approvals() -> Situations:
+    """Return how to tell an approval what became of it, by situation."""
+    ended = approval(notAfter=timestamp(NOW + timedelta(seconds=30)))
+    denied = approval("no", approver="rob", decision="Denied")
+    seen = with_records(*look(version(), approval(), denied, approval("own", approver="alice")))
+    late = NOW + timedelta(hours=1)
+    return {
+        "of no version": partial(_of_approval, approval(), None),
+        "not looked at yet": partial(_of_approval, approval(), version()),
+        "of denied bytes": partial(_of_approval, approval(), seen),
+        "the denial": partial(_of_approval, denied, seen),
+        "one's own": partial(_of_approval, approval("own", approver="alice"), seen),
+        "ends soon": partial(_of_approval, ended, with_records(*look(version(), ended))),
+        "ended": partial(_of_approval, ended, with_records(*look(version(), ended)), late),
+    }
+
+
+def guards() -> Situations:
+    """Return what is recorded and told of what Hallmark rests on, by situation."""
+    fields = {"match": "0123456789ab", "gone": "111111111111"}
+    old = Guard("ModelPolicy", "default", "uid-1", 3, "sha256:old", fields, "", 7)
+    new = replace(old, generation=4, digest="sha256:new", fields={"match": "ba9876543210"})
+    sides = {
+        "made": (None, old),
+        "made anew": (old, replace(new, uid="uid-2")),
+        "changed": (old, new),
+        "touched": (old, replace(old, generation=5)),
+        "deleted": (old, None),
+    }
+    shipped = {"a policy": None, "as shipped": True, "not as shipped": False}
+    found: dict[str, Callable[[], Told]] = {
+        f"{change}, {what}": partial(_of_guard, *both, as_shipped)
+        for change, both in sides.items()
+        for what, as_shipped in shipped.items()
+    }
+    return {**found, "a namespace under another policy": _of_namespace}
+
+
+def lacking() -> Situations:
+    """Return what is told to lack before a version serves, by situation."""
+    return {name: partial(_of_lacking, view) for name, view in SITUATIONS.items()}
 
 
 def runs() -> Situations:
@@ -80,95 +126,59 @@ def kept(table: str) -> Mapping[str, Told]:
 
 
 def _of_deployment(view: View) -> Told:
-    asked = dataclasses.replace(
-        view.inputs, deployment=view.inputs.deployment.replace(status=view.status)
-    )
-    return _told(decide_deployment(asked), view.status)
+    asked = replace(view.inputs, deployment=view.inputs.deployment.replace(status=view.status))
+    return told(decide_deployment(asked), view.status)
+
+
+def _of_approval(asked: ModelApproval, seen: ModelVersion | None, now: datetime = NOW) -> Told:
+    return told(decide_approval(ApprovalInputs(asked, seen, now)), asked.status)
+
+
+def _of_guard(before: Guard | None, after: Guard | None, as_shipped: bool | None) -> Told:
+    digest = "sha256:policy" if after and as_shipped is None else ""
+    record = guard_record(before, after, "kubectl-edit", as_shipped, digest)
+    return {"told": [plain(record, NOTHING), plain(guard_event(record, as_shipped), NOTHING)]}
+
+
+def _of_namespace() -> Told:
+    return told(namespace_record("bank", "uid-3", "99", "default", "strict"), NOTHING)
+
+
+def _of_lacking(view: View) -> Told:
+    decided = decide_deployment(view.inputs)
+    if not isinstance(decided, DeploymentDecision):
+        return {"Need": decided.version.metadata.name}
+    on, now, policy = view.inputs.deployment, view.inputs.now, view.inputs.policy
+    conditions = merge_conditions(on.status.conditions, decided.conditions, now, 1)
+    on = on.replace(status=decided.status.replace(conditions=conditions))
+    spec = policy.spec if policy else None
+    return {
+        version.metadata.name: {
+            "unmet": plain(unmet(version, spec, "default", [on], now), NOTHING),
+            "votes": plain(votes(version, spec, now), NOTHING),
+        }
+        for version in view.inputs.versions
+    }
+
+
+NOTHING = ConditionedStatus()
 
 
 def _of_run(asked: RunInputs) -> Told:
-    return _told(decide_run(asked), asked.run.status)
+    return told(decide_run(asked), asked.run.status)
 
 
 def _of_version(asked: VersionInputs) -> Told:
-    return _told(decide_version(asked), asked.version.status)
-
-
-def _told(decided: object, before: ConditionedStatus) -> Told:
-    """Return a decision as plain values; of a status what differs from before."""
-    return {type(decided).__name__: _plain(decided, before)}
-
-
-def _plain(value: object, before: ConditionedStatus) -> Any:  # noqa: ANN401
-    """Return values that YAML knows, without what is empty."""
-    match value:
-        case Enum():
-            return str(value.value)
-        case None | bool() | int() | float():
-            return value
-        case str():
-            return _text(value)
-        case datetime():
-            return timestamp(value)
-        case ConditionUpdate():
-            return _text(f"{value.type} {value.status} {value.reason}: {value.message}")
-        case Event():
-            kind = "Warning" if value.warning else "Normal"
-            return _text(f"{kind} {value.reason}: {value.message}")
-        case ConditionedStatus():
-            return _plain(_difference(before, value), before)
-        case BaseModel() if hasattr(value, "metadata"):
-            return f"{type(value).__name__} {value.metadata.name}"
-        case BaseModel():
-            return _plain(value.model_dump(mode="json", by_alias=True, exclude_none=True), before)
-        case bytes():
-            return f"{len(value)} bytes"
-        case Mapping():
-            filled = ((str(key), _plain(entry, before)) for key, entry in value.items())
-            return {key: entry for key, entry in sorted(filled) if _says_something(entry)}
-        case set() | frozenset():
-            return sorted(_plain(entry, before) for entry in value)
-        case list() | tuple():
-            return [_plain(entry, before) for entry in value]
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return _fields(value, before)
-        case _:
-            return type(value).__name__
-
-
-def _fields(value: Any, before: ConditionedStatus) -> dict[str, Any]:  # noqa: ANN401
-    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    filled = {
-        name: _plain(entry, before)
-        for name, entry in fields.items()
-        if not isinstance(entry, Memory)
-    }
-    return {name: entry for name, entry in filled.items() if _says_something(entry)}
-
-
-def _text(text: str) -> str:
-    return HASH.sub(_named, text)
-
-
-def _named(found: re.Match[str]) -> str:
-    """Return a hash as it is where a table made it up; others change with fields and keys."""
-    text = found[0]
-    return text if text == text[:2] * (len(text) // 2) else "hash"
-
-
-def _says_something(entry: object) -> bool:
-    return entry is not None and entry is not False and entry not in ("", [], {}, ())
-
-
-def _difference(before: ConditionedStatus, after: ConditionedStatus) -> dict[str, Any]:
-    was, now = before.to_wire(), after.to_wire()
-    return {name: now.get(name) for name in sorted({*was, *now}) if was.get(name) != now.get(name)}
+    return told(decide_version(asked), asked.version.status)
 
 
 TABLES: Mapping[str, Situations] = {
     "model_deployment": deployments(),
     "training_run": runs(),
     "model_version": versions(),
+    "model_approval": approvals(),
+    "guards": guards(),
+    "unmet": lacking(),
 }
 
 
@@ -176,8 +186,8 @@ def main() -> None:
     """Write the files anew."""
     FOLDER.mkdir(exist_ok=True)
     for table, situations in TABLES.items():
-        told = {name: decide() for name, decide in situations.items()}
-        text = yaml.dump(told, width=100, allow_unicode=True, sort_keys=False)
+        found = {name: decide() for name, decide in situations.items()}
+        text = yaml.dump(found, width=100, allow_unicode=True, sort_keys=False)
         (FOLDER / f"{table}.yaml").write_text(text)
 
 
