@@ -53,16 +53,7 @@ class Package:
 
 PACKAGES = {
     "policies": Package(
-        "src/hallmark/policies/*",
-        (
-            "tests/unit/policies",
-            "tests/unit/controllers/test_deployment_canary.py",
-            "tests/unit/controllers/test_deployment_flapping.py",
-            "tests/unit/controllers/test_drift_features.py",
-            "tests/unit/controllers/test_store_away.py",
-            "tests/unit/controllers/test_version_words.py",
-        ),
-        "hallmark.policies.status.*",
+        "src/hallmark/policies/*", ("tests/unit/policies",), "hallmark.policies.status.*"
     ),
     "drift": Package(
         "src/hallmark/drift/*",
