@@ -59,7 +59,6 @@ PACKAGES = {
             "tests/unit/controllers/test_deployment_canary.py",
             "tests/unit/controllers/test_deployment_flapping.py",
             "tests/unit/controllers/test_drift_features.py",
-            "tests/unit/controllers/test_last_resort.py",
             "tests/unit/controllers/test_store_away.py",
             "tests/unit/controllers/test_version_words.py",
         ),
