@@ -85,9 +85,9 @@ class Serving:
         if self.recorder is None:
             return
         if many is None:
-            self.recorder.record_packed(answer.packed, client)
+            self.recorder.record_packed(answer.packed + answer.said, client)
         else:
-            self.recorder.record(many, client)
+            self.recorder.record(many, client, answer.said_of_many)
 
     def refused(self, refusals: Refusals, client: str) -> None:
         """Count the rows at fault in a refused request, and whose they were."""

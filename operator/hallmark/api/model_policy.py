@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from hallmark.api.common import (
+    MAX_WATCHED,
     ApiModel,
-    ColumnName,
     ConditionedStatus,
     DecimalString,
     DurationString,
@@ -20,6 +20,7 @@ from hallmark.api.common import (
     ShortText,
     Timestamp,
     UserName,
+    WatchedName,
     canonical_json,
     sha256_digest,
 )
@@ -311,8 +312,8 @@ class DriftFloors(ApiModel):
         None
     )
     """The smallest error budget: the smaller it is, the more evidence a rollback needs."""
-    features: Annotated[list[ColumnName], Field(max_length=256, json_schema_extra=SET)] = Field(
-        default_factory=list
+    features: Annotated[list[WatchedName], Field(max_length=MAX_WATCHED, json_schema_extra=SET)] = (
+        Field(default_factory=list)
     )
     """Those that must be watched where a ModelDeployment names some."""
     max_rejections: Annotated[DecimalString, Field(json_schema_extra=_POSITIVE)] | None = None
