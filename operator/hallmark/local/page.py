@@ -53,9 +53,12 @@ a, button { color: var(--accent) } button { font: inherit; padding: 4px 16px }
  and the probability of each.</p>
 {% if drift.top %}<h2>What moved most</h2>
 <table><thead><tr><th>feature</th><th>PSI (limit {{ drift.threshold }})</th>
-<th>evidence (needed 10^{{ drift.needed }})</th></tr></thead><tbody>
+<th>evidence (needed 10^{{ drift.needed }})</th><th>Jensen-Shannon distance</th>
+<th>nulls (in training)</th></tr></thead><tbody>
 {% for moved in drift.top %}<tr><td><code>{{ moved.feature }}</code></td>
-<td>{{ moved.psi }}</td><td>10^{{ moved.evidence }}</td></tr>
+<td>{{ moved.psi }}</td><td>{% if moved.evidence %}10^{{ moved.evidence }}{% endif %}</td>
+<td>{{ moved.jensenShannon }}</td>
+<td>{% if moved.nulls %}{{ moved.nulls }} ({{ moved.trainingNulls }}){% endif %}</td></tr>
 {% endfor %}</tbody></table>{% endif %}
 <h2>More</h2>
 <ul><li><a href="/openapi.json">openapi.json</a>: all endpoints, with the Open Inference Protocol
