@@ -97,6 +97,9 @@ class Approvals(ApiModel):
 
     minimum: Annotated[int, Field(ge=1, le=8)] = 1
     """How many different people must approve."""
+    require_shown: bool = False
+    """Whether an approval counts only where it names what its approver was shown
+    (``shownDigest``)."""
     on_revocation: OnRevocation = OnRevocation.ROLLBACK
     """What a denial or revocation of the active version does."""
     on_key_revocation: OnRevocation = OnRevocation.STOP
