@@ -6,6 +6,7 @@ import functools
 import os
 import socket
 import time
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -21,6 +22,8 @@ UNTAKEN = 30_000
 """Milliseconds after which a connection ends whose client takes nothing of what was sent."""
 LOOK_TICKS = 50
 """Tenths of a second between looks for clients that only keep a place."""
+BACKLOG = 2048
+"""Clients whose connections were not accepted yet."""
 FINISH = 20
 """Seconds that requests in flight have at the end."""
 
@@ -32,9 +35,23 @@ class DrainingServer(uvicorn.Server):
     requests still come. While draining each answer ends its connection, so clients move on.
     """
 
-    def __init__(self, config: uvicorn.Config, serving: Serving, drain_seconds: float) -> None:
-        """Prepare to serve; see ``server_config``."""
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        serving: Serving,
+        drain_seconds: float,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Prepare to serve.
+
+        Args:
+            config: See ``server_config``.
+            serving: What is served.
+            drain_seconds: How long it goes on after a signal.
+            on_end: Called at each signal.
+        """
         super().__init__(config)
+        self._on_end = on_end
         self._serving = serving
         serving.connections = self.server_state.connections
         self._drain_seconds = drain_seconds
@@ -50,6 +67,7 @@ class DrainingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain; a second signal ends at once."""
+        self._on_end()
         if self._end is not None or self._serving.plane is None:
             self.should_exit = True
             return
@@ -65,6 +83,18 @@ class DrainingServer(uvicorn.Server):
                 if isinstance(connection, GuardedProtocol):
                     connection.look()
         return await super().on_tick(counter)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return a socket at an address that the Pod's processes share: the kernel shares out clients.
+
+    Raises:
+        OSError: the address is taken by somebody else.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True)
+    found.setblocking(False)
+    return found
 
 
 def server_config(
