@@ -161,7 +161,7 @@ class Predictor:
         trust, server = model.trust, self._settings.api_server
         recorder = DriftRecorder(
             model.windows,
-            len(model.schema.features),
+            model.columns,
             trust.manifest_digest,
             on_close=windows_closed,
             on_refuse=rows_refused,

@@ -39,6 +39,11 @@ class Model:
     reference: Reference
     """What closed windows are measured against."""
 
+    @property
+    def columns(self) -> int:
+        """How many columns a counted row has: the features, the score and the label."""
+        return len(self.schema.features) + 2
+
     def stability(self, window: DriftWindow) -> dict[str, float]:
         """Return the PSI of each watched feature in a closed window."""
         found = self.reference.stability(window.counts).psi.tolist()

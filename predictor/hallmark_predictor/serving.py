@@ -105,9 +105,9 @@ class Serving:
         if self.recorder is None:
             return
         if many is None:
-            self.recorder.record_packed(answer.packed, client)
+            self.recorder.record_packed(answer.packed + answer.said, client)
         else:
-            self.recorder.record(many, client)
+            self.recorder.record(many, client, answer.said_of_many)
 
     def count(self, rows: Rows, client: str) -> None:
         """Count rows, shape (rows, features), that another process answered."""

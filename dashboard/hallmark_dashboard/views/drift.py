@@ -16,8 +16,6 @@ from hallmark.drift.budget import spent
 from hallmark.drift.psi import Reference
 from hallmark_dashboard.traffic import SeenWindow
 
-MOST_FEATURES = 256
-
 
 @dataclass(frozen=True)
 class Point:
@@ -113,10 +111,9 @@ def drift_detail(
     features: list[FeatureCourse] = []
     if baseline is not None:
         watched = set(spec.features)
-        found = [one for one in baseline.features if not watched or one.name in watched]
+        found = [one for one in baseline.counted if not watched or one.name in watched]
         features = [
-            _course(feature, len(found), current, float(spec.threshold))
-            for feature in found[:MOST_FEATURES]
+            _course(feature, len(found), current, float(spec.threshold)) for feature in found
         ]
     elif state is not None:
         features = [

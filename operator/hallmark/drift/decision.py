@@ -351,7 +351,7 @@ def _message(state: DriftState, inputs: DriftInputs) -> str:
             f"{quiet}, so that nobody knows of their traffic; see their logs, and whether their "
             f"ServiceAccount, its RoleBinding and the network let them reach the API server.",
         )
-    known = {feature.name for feature in inputs.baseline.features}
+    known = {feature.name for feature in inputs.baseline.counted}
     if missing := [name for name in inputs.drift.features if name not in known]:
         said.append(f"Not features of this version, and so not watched: {', '.join(missing[:5])}.")
     return " ".join(said)

@@ -48,125 +48,123 @@ def said(decision: Decision) -> dict[str, str]:
     return {each.type: f"{each.status}/{each.reason}" for each in decision.conditions}
 
 
-@pytest.mark.parametrize(
-    ("asked", "expected"),
-    [
-        pytest.param(
-            inputs(),
-            {
-                "Verified": "True/SignatureValid",
-                "PolicyPassed": "True/PolicyPassed",
-                "Approved": "False/AwaitingApproval",
-                "Denied": "False/NotDenied",
-                "SBOMReady": "True/SBOMRecorded",
-                "Ready": "True/Sealed",
-            },
-            id="a sealed version is verified and waits for approval",
+STATES = [
+    pytest.param(
+        inputs(),
+        {
+            "Verified": "True/SignatureValid",
+            "PolicyPassed": "True/PolicyPassed",
+            "Approved": "False/AwaitingApproval",
+            "Denied": "False/NotDenied",
+            "SBOMReady": "True/SBOMRecorded",
+            "Ready": "True/Sealed",
+        },
+        id="a sealed version is verified and waits for approval",
+    ),
+    pytest.param(
+        inputs(approvals=(approval(),)),
+        {"Approved": "True/Approved"},
+        id="one approval is enough where the policy asks for one",
+    ),
+    pytest.param(
+        inputs(
+            approvals=(approval(),),
+            policy=policy(approvers=APPROVERS, approvals={"minimum": 2}),
         ),
-        pytest.param(
-            inputs(approvals=(approval(),)),
-            {"Approved": "True/Approved"},
-            id="one approval is enough where the policy asks for one",
+        {"Approved": "False/AwaitingApproval"},
+        id="one approval is not enough where the policy asks for two",
+    ),
+    pytest.param(
+        inputs(approvals=(approval(), approval("no", approver="rob", decision="Denied"))),
+        {
+            "Approved": "False/Denied",
+            "Denied": "True/Denied",
+            "Ready": "False/Denied",
+            "Stalled": "True/Denied",
+        },
+        id="a denial beats an approval",
+    ),
+    pytest.param(
+        inputs(approvals=(approval(), approval("no", approver="rob", decision="Revoked"))),
+        {"Approved": "False/Revoked", "Revoked": "True/Revoked", "Ready": "False/Revoked"},
+        id="a revocation beats an approval",
+    ),
+    pytest.param(
+        inputs(policy=None, approvals=(approval(),)),
+        {
+            "Verified": "Unknown/PolicyMissing",
+            "Approved": "False/PolicyMissing",
+            "Ready": "False/PolicyMissing",
+        },
+        id="without a policy nothing is known",
+    ),
+    pytest.param(
+        inputs(manifest=None),
+        {"Verified": "False/SignatureInvalid", "Ready": "False/Refused"},
+        id="a manifest that is gone verifies nothing",
+    ),
+    pytest.param(
+        inputs(manifest=(bundle().evidence.manifest or "").replace("onnx", "onny") + " "),
+        {"Verified": "False/SignatureInvalid", "Stalled": "True/Refused"},
+        id="a changed manifest does not verify",
+    ),
+    pytest.param(
+        inputs(policy=policy(signers=[trusted(OTHER_KEY).to_wire()])),
+        {"Verified": "False/UnknownSigner"},
+        id="a signer that the policy dropped signs nothing",
+    ),
+    pytest.param(
+        inputs(
+            policy=policy(signers=[{**trusted().to_wire(), "revokedAt": "2026-01-01T00:00:00Z"}])
         ),
+        {"Verified": "False/SignerRevoked"},
+        id="a revoked signer signs nothing",
+    ),
+    *(
         pytest.param(
-            inputs(
-                approvals=(approval(),),
-                policy=policy(approvers=APPROVERS, approvals={"minimum": 2}),
-            ),
-            {"Approved": "False/AwaitingApproval"},
-            id="one approval is not enough where the policy asks for two",
-        ),
-        pytest.param(
-            inputs(approvals=(approval(), approval("no", approver="rob", decision="Denied"))),
-            {
-                "Approved": "False/Denied",
-                "Denied": "True/Denied",
-                "Ready": "False/Denied",
-                "Stalled": "True/Denied",
-            },
-            id="a denial beats an approval",
-        ),
-        pytest.param(
-            inputs(approvals=(approval(), approval("no", approver="rob", decision="Revoked"))),
-            {"Approved": "False/Revoked", "Revoked": "True/Revoked", "Ready": "False/Revoked"},
-            id="a revocation beats an approval",
-        ),
-        pytest.param(
-            inputs(policy=None, approvals=(approval(),)),
-            {
-                "Verified": "Unknown/PolicyMissing",
-                "Approved": "False/PolicyMissing",
-                "Ready": "False/PolicyMissing",
-            },
-            id="without a policy nothing is known",
-        ),
-        pytest.param(
-            inputs(manifest=None),
-            {"Verified": "False/SignatureInvalid", "Ready": "False/Refused"},
-            id="a manifest that is gone verifies nothing",
-        ),
-        pytest.param(
-            inputs(manifest=(bundle().evidence.manifest or "").replace("onnx", "onny") + " "),
-            {"Verified": "False/SignatureInvalid", "Stalled": "True/Refused"},
-            id="a changed manifest does not verify",
-        ),
-        pytest.param(
-            inputs(policy=policy(signers=[trusted(OTHER_KEY).to_wire()])),
-            {"Verified": "False/UnknownSigner"},
-            id="a signer that the policy dropped signs nothing",
-        ),
-        pytest.param(
-            inputs(
-                policy=policy(
-                    signers=[{**trusted().to_wire(), "revokedAt": "2026-01-01T00:00:00Z"}]
-                )
-            ),
-            {"Verified": "False/SignerRevoked"},
-            id="a revoked signer signs nothing",
-        ),
-        *(
-            pytest.param(
-                inputs(version=version(**{field: OTHER})),
-                {"Verified": "False/SignatureInvalid"},
-                id=f"a ModelVersion with another {field} than was signed is refused",
-            )
-            for field in (
-                "sbom_digest",
-                "gate_report_digest",
-                "baseline_digest",
-                "dataset_fingerprint",
-            )
-        ),
-        pytest.param(
-            inputs(version=version(model="other")),
+            inputs(version=version(**{field: OTHER})),
             {"Verified": "False/SignatureInvalid"},
-            id="a ModelVersion of another model than was signed is refused",
+            id=f"a ModelVersion with another {field} than was signed is refused",
+        )
+        for field in (
+            "sbom_digest",
+            "gate_report_digest",
+            "baseline_digest",
+            "dataset_fingerprint",
+        )
+    ),
+    pytest.param(
+        inputs(version=version(model="other")),
+        {"Verified": "False/SignatureInvalid"},
+        id="a ModelVersion of another model than was signed is refused",
+    ),
+    pytest.param(
+        inputs(
+            policy=policy(
+                gates=[{"metric": "accuracy", "comparison": "AtLeast", "threshold": "0.99"}]
+            )
         ),
-        pytest.param(
-            inputs(
-                policy=policy(
-                    gates=[{"metric": "accuracy", "comparison": "AtLeast", "threshold": "0.99"}]
-                )
-            ),
-            {
-                "Verified": "True/SignatureValid",
-                "PolicyPassed": "False/PolicyFailed",
-                "Ready": "False/Refused",
-            },
-            id="a floor that rose fails versions that exist",
-        ),
-        pytest.param(
-            inputs(policy=policy(dependencies={"denied": ["Scikit.Learn"]})),
-            {"PolicyPassed": "False/PolicyFailed"},
-            id="a package that is denied today fails versions that exist",
-        ),
-        pytest.param(
-            inputs(report=b"{}"),
-            {"PolicyPassed": "False/PolicyFailed"},
-            id="a changed report passes no policy",
-        ),
-    ],
-)
+        {
+            "Verified": "True/SignatureValid",
+            "PolicyPassed": "False/PolicyFailed",
+            "Ready": "False/Refused",
+        },
+        id="a floor that rose fails versions that exist",
+    ),
+    pytest.param(
+        inputs(policy=policy(dependencies={"denied": ["Scikit.Learn"]})),
+        {"PolicyPassed": "False/PolicyFailed"},
+        id="a package that is denied today fails versions that exist",
+    ),
+    pytest.param(
+        inputs(report=b"{}"),
+        {"PolicyPassed": "False/PolicyFailed"},
+        id="a changed report passes no policy",
+    ),
+]
+
+
+@pytest.mark.parametrize(("asked", "expected"), STATES)
 def test_a_version_today(asked: VersionInputs, expected: dict[str, str]) -> None:
     found = said(decide_version(asked))
     assert {key: found.get(key) for key in expected} == expected

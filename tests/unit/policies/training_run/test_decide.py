@@ -123,113 +123,113 @@ def test_a_run_that_cannot_be_is_refused_before_anything_is_made(
     assert said(decided.decision)["Stalled"] == f"True/{reason}"
 
 
-@pytest.mark.parametrize(
-    ("asked", "ready", "wanted"),
-    [
-        pytest.param(inputs(), "False/Training", TrainingJob, id="a new run trains"),
-        pytest.param(inputs(policy=None), "False/PolicyMissing", NOTHING, id="no policy, no run"),
-        pytest.param(
-            inputs(run=run(suspend=True)),
-            "False/Suspended",
-            NOTHING,
-            id="a suspended run waits",
+STATES = [
+    pytest.param(inputs(), "False/Training", TrainingJob, id="a new run trains"),
+    pytest.param(inputs(policy=None), "False/PolicyMissing", NOTHING, id="no policy, no run"),
+    pytest.param(
+        inputs(run=run(suspend=True)),
+        "False/Suspended",
+        NOTHING,
+        id="a suspended run waits",
+    ),
+    pytest.param(inputs(job=job()), "False/Training", NOTHING, id="one Job is made, not two"),
+    pytest.param(
+        inputs(job=job(), run=run(suspend=True)),
+        "False/Suspended",
+        TrainingJob,
+        id="suspending reaches the Job",
+    ),
+    pytest.param(
+        inputs(job=job(suspended=True)),
+        "False/Training",
+        TrainingJob,
+        id="resuming reaches the Job",
+    ),
+    pytest.param(
+        inputs(job=job(complete=True), pod=ended(outcome())),
+        "False/Sealing",
+        NOTHING,
+        id="an outcome is noted before anything is sealed",
+    ),
+    pytest.param(
+        inputs(run=trained()), "False/Sealing", SealingJob, id="what is trained is sealed"
+    ),
+    pytest.param(
+        inputs(run=trained(), seal_job=job()),
+        "False/Sealing",
+        NOTHING,
+        id="one sealing Job is made, not two",
+    ),
+    pytest.param(
+        inputs(
+            run=trained(),
+            seal_job=job(complete=True),
+            seal_pod=ended(bundle().sealed),
+            evidence=bundle().evidence,
         ),
-        pytest.param(inputs(job=job()), "False/Training", NOTHING, id="one Job is made, not two"),
-        pytest.param(
-            inputs(job=job(), run=run(suspend=True)),
-            "False/Suspended",
-            TrainingJob,
-            id="suspending reaches the Job",
+        "False/Sealing",
+        SealedVersion,
+        id="a seal that holds leads to a version",
+    ),
+    pytest.param(
+        inputs(
+            run=trained(),
+            seal_job=job(failed=True),
+            seal_pod=ended(SealOutcome(sealed=False, message="A byte differs."), 10),
         ),
-        pytest.param(
-            inputs(job=job(suspended=True)),
-            "False/Training",
-            TrainingJob,
-            id="resuming reaches the Job",
+        "False/SealRefused",
+        NOTHING,
+        id="a sealing Job's refusal is final",
+    ),
+    pytest.param(
+        inputs(
+            run=trained(),
+            seal_job=job(failed=True),
+            seal_pod=ended(SealOutcome(sealed=False, message="No store."), 1),
         ),
-        pytest.param(
-            inputs(job=job(complete=True), pod=ended(outcome())),
-            "False/Sealing",
-            NOTHING,
-            id="an outcome is noted before anything is sealed",
+        "False/SealingFailed",
+        NOTHING,
+        id="a sealing Job that broke did not refuse",
+    ),
+    pytest.param(
+        inputs(run=trained(), seal_job=job(failed=True)),
+        "False/SealingFailed",
+        NOTHING,
+        id="a sealing Job without a Pod has no outcome",
+    ),
+    pytest.param(
+        inputs(
+            run=trained(),
+            seal_job=job(failed=True),
+            seal_pod=ended(bundle().sealed),
+            evidence=bundle().evidence,
         ),
-        pytest.param(
-            inputs(run=trained()), "False/Sealing", SealingJob, id="what is trained is sealed"
-        ),
-        pytest.param(
-            inputs(run=trained(), seal_job=job()),
-            "False/Sealing",
-            NOTHING,
-            id="one sealing Job is made, not two",
-        ),
-        pytest.param(
-            inputs(
-                run=trained(),
-                seal_job=job(complete=True),
-                seal_pod=ended(bundle().sealed),
-                evidence=bundle().evidence,
-            ),
-            "False/Sealing",
-            SealedVersion,
-            id="a seal that holds leads to a version",
-        ),
-        pytest.param(
-            inputs(
-                run=trained(),
-                seal_job=job(failed=True),
-                seal_pod=ended(SealOutcome(sealed=False, message="A byte differs."), 10),
-            ),
-            "False/SealRefused",
-            NOTHING,
-            id="a sealing Job's refusal is final",
-        ),
-        pytest.param(
-            inputs(
-                run=trained(),
-                seal_job=job(failed=True),
-                seal_pod=ended(SealOutcome(sealed=False, message="No store."), 1),
-            ),
-            "False/SealingFailed",
-            NOTHING,
-            id="a sealing Job that broke did not refuse",
-        ),
-        pytest.param(
-            inputs(run=trained(), seal_job=job(failed=True)),
-            "False/SealingFailed",
-            NOTHING,
-            id="a sealing Job without a Pod has no outcome",
-        ),
-        pytest.param(
-            inputs(
-                run=trained(),
-                seal_job=job(failed=True),
-                seal_pod=ended(bundle().sealed),
-                evidence=bundle().evidence,
-            ),
-            "False/SealingFailed",
-            NOTHING,
-            id="a sealing Job that failed sealed nothing, whatever its Pod says",
-        ),
-        pytest.param(
-            inputs(job=job(failed=True), pod=ended(outcome())),
-            "False/TrainingFailed",
-            NOTHING,
-            id="a training Job that failed trained nothing, whatever its Pod says",
-        ),
-        pytest.param(
-            inputs(urls=None),
-            "False/Training",
-            NOTHING,
-            id="a run without upload URLs makes no Job yet",
-        ),
-        pytest.param(
-            inputs(run=run(seed=1), version=version(), job=job()),
-            "True/Sealed",
-            NOTHING,
-            id="the run's own version makes it Ready",
-        ),
-    ],
-)
+        "False/SealingFailed",
+        NOTHING,
+        id="a sealing Job that failed sealed nothing, whatever its Pod says",
+    ),
+    pytest.param(
+        inputs(job=job(failed=True), pod=ended(outcome())),
+        "False/TrainingFailed",
+        NOTHING,
+        id="a training Job that failed trained nothing, whatever its Pod says",
+    ),
+    pytest.param(
+        inputs(urls=None),
+        "False/Training",
+        NOTHING,
+        id="a run without upload URLs makes no Job yet",
+    ),
+    pytest.param(
+        inputs(run=run(seed=1), version=version(), job=job()),
+        "True/Sealed",
+        NOTHING,
+        id="the run's own version makes it Ready",
+    ),
+]
+
+
+@pytest.mark.parametrize(("asked", "ready", "wanted"), STATES)
 def test_each_state_leads_on(asked: RunInputs, ready: str, wanted: type[object]) -> None:
     decided = decide_run(asked)
     assert said(decided.decision)["Ready"] == ready
