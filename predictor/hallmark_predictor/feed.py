@@ -33,7 +33,8 @@ class Happened(Struct, array_like=True):
     """What happened in a worker since its last message.
 
     Attributes:
-        rows: The answered rows one after the other, as float32 in the machine's order.
+        rows: The answered rows one after the other, each with what the model said of it, as
+            float32 in the machine's order.
         came: For each request with rows its client's address, how many rows, and their faults,
             or None where they were answered: then they are the next ones in ``rows``.
         requests: For each request its route, its status and its seconds.
@@ -86,15 +87,15 @@ async def _frame(reader: asyncio.StreamReader) -> bytes | None:
         return None
 
 
-def count(happened: Happened, serving: Serving, features: int) -> None:
+def count(happened: Happened, serving: Serving, columns: int) -> None:
     """Count what happened in a worker as if it had happened here.
 
     Args:
         happened: What its message says.
         serving: Counts.
-        features: Columns of a row.
+        columns: Of a counted row.
     """
-    rows = np.frombuffer(happened.rows, dtype=np.float32).reshape(-1, features)
+    rows = np.frombuffer(happened.rows, dtype=np.float32).reshape(-1, columns)
     start = 0
     for client, length, faults in happened.came:
         if faults is None:
@@ -125,9 +126,10 @@ class Teller:
         self.rows = 0
         """Rows that were told since the start."""
 
-    def record(self, rows: Rows, client: str = "") -> None:
-        """Take answered rows, shape (rows, features), and the address of who sent them."""
-        self._add_rows(rows.tobytes(), len(rows), client)
+    def record(self, rows: Rows, client: str = "", said: Rows | None = None) -> None:
+        """Take answered rows, as ``DriftRecorder`` does."""
+        counted = rows if said is None else np.hstack((rows, said))
+        self._add_rows(counted.tobytes(), len(rows), client)
 
     def record_packed(self, row: bytes, client: str = "") -> None:
         """Take one answered row as float32 in the machine's order."""

@@ -20,8 +20,8 @@ class Records(Protocol):
     rows: int
     """Rows that were recorded since the start."""
 
-    def record(self, rows: Rows, client: str = "") -> None:
-        """Take answered rows, shape (rows, features), and the address of who sent them."""
+    def record(self, rows: Rows, client: str = "", said: Rows | None = None) -> None:
+        """Take answered rows, the address of who sent them, and what was said of them."""
 
     def record_packed(self, row: bytes, client: str = "") -> None:
         """Take one answered row as float32 in the machine's order."""
@@ -110,7 +110,7 @@ class Serving:
             self.recorder.record(many, client, answer.said_of_many)
 
     def count(self, rows: Rows, client: str) -> None:
-        """Count rows, shape (rows, features), that another process answered."""
+        """Count rows, with what was said of them, that another process answered."""
         self.metrics.answered(len(rows))
         if self.recorder:
             self.recorder.record(rows, client)

@@ -122,7 +122,7 @@ class Workers:
         plane = self._serving.plane
         if plane is None:
             raise RuntimeError("There is no worker without a model.")
-        count(happened, self._serving, len(plane.model.schema.features))
+        count(happened, self._serving, plane.model.columns)
         if happened.asks:
             metrics = self._serving.metrics.exposition()
             down.write(framed(Known(self._serving.active_digest, metrics)))

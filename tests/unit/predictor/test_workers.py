@@ -92,7 +92,9 @@ def counting() -> Serving:
     rejections = RejectionCounter(Rejections.model_validate({"limit": "0.1", "minimum": 100}), 3)
     bins = BinCounter(factories.baseline().features, factories.SCHEMA_DOCUMENT)
     digest = PLANE.model.trust.manifest_digest
-    recorder = DriftRecorder(WindowCounter(bins, 100, 3), 4, digest, rejections=rejections)
+    recorder = DriftRecorder(
+        WindowCounter(bins, 100, 3), PLANE.model.columns, digest, rejections=rejections
+    )
     found.start(PLANE, recorder)
     return found
 
@@ -120,7 +122,7 @@ async def test_what_happens_in_a_worker_counts_as_if_it_had_happened_here(
         await asyncio.sleep(0)  # The rest is told at the end of the turn.
         up.shutdown(socket.SHUT_WR)
         for happened in _told(down):
-            feed.count(happened, first, 4)
+            feed.count(happened, first, PLANE.model.columns)
     one, other = (_report(serving) for serving in (here, first))
     assert one == other
     assert _text(here) == _text(first)
