@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import random
-import socket
 import sys
 import threading
 import time
@@ -32,6 +31,7 @@ from hallmark_predictor.cpus import cpu_limit, worker_count
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder, DriftReporter, status_path
 from hallmark_predictor.later import Later
+from hallmark_predictor.listener import listening
 from hallmark_predictor.loader import load
 from hallmark_predictor.logs import place_of
 from hallmark_predictor.memory import Allowance, memory_limit, resident
@@ -40,7 +40,7 @@ from hallmark_predictor.model import Model
 from hallmark_predictor.predictions import Predictions
 from hallmark_predictor.prover import Prover
 from hallmark_predictor.report_schedule import Schedule
-from hallmark_predictor.server import DrainingServer, listening, server_config
+from hallmark_predictor.server import DrainingServer, server_config
 from hallmark_predictor.serving import Serving
 from hallmark_predictor.settings import ApiServer, Settings, read_settings
 from hallmark_predictor.threads import in_thread
@@ -79,8 +79,15 @@ class Predictor:
 
     async def run(self) -> int:
         """Serve until a signal or a refusal; return the exit code."""
+        host, port = self._settings.host, self._settings.port
+        try:
+            own = listening(host, port, shared=(self._settings.workers or cpu_limit() or 1) >= 2)
+        except OSError as error:
+            message = f"Nothing can listen at {host}, port {port}: {error.strerror}."
+            _tell_the_end(self._settings.termination_log, message)
+            return 1
         loading = asyncio.create_task(self._bring_up())
-        await self._server.serve(self._sockets())
+        await self._server.serve([own])
         if self._workers:
             await self._workers.ended()
         if self._reporter:
@@ -92,11 +99,6 @@ class Predictor:
         code, message = self._failure
         _tell_the_end(self._settings.termination_log, message)
         return code
-
-    def _sockets(self) -> list[socket.socket] | None:
-        """Return what to listen at, where other processes may listen there, too."""
-        cpus = self._settings.workers or cpu_limit() or 1
-        return [listening(self._settings.host, self._settings.port)] if cpus >= 2 else None
 
     def _start_workers(self) -> None:
         """Start further processes, if there may be any; this one has the model."""

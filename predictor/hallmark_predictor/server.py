@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -13,17 +13,14 @@ import uvicorn
 
 from hallmark_predictor.direct import DirectProtocol
 from hallmark_predictor.guarded import GuardedProtocol
+from hallmark_predictor.listener import Listener
 from hallmark_predictor.serving import Serving
 
 KEEP_ALIVE = 75
 """Seconds that an idle connection is kept: longer than clients do, for the closing side must not
 be the one that may lose a request."""
-UNTAKEN = 30_000
-"""Milliseconds after which a connection ends whose client takes nothing of what was sent."""
 LOOK_TICKS = 50
 """Tenths of a second between looks for clients that only keep a place."""
-BACKLOG = 2048
-"""Clients whose connections were not accepted yet."""
 FINISH = 20
 """Seconds that requests in flight have at the end."""
 
@@ -58,12 +55,15 @@ class DrainingServer(uvicorn.Server):
         self._end: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen; a client that takes nothing more is cut off by the kernel, with its answer."""
-        await super().startup(sockets=sockets)
-        for server in self.servers:
-            for listening in server.sockets or ():
-                with socket.socket(fileno=os.dup(listening.fileno())) as own:
-                    own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN)
+        """Begin to accept clients at the sockets."""
+        self.servers = [Listener(sock, self._protocol) for sock in sockets or ()]  # type: ignore[misc]
+        self.started = True
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain; a second signal ends at once."""
@@ -83,18 +83,6 @@ class DrainingServer(uvicorn.Server):
                 if isinstance(connection, GuardedProtocol):
                     connection.look()
         return await super().on_tick(counter)
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """Return a socket at an address that the Pod's processes share: the kernel shares out clients.
-
-    Raises:
-        OSError: the address is taken by somebody else.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True)
-    found.setblocking(False)
-    return found
 
 
 def server_config(

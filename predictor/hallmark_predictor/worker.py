@@ -15,11 +15,12 @@ from datetime import UTC, datetime
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.feed import Teller, ToldMetrics, knowledge
 from hallmark_predictor.later import Later
+from hallmark_predictor.listener import listening
 from hallmark_predictor.loader import load
 from hallmark_predictor.memory import Allowance
 from hallmark_predictor.predictions import Predictions
 from hallmark_predictor.prover import Prover
-from hallmark_predictor.server import DrainingServer, listening, server_config
+from hallmark_predictor.server import DrainingServer, server_config
 from hallmark_predictor.serving import Serving
 from hallmark_predictor.settings import Settings
 from hallmark_predictor.verification import Refused
@@ -67,7 +68,8 @@ class Worker:
         gc.freeze()
         self._serving.start(DataPlane(found), self._teller)
         following = asyncio.create_task(self._follow())
-        await self._server.serve([listening(self._settings.host, self._settings.port)])
+        own = listening(self._settings.host, self._settings.port, shared=True)
+        await self._server.serve([own])
         following.cancel()
         self._teller.tell()
         return 0
