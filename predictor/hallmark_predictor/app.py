@@ -29,7 +29,7 @@ def create_app(serving: Serving) -> ASGIApp:
 def framework(serving: Serving) -> ASGIApp:
     """Return what answers all routes that do not predict, and describes all."""
     app = FastAPI(
-        docs_url=None,  # Its page loads scripts from elsewhere.
+        docs_url=None,  # FastAPI's page loads scripts from elsewhere; ours is in ``docs_page``.
         redoc_url=None,
         exception_handlers={HTTPException: _http_error},
     )

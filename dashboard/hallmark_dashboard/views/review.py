@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hallmark.api.common import parse_duration
-from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
-from hallmark.policies.unmet import asks_for
 from hallmark_dashboard.problems import Right
 from hallmark_dashboard.views.changes import Changes
 from hallmark_dashboard.views.gates import GateLine
@@ -57,6 +55,8 @@ class Review:
         report_sentence: Why there is no report, or nothing.
         choices: What can be decided.
         deployments: The ModelDeployments that would get it.
+        shown_digest: The digest of what is shown, for the decision to name; empty where not all
+            of it could be shown.
     """
 
     headline: str
@@ -68,19 +68,11 @@ class Review:
     report_sentence: str
     choices: tuple[Choice, ...]
     deployments: tuple[str, ...]
+    shown_digest: str = ""
 
 
-def serving_version(
-    version: ModelVersion,
-    deployments: Sequence[ModelDeployment],
-    versions: Sequence[ModelVersion],
-) -> ModelVersion | None:
-    """Return the version that a new one would take over from, or the newest approved before it."""
-    by_digest = {found.spec.artifact.manifest_digest: found for found in versions}
-    for deployment in deployments:
-        active = by_digest.get(deployment.status.active_digest or "")
-        if active and asks_for(deployment, version) and active.metadata.uid != version.metadata.uid:
-            return active
+def approved_before(version: ModelVersion, versions: Sequence[ModelVersion]) -> ModelVersion | None:
+    """Return the newest approved version before one, to compare it with where none serves."""
     earlier = [
         found
         for found in versions

@@ -466,6 +466,13 @@ class FeatureDrift(ApiModel):
     evidence: Annotated[str, Field(max_length=16)] = ""
     """The power of ten of the e-value: 6.0 says that chance alone shows so much in one of a
     million. Renewed along with the PSI, and empty where that is too low to matter."""
+    jensen_shannon: Annotated[str, Field(max_length=16)] = ""
+    """A second opinion that decides nothing: the Jensen-Shannon distance from the training rows,
+    from 0, the same shares, to 1, no bin in common."""
+    nulls: Annotated[str, Field(max_length=16)] = ""
+    """The share of rows without a value; empty where there is none, nor in training."""
+    training_nulls: Annotated[str, Field(max_length=16)] = ""
+    """The same share of the training rows."""
 
 
 class Verdict(StrEnum):

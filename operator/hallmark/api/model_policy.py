@@ -132,6 +132,9 @@ class Approvals(ApiModel):
     cooling_time: DurationString = "0s"
     """How long an approval waits before it counts, so that others can object. A denial or a
     revocation never waits."""
+    require_shown: bool = False
+    """Whether an approval counts only where it names what its approver was shown
+    (``shownDigest``)."""
     on_revocation: OnRevocation = OnRevocation.ROLLBACK
     """What a denial or revocation of the active version does."""
     on_key_revocation: OnRevocation = OnRevocation.STOP

@@ -95,12 +95,6 @@ def votes(version: ModelVersion, policy: ModelPolicySpec | None, now: datetime) 
     return Votes(asked, tuple(approvers), counting(records, asked, now), tuple(excluded))
 
 
-def asks_for(deployment: ModelDeployment, version: ModelVersion) -> bool:
-    """Whether a ModelDeployment asks for a version, by its model or by its name."""
-    spec = deployment.spec
-    return spec.model_version == version.metadata.name or spec.model == version.spec.model
-
-
 _CHECKS = (
     (VersionCondition.VERIFIED, "Whoever seals it, with a key that the ModelPolicy trusts."),
     (VersionCondition.SBOM_READY, "Whoever runs the store: the sealed files must be readable."),

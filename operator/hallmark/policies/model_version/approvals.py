@@ -18,6 +18,7 @@ from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDec
 from hallmark.api.model_policy import Approvals, ApproverKey
 from hallmark.api.model_version import ApprovalRecord, ModelVersion
 from hallmark.policies.model_version.attestation import attestation_digest, attesting_key
+from hallmark.policies.model_version.shown import Shown
 from hallmark.policies.refusals import Refusal, evaluate
 from hallmark.quorum import Tally, tally
 
@@ -38,6 +39,8 @@ class Ballot:
         now: when the operator sees it.
         withdrawn: the attestations of these bytes whose approval was deleted.
         full: as many attestations of these bytes are remembered as can be.
+        shown: what is shown of the version now; None where nobody can tell any more.
+        must_show: whether the policy demands that an approval names what was shown.
     """
 
     approval: ModelApproval
@@ -48,6 +51,8 @@ class Ballot:
     now: datetime
     withdrawn: Set[str] = frozenset()
     full: bool = False
+    shown: Shown | None = None
+    must_show: bool = False
 
 
 def names_this_object(ballot: Ballot) -> Refusal | None:
@@ -80,6 +85,39 @@ def names_these_bytes(ballot: Ballot) -> Refusal | None:
                 f"again.",
             )
     return None
+
+
+def names_what_is_shown(ballot: Ballot) -> Refusal | None:
+    """An approver was shown what is shown now; whatever was shown, a denial or revocation counts.
+
+    Where nothing serves here yet, what was attested may have been shown where something does.
+    """
+    spec, shown = ballot.approval.spec, ballot.shown
+    if spec.decision is not ReviewDecision.APPROVED:
+        return None
+    name, found = ballot.version.metadata.name, spec.shown_digest
+    if found is None:
+        return _shown_is_missing(name) if ballot.must_show else None
+    elsewhere = spec.attestation and shown is not None and not shown.beside
+    if shown is None or found == shown.digest or elsewhere:
+        return None
+    now = f"beside '{shown.beside}', which serves" if shown.beside else "where nothing serves"
+    other = shown.otherwise.get(found)
+    then = "of other evidence" if other is None else (f"beside '{other}'" if other else "alone")
+    return Refusal(
+        ApprovalReason.SHOWN_OTHERWISE,
+        f"Expected 'shownDigest' {shown.digest} of ModelVersion '{name}' {now}, found {found}: it "
+        f"was shown {then}. Look at its review again (hallmark review {name}) and decide again.",
+    )
+
+
+def _shown_is_missing(name: str) -> Refusal:
+    return Refusal(
+        ApprovalReason.SHOWN_MISSING,
+        f"Expected an approval that names what its approver was shown ('shownDigest'), as the "
+        f"policy demands, found none; decide on the review page, or with the digest that 'hallmark "
+        f"review {name}' prints.",
+    )
 
 
 def name_is_vouched_for(ballot: Ballot) -> Refusal | None:
@@ -194,6 +232,7 @@ def has_not_ended(ballot: Ballot) -> Refusal | None:
 CHAIN = (
     names_this_object,
     names_these_bytes,
+    names_what_is_shown,
     name_is_vouched_for,
     attestation_is_not_withdrawn,
     is_not_the_requester,

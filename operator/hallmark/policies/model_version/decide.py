@@ -86,6 +86,8 @@ def _hearing(inputs: VersionInputs) -> Hearing:
         twins=inputs.twins,
         latch=inputs.latch,
         present=inputs.present,
+        shown=inputs.shown,
+        must_show=inputs.policy is not None and inputs.policy.spec.approvals.require_shown,
     )
 
 
