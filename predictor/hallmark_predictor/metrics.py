@@ -106,6 +106,10 @@ class Metrics:
         """Drift windows that were closed."""
         self.verification_failures = 0
         """Models that were refused."""
+        self.workers = 1
+        """Processes that answer."""
+        self.worker_ends = 0
+        """Further processes that ended by themselves."""
         self.counter = RequestCounter()
         """What the drift report tells of requests."""
 
@@ -186,6 +190,11 @@ class Metrics:
         )
         text = "Models that were refused."
         yield counter("verification_failures", text, [((), self.verification_failures)])
+        text = "Further processes that ended, and were started again."
+        yield counter("worker_ends", text, [((), self.worker_ends)])
+        yield GaugeMetricFamily(
+            "hallmark_predictor_workers", "Processes that answer.", value=self.workers
+        )
         stability = GaugeMetricFamily(
             "hallmark_predictor_drift_psi",
             "Population stability index of each watched feature in the newest closed window.",
