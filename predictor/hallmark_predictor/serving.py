@@ -11,6 +11,7 @@ from hallmark_predictor.heads import AnswerHeads, Heads
 from hallmark_predictor.memory import ALL, Allowance, Room, budget, memory_left
 from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.overload import Inbox, Lane, Turn
+from hallmark_predictor.traces import RequestLog
 
 
 class Serving:
@@ -24,6 +25,7 @@ class Serving:
             allowance: The memory that this process may take.
         """
         self.metrics = metrics
+        self.log = RequestLog()
         self._allowance = allowance
         self.plane: DataPlane | None = None
         self.recorder: DriftRecorder | None = None
