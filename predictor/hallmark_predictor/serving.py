@@ -12,6 +12,7 @@ from hallmark_predictor.heads import AnswerHeads, Heads
 from hallmark_predictor.memory import ALL, Allowance, Room, budget, memory_left
 from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.overload import Inbox, Lane, Turn
+from hallmark_predictor.traces import RequestLog
 
 
 class Records(Protocol):
@@ -41,6 +42,7 @@ class Serving:
             allowance: The memory that this process may take.
         """
         self.metrics = metrics
+        self.log = RequestLog()
         self.allowance = allowance
         """What is taken from when a model starts to serve."""
         self.exposition: Callable[[], Awaitable[bytes]] = self._exposition
