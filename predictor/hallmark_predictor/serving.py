@@ -68,6 +68,8 @@ class Serving:
         self.plane, self.recorder = plane, recorder
         self.heads, self.answer_heads = Heads(plane), AnswerHeads(plane)
         self.room = Room(budget(memory_left()))  # the model has its part by now
+        if plane.model.watch is not None:
+            self.metrics.oddities(plane.model.watch.counted)
         self.metrics.model(plane.name, trust.model_version, trust.manifest_digest)
 
     def answered(self, answer: Answer, client: str) -> None:
