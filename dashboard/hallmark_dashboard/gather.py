@@ -19,7 +19,7 @@ from hallmark.cluster.kinds import (
     MODEL_VERSION,
     TRAINING_RUN,
 )
-from hallmark.policies.unmet import asks_for
+from hallmark.policies.model_version.shown import asks_for, serving_version, shown_digest
 from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.audits import visible
 from hallmark_dashboard.bills import Bill
@@ -47,10 +47,10 @@ from hallmark_dashboard.views.overview import (
 from hallmark_dashboard.views.rates import rates_by_place, rates_of
 from hallmark_dashboard.views.review import (
     Review,
+    approved_before,
     choices,
     review_headline,
     review_rights,
-    serving_version,
 )
 from hallmark_dashboard.views.version import (
     VersionDetail,
@@ -177,10 +177,12 @@ async def gather_review(
     evidence = await gather_version(services, caller, namespace, name)
     version, seen = evidence.version, evidence.seen
     deployments, versions = seen.deployments(namespace), seen.versions(namespace)
-    before = serving_version(version, deployments, versions)
+    serving = serving_version(version, deployments, versions)
+    before = serving or approved_before(version, versions)
     changes, unknown = None, ""
     if before is not None:
         changes, unknown = await gather_changes(services, before, evidence)
+    whole = evidence.report.content and evidence.bill.content and not (serving and unknown)
     missing = await services.rights.missing(caller, review_rights(version))
     run = run_of(seen, version)
     report = evidence.report.content
@@ -198,6 +200,7 @@ async def gather_review(
         evidence.report.sentence,
         choices(evidence.detail, caller.name, missing),
         tuple(found.metadata.name for found in deployments if asks_for(found, version)),
+        shown_digest(version, serving) if whole else "",
     )
     return review, evidence
 
@@ -205,15 +208,16 @@ async def gather_review(
 async def gather_changes(
     services: Services, before: ModelVersion, after: VersionEvidence
 ) -> tuple[Changes | None, str]:
-    """Return what differs between two versions, or why that cannot be told."""
+    """Return what differs between two versions, and why not all of that can be told."""
     first, bill = await asyncio.gather(
         services.evidence.report(before, after.policy), services.evidence.bill(before, after.policy)
     )
     if first.content is None or after.report.content is None:
         return None, first.sentence or after.report.sentence
-    bills = None
-    if bill.content is not None and after.bill.content is not None:
-        bills = (bill.content, after.bill.content)
+    if bill.content is None or after.bill.content is None:
+        unknown = bill.sentence or after.bill.sentence
+        return compare(first.content, after.report.content), unknown
+    bills = (bill.content, after.bill.content)
     return compare(first.content, after.report.content, bills), ""
 
 

@@ -19,13 +19,13 @@ from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import (
     MODEL_APPROVAL,
     MODEL_DEPLOYMENT,
-    MODEL_VERSION,
     TRAINING_RUN,
     Kind,
     Obj,
 )
 from hallmark.errors import ConfigurationError
 from hallmark.policies.model_version.records import final_word, who_decided
+from hallmark.policies.model_version.shown import shown_of
 from hallmark.resources.decisions import (
     Said,
     action_patch,
@@ -43,6 +43,7 @@ from hallmark_dashboard.api.schemas import (
     WriteRequest,
 )
 from hallmark_dashboard.problems import FieldProblem, Problem, Right, from_api_error
+from hallmark_dashboard.seen import Seen
 from hallmark_dashboard.services import Services
 from hallmark_dashboard.views.deployment import deed_rights
 from hallmark_dashboard.views.review import review_rights
@@ -112,7 +113,7 @@ async def decide(services: Services, caller: Caller, asked: ApproveRequest) -> M
     Raises:
         Problem: It cannot be, and why.
     """
-    seen = await services.seen(caller, asked.namespace, MODEL_VERSION)
+    seen = await services.seen(caller, asked.namespace)
     version = seen.version(asked.namespace, asked.model_version)
     sealed = version.spec.artifact.manifest_digest
     if asked.manifest_digest != sealed:
@@ -122,6 +123,7 @@ async def decide(services: Services, caller: Caller, asked: ApproveRequest) -> M
             "is another one than you looked at; look at its evidence and decide again.",
             errors=[FieldProblem("manifestDigest", sealed, asked.manifest_digest)],
         )
+    _require_shown(seen, version, asked)
     final = final_word(version.status.approvals)
     if final is not None and asked.decision is ReviewDecision.APPROVED:
         raise Problem(
@@ -150,6 +152,27 @@ async def decide(services: Services, caller: Caller, asked: ApproveRequest) -> M
     )
 
 
+def _require_shown(seen: Seen, version: ModelVersion, asked: ApproveRequest) -> None:
+    """Refuse an approval of a version that is shown otherwise by now.
+
+    Raises:
+        Problem: It is, and beside what.
+    """
+    if asked.shown_digest is None or asked.decision is not ReviewDecision.APPROVED:
+        return
+    namespace = asked.namespace
+    shown = shown_of(version, seen.deployments(namespace), seen.versions(namespace))
+    if asked.shown_digest != shown.digest:
+        beside = f"'{shown.beside}' serves" if shown.beside else "nothing serves"
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            f"Expected a decision on what is shown now, while {beside}, found one on "
+            f"{asked.shown_digest}: what serves changed since you looked; look at what differs "
+            "now and decide again.",
+            errors=[FieldProblem("shownDigest", shown.digest, asked.shown_digest)],
+        )
+
+
 def approval_of(version: ModelVersion, asked: ApproveRequest, approver: str, now: datetime) -> Obj:
     """Return the ModelApproval that is asked for.
 
@@ -160,7 +183,13 @@ def approval_of(version: ModelVersion, asked: ApproveRequest, approver: str, now
         raise _wrong("decision", "Approved where 'targets' or 'notAfter' are given", asked.decision)
     try:
         end = not_after(asked.not_after, now, "notAfter")
-        said = Said(asked.decision, asked.reason, tuple(asked.targets), end)
+        said = Said(
+            asked.decision,
+            asked.reason,
+            tuple(asked.targets),
+            end,
+            shown_digest=asked.shown_digest,
+        )
         return model_approval(version, said, approver)
     except ConfigurationError as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error

@@ -24,7 +24,7 @@ from hallmark.drift.psi import Reference, moved
 from hallmark.drift.region import Region
 from hallmark.drift.windows import WindowCounter
 from hallmark_predictor.runtime import open_graph
-from hallmark_predictor.scoring import OpenGraph, Scorer, open_scorer
+from hallmark_predictor.scoring import Answers, OpenGraph, Scorer, open_scorer
 from hallmark_predictor.verification import Refused
 
 
@@ -64,6 +64,7 @@ def open_model(
     manifest: Manifest,
     files: Mapping[str, bytes],
     open_graph: OpenGraph = open_graph,
+    answers: Answers | None = None,
 ) -> Model | Refused:
     """Load the verified bytes, and see that they fit each other by answering the golden rows."""
     try:
@@ -83,7 +84,7 @@ def open_model(
         features = watched(baseline, trust.drift)
         counter, reference = BinCounter(features, schema), Reference(features)
         reference.stability({feature.name: feature.counts for feature in features})
-        score = open_scorer(files[MODEL_ONNX], schema, open_graph)
+        score = open_scorer(files[MODEL_ONNX], schema, open_graph, answers)
         windows = WindowCounter(counter, trust.drift.window, kept_windows(trust.drift))
         watch = _watch_of(baseline, schema)
     except Exception as error:

@@ -338,6 +338,30 @@ def test_a_decision_on_other_bytes_than_were_read_is_refused(site: Site, sealed:
     assert answer.json()["errors"][0]["field"] == "manifestDigest"
 
 
+def test_a_decision_names_what_was_shown_and_not_what_was_shown_before(site: Site) -> None:
+    old, new = put_version(site, fresh("loan")), put_version(site, fresh("loan"), 2)
+    name = new["metadata"]["name"]
+
+    def shown() -> str:
+        path = f"/api/reviews/{site.namespace}/{name}"
+        return str(site.call("rita", "GET", path).json()["shown_digest"])
+
+    def decided(digest: str, decision: str = "Approved") -> httpx.Response:
+        body = approve_body(site, new, shownDigest=digest, decision=decision)
+        return site.call("rita", "POST", "/approve_model", body)
+
+    before = shown()
+    put_deployment(site, fresh("a"), old, model=None, modelVersion=name)
+    until(lambda: shown() != before)
+    late, right = decided(before), decided(shown())
+
+    assert late.status_code == 409
+    assert f"'{old['metadata']['name']}' serves" in late.json()["detail"]
+    assert right.status_code == 201, right.text
+    assert right.json()["object"]["spec"]["shownDigest"] == shown()
+    assert decided(before, "Denied").status_code == 201
+
+
 def test_a_reason_that_admission_cannot_read_is_refused_here(site: Site, serving: Obj) -> None:
     body = {
         "namespace": site.namespace,

@@ -262,6 +262,7 @@ def decision(page: Page, **changes: str) -> dict[str, str]:
     return {
         "csrf": page.field("csrf"),
         "manifestDigest": page.field("manifestDigest"),
+        "shownDigest": page.field("shownDigest"),
         "decision": "Approved",
         "reason": "Read.",
         "targets": "",
@@ -287,6 +288,7 @@ def test_a_reviewer_decides_on_the_page(site: Site) -> None:
     )
     (made,) = site.api.request("GET", path)["items"]
     assert made["spec"]["targets"] == ["desk", "other"]
+    assert made["spec"]["shownDigest"] == page.field("shownDigest")
     assert made["spec"]["reason"] == HOSTILE
     assert made["spec"]["approver"] == site.people["rita"].name
 
@@ -312,6 +314,7 @@ def test_a_link_cannot_claim_that_something_was_done(site: Site) -> None:
         pytest.param({"reason": "  "}, {}, 422, id="without a reason"),
         pytest.param({"extra": "1"}, {}, 422, id="with a field more"),
         pytest.param({"manifestDigest": "sha256:" + "0" * 64}, {}, 409, id="on other bytes"),
+        pytest.param({"shownDigest": "sha256:" + "0" * 64}, {}, 409, id="on what is not shown"),
         pytest.param({"notAfter": "yesterday"}, {}, 422, id="with an end that is none"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -11,9 +12,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hallmark.api.common import parse_timestamp, sha256_digest
-from hallmark.keys import public_pem
+from hallmark.keys import private_pem, public_pem
 from hallmark.local.folder import now
 from hallmark.verification.files import LOG
 from hallmark.verification.history import served_at
@@ -22,6 +24,7 @@ from hallmark.verification.log import log_of
 from hallmark.verification.opening import verify_export, verify_folder
 from hallmark.verification.trusted import Purpose, Trusted, trusted_key
 from tests.chains import MODEL, Whole, objects_of, whole_chain
+from tests.integration.api import Obj
 from tests.integration.command_line import run_hallmark
 from tests.mutations.__main__ import tell, tried
 from tests.mutations.changes import KINDS
@@ -254,3 +257,55 @@ def test_the_command_line_says_it_all(whole: Whole, tmp_path: Path) -> None:
         "Expected an empty folder"
         in run_hallmark("export", str(target), "--state", str(state)).stderr
     )
+
+
+# --- a review without a cluster -----------------------------------------------------------------
+
+
+def reviewed(folder: Path, name: str) -> Obj:
+    done = run_hallmark("review", name, "--export", str(folder), "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def test_a_reviewer_without_a_cluster_gets_the_digest_of_what_is_shown(
+    whole: Whole, exported: Path, tmp_path: Path
+) -> None:
+    first, second = (found.metadata.name for found in whole.folder.read().versions[:2])
+    found = reviewed(exported, second)
+    assert (found["beside"], found["hidden"]) == (first, [])
+    assert [gate["metric"] for gate in found["gates"]] == ["accuracy"]
+    assert any(change["part"] == "parameters" for change in found["changes"])
+    assert (
+        f"shown        {found['shownDigest']}"
+        in run_hallmark("review", second, "--export", str(exported)).stdout
+    )
+
+    key = tmp_path / "rita.pem"
+    key.write_bytes(private_pem(OTHER_KEY))
+    asked = ("approve", second, "--export", str(exported), "--reason", "Read.", "--approver=rita")
+    right = run_hallmark(*asked, "--attest-with", str(key), "--shown", found["shownDigest"])
+    assert right.returncode == 0, right.stderr
+    spec = yaml.safe_load(right.stdout)["spec"]
+    assert (spec["shownDigest"], spec["approver"]) == (found["shownDigest"], "rita")
+    payload = base64.b64decode(json.loads(spec["attestation"])["payload"])
+    assert json.loads(payload)["shownDigest"] == found["shownDigest"]
+
+    stale = reviewed(exported, first)["shownDigest"]
+    wrong = run_hallmark(*asked, "--attest-with", str(key), "--shown", stale)
+    assert wrong.returncode == 1
+    assert f"beside {first}, which serves" in wrong.stderr
+    assert "--attest-with" in run_hallmark(*asked).stderr
+
+
+@pytest.mark.parametrize("name", ["report.json", "manifest.json", "sbom_*.cdx.json"])
+def test_evidence_that_cannot_be_shown_gives_no_digest(
+    whole: Whole, copied: Path, name: str
+) -> None:
+    second = whole.folder.read().versions[1]
+    digest = second.spec.artifact.manifest_digest.removeprefix("sha256:")
+    (path,) = copied.glob(f"models/*/{digest}/{name}")
+    path.write_bytes(path.read_bytes().replace(b":", b": ", 1))
+    found = reviewed(copied, second.metadata.name)
+    assert found["shownDigest"] is None
+    assert "somebody changed it" in found["hidden"][0]

@@ -79,6 +79,9 @@ class ApproveRequest(WriteRequest):
     """Why, for whoever reads the audit log."""
     manifest_digest: Annotated[str, Field(pattern=r"^sha256:[a-f0-9]{64}$")]
     """The digest that you looked at: if the version has another one, nothing is decided."""
+    shown_digest: Annotated[str, Field(pattern=r"^sha256:[a-f0-9]{64}$")] | None = None
+    """``shownDigest`` of the review that you read: if another version serves by now, an approval
+    is refused."""
     targets: Annotated[list[ObjectName], Field(max_length=16)] = Field(default_factory=list)
     """ModelDeployments that may serve it; empty: all in the namespace."""
     not_after: Annotated[str, Field(max_length=64)] | None = None

@@ -116,12 +116,20 @@ async def sign_out(request: Request, caller: Person) -> Response:
     return forget(services_of(request), _redirect("/sign-in", {"set-cookie": header}))
 
 
+_DECISION_FIELDS = (
+    "manifestDigest",
+    "shownDigest",
+    "decision",
+    "reason",
+    "targets",
+    "notAfter",
+)
+
+
 @router.post("/reviews/{namespace}/{name}")
 async def decide(request: Request, caller: Person, namespace: str, name: str) -> Response:
     """Record a decision on a version."""
-    fields = await _own_fields(
-        request, caller, "manifestDigest", "decision", "reason", "targets", "notAfter"
-    )
+    fields = await _own_fields(request, caller, *_DECISION_FIELDS)
     try:
         made = await writes.decide(services_of(request), caller, _decision(fields, namespace, name))
     except Problem as problem:
@@ -139,6 +147,7 @@ def _decision(fields: dict[str, str], namespace: str, name: str) -> ApproveReque
         "decision": fields.get("decision"),
         "reason": fields.get("reason", ""),
         "manifestDigest": fields.get("manifestDigest"),
+        "shownDigest": fields.get("shownDigest") or None,
         "targets": targets,
         "notAfter": end or None,
     }

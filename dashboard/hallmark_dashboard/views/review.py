@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hallmark.api.model_deployment import ModelDeployment
+from hallmark.api.common import parse_duration
 from hallmark.api.model_version import ModelVersion
-from hallmark.policies.unmet import asks_for
 from hallmark_dashboard.problems import Right
 from hallmark_dashboard.views.changes import Changes
 from hallmark_dashboard.views.gates import GateLine
@@ -56,6 +55,8 @@ class Review:
         report_sentence: Why there is no report, or nothing.
         choices: What can be decided.
         deployments: The ModelDeployments that would get it.
+        shown_digest: The digest of what is shown, for the decision to name; empty where not all
+            of it could be shown.
     """
 
     headline: str
@@ -67,19 +68,11 @@ class Review:
     report_sentence: str
     choices: tuple[Choice, ...]
     deployments: tuple[str, ...]
+    shown_digest: str = ""
 
 
-def serving_version(
-    version: ModelVersion,
-    deployments: Sequence[ModelDeployment],
-    versions: Sequence[ModelVersion],
-) -> ModelVersion | None:
-    """Return the version that a new one would take over from, or the newest approved before it."""
-    by_digest = {found.spec.artifact.manifest_digest: found for found in versions}
-    for deployment in deployments:
-        active = by_digest.get(deployment.status.active_digest or "")
-        if active and asks_for(deployment, version) and active.metadata.uid != version.metadata.uid:
-            return active
+def approved_before(version: ModelVersion, versions: Sequence[ModelVersion]) -> ModelVersion | None:
+    """Return the newest approved version before one, to compare it with where none serves."""
     earlier = [
         found
         for found in versions
@@ -109,9 +102,12 @@ def choices(detail: VersionDetail, person: str, missing: tuple[Right, ...]) -> t
         barred = "You approved it already; another person must approve."
     elif detail.row.standing.state is State.STOPPED:
         barred = f"It is {detail.row.standing.word.lower()}: an approval would change nothing."
-    remaining = max(0, detail.votes.missing - 1)
+    remaining = detail.votes.missing_after(person)
+    asked = detail.votes.asked
+    waits = asked is not None and parse_duration(asked.cooling_time)
     promoted = (
-        "It may be promoted at once wherever it is asked for."
+        f"It may be promoted {f'{asked.cooling_time} later' if asked and waits else 'at once'} "
+        f"wherever it is asked for."
         if not remaining
         else f"{plural(remaining, 'more person', 'more people')} must approve it then."
     )

@@ -11,7 +11,8 @@ from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, VersionCondition
 from hallmark.api.training_run import TrainingRun
 from hallmark.policies.model_version.approvals import counts
-from hallmark.policies.unmet import Unmet, Votes, asks_for, unmet, votes
+from hallmark.policies.model_version.shown import asks_for
+from hallmark.policies.unmet import Unmet, Votes, unmet, votes
 from hallmark_dashboard.views.chain import Link, chain
 from hallmark_dashboard.views.rows import VersionRow, version_row
 from hallmark_dashboard.views.standing import Known, State, conditions

@@ -32,7 +32,7 @@ from hallmark.api.common import (
     canonical_json,
 )
 from hallmark.api.model_deployment import Drift
-from hallmark.api.model_policy import ReadLimits, TrustedKey
+from hallmark.api.model_policy import ReadLimits, ReviewerGroup, TrustedKey
 from hallmark.api.training_run import (
     FeatureType,
     Gate,
@@ -422,5 +422,7 @@ class Trust(FileModel):
     keys: list[TrustedKey]
     approvals: list[TrustApproval]
     minimum_approvals: int
+    groups: list[ReviewerGroup] = Field(default_factory=list)
+    """From which groups of people the approvals must come."""
     policy_digest: Digest
     drift: Drift

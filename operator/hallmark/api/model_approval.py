@@ -63,6 +63,10 @@ class ModelApprovalSpec(ApiModel):
     """The ModelVersion's ``sbomDigest``."""
     gate_report_digest: Digest
     """The ModelVersion's ``gateReportDigest``."""
+    shown_digest: Digest | None = None
+    """The digest of what the approver was shown: the version's evidence, and that of the version
+    which served then. If something else serves by the time the decision is heard, an approval
+    counts for nothing. ``hallmark review`` and the review page say it."""
     decision: ReviewDecision
     """What was decided. Denied and Revoked are final."""
     approver: UserName
@@ -99,6 +103,10 @@ class ApprovalReason(StrEnum):
     """The ModelVersion of that name is another object than the one approved."""
     DIGEST_MISMATCH = "DigestMismatch"
     """A digest is not the ModelVersion's."""
+    SHOWN_OTHERWISE = "ShownOtherwise"
+    """What the approver was shown is not what is shown of the version now."""
+    SHOWN_MISSING = "ShownMissing"
+    """The policy demands ``shownDigest``, and there is none."""
     SELF_APPROVAL = "SelfApproval"
     """The approver is who asked for the run."""
     DUPLICATE_APPROVER = "DuplicateApprover"

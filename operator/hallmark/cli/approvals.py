@@ -17,7 +17,9 @@ from hallmark.api.generated import to_yaml
 from hallmark.api.model_approval import ModelApprovalSpec, ReviewDecision
 from hallmark.api.model_version import ModelVersion
 from hallmark.cli.cluster import Place, User, cluster_of, placed, user_name
+from hallmark.cli.objects import objects_of
 from hallmark.cli.options import DryRun, Reason
+from hallmark.cli.review import FromExport, exported, offered, require_shown
 from hallmark.cluster.kinds import MODEL_VERSION, Obj
 from hallmark.errors import ClusterError, ConfigurationError
 from hallmark.keys import load_private_key
@@ -52,6 +54,14 @@ AttestWith = Annotated[
         "CD may apply it.",
     ),
 ]
+ShownDigest = Annotated[
+    str | None,
+    typer.Option("--shown", help="The digest that 'hallmark review' or the review page showed."),
+]
+Approver = Annotated[
+    str | None,
+    typer.Option("--approver", help="Who decides, with --export: as the ModelPolicy names you."),
+]
 NotAfter = Annotated[
     str | None,
     typer.Option("--not-after", help="When it ends: 2027-01-31T00:00:00Z, or in 720h."),
@@ -80,11 +90,30 @@ def approve(
     name: Name = None,
     key: AttestWith = None,
     dry_run: DryRun = False,
+    shown: ShownDigest = None,
+    export: FromExport = None,
+    approver: Approver = None,
 ) -> None:
-    """Approve one ModelVersion: exactly the bytes that its digests name."""
+    """Approve one ModelVersion: exactly the bytes that its digests name.
+
+    With --export no cluster is asked: it prints the attested object, for Git.
+    """
     ends = not_after(end, datetime.now(UTC))
-    said = Said(ReviewDecision.APPROVED, reason, tuple(target or ()), ends, name, key)
-    asyncio.run(_decide(place.user, place.namespace, version, said, dry_run))
+    said = Said(ReviewDecision.APPROVED, reason, tuple(target or ()), ends, name, shown, key)
+    if export is None:
+        if approver is not None:
+            raise ConfigurationError("--approver: the cluster says who you are; leave it out.")
+        asyncio.run(_decide(place.user, place.namespace, version, said, dry_run))
+        return
+    if approver is None or key is None:
+        raise ConfigurationError(
+            "--export: expected --approver and --attest-with too: without a cluster only your key "
+            "vouches for your name."
+        )
+    offer = offered(exported(export, place.asked), version)
+    if said.shown_digest is not None:
+        require_shown(offer, said.shown_digest)
+    typer.echo(to_yaml(model_approval(offer.version, said, approver)), nl=False)
 
 
 def _against(decision: ReviewDecision) -> Callable[..., None]:
@@ -114,6 +143,8 @@ async def _decide(user: User, namespace: str, name: str, said: Said, dry_run: bo
             )
         version = read_version(found)
         require_open(version, said)
+        if said.shown_digest is not None:
+            require_shown(offered(await objects_of(cluster, namespace), name), said.shown_digest)
         approver = await user_name(cluster)
         approval = model_approval(version, said, approver)
         if dry_run:

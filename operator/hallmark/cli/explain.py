@@ -21,7 +21,8 @@ from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.exits import ExitCode
 from hallmark.cli.objects import find, objects_of, policy_of, standing_of_object
 from hallmark.cli.output import Format, Output, print_as, say, state
-from hallmark.policies.unmet import asks_for, kept_back, unmet
+from hallmark.policies.model_version.shown import asks_for
+from hallmark.policies.unmet import kept_back, unmet
 
 _BAD_IF_TRUE = frozenset({"DriftDetected", "RolledBack", "OnHold"})
 _SAID_BY_READY = frozenset({*SummaryCondition, "Progressing"})

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from jinja2 import Environment, StrictUndefined
 
 from hallmark.api.artifacts import ServedFeature, ServedSchema, Trust
-from hallmark.api.training_run import FeatureType
+from hallmark_predictor.example import example_row
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -114,26 +114,6 @@ def curl_of(schema: ServedSchema, url: str) -> str:
     body = json.dumps({"instances": [example_row(schema)]}, ensure_ascii=False)
     quoted = body.replace("'", "'\\''")
     return f"curl -s {url}/predict -H 'Content-Type: application/json' -d '{quoted}'"
-
-
-def example_row(schema: ServedSchema) -> dict[str, object]:
-    """Return a row that the schema allows; it is made of the schema, not of data."""
-    return {feature.name: _example(feature) for feature in schema.features}
-
-
-def _example(feature: ServedFeature) -> object:
-    if feature.type is FeatureType.CATEGORY:
-        return (feature.categories or [""])[0]
-    if feature.type is FeatureType.BOOLEAN:
-        return True
-    low, high = feature.minimum, feature.maximum
-    if low is not None and high is not None:
-        value = (low + high) / 2
-    else:
-        value = low if low is not None else high if high is not None else 0.0
-    if feature.type is FeatureType.INTEGER:
-        return int(value) if low is None or int(value) >= low else int(value) + 1
-    return round(value, 6)
 
 
 def _values(feature: ServedFeature) -> str:

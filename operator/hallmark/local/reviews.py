@@ -25,6 +25,7 @@ from hallmark.policies.model_deployment.record import used_versions
 from hallmark.policies.model_version.attestation import attest
 from hallmark.policies.model_version.decide import decide_version
 from hallmark.policies.model_version.inputs import VersionInputs
+from hallmark.policies.model_version.shown import shown_of
 from hallmark.policies.status import merge_conditions
 
 _REPORT_BYTES = 16 << 20
@@ -109,6 +110,7 @@ def looked_at(
                 if twin.metadata.uid != version.metadata.uid
                 and twin.spec.artifact.manifest_digest == spec.artifact.manifest_digest
             ),
+            shown=shown_of(version, registry.deployments, registry.versions),
             present=frozenset(approval.metadata.uid for approval in registry.approvals),
             used_by=tuple(
                 deployment.metadata.name

@@ -41,6 +41,7 @@ class Said:
         targets: ModelDeployments that may serve it; none are all.
         not_after: When it ends, RFC 3339.
         name: The ModelApproval's name, if not one made of the decision.
+        shown_digest: The digest of what the reviewer was shown, where that is known.
     """
 
     decision: ReviewDecision
@@ -48,6 +49,7 @@ class Said:
     targets: tuple[str, ...] = ()
     not_after: str | None = None
     name: str | None = None
+    shown_digest: str | None = None
 
 
 def not_after(text: str | None, now: datetime, what: str = "--not-after") -> str | None:
@@ -97,6 +99,7 @@ def model_approval(version: ModelVersion, said: Said, approver: str) -> dict[str
         reason=said.reason,
         targets=list(said.targets),
         notAfter=said.not_after,
+        shownDigest=said.shown_digest,
     ).to_wire()
     if not said.targets:
         del spec["targets"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hallmark.api.common import parse_timestamp
@@ -12,8 +12,9 @@ from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ApprovalRecord, ModelVersion
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.record import AuditRecord
-from hallmark.policies.model_version.approvals import Ballot, counts, is_final, record_of
+from hallmark.policies.model_version.approvals import Ballot, counts, is_final, needs, record_of
 from hallmark.policies.model_version.attestation import fallen_key
+from hallmark.policies.model_version.shown import shown_beside
 from hallmark.verification.links import Link, broken, holds, open_
 from hallmark.verification.recorded import Recorded
 from hallmark.verification.registry import ApprovalEntry, approval_of
@@ -43,20 +44,43 @@ class Heard:
 
 def approval_links(
     version: ModelVersion,
+    versions: Sequence[ModelVersion],
     entries: Sequence[ApprovalEntry],
     policy: ModelPolicy | None,
     recorded: Recorded | None,
     trusted: Trusted,
     now: datetime,
 ) -> Iterator[Link]:
-    """Yield a link for each decision on a version, in their order, and one for the sum of them."""
+    """Yield a link for each decision on a version, in their order, and one for the sum of them.
+
+    Args:
+        version: the version.
+        versions: all that are there: what was shown is the version beside one of them, or alone.
+        entries: the decisions on it.
+        policy: the policy that it is under, where that is there.
+        recorded: the audit log, where there is one to believe.
+        trusted: the verifier's keys.
+        now: when the keys must be valid (aware).
+    """
+    here = [one for one in versions if one.metadata.namespace == version.metadata.namespace]
+    beside = shown_beside(version, here)
     earlier: list[ApprovalRecord] = []
     for entry in sorted(entries, key=lambda entry: _place(entry, recorded)):
         heard = _heard(version, entry, earlier, recorded, trusted, now)
         if heard.record is not None:
             earlier.append(heard.record)
-        yield heard.link
+        yield replace(heard.link, said=heard.link.said + _what_was_shown(entry, beside))
     yield _sum(earlier, policy, now)
+
+
+def _what_was_shown(entry: ApprovalEntry, beside: Mapping[str, str]) -> str:
+    digest = entry.spec.shown_digest
+    if digest is None:
+        return ""
+    name = beside.get(digest)
+    if name is None:
+        return "; shown beside a version that is not here"
+    return f"; shown beside '{name}'" if name else "; shown while nothing served"
 
 
 def _place(entry: ApprovalEntry, recorded: Recorded | None) -> tuple[int, str]:
@@ -158,7 +182,7 @@ def _sum(records: Sequence[ApprovalRecord], policy: ModelPolicy | None, now: dat
     approvers = sorted({record.approver for record in records if counts(record, now)})
     if policy is None:
         return open_("approval", f"{len(approvers)} approvals; how many are needed is not here.")
-    minimum = policy.spec.approvals.minimum
-    if len(approvers) < minimum:
-        return open_("approval", f"{len(approvers)} of {minimum} approvals count today.")
+    found = needs(policy.spec.approvals, approvers)
+    if not found.enough:
+        return open_("approval", f"{found.sentence} count today.")
     return holds("approval", f"approved by {', '.join(approvers)}")

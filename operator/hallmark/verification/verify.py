@@ -150,7 +150,15 @@ class _Verifier:
         decisions = self._approvals.get(version.metadata.uid, [])
         links = [
             *version_links(held),
-            *approval_links(version, decisions, policy, self._recorded, self._trusted, self._now),
+            *approval_links(
+                version,
+                self._versions,
+                decisions,
+                policy,
+                self._recorded,
+                self._trusted,
+                self._now,
+            ),
         ]
         name = f"{version.metadata.namespace}/{version.metadata.name}"
         return Subject("ModelVersion", name, tuple(links))

@@ -14,10 +14,13 @@ import pytest
 
 from hallmark.api import names
 from hallmark.api.latch import LATCH_KEY
+from hallmark.api.model_version import ModelVersion
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.kinds import CONFIG_MAP, MODEL_APPROVAL, MODEL_POLICY, MODEL_VERSION
 from hallmark.controllers import metrics
 from hallmark.controllers.queue import Outcome
+from hallmark.policies.model_version.shown import shown_digest
+from tests.integration import objects
 from tests.unit.controllers.version_world import SPACE, SYSTEM, VersionWorld
 from tests.unit.policies.model_version.ballots import RITA, approval
 from tests.unit.policies.training_run.runs import MODEL, bundle, version
@@ -393,3 +396,41 @@ async def test_a_bug_in_reading_the_files_stops_no_revocation(
     await world.settle()
     assert world.shown()["Revoked"] == "True/Revoked"
     assert "RuntimeError" in world.message("Verified")
+
+
+# --- what was shown -----------------------------------------------------------------------------
+
+
+def serving(world: VersionWorld, active: ModelVersion | None) -> None:
+    """Put a Deployment of the model that serves a version."""
+    made = objects.model_deployment(SPACE, "credit", model=MODEL)
+    digest = active.spec.artifact.manifest_digest if active else None
+    world.put_raw({**made, "status": {"activeDigest": digest} if digest else {}})
+
+
+async def test_an_approval_on_what_is_not_shown_any_more_counts_for_nothing(
+    world: VersionWorld,
+) -> None:
+    artifact = version().spec.artifact.replace(manifest_digest="sha256:" + "2" * 64)
+    other = version(name="credit-v0", uid="uid-v0", artifact=artifact)
+    world.add(other)
+    beside, alone = shown_digest(version(), other), shown_digest(version(), None)
+
+    serving(world, other)
+    world.say(approval("late", shownDigest=alone))
+    await world.look()
+    assert world.shown()["Approved"] == "False/AwaitingApproval"
+    world.say(approval("right", shownDigest=beside))
+    await world.look()
+    assert world.shown()["Approved"] == "True/Approved"
+
+    # What was heard stays heard: what serves later was not there to be shown.
+    serving(world, None)
+    await world.look()
+    assert world.shown()["Approved"] == "True/Approved"
+    found = world.get(MODEL_VERSION, version().metadata.name)["status"]["approvals"]
+    reasons = {record["name"]: record["reason"] for record in found}
+    assert reasons == {"late": "ShownOtherwise", "right": "Accepted"}
+    named = [record.details.get("shownDigest") for record in world.ledger.records.values()]
+    assert {alone, beside} <= set(named)
+    await world.operator.reader.close()

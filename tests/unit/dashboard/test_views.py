@@ -11,6 +11,7 @@ from hallmark.api.model_deployment import (
     ModelDeployment,
 )
 from hallmark.api.training_run import GateResult, MetricValue
+from hallmark.policies.model_version.shown import serving_version
 from hallmark.policies.unmet import unmet, votes
 from hallmark_dashboard.bills import Bill, BillComponent, changes, matching, read_bill, violations
 from hallmark_dashboard.problems import Right
@@ -22,7 +23,7 @@ from hallmark_dashboard.views.model import model_detail, model_rows
 from hallmark_dashboard.views.overview import Overview
 from hallmark_dashboard.views.policy import demands, policy_detail
 from hallmark_dashboard.views.registry import registry
-from hallmark_dashboard.views.review import choices, review_headline, serving_version
+from hallmark_dashboard.views.review import approved_before, choices, review_headline
 from hallmark_dashboard.views.run import about, run_detail
 from hallmark_dashboard.views.search import search
 from hallmark_dashboard.views.standing import (
@@ -232,7 +233,7 @@ def test_everything_unmet_is_named_at_once() -> None:
         "Approved: waiting",
         "Deployment loan: waiting",
     ]
-    assert "2 more people must approve it (1 of 3 did)." in found[2].sentence
+    assert "2 more people must approve it (1 of 3 approvals)." in found[2].sentence
     assert "alice asked for it; rita approved it already" in found[2].who
     assert "verb 'approve'" in found[2].who
 
@@ -355,6 +356,7 @@ def test_a_version_is_held_against_what_it_would_replace() -> None:
     assert serving_version(new, [serving], [old, new]) == old
     assert serving_version(new, [other], [old, new]) is None
     assert serving_version(old, [serving], [old, new]) is None
+    assert approved_before(new, [old, new]) is None
     assert "replace loan-v1" in review_headline(detail(version=new), "loan-v1", None)
 
 

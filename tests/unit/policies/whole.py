@@ -32,7 +32,7 @@ from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.status import merge_conditions
 from hallmark.policies.training_run.decide import decide_run
 from hallmark.policies.training_run.inputs import RunInputs
-from hallmark.policies.unmet import unmet, votes
+from hallmark.policies.unmet import Votes, unmet, votes
 from tests.unit.policies.model_deployment import (
     test_conditions,
     test_desired,
@@ -167,9 +167,17 @@ def _of_lacking(view: View) -> Told:
     return {
         version.metadata.name: {
             "unmet": plain(unmet(version, spec, "default", [on], now), NOTHING),
-            "votes": plain(votes(version, spec, now), NOTHING),
+            "votes": _of_votes(votes(version, spec, now)),
         }
         for version in view.inputs.versions
+    }
+
+
+def _of_votes(found: Votes) -> Told:
+    return {
+        "said": found.tally.sentence,
+        "missing": found.missing,
+        "excluded": list(found.excluded),
     }
 
 

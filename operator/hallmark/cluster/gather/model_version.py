@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.bundles.stores import Stores
-from hallmark.cluster.cache import ObjectCache
+from hallmark.cluster.cache import Key, Model, ObjectCache
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.evidence_reader import ReadFiles
 from hallmark.cluster.gather.model_policy import gather_policy
@@ -28,6 +28,7 @@ from hallmark.policies.model_approval.inputs import ApprovalInputs
 from hallmark.policies.model_deployment.record import used_versions
 from hallmark.policies.model_version.checks import SBOM_BYTES
 from hallmark.policies.model_version.inputs import VersionInputs
+from hallmark.policies.model_version.shown import Shown, shown_of
 from hallmark.policies.refusals import Refusal
 from hallmark.store import ArtifactMissing, Store
 from hallmark.supply_chain.manifest import read_manifest
@@ -67,7 +68,9 @@ async def gather_version(
     if isinstance(version, Refusal):
         return Gathered(obj, version)
     applied = gather_policy(cache, namespace)
-    approvals = tuple(_approvals(cache, namespace, name))
+    decided = cache.indexed("version", namespace, name, kind=MODEL_APPROVAL)
+    # Decisions that cannot be read count for nothing.
+    approvals = tuple(_read(cache, ModelApproval, decided))
     vouched_since, known = await _vouched_since(sources.identity, version, approvals)
     inputs = VersionInputs(
         version=version,
@@ -80,6 +83,7 @@ async def gather_version(
         twins=tuple(_twins(cache, version)),
         latch=latch_of(cache, sources.system, version),
         present=_present(cache, version, approvals),
+        shown=_shown(cache, version, approvals),
         used_by=tuple(_users(cache, namespace, version)),
     )
     return Gathered(obj, inputs)
@@ -94,6 +98,34 @@ def _present(
         return frozenset()
     found = cache.objects("in", version.metadata.namespace, kind=MODEL_APPROVAL)
     return frozenset(str(approval["metadata"]["uid"]) for approval in found)
+
+
+def _shown(
+    cache: ObjectCache, version: ModelVersion, approvals: tuple[ModelApproval, ...]
+) -> Shown | None:
+    """Return what is shown of a version now, where a new approval names what was shown."""
+    known = {record.uid for record in version.status.approvals}
+    if not any(made.spec.shown_digest and made.metadata.uid not in known for made in approvals):
+        return None
+    space, model, name = version.metadata.namespace, version.spec.model, version.metadata.name
+    asking = {
+        *cache.indexed("model", space, model, kind=MODEL_DEPLOYMENT),
+        *cache.indexed("version", space, name, kind=MODEL_DEPLOYMENT),
+    }
+    deployments = list(_read(cache, ModelDeployment, asking))
+    # What serves may be of another model, where a Deployment asks for this one since.
+    keys = {*cache.indexed("model", space, model, kind=MODEL_VERSION)}
+    for deployment in deployments:
+        active = cache.indexed("digest", deployment.status.active_digest, kind=MODEL_VERSION)
+        keys |= {key for key in active if key.namespace == space}
+    return shown_of(version, deployments, list(_read(cache, ModelVersion, keys)))
+
+
+def _read(cache: ObjectCache, model: type[Model], keys: Iterable[Key]) -> Iterator[Model]:
+    for key in sorted(keys):
+        found = cache.read(model, *key)
+        if isinstance(found, model):
+            yield found
 
 
 def latch_of(cache: ObjectCache, system: str, version: ModelVersion) -> Latch | None:
@@ -121,12 +153,9 @@ def _twins(cache: ObjectCache, version: ModelVersion) -> Iterator[ModelVersion]:
     """
     metadata = version.metadata
     digest = version.spec.artifact.manifest_digest
-    for key in cache.indexed("digest", digest, kind=MODEL_VERSION):
-        if key.namespace != metadata.namespace or key.name == metadata.name:
-            continue
-        twin = cache.read(ModelVersion, *key)
-        if isinstance(twin, ModelVersion):
-            yield twin
+    same = cache.indexed("digest", digest, kind=MODEL_VERSION)
+    here = (key for key in same if key.namespace == metadata.namespace)
+    yield from _read(cache, ModelVersion, (key for key in here if key.name != metadata.name))
 
 
 def file_reader(stores: Stores) -> ReadFiles:
@@ -184,14 +213,6 @@ async def _sbom(
         return None
 
 
-def _approvals(cache: ObjectCache, namespace: str, name: str) -> Iterator[ModelApproval]:
-    """Yield the decisions about a version; those that cannot be read count for nothing."""
-    for key in cache.indexed("version", namespace, name, kind=MODEL_APPROVAL):
-        approval = cache.read(ModelApproval, *key)
-        if isinstance(approval, ModelApproval):
-            yield approval
-
-
 async def _vouched_since(
     identity: Identity, version: ModelVersion, approvals: tuple[ModelApproval, ...]
 ) -> tuple[str | None, bool]:
@@ -212,9 +233,7 @@ async def _vouched_since(
 
 
 def _users(cache: ObjectCache, namespace: str, version: ModelVersion) -> Iterator[str]:
-    for key in cache.indexed("version", namespace, version.metadata.name, kind=MODEL_DEPLOYMENT):
-        deployment = cache.read(ModelDeployment, *key)
-        if not isinstance(deployment, ModelDeployment):
-            continue
+    naming = cache.indexed("version", namespace, version.metadata.name, kind=MODEL_DEPLOYMENT)
+    for deployment in _read(cache, ModelDeployment, naming):
         if version.metadata.name in used_versions(deployment.status):
             yield deployment.metadata.name

@@ -39,6 +39,7 @@ _ID = re.compile(r"[a-f0-9]{32}")
 def payload(model: str, spec: ModelApprovalSpec, attestation_id: str) -> bytes:
     """Return what an approver signs for a decision on a version of ``model``."""
     end = {} if spec.not_after is None else {"notAfter": spec.not_after}
+    shown = {} if spec.shown_digest is None else {"shownDigest": spec.shown_digest}
     return canonical_json(
         {
             "id": attestation_id,
@@ -51,6 +52,7 @@ def payload(model: str, spec: ModelApprovalSpec, attestation_id: str) -> bytes:
             "reason": spec.reason,
             "targets": sorted(spec.targets),
             **end,
+            **shown,
         }
     )
 

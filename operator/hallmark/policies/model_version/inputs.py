@@ -9,6 +9,7 @@ from hallmark.api.latch import Latch
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion, SBOMSummary
+from hallmark.policies.model_version.shown import Shown
 from hallmark.policies.refusals import Refusal
 
 
@@ -47,6 +48,7 @@ class VersionInputs:
         twins: other versions of the same bytes in the namespace.
         latch: what is remembered of these bytes, or None.
         present: the uids of all approvals of the namespace, where an attestation is new.
+        shown: what is shown of the version now, where an approval that names that is new.
         used_by: the names of the ModelDeployments that serve it or could serve it again.
         known: what the files say, found now or a while ago.
         unread: whether the files were not read (yet).
@@ -67,6 +69,7 @@ class VersionInputs:
     twins: tuple[ModelVersion, ...] = ()
     latch: Latch | None = None
     present: frozenset[str] = frozenset()
+    shown: Shown | None = None
     used_by: tuple[str, ...] = ()
     known: Evidence | None = None
     unread: bool = False

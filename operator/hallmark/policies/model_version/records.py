@@ -13,6 +13,7 @@ from hallmark.api.model_policy import ApproverKey
 from hallmark.api.model_version import ApprovalRecord, ModelVersion
 from hallmark.policies.model_version.approvals import Ballot, counts, is_final, record_of
 from hallmark.policies.model_version.attestation import attesting_key, fallen_key
+from hallmark.policies.model_version.shown import Shown
 from hallmark.policies.refusals import Refusal
 
 MAX_RECORDS = 64
@@ -34,6 +35,8 @@ class Hearing:
         twins: other versions of the same bytes in the namespace.
         latch: what is remembered of these bytes, or None.
         present: the uids of all approvals of the namespace, where an attestation is new.
+        shown: what is shown of the version now, where an approval that names that is new.
+        must_show: whether the policy demands that an approval names what was shown.
     """
 
     version: ModelVersion
@@ -45,6 +48,8 @@ class Hearing:
     twins: Sequence[ModelVersion] = ()
     latch: Latch | None = None
     present: Set[str] = frozenset()
+    shown: Shown | None = None
+    must_show: bool = False
 
 
 def next_records(hearing: Hearing) -> tuple[ApprovalRecord, ...]:
@@ -158,6 +163,8 @@ def _judged(
             hearing.now,
             withdrawn={found for found, uid in attested.items() if uid not in hearing.present},
             full=len(attested) >= MAX_ATTESTED,
+            shown=hearing.shown,
+            must_show=hearing.must_show,
         )
     )
 

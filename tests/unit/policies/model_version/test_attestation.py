@@ -61,6 +61,7 @@ CHANGES: dict[str, Any] = {
     "reason": "Somebody else's reason.",
     "targets": ["loans", "production"],
     "notAfter": "2036-07-01T00:00:00Z",
+    "shownDigest": OTHER,
 }
 """Another value for each field that is signed."""
 NOT_SIGNED = {"modelVersion", "attestation"}
