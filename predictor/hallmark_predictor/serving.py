@@ -98,6 +98,8 @@ class Serving:
         self.heads, self.answer_heads = Heads(plane), AnswerHeads(plane)
         self.room = Room(budget(memory_left(self.allowance)))  # the model has its part by now
         self.inbox = Inbox(self.room.max_unread)
+        if plane.model.watch is not None:
+            self.metrics.oddities(plane.model.watch.counted)
         self.metrics.model(plane.name, trust.model_version, trust.manifest_digest)
 
     def answered(self, answer: Answer, client: str) -> None:
