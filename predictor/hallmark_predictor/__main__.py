@@ -14,6 +14,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+# One row is microseconds of work: threads for sums would only take memory.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import uvloop
 
 from hallmark.api.artifacts import REFUSED_EXIT_CODE
@@ -23,14 +26,17 @@ from hallmark.drift.rejections import rejection_counter
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark_predictor import logs
 from hallmark_predictor.active_watch import ActiveWatch
-from hallmark_predictor.app import create_app
 from hallmark_predictor.cluster_api import ClusterApi
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder, DriftReporter, status_path
+from hallmark_predictor.later import Later
 from hallmark_predictor.loader import load
 from hallmark_predictor.logs import place_of
+from hallmark_predictor.memory import Allowance
 from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.model import Model
+from hallmark_predictor.predictions import Predictions
+from hallmark_predictor.prover import Prover
 from hallmark_predictor.report_schedule import Schedule
 from hallmark_predictor.server import DrainingServer, server_config
 from hallmark_predictor.serving import Serving
@@ -47,13 +53,19 @@ LAST_REPORT_SECONDS = 2.0
 class Predictor:
     """The process: an HTTP server from the start, a model once it was verified."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Prepare; ``run`` begins."""
+    def __init__(self, settings: Settings, prover: Prover) -> None:
+        """Prepare; ``run`` begins.
+
+        Args:
+            settings: What it is told.
+            prover: Has the runtime for the proof at the start.
+        """
         self._settings = settings
-        self._serving = Serving(Metrics())
-        config = server_config(
-            create_app(self._serving), settings.host, settings.port, self._serving
-        )
+        self._prover = prover
+        self._serving = Serving(Metrics(), Allowance(settings.memory))
+        self._others = Later(self._serving)
+        app = Predictions(self._serving, self._others)
+        config = server_config(app, settings.host, settings.port, self._serving)
         self._server = DrainingServer(config, self._serving, settings.drain_seconds)
         self._failure: tuple[int, str] | None = None
         self._reporter: DriftReporter | None = None
@@ -93,7 +105,10 @@ class Predictor:
             LOG.warning("%s", sentence)
             loop.call_soon_threadsafe(setattr, self._serving, "waiting_for", sentence)
 
-        return load(self._settings, datetime.now(UTC), progress)
+        try:
+            return load(self._settings, datetime.now(UTC), progress, self._prover.answers)
+        finally:
+            self._prover.close()
 
     def _fail(self, code: int, message: str) -> None:
         self._failure = (code, message)
@@ -115,7 +130,7 @@ class Predictor:
         trust, server = model.trust, self._settings.api_server
         recorder = DriftRecorder(
             model.windows,
-            len(model.schema.features),
+            model.columns,
             trust.manifest_digest,
             on_close=windows_closed,
             on_refuse=rows_refused,
@@ -131,6 +146,7 @@ class Predictor:
             self._reporter = self._make_reporter(recorder, server, trust.drift)
         self._serving.start(DataPlane(model), recorder)
         LOG.info("Serving %s, manifest %s.", trust.model_version, trust.manifest_digest)
+        await self._others.made()
         if server is None or self._reporter is None:
             return
         self._watch(server, trust.manifest_digest)
@@ -176,8 +192,9 @@ def main() -> int:
     except ConfigurationError as error:
         _tell_the_end(Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log")), str(error))
         return 1
+    prover = Prover()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(Predictor(settings).run())
+        return runner.run(Predictor(settings, prover).run())
 
 
 if __name__ == "__main__":

@@ -23,8 +23,13 @@ LOG = logging.getLogger(__name__)
 
 def create_app(serving: Serving) -> ASGIApp:
     """Return the application over what is served: FastAPI, with the predictions before it."""
+    return Predictions(serving, framework(serving))
+
+
+def framework(serving: Serving) -> ASGIApp:
+    """Return what answers all routes that do not predict, and describes all."""
     app = FastAPI(
-        docs_url=None,  # Its page loads scripts from elsewhere.
+        docs_url=None,  # FastAPI's page loads scripts from elsewhere; ours is in ``docs_page``.
         redoc_url=None,
         exception_handlers={HTTPException: _http_error},
     )
@@ -32,7 +37,7 @@ def create_app(serving: Serving) -> ASGIApp:
     app.include_router(router)
     app.add_middleware(_EveryRequest, serving=serving)
     app.openapi = lambda: document(router.routes, serving.plane)  # type: ignore[method-assign]
-    return Predictions(serving, app)
+    return app
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

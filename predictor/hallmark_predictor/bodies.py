@@ -123,12 +123,14 @@ async def _whole(size: int, receive: Receive, admit: Admit) -> bytes | BadReques
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         chunk: bytes = message.get("body", b"")
-        if len(body) + len(chunk) > size:
-            size = len(body) + len(chunk)
+        more = message.get("more_body", False)
+        # Nothing that is not the end is a part that the server had no room for.
+        if len(body) + len(chunk) > size or (more and not chunk):
+            size = max(size, len(body) + len(chunk))
             refused = admit(size)
             if refused:
                 return refused
-        if not message.get("more_body", False):
+        if not more:
             return bytes(body + chunk) if body else chunk
         body += chunk
 

@@ -18,7 +18,12 @@ import numpy as np
 from msgspec.json import encode
 from numpy.typing import NDArray
 
-from hallmark.classification import DECISION_THRESHOLD, predicted_classes
+from hallmark.classification import (
+    DECISION_THRESHOLD,
+    predicted_classes,
+    scored_class,
+    scores,
+)
 from hallmark.drift.counts import Rows
 from hallmark.drift.refusals import NO_FEATURE, Reason, Refusals
 from hallmark_predictor.answers import Answers
@@ -57,6 +62,7 @@ _SMALLEST_ROW = 2
 """Bytes that a row of a request has at least: a digit and a comma."""
 _FRAME = 1024
 """Bytes of an answer, and values of a request, without their rows."""
+_SAID = struct.Struct("=2f")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +73,16 @@ class Answer:
         body: As it is sent.
         many: Shape (rows, features); None where there is but one.
         packed: The only row as float32 in the machine's order; empty where there are more.
+        said: Its score and label in the same way.
+        said_of_many: Shape (rows, 2): the score and the label of each; None where there is one.
         json_length: How much of the body is JSON, where tensors' bytes follow it.
     """
 
     body: bytes
     many: Rows | None
     packed: bytes = b""
+    said: bytes = b""
+    said_of_many: Rows | None = None
     json_length: int | None = None
 
     @property
@@ -109,6 +119,7 @@ class DataPlane:
         self._singles = struct.Struct(f"={len(self._classes)}f")
         positive = model.schema.positive
         self._positive = None if positive is None else self._classes.index(positive)
+        self._scored = scored_class(len(self._classes), self._positive)
         # A row, each of its values, a list around it, and what such signs its text has.
         in_row = 1 + sum(2 + _most_signs(column) for column in self._columns)
         self._values = _FRAME + MAX_ROWS * in_row
@@ -145,14 +156,16 @@ class DataPlane:
             if one is not None:
                 label, probabilities = one
                 text = self._answers.predictions((label,), (probabilities,))
-                return Answer(text, None, quick.packed)
+                return Answer(text, None, quick.packed, self._said(label, probabilities))
         rows = self._rows_of_instances(body) if quick is None else _rows(quick)
         if isinstance(rows, BadRequest):
             return rows
         found = self._score(rows)
         if isinstance(found, BadRequest):
             return found
-        return Answer(self._answers.predictions(self._labels(found).tolist(), found.tolist()), rows)
+        labels = self._labels(found)
+        text = self._answers.predictions(labels.tolist(), found.tolist())
+        return Answer(text, rows, said_of_many=self._said_of_many(labels, found))
 
     def infer(self, body: bytes, json_length: int | None = None) -> Answer | BadRequest:
         """Answer an inference request of the Open Inference Protocol.
@@ -183,7 +196,7 @@ class DataPlane:
             one = self._row(quick.row)
             if one is not None:
                 text = self._answers.tensors_of_one(*one, quick.identity)
-                return Answer(text, None, quick.packed)
+                return Answer(text, None, quick.packed, self._said(*one))
         return self._infer_rows(_rows(quick), quick.outputs or BOTH, quick.identity)
 
     def _infer_strictly(self, body: bytes, json_length: int | None) -> Answer | BadRequest:
@@ -208,8 +221,10 @@ class DataPlane:
         found = self._score(rows)
         if isinstance(found, BadRequest):
             return found
-        body, length = self._answers.tensors(self._labels(found), found, outputs, identity)
-        return Answer(body, rows, json_length=length)
+        labels = self._labels(found)
+        body, length = self._answers.tensors(labels, found, outputs, identity)
+        said = self._said_of_many(labels, found)
+        return Answer(body, rows, said_of_many=said, json_length=length)
 
     def _rows_of_instances(self, body: bytes) -> Rows | BadRequest:
         request = parse_object(body, self._values)
@@ -274,6 +289,17 @@ class DataPlane:
         if positive is None or len(found) != 2:
             return found.index(max(found)), found
         return (positive if found[positive] >= DECISION_THRESHOLD else 1 - positive), found
+
+    def _said(self, label: int, probabilities: tuple[float, ...]) -> bytes:
+        """Return the score and the label of one row, as they are counted."""
+        scored = self._scored
+        return _SAID.pack(probabilities[label if scored is None else scored], label)
+
+    def _said_of_many(self, labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Rows:
+        """Return the same of many rows, shape (rows, 2)."""
+        said = np.empty((len(labels), 2), dtype=np.float32)
+        said[:, 0], said[:, 1] = scores(probabilities, labels, self._positive), labels
+        return said
 
     def _labels(self, probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
         return predicted_classes(probabilities, self._positive)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
+from hallmark_predictor.guarded import GuardedProtocol
 from hallmark_predictor.heads import MOST_BYTES
+from hallmark_predictor.overload import MOST_WAITING
 from hallmark_predictor.problems import BadRequest
 from hallmark_predictor.serving import Serving
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _END = b"\r\n\r\n"
 
 
-class DirectProtocol(HttpToolsProtocol):
+class DirectProtocol(GuardedProtocol):
     """A connection that answers small predictions itself."""
 
     def __init__(
@@ -45,26 +45,13 @@ class DirectProtocol(HttpToolsProtocol):
             _loop: uvicorn's.
             serving: What is served.
         """
-        super().__init__(config, server_state, app_state, _loop)
-        self._serving = serving
-        self._is_between = True
-        """Whether uvicorn's parser is at the end of a request."""
+        super().__init__(config, server_state, app_state, _loop, serving=serving)
         self._asked = 0.0
 
     def data_received(self, data: bytes) -> None:
         """Answer a whole request, or let uvicorn read what came."""
-        if not (self._is_between and len(data) <= MOST_BYTES and self._answer(data)):
+        if not (self._since is None and len(data) <= MOST_BYTES and self._answer(data)):
             super().data_received(data)
-
-    def on_message_begin(self) -> None:
-        """Take that uvicorn's parser has begun to read a request."""
-        self._is_between = False
-        super().on_message_begin()
-
-    def on_message_complete(self) -> None:
-        """Take that it has read one."""
-        self._is_between = True
-        super().on_message_complete()
 
     def timeout_keep_alive_handler(self) -> None:
         """End an idle connection; one on which was asked meanwhile gets the rest of its time."""
@@ -95,6 +82,8 @@ class DirectProtocol(HttpToolsProtocol):
         if head is None or len(data) != end + 4 + head.length:
             return False
         start = time.perf_counter()
+        if serving.turn.waited(start, self.loop.call_soon) > MOST_WAITING:
+            return False
         try:
             answer = head.method(data[end + 4 :], None)
         except Exception:

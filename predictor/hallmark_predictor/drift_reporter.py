@@ -20,7 +20,7 @@ import numpy as np
 from hallmark.api.common import API_VERSION
 from hallmark.api.model_deployment import DriftReport, DriftWindow
 from hallmark.api.names import PREDICTOR_FIELD_MANAGER
-from hallmark.drift.counts import Rows
+from hallmark.drift.counts import CountedRows, Rows
 from hallmark.drift.refusals import RefusalCounter, Refusals
 from hallmark.drift.rejections import RejectionCounter
 from hallmark.drift.windows import WindowCounter
@@ -53,7 +53,7 @@ class DriftRecorder:
     def __init__(
         self,
         windows: WindowCounter,
-        features: int,
+        columns: int,
         manifest_digest: str,
         *,
         clock: Callable[[], datetime] = _now,
@@ -66,7 +66,7 @@ class DriftRecorder:
 
         Args:
             windows: Counts rows.
-            features: Columns of a row.
+            columns: Of a row, with those that tell what the model said of it.
             manifest_digest: The version that answers.
             clock: Tells the time in UTC.
             on_close: Told whenever windows were closed.
@@ -83,16 +83,23 @@ class DriftRecorder:
         self._requests = requests
         self._refused = RefusalCounter()
         self._rejections = rejections
-        self._buffer = np.empty((BUFFER_ROWS, features), dtype=np.float32)
+        self._buffer = np.empty((BUFFER_ROWS, columns), dtype=np.float32)
         self._bytes = memoryview(self._buffer.data).cast("B")
-        self._row_bytes = 4 * features
+        self._row_bytes = 4 * columns
         self._pending = 0
         self._first = self._last = clock()
         self.rows = 0
         """Rows that were recorded since the start."""
 
-    def record(self, rows: Rows, client: str = "") -> None:
-        """Take answered rows, shape (rows, features), and the address of who sent them."""
+    def record(self, rows: Rows, client: str = "", said: Rows | None = None) -> None:
+        """Take answered rows.
+
+        Args:
+            rows: Shape (rows, features).
+            client: The address of who sent them.
+            said: Shape (rows, 2): the model's score and label of each; None where the rows have
+                these columns themselves.
+        """
         count = len(rows)
         if self._rejections is not None:
             self._rejections.add(client, count, 0, self._clock())
@@ -102,12 +109,20 @@ class DriftRecorder:
         if not self._pending:
             self._first = self._last
         self.rows += count
-        if count > BUFFER_ROWS:
-            self._count(rows)
-            return
-        self._buffer[self._pending : self._pending + count] = rows
-        self._pending += count
-        if self._pending >= self._windows.rows_to_close or self._pending == BUFFER_ROWS:
+        for start in range(0, count, BUFFER_ROWS):
+            part = slice(start, start + BUFFER_ROWS)
+            self._take(rows[part], None if said is None else said[part])
+
+    def _take(self, rows: Rows, said: Rows | None) -> None:
+        """Put rows into the buffer, which has room for them."""
+        end = self._pending + len(rows)
+        taken = self._buffer[self._pending : end]
+        if said is None:
+            taken[:] = rows
+        else:
+            taken[:, : rows.shape[1]], taken[:, rows.shape[1] :] = rows, said
+        self._pending = end
+        if end >= self._windows.rows_to_close or end == BUFFER_ROWS:
             self._flush()
 
     def record_packed(self, row: bytes, client: str = "") -> None:
@@ -156,7 +171,7 @@ class DriftRecorder:
         if pending:
             self._count(self._buffer[:pending])
 
-    def _count(self, rows: Rows) -> None:
+    def _count(self, rows: CountedRows) -> None:
         before = self._windows.closed
         self._windows.add(rows, self._first, self._last)
         count = self._windows.closed - before

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from hallmark.api.common import VERSION
 from hallmark_predictor.data_plane import DataPlane
@@ -42,6 +42,7 @@ def endpoints(serving: Serving) -> APIRouter:
             ("GET", path + "/ready", at.model_ready, "Whether the model serves."),
         ]
     router = APIRouter()
+    router.add_api_route("/docs", at.docs, methods=["GET"], include_in_schema=False)
     for verb, path, handler, summary in routes:
         router.add_api_route(path, handler, methods=[verb], summary=summary)
     return router
@@ -67,6 +68,13 @@ class _Endpoints:
 
         text = self._serving.metrics.exposition()
         return PlainTextResponse(text, media_type=CONTENT_TYPE_LATEST)
+
+    async def docs(self, request: Request) -> Response:
+        from hallmark_predictor import docs_page
+
+        serving, described = self._serving, request.app.openapi()
+        text = docs_page.page(described, serving.plane, serving.waiting_for)
+        return HTMLResponse(text, headers=docs_page.HEADERS)
 
     async def server(self, request: Request) -> Response:
         return JSONResponse(

@@ -3,6 +3,8 @@
 A request is admitted before its body is read, by what it will need at most: its bytes twice (as
 they come, and joined) and its answer. What becomes of a large body while it is parsed is many
 times its size, so that large ones are parsed one after the other, in memory that is kept for it.
+What clients send without being admitted, and that they are connected, has parts of its own
+(``guarded``).
 """
 
 from __future__ import annotations
@@ -26,6 +28,13 @@ PARSED = 32
 """Bytes of Python objects that a byte of JSON becomes at most: ``{},`` is an object of 64 bytes."""
 _SHARE = 3
 """A part of what is left is for parsing, the rest for bodies and answers that wait."""
+_EIGHTH = 8
+"""And parts for connections and for what came over them and was not admitted yet."""
+MAX_CONNECTIONS = 2048
+"""Open connections above which requests are turned away: each waits for those before it."""
+MIN_CONNECTIONS = 64
+CONNECTION = 32 * 1024
+"""Bytes that a connection takes at most besides bodies: its head, and requests in a queue."""
 
 _CGROUP = Path("/sys/fs/cgroup")
 _LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
@@ -39,25 +48,49 @@ class Budget:
     """That one body may have."""
     in_flight: int
     """That all together may need at once."""
+    unread: int = MAX_BODY
+    """What may have come that nobody asked for yet."""
+    connections: int = MAX_CONNECTIONS
+    """How many clients may be connected at a time."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What a process may take, besides what the kernel says.
+
+    Attributes:
+        limit: Bytes for all workers together; None: as the kernel says.
+        workers: How many processes share it.
+    """
+
+    limit: int | None = None
+    workers: int = 1
+
+
+ALL = Allowance()
+"""What the kernel leaves to a single process."""
 
 
 def budget(left: int) -> Budget:
     """Return what may be spent of the memory that is left when the model has been loaded."""
     max_body = max(MIN_BODY, min(MAX_BODY, left // _SHARE // PARSED))
-    return Budget(max_body, max(4 * max_body, left - PARSED * max_body))
+    connections = max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, left // _EIGHTH // CONNECTION))
+    unread = max(MIN_BODY, left // _EIGHTH)
+    rest = left - PARSED * max_body - unread - CONNECTION * connections
+    return Budget(max_body, max(4 * max_body, rest), unread, connections)
 
 
-def memory_left() -> int:
+def memory_left(given: Allowance = ALL) -> int:
     """Return how many bytes the process may still take."""
-    return max(0, min(_left()))
+    return max(0, min(_left(given)))
 
 
-def _left() -> Iterator[int]:
+def _left(given: Allowance) -> Iterator[int]:
     pages, resident = _statm()
-    for name in _LIMITS:
-        limit = _number(_CGROUP / name)
+    known = [given.limit, *(_number(_CGROUP / name) for name in _LIMITS)]
+    for limit in known:
         if limit is not None:
-            yield limit - resident
+            yield limit // given.workers - resident
     address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
     if address_space != resource.RLIM_INFINITY:
         yield address_space - pages
@@ -85,6 +118,8 @@ class Room:
     def __init__(self, given: Budget) -> None:
         """Start with all of it free."""
         self.max_body = given.max_body
+        self.max_unread = given.unread
+        self.max_connections = given.connections
         self.free = given.in_flight
         self.spare = given.in_flight // 8
         """For small requests alone, so that large ones do not shut everybody out."""
@@ -136,9 +171,14 @@ def no_room(size: int, answer: int, room: Room, held: Held) -> BadRequest | None
         )
     if held.reach(2 * size + answer):
         return None
+    return overloaded(f"memory for {size} bytes")
+
+
+def overloaded(expected: str) -> BadRequest:
+    """Return the refusal of a request that may be sent again soon."""
     return refuse(
-        "the body",
-        f"memory for {size} bytes; send it again in a second, or ask for more replicas or memory",
-        "other requests in it",
+        "the request",
+        f"{expected}; send it again in a second, or ask for more replicas or memory",
+        "too much at once",
         HTTPStatus.SERVICE_UNAVAILABLE,
     )

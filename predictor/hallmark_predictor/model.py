@@ -22,7 +22,7 @@ from hallmark.drift.counts import BinCounter, watched
 from hallmark.drift.psi import Reference, moved
 from hallmark.drift.windows import WindowCounter
 from hallmark_predictor.runtime import open_graph
-from hallmark_predictor.scoring import OpenGraph, Scorer, open_scorer
+from hallmark_predictor.scoring import Answers, OpenGraph, Scorer, open_scorer
 from hallmark_predictor.verification import Refused
 
 
@@ -38,6 +38,11 @@ class Model:
     """Counts the rows that it answers."""
     reference: Reference
     """What closed windows are measured against."""
+
+    @property
+    def columns(self) -> int:
+        """How many columns a counted row has: the features, the score and the label."""
+        return len(self.schema.features) + 2
 
     def stability(self, window: DriftWindow) -> dict[str, float]:
         """Return the PSI of each watched feature in a closed window."""
@@ -55,6 +60,7 @@ def open_model(
     manifest: Manifest,
     files: Mapping[str, bytes],
     open_graph: OpenGraph = open_graph,
+    answers: Answers | None = None,
 ) -> Model | Refused:
     """Load the verified bytes, and see that they fit each other by answering the golden rows."""
     try:
@@ -74,7 +80,7 @@ def open_model(
         features = watched(baseline, trust.drift)
         counter, reference = BinCounter(features, schema), Reference(features)
         reference.stability({feature.name: feature.counts for feature in features})
-        score = open_scorer(files[MODEL_ONNX], schema, open_graph)
+        score = open_scorer(files[MODEL_ONNX], schema, open_graph, answers)
         windows = WindowCounter(counter, trust.drift.window, kept_windows(trust.drift))
     except Exception as error:
         return Refused(f"The sealed model cannot be loaded: {str(error)[:300]}")

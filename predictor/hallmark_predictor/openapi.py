@@ -13,6 +13,7 @@ from hallmark.api.common import VERSION
 from hallmark.api.training_run import FeatureType, OutOfRange
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.encoding import MAX_ROWS
+from hallmark_predictor.example import example_row, example_tensors
 
 Document = dict[str, Any]
 
@@ -31,13 +32,13 @@ def document(routes: Sequence[BaseRoute], plane: DataPlane | None) -> Document:
         routes: The application's.
         plane: Of the model that serves; None while none does.
     """
-    schema = None if plane is None else plane.model.schema
     paths: Document = {}
     for route in routes:
-        if isinstance(route, APIRoute):
+        if isinstance(route, APIRoute) and route.include_in_schema:
             described = paths.setdefault(route.path, {})
             for verb in sorted(route.methods or ()):
-                described[verb.lower()] = _operation(verb, route.path, route.summary or "", schema)
+                described[verb.lower()] = _operation(verb, route.path, route.summary or "", plane)
+    schema = None if plane is None else plane.model.schema
     return {
         "openapi": "3.1.0",
         "info": {"title": "Hallmark predictor", "version": VERSION},
@@ -46,28 +47,47 @@ def document(routes: Sequence[BaseRoute], plane: DataPlane | None) -> Document:
     }
 
 
-def _operation(verb: str, path: str, summary: str, schema: ServedSchema | None) -> Document:
-    found: Document = {"summary": summary, "responses": {"200": {"description": "The answer."}}}
+def _operation(verb: str, path: str, summary: str, plane: DataPlane | None) -> Document:
+    answers = {"200": "The answer."} | ({"503": "No model serves yet."} if path in _WAITING else {})
+    found: Document = {"summary": summary}
     names = [part[1:-1] for part in path.replace(":", "/").split("/") if part.startswith("{")]
     if names:
-        found["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in names
-        ]
-    if verb != "POST":
-        return found
-    refused = {"description": "What was expected and found.", "content": _json("Refusal")}
-    found["responses"] |= dict.fromkeys(("408", "413", "415", "422", "503"), refused)
-    if schema is not None:
-        content = _json("Inference" if path.endswith("/infer") else "Prediction")
-        found["requestBody"] = {"required": True, "content": content}
+        answers |= {"404": "Another model or version serves.", "503": "No model serves yet."}
+        found["parameters"] = [_path_parameter(name, plane) for name in names]
+    if verb == "POST":
+        answers |= _REFUSALS
+        if plane is not None:
+            name = "Inference" if path.endswith("/infer") else "Prediction"
+            found["requestBody"] = {"required": True, "content": _json(name)}
+    found["responses"] = {
+        status: {"description": text} | ({} if status == "200" else {"content": _json("Refusal")})
+        for status, text in answers.items()
+    }
+    media_type = _TEXTS.get(path, "application/json")
+    found["responses"]["200"]["content"] = {media_type: {}}
     return found
+
+
+def _path_parameter(name: str, plane: DataPlane | None) -> Document:
+    of: Document = {"type": "string"}
+    if plane is not None:
+        of["enum"] = [{"name": plane.name, "version": plane.version}[name]]
+    return {"name": name, "in": "path", "required": True, "schema": of}
 
 
 def _json(name: str) -> Document:
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
 
 
+_WAITING = frozenset({"/readyz", "/v2/health/ready"})
+_TEXTS = {"/metrics": "text/plain"}
+_REFUSALS = {
+    "408": "The body did not come in time.",
+    "413": "The body is too large.",
+    "415": "The body is no JSON, or of an encoding that is not taken.",
+    "422": "What was expected and found, and where.",
+    "503": "No model serves yet, or there is too much to do; try again.",
+}
 _REFUSAL: Document = {
     "type": "object",
     "required": ["error"],
@@ -104,6 +124,7 @@ def _model_schemas(schema: ServedSchema | None) -> Document:
         "Prediction": {
             "type": "object",
             "additionalProperties": False,
+            "examples": [{"instances": [example_row(schema)]}],
             "oneOf": [{"required": ["instances"]}, {"required": ["features"]}],
             "properties": {
                 "instances": {"type": "array", "minItems": 1, "maxItems": MAX_ROWS, "items": row},
@@ -112,6 +133,7 @@ def _model_schemas(schema: ServedSchema | None) -> Document:
         },
         "Inference": {
             "type": "object",
+            "examples": [{"inputs": example_tensors(schema)}],
             "required": ["inputs"],
             "properties": {
                 "id": {"type": "string"},

@@ -27,11 +27,12 @@ from hallmark_predictor.bodies import (
 from hallmark_predictor.data_plane import Answer, DataPlane, Method
 from hallmark_predictor.headers import AnswerHeaders
 from hallmark_predictor.logs import place_of, trace_of
-from hallmark_predictor.memory import Held, no_room
+from hallmark_predictor.memory import Held, no_room, overloaded
 from hallmark_predictor.metrics import Rejection
+from hallmark_predictor.overload import CAME, DROPPED, LONGEST_LANE, MOST_WAITING
 from hallmark_predictor.problems import BadRequest, refuse
 from hallmark_predictor.protocol import BINARY_HEADER
-from hallmark_predictor.serving import MAX_CONNECTIONS, Serving
+from hallmark_predictor.serving import Serving
 
 LOG = logging.getLogger(__name__)
 
@@ -66,8 +67,10 @@ class Predictions:
         code: int = HTTPStatus.INTERNAL_SERVER_ERROR
         held = self._serving.room.hold()
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        state = scope.get("state", {})
         try:
-            answer = await self._answer(plane, method, headers, receive, held)
+            wrong = self._turned_away(start - state.get(CAME, start))
+            answer = wrong or await self._answer(plane, method, headers, state, receive, held)
             code = await self._send(answer, plane.headers, _client_of(scope), receive, send)
         except ClientGoneError:
             code = HTTPStatus.BAD_REQUEST
@@ -91,15 +94,18 @@ class Predictions:
         plane: DataPlane,
         method: Method,
         headers: Mapping[bytes, bytes],
+        state: Mapping[str, object],
         receive: Receive,
         held: Held,
     ) -> Answer | BadRequest:
-        wrong = not_plain(headers) or self._crowded()
+        wrong = not_plain(headers)
         if wrong:
             return wrong
         room = self._serving.room
 
         def admit(size: int) -> BadRequest | None:
+            if DROPPED in state:
+                return overloaded("fewer bytes of bodies at once")
             return no_room(size, plane.answer_bytes(size), room, held)
 
         body = await self._readings.read(headers, receive, admit)
@@ -112,19 +118,30 @@ class Predictions:
             return json_length
         if len(body) <= INLINE_BODY or json_length is not None:
             return method(body, json_length)
-        async with self._one_at_a_time:
-            return await asyncio.to_thread(method, body, json_length)
+        return await self._in_lane(method, body)
 
-    def _crowded(self) -> BadRequest | None:
-        if not self._serving.is_crowded:
-            return None
-        return refuse(
-            "the request",
-            f"at most {MAX_CONNECTIONS} open connections; send it again in a second, or ask for "
-            "more replicas",
-            "more",
-            HTTPStatus.SERVICE_UNAVAILABLE,
-        )
+    async def _in_lane(self, method: Method, body: bytes) -> Answer | BadRequest:
+        lane = self._serving.lane
+        if not lane.enter(len(body)):
+            return overloaded(f"large bodies to be read within {LONGEST_LANE:g} seconds")
+        seconds = 0.0
+        try:
+            async with self._one_at_a_time:
+                began = time.perf_counter()
+                try:
+                    return await asyncio.to_thread(method, body, None)
+                finally:
+                    seconds = time.perf_counter() - began
+        finally:
+            lane.leave(len(body), seconds)
+
+    def _turned_away(self, waited: float) -> BadRequest | None:
+        """Return why a request that has waited so many seconds is not answered, or None."""
+        if waited > MOST_WAITING:
+            return overloaded(f"its turn within {MOST_WAITING:g} seconds")
+        if self._serving.is_crowded:
+            return overloaded(f"at most {self._serving.room.max_connections} open connections")
+        return None
 
     async def _send(
         self,

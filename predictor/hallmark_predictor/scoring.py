@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ Score = Callable[[Rows], Probabilities]
 """From encoded rows, shape (rows, features), to shape (rows, classes)."""
 OpenGraph = Callable[[bytes, ServedSchema], Score]
 """Opens the sealed graph; raises where it cannot be loaded or run."""
+Answers = Callable[[bytes, ServedSchema, Rows], Probabilities]
+"""What a sealed graph answers to rows; raises where it cannot be loaded or run."""
 
 CELLS_AT_ONCE = 1 << 21
 """Encoded cells that are worked on at a time: 16 MiB."""
@@ -52,13 +55,16 @@ class Scorer:
         return np.concatenate([self.rows(rows[start : start + at_once]) for start in starts])
 
 
-def open_scorer(data: bytes, schema: ServedSchema, open_graph: OpenGraph) -> Scorer:
+def open_scorer(
+    data: bytes, schema: ServedSchema, open_graph: OpenGraph, answers: Answers | None = None
+) -> Scorer:
     """Return what scores with a sealed graph.
 
     Args:
         data: The bytes of ``model.onnx``.
         schema: Its columns and classes.
-        open_graph: Opens the graph itself, at least for the proof.
+        open_graph: Opens the graph itself.
+        answers: Answers with it once, for the proof; None: it is opened here for that, too.
 
     Raises:
         ValueError: the graph answers in another shape than the schema's.
@@ -66,19 +72,28 @@ def open_scorer(data: bytes, schema: ServedSchema, open_graph: OpenGraph) -> Sco
     """
     at_once = rows_at_once(schema)
     asked = proving_rows(schema)
-    graph = open_graph(data, schema)
-    said = np.asarray(graph(asked), dtype=np.float32)
-    if said.shape != (len(asked), len(schema.classes)):
-        raise ValueError(
-            f"it answers {len(asked)} rows with shape {said.shape} where the schema has "
-            f"{len(schema.classes)} classes"
-        )
     linear = read_linear(data, schema.input_name, schema.probabilities_name)
+    if linear is not None and answers is not None:
+        said = _shaped(answers(data, schema, asked), schema)
+        graph = None
+    else:
+        graph = open_graph(data, schema)
+        said = _shaped(graph(asked), schema)
     if linear is not None and is_same(linear.probabilities(asked), said):
         by_row = linear.row_scorer()
         alone = np.array([by_row(row) for row in asked.tolist()], dtype=np.float32)
         return Scorer(linear.probabilities, by_row if is_same(alone, said) else None, at_once)
-    return Scorer(graph, None, at_once)
+    return Scorer(graph or open_graph(data, schema), None, at_once)
+
+
+def _shaped(said: Probabilities, schema: ServedSchema) -> Probabilities:
+    found = np.asarray(said, dtype=np.float32)
+    if found.ndim != 2 or found.shape[1] != len(schema.classes):
+        raise ValueError(
+            f"it answers {len(found)} rows with shape {found.shape} where the schema has "
+            f"{len(schema.classes)} classes"
+        )
+    return found
 
 
 def rows_at_once(schema: ServedSchema) -> int:
@@ -90,8 +105,9 @@ def rows_at_once(schema: ServedSchema) -> int:
 def proving_rows(schema: ServedSchema) -> Rows:
     """Return the golden rows, and rows that mix their values at random (of a fixed seed)."""
     golden = golden_rows(schema.features)
-    random = np.random.default_rng(0)
-    picked = random.integers(0, len(golden), (_MIXED_ROWS, golden.shape[1]))
+    # numpy's own generators would be 2.6 MiB for this alone.
+    chosen = Random(0).choices(range(len(golden)), k=_MIXED_ROWS * golden.shape[1])  # noqa: S311
+    picked = np.array(chosen).reshape(_MIXED_ROWS, -1)
     return np.vstack([golden, np.take_along_axis(golden, picked, axis=0)])
 
 

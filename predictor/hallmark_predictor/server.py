@@ -11,6 +11,7 @@ from types import FrameType
 import uvicorn
 
 from hallmark_predictor.direct import DirectProtocol
+from hallmark_predictor.guarded import GuardedProtocol
 from hallmark_predictor.serving import Serving
 
 KEEP_ALIVE = 75
@@ -18,6 +19,8 @@ KEEP_ALIVE = 75
 be the one that may lose a request."""
 UNTAKEN = 30_000
 """Milliseconds after which a connection ends whose client takes nothing of what was sent."""
+LOOK_TICKS = 50
+"""Tenths of a second between looks for clients that only keep a place."""
 FINISH = 20
 """Seconds that requests in flight have at the end."""
 
@@ -57,6 +60,10 @@ class DrainingServer(uvicorn.Server):
         """Tell, ten times a second, whether to end."""
         if self._end is not None and time.monotonic() >= self._end:
             self.should_exit = True
+        if counter % LOOK_TICKS == 0:
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, GuardedProtocol):
+                    connection.look()
         return await super().on_tick(counter)
 
 

@@ -8,19 +8,23 @@ from hallmark.drift.refusals import Refusals
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder
 from hallmark_predictor.heads import AnswerHeads, Heads
-from hallmark_predictor.memory import Room, budget, memory_left
+from hallmark_predictor.memory import ALL, Allowance, Room, budget, memory_left
 from hallmark_predictor.metrics import Metrics
-
-MAX_CONNECTIONS = 2048
-"""Open connections above which requests are turned away: each waits for those before it."""
+from hallmark_predictor.overload import Inbox, Lane, Turn
 
 
 class Serving:
     """Loading, then one model until the end."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        """Start without a model."""
+    def __init__(self, metrics: Metrics, allowance: Allowance = ALL) -> None:
+        """Start without a model.
+
+        Args:
+            metrics: Counts what is answered.
+            allowance: The memory that this process may take.
+        """
         self.metrics = metrics
+        self._allowance = allowance
         self.plane: DataPlane | None = None
         self.recorder: DriftRecorder | None = None
         self.heads: Heads | None = None
@@ -29,8 +33,11 @@ class Serving:
         """A sentence, while there is no model."""
         self.active_digest: str | None = None
         """The version that has the traffic, as far as known."""
-        self.room = Room(budget(memory_left()))
+        self.room = Room(budget(memory_left(allowance)))
         """The memory for requests in flight."""
+        self.inbox = Inbox(self.room.max_unread)
+        """And for what came of others."""
+        self.turn, self.lane = Turn(), Lane()
         self.connections: Collection[object] = ()
         """Those that are open, as the server knows them."""
         self.draining = False
@@ -46,7 +53,7 @@ class Serving:
     @property
     def is_crowded(self) -> bool:
         """Whether there are too many clients for all to be answered soon."""
-        return len(self.connections) > MAX_CONNECTIONS
+        return len(self.connections) > self.room.max_connections
 
     @property
     def answers_directly(self) -> bool:
@@ -67,7 +74,8 @@ class Serving:
         trust = plane.model.trust
         self.plane, self.recorder = plane, recorder
         self.heads, self.answer_heads = Heads(plane), AnswerHeads(plane)
-        self.room = Room(budget(memory_left()))  # the model has its part by now
+        self.room = Room(budget(memory_left(self._allowance)))  # the model has its part by now
+        self.inbox = Inbox(self.room.max_unread)
         self.metrics.model(plane.name, trust.model_version, trust.manifest_digest)
 
     def answered(self, answer: Answer, client: str) -> None:
@@ -77,9 +85,9 @@ class Serving:
         if self.recorder is None:
             return
         if many is None:
-            self.recorder.record_packed(answer.packed, client)
+            self.recorder.record_packed(answer.packed + answer.said, client)
         else:
-            self.recorder.record(many, client)
+            self.recorder.record(many, client, answer.said_of_many)
 
     def refused(self, refusals: Refusals, client: str) -> None:
         """Count the rows at fault in a refused request, and whose they were."""

@@ -45,6 +45,8 @@ class Settings:
     pod: str
     namespace: str
     deployment: str
+    memory: int | None
+    """Bytes that it may take, where the kernel does not say so."""
     api_server: ApiServer | None
     """None outside of a cluster: then nothing is reported or watched."""
 
@@ -81,6 +83,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         pod=_required(environment, "POD_NAME"),
         namespace=_required(environment, "POD_NAMESPACE"),
         deployment=_required(environment, "HALLMARK_DEPLOYMENT"),
+        memory=given.memory,
         api_server=api_server,
     )
 
@@ -105,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=PREDICTOR_PORT)
     add("--drain-seconds", type=float, default=3.0)
     add("--load-seconds", type=float, default=120.0)
+    add("--memory", type=_bytes, metavar="BYTES", help="that it may take; the container's if less")
     return parser
 
 
@@ -133,6 +137,12 @@ def _sha256(text: str) -> str:
     if not re.fullmatch(r"[a-f0-9]{64}", text):
         raise argparse.ArgumentTypeError("expected 64 hexadecimal digits")
     return text
+
+
+def _bytes(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError("expected a whole number of bytes above 0")
+    return int(text)
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

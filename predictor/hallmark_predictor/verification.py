@@ -24,6 +24,7 @@ from hallmark.api.artifacts import (
     final_name,
 )
 from hallmark.api.common import sha256_digest
+from hallmark.quorum import tally
 from hallmark.refusal import Refusal
 from hallmark.supply_chain.verify import verify_sealed
 
@@ -98,12 +99,12 @@ def verify_approvals(trust: Trust, manifest: Manifest) -> Refused | None:
         for approval in trust.approvals
         if _approves(approval, trust, sbom, report)
     }
-    need = max(1, trust.minimum_approvals)
-    if len(approvers) >= need:
+    found = tally(approvers, max(1, trust.minimum_approvals), trust.groups)
+    if found.enough:
         return None
     return Refused(
-        f"The model version '{trust.model_version}' has {len(approvers)} approvals by different "
-        f"people for exactly these digests; {need} are needed. "
+        f"The model version '{trust.model_version}' has {found.sentence} by different people for "
+        f"exactly these digests. "
         f"({len(trust.approvals)} came with the trust file.)"
     )
 

@@ -208,6 +208,26 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         "'validFrom' must be before 'validUntil'.",
     ),
     "a policy that asks for no approval": (POLICY, {"approvals": {"minimum": 0}}, "minimum"),
+    "a group with fewer members than must approve": (
+        POLICY,
+        {"approvals": {"groups": [{"name": "risk", "members": ["rita"], "minimum": 2}]}},
+        "at least as many members as must approve",
+    ),
+    "a group that is named twice": (
+        POLICY,
+        {"approvals": {"groups": [{"name": "risk", "members": ["rita"]}] * 2}},
+        UNIQUE,
+    ),
+    "a group without members": (
+        POLICY,
+        {"approvals": {"groups": [{"name": "risk", "members": []}]}},
+        "members",
+    ),
+    "a cooling time that nobody can read": (
+        POLICY,
+        {"approvals": {"coolingTime": "a day"}},
+        "coolingTime",
+    ),
     "a floor on one side of a metric, twice": (
         POLICY,
         {"gates": [gate("0.1"), gate("0.2")]},

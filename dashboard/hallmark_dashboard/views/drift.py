@@ -13,10 +13,9 @@ from itertools import pairwise
 from hallmark.api.artifacts import Baseline, BaselineFeature
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.drift.budget import spent
+from hallmark.drift.opinion import jensen_shannon, null_share
 from hallmark.drift.psi import Reference
 from hallmark_dashboard.traffic import SeenWindow
-
-MOST_FEATURES = 256
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,9 @@ class Bin:
 class FeatureCourse:
     """A feature: its newest PSI, its course over windows, and its histogram.
 
-    ``evidence`` is the power of ten that the operator found, where it says so.
+    ``evidence`` is the power of ten that the operator found, where it says so; ``distance`` the
+    Jensen-Shannon distance of the newest window; ``nulls`` the share of rows without a value in it
+    and in training, where there are any.
     """
 
     feature: str
@@ -55,6 +56,8 @@ class FeatureCourse:
     course: tuple[Point, ...]
     bins: tuple[Bin, ...]
     evidence: str = ""
+    distance: float | None = None
+    nulls: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -113,10 +116,9 @@ def drift_detail(
     features: list[FeatureCourse] = []
     if baseline is not None:
         watched = set(spec.features)
-        found = [one for one in baseline.features if not watched or one.name in watched]
+        found = [one for one in baseline.counted if not watched or one.name in watched]
         features = [
-            _course(feature, len(found), current, float(spec.threshold))
-            for feature in found[:MOST_FEATURES]
+            _course(feature, len(found), current, float(spec.threshold)) for feature in found
         ]
     elif state is not None:
         features = [
@@ -175,7 +177,15 @@ def _course(
         threshold,
         tuple(course),
         tuple(_bins(feature, newest)) if newest else (),
+        distance=jensen_shannon(newest, feature.counts) if newest else None,
+        nulls=_nulls(feature, newest) if newest else None,
     )
+
+
+def _nulls(feature: BaselineFeature, counts: Sequence[int]) -> tuple[float, float] | None:
+    """Return the share of nulls now and in training, or None where there is none at all."""
+    now, then = null_share(counts), null_share(feature.counts)
+    return (now, then) if now or then else None
 
 
 def _bins(feature: BaselineFeature, counts: Sequence[int]) -> list[Bin]:

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hallmark.api.common import ConditionStatus
-from hallmark.api.model_policy import ModelPolicy, ModelPolicySpec, OnNoTarget, OnRevocation
+from hallmark.api.common import ConditionStatus, parse_duration
+from hallmark.api.model_policy import (
+    Approvals,
+    ModelPolicy,
+    ModelPolicySpec,
+    OnNoTarget,
+    OnRevocation,
+)
 from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.api.training_run import Comparison, Gate
 from hallmark_dashboard.views.standing import Standing, standing
@@ -81,6 +87,17 @@ _NO_TARGET = {
 }
 
 
+def _from_groups(approvals: Approvals) -> str:
+    said = "".join(
+        f" At least {group.minimum} of them must be of '{group.name}' "
+        f"({', '.join(group.members)}), for which nobody else can stand."
+        for group in approvals.groups
+    )
+    if parse_duration(approvals.cooling_time):
+        said += f" An approval counts {approvals.cooling_time} after it was given."
+    return said
+
+
 def demands(spec: ModelPolicySpec) -> list[Demand]:
     """Return what a policy demands, each as a sentence."""
     approvals = spec.approvals
@@ -92,7 +109,7 @@ def demands(spec: ModelPolicySpec) -> list[Demand]:
         Demand(
             "Approvals",
             f"{plural(approvals.minimum, 'person', 'people')} who did not ask for it must approve "
-            "the very bytes.",
+            f"the very bytes.{_from_groups(approvals)}",
         ),
         Demand(
             "Revocation",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hallmark.api.common import parse_duration
 from hallmark.api.model_version import ModelVersion
 from hallmark_dashboard.problems import Right
 from hallmark_dashboard.views.changes import Changes
@@ -101,9 +102,12 @@ def choices(detail: VersionDetail, person: str, missing: tuple[Right, ...]) -> t
         barred = "You approved it already; another person must approve."
     elif detail.row.standing.state is State.STOPPED:
         barred = f"It is {detail.row.standing.word.lower()}: an approval would change nothing."
-    remaining = max(0, detail.votes.missing - 1)
+    remaining = detail.votes.missing_after(person)
+    asked = detail.votes.asked
+    waits = asked is not None and parse_duration(asked.cooling_time)
     promoted = (
-        "It may be promoted at once wherever it is asked for."
+        f"It may be promoted {f'{asked.cooling_time} later' if asked and waits else 'at once'} "
+        f"wherever it is asked for."
         if not remaining
         else f"{plural(remaining, 'more person', 'more people')} must approve it then."
     )

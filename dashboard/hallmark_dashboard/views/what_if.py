@@ -11,7 +11,7 @@ from datetime import datetime
 
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion, VersionCondition
-from hallmark.policies.model_version.approvals import counts
+from hallmark.policies.model_version.approvals import counts, needs
 from hallmark.policies.model_version.checks import check_evidence
 from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark_dashboard.views.standing import State
@@ -108,9 +108,10 @@ def _reasons(
     evidence = check_evidence(inputs)
     said = [refusal.message for refusal in (evidence.refusal, evidence.policy) if refusal]
     approvers = {one.approver for one in version.status.approvals if counts(one, now)}
-    missing = candidate.spec.approvals.minimum - len(approvers)
-    if missing > 0:
-        said.append(f"{plural(missing, 'more person', 'more people')} would have to approve it.")
+    found = needs(candidate.spec.approvals, approvers)
+    if not found.enough:
+        more = plural(found.more, "more person", "more people")
+        said.append(f"{more} would have to approve it ({found.sentence}).")
     return said
 
 

@@ -28,10 +28,11 @@ from hallmark.api.common import (
     Timestamp,
     Uid,
     UserName,
+    WatchedName,
     canonical_json,
 )
 from hallmark.api.model_deployment import Drift
-from hallmark.api.model_policy import ReadLimits, TrustedKey
+from hallmark.api.model_policy import ReadLimits, ReviewerGroup, TrustedKey
 from hallmark.api.training_run import (
     FeatureType,
     Gate,
@@ -196,7 +197,7 @@ class BaselineFeature(FileModel):
     schema's order, then one for anything else. In both cases a last bin counts nulls.
     """
 
-    name: ColumnName
+    name: WatchedName
     type: FeatureType
     edges: list[float] | None = None
     categories: list[str] | None = None
@@ -209,10 +210,18 @@ class Baseline(FileModel):
     schema_version: Literal["hallmark.dev/baseline/v1"] = "hallmark.dev/baseline/v1"
     rows: Annotated[int, Field(ge=1)]
     features: Annotated[list[BaselineFeature], Field(min_length=1, max_length=256)]
+    predictions: Annotated[list[BaselineFeature], Field(max_length=2)] = Field(default_factory=list)
+    """What the model said of the test rows, which it had not seen: its score and its label. Empty
+    in bundles of before they were watched."""
+
+    @property
+    def counted(self) -> list[BaselineFeature]:
+        """All that is counted of a row: its features, then what the model says of it."""
+        return [*self.features, *self.predictions]
 
     def feature(self, name: str) -> BaselineFeature | None:
-        """Return the feature of that name, or None."""
-        return next((feature for feature in self.features if feature.name == name), None)
+        """Return what is counted under that name, or None."""
+        return next((feature for feature in self.counted if feature.name == name), None)
 
 
 class Golden(FileModel):
@@ -387,5 +396,7 @@ class Trust(FileModel):
     keys: list[TrustedKey]
     approvals: list[TrustApproval]
     minimum_approvals: int
+    groups: list[ReviewerGroup] = Field(default_factory=list)
+    """From which groups of people the approvals must come."""
     policy_digest: Digest
     drift: Drift

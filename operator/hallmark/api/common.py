@@ -157,6 +157,17 @@ Ordinal = Annotated[int, Field(ge=1, le=2**53 - 1, json_schema_extra={"format": 
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.\- ]*$", max_length=63)]
 """The name of a column in a dataset."""
 
+SCORE, LABEL = "prediction/score", "prediction/label"
+"""What the model says of a row, where it is watched as features are; no column has such a name."""
+
+WatchedName = Annotated[
+    str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_.\- ]*|prediction/(score|label))$", max_length=63)
+]
+"""The name of a feature, or of what the model says of a row."""
+
+MAX_WATCHED = 258
+"""So many of them a version has at most: 256 features, the score and the label."""
+
 ShortText = Annotated[str, Field(max_length=256)]
 """A line of text."""
 

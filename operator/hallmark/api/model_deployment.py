@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from hallmark.api.canary import Canary, CanaryRecord
 from hallmark.api.common import (
+    MAX_WATCHED,
     ApiModel,
     Clipped,
     ColumnName,
@@ -23,6 +24,7 @@ from hallmark.api.common import (
     PositiveDuration,
     Resources,
     Timestamp,
+    WatchedName,
 )
 from hallmark.api.rules import SERVICE_NAME, SET, cel, rule
 from hallmark.api.scheduling import Scheduling
@@ -102,10 +104,11 @@ class Rejections(ApiModel):
 class Drift(ApiModel):
     """When the traffic is too far from the training data."""
 
-    features: Annotated[list[ColumnName], Field(max_length=256, json_schema_extra=SET)] = Field(
-        default_factory=list
+    features: Annotated[list[WatchedName], Field(max_length=MAX_WATCHED, json_schema_extra=SET)] = (
+        Field(default_factory=list)
     )
-    """Which features are watched; empty: all of the baseline."""
+    """Which features are watched, ``prediction/score`` and ``prediction/label`` among them; empty:
+    all of the baseline."""
     threshold: Annotated[
         DecimalString,
         Field(
@@ -342,7 +345,7 @@ class LastAction(ApiModel):
 BinCounts = Annotated[list[Count], Field(max_length=259)]
 """Rows per bin of one feature: one count for each bin of the baseline, in its order."""
 
-FeatureCounts = Annotated[dict[str, BinCounts], Field(max_length=256)]
+FeatureCounts = Annotated[dict[str, BinCounts], Field(max_length=MAX_WATCHED)]
 """Counts by feature name."""
 
 
@@ -458,11 +461,18 @@ class FeatureDrift(ApiModel):
     It is written anew when it has moved by a quarter: of the threshold, or of itself if it is more.
     """
 
-    feature: ColumnName
+    feature: WatchedName
     psi: Annotated[str, Field(max_length=16)]
     evidence: Annotated[str, Field(max_length=16)] = ""
     """The power of ten of the e-value: 6.0 says that chance alone shows so much in one of a
     million. Renewed along with the PSI, and empty where that is too low to matter."""
+    jensen_shannon: Annotated[str, Field(max_length=16)] = ""
+    """A second opinion that decides nothing: the Jensen-Shannon distance from the training rows,
+    from 0, the same shares, to 1, no bin in common."""
+    nulls: Annotated[str, Field(max_length=16)] = ""
+    """The share of rows without a value; empty where there is none, nor in training."""
+    training_nulls: Annotated[str, Field(max_length=16)] = ""
+    """The same share of the training rows."""
 
 
 class Verdict(StrEnum):

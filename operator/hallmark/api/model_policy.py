@@ -9,15 +9,18 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from hallmark.api.common import (
+    MAX_WATCHED,
     ApiModel,
-    ColumnName,
     ConditionedStatus,
     DecimalString,
+    DurationString,
+    ObjectName,
     PositiveDuration,
     Resource,
     ShortText,
     Timestamp,
     UserName,
+    WatchedName,
     canonical_json,
     sha256_digest,
 )
@@ -92,11 +95,43 @@ class OnNoTarget(StrEnum):
     STOP = "Stop"
 
 
+class ReviewerGroup(ApiModel):
+    """People who look at one kind of risk, some of whom must approve.
+
+    Who is a member is the policy's word: nobody says of himself what he stands for. A member of
+    several groups stands for one of them alone.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "!has(self.minimum) || self.minimum <= self.members.size()",
+                "A group must have at least as many members as must approve.",
+                field="minimum",
+            )
+        )
+    )
+
+    name: ObjectName
+    members: Annotated[list[UserName], Field(min_length=1, max_length=64, json_schema_extra=SET)]
+    """Their names, as the API server authenticates them."""
+    minimum: Annotated[int, Field(ge=1, le=8)] = 1
+    """How many of them must approve."""
+
+
 class Approvals(ApiModel):
     """The approvals that a version needs."""
 
     minimum: Annotated[int, Field(ge=1, le=8)] = 1
     """How many different people must approve."""
+    groups: Annotated[
+        list[ReviewerGroup], Field(max_length=8, json_schema_extra=list_map("name"))
+    ] = Field(default_factory=list)
+    """From which groups they must come, for example one from ``risk`` and one from
+    ``engineering``; they count for ``minimum`` as well."""
+    cooling_time: DurationString = "0s"
+    """How long an approval waits before it counts, so that others can object. A denial or a
+    revocation never waits."""
     require_shown: bool = False
     """Whether an approval counts only where it names what its approver was shown
     (``shownDigest``)."""
@@ -280,8 +315,8 @@ class DriftFloors(ApiModel):
         None
     )
     """The smallest error budget: the smaller it is, the more evidence a rollback needs."""
-    features: Annotated[list[ColumnName], Field(max_length=256, json_schema_extra=SET)] = Field(
-        default_factory=list
+    features: Annotated[list[WatchedName], Field(max_length=MAX_WATCHED, json_schema_extra=SET)] = (
+        Field(default_factory=list)
     )
     """Those that must be watched where a ModelDeployment names some."""
     max_rejections: Annotated[DecimalString, Field(json_schema_extra=_POSITIVE)] | None = None

@@ -311,6 +311,10 @@ def _power(exponent: str) -> str:
     return f"10^{exponent}" if exponent else ""
 
 
+def _share(text: str) -> str:
+    return f"{float(text):.1%}" if text else ""
+
+
 def _show_drift(found: ModelDeployment) -> None:
     known, limit = found.status.drift_state, found.spec.drift
     condition = found.status.condition("DriftDetected")
@@ -319,10 +323,19 @@ def _show_drift(found: ModelDeployment) -> None:
     say(f"{found.metadata.name}: {word}. {said}")
     if known and known.top:
         rows = [
-            (moved.feature, moved.psi, limit.threshold, _power(moved.evidence))
+            (
+                moved.feature,
+                moved.psi,
+                limit.threshold,
+                _power(moved.evidence),
+                moved.jensen_shannon,
+                _share(moved.nulls),
+                _share(moved.training_nulls),
+            )
             for moved in known.top
         ]
-        print_table(("FEATURE", "PSI", "LIMIT", "EVIDENCE"), rows)
+        heads = ("FEATURE", "PSI", "LIMIT", "EVIDENCE", "JS DISTANCE", "NULLS", "IN TRAINING")
+        print_table(heads, rows)
     if known and known.needed:
         say(
             f"Drift is a reason to roll back from evidence {_power(known.needed)} on: chance alone "

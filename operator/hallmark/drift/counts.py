@@ -13,10 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hallmark.api.artifacts import Baseline, BaselineFeature, ServedSchema
+from hallmark.api.common import LABEL, SCORE
 from hallmark.api.model_deployment import Drift
 
 Rows = NDArray[np.float32]
 """Encoded rows, shape (rows, features of the served schema); null is NaN."""
+CountedRows = NDArray[np.float32]
+"""The same with two more columns, the model's score and its label as the index of the class; they
+may be missing where neither is watched."""
 
 
 def watched(baseline: Baseline, drift: Drift) -> tuple[BaselineFeature, ...]:
@@ -26,8 +30,8 @@ def watched(baseline: Baseline, drift: Drift) -> tuple[BaselineFeature, ...]:
     watched then, for drift must not be off without a word.
     """
     names = set(drift.features)
-    named = tuple(feature for feature in baseline.features if feature.name in names)
-    return named or tuple(baseline.features)
+    named = tuple(feature for feature in baseline.counted if feature.name in names)
+    return named or tuple(baseline.counted)
 
 
 def unwatchable(baseline: Baseline, drift: Drift) -> str | None:
@@ -36,7 +40,7 @@ def unwatchable(baseline: Baseline, drift: Drift) -> str | None:
     Every named feature must be in the baseline and have two bins for the values that rows may
     have: in one bin nothing ever moves. Without names at least one feature must be so.
     """
-    known = {feature.name: feature for feature in baseline.features}
+    known = {feature.name: feature for feature in baseline.counted}
     missing = [name for name in drift.features if name not in known]
     if missing:
         return (
@@ -120,7 +124,7 @@ def _rounded_down(edges: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def _bins(feature: BaselineFeature, schema: ServedSchema) -> _NumberBins | _CategoryBins:
-    names = [served.name for served in schema.features]
+    names = [*(served.name for served in schema.features), SCORE, LABEL]
     if feature.name not in names:
         raise ValueError(f"The baseline's feature '{feature.name}' is not in the served schema.")
     column = names.index(feature.name)
@@ -131,7 +135,8 @@ def _bins(feature: BaselineFeature, schema: ServedSchema) -> _NumberBins | _Cate
             f"(its bins, one open or other bin, one for nulls); it has {len(feature.counts)}."
         )
     if feature.edges is None:
-        served = schema.features[column].categories or feature.categories or []
+        said = schema.classes if feature.name == LABEL else schema.features[column].categories
+        served = said or feature.categories or []
         return _category_bins(feature, column, served)
     edges = np.asarray(feature.edges, dtype=np.float64)
     if not np.all(edges[:-1] <= edges[1:]):
@@ -164,8 +169,8 @@ class BinCounter:
         """Return empty counts by feature."""
         return {column.name: np.zeros(column.bins, dtype=np.int64) for column in self._columns}
 
-    def add(self, rows: Rows, totals: dict[str, NDArray[np.int64]]) -> None:
-        """Count rows of shape (rows, features) into ``totals``, in place."""
+    def add(self, rows: CountedRows, totals: dict[str, NDArray[np.int64]]) -> None:
+        """Count rows of shape (rows, columns) into ``totals``, in place."""
         values = np.ascontiguousarray(rows.T)
         for column in self._columns:
             totals[column.name] += column.count(values[column.column])

@@ -19,6 +19,7 @@ from hallmark.api.artifacts import Baseline
 from hallmark.api.model_deployment import Drift, DriftState, FeatureDrift, PodDriftState, Verdict
 from hallmark.drift.budget import as_text, needed, rounded_up
 from hallmark.drift.counts import watched
+from hallmark.drift.opinion import beside, with_opinions
 from hallmark.drift.psi import Reference
 from hallmark.drift.rejections import most_refused, rejection_sentence
 from hallmark.drift.reports import (
@@ -136,7 +137,7 @@ def judge(inputs: DriftInputs) -> DriftVerdict:
     found = _state(inputs, memory).replace(**shown(silence))
     changed = shown_differs(inputs.former, found, float(inputs.drift.threshold))
     changed = changed or living(inputs.former, inputs.live_pods) is not inputs.former
-    state = found if changed else inputs.former
+    state = _with_opinions(found, memory) if changed else inputs.former
     gone = sorted(inputs.reports.keys() - inputs.live_pods)
     return DriftVerdict(
         state=state,
@@ -341,6 +342,12 @@ def most_moved(voters: Sequence[Vote], reference: Reference) -> list[FeatureDrif
     ]
 
 
+def _with_opinions(state: DriftState, memory: Memory) -> DriftState:
+    """Return the state with what is shown beside PSI: only what is written is worth computing."""
+    windows = [vote.newest for vote in memory.votes.values() if vote.enough]
+    return state.replace(top=with_opinions(state.top, windows, memory.reference))
+
+
 def _message(state: DriftState, inputs: DriftInputs) -> str:
     said = [_verdict_sentence(state, inputs.drift)]
     if state.input_rejected:
@@ -351,7 +358,7 @@ def _message(state: DriftState, inputs: DriftInputs) -> str:
             f"{quiet}, so that nobody knows of their traffic; see their logs, and whether their "
             f"ServiceAccount, its RoleBinding and the network let them reach the API server.",
         )
-    known = {feature.name for feature in inputs.baseline.features}
+    known = {feature.name for feature in inputs.baseline.counted}
     if missing := [name for name in inputs.drift.features if name not in known]:
         said.append(f"Not features of this version, and so not watched: {', '.join(missing[:5])}.")
     return " ".join(said)
@@ -363,11 +370,12 @@ def _verdict_sentence(state: DriftState, drift: Drift) -> str:
         return f"No Pod has {need} since the version got the traffic; there is no verdict yet."
     most = state.top[0]
     proof = f"; evidence 10^{most.evidence}, needed 10^{state.needed}" if most.evidence else ""
+    found = f"PSI {most.psi}, threshold {drift.threshold}{beside(most)}{proof}"
     unsure = (
         f" In {state.unsure} more the PSI is above the threshold, and the evidence does not "
         f"suffice yet."
     )
     return (
         f"{state.drifting} of {state.voters} Pods that have {need} drift; "
-        f"'{most.feature}' moved most (PSI {most.psi}, threshold {drift.threshold}{proof})."
+        f"'{most.feature}' moved most ({found})."
     ) + (unsure if state.unsure else "")

@@ -19,6 +19,7 @@ from hallmark.api.common import Count, Digest, FileModel, Timestamp, canonical_j
 from hallmark.api.model_deployment import Drift, DriftReport, FeatureDrift
 from hallmark.drift.counts import watched
 from hallmark.drift.decision import most_moved
+from hallmark.drift.opinion import with_opinions
 from hallmark.drift.psi import Reference
 from hallmark.drift.reports import Expected, RefusedReport, Report, believe
 from hallmark.drift.votes import Question, vote_of
@@ -102,7 +103,11 @@ def recount(evidence: DriftEvidence, baseline: Baseline) -> Recount:
     return Recount(
         voters=len(voters),
         drifting=sum(vote.drifts for vote in voters),
-        top=tuple(most_moved(voters, reference)),
+        top=tuple(
+            with_opinions(
+                most_moved(voters, reference), [vote.newest for vote in voters], reference
+            )
+        ),
     )
 
 

@@ -49,6 +49,8 @@ class Vote:
     """Of the newest window that counts, shape (features,); empty without one."""
     evidence: NDArray[np.float64] = field(compare=False, repr=False)
     """Natural logarithms of e-values, of the same shape; NaN where the PSI is too low."""
+    newest: Counts = field(default_factory=dict, compare=False, repr=False)
+    """The rows per bin of that window."""
     rejects: bool | None = None
     """Whether too many rows were refused; None where the Pod cannot tell."""
     refused: Sequence[RefusedFeature] = field(default=(), compare=False, repr=False)
@@ -102,6 +104,7 @@ def vote_of(
         drifts=False,
         psi=reference.stability(counts[-1]).psi if counts else np.zeros(0),
         evidence=np.zeros(0),
+        newest=counts[-1] if counts else {},
         rejects=rejects(report, drift, question.since),
         refused=tuple(report.refused),
         turn=turn,

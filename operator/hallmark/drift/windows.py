@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import DriftReport, DriftWindow
-from hallmark.drift.counts import BinCounter, Rows
+from hallmark.drift.counts import BinCounter, CountedRows
 
 
 def _wire(totals: Mapping[str, NDArray[np.int64]]) -> dict[str, list[int]]:
@@ -54,8 +54,8 @@ class WindowCounter:
         """The newest closed windows, oldest first."""
         return tuple(self._closed)
 
-    def add(self, rows: Rows, first: datetime, last: datetime) -> None:
-        """Count rows, shape (rows, features); they may close any number of windows.
+    def add(self, rows: CountedRows, first: datetime, last: datetime) -> None:
+        """Count rows, shape (rows, columns); they may close any number of windows.
 
         Args:
             rows: The rows in the order in which they came.

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from jinja2 import Environment, StrictUndefined
 
 from hallmark.api.artifacts import ServedFeature, ServedSchema, Trust
-from hallmark.api.training_run import FeatureType
+from hallmark_predictor.example import example_row
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -53,9 +53,12 @@ a, button { color: var(--accent) } button { font: inherit; padding: 4px 16px }
  and the probability of each.</p>
 {% if drift.top %}<h2>What moved most</h2>
 <table><thead><tr><th>feature</th><th>PSI (limit {{ drift.threshold }})</th>
-<th>evidence (needed 10^{{ drift.needed }})</th></tr></thead><tbody>
+<th>evidence (needed 10^{{ drift.needed }})</th><th>Jensen-Shannon distance</th>
+<th>nulls (in training)</th></tr></thead><tbody>
 {% for moved in drift.top %}<tr><td><code>{{ moved.feature }}</code></td>
-<td>{{ moved.psi }}</td><td>10^{{ moved.evidence }}</td></tr>
+<td>{{ moved.psi }}</td><td>{% if moved.evidence %}10^{{ moved.evidence }}{% endif %}</td>
+<td>{{ moved.jensenShannon }}</td>
+<td>{% if moved.nulls %}{{ moved.nulls }} ({{ moved.trainingNulls }}){% endif %}</td></tr>
 {% endfor %}</tbody></table>{% endif %}
 <h2>More</h2>
 <ul><li><a href="/openapi.json">openapi.json</a>: all endpoints, with the Open Inference Protocol
@@ -111,26 +114,6 @@ def curl_of(schema: ServedSchema, url: str) -> str:
     body = json.dumps({"instances": [example_row(schema)]}, ensure_ascii=False)
     quoted = body.replace("'", "'\\''")
     return f"curl -s {url}/predict -H 'Content-Type: application/json' -d '{quoted}'"
-
-
-def example_row(schema: ServedSchema) -> dict[str, object]:
-    """Return a row that the schema allows; it is made of the schema, not of data."""
-    return {feature.name: _example(feature) for feature in schema.features}
-
-
-def _example(feature: ServedFeature) -> object:
-    if feature.type is FeatureType.CATEGORY:
-        return (feature.categories or [""])[0]
-    if feature.type is FeatureType.BOOLEAN:
-        return True
-    low, high = feature.minimum, feature.maximum
-    if low is not None and high is not None:
-        value = (low + high) / 2
-    else:
-        value = low if low is not None else high if high is not None else 0.0
-    if feature.type is FeatureType.INTEGER:
-        return int(value) if low is None or int(value) >= low else int(value) + 1
-    return round(value, 6)
 
 
 def _values(feature: ServedFeature) -> str:

@@ -169,7 +169,7 @@ class LocalPods:
         pod.model = model
         pod.recorder = DriftRecorder(
             model.windows,
-            len(model.schema.features),
+            model.columns,
             pod.trust.manifest_digest,
             on_close=closed,
             rejections=rejection_counter(pod.trust.drift),

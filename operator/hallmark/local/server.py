@@ -20,10 +20,11 @@ from hallmark.api.model_deployment import ActionName, ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark.local.folder import Folder
-from hallmark.local.page import docs_page, example_row
+from hallmark.local.page import docs_page
 from hallmark.local.pods import REPORT_SECONDS, LocalPods, nothing_serves
 from hallmark.local.rollouts import Rollouts, ask_here, drift_here
 from hallmark.local.runs import image_here
+from hallmark_predictor.example import example_row
 from hallmark_predictor.server import server_config
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -54,6 +54,7 @@ What a ModelVersion must show today (``model_version.checks.TODAY``):
 Before a reviewer's decision counts (``model_version.approvals.CHAIN``):
   - The approval is of this ModelVersion, not of another that had its name.
   - All three digests are the version's.
+  - An approver was shown what is shown now; whatever was shown, a denial or revocation counts.
   - The approver's key, or the API server through the identity policy, vouches for the name.
   - Nobody but the approver brings back an approval that was deleted: by signing another one.
   - Nobody approves what they asked for; deny or revoke it they may.

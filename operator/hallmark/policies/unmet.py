@@ -12,10 +12,17 @@ from enum import StrEnum
 
 from hallmark.api.common import Condition, ConditionStatus
 from hallmark.api.model_deployment import DeploymentReason, ModelDeployment
-from hallmark.api.model_policy import ModelPolicySpec
+from hallmark.api.model_policy import Approvals, ModelPolicySpec
 from hallmark.api.model_version import ModelVersion, VersionCondition, VersionReason
 from hallmark.policies.model_deployment.hold import told
-from hallmark.policies.model_version.approvals import approvals_in_force, counts
+from hallmark.policies.model_version.approvals import (
+    Counted,
+    approvals_in_force,
+    counting,
+    counts,
+    needs,
+)
+from hallmark.quorum import Tally
 
 
 class Standing(StrEnum):
@@ -53,30 +60,39 @@ class Votes:
     """The approvals of a version.
 
     Attributes:
-        needed: How many different people must approve; None where no policy is known.
-        approvers: Who approved it, and counts today.
-        excluded: Who cannot (again), and why.
+        asked: What the policy asks for; None where no policy is known.
+        approvers: Who approved it; some may have to wait before their word counts.
+        counted: What counts today.
+        excluded: Who cannot approve (again), and why.
     """
 
-    needed: int | None
+    asked: Approvals | None
     approvers: tuple[str, ...]
+    counted: Counted
     excluded: tuple[str, ...]
+
+    @property
+    def tally(self) -> Tally:
+        """What counts today adds up to."""
+        return needs(self.asked, self.counted.approvers)
 
     @property
     def missing(self) -> int:
         """How many more people must approve."""
-        return max(0, (self.needed or 1) - len(self.approvers))
+        return needs(self.asked, self.approvers).more
+
+    def missing_after(self, approver: str) -> int:
+        """How many more people must approve once this one has."""
+        return needs(self.asked, {*self.approvers, approver}).more
 
 
 def votes(version: ModelVersion, policy: ModelPolicySpec | None, now: datetime) -> Votes:
     """Return who approved a version, and who cannot."""
-    approvers = sorted(
-        {record.approver for record in version.status.approvals if counts(record, now)}
-    )
-    requester = version.spec.requested_by.name
-    excluded = [f"{requester} asked for it"]
+    records, asked = version.status.approvals, policy.approvals if policy else None
+    approvers = sorted({record.approver for record in records if counts(record, now)})
+    excluded = [f"{version.spec.requested_by.name} asked for it"]
     excluded += [f"{name} approved it already" for name in approvers]
-    return Votes(policy.approvals.minimum if policy else None, tuple(approvers), tuple(excluded))
+    return Votes(asked, tuple(approvers), counting(records, asked, now), tuple(excluded))
 
 
 _CHECKS = (
@@ -164,14 +180,15 @@ def _unknown_policy(name: str) -> Unmet:
 
 def _awaits_approval(version: ModelVersion, policy: ModelPolicySpec | None, now: datetime) -> Unmet:
     voted = votes(version, policy, now)
-    many = "more person" if voted.missing == 1 else "more people"
+    more = f"{voted.missing} more {'person' if voted.missing == 1 else 'people'} must approve it"
+    of = voted.tally.sentence if policy else f"{voted.tally.people} of at least 1 approvals"
     condition = version.status.condition(VersionCondition.APPROVED)
     return Unmet(
         VersionCondition.APPROVED.value,
         condition.reason if condition else VersionReason.AWAITING_APPROVAL,
         Standing.WAITING,
-        f"{voted.missing} {many} must approve it"
-        f" ({len(voted.approvers)} of {voted.needed or 'at least 1'} did).",
+        f"{more if voted.missing else 'Enough people have approved it'} ({of})."
+        f"{voted.counted.sentence}",
         _who_approves(version, policy, voted),
     )
 
@@ -179,11 +196,16 @@ def _awaits_approval(version: ModelVersion, policy: ModelPolicySpec | None, now:
 def _who_approves(version: ModelVersion, policy: ModelPolicySpec | None, voted: Votes) -> str:
     keys = sorted({key.approver for key in policy.approvers}) if policy else []
     more = f" and {len(keys) - _MOST_NAMES} more" if len(keys) > _MOST_NAMES else ""
+    groups = "".join(
+        f" For '{group.name}': {', '.join(group.members[:_MOST_NAMES])}."
+        for group in (policy.approvals.groups if policy else [])
+        if group.name in voted.tally.missing
+    )
     attested = f" With an attestation: {', '.join(keys[:_MOST_NAMES])}{more}." if keys else ""
     metadata = version.metadata
     return (
         f"Anybody with the verb 'approve' on modelversions in namespace '{metadata.namespace}', "
-        f"but not: {'; '.join(voted.excluded)}.{attested} "
+        f"but not: {'; '.join(voted.excluded)}.{groups}{attested} "
         f"hallmark approve {metadata.name} -n {metadata.namespace} --reason ..."
     )
 
@@ -231,14 +253,15 @@ def _approvals_here(
     """Yield that approvals are for other ModelDeployments, or have ended meanwhile."""
     if policy is None or not version.status.is_true(VersionCondition.APPROVED):
         return
-    name, needed = deployment.metadata.name, policy.approvals.minimum
-    here = len(approvals_in_force(version, name, now))
-    if here < needed:
+    name = deployment.metadata.name
+    counted = approvals_in_force(version, name, policy.approvals, now)
+    found = needs(policy.approvals, counted.approvers)
+    if not found.enough:
         yield Unmet(
             f"Deployment {name}",
             DeploymentReason.AWAITING_APPROVAL,
             Standing.WAITING,
-            f"{here} of {needed} approvals are for {name} and last still.",
+            f"{found.sentence} are for {name} and last still.{counted.sentence}",
             _who_approves(version, policy, votes(version, policy, now)),
         )
 

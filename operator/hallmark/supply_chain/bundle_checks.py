@@ -27,7 +27,7 @@ from hallmark.api.artifacts import (
     final_name,
     run_id,
 )
-from hallmark.api.common import FileModel
+from hallmark.api.common import LABEL, SCORE, FileModel
 from hallmark.api.report import Report
 from hallmark.reporting.page import page
 from hallmark.supply_chain.dependencies import check_dependencies
@@ -143,7 +143,17 @@ def _check_schema(
             found.append(
                 finding(BASELINE, f"the schema's {len(inputs)} features", f"{len(counted)} others")
             )
+        found += _check_predictions(schema, baseline)
     return found
+
+
+def _check_predictions(schema: ServedSchema, baseline: Baseline) -> list[Finding]:
+    """Return how the bins of the model's answers are not the schema's; without any nothing is."""
+    said = [(each.name, each.categories) for each in baseline.predictions]
+    if not said or said == [(SCORE, None), (LABEL, schema.classes)]:
+        return []
+    expected = f"'{SCORE}', then '{LABEL}' with the schema's {len(schema.classes)} classes"
+    return [finding(BASELINE, expected, "other predictions")]
 
 
 def _check_sbom(task: SealTask, manifest: Manifest, files: Mapping[str, bytes]) -> list[Finding]:

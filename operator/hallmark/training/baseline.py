@@ -1,25 +1,36 @@
-"""The training rows' distribution in frozen bins, against which drift is measured."""
+"""The distribution of rows and of answers in frozen bins, against which drift is measured."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hallmark.api.artifacts import Baseline, BaselineFeature, ServedFeature
+from hallmark.api.common import LABEL, SCORE
 from hallmark.api.training_run import FeatureType
+from hallmark.classification import predicted_classes, scores
 from hallmark.training.matrix import Matrix
 
 BINS = 10
+SCORE_DIGITS = 6
+"""Scores are rounded so before they are binned: the last bits of a probability differ between
+machines, and equal runs must give equal bytes."""
 
 
-def build_baseline(rows: Matrix, features: Sequence[ServedFeature]) -> Baseline:
+def build_baseline(
+    rows: Matrix,
+    features: Sequence[ServedFeature],
+    predictions: Sequence[BaselineFeature] = (),
+) -> Baseline:
     """Return each feature's bins and counts.
 
     Args:
         rows: Shape (training rows, features).
         features: What each column is.
+        predictions: What the model says of other rows; see ``bin_predictions``.
     """
     return Baseline(
         rows=len(rows),
@@ -27,7 +38,35 @@ def build_baseline(rows: Matrix, features: Sequence[ServedFeature]) -> Baseline:
             _bin(rows[:, position].astype(np.float64), feature)
             for position, feature in enumerate(features)
         ],
+        predictions=list(predictions),
     )
+
+
+def bin_predictions(
+    probabilities: npt.NDArray[np.floating[Any]], classes: Sequence[str], positive: int | None
+) -> list[BaselineFeature]:
+    """Return the bins and counts of what the model says: its score and its label.
+
+    Args:
+        probabilities: Shape (rows, classes), of rows that the model has not seen: of those that it
+            has seen it is surer than of any others.
+        classes: Their names.
+        positive: The index of the positive class, if one is named.
+    """
+    decided = predicted_classes(probabilities, positive)
+    score = scores(probabilities.astype(np.float64), decided, positive).round(SCORE_DIGITS)
+    edges = quantile_edges(score)
+    above = np.bincount(np.searchsorted(edges, score), minlength=len(edges) + 1).tolist()
+    labels = np.bincount(decided, minlength=len(classes)).tolist()
+    return [
+        BaselineFeature(name=SCORE, type=FeatureType.NUMBER, edges=edges, counts=[*above, 0]),
+        BaselineFeature(
+            name=LABEL,
+            type=FeatureType.CATEGORY,
+            categories=list(classes),
+            counts=[*labels, 0, 0],
+        ),
+    ]
 
 
 def _bin(values: npt.NDArray[np.float64], feature: ServedFeature) -> BaselineFeature:

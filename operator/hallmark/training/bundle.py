@@ -7,7 +7,7 @@ import io
 import joblib
 
 from hallmark.api import artifacts as api
-from hallmark.api.artifacts import ServedSchema, TrainOutcome, TrainStage, TrainTask
+from hallmark.api.artifacts import Baseline, ServedSchema, TrainOutcome, TrainStage, TrainTask
 from hallmark.api.common import Digest, sha256_digest
 from hallmark.api.gates import most_telling_first
 from hallmark.api.report import Report
@@ -17,7 +17,7 @@ from hallmark.supply_chain.dockerfile import render_dockerfile
 from hallmark.supply_chain.manifest import build_manifest
 from hallmark.supply_chain.sbom import build_sbom, installed_packages
 from hallmark.training import gates, graph, served
-from hallmark.training.baseline import build_baseline
+from hallmark.training.baseline import bin_predictions, build_baseline
 from hallmark.training.dataset import ValidatedDataset
 from hallmark.training.outcome import Artifacts, listed
 from hallmark.training.trained import Measured, Trained
@@ -41,7 +41,7 @@ def make(
         api.SLOT_JOBLIB: _dump(trained.fitted.pipeline),
         api.MODEL_ONNX: form.graph,
         api.SCHEMA: _served_schema(task, data, trained).to_bytes(),
-        api.BASELINE: build_baseline(trained.train_rows, trained.features).to_bytes(),
+        api.BASELINE: _baseline(trained, form).to_bytes(),
         api.REPORT: report.to_bytes(),
         api.REPORT_PAGE: page(report),
         api.GOLDEN: served.build_golden(form.golden, trained.fitted).to_bytes(),
@@ -122,6 +122,13 @@ def _report(
         packages=installed_packages(),
         served_form_max_difference=difference,
     )
+
+
+def _baseline(trained: Trained, form: served.ServedForm) -> Baseline:
+    """Return the training rows by bin, and what the served form says of the test rows."""
+    said = served.answers(form.graph, trained.test_rows)
+    predictions = bin_predictions(said, trained.classes, trained.positive)
+    return build_baseline(trained.train_rows, trained.features, predictions)
 
 
 def _dump(estimator: object) -> bytes:

@@ -12,7 +12,7 @@ from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ApprovalRecord, ModelVersion
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.record import AuditRecord
-from hallmark.policies.model_version.approvals import Ballot, counts, is_final, record_of
+from hallmark.policies.model_version.approvals import Ballot, counts, is_final, needs, record_of
 from hallmark.policies.model_version.attestation import fallen_key
 from hallmark.policies.model_version.shown import shown_beside
 from hallmark.verification.links import Link, broken, holds, open_
@@ -182,7 +182,7 @@ def _sum(records: Sequence[ApprovalRecord], policy: ModelPolicy | None, now: dat
     approvers = sorted({record.approver for record in records if counts(record, now)})
     if policy is None:
         return open_("approval", f"{len(approvers)} approvals; how many are needed is not here.")
-    minimum = policy.spec.approvals.minimum
-    if len(approvers) < minimum:
-        return open_("approval", f"{len(approvers)} of {minimum} approvals count today.")
+    found = needs(policy.spec.approvals, approvers)
+    if not found.enough:
+        return open_("approval", f"{found.sentence} count today.")
     return holds("approval", f"approved by {', '.join(approvers)}")

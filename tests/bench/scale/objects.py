@@ -166,6 +166,7 @@ def refused_run_status() -> Obj:
         "conditions": conditions,
         "startTime": _LONG_AGO,
         "completionTime": _LONG_AGO,
+        "specDigest": "sha256:" + 64 * "0",
         "datasetFingerprint": factories.FINGERPRINT,
         "quality": "97.50",
         "metrics": [{"name": "accuracy", "value": "0.612000"}],

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA, ServedFeature
 from hallmark.api.model_deployment import Drift
 from hallmark.api.training_run import FeatureType, Trainer
-from hallmark.training.baseline import build_baseline
+from hallmark.training.baseline import bin_predictions, build_baseline
 from hallmark.training.graph import build
 from hallmark.training.pipeline import Fitted, fit
 from tests.unit.predictor import factories
@@ -108,10 +108,11 @@ def make(folder: Path) -> Bench:
     found = fit(rows, truth, schema.classes, features, Trainer())
     if not isinstance(found, Fitted):
         raise RuntimeError(found)
+    said = bin_predictions(found.probabilities(rows[3000:]), schema.classes, 1)
     files = {
         MODEL_ONNX: build(found.plain, "credit"),
         SCHEMA: schema.to_bytes(),
-        BASELINE: build_baseline(rows, features).to_bytes(),
+        BASELINE: build_baseline(rows[:3000], features, said).to_bytes(),
     }
     path = folder / "model.joblib"
     joblib.dump(found.pipeline, path)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from hallmark.api.common import ConditionedStatus, Resource, timestamp
 
@@ -23,6 +24,15 @@ def statuses(kind: type[Resource]) -> st.SearchStrategy[ConditionedStatus]:
     assert issubclass(model, ConditionedStatus)
     schema = model.model_json_schema()
     return _of(schema, schema.get("$defs", {})).map(model.model_validate)
+
+
+def values_of(kind: type[Resource], part: str, field: str) -> st.SearchStrategy[Any]:
+    """Return a strategy of the values of one field of a kind's spec or status, in wire form."""
+    model = kind.model_fields[part].annotation
+    assert isinstance(model, type)
+    assert issubclass(model, BaseModel)
+    schema = model.model_json_schema()
+    return _of(schema["properties"][field], schema.get("$defs", {}))
 
 
 def _of(schema: Schema, definitions: Schema) -> st.SearchStrategy[Any]:
@@ -66,7 +76,9 @@ def _text(schema: Schema) -> st.SearchStrategy[str]:
 def _list(schema: Schema, definitions: Schema) -> st.SearchStrategy[list[Any]]:
     keys = schema.get("x-kubernetes-list-map-keys")
     is_set = schema.get("x-kubernetes-list-type") == "set"
-    unique = (lambda item: tuple(item[key] for key in keys)) if keys else repr if is_set else None
+    unique = (
+        (lambda item: tuple(item.get(key) for key in keys)) if keys else repr if is_set else None
+    )
     most = min(MOST, schema.get("maxItems", MOST))
     return st.lists(_of(schema["items"], definitions), max_size=most, unique_by=unique)
 

@@ -233,7 +233,7 @@ def test_everything_unmet_is_named_at_once() -> None:
         "Approved: waiting",
         "Deployment loan: waiting",
     ]
-    assert "2 more people must approve it (1 of 3 did)." in found[2].sentence
+    assert "2 more people must approve it (1 of 3 approvals)." in found[2].sentence
     assert "alice asked for it; rita approved it already" in found[2].who
     assert "verb 'approve'" in found[2].who
 

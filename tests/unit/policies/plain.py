@@ -52,7 +52,9 @@ def plain(value: object, before: ConditionedStatus) -> Any:  # noqa: ANN401
         case BaseModel() if hasattr(value, "metadata"):
             return f"{type(value).__name__} {value.metadata.name}"
         case BaseModel():
-            return plain(value.model_dump(mode="json", by_alias=True, exclude_none=True), before)
+            return plain(
+                value.model_dump(mode="json", by_alias=True, exclude_defaults=True), before
+            )
         case bytes():
             return f"{len(value)} bytes"
         case Mapping():

@@ -12,25 +12,27 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import yaml
 
 from hallmark.api.common import ConditionedStatus, timestamp
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.names import manifest_label
 from hallmark.policies.guards import Guard, guard_event, guard_record, namespace_record
 from hallmark.policies.model_approval.decide import decide_approval
 from hallmark.policies.model_approval.inputs import ApprovalInputs
 from hallmark.policies.model_deployment.decide import DeploymentDecision
 from hallmark.policies.model_deployment.decide import decide as decide_deployment
 from hallmark.policies.model_deployment.inputs import View
+from hallmark.policies.model_deployment.last_resort import last_resort
 from hallmark.policies.model_version.decide import decide_version
 from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.status import merge_conditions
 from hallmark.policies.training_run.decide import decide_run
 from hallmark.policies.training_run.inputs import RunInputs
-from hallmark.policies.unmet import unmet, votes
+from hallmark.policies.unmet import Votes, unmet, votes
 from tests.unit.policies.model_deployment import (
     test_conditions,
     test_desired,
@@ -57,6 +59,16 @@ def deployments() -> Situations:
             title = f"{module.__name__.rpartition('_')[2]}: {name}"
             found[title] = partial(_of_deployment, case[0])
     return found | {name: partial(_of_deployment, view) for name, view in SITUATIONS.items()}
+
+
+def last_resorts() -> Situations:
+    """Return what stops where nothing can be decided, by situation in which something must."""
+    cases = {name: case[0] for name, case in test_triggers.CASES.items()}
+    return {
+        name: partial(_of_last_resort, view)
+        for name, view in cases.items()
+        if _of_last_resort(view) != NOTHING_STOPS
+    }
 
 
 def approvals() -> Situations:
@@ -155,13 +167,29 @@ def _of_lacking(view: View) -> Told:
     return {
         version.metadata.name: {
             "unmet": plain(unmet(version, spec, "default", [on], now), NOTHING),
-            "votes": plain(votes(version, spec, now), NOTHING),
+            "votes": _of_votes(votes(version, spec, now)),
         }
         for version in view.inputs.versions
     }
 
 
+def _of_votes(found: Votes) -> Told:
+    return {
+        "said": found.tally.sentence,
+        "missing": found.missing,
+        "excluded": list(found.excluded),
+    }
+
+
+def _of_last_resort(view: View) -> Told:
+    labels = {
+        manifest_label(version.spec.artifact.manifest_digest) for version in view.inputs.versions
+    }
+    return told(last_resort(view.inputs, frozenset(labels)), NOTHING)
+
+
 NOTHING = ConditionedStatus()
+NOTHING_STOPS = {"LastResort": dict[str, Any]()}
 
 
 def _of_run(asked: RunInputs) -> Told:
@@ -179,6 +207,7 @@ TABLES: Mapping[str, Situations] = {
     "model_approval": approvals(),
     "guards": guards(),
     "unmet": lacking(),
+    "last_resort": last_resorts(),
 }
 
 

@@ -232,6 +232,7 @@ def write_settings(
         "pod": POD,
         "namespace": NAMESPACE,
         "deployment": DEPLOYMENT,
+        "memory": None,
         "api_server": None,
     }
     return Settings(**{**values, **changes})  # type: ignore[arg-type]

@@ -30,7 +30,7 @@ def loading() -> Serving:
 
 def serving() -> Serving:
     found = loading()
-    found.start(DataPlane(MODEL), DriftRecorder(factories.model().windows, 4, DIGEST))
+    found.start(DataPlane(MODEL), DriftRecorder(factories.model().windows, MODEL.columns, DIGEST))
     return found
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from hallmark.api.artifacts import MODEL_ONNX
 from hallmark.api.model_deployment import DriftReport
+from tests.bench.measuring import resident
 from tests.unit.predictor import factories
 from tests.unit.predictor.factories import DEPLOYMENT, NAMESPACE, POD, ROW, Sealed, sealed
 from tests.unit.predictor.servers import FakeApiServer, FileStore
@@ -105,6 +106,24 @@ class Process:
         assert self._process
         pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[0]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def has_loaded(self, library: str) -> bool:
+        """Tell whether a library is in its memory."""
+        assert self._process
+        return library in Path(f"/proc/{self._process.pid}/maps").read_text()
+
+    def children(self) -> list[int]:
+        """Return the processes that it has started and that are there."""
+        assert self._process
+        pid = self._process.pid
+        return [
+            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
+
+    def peak_memory(self) -> int:
+        """Return the most bytes that it has had in memory."""
+        assert self._process
+        return resident("VmHWM", self._process.pid)
 
     @property
     def last_words(self) -> str:
@@ -330,5 +349,7 @@ def test_nothing_heavy_is_imported() -> None:
         "kopf",
         "polars",
         "httpx",
+        "fastapi",
+        "onnxruntime",
     }
     assert not heavy & set(found.stdout.split())

@@ -413,7 +413,9 @@ async def test_rows_are_counted_by_the_address_that_they_come_from() -> None:
     what = loading()
     model = factories.model()
     counter = rejection_counter(drift)
-    what.start(DataPlane(model), DriftRecorder(model.windows, 4, DIGEST, rejections=counter))
+    what.start(
+        DataPlane(model), DriftRecorder(model.windows, model.columns, DIGEST, rejections=counter)
+    )
     good, bad = {"instances": [ROW] * 30}, {"instances": [ROW | {"age": "old"}] * 30}
     app = create_app(what)
     for _ in range(drift.consecutive * 4):

@@ -146,12 +146,17 @@ def test_a_bundle_that_is_not_rightly_sealed_is_refused(trust: Trust, sentence: 
             2,
             id="two by the same person",
         ),
+        pytest.param(
+            sealed(approvals=[{}], groups=[{"name": "risk", "members": ["somebody-else"]}]),
+            1,
+            id="nobody of a group that is asked for",
+        ),
     ],
 )
 def test_too_few_approvals_are_refused(whole: Sealed, need: int) -> None:
     found = verify_approvals(whole.trust, manifest_of(whole))
     assert isinstance(found, Refused)
-    assert f"{need} are needed" in found.message
+    assert f"of {need} approvals" in found.message
 
 
 @pytest.mark.parametrize(
@@ -161,6 +166,13 @@ def test_too_few_approvals_are_refused(whole: Sealed, need: int) -> None:
         pytest.param(
             sealed(approvals=[{}, {"approver": "second"}], minimum_approvals=2),
             id="two people where two are needed",
+        ),
+        pytest.param(
+            sealed(
+                approvals=[{"approver": "ada"}],
+                groups=[{"name": "risk", "members": ["ada", "bob"]}],
+            ),
+            id="one of the group that is asked for",
         ),
         pytest.param(
             sealed(approvals=[{"not_after": "2020-01-01T00:00:00Z"}]),

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from onnx import helper
@@ -38,6 +39,7 @@ from hallmark.store import Store, open_store
 from hallmark.supply_chain.dsse import IN_TOTO, is_signed_by, open_envelope
 from hallmark.supply_chain.sealing import seal
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
+from hallmark.training.baseline import bin_predictions
 from tests.unit.store.versitygw import BUCKET, Gateway
 from tests.unit.supply_chain import factories
 from tests.unit.supply_chain.factories import KEY, MODEL, NOW, OTHER_KEY, trusted
@@ -55,6 +57,7 @@ from tests.unit.supply_chain.uploads import (
 )
 
 GOOD = upload()
+HALVES = np.full((4, 2), 0.5)
 FOLDER = model_prefix("team", MODEL, GOOD.digest)
 
 
@@ -207,6 +210,18 @@ def sbom(
             {BASELINE: baseline("other").to_bytes()},
             "expected the schema's 2 features",
             id="a baseline of other features",
+        ),
+        *(
+            pytest.param(
+                {BASELINE: baseline().replace(predictions=predictions).to_bytes()},
+                "expected 'prediction/score', then 'prediction/label' with the schema's 2 classes",
+                id=f"a baseline of {what}",
+            )
+            for what, predictions in {
+                "other classes": bin_predictions(HALVES, ["one", "other"], None),
+                "labels alone": bin_predictions(HALVES, schema().classes, None)[1:],
+                "features as predictions": baseline().features,
+            }.items()
         ),
         pytest.param(
             {SCHEMA: edited(schema().to_bytes(), model="other")},

@@ -20,7 +20,7 @@ import pytest
 
 from hallmark.api import artifacts as api
 from hallmark.api.artifacts import Baseline, Golden, Manifest, ServedSchema, TrainStage, run_id
-from hallmark.api.common import sha256_digest
+from hallmark.api.common import LABEL, SCORE, sha256_digest
 from hallmark.api.gates import DATA, known_metrics
 from hallmark.api.report import Report
 from hallmark.api.report_schema import report_schema
@@ -158,6 +158,9 @@ def test_the_baseline_counts_the_training_rows(bundle: Artifacts, report: Report
         assert sum(feature.counts) == baseline.rows
         bins = len(feature.categories) + 1 if feature.categories else len(feature.edges or []) + 1
         assert len(feature.counts) == bins + 1
+    assert [said.name for said in baseline.predictions] == [SCORE, LABEL]
+    for said in baseline.predictions:
+        assert sum(said.counts) == report.test_rows
 
 
 def digests(bundle: Artifacts) -> dict[str, str]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from hallmark.api.common import ConditionStatus
 from hallmark.api.model_deployment import DeploymentReason
+from hallmark.api.model_policy import Approvals
 from hallmark.api.model_version import (
     ModelVersion,
     VersionCondition,
@@ -14,7 +15,7 @@ from hallmark.api.model_version import (
 )
 from hallmark.drift.counts import unwatchable
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Verification, Wait
-from hallmark.policies.model_version.approvals import approvals_in_force, is_for
+from hallmark.policies.model_version.approvals import Counted, approvals_in_force, is_for, needs
 from hallmark.policies.model_version.records import fell_with_its_key
 from hallmark.policies.refusals import Refusal, evaluate
 
@@ -95,9 +96,8 @@ def approvers_are_not_revoked(proposal: Proposal) -> Refusal | None:
         for record in proposal.version.status.approvals
         if fell_with_its_key(record) and is_for(record, proposal.inputs.name)
     ]
-    counting = approvals_in_force(proposal.version, proposal.inputs.name, proposal.inputs.now)
-    approvers = {record.approver for record in (*counting, *fallen)}
-    if not fallen or len(approvers) < _minimum(proposal):
+    approvers = {*_counted(proposal).approvers, *(record.approver for record in fallen)}
+    if not fallen or not needs(_asked(proposal), approvers).enough:
         return None
     return Refusal(
         DeploymentReason.KEY_REVOKED,
@@ -118,21 +118,26 @@ def bytes_are_not_refuted(proposal: Proposal) -> Refusal | None:
 
 def is_approved_here(proposal: Proposal) -> Refusal | None:
     """Enough reviewers have approved the version for this ModelDeployment."""
-    minimum = _minimum(proposal)
-    counting = approvals_in_force(proposal.version, proposal.inputs.name, proposal.inputs.now)
-    if len(counting) >= minimum:
+    counted = _counted(proposal)
+    found = needs(_asked(proposal), counted.approvers)
+    if found.enough:
         return None
     return Refusal(
         DeploymentReason.AWAITING_APPROVAL,
-        f"{proposal.title} has {len(counting)} of {minimum} approvals for Deployment "
-        f"'{proposal.inputs.name}'; a reviewer can approve it with "
-        f"'kubectl hallmark approve {proposal.version.metadata.name}'.",
+        f"{proposal.title} has {found.sentence} for Deployment '{proposal.inputs.name}'; a "
+        f"reviewer can approve it with 'kubectl hallmark approve "
+        f"{proposal.version.metadata.name}'.{counted.sentence}",
     )
 
 
-def _minimum(proposal: Proposal) -> int:
+def _counted(proposal: Proposal) -> Counted:
+    inputs = proposal.inputs
+    return approvals_in_force(proposal.version, inputs.name, _asked(proposal), inputs.now)
+
+
+def _asked(proposal: Proposal) -> Approvals | None:
     policy = proposal.inputs.policy
-    return policy.spec.approvals.minimum if policy else 1
+    return policy.spec.approvals if policy else None
 
 
 APPROVAL = (is_approved_here,)

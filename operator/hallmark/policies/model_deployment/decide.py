@@ -69,6 +69,7 @@ from hallmark.policies.model_deployment.withdrawal import (
     must_stop,
     noted,
 )
+from hallmark.policies.model_version.approvals import approvals_in_force
 
 WAITING_PODS = timedelta(seconds=30)
 """When Pods that are not ready are looked at again; what they wait for may tell nobody."""
@@ -329,3 +330,5 @@ def _moments(view: View) -> Iterator[datetime]:
                 for approval in version.status.approvals
                 if approval.not_after
             )
+            asked = view.inputs.policy.spec.approvals if view.inputs.policy else None
+            yield from approvals_in_force(version, view.inputs.name, asked, view.inputs.now).waiting

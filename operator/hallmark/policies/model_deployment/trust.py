@@ -15,7 +15,8 @@ def trust_of(inputs: DeploymentInputs, version: ModelVersion) -> Trust | None:
     if inputs.policy is None or verification is None or verification.refusal is not None:
         return None
     spec, metadata = version.spec, version.metadata
-    approvals = approvals_in_force(version, inputs.name, inputs.now)
+    asked = inputs.policy.spec.approvals
+    approvals = approvals_in_force(version, inputs.name, asked, inputs.now).records
     return Trust(
         namespace=inputs.deployment.metadata.namespace,
         deployment=inputs.name,
@@ -38,7 +39,8 @@ def trust_of(inputs: DeploymentInputs, version: ModelVersion) -> Trust | None:
             )
             for record in sorted(approvals, key=lambda record: record.uid)
         ],
-        minimum_approvals=inputs.policy.spec.approvals.minimum,
+        minimum_approvals=asked.minimum,
+        groups=asked.groups,
         policy_digest=inputs.policy.spec.digest,
         drift=inputs.deployment.spec.drift,
     )

@@ -8,18 +8,19 @@ a revoked key); a denial and a revocation stay for ever. Nothing here reads the 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hallmark.api.common import parse_timestamp, timestamp
+from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.latch import MAX_ATTESTED
 from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
-from hallmark.api.model_policy import ApproverKey
+from hallmark.api.model_policy import Approvals, ApproverKey
 from hallmark.api.model_version import ApprovalRecord, ModelVersion
 from hallmark.policies.model_version.attestation import attestation_digest, attesting_key
 from hallmark.policies.model_version.shown import Shown
 from hallmark.policies.refusals import Refusal, evaluate
+from hallmark.quorum import Tally, tally
 
 SETTLING = timedelta(seconds=5)
 """How long after its creation an admission policy may not act yet on every API server."""
@@ -240,6 +241,31 @@ CHAIN = (
 )
 
 
+@dataclass(frozen=True)
+class Counted:
+    """The approvals of a version that count.
+
+    Args:
+        records: one for each approver.
+        waiting: when others will count, the first first: the policy lets them wait.
+    """
+
+    records: tuple[ApprovalRecord, ...]
+    waiting: tuple[datetime, ...]
+
+    @property
+    def approvers(self) -> tuple[str, ...]:
+        """Their approvers, by name."""
+        return tuple(sorted(record.approver for record in self.records))
+
+    @property
+    def sentence(self) -> str:
+        """From when on others count, after a space; empty where none waits."""
+        if not self.waiting:
+            return ""
+        return f" {len(self.waiting)} more count from {timestamp(self.waiting[0])} on."
+
+
 def record_of(ballot: Ballot) -> ApprovalRecord:
     """Return the record of a decision that was not seen before."""
     refusal = evaluate(CHAIN, ballot)
@@ -270,20 +296,50 @@ def counts(record: ApprovalRecord, now: datetime) -> bool:
     )
 
 
+def counts_from(record: ApprovalRecord, cooling_time: str) -> datetime:
+    """Return since when an approval counts, if it does: the policy may let it wait."""
+    return parse_timestamp(record.time) + parse_duration(cooling_time)
+
+
 def is_final(record: ApprovalRecord) -> bool:
     """Tell whether a record is a valid denial or revocation; the object may be long gone."""
     return record.accepted and record.decision is not ReviewDecision.APPROVED
 
 
+def counting(records: Iterable[ApprovalRecord], policy: Approvals | None, now: datetime) -> Counted:
+    """Return which approvals count now, and which will.
+
+    Args:
+        records: what was decided about a version.
+        policy: what its policy asks for; None where none applies: then nothing waits.
+        now: the time.
+    """
+    cooling_time = policy.cooling_time if policy else "0s"
+    found, waiting = dict[str, ApprovalRecord](), list[datetime]()
+    for record in records:
+        if not counts(record, now):
+            continue
+        since = counts_from(record, cooling_time)
+        if since <= now:
+            found.setdefault(record.approver, record)
+        else:
+            waiting.append(since)
+    return Counted(tuple(found.values()), tuple(sorted(waiting)))
+
+
 def approvals_in_force(
-    version: ModelVersion, deployment: str, now: datetime
-) -> tuple[ApprovalRecord, ...]:
-    """Return the approvals that count for a ModelDeployment now, one for each approver."""
-    counting: dict[str, ApprovalRecord] = {}
-    for record in version.status.approvals:
-        if counts(record, now) and is_for(record, deployment):
-            counting.setdefault(record.approver, record)
-    return tuple(counting.values())
+    version: ModelVersion, deployment: str, policy: Approvals | None, now: datetime
+) -> Counted:
+    """Return which approvals count for a ModelDeployment now, and which will."""
+    here = [record for record in version.status.approvals if is_for(record, deployment)]
+    return counting(here, policy, now)
+
+
+def needs(policy: Approvals | None, approvers: Collection[str]) -> Tally:
+    """Return what approvals by these people add up to, by what a policy asks for."""
+    if policy is None:
+        return tally(approvers, 1)
+    return tally(approvers, policy.minimum, policy.groups)
 
 
 def is_for(record: ApprovalRecord, deployment: str) -> bool:

@@ -29,7 +29,7 @@ from hallmark.policies.conditions import (
     waiting,
 )
 from hallmark.policies.decision import Decision
-from hallmark.policies.model_version.approvals import counts
+from hallmark.policies.model_version.approvals import counting, needs
 from hallmark.policies.model_version.audit import approval_records, verify_records
 from hallmark.policies.model_version.checks import check_evidence, no_policy, signer_refusal
 from hallmark.policies.model_version.inputs import Evidence, VersionInputs
@@ -115,9 +115,12 @@ def latch_to_write(inputs: VersionInputs, decision: Decision) -> Latch | None:
 
 def _next_look(inputs: VersionInputs, records: Sequence[ApprovalRecord]) -> float | None:
     """Return the seconds until something ends by itself, or None."""
-    approvers = inputs.policy.spec.approvers if inputs.policy else []
+    policy = inputs.policy.spec if inputs.policy else None
+    approvers = policy.approvers if policy else []
+    waiting = counting(records, policy.approvals if policy else None, inputs.now).waiting
     ends: list[datetime | None] = [
         first_end(records, inputs.now),
+        *waiting,
         inputs.believed_until,
         *moments_of(approvers, inputs.now),
         None if inputs.vouching_known else inputs.now + ASK_AGAIN,
@@ -202,19 +205,22 @@ def _approved(
         return fails(_C.APPROVED, VersionReason(final.decision), who_decided(final))
     if inputs.policy is None:
         return fails(_C.APPROVED, VersionReason.POLICY_MISSING, no_policy(inputs))
-    approvers = sorted({record.approver for record in records if counts(record, inputs.now)})
-    minimum = inputs.policy.spec.approvals.minimum
-    if len(approvers) >= minimum:
-        return holds(_C.APPROVED, VersionReason.APPROVED, f"Approved by {', '.join(approvers)}.")
+    asked = inputs.policy.spec.approvals
+    counted = counting(records, asked, inputs.now)
+    found = needs(asked, counted.approvers)
+    if found.enough:
+        by = ", ".join(counted.approvers)
+        return holds(_C.APPROVED, VersionReason.APPROVED, f"Approved by {by}.")
     fallen = sorted({record.approver for record in records if fell_with_its_key(record)})
-    more = f" Approvals by {', '.join(fallen)} fell with a revoked key." if fallen else ""
+    more = counted.sentence
+    more += f" Approvals by {', '.join(fallen)} fell with a revoked key." if fallen else ""
     if not inputs.vouching_known:
         more += " Plain decisions wait: the API server does not say who vouches for names."
     return fails(
         _C.APPROVED,
         VersionReason.AWAITING_APPROVAL,
-        f"{len(approvers)} of {minimum} approvals; a reviewer creates a ModelApproval with this "
-        f"version's uid and digests.{more}",
+        f"{found.sentence}; a reviewer creates a ModelApproval with this version's uid and "
+        f"digests.{more}",
     )
 
 

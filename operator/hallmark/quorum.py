@@ -1,0 +1,75 @@
+"""Whether enough different people have approved, and people for each risk. Pure, without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from hallmark.api.model_policy import ReviewerGroup
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many people approved, and from which groups somebody is missing."""
+
+    people: int
+    minimum: int
+    missing: Mapping[str, int]
+    """By group: how many of its members must still approve, where anybody stands for one group."""
+
+    @property
+    def enough(self) -> bool:
+        """Nothing is missing."""
+        return self.people >= self.minimum and not self.missing
+
+    @property
+    def more(self) -> int:
+        """How many more people must approve at least."""
+        return max(0, self.minimum - self.people, sum(self.missing.values()))
+
+    @property
+    def sentence(self) -> str:
+        """A part of a sentence: how many of how many, and whose is missing."""
+        said = f"{self.people} of {self.minimum} approvals"
+        lacking = [f"{count} from group '{name}'" for name, count in sorted(self.missing.items())]
+        return f"{said}, still missing {' and '.join(lacking)}" if lacking else said
+
+
+def tally(approvers: Collection[str], minimum: int, groups: Sequence[ReviewerGroup] = ()) -> Tally:
+    """Count approvals.
+
+    Who is a member of several groups stands for one of them alone: the choice that leaves the
+    fewest members missing.
+
+    Args:
+        approvers: Whose approvals count.
+        minimum: How many people must approve.
+        groups: How many of them must be members of which group.
+    """
+    people = frozenset(approvers)
+    stands_for: dict[str, str] = {}
+    members = {group.name: sorted(people & set(group.members)) for group in groups}
+    missing: dict[str, int] = {}
+    for group in groups:
+        for _ in range(group.minimum):
+            if not _find(group.name, members, stands_for, set()):
+                missing[group.name] = missing.get(group.name, 0) + 1
+    return Tally(len(people), minimum, missing)
+
+
+def _find(
+    group: str, members: Mapping[str, Sequence[str]], stands_for: dict[str, str], tried: set[str]
+) -> bool:
+    """Find somebody for one more place of a group, if need be by letting others stand elsewhere.
+
+    An augmenting path in the bipartite graph of people and places.
+    """
+    for person in members[group]:
+        if person in tried:
+            continue
+        tried.add(person)
+        held = stands_for.get(person)
+        if held is None or _find(held, members, stands_for, tried):
+            stands_for[person] = group
+            return True
+    return False

@@ -1,0 +1,75 @@
+"""The runtime answers for the proof in a child, and is in memory only where it serves."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hallmark.api.artifacts import MODEL_ONNX
+from hallmark.api.training_run import Algorithm
+from hallmark.training.graph import build
+from hallmark_predictor.prover import Prover
+from hallmark_predictor.runtime import open_graph
+from hallmark_predictor.scoring import open_scorer, proving_rows
+from tests.unit.predictor import factories
+from tests.unit.predictor.factories import SCHEMA_DOCUMENT, sealed, served_files
+from tests.unit.predictor.test_process import Process, predict
+from tests.unit.training.fits import fitted, small
+
+DATA = factories.onnx()
+
+
+def test_a_child_answers_what_the_graph_answers_and_is_gone() -> None:
+    rows = proving_rows(SCHEMA_DOCUMENT)
+    prover = Prover()
+    pid = prover.pid
+    found = prover.answers(DATA, SCHEMA_DOCUMENT, rows)
+    np.testing.assert_array_equal(found, open_graph(DATA, SCHEMA_DOCUMENT)(rows))
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_where_the_child_does_not_answer_this_process_asks_the_graph(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hallmark_predictor.prover.PATIENCE", 0.2)
+    prover = Prover()
+    os.kill(prover.pid, number)
+    scorer = open_scorer(DATA, SCHEMA_DOCUMENT, open_graph, prover.answers)
+    assert scorer.row is not None
+
+
+def test_what_the_runtime_cannot_load_is_an_error_here_as_well() -> None:
+    with pytest.raises(Exception, match=r"(?i)protobuf|model"):
+        Prover().answers(b"no graph", SCHEMA_DOCUMENT, proving_rows(SCHEMA_DOCUMENT))
+
+
+def test_other_answers_of_the_child_leave_the_model_to_the_runtime() -> None:
+    def other(*asked: object) -> np.ndarray:  # type: ignore[type-arg]
+        return np.zeros((len(proving_rows(SCHEMA_DOCUMENT)), 2), dtype=np.float32)
+
+    assert open_scorer(DATA, SCHEMA_DOCUMENT, open_graph, other).row is None
+
+
+@pytest.mark.parametrize("algorithm", [Algorithm.LOGISTIC_REGRESSION, Algorithm.RANDOM_FOREST])
+def test_the_runtime_is_in_memory_only_where_it_serves(
+    tmp_path: Path, algorithm: Algorithm
+) -> None:
+    rows = factories.traffic(300)
+    truth = (rows[:, 0] > 50_000).astype(np.int64)
+    found = fitted(rows, truth, SCHEMA_DOCUMENT.features, small(algorithm))
+    files = served_files() | {MODEL_ONNX: build(found.plain, "credit")}
+    with ExitStack() as stack:
+        process = Process(tmp_path, stack, sealed(files=files))
+        process.start()
+        process.wait_until("/readyz")
+        assert process.has_loaded("onnxruntime") == (algorithm is Algorithm.RANDOM_FOREST)
+        with closing(process.connect()) as connection:
+            assert predict(connection)[0] == 200
+        assert process.children() == []
