@@ -172,6 +172,7 @@ class Predictor:
             on_close=windows_closed,
             on_refuse=rows_refused,
             rejections=rejection_counter(trust.drift),
+            watch=model.watch,
             requests=self._serving.metrics.counter,
         )
         # What was made until now stays: the collector need not look at it again.

@@ -21,6 +21,7 @@ from hallmark.api.common import API_VERSION
 from hallmark.api.model_deployment import DriftReport, DriftWindow
 from hallmark.api.names import PREDICTOR_FIELD_MANAGER
 from hallmark.drift.counts import CountedRows, Rows
+from hallmark.drift.probing import ClientWatch
 from hallmark.drift.refusals import RefusalCounter, Refusals
 from hallmark.drift.rejections import RejectionCounter
 from hallmark.drift.windows import WindowCounter
@@ -61,6 +62,7 @@ class DriftRecorder:
         on_refuse: Callable[[], None] = lambda: None,
         rejections: RejectionCounter | None = None,
         requests: RequestCounter | None = None,
+        watch: ClientWatch | None = None,
     ) -> None:
         """Start empty, under a new boot id.
 
@@ -73,6 +75,7 @@ class DriftRecorder:
             on_refuse: Told whenever rows were refused.
             rejections: Counts refused rows by client, where a limit is declared.
             requests: Counts requests; None: the report tells nothing of them.
+            watch: Looks for odd rows, where the version has a region to hold them against.
         """
         self.boot_id = str(uuid.uuid4())
         self._windows = windows
@@ -83,6 +86,9 @@ class DriftRecorder:
         self._requests = requests
         self._refused = RefusalCounter()
         self._rejections = rejections
+        self._watch = watch
+        self._senders: list[tuple[str, int]] = []
+        """Whose the rows in the buffer are, where they are watched."""
         self._buffer = np.empty((BUFFER_ROWS, columns), dtype=np.float32)
         self._bytes = memoryview(self._buffer.data).cast("B")
         self._row_bytes = 4 * columns
@@ -111,9 +117,9 @@ class DriftRecorder:
         self.rows += count
         for start in range(0, count, BUFFER_ROWS):
             part = slice(start, start + BUFFER_ROWS)
-            self._take(rows[part], None if said is None else said[part])
+            self._take(rows[part], client, None if said is None else said[part])
 
-    def _take(self, rows: Rows, said: Rows | None) -> None:
+    def _take(self, rows: Rows, client: str, said: Rows | None) -> None:
         """Put rows into the buffer, which has room for them."""
         end = self._pending + len(rows)
         taken = self._buffer[self._pending : end]
@@ -122,6 +128,8 @@ class DriftRecorder:
         else:
             taken[:, : rows.shape[1]], taken[:, rows.shape[1] :] = rows, said
         self._pending = end
+        if self._watch is not None:
+            self._senders.append((client, len(rows)))
         if end >= self._windows.rows_to_close or end == BUFFER_ROWS:
             self._flush()
 
@@ -136,6 +144,8 @@ class DriftRecorder:
         self._bytes[start : start + self._row_bytes] = row
         self._pending += 1
         self.rows += 1
+        if self._watch is not None:
+            self._senders.append((client, 1))
         if self._pending >= self._windows.rows_to_close or self._pending == BUFFER_ROWS:
             self._flush()
 
@@ -164,12 +174,17 @@ class DriftRecorder:
             refused=self._refused.most(),
             rejections=self._rejections.kept if self._rejections else [],
             requests=self._requests.told() if self._requests else None,
+            odd=self._watch.report() if self._watch else None,
         )
 
     def _flush(self) -> None:
         pending, self._pending = self._pending, 0
-        if pending:
-            self._count(self._buffer[:pending])
+        if not pending:
+            return
+        if self._watch is not None:
+            senders, self._senders = self._senders, []
+            self._watch.look(self._buffer[:pending], senders, self._first)
+        self._count(self._buffer[:pending])
 
     def _count(self, rows: CountedRows) -> None:
         before = self._windows.closed

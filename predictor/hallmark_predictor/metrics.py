@@ -14,6 +14,7 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from hallmark.api.model_deployment import Oddity
 from hallmark.drift.refusals import Fault, Refusals
 from hallmark_predictor.request_counter import RequestCounter
 
@@ -99,6 +100,7 @@ class Metrics:
         self._refused_rows = 0
         self._faults = Counter[Fault]()
         self._stability: dict[str, float] = {}
+        self._odd: Mapping[Oddity, int] = {}
         self._model: dict[str, str] = {}
         self.rows = 0
         """Rows that were answered."""
@@ -139,6 +141,10 @@ class Metrics:
     def measured(self, stability: Mapping[str, float]) -> None:
         """Tell the PSI of each watched feature in the newest closed window."""
         self._stability = dict(stability)
+
+    def oddities(self, blocks: Mapping[Oddity, int]) -> None:
+        """Take where the blocks of clients' rows that were odd are counted."""
+        self._odd = blocks
 
     def model(self, name: str, version: str, manifest_digest: str) -> None:
         """Tell which model serves."""
@@ -195,6 +201,11 @@ class Metrics:
         yield GaugeMetricFamily(
             "hallmark_predictor_workers", "Processes that answer.", value=self.workers
         )
+        odd = [((kind,), float(self._odd.get(kind, 0))) for kind in Oddity]
+        text = (
+            "Blocks of 64 rows of a client that look made to find the decision boundary, by kind."
+        )
+        yield counter("odd_blocks", text, odd, "kind")
         stability = GaugeMetricFamily(
             "hallmark_predictor_drift_psi",
             "Population stability index of each watched feature in the newest closed window.",

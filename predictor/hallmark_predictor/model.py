@@ -19,7 +19,9 @@ from hallmark.api.artifacts import (
 from hallmark.api.model_deployment import DriftWindow
 from hallmark.drift.budget import kept_windows
 from hallmark.drift.counts import BinCounter, watched
+from hallmark.drift.probing import ClientWatch
 from hallmark.drift.psi import Reference, moved
+from hallmark.drift.region import Region
 from hallmark.drift.windows import WindowCounter
 from hallmark_predictor.runtime import open_graph
 from hallmark_predictor.scoring import Answers, OpenGraph, Scorer, open_scorer
@@ -38,6 +40,8 @@ class Model:
     """Counts the rows that it answers."""
     reference: Reference
     """What closed windows are measured against."""
+    watch: ClientWatch | None
+    """Looks for odd rows; None where the version was sealed without a region."""
 
     @property
     def columns(self) -> int:
@@ -82,6 +86,19 @@ def open_model(
         reference.stability({feature.name: feature.counts for feature in features})
         score = open_scorer(files[MODEL_ONNX], schema, open_graph, answers)
         windows = WindowCounter(counter, trust.drift.window, kept_windows(trust.drift))
+        watch = _watch_of(baseline, schema)
     except Exception as error:
         return Refused(f"The sealed model cannot be loaded: {str(error)[:300]}")
-    return Model(trust, manifest, schema, score, windows, reference)
+    return Model(trust, manifest, schema, score, windows, reference, watch)
+
+
+def _watch_of(baseline: Baseline, schema: ServedSchema) -> ClientWatch | None:
+    if baseline.region is None:
+        return None
+    region = Region(baseline.region, len(schema.classes))
+    if region.width != len(schema.features):
+        raise ValueError(
+            f"The baseline's region is of {region.width} features, the schema has "
+            f"{len(schema.features)}."
+        )
+    return ClientWatch(region)

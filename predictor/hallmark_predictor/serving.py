@@ -12,6 +12,7 @@ from hallmark_predictor.heads import AnswerHeads, Heads
 from hallmark_predictor.memory import ALL, Allowance, Room, budget, memory_left
 from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.overload import Inbox, Lane, Turn
+from hallmark_predictor.traces import RequestLog
 
 
 class Records(Protocol):
@@ -41,6 +42,7 @@ class Serving:
             allowance: The memory that this process may take.
         """
         self.metrics = metrics
+        self.log = RequestLog()
         self.allowance = allowance
         """What is taken from when a model starts to serve."""
         self.exposition: Callable[[], Awaitable[bytes]] = self._exposition
@@ -96,6 +98,8 @@ class Serving:
         self.heads, self.answer_heads = Heads(plane), AnswerHeads(plane)
         self.room = Room(budget(memory_left(self.allowance)))  # the model has its part by now
         self.inbox = Inbox(self.room.max_unread)
+        if plane.model.watch is not None:
+            self.metrics.oddities(plane.model.watch.counted)
         self.metrics.model(plane.name, trust.model_version, trust.manifest_digest)
 
     def answered(self, answer: Answer, client: str) -> None:

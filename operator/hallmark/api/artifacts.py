@@ -204,6 +204,30 @@ class BaselineFeature(FileModel):
     counts: Annotated[list[int], Field(min_length=2, max_length=259)]
 
 
+class TrainingRegion(FileModel):
+    """Where the rows lie that a model knows, and how near they come to its decision boundary.
+
+    For each served feature, in order: means, standard deviations and multiples of these alone, to
+    six digits, so that it holds no value of a single row.
+    """
+
+    centers: list[float]
+    scales: list[float]
+    """What is no number has the center 0 and the scale 1."""
+    reaches: list[int]
+    """So many scales from the center lies every training row; 0 for what is no number."""
+    margin: float
+    """A row whose margin is at most this is near the boundary: see ``hallmark.drift.region``."""
+    step: float
+    """Two different rows that are nearer to each other, in scales, are a small step apart."""
+    rows: Annotated[int, Field(ge=0)]
+    """Test rows."""
+    near: Annotated[int, Field(ge=0)]
+    """How many of them are near the boundary."""
+    outside: Annotated[int, Field(ge=0)]
+    """How many of them lie beyond the reach of a feature."""
+
+
 class Baseline(FileModel):
     """``baseline.json``: the training data's distribution, with frozen bin edges."""
 
@@ -213,6 +237,8 @@ class Baseline(FileModel):
     predictions: Annotated[list[BaselineFeature], Field(max_length=2)] = Field(default_factory=list)
     """What the model said of the test rows, which it had not seen: its score and its label. Empty
     in bundles of before they were watched."""
+    region: TrainingRegion | None = None
+    """Against which rows are held that look made to find the boundary."""
 
     @property
     def counted(self) -> list[BaselineFeature]:

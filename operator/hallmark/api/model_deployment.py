@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from hallmark.api.canary import Canary, CanaryRecord
 from hallmark.api.common import (
@@ -101,6 +101,15 @@ class Rejections(ApiModel):
     """Alert, or roll back as drift does, where ``rollback`` is Automatic."""
 
 
+class Probing(ApiModel):
+    """What clients lead to that feel their way along the model's decision boundary."""
+
+    clients: Annotated[int, Field(ge=1, le=3)] = 2
+    """So many clients must be seen by one Pod; with 1, a single hostile client is enough."""
+    then: OnRejections = OnRejections.ALERT
+    """Alert, or roll back as drift does, where ``rollback`` is Automatic."""
+
+
 class Drift(ApiModel):
     """When the traffic is too far from the training data."""
 
@@ -136,6 +145,8 @@ class Drift(ApiModel):
     """How many windows in a row must drift."""
     rejections: Rejections | None = None
     """Refused rows that are a verdict of their own; without it they are only counted."""
+    probing: Probing | None = None
+    """Probing that is a verdict of its own; without it it is told, counted and put on record."""
 
 
 class RollbackMode(StrEnum):
@@ -414,6 +425,51 @@ class RequestCounts(ApiModel):
     """By how long they took: up to 1, 5, 25, 100, 500 milliseconds, and longer."""
 
 
+class Oddity(StrEnum):
+    """What is odd of a client's rows."""
+
+    BORDERLINE = "Borderline"
+    """More of them are near the decision boundary than chance explains."""
+    OUTSIDE = "Outside"
+    """More of them lie outside the training region than chance explains."""
+    PROBING = "Probing"
+    """They are near the boundary and go along it in small steps."""
+
+
+PROBERS = 3
+"""So many clients that probe a report names, by numbers; and one for each other oddity."""
+
+
+class OddBlock(ApiModel):
+    """64 rows of one client that were odd: the newest of their kind."""
+
+    kind: Annotated[Oddity, BeforeValidator(Oddity)]
+    client: Ordinal
+    """Its number among those whose rows were odd; the address is in the Pod's log alone."""
+    start: Timestamp
+    """Not later than the first of the rows."""
+    rows: Annotated[int, Field(ge=0, le=64)]
+    """How many of them were odd."""
+
+
+class OddRows(ApiModel):
+    """What a Pod has seen since its start of rows that look made to find the model's boundary."""
+
+    rows: Count = 0
+    """Those that were looked at: of a request at most 64."""
+    near: Count = 0
+    """How many of them are near the boundary."""
+    outside: Count = 0
+    """How many of them lie outside the training region."""
+    blocks: Count = 0
+    """Blocks of 64 rows of one client."""
+    borderline: Count = 0
+    """How many of these are odd in this way, and so on; see ``Oddity``."""
+    beyond: Count = 0
+    probing: Count = 0
+    newest: Annotated[list[OddBlock], Field(max_length=PROBERS + 2)] = Field(default_factory=list)
+
+
 class DriftReport(ApiModel):
     """What one predictor Pod counted: ``status.drift[<pod>]``, written by that Pod alone."""
 
@@ -439,6 +495,9 @@ class DriftReport(ApiModel):
     """The last blocks, where the spec declares a limit."""
     requests: RequestCounts | None = None
     """How many requests there were, how they ended and how long they took."""
+    odd: OddRows | None = None
+    """Rows that look made to find the boundary; absent where the version was sealed without a
+    region."""
 
 
 class PodDriftState(ApiModel):
@@ -501,6 +560,12 @@ class DriftState(ApiModel):
     """More than half of the Pods that have enough blocks are."""
     rejected_for: Annotated[str, Clipped(256)] = ""
     """What rows were refused for, the most frequent first."""
+    odd: Annotated[list[Oddity], Field(max_length=3, json_schema_extra=SET)] = Field(
+        default_factory=list
+    )
+    """What was odd of any client's rows since the version got the traffic."""
+    probing_clients: Count = 0
+    """How many clients were seen probing by one Pod, at most three."""
     needed: Annotated[str, Field(max_length=16)] = ""
     """The power of ten that the evidence must reach, by the error budget."""
     windows: Count = 0
@@ -603,6 +668,10 @@ class DeploymentReason(StrEnum):
     """The traffic is too far from the training data."""
     INPUT_REJECTED = "InputRejected"
     """So many rows are refused that nobody knows whether the traffic drifts."""
+    ODD_ROWS = "OddRows"
+    """A client's rows look made to find the model's decision boundary."""
+    PROBED = "Probed"
+    """As many clients probe the decision boundary as the spec declares to be too many."""
     TARGET_DRIFTS = "TargetDrifts"
     """The rollback's target drifts too; a person must look."""
     CRASH_ROLLBACK = "CrashRollback"

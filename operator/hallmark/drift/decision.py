@@ -19,6 +19,7 @@ from hallmark.api.artifacts import Baseline
 from hallmark.api.model_deployment import Drift, DriftState, FeatureDrift, PodDriftState, Verdict
 from hallmark.drift.budget import as_text, needed, rounded_up
 from hallmark.drift.counts import watched
+from hallmark.drift.odd import kinds, odd_sentence, probing_clients
 from hallmark.drift.opinion import beside, with_opinions
 from hallmark.drift.psi import Reference
 from hallmark.drift.rejections import most_refused, rejection_sentence
@@ -270,6 +271,8 @@ def _state(inputs: DriftInputs, memory: Memory) -> DriftState:
         drifting=drifting,
         unsure=unsure,
         **_rejections(inputs, memory),
+        odd=kinds(block for vote in memory.votes.values() for block in vote.odd),
+        probing_clients=probing_clients(vote.odd for vote in memory.votes.values()),
         needed=_needed(inputs.drift, memory),
         windows=max(inputs.former.windows, rounded_up(memory.windows)),
         top=most_moved(voters, memory.reference),
@@ -352,6 +355,8 @@ def _message(state: DriftState, inputs: DriftInputs) -> str:
     said = [_verdict_sentence(state, inputs.drift)]
     if state.input_rejected:
         said.insert(0, rejection_sentence(state, inputs.drift))
+    if strange := odd_sentence(state):
+        said.append(strange)
     if quiet := sentence(state):
         said.insert(
             0,

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from hallmark.api.common import parse_timestamp
 from hallmark.api.model_deployment import DriftReport, DriftWindow, PodDriftState
+from hallmark.drift import odd
 from hallmark.drift.rejections import problem_of
 
 MAX_ROWS = 2**53
@@ -148,7 +149,8 @@ def _counts_fit(report: DriftReport, expected: Expected) -> tuple[ReportFault, s
         return ReportFault.WRONG_COUNTS, found
     if report.refused_rows > MAX_ROWS:
         return ReportFault.WRONG_COUNTS, f"claims more than {MAX_ROWS} refused rows."
-    if wrong := problem_of(report.rejections, expected.block):
+    wrong = problem_of(report.rejections, expected.block) or odd.problem_of(report.odd)
+    if wrong:
         return ReportFault.WRONG_COUNTS, wrong
     in_windows = sum(window.rows for window in report.windows)
     if in_windows > report.rows:

@@ -37,6 +37,8 @@ _REFUSED = 320
 
 _REQUESTS = 192
 """Uptime, and requests by how they ended and how long they took."""
+_ODD = 544
+"""What was odd of clients' rows: counts, and five blocks."""
 
 
 def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
@@ -51,7 +53,7 @@ def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
     in_window = names + bins * (len(str(drift.window)) + 1) + _WINDOW_FIELDS
     in_total = names + bins * (_TOTAL_DIGITS + 1)
     blocks = MAX_WINDOWS * _BLOCK if drift.rejections else 0
-    beside = blocks + _REFUSED + _REQUESTS + _NAMES_AND_IDS
+    beside = blocks + _REFUSED + _REQUESTS + _ODD + _NAMES_AND_IDS
     return kept_windows(drift) * in_window + in_total + beside
 
 

@@ -32,7 +32,7 @@ def shown_differs(before: DriftState, after: DriftState, threshold: float) -> bo
 def _decided(state: DriftState) -> tuple[object, ...]:
     quiet = (state.silent_pods, tuple(state.silent))
     counted = (state.voters, state.drifting, state.unsure, state.windows, len(state.top))
-    refused = (state.rejecting, state.input_rejected)
+    refused = (state.rejecting, state.input_rejected, state.probing_clients, tuple(state.odd))
     return (state.verdict, state.manifest_digest, *counted, *refused, *quiet)
 
 

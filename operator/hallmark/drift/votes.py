@@ -14,11 +14,13 @@ from hallmark.api.model_deployment import (
     Drift,
     DriftReport,
     DriftWindow,
+    OddBlock,
     PodDriftState,
     RefusedFeature,
 )
 from hallmark.drift.budget import MOST_WINDOWS, kept_windows, needed
 from hallmark.drift.evidence import Evidence
+from hallmark.drift.odd import odd_since
 from hallmark.drift.psi import Counts, Reference, moved
 from hallmark.drift.rejections import rejects
 from hallmark.drift.reports import Key, newest_number, report_hash
@@ -55,6 +57,8 @@ class Vote:
     """Whether too many rows were refused; None where the Pod cannot tell."""
     refused: Sequence[RefusedFeature] = field(default=(), compare=False, repr=False)
     """What for."""
+    odd: tuple[OddBlock, ...] = field(default=(), compare=False, repr=False)
+    """Odd blocks of clients since the promotion."""
     turn: int = 0
     """The call of ``judge`` in which it was given: the lower, the older."""
 
@@ -107,6 +111,7 @@ def vote_of(
         newest=counts[-1] if counts else {},
         rejects=rejects(report, drift, question.since),
         refused=tuple(report.refused),
+        odd=odd_since(report, question.since),
         turn=turn,
     )
     if not counts:

@@ -173,6 +173,7 @@ class LocalPods:
             pod.trust.manifest_digest,
             on_close=closed,
             rejections=rejection_counter(pod.trust.drift),
+            watch=model.watch,
         )
         serving.start(DataPlane(model), pod.recorder)
         pod.app = create_app(serving)

@@ -149,6 +149,11 @@ def _check_schema(
 
 def _check_predictions(schema: ServedSchema, baseline: Baseline) -> list[Finding]:
     """Return how the bins of the model's answers are not the schema's; without any nothing is."""
+    region = baseline.region
+    if region is not None:
+        widths = {len(region.centers), len(region.scales), len(region.reaches)}
+        if widths != {len(schema.features)} or min(region.scales) <= 0:
+            return [finding(BASELINE, f"a region of {len(schema.features)} features", "another")]
     said = [(each.name, each.categories) for each in baseline.predictions]
     if not said or said == [(SCORE, None), (LABEL, schema.classes)]:
         return []

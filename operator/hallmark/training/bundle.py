@@ -20,6 +20,7 @@ from hallmark.training import gates, graph, served
 from hallmark.training.baseline import bin_predictions, build_baseline
 from hallmark.training.dataset import ValidatedDataset
 from hallmark.training.outcome import Artifacts, listed
+from hallmark.training.region import build_region
 from hallmark.training.trained import Measured, Trained
 
 _SERVING_PACKAGES = ("numpy", "onnxruntime")
@@ -128,7 +129,10 @@ def _baseline(trained: Trained, form: served.ServedForm) -> Baseline:
     """Return the training rows by bin, and what the served form says of the test rows."""
     said = served.answers(form.graph, trained.test_rows)
     predictions = bin_predictions(said, trained.classes, trained.positive)
-    return build_baseline(trained.train_rows, trained.features, predictions)
+    region = build_region(
+        trained.train_rows, trained.test_rows, trained.features, said, trained.positive
+    )
+    return build_baseline(trained.train_rows, trained.features, predictions).replace(region=region)
 
 
 def _dump(estimator: object) -> bytes:

@@ -74,6 +74,7 @@ def test_what_is_empty_is_left_out() -> None:
             "rejecting": 0,
             "inputRejected": False,
             "rejectedFor": "",
+            "probingClients": 0,
             "needed": "",
             "windows": 0,
             "silentPods": 0,

@@ -8,10 +8,14 @@ from hallmark.api.artifacts import BaselineFeature
 from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     MAX_REFUSED_FEATURES,
+    PROBERS,
     Drift,
     DriftReport,
     DriftWindow,
     ModelDeploymentStatus,
+    OddBlock,
+    Oddity,
+    OddRows,
     RefusedFeature,
     RequestCounts,
 )
@@ -84,6 +88,17 @@ def longest_report(watched: Sequence[BaselineFeature], drift: Drift, rows: int) 
             failed=rows // 100,
             latency=[rows // 6] * 6,
         ),
+        odd=OddRows(
+            rows=rows,
+            near=rows // 10,
+            outside=rows // 10,
+            blocks=rows // 64,
+            borderline=rows // 100,
+            beyond=rows // 100,
+            probing=rows // 100,
+            newest=[OddBlock(kind=Oddity.BORDERLINE, client=1000, start=now, rows=64)]
+            * (PROBERS + 2),
+        ),
     )
 
 
@@ -129,8 +144,8 @@ def test_sixty_four_pods_of_two_hundred_features_would_not_fit() -> None:
     assert size * MAX_ENTRIES > ETCD_LIMIT
     assert places_for(features(200), Drift()) == 8
     assert places_for(features(200), Drift(consecutive=5)) == 5
-    assert places_for(features(10), Drift()) == 35
-    assert places_for(features(3), Drift()) == MAX_ENTRIES
+    assert places_for(features(10), Drift()) == 31
+    assert places_for(features(1), Drift()) == MAX_ENTRIES
     assert places_for(features(1500, name=60), Drift(consecutive=5)) == 2, "never fewer"
 
 

@@ -23,7 +23,7 @@ from hallmark.policies.model_deployment.conditions import is_rolled_back
 from hallmark.policies.model_deployment.drift import drift_evidence
 from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.record import rollout_of
-from hallmark.policies.model_deployment.traffic import has_drifted, has_rejected
+from hallmark.policies.model_deployment.traffic import has_drifted, has_odd_rows, has_rejected
 from hallmark.policies.model_deployment.triggers import (
     Cleared,
     NoTarget,
@@ -234,6 +234,7 @@ def hold_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
 def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
     """Return that the traffic has drifted, where it has just now."""
     yield from _rejection_records(before, view)
+    yield from _odd_records(before, view)
     drift, metadata = _new_drift(before, view), view.inputs.deployment.metadata
     if drift is None:
         return
@@ -285,6 +286,45 @@ def _rejection_records(before: ModelDeploymentStatus, view: View) -> Iterator[Re
     )
 
 
+def _odd_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
+    """Return that clients' rows are odd, where they are so in another way than before."""
+    drift, metadata = _newly_odd(before, view), view.inputs.deployment.metadata
+    if drift is None:
+        return
+    label, since = names.manifest_label(drift.manifest_digest or ""), view.rollout.drift_since or ""
+    found = ",".join([*drift.odd, str(drift.probing_clients)])
+    sequences = ",".join(f"{pod}:{seen.sequence}" for pod, seen in sorted(drift.pods.items()))
+    yield Record(
+        decision_id="/".join(
+            (metadata.uid, "odd", label, since, names.short_hash(f"{found}/{sequences}"))
+        ),
+        event=AuditEvent.DRIFT,
+        kind="Deployment",
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        outcome=AuditOutcome.DETECTED,
+        reason=DeploymentReason.ODD_ROWS,
+        message=has_odd_rows(view.status, drift),
+        details={
+            "manifestDigest": drift.manifest_digest or "",
+            "odd": ", ".join(drift.odd),
+            "probingClients": str(drift.probing_clients),
+        },
+    )
+
+
+def _newly_odd(before: ModelDeploymentStatus, view: View) -> DriftState | None:
+    """Return the drift state where clients' rows are odd in a way that they were not."""
+    now, then = view.status.drift_state, before.drift_state
+    if now is None or not now.odd:
+        return None
+    if then is None or then.manifest_digest != now.manifest_digest:
+        return now
+    more = now.probing_clients > then.probing_clients or set(now.odd) - set(then.odd)
+    return now if more else None
+
+
 def _new_rejection(before: ModelDeploymentStatus, view: View) -> DriftState | None:
     """Return the drift state where too many rows are refused just now."""
     now, then = view.status.drift_state, before.drift_state
@@ -311,6 +351,9 @@ def events(before: ModelDeploymentStatus, view: View, step: Step) -> Iterator[Ev
     if rejection is not None:
         message = has_rejected(before, rejection)
         yield Event(DeploymentReason.INPUT_REJECTED, message, warning=True)
+    odd = _newly_odd(before, view)
+    if odd is not None:
+        yield Event(DeploymentReason.ODD_ROWS, has_odd_rows(before, odd), warning=True)
     drift = _new_drift(before, view)
     if drift is not None:
         again = is_rolled_back(before) and view.rollout.drift_rollback_spent

@@ -8,12 +8,14 @@ from hallmark.api.common import SummaryCondition
 from hallmark.api.model_deployment import (
     DeploymentCondition,
     DeploymentReason,
+    DriftState,
     ModelDeploymentStatus,
     Outcome,
     RollbackMode,
     RolloutState,
     Verdict,
 )
+from hallmark.drift.odd import is_probed
 from hallmark.drift.silence import sentence
 from hallmark.policies import conditions as triple
 from hallmark.policies.conditions import ConditionUpdate, fails, holds, unknown
@@ -152,6 +154,8 @@ def _drift_detected(view: View, message: str | None) -> ConditionUpdate:
         return unknown(_C.DRIFT_DETECTED, _R.REPORTS_MISSING, message)
     if view.head is not None and drift is not None and drift.input_rejected and not drifted:
         return holds(_C.DRIFT_DETECTED, _R.INPUT_REJECTED, message)
+    if view.head is not None and drift is not None and not drifted and _is_probed(view, drift):
+        return holds(_C.DRIFT_DETECTED, _R.PROBED, message)
     if view.head is None or drift is None or drift.verdict is Verdict.INCONCLUSIVE:
         return unknown(_C.DRIFT_DETECTED, _R.INCONCLUSIVE, message)
     if drift.verdict is Verdict.NO_DRIFT:
@@ -159,6 +163,10 @@ def _drift_detected(view: View, message: str | None) -> ConditionUpdate:
     message += _proposal(view)
     again = view.rollout.drift_rollback_spent and is_rolled_back(view.status)
     return holds(_C.DRIFT_DETECTED, _R.TARGET_DRIFTS if again else _R.DRIFT_DETECTED, message)
+
+
+def _is_probed(view: View, drift: DriftState) -> bool:
+    return is_probed(drift, view.inputs.deployment.spec.drift)
 
 
 def _proposal(view: View) -> str:

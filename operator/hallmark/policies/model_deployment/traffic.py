@@ -1,4 +1,4 @@
-"""What the traffic gives as a reason to roll back: drift, or too many refused rows."""
+"""What the traffic gives as a reason to roll back: drift, too many refused rows, or probing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from hallmark.api.model_deployment import (
     OnRejections,
     Verdict,
 )
+from hallmark.drift.odd import odd_sentence, probing_rolls_back
 
 
 def reason_to_roll_back(status: ModelDeploymentStatus, drift: Drift) -> str | None:
@@ -21,6 +22,8 @@ def reason_to_roll_back(status: ModelDeploymentStatus, drift: Drift) -> str | No
     declared = drift.rejections
     if state.input_rejected and declared and declared.then is OnRejections.ROLLBACK:
         return has_rejected(status, state)
+    if probing_rolls_back(state, drift):
+        return has_odd_rows(status, state)
     return None
 
 
@@ -39,3 +42,8 @@ def has_rejected(status: ModelDeploymentStatus, drift: DriftState) -> str:
     """Return the sentence that names the version that refuses its rows, and what for."""
     what = f": {drift.rejected_for}" if drift.rejected_for else ""
     return f"'{status.active_model_version}' refuses too many of its rows{what}."
+
+
+def has_odd_rows(status: ModelDeploymentStatus, drift: DriftState) -> str:
+    """Return the sentence that names the version, and what is odd of its clients' rows."""
+    return f"Of the rows that '{status.active_model_version}' answers: {odd_sentence(drift)}"

@@ -11,6 +11,7 @@ from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     HistoryEntry,
     ModelDeploymentStatus,
+    Oddity,
     RefusedIntent,
     Rollout,
     RolloutState,
@@ -102,6 +103,20 @@ def with_rejections(then: str) -> ModelDeploymentStatus:
     intent = asked(2, drift=rejections(then))
     status = serving_status(entry(2, start=10, intent=intent), entry(1, end=10))
     return status.replace(drift_state=drifted(2, "NoDrift").replace(input_rejected=True))
+
+
+def probing(then: str, clients: int = 1) -> dict[str, object]:
+    """Return the part of a spec that says what probing leads to."""
+    return {"probing": {"then": then, "clients": clients}}
+
+
+def with_odd_rows(drift: dict[str, object], *kinds: Oddity) -> ModelDeploymentStatus:
+    """Return the record of version 2, of which a client asks odd rows."""
+    intent = asked(2, drift=drift)
+    status = serving_status(entry(2, start=10, intent=intent), entry(1, end=10))
+    clients = 1 if Oddity.PROBING in kinds else 0
+    state = drifted(2, "NoDrift").replace(odd=list(kinds), probing_clients=clients)
+    return status.replace(drift_state=state)
 
 
 def seen(given: View) -> str:
@@ -490,6 +505,34 @@ CASES: dict[str, tuple[View, str]] = {
         view(with_rejections("Alert"), V1, V2, verified=(1,), drift=rejections("Alert")),
         "nothing",
     ),
+    **{
+        f"probing {what}": (
+            view(with_odd_rows(drift, *kinds), V1, V2, verified=(1,), drift=drift),
+            expected,
+        )
+        for what, drift, kinds, expected in (
+            (
+                "rolls back where the spec says so",
+                probing("Rollback"),
+                [Oddity.PROBING],
+                "RollBack DriftRollback credit-v1",
+            ),
+            (
+                "of fewer clients than declared does not",
+                probing("Rollback", 2),
+                [Oddity.PROBING],
+                "nothing",
+            ),
+            ("only alerts elsewhere", probing("Alert"), [Oddity.PROBING], "nothing"),
+            ("that nothing is declared of only alerts", {}, [Oddity.PROBING], "nothing"),
+            (
+                "is not what borderline applicants do",
+                probing("Rollback"),
+                [Oddity.BORDERLINE, Oddity.OUTSIDE],
+                "nothing",
+            ),
+        )
+    },
     "drift rolls back": (
         view(with_drift(SERVING2, 2), V1, V2, verified=(1,)),
         "RollBack DriftRollback credit-v1",
