@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,6 +25,23 @@ from cryptography.hazmat.primitives.serialization import (
 from hallmark.api.common import clip, parse_timestamp
 from hallmark.api.model_policy import TrustedKey
 from hallmark.errors import ConfigurationError
+
+PKCS11_SCHEME = b"pkcs11:"
+"""How a key's file begins that names a key in a token instead of holding one."""
+
+
+class Signer(Protocol):
+    """Signs with a private key on P-256, wherever that is kept: cryptography's own keys do."""
+
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        """Return the public half."""
+
+    def sign(self, data: bytes, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
+        """Return a signature in DER.
+
+        Raises:
+            ArtifactError: The key does not sign (any longer).
+        """
 
 
 class KeyFault(Enum):
@@ -44,6 +62,19 @@ class UnusableKey:
     why: str
     """A sentence without its end, about the key."""
     fault: KeyFault
+
+
+def open_signer(content: bytes) -> Signer:
+    """Return what signs by what a key's file holds: a private key in PEM, or a PKCS#11 URI.
+
+    Raises:
+        ConfigurationError: There is no such key.
+    """
+    if content.startswith(PKCS11_SCHEME):
+        from hallmark.pkcs11 import TokenKey, read_uri
+
+        return TokenKey(read_uri(content.decode(errors="replace").strip()))
+    return load_private_key(content)
 
 
 def load_private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
@@ -91,7 +122,7 @@ def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def key_id(key: ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey | str) -> str:
+def key_id(key: ec.EllipticCurvePublicKey | Signer | str) -> str:
     """Return the id of a key: the SHA-256 (hex) of its public half's PEM.
 
     Args:
@@ -101,12 +132,12 @@ def key_id(key: ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey | str) ->
         ConfigurationError: A text is not a public key on P-256.
     """
     public = load_public_key(key) if isinstance(key, str) else key
-    if isinstance(public, ec.EllipticCurvePrivateKey):
+    if not isinstance(public, ec.EllipticCurvePublicKey):
         public = public.public_key()
     return hashlib.sha256(public_pem(public).encode()).hexdigest()
 
 
-def sign(key: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:
+def sign(key: Signer, data: bytes) -> bytes:
     """Return the key's signature over ``data``, in DER."""
     return key.sign(data, ec.ECDSA(SHA256()))
 
@@ -120,7 +151,7 @@ def is_signature(key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) 
     return True
 
 
-def text_signature(key: ec.EllipticCurvePrivateKey, data: bytes) -> str:
+def text_signature(key: Signer, data: bytes) -> str:
     """Return the key's signature over ``data``, DER in base64."""
     return base64.b64encode(sign(key, data)).decode()
 

@@ -9,6 +9,8 @@ from structlog.typing import Processor
 
 TRACE_ID = "trace_id"
 """The field of a record that belongs to a request with a W3C trace context."""
+_FIELDS = [TRACE_ID, "parent_id", "route", "code", "milliseconds", "untold"]
+"""The fields that a record of a request may have."""
 
 
 def configure(tell_error: Processor = structlog.processors.format_exc_info) -> None:
@@ -32,7 +34,7 @@ def configure(tell_error: Processor = structlog.processors.format_exc_info) -> N
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.ExtraAdder(allow=[TRACE_ID]), *shared],
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(allow=_FIELDS), *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),

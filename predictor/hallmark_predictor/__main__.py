@@ -27,12 +27,14 @@ from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark_predictor import logs
 from hallmark_predictor.active_watch import ActiveWatch
 from hallmark_predictor.cluster_api import ClusterApi
+from hallmark_predictor.cpus import cpu_limit, worker_count
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder, DriftReporter, status_path
 from hallmark_predictor.later import Later
+from hallmark_predictor.listener import listening
 from hallmark_predictor.loader import load
 from hallmark_predictor.logs import place_of
-from hallmark_predictor.memory import Allowance
+from hallmark_predictor.memory import Allowance, memory_limit, resident
 from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.model import Model
 from hallmark_predictor.predictions import Predictions
@@ -43,6 +45,8 @@ from hallmark_predictor.serving import Serving
 from hallmark_predictor.settings import ApiServer, Settings, read_settings
 from hallmark_predictor.threads import in_thread
 from hallmark_predictor.verification import Refused
+from hallmark_predictor.worker import Worker
+from hallmark_predictor.workers import Workers
 
 LOG = logging.getLogger("hallmark_predictor")
 
@@ -66,14 +70,26 @@ class Predictor:
         self._others = Later(self._serving)
         app = Predictions(self._serving, self._others)
         config = server_config(app, settings.host, settings.port, self._serving)
-        self._server = DrainingServer(config, self._serving, settings.drain_seconds)
+        self._server = DrainingServer(
+            config, self._serving, settings.drain_seconds, self._end_workers
+        )
+        self._workers: Workers | None = None
         self._failure: tuple[int, str] | None = None
         self._reporter: DriftReporter | None = None
 
     async def run(self) -> int:
         """Serve until a signal or a refusal; return the exit code."""
+        host, port = self._settings.host, self._settings.port
+        try:
+            own = listening(host, port, shared=(self._settings.workers or cpu_limit() or 1) >= 2)
+        except OSError as error:
+            message = f"Nothing can listen at {host}, port {port}: {error.strerror}."
+            _tell_the_end(self._settings.termination_log, message)
+            return 1
         loading = asyncio.create_task(self._bring_up())
-        await self._server.serve()
+        await self._server.serve([own])
+        if self._workers:
+            await self._workers.ended()
         if self._reporter:
             self._reporter.end()
             await asyncio.wait([loading], timeout=LAST_REPORT_SECONDS)
@@ -83,6 +99,23 @@ class Predictor:
         code, message = self._failure
         _tell_the_end(self._settings.termination_log, message)
         return code
+
+    def _start_workers(self) -> None:
+        """Start further processes, if there may be any; this one has the model."""
+        allowed = self._serving.allowance
+        number = self._settings.workers or worker_count(
+            cpu_limit(), memory_limit(allowed), resident()
+        )
+        if number == 1:
+            return
+        self._serving.allowance = Allowance(allowed.limit, number)
+        command = [sys.executable, "-m", "hallmark_predictor", *sys.argv[1:], f"--workers={number}"]
+        self._workers = Workers(command, number - 1, self._serving)
+        self._serving.metrics.workers = number
+
+    def _end_workers(self) -> None:
+        if self._workers:
+            self._workers.end()
 
     async def _bring_up(self) -> None:
         try:
@@ -145,7 +178,10 @@ class Predictor:
             LOG.warning("Not in a cluster: drift is not reported, the active version not watched.")
         else:
             self._reporter = self._make_reporter(recorder, server, trust.drift)
+        self._start_workers()
         self._serving.start(DataPlane(model), recorder)
+        if self._workers:
+            self._workers.start()
         LOG.info("Serving %s, manifest %s.", trust.model_version, trust.manifest_digest)
         await self._others.made()
         if server is None or self._reporter is None:
@@ -169,6 +205,8 @@ class Predictor:
             if self._reporter and digest == own_digest != self._serving.active_digest:
                 self._reporter.version_activated()
             self._serving.active_digest = digest
+            if self._workers:
+                self._workers.tell(digest)
 
         def tell(digest: str | None) -> None:
             loop.call_soon_threadsafe(follow, digest)
@@ -195,7 +233,8 @@ def main() -> int:
         return 1
     prover = Prover()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(Predictor(settings, prover).run())
+        process = Worker(settings, prover) if settings.feed else Predictor(settings, prover)
+        return runner.run(process.run())
 
 
 if __name__ == "__main__":

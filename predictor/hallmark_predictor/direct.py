@@ -1,9 +1,9 @@
 """Answers small predictions on the connection itself, without a task and a scope for each.
 
-That is most of what a request costs. Only a whole request in one piece is taken, of a head that was
-seen before, on a connection where nothing else is under way; anything else, and everything that is
-refused, goes uvicorn's way, to the same application. A head is read by httptools, once: clients
-send the same bytes with each request of a length.
+That is most of what a request costs. Only a whole request in one piece is taken, on a connection
+where nothing else is under way; anything else, and everything that is refused, goes uvicorn's way,
+to the same application. A head is read by httptools, once: clients send the same bytes with each
+request of a length.
 """
 
 from __future__ import annotations
@@ -93,7 +93,10 @@ class DirectProtocol(GuardedProtocol):
         body = answer.body
         self.transport.write(answer_heads.of(len(body), self.server_state.default_headers) + body)
         serving.answered(answer, self.client[0] if self.client else "")
-        serving.metrics.request(head.route, 200, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        serving.metrics.request(head.route, 200, seconds)
+        if head.trace is not None:
+            serving.log.ended(head.trace, head.route, 200, seconds)
         self.server_state.total_requests += 1
         self._asked = self.loop.time()
         if self.timeout_keep_alive_task is None:

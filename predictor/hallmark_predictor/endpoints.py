@@ -66,7 +66,7 @@ class _Endpoints:
     async def metrics(self, request: Request) -> Response:
         from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-        text = self._serving.metrics.exposition()
+        text = await self._serving.exposition()
         return PlainTextResponse(text, media_type=CONTENT_TYPE_LATEST)
 
     async def docs(self, request: Request) -> Response:

@@ -1,4 +1,7 @@
-"""The heads of requests and answers, each made or read once: the same come again and again."""
+"""The heads of requests and answers, each made or read once: the same come again and again.
+
+But for those that name their request, as traces do: they are read each time, and not kept.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import httptools
 
 from hallmark_predictor.bodies import is_json
 from hallmark_predictor.data_plane import DataPlane, Method
+from hallmark_predictor.traces import TRACEPARENT, Trace, read_trace
 
 MOST_BYTES = 16 * 1024
 """Of a request that is answered on its connection; its answer is small, too."""
@@ -16,6 +20,10 @@ KEPT_BYTES = 1024
 """Of a head that is kept: who sends long ones, each of its own, decides on no memory."""
 _END = b"\r\n\r\n"
 _ELSEWHERE = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"})
+_NAMING = frozenset(
+    {TRACEPARENT, b"tracestate", b"baggage", b"x-request-id", b"b3", b"x-b3-spanid"}
+)
+"""Headers that are another in each request: of W3C's and Zipkin's traces, and proxies' own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +34,13 @@ class Head:
         route: For the metrics.
         method: Answers its body.
         length: Bytes of its body.
+        trace: Whose part the request is, if it says so.
     """
 
     route: str
     method: Method
     length: int
+    trace: Trace | None = None
 
 
 class Heads:
@@ -53,32 +63,37 @@ class Heads:
         try:
             return self._known[head]
         except KeyError:
-            found = self._read(head)
-            if len(head) <= KEPT_BYTES:
+            found, names_it = self._read(head)
+            # One that names its request does not come again.
+            if len(head) <= KEPT_BYTES and not names_it:
                 if len(self._known) == KEPT_HEADS:  # Nor does he keep out those of others.
                     self._known.clear()
                 self._known[head] = found
             return found
 
-    def _read(self, head: bytes) -> Head | None:
+    def _read(self, head: bytes) -> tuple[Head | None, bool]:
+        """Return what a head asks for, and whether it names its request."""
         at = self._lines.get(head.partition(b"\r\n")[0])
         if at is None:
-            return None
+            return None, False
         reading = _Reading()
         parser = httptools.HttpRequestParser(reading)
         try:
             parser.feed_data(head + _END)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            return None
+            return None, False
         headers = reading.headers
+        names_it = not _NAMING.isdisjoint(headers)
         length = headers.get(b"content-length", b"")
         # One that stands twice may be meant otherwise by somebody before us.
         plain = reading.complete and len(headers) == reading.count and length.isdigit()
         if not plain or not parser.should_keep_alive() or _ELSEWHERE & headers.keys():
-            return None
+            return None, names_it
         if not is_json(headers) or int(length[:20]) > MOST_BYTES:
-            return None
-        return Head(*at, int(length))
+            return None, names_it
+        traceparent = headers.get(TRACEPARENT)
+        trace = None if traceparent is None else read_trace(traceparent)
+        return Head(*at, int(length), trace), names_it
 
 
 class _Reading:

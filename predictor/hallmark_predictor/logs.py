@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Mapping
 
 from structlog.processors import ExceptionRenderer
 from structlog.typing import ExcInfo
 
 from hallmark import logs
-from hallmark.logs import TRACE_ID
-
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def configure() -> None:
@@ -28,15 +23,6 @@ def place_of(error: BaseException) -> str:
         trace = trace.tb_next
     where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
     return f"{type(error).__name__} at {where}"
-
-
-def trace_of(headers: Mapping[bytes, bytes]) -> dict[str, str]:
-    """Return the fields of a request's log record: its trace, by W3C Trace Context.
-
-    https://www.w3.org/TR/trace-context/#traceparent-header
-    """
-    found = _TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
-    return {TRACE_ID: found[1].decode()} if found else {}
 
 
 def _told(exc_info: ExcInfo) -> str:

@@ -85,16 +85,24 @@ def memory_left(given: Allowance = ALL) -> int:
     return max(0, min(_left(given)))
 
 
-def _left(given: Allowance) -> Iterator[int]:
-    pages, resident = _statm()
+def memory_limit(given: Allowance = ALL) -> int:
+    """Return how many bytes all processes together may take."""
     known = [given.limit, *(_number(_CGROUP / name) for name in _LIMITS)]
-    for limit in known:
-        if limit is not None:
-            yield limit // given.workers - resident
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min([physical, *(limit for limit in known if limit is not None)])
+
+
+def resident() -> int:
+    """Return how many bytes of this process are in memory."""
+    return _statm()[1]
+
+
+def _left(given: Allowance) -> Iterator[int]:
+    pages, mine = _statm()
+    yield memory_limit(given) // given.workers - mine
     address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
     if address_space != resource.RLIM_INFINITY:
         yield address_space - pages
-    yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") - resident
 
 
 def _statm() -> tuple[int, int]:

@@ -108,6 +108,10 @@ class Metrics:
         """Drift windows that were closed."""
         self.verification_failures = 0
         """Models that were refused."""
+        self.workers = 1
+        """Processes that answer."""
+        self.worker_ends = 0
+        """Further processes that ended by themselves."""
         self.counter = RequestCounter()
         """What the drift report tells of requests."""
 
@@ -192,6 +196,11 @@ class Metrics:
         )
         text = "Models that were refused."
         yield counter("verification_failures", text, [((), self.verification_failures)])
+        text = "Further processes that ended, and were started again."
+        yield counter("worker_ends", text, [((), self.worker_ends)])
+        yield GaugeMetricFamily(
+            "hallmark_predictor_workers", "Processes that answer.", value=self.workers
+        )
         odd = [((kind,), float(self._odd.get(kind, 0))) for kind in Oddity]
         text = (
             "Blocks of 64 rows of a client that look made to find the decision boundary, by kind."

@@ -26,13 +26,14 @@ from hallmark_predictor.bodies import (
 )
 from hallmark_predictor.data_plane import Answer, DataPlane, Method
 from hallmark_predictor.headers import AnswerHeaders
-from hallmark_predictor.logs import place_of, trace_of
+from hallmark_predictor.logs import place_of
 from hallmark_predictor.memory import Held, no_room, overloaded
 from hallmark_predictor.metrics import Rejection
 from hallmark_predictor.overload import CAME, DROPPED, LONGEST_LANE, MOST_WAITING
 from hallmark_predictor.problems import BadRequest, refuse
 from hallmark_predictor.protocol import BINARY_HEADER
 from hallmark_predictor.serving import Serving
+from hallmark_predictor.traces import TRACEPARENT, fields_of, trace_of
 
 LOG = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Predictions:
         code: int = HTTPStatus.INTERNAL_SERVER_ERROR
         held = self._serving.room.hold()
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        trace = trace_of(scope["headers"]) if TRACEPARENT in headers else None
         state = scope.get("state", {})
         try:
             wrong = self._turned_away(start - state.get(CAME, start))
@@ -77,17 +79,20 @@ class Predictions:
         except TimeoutError:
             # Without an end to its answer the server closes the connection.
             text = "A client did not take its answer in %g seconds."
-            LOG.warning(text, SEND_SECONDS, extra=trace_of(headers))
+            LOG.warning(text, SEND_SECONDS, extra=fields_of(trace))
         except Exception as error:
             # Neither the log nor the answer gets the error's text: it may hold a value.
             text = "A request could not be answered: %s."
-            LOG.error(text, place_of(error), extra=trace_of(headers))
+            LOG.error(text, place_of(error), extra=fields_of(trace))
             self._serving.metrics.rejected(Rejection.FAILED)
             body = b'{"error":"The request could not be answered."}'
             await self._send_refusal(code, body, plane.headers, receive, send)
         finally:
             held.release()
-            self._serving.metrics.request(route, code, time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            self._serving.metrics.request(route, code, seconds)
+            if trace is not None:
+                self._serving.log.ended(trace, route, code, seconds)
 
     async def _answer(
         self,

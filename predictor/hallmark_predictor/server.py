@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
-import os
 import socket
 import time
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 
 from hallmark_predictor.direct import DirectProtocol
 from hallmark_predictor.guarded import GuardedProtocol
+from hallmark_predictor.listener import Listener
 from hallmark_predictor.serving import Serving
 
 KEEP_ALIVE = 75
 """Seconds that an idle connection is kept: longer than clients do, for the closing side must not
 be the one that may lose a request."""
-UNTAKEN = 30_000
-"""Milliseconds after which a connection ends whose client takes nothing of what was sent."""
 LOOK_TICKS = 50
 """Tenths of a second between looks for clients that only keep a place."""
 FINISH = 20
@@ -32,24 +32,42 @@ class DrainingServer(uvicorn.Server):
     requests still come. While draining each answer ends its connection, so clients move on.
     """
 
-    def __init__(self, config: uvicorn.Config, serving: Serving, drain_seconds: float) -> None:
-        """Prepare to serve; see ``server_config``."""
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        serving: Serving,
+        drain_seconds: float,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Prepare to serve.
+
+        Args:
+            config: See ``server_config``.
+            serving: What is served.
+            drain_seconds: How long it goes on after a signal.
+            on_end: Called at each signal.
+        """
         super().__init__(config)
+        self._on_end = on_end
         self._serving = serving
         serving.connections = self.server_state.connections
         self._drain_seconds = drain_seconds
         self._end: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen; a client that takes nothing more is cut off by the kernel, with its answer."""
-        await super().startup(sockets=sockets)
-        for server in self.servers:
-            for listening in server.sockets or ():
-                with socket.socket(fileno=os.dup(listening.fileno())) as own:
-                    own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN)
+        """Begin to accept clients at the sockets."""
+        self.servers = [Listener(sock, self._protocol) for sock in sockets or ()]  # type: ignore[misc]
+        self.started = True
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain; a second signal ends at once."""
+        self._on_end()
         if self._end is not None or self._serving.plane is None:
             self.should_exit = True
             return

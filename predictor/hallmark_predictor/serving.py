@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
+from typing import Protocol
 
+from hallmark.drift.counts import Rows
 from hallmark.drift.refusals import Refusals
 from hallmark_predictor.data_plane import Answer, DataPlane
-from hallmark_predictor.drift_reporter import DriftRecorder
 from hallmark_predictor.heads import AnswerHeads, Heads
 from hallmark_predictor.memory import ALL, Allowance, Room, budget, memory_left
 from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.overload import Inbox, Lane, Turn
+from hallmark_predictor.traces import RequestLog
+
+
+class Records(Protocol):
+    """Takes what was answered and what was refused (``DriftRecorder``)."""
+
+    rows: int
+    """Rows that were recorded since the start."""
+
+    def record(self, rows: Rows, client: str = "", said: Rows | None = None) -> None:
+        """Take answered rows, the address of who sent them, and what was said of them."""
+
+    def record_packed(self, row: bytes, client: str = "") -> None:
+        """Take one answered row as float32 in the machine's order."""
+
+    def refuse(self, refusals: Refusals, client: str = "") -> None:
+        """Take the rows at fault in a refused request, and the address of who sent them."""
 
 
 class Serving:
@@ -24,9 +42,13 @@ class Serving:
             allowance: The memory that this process may take.
         """
         self.metrics = metrics
-        self._allowance = allowance
+        self.log = RequestLog()
+        self.allowance = allowance
+        """What is taken from when a model starts to serve."""
+        self.exposition: Callable[[], Awaitable[bytes]] = self._exposition
+        """Returns all metrics in Prometheus' text format."""
         self.plane: DataPlane | None = None
-        self.recorder: DriftRecorder | None = None
+        self.recorder: Records | None = None
         self.heads: Heads | None = None
         self.answer_heads: AnswerHeads | None = None
         self.waiting_for = "The model is being verified."
@@ -69,12 +91,12 @@ class Serving:
             return False
         return self.active_digest != self.plane.model.trust.manifest_digest
 
-    def start(self, plane: DataPlane, recorder: DriftRecorder) -> None:
+    def start(self, plane: DataPlane, recorder: Records) -> None:
         """Serve a verified model."""
         trust = plane.model.trust
         self.plane, self.recorder = plane, recorder
         self.heads, self.answer_heads = Heads(plane), AnswerHeads(plane)
-        self.room = Room(budget(memory_left(self._allowance)))  # the model has its part by now
+        self.room = Room(budget(memory_left(self.allowance)))  # the model has its part by now
         self.inbox = Inbox(self.room.max_unread)
         if plane.model.watch is not None:
             self.metrics.oddities(plane.model.watch.counted)
@@ -91,6 +113,12 @@ class Serving:
         else:
             self.recorder.record(many, client, answer.said_of_many)
 
+    def count(self, rows: Rows, client: str) -> None:
+        """Count rows, with what was said of them, that another process answered."""
+        self.metrics.answered(len(rows))
+        if self.recorder:
+            self.recorder.record(rows, client)
+
     def refused(self, refusals: Refusals, client: str) -> None:
         """Count the rows at fault in a refused request, and whose they were."""
         if not refusals.rows:
@@ -98,3 +126,6 @@ class Serving:
         self.metrics.refused(refusals)
         if self.recorder:
             self.recorder.refuse(refusals, client)
+
+    async def _exposition(self) -> bytes:
+        return self.metrics.exposition()

@@ -47,6 +47,10 @@ class Settings:
     deployment: str
     memory: int | None
     """Bytes that it may take, where the kernel does not say so."""
+    workers: int | None
+    """How many processes answer; None: as many as the container's limits allow."""
+    feed: tuple[int, int] | None
+    """In a further process of a Pod: the sockets that lead to the first one and come from it."""
     api_server: ApiServer | None
     """None outside of a cluster: then nothing is reported or watched."""
 
@@ -84,6 +88,8 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         namespace=_required(environment, "POD_NAMESPACE"),
         deployment=_required(environment, "HALLMARK_DEPLOYMENT"),
         memory=given.memory,
+        workers=given.workers,
+        feed=given.feed,
         api_server=api_server,
     )
 
@@ -108,7 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=PREDICTOR_PORT)
     add("--drain-seconds", type=float, default=3.0)
     add("--load-seconds", type=float, default=120.0)
-    add("--memory", type=_bytes, metavar="BYTES", help="that it may take; the container's if less")
+    add("--memory", type=_whole, metavar="BYTES", help="that it may take; the container's if less")
+    add("--workers", type=_whole, help="processes; as many as the container's limits allow")
+    add("--feed", type=_sockets, help=argparse.SUPPRESS)
     return parser
 
 
@@ -139,10 +147,15 @@ def _sha256(text: str) -> str:
     return text
 
 
-def _bytes(text: str) -> int:
+def _whole(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError("expected a whole number of bytes above 0")
+        raise argparse.ArgumentTypeError("expected a whole number above 0")
     return int(text)
+
+
+def _sockets(text: str) -> tuple[int, int]:
+    up, down = map(int, text.split(","))
+    return up, down
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

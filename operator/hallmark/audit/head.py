@@ -9,7 +9,7 @@ from pydantic import Field
 
 from hallmark.api.common import FileModel, Timestamp, canonical_json
 from hallmark.audit.record import Hash
-from hallmark.keys import is_text_signature, key_id, text_signature
+from hallmark.keys import Signer, is_text_signature, key_id, text_signature
 
 _CONTEXT = b"hallmark.dev/audit-head/v1\n"
 """Keeps a signature over a head from being one over anything else."""
@@ -44,7 +44,7 @@ class Head(FileModel):
         return Place(self.seq, self.hash)
 
 
-def sign_head(key: ec.EllipticCurvePrivateKey, seq: int, hash_: str, time: str) -> Head:
+def sign_head(key: Signer, seq: int, hash_: str, time: str) -> Head:
     """Return the signed head of a log whose last record is ``seq``."""
     head = Head(seq=seq, hash=hash_, time=time, key_id=key_id(key), signature="A")
     return head.model_copy(update={"signature": text_signature(key, _signed_bytes(head))})

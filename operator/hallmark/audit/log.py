@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from hallmark.api.common import timestamp
 from hallmark.audit.chain import START, Break, Chain
 from hallmark.audit.current import CurrentFile
@@ -37,7 +35,7 @@ from hallmark.audit.recovery import (
 )
 from hallmark.audit.retention import expired, files_up_to
 from hallmark.errors import ArtifactError, ConfigurationError, IntegrityError
-from hallmark.keys import load_private_key
+from hallmark.keys import Signer, open_signer
 
 ROTATE_AT = 64 * 1024 * 1024
 """Bytes after which a new file is begun."""
@@ -69,7 +67,7 @@ class AuditLog:
     def __init__(
         self,
         path: Path,
-        key: ec.EllipticCurvePrivateKey,
+        key: Signer,
         *,
         clock: Clock = lambda: datetime.now(UTC),
         rotate_at: int = ROTATE_AT,
@@ -112,13 +110,13 @@ class AuditLog:
                 "Make one with 'hallmark keys init'."
             ) from error
         try:
-            key = load_private_key(pem)
+            key = open_signer(pem)
         except ConfigurationError as error:
             raise ConfigurationError(f"The audit key {key_path}: {error}") from error
         return cls(path, key)
 
     @property
-    def key(self) -> ec.EllipticCurvePrivateKey:
+    def key(self) -> Signer:
         """The audit key."""
         return self._key
 

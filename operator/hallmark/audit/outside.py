@@ -19,7 +19,7 @@ from hallmark.audit.head import read_head_text
 from hallmark.audit.opening import ANCHOR, Anchored
 from hallmark.audit.record import Record
 from hallmark.errors import ArtifactError
-from hallmark.keys import is_text_signature, text_signature
+from hallmark.keys import Signer, is_text_signature, text_signature
 
 HEAD_KEY = "head.json"
 BREAK_KEY = "break.json"
@@ -42,7 +42,7 @@ def anchored(text: str | None) -> Anchored:
     return read_head_text(text.encode()) or f"The {ANCHOR} is no signed head in canonical form."
 
 
-def signed_text(key: ec.EllipticCurvePrivateKey, name: str, payload: object) -> str:
+def signed_text(key: Signer, name: str, payload: object) -> str:
     """Return a value with the key's signature over it and its name, as text."""
     body = json.dumps(payload, sort_keys=True).encode()
     signature = text_signature(key, _bytes_to_sign(name, body))
@@ -65,9 +65,7 @@ def _bytes_to_sign(name: str, body: bytes) -> bytes:
     return _CONTEXT + name.encode() + b"\n" + body
 
 
-def pending_texts(
-    key: ec.EllipticCurvePrivateKey, records: Sequence[Record], since: int = 0
-) -> dict[str, str]:
+def pending_texts(key: Signer, records: Sequence[Record], since: int = 0) -> dict[str, str]:
     """Return records as they wait outside, by key of the object's data.
 
     They stand in pieces, so that one more record makes one piece anew.
@@ -128,7 +126,7 @@ def _piece(number: int) -> str:
     return f"{PENDING_PREFIX}{number:06d}.json"
 
 
-def _packed(key: ec.EllipticCurvePrivateKey, number: int, records: Sequence[Record]) -> str:
+def _packed(key: Signer, number: int, records: Sequence[Record]) -> str:
     plain = json.dumps([asdict(record) for record in records], sort_keys=True).encode()
     packed = base64.b64encode(zlib.compress(plain)).decode()
     return signed_text(key, _piece(number), packed)

@@ -16,7 +16,7 @@ from pydantic import Field
 from hallmark.api.common import FileModel, Timestamp, canonical_json, clip, sha256_digest
 from hallmark.api.names import OPERATOR_NAME
 from hallmark.audit.events import AuditEvent, AuditOutcome
-from hallmark.keys import is_text_signature, text_signature
+from hallmark.keys import Signer, is_text_signature, text_signature
 
 FIRST_PREVIOUS = "sha256:" + "0" * 64
 """What the first record names as the one before."""
@@ -132,7 +132,7 @@ def _without(member: str, follows: bytes, line: bytes) -> bytes:
     return before + after if after.startswith(follows) else b""
 
 
-def sign_record(record: AuditRecord, key: ec.EllipticCurvePrivateKey) -> AuditRecord:
+def sign_record(record: AuditRecord, key: Signer) -> AuditRecord:
     """Return the record with the key's signature over its hash."""
     signature = text_signature(key, _CONTEXT + record.hash.encode())
     return record.model_copy(update={"signature": signature})

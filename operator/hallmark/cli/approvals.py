@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
 from hallmark.api.generated import to_yaml
@@ -22,7 +21,7 @@ from hallmark.cli.options import DryRun, Reason
 from hallmark.cli.review import FromExport, exported, offered, require_shown
 from hallmark.cluster.kinds import MODEL_VERSION, Obj
 from hallmark.errors import ClusterError, ConfigurationError
-from hallmark.keys import load_private_key
+from hallmark.keys import PKCS11_SCHEME, Signer, open_signer
 from hallmark.policies.model_version.attestation import attest
 from hallmark.policies.model_version.records import final_word, who_decided
 from hallmark.resources import decisions
@@ -50,8 +49,8 @@ AttestWith = Annotated[
     Path | None,
     typer.Option(
         "--attest-with",
-        help="The approver's private key (PEM): signs the decision, so that a relay such as Argo "
-        "CD may apply it.",
+        help="The approver's private key: a PEM file, or a 'pkcs11:' URI of one in a token. It "
+        "signs the decision, so that a relay such as Argo CD may apply it.",
     ),
 ]
 ShownDigest = Annotated[
@@ -188,14 +187,16 @@ def require_open(version: ModelVersion, said: Said) -> None:
         )
 
 
-def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
+def read_key(path: Path) -> Signer:
     """Return the private key in a file.
 
     Raises:
         ConfigurationError: it cannot be read, or holds no such key.
     """
     try:
-        return load_private_key(path.read_bytes())
+        named = str(path)
+        token = named.startswith(PKCS11_SCHEME.decode())
+        return open_signer(named.encode() if token else path.read_bytes())
     except OSError as error:
         raise ConfigurationError(
             f"--attest-with: expected a file with a private key, found that {path} cannot be read "

@@ -1,4 +1,4 @@
-"""``hallmark audit verify`` and ``hallmark audit acknowledge``."""
+"""``hallmark audit``: verify a log, acknowledge a break; publish and cosign (``published``)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hallmark.api.common import canonical_json
 from hallmark.api.names import ANNOTATION_ACKNOWLEDGE, AUDIT_ANCHOR, SYSTEM_NAMESPACE
 from hallmark.audit.command import verify
 from hallmark.audit.outside import BREAK_KEY
+from hallmark.cli import published
 from hallmark.cli.cluster import User, cluster_of, user_name
 from hallmark.cli.options import AsGroups, AsUser, Context, Reason
 from hallmark.cluster.kinds import CONFIG_MAP, Obj
@@ -21,6 +22,7 @@ from hallmark.policies.acknowledgement import Acknowledgement
 from hallmark.resources.decisions import checked, require_one_line
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
+published.register(app)
 
 
 @app.callback()

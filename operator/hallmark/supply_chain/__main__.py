@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from hallmark.api.artifacts import REFUSED_EXIT_CODE, SealOutcome, SealTask
 from hallmark.api.common import clip
 from hallmark.errors import ConfigurationError, HallmarkError
-from hallmark.keys import load_private_key
+from hallmark.keys import open_signer
 from hallmark.store import open_store
 from hallmark.supply_chain.handing_over import HANDED, close_to_children, remove
 from hallmark.supply_chain.sealing import seal
@@ -59,7 +59,7 @@ def _run(environment: Mapping[str, str]) -> SealOutcome:
     )
     key = _read(key_file)
     remove(handed)
-    return seal(task, store, lambda: load_private_key(key), datetime.now(UTC))
+    return seal(task, store, lambda: open_signer(key), datetime.now(UTC))
 
 
 def _read(path: Path) -> bytes:

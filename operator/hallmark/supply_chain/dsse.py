@@ -10,7 +10,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hallmark.keys import is_signature, sign
+from hallmark.keys import Signer, is_signature, sign
 
 IN_TOTO = "application/vnd.in-toto+json"
 """Payload type of in-toto statements."""
@@ -26,9 +26,7 @@ def pae(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def sign_envelope(
-    key: ec.EllipticCurvePrivateKey, payload_type: str, payload: bytes
-) -> dict[str, Any]:
+def sign_envelope(key: Signer, payload_type: str, payload: bytes) -> dict[str, Any]:
     """Return the envelope as a JSON object."""
     signature = sign(key, pae(payload_type, payload))
     return {

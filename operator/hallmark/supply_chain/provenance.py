@@ -5,10 +5,9 @@ https://slsa.dev/spec/v1.0/provenance
 
 from __future__ import annotations
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from hallmark.api.artifacts import Manifest, SealTask
 from hallmark.api.common import canonical_json
+from hallmark.keys import Signer
 from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope
 from hallmark.supply_chain.signing import STATEMENT_TYPE
 from hallmark.supply_chain.verify import signed_resources
@@ -61,7 +60,7 @@ def statement(manifest: Manifest, *, manifest_digest: str, run_name: str, run_ui
     )
 
 
-def sign_provenance(key: ec.EllipticCurvePrivateKey, task: SealTask, manifest: Manifest) -> bytes:
+def sign_provenance(key: Signer, task: SealTask, manifest: Manifest) -> bytes:
     """Return ``provenance/<run uid>.json``: the statement in an envelope by the sealing key."""
     return canonical_json(sign_envelope(key, IN_TOTO, build_provenance(task, manifest)))
 

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from hallmark.api.artifacts import (
     BASELINE,
     BUNDLE,
@@ -31,7 +29,7 @@ from hallmark.api.artifacts import (
 from hallmark.api.common import clip, sha256_digest
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.names import model_prefix, run_prefix
-from hallmark.keys import key_id, public_pem
+from hallmark.keys import Signer, key_id, public_pem
 from hallmark.store import ArtifactMissing, ArtifactTooLarge, Store
 from hallmark.supply_chain import manifest as manifests
 from hallmark.supply_chain.bundle_checks import check_bundle, check_manifest, slots
@@ -64,7 +62,7 @@ class _Upload:
 def seal(
     task: SealTask,
     store: Store,
-    read_key: Callable[[], ec.EllipticCurvePrivateKey],
+    read_key: Callable[[], Signer],
     now: datetime,
 ) -> SealOutcome:
     """Seal one run's upload, or say why not.
@@ -116,7 +114,7 @@ def _publish(
     task: SealTask,
     store: Store,
     upload: _Upload,
-    key: ec.EllipticCurvePrivateKey,
+    key: Signer,
     now: datetime,
 ) -> Finding | None:
     """Put the bundle in its place: the signature last, so that where it stands all else does."""
@@ -145,7 +143,7 @@ def _publish(
 def _stands(
     store: Store,
     path: str,
-    key: ec.EllipticCurvePrivateKey,
+    key: Signer,
     resources: Mapping[str, str],
     now: datetime,
 ) -> bool:
@@ -159,9 +157,7 @@ def _stands(
     return isinstance(verify_bundle(text, [own], resources, now), VerifiedSignature)
 
 
-def _sealed(
-    task: SealTask, store: Store, upload: _Upload, key: ec.EllipticCurvePrivateKey
-) -> SealOutcome:
+def _sealed(task: SealTask, store: Store, upload: _Upload, key: Signer) -> SealOutcome:
     manifest = upload.manifest
     digests = {each.name: each.digest for each in manifest.files}
     sbom_name = final_name(SLOT_SBOM, manifest.run_id)

@@ -22,7 +22,7 @@ from hallmark.api.artifacts import BUNDLE
 from hallmark.api.common import canonical_json, clip
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.model_version import VersionReason
-from hallmark.keys import KeyFault, UnusableKey, key_id, usable_key
+from hallmark.keys import KeyFault, Signer, UnusableKey, key_id, usable_key
 from hallmark.refusal import Refusal
 from hallmark.supply_chain.dsse import (
     IN_TOTO,
@@ -55,9 +55,7 @@ class VerifiedSignature:
     model: str
 
 
-def sign_bundle(
-    private_key: ec.EllipticCurvePrivateKey, model: str, resources: Mapping[str, str]
-) -> str:
+def sign_bundle(private_key: Signer, model: str, resources: Mapping[str, str]) -> str:
     """Return the text of ``model.sigstore.json``.
 
     Args:

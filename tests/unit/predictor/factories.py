@@ -233,6 +233,8 @@ def write_settings(
         "namespace": NAMESPACE,
         "deployment": DEPLOYMENT,
         "memory": None,
+        "workers": None,
+        "feed": None,
         "api_server": None,
     }
     return Settings(**{**values, **changes})  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,12 +17,14 @@ from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
 from hallmark_predictor.app import create_app
+from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.heads import MOST_BYTES, Heads
 from hallmark_predictor.server import server_config
 from hallmark_predictor.serving import Serving
 from tests.unit.predictor.factories import ROW
-from tests.unit.predictor.test_app import serving
+from tests.unit.predictor.test_app import MODEL, serving
 
+PLANE = DataPlane(MODEL)
 INFER = "/v2/models/credit/infer"
 
 
@@ -36,11 +39,22 @@ MATRIX = json.dumps(
 ).encode()
 BAD = json.dumps({"instances": [ROW | {"age": 400}]}).encode()
 JSON = "Content-Type: application/json"
+SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 REQUESTS = {
     "a row": request("/predict", GOOD, JSON),
     "a row without a type": request("/predict", GOOD),
     "a matrix": request(INFER, MATRIX, JSON),
     "a named version": request("/v2/models/credit/versions/7/infer", MATRIX, JSON),
+    "a traced row": request("/predict", GOOD, JSON, f"traceparent: {SAMPLED}", "tracestate: a=b:1"),
+    "a trace before all": request(
+        "/predict", GOOD, f"Traceparent:{SAMPLED}", "X-Request-Id: 7", JSON
+    ),
+    "a traced bad row": request("/predict", BAD, JSON, f"traceparent: {SAMPLED}"),
+    "a trace of no form": request(
+        "/predict", GOOD, JSON, "traceparent: 7", "b3: 0", "x-b3-sampled: "
+    ),
+    "a trace of other bytes": request("/predict", GOOD, JSON, "traceparent: ü"),
+    "two traces": request("/predict", GOOD, f"traceparent: {SAMPLED}", f"traceparent: {SAMPLED}"),
     "a bad row": request("/predict", BAD, JSON),
     "an empty body": request("/predict", b"", JSON),
     "another type": request("/predict", GOOD, "Content-Type: text/plain"),
@@ -59,6 +73,7 @@ LAST = {
     "two lengths": request("/predict", GOOD, "Content-Length: 5"),
     "a length with a sign": b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\n12345",
     "HTTP 1.0": request("/predict", GOOD).replace(b"HTTP/1.1", b"HTTP/1.0"),
+    "a folded trace": request("/predict", GOOD, "x-request-id: 7\r\n 8", "Connection: close"),
     "length and chunks": request("/predict", GOOD, "Transfer-Encoding: chunked"),
     "nonsense": b"\x00\r\n\r\n",
 }
@@ -192,14 +207,57 @@ def test_only_plain_heads_are_read_and_each_once() -> None:
     }
     assert taken == {
         *("a row", "a row without a type", "a matrix", "a named version", "a bad row"),
-        "an empty body",
+        *("an empty body", "a traced row", "a trace before all", "a traced bad row"),
+        *("a trace of no form", "a trace of other bytes"),
     }
     head = REQUESTS["a row"].partition(b"\r\n\r\n")[0]
     assert heads.read(head) is heads.read(head)
     for other in range(10_000):
-        heads.read(head + b"\r\nx-request-id: %d" % other)
+        heads.read(head + b"\r\nx-other: %d" % other)
     assert len(heads._known) <= 4096
     kept = len(heads._known)
     for other in range(100):
         assert heads.read(head + b"\r\nx-padding: %d" % other + b"x" * 2000) is not None
     assert len(heads._known) == kept, "a long head is read each time"
+
+
+NAMING = [
+    *("traceparent: " + SAMPLED, "TRACESTATE: a=1,b=2", "x-request-id:9f", "baggage: a=1;b"),
+    *("b3: 80f1-e4-1", "X-B3-SpanId: 80f1"),
+]
+
+
+@given(st.lists(st.sampled_from(NAMING), unique=True), st.data())
+def test_headers_that_name_a_request_change_nothing_else(
+    naming: list[str], data: st.DataObject
+) -> None:
+    heads = Heads(PLANE)
+    (line, *headers) = REQUESTS["a row"].partition(b"\r\n\r\n")[0].split(b"\r\n")
+    known = heads.read(b"\r\n".join([line, *headers]))
+    for name in naming:
+        headers.insert(data.draw(st.integers(0, len(headers))), name.encode())
+    found = heads.read(b"\r\n".join([line, *headers]))
+    assert found is not None
+    assert known is not None
+    assert replace(found, trace=None) == known
+    assert (found.trace is not None) == (NAMING[0] in naming)
+    assert len(heads._known) == 1, "a head that does not come again is kept"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("a traced row", 200), ("a trace before all", 200), ("a traced bad row", 422)]
+    + [(name, None) for name in ("a row", "a trace of no form", "two traces")],
+)
+async def test_requests_of_a_sampled_trace_are_told_of_alike(
+    both: tuple[Serving, int, int],
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    told: int | None,
+) -> None:
+    caplog.set_level("INFO", "hallmark_predictor.traces")
+    for port in both[1:]:
+        caplog.clear()
+        await conversation(port, [REQUESTS[name], END])
+        found = [(r.trace_id, r.route, r.code) for r in caplog.records if hasattr(r, "trace_id")]
+        assert found == ([] if told is None else [(SAMPLED[3:35], "/predict", told)])

@@ -49,27 +49,3 @@ def test_an_errors_text_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
     for record in told:
         assert record["exception"].startswith("ValueError at ")
         assert VALUE not in json.dumps(record)
-
-
-TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-
-
-@pytest.mark.parametrize(
-    ("header", "trace"),
-    [
-        (f"00-{TRACE}-00f067aa0ba902b7-01", TRACE),
-        (f"00-{TRACE}-00f067aa0ba902b7", None),
-        (f"00-{TRACE[:-1]}\n-00f067aa0ba902b7-01", None),
-        (VALUE, None),
-        ("", None),
-    ],
-)
-def test_a_requests_record_names_its_trace(
-    capsys: pytest.CaptureFixture[str], header: str, trace: str | None
-) -> None:
-    logs.configure()
-    extra = logs.trace_of({b"traceparent": header.encode()})
-    logging.getLogger("hallmark_predictor").error("It failed.", extra=extra)
-    (record,) = logged(capsys)
-    assert record.get("trace_id") == trace
-    assert VALUE not in json.dumps(record)

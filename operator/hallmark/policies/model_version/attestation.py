@@ -20,7 +20,7 @@ from hallmark.api.common import canonical_json, clip, sha256_digest
 from hallmark.api.model_approval import ApprovalReason, ModelApprovalSpec
 from hallmark.api.model_policy import ApproverKey
 from hallmark.errors import ConfigurationError
-from hallmark.keys import KeyFault, UnusableKey, load_public_key, usable_key
+from hallmark.keys import KeyFault, Signer, UnusableKey, load_public_key, usable_key
 from hallmark.policies.refusals import Refusal
 from hallmark.supply_chain.dsse import (
     MalformedEnvelope,
@@ -58,7 +58,7 @@ def payload(model: str, spec: ModelApprovalSpec, attestation_id: str) -> bytes:
 
 
 def attest(
-    key: ec.EllipticCurvePrivateKey,
+    key: Signer,
     model: str,
     spec: ModelApprovalSpec,
     attestation_id: str | None = None,

@@ -1,0 +1,93 @@
+"""One of the further processes of a Pod: verifies and loads the model itself, answers, and tells.
+
+It listens only when it can answer, reports nothing, watches nothing, and ends with the first
+process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import socket
+from datetime import UTC, datetime
+
+from hallmark_predictor.data_plane import DataPlane
+from hallmark_predictor.feed import Teller, ToldMetrics, knowledge
+from hallmark_predictor.later import Later
+from hallmark_predictor.listener import listening
+from hallmark_predictor.loader import load
+from hallmark_predictor.memory import Allowance
+from hallmark_predictor.predictions import Predictions
+from hallmark_predictor.prover import Prover
+from hallmark_predictor.server import DrainingServer, server_config
+from hallmark_predictor.serving import Serving
+from hallmark_predictor.settings import Settings
+from hallmark_predictor.verification import Refused
+
+LOG = logging.getLogger("hallmark_predictor")
+
+ASK_SECONDS = 5.0
+"""That the metrics may take."""
+
+
+class Worker:
+    """The process."""
+
+    def __init__(self, settings: Settings, prover: Prover) -> None:
+        """Prepare; ``run`` begins.
+
+        Args:
+            settings: What the first process was told, and the sockets that lead to it.
+            prover: Has the runtime for the proof at the start.
+        """
+        if settings.feed is None:
+            raise ValueError("A worker is started by another process.")
+        up, self._down = (socket.socket(fileno=number) for number in settings.feed)
+        self._settings = settings
+        self._prover = prover
+        self._teller = Teller(up)
+        metrics = ToldMetrics(self._teller)
+        self._serving = Serving(metrics, Allowance(settings.memory, settings.workers or 1))
+        self._serving.exposition = self._exposition
+        self._asked: list[asyncio.Future[bytes]] = []
+        app = Predictions(self._serving, Later(self._serving))
+        config = server_config(app, settings.host, settings.port, self._serving)
+        self._server = DrainingServer(config, self._serving, settings.drain_seconds)
+
+    async def run(self) -> int:
+        """Serve until a signal, or the end of the first process; return the exit code."""
+        try:
+            found = load(self._settings, datetime.now(UTC), LOG.warning, self._prover.answers)
+        finally:
+            self._prover.close()
+        if isinstance(found, Refused):
+            LOG.error("%s", found.message)
+            return 1
+        gc.collect()
+        gc.freeze()
+        self._serving.start(DataPlane(found), self._teller)
+        following = asyncio.create_task(self._follow())
+        own = listening(self._settings.host, self._settings.port, shared=True)
+        await self._server.serve([own])
+        following.cancel()
+        self._teller.tell()
+        return 0
+
+    async def _follow(self) -> None:
+        reader, _ = await asyncio.open_connection(sock=self._down)
+        async for known in knowledge(reader):
+            self._serving.active_digest = known.active
+            if known.metrics is not None:
+                for future in self._asked:
+                    if not future.done():
+                        future.set_result(known.metrics)
+                self._asked.clear()
+        self._server.should_exit = True
+
+    async def _exposition(self) -> bytes:
+        """Return the metrics of all processes."""
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._asked.append(future)
+        self._teller.ask()
+        return await asyncio.wait_for(future, ASK_SECONDS)

@@ -1,0 +1,128 @@
+"""The further processes of a Pod: started, listened to, started again where one ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from asyncio.subprocess import Process
+from collections.abc import Sequence
+from contextlib import suppress
+
+from hallmark_predictor.feed import Happened, Known, count, framed, happenings
+from hallmark_predictor.logs import place_of
+from hallmark_predictor.server import FINISH
+from hallmark_predictor.serving import Serving
+
+LOG = logging.getLogger("hallmark_predictor")
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""Seconds until a worker that ended is started again; doubled while they end soon."""
+SOON = 60.0
+"""Seconds."""
+_QUEUE = 4 * 1024 * 1024
+"""Bytes of messages that may wait; the kernel may allow less."""
+
+
+class Workers:
+    """A number of processes that answer beside this one, and tell it what happens."""
+
+    def __init__(self, command: Sequence[str], number: int, serving: Serving) -> None:
+        """Prepare to start them.
+
+        Args:
+            command: Starts one; it gets the ends of its sockets as an argument more.
+            number: How many.
+            serving: Counts for all.
+        """
+        self._command = command
+        self._number = number
+        self._serving = serving
+        self._processes: set[Process] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ending = asyncio.Event()
+
+    def start(self) -> None:
+        """Start all."""
+        self._tasks = [asyncio.create_task(self._keep()) for _ in range(self._number)]
+
+    def tell(self, active: str | None) -> None:
+        """Tell all which version has the traffic."""
+        for writer in self._writers:
+            writer.write(framed(Known(active)))
+
+    def end(self) -> None:
+        """Let all end as this process does: they drain, and no other is started."""
+        self._ending.set()
+        for process in self._processes:
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGTERM)
+
+    async def ended(self) -> None:
+        """Return when all have told everything and ended; who takes long is killed."""
+        if not self._tasks:
+            return
+        self.end()
+        _, late = await asyncio.wait(self._tasks, timeout=FINISH)
+        if late:
+            for process in self._processes:
+                with suppress(ProcessLookupError):
+                    process.kill()
+            await asyncio.wait(late, timeout=1)
+
+    async def _keep(self) -> None:
+        loop, pause = asyncio.get_running_loop(), FIRST_PAUSE
+        while not self._ending.is_set():
+            began = loop.time()
+            try:
+                await self._run()
+            except Exception as error:  # The others go on.
+                LOG.error("A worker could not be started: %s.", place_of(error))
+            if not self._ending.is_set():
+                self._serving.metrics.worker_ends += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), pause)
+            pause = min(2 * pause, LONGEST_PAUSE) if loop.time() - began < SOON else FIRST_PAUSE
+
+    async def _run(self) -> None:
+        """Start one, and count what it tells until it has ended."""
+        ups, downs = socket.socketpair(), socket.socketpair()
+        ups[1].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _QUEUE)
+        theirs = ups[1].fileno(), downs[1].fileno()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command, f"--feed={theirs[0]},{theirs[1]}", pass_fds=theirs
+            )
+        finally:
+            ups[1].close()
+            downs[1].close()
+        self._processes.add(process)
+        reader, up = await asyncio.open_connection(sock=ups[0])
+        _, down = await asyncio.open_connection(sock=downs[0])
+        self._writers.add(down)
+        try:
+            if self._ending.is_set():
+                process.terminate()
+            down.write(framed(Known(self._serving.active_digest)))
+            async for happened in happenings(reader):
+                self._count(happened, down)
+        finally:
+            self._writers.discard(down)
+            up.close()
+            down.close()
+            code = await process.wait()
+            self._processes.discard(process)
+            if not self._ending.is_set():
+                LOG.warning("A worker ended with the code %d; another one is started.", code)
+
+    def _count(self, happened: Happened, down: asyncio.StreamWriter) -> None:
+        plane = self._serving.plane
+        if plane is None:
+            raise RuntimeError("There is no worker without a model.")
+        count(happened, self._serving, plane.model.columns)
+        if happened.asks:
+            metrics = self._serving.metrics.exposition()
+            down.write(framed(Known(self._serving.active_digest, metrics)))
