@@ -20,6 +20,7 @@ from hallmark.api.common import ConditionedStatus, timestamp
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import manifest_label
+from hallmark.policies.decision import unreadable
 from hallmark.policies.guards import Guard, guard_event, guard_record, namespace_record
 from hallmark.policies.model_approval.decide import decide_approval
 from hallmark.policies.model_approval.inputs import ApprovalInputs
@@ -29,6 +30,7 @@ from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.model_deployment.last_resort import last_resort
 from hallmark.policies.model_version.decide import decide_version
 from hallmark.policies.model_version.inputs import VersionInputs
+from hallmark.policies.refusals import Refusal
 from hallmark.policies.status import merge_conditions
 from hallmark.policies.training_run.decide import decide_run
 from hallmark.policies.training_run.inputs import RunInputs
@@ -42,6 +44,7 @@ from tests.unit.policies.model_deployment import (
 from tests.unit.policies.model_deployment.situations import SITUATIONS
 from tests.unit.policies.model_version import test_decide as of_version
 from tests.unit.policies.model_version.ballots import approval, look, with_records
+from tests.unit.policies.more_situations import LACKING, RUNS, VERSIONS
 from tests.unit.policies.plain import Told, plain, told
 from tests.unit.policies.training_run import test_decide as of_run
 from tests.unit.policies.training_run.runs import version
@@ -106,27 +109,29 @@ def guards() -> Situations:
         for change, both in sides.items()
         for what, as_shipped in shipped.items()
     }
-    return {**found, "a namespace under another policy": _of_namespace}
+    return {
+        **found,
+        "a namespace under another policy": _of_namespace,
+        "an object that cannot be read": _of_unreadable,
+    }
 
 
 def lacking() -> Situations:
     """Return what is told to lack before a version serves, by situation."""
-    return {name: partial(_of_lacking, view) for name, view in SITUATIONS.items()}
+    views = {**SITUATIONS, **LACKING}
+    return {name: partial(_of_lacking, view) for name, view in views.items()}
 
 
 def runs() -> Situations:
     """Return how to decide about TrainingRuns, by situation."""
-    return {
-        str(case.id): partial(_of_run, cast("RunInputs", case.values[0])) for case in of_run.STATES
-    }
+    states = {str(case.id): cast("RunInputs", case.values[0]) for case in of_run.STATES}
+    return {name: partial(_of_run, asked) for name, asked in {**states, **RUNS}.items()}
 
 
 def versions() -> Situations:
     """Return how to decide about ModelVersions, by situation."""
-    return {
-        str(case.id): partial(_of_version, cast("VersionInputs", case.values[0]))
-        for case in of_version.STATES
-    }
+    states = {str(case.id): cast("VersionInputs", case.values[0]) for case in of_version.STATES}
+    return {name: partial(_of_version, asked) for name, asked in {**states, **VERSIONS}.items()}
 
 
 @cache
@@ -154,6 +159,10 @@ def _of_guard(before: Guard | None, after: Guard | None, as_shipped: bool | None
 
 def _of_namespace() -> Told:
     return told(namespace_record("bank", "uid-3", "99", "default", "strict"), NOTHING)
+
+
+def _of_unreadable() -> Told:
+    return told(unreadable(Refusal("Unreadable", "Expected a number, found a word.")), NOTHING)
 
 
 def _of_lacking(view: View) -> Told:
