@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # One row is microseconds of work: threads for sums would only take memory.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -45,8 +46,9 @@ from hallmark_predictor.serving import Serving
 from hallmark_predictor.settings import ApiServer, Settings, read_settings
 from hallmark_predictor.threads import in_thread
 from hallmark_predictor.verification import Refused
-from hallmark_predictor.worker import Worker
-from hallmark_predictor.workers import Workers
+
+if TYPE_CHECKING:
+    from hallmark_predictor.workers import Workers
 
 LOG = logging.getLogger("hallmark_predictor")
 
@@ -108,6 +110,8 @@ class Predictor:
         )
         if number == 1:
             return
+        from hallmark_predictor.workers import Workers
+
         self._serving.allowance = Allowance(allowed.limit, number)
         command = [sys.executable, "-m", "hallmark_predictor", *sys.argv[1:], f"--workers={number}"]
         self._workers = Workers(command, number - 1, self._serving)
@@ -233,8 +237,11 @@ def main() -> int:
         return 1
     prover = Prover()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        process = Worker(settings, prover) if settings.feed else Predictor(settings, prover)
-        return runner.run(process.run())
+        if settings.feed is None:
+            return runner.run(Predictor(settings, prover).run())
+        from hallmark_predictor.worker import Worker
+
+        return runner.run(Worker(settings, prover).run())
 
 
 if __name__ == "__main__":

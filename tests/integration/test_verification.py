@@ -16,11 +16,12 @@ import yaml
 
 from hallmark.api.common import parse_timestamp, sha256_digest
 from hallmark.keys import private_pem, public_pem
-from hallmark.local.folder import now
+from hallmark.local.folder import SEALING_KEY, now
 from hallmark.verification.files import LOG
 from hallmark.verification.history import served_at
 from hallmark.verification.links import Link, State, Verdict
 from hallmark.verification.log import log_of
+from hallmark.verification.oci import as_folder
 from hallmark.verification.opening import verify_export, verify_folder
 from hallmark.verification.trusted import Purpose, Trusted, trusted_key
 from tests.chains import MODEL, Whole, objects_of, whole_chain
@@ -257,6 +258,22 @@ def test_the_command_line_says_it_all(whole: Whole, tmp_path: Path) -> None:
         "Expected an empty folder"
         in run_hallmark("export", str(target), "--state", str(state)).stderr
     )
+
+
+@pytest.mark.parametrize("name", ["image", "image.tar"])
+def test_an_export_as_an_image_verifies_alike(whole: Whole, tmp_path: Path, name: str) -> None:
+    image = str(tmp_path / name)
+    made = run_hallmark("export", image, "--oci", "--state", str(whole.folder.path))
+    assert made.returncode == 0, made.stderr
+    with as_folder(tmp_path / name) as folder:
+        verdict = verify_export(folder, whole.trusted, now())
+    assert links(verdict, State.BROKEN) == []
+    assert f"{image}: {verdict.digest}, as the image sha256:" in made.stdout
+    key = tmp_path / "seal.pub"
+    key.write_text(whole.folder.public_key(SEALING_KEY))
+    seen = run_hallmark("verify", image, "--trust", f"seal={key}")
+    assert seen.returncode == 0, seen.stderr
+    assert run_hallmark("export", image, "--oci", "--state", str(whole.folder.path)).returncode == 1
 
 
 # --- a review without a cluster -----------------------------------------------------------------

@@ -49,6 +49,8 @@ _ADVICE: dict[tuple[str, str], str] = {
     "termination message), then acknowledge, or ask for another version.",
     ("Deployment", DeploymentReason.DRIFT_ROLLBACK): "Look at the traffic (hallmark drift {name} "
     "-n {namespace}); then acknowledge it, or train on newer rows.",
+    ("Deployment", DeploymentReason.PROBED): "Find the clients by the addresses in the predictors' "
+    "logs, and stop them; then hallmark acknowledge {name} -n {namespace} --reason ...",
     ("Deployment", DeploymentReason.TARGET_DRIFTS): "The traffic itself has changed: train on "
     "newer rows; hallmark acknowledge {name} -n {namespace} --reason ... counts afresh.",
     ("Deployment", DeploymentReason.NO_VERIFIED_TARGET): "Approve a version that may replace it, "

@@ -57,13 +57,16 @@ def import_(
         patience = parse_duration(timeout)
     except ValueError as error:
         raise ConfigurationError(f"--timeout: {error}") from error
-    wanted, files = _verified(folder, trust)
-    if dry_run:
-        objects = [one.run(f"<store>/{_folder(one)}", "<you>").to_wire() for one in wanted]
-        print_as(objects, Format.YAML)
-        return
-    access = StoreAccess(credentials, endpoint)
-    plain = asyncio.run(_import(place, wanted, files, access, patience))
+    with needs_the_extra():
+        from hallmark.verification.oci import as_folder
+    with as_folder(folder) as export:
+        wanted, files = _verified(export, trust)
+        if dry_run:
+            objects = [one.run(f"<store>/{_folder(one)}", "<you>").to_wire() for one in wanted]
+            print_as(objects, Format.YAML)
+            return
+        access = StoreAccess(credentials, endpoint)
+        plain = asyncio.run(_import(place, wanted, files, access, patience))
     for name in plain:
         say(f"Not brought along: ModelApproval '{name}' is not signed; ask for a new decision.")
 

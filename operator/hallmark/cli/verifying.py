@@ -79,12 +79,15 @@ class Source:
 
 def export(
     place: Place,
-    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    folder: Annotated[Path, typer.Argument(help="A new folder, or with --oci a new .tar file.")],
     state: State = None,
     everywhere: Everywhere = False,
     audit_log: AuditLog = None,
     credentials: Credentials = None,
     endpoint: Endpoint = None,
+    oci: Annotated[
+        bool, typer.Option("--oci", help="Write an OCI image layout, which registries take.")
+    ] = False,
 ) -> None:
     """Write a chain into a folder: objects, sealed files, SBOMs, decisions and the audit log.
 
@@ -92,9 +95,21 @@ def export(
     public keys alone; the same chain gives the same bytes.
     """
     access = StoreAccess(credentials, endpoint)
-    digest, left = _export(_source(place, state, audit_log, access, everywhere), folder)
-    _say_left_out(left)
-    typer.echo(f"{folder}: {digest}")
+    source = _source(place, state, audit_log, access, everywhere)
+    if not oci:
+        digest, left = _export(source, folder)
+        _say_left_out(left)
+        typer.echo(f"{folder}: {digest}")
+        return
+    if folder.exists():
+        raise ConfigurationError(f"Expected a new folder or file, found {folder}.")
+    with needs_the_extra():
+        from hallmark.verification.oci import write_layout
+    with tempfile.TemporaryDirectory(prefix="hallmark-export-") as made:
+        digest, left = _export(source, Path(made))
+        _say_left_out(left)
+        image = write_layout(Path(made), folder)
+    typer.echo(f"{folder}: {digest}, as the image {image}")
 
 
 def _export(source: Source, folder: Path) -> tuple[str, list[str]]:
@@ -150,13 +165,15 @@ def verify(
 
 def _of_export(folder: Path, trusted: Trusted) -> Verdict:
     with needs_the_extra():
+        from hallmark.verification.oci import as_folder
         from hallmark.verification.opening import is_export, verify_export
-    if not is_export(folder):
-        raise ConfigurationError(
-            f"Expected an export in {folder}, found no export.json; name the folder that 'hallmark "
-            "export' wrote, or give --state for a chain of 'hallmark local'."
-        )
-    return verify_export(folder, trusted, datetime.now(UTC))
+    with as_folder(folder) as export:
+        if not is_export(export):
+            raise ConfigurationError(
+                f"Expected an export in {folder}, found no export.json; name what 'hallmark "
+                "export' wrote, or give --state for a chain of 'hallmark local'."
+            )
+        return verify_export(export, trusted, datetime.now(UTC))
 
 
 def _of_folder(state: Path, trusted: Trusted) -> Verdict:

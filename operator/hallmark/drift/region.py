@@ -37,7 +37,8 @@ def margins(scores: NDArray[np.floating[Any]], classes: int) -> Floats:
 
 def scaled(rows: Rows, region: TrainingRegion) -> Floats:
     """Return rows in standard deviations from the mean, shape (rows, features); null stays NaN."""
-    found = (rows.astype(np.float64) - np.asarray(region.centers)) / np.asarray(region.scales)
+    with np.errstate(over="ignore"):
+        found = (rows.astype(np.float64) - np.asarray(region.centers)) / np.asarray(region.scales)
     return np.asarray(np.clip(found, -FARTHEST, FARTHEST))
 
 

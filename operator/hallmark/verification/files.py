@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, BinaryIO, Literal, Protocol
 
 from pydantic import Field, ValidationError
 
@@ -74,6 +74,11 @@ class FolderFiles:
             return None
         self._facts[name] = FileFact.of(data)
         return data
+
+    def open(self, name: str) -> BinaryIO | None:
+        """Return a regular file to be read, or None where there is none."""
+        descriptor = self._open(name)
+        return None if descriptor is None else os.fdopen(descriptor, "rb")
 
     def fact(self, name: str) -> FileFact | None:
         """Return digest and size of a regular file, read in pieces."""

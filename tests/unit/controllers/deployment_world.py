@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -462,8 +463,12 @@ class World:
         *,
         failed: int = 0,
         slow: int = 0,
+        odd: Sequence[str] = (),
     ) -> None:
-        """Let the Pods of a version report closed windows, refused rows and requests."""
+        """Let the Pods of a version report closed windows, refused rows, requests and oddities.
+
+        Of each kind of oddity the client with that place in the list is at fault.
+        """
         self._sequence += 1
         self._requests += 50
         latency = [self._requests - slow, *([0] * (len(LATENCY_BOUNDS) - 1)), slow]
@@ -479,11 +484,21 @@ class World:
                 **self._report(self.digest(number), counts, windows),
                 "refusedRows": refused,
                 "requests": requests,
+                "odd": self._odd(odd),
             }
             for pod in self.pods_of(number)
         }
         obj = self.cluster.objects[self._key()]
         obj.setdefault("status", {}).setdefault("drift", {}).update(reports)
+
+    def _odd(self, kinds: Sequence[str]) -> Obj:
+        self.wait(1)
+        start = timestamp(self.now)
+        blocks = [
+            {"kind": kind, "client": client, "start": start, "rows": 40}
+            for client, kind in enumerate(kinds, 1)
+        ]
+        return {"rows": 6400, "near": 320, "blocks": 100, "probing": len(kinds), "newest": blocks}
 
     def crash(self, number: int, *, times: int = 1, code: int = 137, pods: int = 99) -> None:
         """Let predictors of a version end and start again; three times and more they stay down."""

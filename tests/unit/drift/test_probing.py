@@ -221,3 +221,23 @@ def test_the_region_holds_no_value_of_a_row() -> None:
     said = {f"{value:.6g}" for value in (*region.centers, *region.scales)}
     assert not said & values - {"0", "1"}
     assert all(isinstance(reach, int) for reach in region.reaches)
+
+
+def test_the_farthest_numbers_are_outside_and_nothing_more() -> None:
+    region = TrainingRegion(
+        centers=[0.0, 0.0],
+        scales=[1e-300, 1.0],
+        reaches=[3, 0],
+        margin=0.1,
+        step=0.1,
+        rows=100,
+        near=5,
+        outside=0,
+    )
+    watch = ClientWatch(Region(region, 2))
+    far = np.full((BLOCK, 4), np.finfo(np.float32).max, dtype=np.float32)
+    far[:, 2:] = 0.5, 1
+    far[::2, 0] = -far[::2, 0]
+    watch.look(far, [("a", BLOCK)], START)
+    found = watch.report()
+    assert (found.near, found.outside, found.beyond, found.probing) == (BLOCK, BLOCK, 1, 0)

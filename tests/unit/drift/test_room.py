@@ -8,6 +8,7 @@ from hallmark.api.artifacts import BaselineFeature
 from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     MAX_REFUSED_FEATURES,
+    MAX_WINDOWS,
     PROBERS,
     Drift,
     DriftReport,
@@ -17,6 +18,7 @@ from hallmark.api.model_deployment import (
     Oddity,
     OddRows,
     RefusedFeature,
+    Rejections,
     RequestCounts,
 )
 from hallmark.api.training_run import FeatureType
@@ -34,9 +36,9 @@ from hallmark.drift.votes import Vote
 from tests.unit.drift.factories import ACTIVE, PROMOTED, former
 
 ETCD_LIMIT = 1536 * 1024
-LARGEST_ENTRY = 16_384 * 20 + 1_536 * (63 * 6 + 5) + 5 * 256 + 256
+LARGEST_ENTRY = 16_384 * 20 + 1_536 * (63 * 6 + 5) + 5 * 256 + 256 + 1024
 """What admission lets one Pod write: counts of 19 digits, names that JSON escapes, and five
-features at fault in four ways, and requests."""
+features at fault in four ways, requests, and odd rows."""
 REST_OF_THE_OBJECT = 128 * 1024
 """Spec, conditions, history, refused intents, accepted sequences and managed fields."""
 
@@ -216,3 +218,9 @@ def test_what_was_not_judged_never_goes() -> None:
     known = {"a": vote(1), "b": vote(2)}
     assert make_room(["a", "b", "unseen"], (), known, live=9, places=2) == ("a", "b")
     assert make_room(["c", "d", "unseen"], (), known, live=9, places=2) == ()
+
+
+def test_blocks_of_refusals_take_place_where_they_are_asked_for() -> None:
+    plain, asked = Drift(), Drift(rejections=Rejections(limit="0.1"))
+    watched = features(10)
+    assert report_bytes(watched, asked) - report_bytes(watched, plain) == MAX_WINDOWS * 128

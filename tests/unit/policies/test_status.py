@@ -49,6 +49,25 @@ def test_the_time_moves_where_the_status_flips_and_nowhere_else(
             assert each == old
 
 
+@pytest.mark.parametrize(
+    ("length", "kept"),
+    [(MESSAGE_LIMIT - 1, True), (MESSAGE_LIMIT, True), (MESSAGE_LIMIT + 1, False)],
+)
+def test_a_message_is_cut_where_it_is_too_long_and_nowhere_else(length: int, kept: bool) -> None:
+    text = "x" * length
+    (found,) = conditions(ready("Sealed", text)[0])
+    assert len(found.message) <= MESSAGE_LIMIT
+    assert (found.message == text) is kept
+    assert found.message.endswith("…") is not kept
+
+
+@pytest.mark.parametrize(("message", "told"), [("It holds.", "It holds."), ("", "Sealed")])
+def test_an_event_says_what_the_condition_says(message: str, told: str) -> None:
+    found = transition_event([], conditions(*ready("Sealed", message)))
+    assert found is not None
+    assert (found.reason, found.message) == ("Sealed", told)
+
+
 @given(VERDICTS, VERDICTS)
 def test_every_type_stands_once_and_none_is_lost(
     first: list[ConditionUpdate], second: list[ConditionUpdate]

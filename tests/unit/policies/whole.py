@@ -20,6 +20,7 @@ from hallmark.api.common import ConditionedStatus, timestamp
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import manifest_label
+from hallmark.policies.decision import unreadable
 from hallmark.policies.guards import Guard, guard_event, guard_record, namespace_record
 from hallmark.policies.model_approval.decide import decide_approval
 from hallmark.policies.model_approval.inputs import ApprovalInputs
@@ -29,6 +30,7 @@ from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.model_deployment.last_resort import last_resort
 from hallmark.policies.model_version.decide import decide_version
 from hallmark.policies.model_version.inputs import VersionInputs
+from hallmark.policies.refusals import Refusal
 from hallmark.policies.status import merge_conditions
 from hallmark.policies.training_run.decide import decide_run
 from hallmark.policies.training_run.inputs import RunInputs
@@ -106,7 +108,11 @@ def guards() -> Situations:
         for change, both in sides.items()
         for what, as_shipped in shipped.items()
     }
-    return {**found, "a namespace under another policy": _of_namespace}
+    return {
+        **found,
+        "a namespace under another policy": _of_namespace,
+        "an object that cannot be read": _of_unreadable,
+    }
 
 
 def lacking() -> Situations:
@@ -154,6 +160,10 @@ def _of_guard(before: Guard | None, after: Guard | None, as_shipped: bool | None
 
 def _of_namespace() -> Told:
     return told(namespace_record("bank", "uid-3", "99", "default", "strict"), NOTHING)
+
+
+def _of_unreadable() -> Told:
+    return told(unreadable(Refusal("Unreadable", "Expected a number, found a word.")), NOTHING)
 
 
 def _of_lacking(view: View) -> Told:

@@ -199,7 +199,7 @@ def test_it_lives_while_it_loads_serves_and_reports(process: Process) -> None:
 @pytest.mark.parametrize(
     ("whole", "sentence"),
     [
-        pytest.param(sealed(approvals=[]), "1 are needed", id="not approved"),
+        pytest.param(sealed(approvals=[]), "0 of 1 approvals", id="not approved"),
         pytest.param(sealed(key=factories.OTHER_KEY), "key", id="signed by a stranger"),
         pytest.param(
             Sealed(sealed().files | {MODEL_ONNX: b"x"}, sealed().trust),

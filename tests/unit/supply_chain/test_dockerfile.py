@@ -50,16 +50,31 @@ def test_without_packages_there_is_nothing_to_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "what"),
     [
-        pytest.param({"run_id": "x\nRUN evil"}, id="a line in the run id"),
-        pytest.param({"files": ["../etc/passwd"]}, id="a path out of the folder"),
-        pytest.param({"files": ['a"]\nRUN evil']}, id="a line in a file name"),
-        pytest.param({"files": []}, id="no file"),
-        pytest.param({"packages": {'x"\n': "1"}}, id="a line in a package name"),
-        pytest.param({"packages": {"x": '1"]\nRUN evil'}}, id="a line in a version"),
+        pytest.param({"run_id": "x\nRUN evil"}, "a run id of the form", id="a line in the run id"),
+        pytest.param(
+            {"files": ["../etc/passwd"]}, "a file name of the form", id="a path out of the folder"
+        ),
+        pytest.param(
+            {"files": ['a"]\nRUN evil']}, "a file name of the form", id="a line in a file name"
+        ),
+        pytest.param({"files": []}, "at least one file", id="no file"),
+        pytest.param(
+            {"packages": {'x"\n': "1"}}, "a package name of the form", id="a line in a package name"
+        ),
+        pytest.param(
+            {"packages": {"x": '1"]\nRUN evil'}},
+            "a version of 'x' of the form",
+            id="a line in a version",
+        ),
     ],
 )
-def test_it_refuses(change: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match="Dockerfile needs"):
+def test_it_refuses(change: dict[str, Any], what: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^(A|The) Dockerfile needs ") as refused:
         render_dockerfile(**{**GOOD, **change})
+    assert what in str(refused.value)
+
+
+def test_the_operators_own_package_is_not_among_what_is_installed() -> None:
+    assert "hallmark-operator" not in render_dockerfile(**GOOD).decode()

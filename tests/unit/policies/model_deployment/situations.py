@@ -16,6 +16,7 @@ from hallmark.api.model_deployment import (
     ModelDeploymentStatus,
     RequestCounts,
     RolloutState,
+    Strategy,
 )
 from hallmark.api.names import ANNOTATION_ACTION, manifest_label
 from hallmark.policies.model_deployment.inputs import View
@@ -23,6 +24,7 @@ from hallmark.policies.refusals import Refusal
 from tests.unit.drift.factories import baseline, report, traffic
 from tests.unit.policies.model_deployment.rollouts import (
     NOW,
+    STRATEGY,
     asked,
     at,
     candidate_status,
@@ -96,6 +98,17 @@ def rolled_back(seconds: float) -> ModelDeploymentStatus:
     return serving_status(entry(1, start=seconds, intent=asked(1))).replace(last_rollback=last)
 
 
+def _ready_after_rollback(strategy: Strategy) -> ModelDeploymentStatus:
+    """Return a record with a candidate that could take over a minute after a rollback."""
+    status = candidate_status(
+        2,
+        entry(1, start=0),
+        state=RolloutState.STARTING,
+        intent_hash=asked(2, strategy=strategy),
+    )
+    return status.replace(last_rollback=rolled_back(0).last_rollback)
+
+
 def _actions() -> Iterator[tuple[str, View]]:
     for title, (given, name, target, *_) in LED_TO.items():
         yield f"action: {title}", acting(given, name, target)
@@ -106,7 +119,14 @@ def _actions() -> Iterator[tuple[str, View]]:
         yield f"action: {name} of what serves", acting(serves, name, None)
         yield f"action: {name} of what is held", held(acting(serves, name, None))
     yield "action: nobody can read it", annotated(serves, "{")
+    longer = {"id": "8", "action": "hold", "by": "ada", "reason": "Why."}
+    longer["until"] = timestamp(NOW + timedelta(hours=1))
+    yield "action: hold for long", annotated(serves, json.dumps(longer))
+    yield "action: hold for less long", held(annotated(serves, json.dumps(longer)), _FOR_LONG)
     yield "hold: it has ended", held(serves, hold(NOW - timedelta(hours=2)))
+
+
+_FOR_LONG = hold(NOW, 86_400)
 
 
 def _reports() -> Iterator[tuple[str, View]]:
@@ -184,12 +204,15 @@ def _canaries() -> Iterator[tuple[str, View]]:
         )
 
 
+def bare(given: View) -> View:
+    """Return the same where no manifest tells how much would travel."""
+    known = given.inputs.verifications.items()
+    return changed(given, verifications={key: replace(found, manifest="") for key, found in known})
+
+
 def _stores() -> Iterator[tuple[str, View]]:
     serves = view(SERVING2, V1, V2, verified=(1, 2), workloads=BOTH)
-    bare = {
-        digest: replace(found, manifest="") for digest, found in serves.inputs.verifications.items()
-    }
-    serves = changed(serves, verifications=bare)
+    serves = bare(serves)
     trusts = [entry.trust_sha256 for entry in SERVING2.history]
     yield "store: nothing travels", changed(serves, carried=frozenset())
     yield "store: what serves travels", changed(serves, carried=frozenset({digest(2)}))
@@ -207,6 +230,33 @@ def _rest() -> Iterator[tuple[str, View]]:
             f"rolled back {seconds} s ago",
             view(rolled_back(-seconds), V1, V2, verified=(1, 2), workloads=BOTH),
         )
+    limited: dict[str, dict[str, Any]] = {
+        "cool-down": {"cool_down": "10m"},
+        "cap": {"max_switches_per_day": 1},
+        "cap and cool-down": {"cool_down": "48h", "max_switches_per_day": 1},
+    }
+    for name, limits in limited.items():
+        waits = view(
+            _ready_after_rollback(STRATEGY.replace(**limits)),
+            V1,
+            V2,
+            verified=(1, 2),
+            workloads=BOTH,
+            pods=(replace(pod(2, ready=True), name="two"),),
+            now=at(60),
+            strategy=STRATEGY.replace(**limits),
+        )
+        yield f"a candidate waits for the {name}", waits
+    crashed = replace(pod(2, message="Killed."), name="two", restarts=3, exit_code=137)
+    serves = view(SERVING2, V1, V2, verified=(1, 2), workloads=BOTH)
+    yield "what serves crashes", changed(serves, pods=(crashed,))
+    yield "what served crashes", changed(serves, pods=(replace(crashed, manifest="other"),))
+    trusts = [entry.trust_sha256 for entry in SERVING2.history]
+    gives_way = view(SERVING2, V1, version(2, revoked=True), verified=(1,), workloads=BOTH)
+    yield (
+        "revoked, and its files could travel",
+        changed(bare(gives_way), carried=frozenset(), carried_sizes=dict.fromkeys(trusts, 1)),
+    )
     broken = Refusal("InvalidSpec", "Expected a number, found a word.")
     yield "a spec that cannot be read", changed(view(SERVING2, V1, V2), unreadable=broken)
     beyond = ("spec.replicas is 99; the policy allows 10, and 10 are run.",)

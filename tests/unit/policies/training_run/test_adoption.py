@@ -10,6 +10,7 @@ import pytest
 from hallmark.api.common import sha256_digest
 from hallmark.api.model_version import ModelVersion, Requester
 from hallmark.api.training_run import TrainingRun
+from hallmark.policies.training_run.adoption import bundle_lies_in_the_store
 from hallmark.policies.training_run.decide import decide_run
 from hallmark.policies.training_run.inputs import RunInputs, SealedVersion
 from hallmark.policies.training_run.seal import Evidence
@@ -140,3 +141,9 @@ def test_a_bundle_of_another_namespace_is_refused_though_it_lies_here() -> None:
 
 def test_a_suspended_run_adopts_nothing() -> None:
     assert reason(inputs(run=adopting(suspend=True)))[:2] == ("Suspended", "False")
+
+
+def test_without_a_policy_a_bundle_waits_for_one() -> None:
+    found = inputs(policy=None)
+    assert bundle_lies_in_the_store(found) is None
+    assert reason(found)[0] == "PolicyMissing"
