@@ -224,6 +224,10 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
         {"sources": {"allowed": ["https://data.example.org/", "s3://loans/2026/"]}},
     ),
     "a policy with denied packages": (POLICY, {"dependencies": {"denied": ["pickle5", "a-b"]}}),
+    "a policy with denied versions": (
+        POLICY,
+        {"dependencies": {"denied": ["pillow>=9,<10.3", "torch==1.*", "a-b<1!2.0rc1.post3.dev4"]}},
+    ),
     "a policy that permits the least of a dataset": (POLICY, limits(**dict.fromkeys(LIMITS, 1))),
     "a policy that permits the most of a dataset": (POLICY, limits(**LIMITS)),
     "a policy under which two kinds of personal data may stay": (

@@ -274,6 +274,14 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         {"dependencies": {"denied": ["Py_YAML"]}},
         "in their normal form",
     ),
+    **{
+        f"the denied versions '{rule}'": (
+            POLICY,
+            {"dependencies": {"denied": [rule]}},
+            "each alone or with versions",
+        )
+        for rule in ("torch<", "torch<1.0.*", "torch<x", "torch < 1", "torch~=1", "torch<1,")
+    },
     "a source that a longer host name begins with": (
         POLICY,
         {"sources": {"allowed": ["https://data.example.org"]}},

@@ -163,6 +163,13 @@ class Approvals(ApiModel):
     within ``revocationDeadline``. With Stop its Pods end; whatever passes later takes over."""
 
 
+_SERIES = "([0-9]+!)?[0-9]+([.][0-9]+)*"
+_VERSION = f"{_SERIES}((a|b|rc)[0-9]+)?([.]post[0-9]+)?([.]dev[0-9]+)?"
+_BOUND = f"((<|<=|>|>=|==|!=){_VERSION}|(==|!=){_SERIES}[.][*])"
+DENIED = f"^[a-z0-9]+(-[a-z0-9]+)*({_BOUND}(,{_BOUND})*)?$"
+"""A normalised name, alone or with bounds of PEP 440; ``packaging`` reads all that fits."""
+
+
 class Dependencies(ApiModel):
     """The packages that may be in a model's image."""
 
@@ -174,14 +181,17 @@ class Dependencies(ApiModel):
                 **SET,
                 **cel(
                     rule(
-                        "self.all(name, name.matches('^[a-z0-9]+(-[a-z0-9]+)*$'))",
-                        "Give names of packages in their normal form: lower case, with dashes.",
+                        f"self.all(name, name.matches('{DENIED}'))",
+                        "Give names of packages in their normal form (lower case, with dashes), "
+                        "each alone or with versions, such as 'pillow>=9,<10.3'.",
                     )
                 ),
             },
         ),
     ] = Field(default_factory=list)
-    """Names of Python packages, normalised (lower case, dashes)."""
+    """Names of Python packages, normalised (lower case, dashes), each alone or with the versions
+    that are denied (PEP 440), such as ``pillow>=9,<10.3``. ``<`` and ``>`` go by the order of
+    versions alone: ``<10.3`` denies 10.3rc1 too."""
 
 
 Endpoint = Annotated[

@@ -1,14 +1,21 @@
-"""Which packages may be in a model's image."""
+"""Which packages, in which versions, may be in a model's image."""
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterable
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import Specifier
+from packaging.version import Version
 
 from hallmark.api.artifacts import Finding
 from hallmark.supply_chain.findings import finding
 
+_CHECK = "Dependencies"
 _SEPARATORS = re.compile(r"[-_.]+")
+_ORDERS = {"<": operator.lt, ">": operator.gt}
 
 
 def normalise(name: str) -> str:
@@ -19,18 +26,61 @@ def normalise(name: str) -> str:
 def check_dependencies(packages: Iterable[tuple[str, str]], denied: Iterable[str]) -> list[Finding]:
     """Return one finding for each package that the policy denies, in name order.
 
+    A rule that cannot be read is a finding too, and a version that cannot be compared is within
+    every range: what is not understood passes nothing.
+
     Args:
         packages: Name and version of each package.
-        denied: Names that must not occur; compared in their normalised form.
+        denied: Names that must not occur, compared in their normalised form, each with the range
+            of versions that is meant (PEP 440), such as ``pillow>=9,<10.3``; without one, all.
     """
-    refused = {normalise(each.strip()) for each in denied}
+    rules: dict[str, list[Requirement]] = {}
+    found = []
+    for text in denied:
+        rule = _read_rule(text)
+        if rule is None:
+            expected = "a name, or a name with a range such as 'pillow<10.3', in the policy's"
+            found.append(finding(_CHECK, f"{expected} dependencies.denied", f"'{text}'"))
+        else:
+            rules.setdefault(normalise(rule.name), []).append(rule)
     present = {(normalise(name), version) for name, version in packages}
-    return [
+    return found + [
         finding(
-            "Dependencies",
-            f"no package '{name}' (the policy's dependencies.denied names it)",
+            _CHECK,
+            f"no package '{rule}' (the policy's dependencies.denied names it)",
             f"'{name}' {version}".strip(),
         )
         for name, version in sorted(present)
-        if name in refused
+        if (rule := _broken_rule(version, rules.get(name, ())))
     ]
+
+
+def _read_rule(text: str) -> Requirement | None:
+    """Return a rule; None where it is no name and range, or says more than these."""
+    try:
+        rule = Requirement(text)
+    except InvalidRequirement:
+        return None
+    return None if rule.url or rule.extras or rule.marker else rule
+
+
+def _broken_rule(version: str, rules: Iterable[Requirement]) -> Requirement | None:
+    """Return the first rule whose range holds the version."""
+    try:
+        known = Version(version)
+    except ValueError:  # Not of PEP 440's form, or with a number too long to be read.
+        return next(iter(rules), None)
+    return next(
+        (rule for rule in rules if all(_holds(bound, known) for bound in rule.specifier)), None
+    )
+
+
+def _holds(bound: Specifier, version: Version) -> bool:
+    """Tell whether a version is within one bound.
+
+    '<' and '>' go by the order of versions alone. As PEP 440 has it, to choose what to install,
+    '<10.3' would leave out 10.3rc1 and '>1.0' 1.0.post1: a denial would let them pass.
+    """
+    if order := _ORDERS.get(bound.operator):
+        return bool(order(version, Version(bound.version)))
+    return bound.contains(version, prereleases=True)

@@ -157,6 +157,16 @@ STATES = [
         id="a package that is denied today fails versions that exist",
     ),
     pytest.param(
+        inputs(policy=policy(dependencies={"denied": ["scikit-learn>=1,<99"]})),
+        {"PolicyPassed": "False/PolicyFailed", "Ready": "False/Refused"},
+        id="a range of versions that is denied today fails versions that exist",
+    ),
+    pytest.param(
+        inputs(policy=policy(dependencies={"denied": ["scikit-learn<1", "numpy>99"]})),
+        {"PolicyPassed": "True/PolicyPassed"},
+        id="a range beside what is installed fails nothing",
+    ),
+    pytest.param(
         inputs(report=b"{}"),
         {"PolicyPassed": "False/PolicyFailed"},
         id="a changed report passes no policy",
