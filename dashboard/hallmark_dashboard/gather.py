@@ -182,7 +182,8 @@ async def gather_review(
     changes, unknown = None, ""
     if before is not None:
         changes, unknown = await gather_changes(services, before, evidence)
-    whole = evidence.report.content and evidence.bill.content and not (serving and unknown)
+    sees = seen.sight.sees(MODEL_DEPLOYMENT, namespace)
+    read = evidence.report.content and evidence.bill.content and not (serving and unknown)
     missing = await services.rights.missing(caller, review_rights(version))
     run = run_of(seen, version)
     report = evidence.report.content
@@ -200,7 +201,7 @@ async def gather_review(
         evidence.report.sentence,
         choices(evidence.detail, caller.name, missing),
         tuple(found.metadata.name for found in deployments if asks_for(found, version)),
-        shown_digest(version, serving) if whole else "",
+        shown_digest(version, serving) if sees and read else "",
     )
     return review, evidence
 

@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 from hallmark.api.model_deployment import Action
+from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import ANNOTATION_ACTION, SYSTEM_NAMESPACE
+from hallmark.policies.model_version.shown import shown_digest
 from tests.integration import objects
 from tests.integration.api import Obj
 from tests.integration.command_line import hallmark, patch_environment
@@ -171,3 +173,18 @@ def test_waiting_for_an_action_ends(world: World) -> None:
 
     assert done.returncode == 3
     assert "The time is up" in done.stderr
+
+
+def test_an_approval_of_what_is_not_shown_any_more_is_not_made(world: World, version: Obj) -> None:
+    name, space = version["metadata"]["name"], world.namespace
+    asked = ("approve", name, "-n", space, "--as=rita", "--reason=Read.", "--dry-run", "--shown")
+    found = ModelVersion.model_validate(version)
+    alone = shown_digest(found, None)
+    right = hallmark(world, *asked, alone)
+    assert right.returncode == 0, right.stderr
+    assert yaml.safe_load(right.stdout)["spec"]["shownDigest"] == alone
+
+    wrong = hallmark(world, *asked, "sha256:" + "9" * 64)
+    assert wrong.returncode == 1
+    assert f"expected {alone}, as {name} is shown now, while nothing serves" in wrong.stderr
+    assert f"hallmark review {name}" in wrong.stderr

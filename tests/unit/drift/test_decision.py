@@ -8,15 +8,19 @@ from hypothesis import strategies as st
 
 from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import Drift, DriftReport, DriftState
+from hallmark.drift.counts import BinCounter
 from hallmark.drift.decision import judge
 from hallmark.drift.reports import ReportFault, newest_number
+from hallmark.drift.room import MAX_ENTRIES
 from tests.examples import examples, slow_but
 from tests.unit.drift.factories import (
     OTHER,
     PROMOTED,
+    baseline,
     former,
     inputs,
     report,
+    schema,
     traffic,
     window,
     with_windows,
@@ -350,3 +354,34 @@ def test_one_outlier_neither_causes_nor_hides_drift(value: float, row: int, shif
 
 def test_many_new_nulls_are_drift() -> None:
     assert verdict({"a": report(traffic(1000, seed=6, nulls=0.3))}) == "Drift"
+
+
+def test_counts_are_whole_numbers() -> None:
+    counter = BinCounter(baseline().features, schema())
+    assert {counts.dtype for counts in counter.zeros().values()} == {np.dtype(np.int64)}
+
+
+def test_features_that_the_version_lacks_are_named_and_no_others() -> None:
+    found = judge(inputs({"a": CALM}, drift=Drift(features=["income", "height", "age"])))
+    assert "Not features of this version, and so not watched: height, age." in found.message
+    assert "Not features" not in judge(inputs({"a": CALM})).message
+
+
+def test_what_was_accepted_is_remembered_while_the_pod_lives() -> None:
+    newer = CALM.model_copy(update={"sequence": 7})
+    first = judge(inputs({"a": newer}))
+    older = judge(inputs({"a": CALM}, memory=first.memory))
+    assert [refused.reason for refused in older.refused] == [ReportFault.OLD_SEQUENCE]
+    gone = judge(inputs({}, memory=first.memory, former=DriftState()))
+    back = judge(inputs({"a": CALM}, memory=gone.memory))
+    assert not back.refused
+
+
+def test_of_more_pods_than_are_shown_those_with_an_entry_are() -> None:
+    names = [f"pod-{number:03}" for number in range(MAX_ENTRIES + 6)]
+    pods, first, last = frozenset(names), names[:MAX_ENTRIES], names[MAX_ENTRIES:]
+    earlier = judge(inputs(dict.fromkeys(first, CALM), live_pods=pods))
+    found = judge(inputs(dict.fromkeys(last, SHIFTED), live_pods=pods, memory=earlier.memory))
+    assert len(found.memory.accepted) == len(names)
+    assert found.changed
+    assert set(last) <= found.state.pods.keys(), "a restarted operator looks at these again"

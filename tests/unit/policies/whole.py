@@ -44,6 +44,7 @@ from tests.unit.policies.model_deployment import (
 from tests.unit.policies.model_deployment.situations import SITUATIONS
 from tests.unit.policies.model_version import test_decide as of_version
 from tests.unit.policies.model_version.ballots import approval, look, with_records
+from tests.unit.policies.more_situations import LACKING, RUNS, VERSIONS
 from tests.unit.policies.plain import Told, plain, told
 from tests.unit.policies.training_run import test_decide as of_run
 from tests.unit.policies.training_run.runs import version
@@ -117,22 +118,20 @@ def guards() -> Situations:
 
 def lacking() -> Situations:
     """Return what is told to lack before a version serves, by situation."""
-    return {name: partial(_of_lacking, view) for name, view in SITUATIONS.items()}
+    views = {**SITUATIONS, **LACKING}
+    return {name: partial(_of_lacking, view) for name, view in views.items()}
 
 
 def runs() -> Situations:
     """Return how to decide about TrainingRuns, by situation."""
-    return {
-        str(case.id): partial(_of_run, cast("RunInputs", case.values[0])) for case in of_run.STATES
-    }
+    states = {str(case.id): cast("RunInputs", case.values[0]) for case in of_run.STATES}
+    return {name: partial(_of_run, asked) for name, asked in {**states, **RUNS}.items()}
 
 
 def versions() -> Situations:
     """Return how to decide about ModelVersions, by situation."""
-    return {
-        str(case.id): partial(_of_version, cast("VersionInputs", case.values[0]))
-        for case in of_version.STATES
-    }
+    states = {str(case.id): cast("VersionInputs", case.values[0]) for case in of_version.STATES}
+    return {name: partial(_of_version, asked) for name, asked in {**states, **VERSIONS}.items()}
 
 
 @cache

@@ -162,3 +162,14 @@ def test_a_version_without_a_region_is_watched_for_drift_alone() -> None:
     del old["region"]
     model = factories.model(files=files() | {BASELINE: json.dumps(old).encode()})
     assert model.watch is None
+
+
+def test_what_a_further_process_answered_is_watched_alike() -> None:
+    rows = borderline(128)
+    scores = factories.model(files=files()).score(rows)[:, 1]
+    what = serving()
+    for part in np.array_split(np.column_stack([rows, scores, scores >= 0.5]), 32):
+        what.count(part.astype(np.float32), "client")
+    assert what.recorder is not None
+    report = what.recorder.report(1)
+    assert (report.odd.rows, report.odd.borderline) == (128, 2)
