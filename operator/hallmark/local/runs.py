@@ -48,7 +48,7 @@ from hallmark.policies.training_run.inputs import (
 from hallmark.policies.training_run.jobs import JobView, PodView
 from hallmark.policies.training_run.seal import Evidence
 from hallmark.store import ArtifactMissing, Store
-from hallmark.supply_chain.sbom import installed_packages
+from hallmark.supply_chain.installed import installed_packages
 from hallmark.supply_chain.sealing import seal
 from hallmark.training.dataset import Announce
 from hallmark.training.job import UNEXPECTED_EXIT_CODE, carry_out, describe_unexpected

@@ -12,9 +12,9 @@ import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import distributions
 from typing import Any
 
+from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
@@ -40,27 +40,12 @@ _DATASET_REF = "dataset"
 _PRIVATE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "sbom.hallmark.dev")
 
 
-def installed_packages() -> dict[str, str]:
-    """Return the version of every Python package installed here, by normalised name."""
-    return dict(_installed())
-
-
-@functools.cache
-def _installed() -> tuple[tuple[str, str], ...]:
-    """Return name and version, sorted. Each property of a distribution would read its file anew."""
-    found = {
-        normalise(name): metadata["Version"]
-        for metadata in (each.metadata for each in distributions())
-        if (name := metadata["Name"])
-    }
-    return tuple(sorted(found.items()))
-
-
 def build_sbom(
     *,
     model: str,
     run_id: str,
     packages: Mapping[str, str],
+    licences: Mapping[str, str],
     fingerprint: str,
     report: Report,
     files: Mapping[str, str],
@@ -74,6 +59,8 @@ def build_sbom(
         model: The model's name.
         run_id: The run's id; the model component's version and the seed of the serial number.
         packages: Version by name of the Python packages that made and load the model.
+        licences: Licence by normalised name, as an SPDX expression or in other words; a package
+            that is not among them has none in the bill.
         fingerprint: The dataset's digest.
         report: What was measured; the model card holds its metrics.
         files: Digest (``sha256:...``) by name of the files that the bill describes.
@@ -84,7 +71,10 @@ def build_sbom(
     parts = [
         _dataset(fingerprint),
         *(_file(name, digest) for name, digest in sorted(files.items())),
-        *(_library(name, version) for name, version in sorted(packages.items())),
+        *(
+            _library(name, version, licences.get(normalise(name), ""))
+            for name, version in sorted(packages.items())
+        ),
     ]
     bom = Bom(
         serial_number=uuid.uuid5(_PRIVATE_NAMESPACE, f"{model}/{run_id}"),
@@ -115,7 +105,8 @@ def _file(name: str, digest: str) -> Component:
     )
 
 
-def _library(name: str, version: str) -> Component:
+def _library(name: str, version: str, licence: str) -> Component:
+    """Return a package. Words that are no SPDX expression are a licence's name."""
     purl = PackageURL("pypi", None, normalise(name), version)
     return Component(
         type=ComponentType.LIBRARY,
@@ -123,6 +114,7 @@ def _library(name: str, version: str) -> Component:
         version=version,
         purl=purl,
         bom_ref=purl.to_string(),
+        licenses=[LicenseFactory().make_from_string(licence)] if licence else [],
         properties=[Property(name="hallmark:installed-name", value=name)]
         if name != normalise(name)
         else [],

@@ -63,6 +63,7 @@ def report(**changes: object) -> Report:
 def sbom(
     *,
     packages: Mapping[str, str] = PACKAGES,
+    licences: Mapping[str, str] | None = None,
     files: Mapping[str, str] | None = None,
     model: str = MODEL,
     run_id: str = RUN_ID,
@@ -72,6 +73,7 @@ def sbom(
         model=model,
         run_id=run_id,
         packages=packages,
+        licences=licences or {},
         fingerprint=fingerprint,
         report=report(),
         files={"model.onnx": sha256_digest(b"onnx")} if files is None else files,

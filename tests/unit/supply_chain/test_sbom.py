@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from email.message import Message
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,13 @@ from hypothesis import strategies as st
 
 from hallmark.api.artifacts import Finding
 from hallmark.api.common import canonical_json, sha256_digest
-from hallmark.supply_chain.sbom import SBOM, check_sbom, installed_packages, read_sbom
+from hallmark.supply_chain.installed import (
+    installed_licences,
+    installed_packages,
+    stated_licence,
+)
+from hallmark.supply_chain.sbom import SBOM, check_sbom, read_sbom
+from tests.examples import examples
 from tests.unit.supply_chain import factories
 from tests.unit.supply_chain.factories import FINGERPRINT, MODEL, RUN_ID
 
@@ -57,6 +64,74 @@ def test_the_model_depends_on_its_data_files_and_libraries() -> None:
         "pkg:pypi/scikit-learn@1.9.1",
         "pkg:pypi/zope-interface@8.0",
     ]
+
+
+@pytest.mark.parametrize(
+    ("licence", "expected"),
+    [
+        pytest.param("MIT", [{"license": {"id": "MIT"}}], id="an id of SPDX"),
+        pytest.param("mit", [{"license": {"id": "MIT"}}], id="the same in another case"),
+        pytest.param(
+            "MIT OR Apache-2.0", [{"expression": "MIT OR Apache-2.0"}], id="an expression"
+        ),
+        pytest.param(
+            "BSD 2-Clause License",
+            [{"license": {"name": "BSD 2-Clause License"}}],
+            id="other words",
+        ),
+        pytest.param("MIT AND", [{"license": {"name": "MIT AND"}}], id="a broken expression"),
+    ],
+)
+def test_a_library_has_one_licence_as_it_states_it(licence: str, expected: list[object]) -> None:
+    data = factories.sbom(licences={"numpy": licence, "absent": "MIT"})
+    assert check(data) == []
+    licences = {
+        each["name"]: each.get("licenses")
+        for each in json.loads(data)["components"]
+        if "purl" in each
+    }
+    assert licences == {"numpy": expected, "scikit-learn": None, "zope-interface": None}
+
+
+@given(st.text(min_size=1).filter(str.isprintable))
+@examples(30)
+def test_whatever_a_package_calls_its_licence_the_bill_is_valid_and_has_one(licence: str) -> None:
+    data = factories.sbom(licences={"numpy": licence})
+    assert check(data) == []
+    (numpy,) = [each for each in json.loads(data)["components"] if each["name"] == "numpy"]
+    assert len(numpy["licenses"]) == 1
+
+
+MIT = "License :: OSI Approved :: MIT License"
+BSD = "License :: OSI Approved :: BSD License"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param([("License-Expression", "MIT"), ("License", "no")], "MIT", id="of today"),
+        pytest.param([("License", "Apache 2.0"), ("Classifier", MIT)], "Apache 2.0", id="words"),
+        pytest.param([("License", "UNKNOWN"), ("Classifier", MIT)], "MIT License", id="unknown"),
+        pytest.param([("License", "a\n b"), ("Classifier", MIT)], "MIT License", id="a text"),
+        pytest.param(
+            [("License", "a" * 999), ("Classifier", BSD)], "BSD License", id="a long line"
+        ),
+        pytest.param([("Classifier", MIT), ("Classifier", BSD)], "", id="two, and no word how"),
+        pytest.param([("Classifier", "Topic :: MIT License")], "", id="no licence"),
+        pytest.param([], "", id="nothing"),
+    ],
+)
+def test_the_licence_that_a_package_states(fields: list[tuple[str, str]], expected: str) -> None:
+    metadata = Message()
+    for name, value in fields:
+        metadata[name] = value
+    assert stated_licence(metadata) == expected  # type: ignore[arg-type]
+
+
+def test_what_trains_here_states_its_licences() -> None:
+    licences = installed_licences()
+    assert licences["scikit-learn"] == "BSD-3-Clause"
+    assert set(licences) <= set(installed_packages())
 
 
 def test_the_model_card_has_metrics_and_fairness_and_names_no_group_of_people() -> None:
