@@ -24,6 +24,7 @@ from hallmark.policies.decision import unreadable
 from hallmark.policies.guards import Guard, guard_event, guard_record, namespace_record
 from hallmark.policies.model_approval.decide import decide_approval
 from hallmark.policies.model_approval.inputs import ApprovalInputs
+from hallmark.policies.model_deployment.actions import lost_action
 from hallmark.policies.model_deployment.decide import DeploymentDecision
 from hallmark.policies.model_deployment.decide import decide as decide_deployment
 from hallmark.policies.model_deployment.inputs import View
@@ -41,7 +42,9 @@ from tests.unit.policies.model_deployment import (
     test_traffic,
     test_triggers,
 )
-from tests.unit.policies.model_deployment.situations import SITUATIONS
+from tests.unit.policies.model_deployment.rollouts import view
+from tests.unit.policies.model_deployment.situations import SITUATIONS, acting
+from tests.unit.policies.model_deployment.test_triggers import SERVING2
 from tests.unit.policies.model_version import test_decide as of_version
 from tests.unit.policies.model_version.ballots import approval, look, with_records
 from tests.unit.policies.more_situations import LACKING, RUNS, VERSIONS
@@ -61,7 +64,9 @@ def deployments() -> Situations:
         for name, case in module.CASES.items():
             title = f"{module.__name__.rpartition('_')[2]}: {name}"
             found[title] = partial(_of_deployment, case[0])
-    return found | {name: partial(_of_deployment, view) for name, view in SITUATIONS.items()}
+    found |= {name: partial(_of_deployment, view) for name, view in SITUATIONS.items()}
+    lost = acting(view(SERVING2), "rollback", None)
+    return {**found, "action: on what is gone": partial(_of_lost_action, lost)}
 
 
 def last_resorts() -> Situations:
@@ -145,6 +150,10 @@ def kept(table: str) -> Mapping[str, Told]:
 def _of_deployment(view: View) -> Told:
     asked = replace(view.inputs, deployment=view.inputs.deployment.replace(status=view.status))
     return told(decide_deployment(asked), view.status)
+
+
+def _of_lost_action(asked: View) -> Told:
+    return {"Record": plain(lost_action(asked.inputs.deployment), NOTHING)}
 
 
 def _of_approval(asked: ModelApproval, seen: ModelVersion | None, now: datetime = NOW) -> Told:

@@ -19,9 +19,11 @@ from hallmark.api.model_deployment import (
     Strategy,
 )
 from hallmark.api.names import ANNOTATION_ACTION, manifest_label
+from hallmark.policies.model_deployment.drift import judge_drift
 from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.refusals import Refusal
 from tests.unit.drift.factories import baseline, report, traffic
+from tests.unit.policies.model_deployment import test_traffic
 from tests.unit.policies.model_deployment.rollouts import (
     NOW,
     STRATEGY,
@@ -224,6 +226,38 @@ def _stores() -> Iterator[tuple[str, View]]:
         )
 
 
+def _silence() -> Iterator[tuple[str, View]]:
+    """Pods that reported once and are not heard any more."""
+    first = reporting(told(0.0))
+    judged = judge_drift(
+        first.inputs.deployment,
+        {},
+        first.inputs.pods,
+        first.inputs.reports,
+        first.inputs.baseline,
+        None,
+        first.inputs.now,
+    )
+    assert judged is not None
+    status = first.status.replace(drift_state=judged.state)
+    on = first.inputs.deployment.replace(status=status)
+    later = replace(
+        changed(first, deployment=on, drift_memory=judged.memory, now=at(40_000)), status=status
+    )
+    yield "reports: the Pod is not heard any more", later
+
+
+def _traffic() -> Iterator[tuple[str, View]]:
+    for name, ready in {"comes back": (1, 2), "does not come back": (1,)}.items():
+        found = test_traffic.given(*ready, selected=1, verified=(1, 2))
+        status = found.status.replace(rollout=found.rollout.replace(stand_in=True))
+        on = found.inputs.deployment.replace(status=status)
+        yield (
+            f"traffic: what serves {name}",
+            replace(changed(found, deployment=on), status=status),
+        )
+
+
 def _rest() -> Iterator[tuple[str, View]]:
     for seconds in (0, 60, 86_400):
         yield (
@@ -286,5 +320,14 @@ def _rest() -> Iterator[tuple[str, View]]:
 
 
 SITUATIONS: Mapping[str, View] = dict(
-    [*_actions(), *_reports(), *_pods(), *_canaries(), *_stores(), *_rest()]
+    [
+        *_actions(),
+        *_reports(),
+        *_silence(),
+        *_traffic(),
+        *_pods(),
+        *_canaries(),
+        *_stores(),
+        *_rest(),
+    ]
 )
