@@ -189,6 +189,7 @@ def test_what_was_done_to_the_volume_is_found_named_and_not_continued(
     # The new log follows the last record that anybody vouched for or claimed.
     assert log.seq > RECORDS
     assert first["details"]["lastKnownRecord"] == str(log.seq - 1)
+    assert {"keptIn", "lastKnownHash", "problems"} <= first["details"].keys()
     check_that_withdrawals_go_on_and_promotions_wait(log)
     log.close()
     kept = path.parent / first["details"]["keptIn"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ import pytest
 from hallmark.audit import AuditLog
 from hallmark.audit.files import head_path, log_files
 from hallmark.audit.head import sign_head
+from hallmark.audit.record import FIRST_PREVIOUS, AuditRecord, build_record
 from hallmark.audit.verify import verify_log
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.keys import private_pem
@@ -175,14 +177,31 @@ def test_an_unfinished_record_is_set_aside_and_said(
     records = [json.loads(line) for line in path.read_text().splitlines()]
     assert [each["event"] for each in records] == ["promote"] * 3 + ["recover", "promote"]
     assert aside.name in records[3]["message"]
+    assert records[3]["details"] == {"sha256": hashlib.sha256(torn).hexdigest()}
     expect_whole(path, 5)
 
 
 def test_bytes_that_were_set_aside_before_a_crash_are_still_said(path: Path) -> None:
     write_log(path, 1)
     path.with_name(f"{path.name}.torn-0123456789ab").write_bytes(b"torn")
+    path.with_name(f"{path.name}.torn-ba9876543210.partial").write_bytes(b"half of it")
     open_log(path).close()
     assert decisions(path) == ["decision-0", "recover/0123456789ab"]
+
+
+@pytest.mark.parametrize(("size", "kept"), [(0, False), (1, True), (40_000, True), (40_001, False)])
+def test_evidence_stands_in_a_record_where_it_fits(size: int, kept: bool) -> None:
+    record = build_record(
+        decided("drift", evidence="e" * size), 1, "2026-06-01T12:00:00Z", FIRST_PREVIOUS
+    )
+    assert record.evidence == ("e" * size if kept else None)
+
+
+def test_texts_of_a_record_are_clipped_to_what_its_form_takes() -> None:
+    long = decided("d" * 900, uid="u" * 900, name="n" * 900, namespace="s" * 900, kind="k" * 900)
+    record = build_record(long, 1, "2026-06-01T12:00:00Z", FIRST_PREVIOUS)
+    assert AuditRecord.model_validate(record.model_dump(by_alias=True)) == record
+    assert (len(record.uid), len(record.name)) == (64, 253)
 
 
 def test_a_rotation_that_came_half_way_is_completed(path: Path) -> None:
