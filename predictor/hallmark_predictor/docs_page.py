@@ -13,6 +13,7 @@ from hashlib import sha256
 from html import escape
 from typing import Any
 
+from hallmark.api.artifacts import FLOAT32_MAX
 from hallmark_predictor.data_plane import DataPlane
 
 _STYLE = """
@@ -101,12 +102,12 @@ def _values(of: Document) -> str:
         more = len(names) - SHOWN_CATEGORIES
         shown = ", ".join(_code(name) for name in names[:SHOWN_CATEGORIES])
         return f"{shown} and {more} more" if more > 0 else shown
-    low, high = of.get("minimum"), of.get("maximum")
-    ends = (
-        f"from {low:.15g}" if low is not None else "",
-        f"to {high:.15g}" if high is not None else "",
-    )
-    return " ".join(filter(None, ends)) or "any"
+    ends = [
+        f"{word} {of[end]:.15g}"
+        for word, end in (("from", "minimum"), ("to", "maximum"))
+        if abs(of.get(end, FLOAT32_MAX)) < FLOAT32_MAX
+    ]
+    return " ".join(ends) or "any"
 
 
 def _routes(document: Document) -> str:

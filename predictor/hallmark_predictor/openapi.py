@@ -12,8 +12,10 @@ from hallmark.api.artifacts import ServedFeature, ServedSchema
 from hallmark.api.common import VERSION
 from hallmark.api.training_run import FeatureType, OutOfRange
 from hallmark_predictor.data_plane import DataPlane
+from hallmark_predictor.datatypes import NUMBERS
 from hallmark_predictor.encoding import MAX_ROWS
 from hallmark_predictor.example import example_row, example_tensors
+from hallmark_predictor.protocol import BOTH
 
 Document = dict[str, Any]
 
@@ -109,6 +111,16 @@ _REFUSAL: Document = {
 }
 
 
+_OUTPUT: Document = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {
+        "name": {"enum": [output.name for output in BOTH]},
+        "parameters": {"type": "object"},
+    },
+}
+
+
 def _model_schemas(schema: ServedSchema | None) -> Document:
     if schema is None:
         return {}
@@ -147,13 +159,13 @@ def _model_schemas(schema: ServedSchema | None) -> Document:
                         "properties": {
                             "name": {"enum": [*names, "input"]},
                             "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}},
-                            "datatype": {"type": "string"},
+                            "datatype": {"enum": [*NUMBERS, "BOOL", "BYTES"]},
                             "data": {"type": "array"},
                             "parameters": {"type": "object"},
                         },
                     },
                 },
-                "outputs": {"type": "array", "items": {"type": "object", "required": ["name"]}},
+                "outputs": {"type": "array", "items": _OUTPUT},
                 "parameters": {"type": "object"},
             },
         },
@@ -166,7 +178,13 @@ def feature_schema(feature: ServedFeature) -> Document:
     found: Document = {"type": [kind, "null"] if feature.nullable else kind}
     if feature.categories is not None:
         found["enum"] = [*feature.categories, *([None] if feature.nullable else [])]
-    if feature.out_of_range is OutOfRange.REFUSE:
-        limits = {"minimum": feature.minimum, "maximum": feature.maximum}
-        found |= {name: limit for name, limit in limits.items() if limit is not None}
+    if kind in ("number", "integer"):
+        # What is declared, or what float32 holds.
+        declared = feature.minimum, feature.maximum
+        if feature.out_of_range is OutOfRange.ALLOW:
+            declared = None, None
+        ends = [
+            end if said is None else said for said, end in zip(declared, feature.range, strict=True)
+        ]
+        found |= {"minimum": ends[0], "maximum": ends[1]}
     return found

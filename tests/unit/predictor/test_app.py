@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from hallmark.api.artifacts import FLOAT32_MAX
 from hallmark_predictor.app import create_app
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder
@@ -271,7 +272,7 @@ async def test_the_endpoints_are_described(client: httpx.AsyncClient) -> None:
 async def test_the_description_has_the_models_features(client: httpx.AsyncClient) -> None:
     schemas = (await client.get("/openapi.json")).json()["components"]["schemas"]
     assert schemas["Row"]["properties"] == {
-        "income": {"type": ["number", "null"], "minimum": 0},
+        "income": {"type": ["number", "null"], "minimum": 0, "maximum": FLOAT32_MAX},
         "age": {"type": "integer", "minimum": 18, "maximum": 120},
         "owner": {"type": "boolean"},
         "purpose": {"type": "string", "enum": factories.PURPOSES},

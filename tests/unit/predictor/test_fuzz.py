@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
+import re
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 
 from hallmark_predictor.data_plane import Answer, DataPlane
 from tests.unit.predictor import factories
-from tests.unit.predictor.test_direct import GOOD, MATRIX
+from tests.unit.predictor.test_app import serving
+from tests.unit.predictor.test_direct import (
+    END,
+    GOOD,
+    LAST,
+    MATRIX,
+    REQUESTS,
+    conversation,
+    listening,
+)
 from tests.unit.predictor.test_quick import tensors_of
 
 PLANE = DataPlane(factories.model())
@@ -91,3 +103,34 @@ def test_mutated_requests_are_answered_or_refused_in_a_sentence() -> None:
 @pytest.mark.slow
 def test_a_million_mutated_requests_are_answered_or_refused_in_a_sentence() -> None:
     fuzz(1_000_000)
+
+
+async def fuzz_connections(count: int) -> Counter[bytes]:
+    """Send mutated bytes of whole requests, and return how often each status was answered."""
+    dice = random.Random(8)  # noqa: S311 - the same in each run
+    texts, what = [*REQUESTS.values(), *LAST.values()], serving()
+    seen = Counter[bytes]()
+    async with listening(what, direct=True) as port:
+        for _ in range(count):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(mutated(dice.choice(texts), dice) + mutated(dice.choice(texts), dice))
+            writer.write_eof()
+            with suppress(ConnectionError):
+                seen.update(re.findall(rb"HTTP/1.1 (\d+) ", await reader.read()))
+            writer.close()
+        assert (await conversation(port, [REQUESTS["a row"], END])).count(b" 200 OK") == 2
+    text = what.metrics.exposition().decode()
+    assert 'code="5' not in text
+    assert 'rejections_total{reason="Failed"} 0.0' in text
+    return seen
+
+
+async def test_mutated_bytes_on_connections_do_no_harm() -> None:
+    seen = await fuzz_connections(600)
+    assert seen.keys() <= {b"200", b"400", b"404", b"405", b"408", b"413", b"415", b"422", b"100"}
+    assert min(seen[b"200"], seen[b"400"]) > 20, seen
+
+
+@pytest.mark.slow
+async def test_many_mutated_bytes_on_connections_do_no_harm() -> None:
+    await fuzz_connections(100_000)
