@@ -291,6 +291,19 @@ def _rest() -> Iterator[tuple[str, View]]:
         "revoked, and its files could travel",
         changed(bare(gives_way), carried=frozenset(), carried_sizes=dict.fromkeys(trusts, 1)),
     )
+    starting = candidate_status(2, entry(1), state=RolloutState.STARTING)
+    under_way = starting.rollout
+    assert under_way is not None
+    takes_over = view(
+        starting.replace(rollout=under_way.replace(withdrawn_since=timestamp(at(5)))),
+        version(1, revoked=True),
+        V2,
+        verified=(2,),
+        workloads=BOTH,
+        pods=(replace(pod(2, ready=True), name="two"),),
+        now=at(20),
+    )
+    yield "what serves is revoked while a candidate is ready", takes_over
     broken = Refusal("InvalidSpec", "Expected a number, found a word.")
     yield "a spec that cannot be read", changed(view(SERVING2, V1, V2), unreadable=broken)
     beyond = ("spec.replicas is 99; the policy allows 10, and 10 are run.",)

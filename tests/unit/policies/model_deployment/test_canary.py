@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hallmark.api.canary import Canary, CanaryAnalysis, CanaryRecord, CanaryStep
 from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
+    DriftState,
     RequestCounts,
     RolloutState,
     Strategy,
@@ -23,11 +24,13 @@ from hallmark.policies.model_deployment.canary import Evidence, Split, split
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.transitions import Ready, Stepped
 from hallmark.policies.model_deployment.triggers import look
+from tests.unit.drift.factories import baseline, report, traffic
 from tests.unit.policies.model_deployment.rollouts import (
     NOW,
     asked,
     at,
     candidate_status,
+    digest,
     entry,
     pod,
     version,
@@ -200,6 +203,18 @@ def test_a_limit_is_rounded_up_to_a_bound_of_the_histogram(limit: str, late: int
     assert canary._late(counts, ANALYSIS.replace(max_latency=limit)) == late
     assert canary._late(counts, ANALYSIS) == 0
     assert canary._late(counts.replace(latency=[]), ANALYSIS.replace(max_latency=limit)) == 0
+
+
+def test_a_candidate_draws_on_the_error_budget_of_what_serves() -> None:
+    found = in_canary()
+    rows = traffic(200, seed=3, shift=0.7)
+    said = report(rows, window=100, start=at(1), digest=digest(2))
+    seen = replace(found.inputs, reports={"two": said}, candidate_baseline=baseline(), now=at(4000))
+    verdicts = []
+    for spent in (0, 2**52):
+        status = found.status.replace(drift_state=DriftState(windows=spent))
+        verdicts.append(canary.evidence(View(seen, status)).drift)
+    assert verdicts == [Verdict.DRIFT, Verdict.INCONCLUSIVE]
 
 
 # -- who has traffic --------------------------------------------------------------------------
