@@ -59,7 +59,7 @@ KEYS = [
 ]
 UNDER = rollouts.policy()
 LACKING: Mapping[str, View] = {
-    "suspended": rollouts.view(FIRST, rollouts.version(1), suspend=True),
+    "suspended": rollouts.view(FIRST, rollouts.version(1), verified=(1,), suspend=True),
     "many could approve it": rollouts.view(
         FIRST, WAITS, under=UNDER.replace(spec=UNDER.spec.replace(approvers=KEYS))
     ),
