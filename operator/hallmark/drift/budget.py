@@ -14,6 +14,8 @@ EVIDENCE_ROWS = 500
 """So many rows evidence is gathered from, where the windows that must drift hold fewer."""
 MOST_WINDOWS = 2**53 - 1
 """What a count in a status holds at most."""
+FIRST_RECORD = 63
+"""Windows, less one, that are put on record with the first verdict."""
 MAJORITY = 2.0
 """More than half of the Pods must be wrong at once: by Markov's inequality that is at most twice
 as likely as that one of them is."""
@@ -58,8 +60,11 @@ def spent(drift: Drift, window: int) -> float:
 def rounded_up(window: int) -> int:
     """Return the number under which windows are put on record: a power of four, seldom written.
 
-    Only an operator that starts, and Pods that start after it, go on there; weak evidence then
-    needs up to four times as much.
+    The first one lasts an hour of windows of a minute. Only an operator that starts, and Pods that
+    start after it, go on at what is on record: weak evidence then needs up to four times as much,
+    or a hundred times in the first hour.
     """
-    bits = max(0, window - 1).bit_length()
-    return min(MOST_WINDOWS, 1 << (bits + bits % 2)) if window else 0
+    if not window:
+        return 0
+    bits = max(FIRST_RECORD, window - 1).bit_length()
+    return min(MOST_WINDOWS, 1 << (bits + bits % 2))
