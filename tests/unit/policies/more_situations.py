@@ -12,7 +12,7 @@ from hallmark.policies.training_run.inputs import RunInputs
 from tests.unit.policies.model_deployment import rollouts
 from tests.unit.policies.model_deployment.test_triggers import FIRST
 from tests.unit.policies.model_version import test_decide as of_version
-from tests.unit.policies.model_version.ballots import RITA, approval
+from tests.unit.policies.model_version.ballots import RITA, approval, look, with_records
 from tests.unit.policies.training_run import runs, test_adoption
 from tests.unit.supply_chain.factories import NOW
 
@@ -38,7 +38,7 @@ RUNS: Mapping[str, RunInputs] = {
 
 
 def approved(*approvals: object, **more: object) -> VersionInputs:
-    return of_version.inputs(approvals=approvals, **more)
+    return of_version.inputs(**{"approvals": approvals, **more})
 
 
 VERSIONS: Mapping[str, VersionInputs] = {
@@ -48,6 +48,9 @@ VERSIONS: Mapping[str, VersionInputs] = {
         *(approval(name, created=NOW, targets=["here"]) for name in ("one", "two"))
     ),
     "another SBOM is approved": approved(approval("other", sbomDigest="sha256:" + "7" * 64)),
+    "its approval was deleted": approved(
+        version=with_records(*look(runs.version(), approval())), approvals=()
+    ),
     "many use it": approved(used_by=tuple(f"deployment-{number:03}" for number in range(70))),
 }
 """By what is the matter."""
