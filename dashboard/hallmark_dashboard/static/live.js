@@ -72,6 +72,10 @@
     refresh();
   });
   stream.addEventListener("end", () => { stream.close(); refresh(); });
-  stream.addEventListener("error", () => { tell("Not connected; what stands here may be old."); });
+  stream.addEventListener("error", () => {
+    tell("Not connected; what stands here may be old.");
+    // It was refused and is not tried again: the page itself knows why.
+    if (stream.readyState === EventSource.CLOSED) refresh();
+  });
   stream.addEventListener("open", () => { if (news.textContent.startsWith("Not connected")) tell(""); });
 })();

@@ -127,7 +127,7 @@ def _drift(watched: Watched) -> Iterator[Link]:
     found = [
         record
         for record in watched.records
-        if (record.event, record.outcome) == (AuditEvent.DRIFT, AuditOutcome.DETECTED)
+        if record.event == AuditEvent.DRIFT and record.reason == DeploymentReason.DRIFT_DETECTED
     ]
     if not found:
         yield holds("drift", "none was recorded")
