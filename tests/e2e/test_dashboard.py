@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from hallmark.api.common import LABEL, SCORE
 from tests.e2e.harness import forward, objects
 from tests.e2e.harness.api import MERGE, Object
 from tests.e2e.harness.dashboard import Dashboard, submit
@@ -209,6 +210,8 @@ def test_drift_is_shown_over_time(world: World, dashboard: Dashboard, serving: O
         "income",
         "loan_ratio",
         "segment",
+        SCORE,
+        LABEL,
     }
     assert all(len(feature["course"]) >= 2 for feature in found["features"])
 
