@@ -111,11 +111,11 @@ class CanaryRecord(ApiModel):
     rows: Count = 0
     """Rows that the candidate had been asked for when the step began."""
     rejected: Count = 0
+    """Those of them that it had rejected."""
     requests: Count = 0
     """Requests that it had ended then."""
     failed: Count = 0
     late: Count = 0
     """Those of them that failed, and those that took longer than ``maxLatency``."""
-    """Those of them that it had rejected."""
     short_since: Timestamp | None = None
     """Since when fewer of its Pods are ready than the step needs."""
