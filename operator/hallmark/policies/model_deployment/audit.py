@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from hallmark.api import names
@@ -235,24 +235,17 @@ def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]
     """Return that the traffic has drifted, where it has just now."""
     yield from _rejection_records(before, view)
     yield from _odd_records(before, view)
-    drift, metadata = _new_drift(before, view), view.inputs.deployment.metadata
+    drift = _new_drift(before, view)
     if drift is None:
         return
-    label = names.manifest_label(drift.manifest_digest or "")
     windows = ",".join(f"{pod}:{state.window}" for pod, state in sorted(drift.pods.items()))
-    since, counted = view.rollout.drift_since or "", names.short_hash(windows)
-    yield Record(
-        decision_id="/".join((metadata.uid, "drift", label, since, counted)),
-        event=AuditEvent.DRIFT,
-        kind="Deployment",
-        namespace=metadata.namespace,
-        name=metadata.name,
-        uid=metadata.uid,
-        outcome=AuditOutcome.DETECTED,
+    yield _detected(
+        view,
+        drift,
+        ("drift", windows),
         reason=DeploymentReason.DRIFT_DETECTED,
         message=f"The traffic of '{view.status.active_model_version}' has drifted.",
         details={
-            "manifestDigest": drift.manifest_digest or "",
             "voters": str(drift.voters),
             "drifting": str(drift.drifting),
             **{f"psi.{moved.feature}": moved.psi for moved in drift.top},
@@ -265,52 +258,75 @@ def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]
 
 def _rejection_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
     """Return that too many rows are refused, where they are just now."""
-    drift, metadata = _new_rejection(before, view), view.inputs.deployment.metadata
+    drift = _new_rejection(before, view)
     if drift is None:
         return
-    label, since = names.manifest_label(drift.manifest_digest or ""), view.rollout.drift_since or ""
-    sequences = ",".join(f"{pod}:{seen.sequence}" for pod, seen in sorted(drift.pods.items()))
-    yield Record(
-        decision_id="/".join(
-            (metadata.uid, "rejections", label, since, names.short_hash(sequences))
-        ),
-        event=AuditEvent.DRIFT,
-        kind="Deployment",
-        namespace=metadata.namespace,
-        name=metadata.name,
-        uid=metadata.uid,
-        outcome=AuditOutcome.DETECTED,
+    yield _detected(
+        view,
+        drift,
+        ("rejections", _sequences(drift)),
         reason=DeploymentReason.INPUT_REJECTED,
         message=has_rejected(view.status, drift),
-        details={"manifestDigest": drift.manifest_digest or "", "pods": str(drift.rejecting)},
+        details={"pods": str(drift.rejecting)},
     )
 
 
 def _odd_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
     """Return that clients' rows are odd, where they are so in another way than before."""
-    drift, metadata = _newly_odd(before, view), view.inputs.deployment.metadata
+    drift = _newly_odd(before, view)
     if drift is None:
         return
-    label, since = names.manifest_label(drift.manifest_digest or ""), view.rollout.drift_since or ""
     found = ",".join([*drift.odd, str(drift.probing_clients)])
-    sequences = ",".join(f"{pod}:{seen.sequence}" for pod, seen in sorted(drift.pods.items()))
-    yield Record(
-        decision_id="/".join(
-            (metadata.uid, "odd", label, since, names.short_hash(f"{found}/{sequences}"))
-        ),
+    yield _detected(
+        view,
+        drift,
+        ("odd", f"{found}/{_sequences(drift)}"),
+        reason=DeploymentReason.ODD_ROWS,
+        message=has_odd_rows(view.status, drift),
+        details={"odd": ", ".join(drift.odd), "probingClients": str(drift.probing_clients)},
+    )
+
+
+def _sequences(drift: DriftState) -> str:
+    return ",".join(f"{pod}:{seen.sequence}" for pod, seen in sorted(drift.pods.items()))
+
+
+def _detected(
+    view: View,
+    drift: DriftState,
+    found: tuple[str, str],
+    *,
+    reason: DeploymentReason,
+    message: str,
+    details: Mapping[str, str],
+    evidence: str = "",
+) -> Record:
+    """Return the record of what was found in the reports.
+
+    Args:
+        view: the record and its surroundings.
+        drift: what is shown of the reports.
+        found: which kind of finding, and what tells it from others of its kind.
+        reason: of the finding.
+        message: a sentence.
+        details: beside the manifest's digest.
+        evidence: what it was made from, packed.
+    """
+    metadata, digest = view.inputs.deployment.metadata, drift.manifest_digest or ""
+    kind, counted = found[0], names.short_hash(found[1])
+    since = view.rollout.drift_since or ""
+    return Record(
+        decision_id="/".join((metadata.uid, kind, names.manifest_label(digest), since, counted)),
         event=AuditEvent.DRIFT,
         kind="Deployment",
         namespace=metadata.namespace,
         name=metadata.name,
         uid=metadata.uid,
         outcome=AuditOutcome.DETECTED,
-        reason=DeploymentReason.ODD_ROWS,
-        message=has_odd_rows(view.status, drift),
-        details={
-            "manifestDigest": drift.manifest_digest or "",
-            "odd": ", ".join(drift.odd),
-            "probingClients": str(drift.probing_clients),
-        },
+        reason=reason,
+        message=message,
+        details={"manifestDigest": digest, **details},
+        evidence=evidence,
     )
 
 
