@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from hallmark.errors import ArtifactError, ConfigurationError
+from hallmark.keys import PKCS11_SCHEME
 
-SCHEME = "pkcs11:"
+SCHEME = PKCS11_SCHEME.decode()
 MOST = 4096
 """Characters of a URI."""
 _PATH = frozenset({"token", "object", "id", "serial", "manufacturer", "model", "type"})

@@ -37,8 +37,12 @@ def verify(
     return verdict.ok
 
 
+def mounted_key() -> Path:
+    """Return where the audit key is, where this runs beside the operator."""
+    return Path(os.environ.get("HALLMARK_AUDIT_KEY", "/var/run/hallmark/audit/private.pem"))
+
+
 def _own_public_key() -> Path | None:
     """Return the public key in the operator's own Secret, where this runs beside it."""
-    private = os.environ.get("HALLMARK_AUDIT_KEY", "/var/run/hallmark/audit/private.pem")
-    public = Path(private).with_name("public.pem")
+    public = mounted_key().with_name("public.pem")
     return public if public.exists() else None

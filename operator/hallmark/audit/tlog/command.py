@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hallmark.audit.command import mounted_key
 from hallmark.audit.tlog.note import Note, log_signer, read_key, witness_signer
 from hallmark.audit.tlog.publish import publish
 from hallmark.audit.tlog.witness import check_proof, cosign, prove
@@ -101,8 +102,7 @@ def _told(found: Note | str, say: Say) -> bool:
 
 
 def _private(key: Path | None) -> ec.EllipticCurvePrivateKey:
-    mounted = os.environ.get("HALLMARK_AUDIT_KEY", "/var/run/hallmark/audit/private.pem")
-    path = key or Path(mounted)
+    path = key or mounted_key()
     try:
         return load_private_key(path.read_bytes())
     except FileNotFoundError as error:
