@@ -9,17 +9,15 @@ request of a length.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hallmark_predictor.guarded import GuardedProtocol
 from hallmark_predictor.heads import MOST_BYTES
 from hallmark_predictor.overload import MOST_WAITING
 from hallmark_predictor.problems import BadRequest
-from hallmark_predictor.serving import Serving
 
 if TYPE_CHECKING:
-    from uvicorn.config import Config
-    from uvicorn.server import ServerState
+    pass
 
 _END = b"\r\n\r\n"
 
@@ -27,26 +25,8 @@ _END = b"\r\n\r\n"
 class DirectProtocol(GuardedProtocol):
     """A connection that answers small predictions itself."""
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: Any = None,  # noqa: ANN401 - as uvicorn has it
-        *,
-        serving: Serving,
-    ) -> None:
-        """Prepare as uvicorn does.
-
-        Args:
-            config: uvicorn's.
-            server_state: uvicorn's.
-            app_state: uvicorn's.
-            _loop: uvicorn's.
-            serving: What is served.
-        """
-        super().__init__(config, server_state, app_state, _loop, serving=serving)
-        self._asked = 0.0
+    _asked = 0.0
+    """When something was asked here last, by the loop's clock."""
 
     def data_received(self, data: bytes) -> None:
         """Answer a whole request, or let uvicorn read what came."""

@@ -82,6 +82,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._is_deaf = False
         """Whether nothing more is read."""
 
+    # uvicorn takes no other transport either.
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Take a client, or tell him that there are too many."""
         super().connection_made(transport)

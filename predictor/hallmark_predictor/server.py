@@ -56,10 +56,12 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept clients at the sockets."""
+        # uvicorn asks of its servers what a Listener has: close and wait_closed.
         self.servers = [Listener(sock, self._protocol) for sock in sockets or ()]  # type: ignore[misc]
         self.started = True
 
     def _protocol(self) -> asyncio.Protocol:
+        # The configured class is a protocol of uvicorn's, declared as any asyncio.Protocol.
         made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
