@@ -47,13 +47,14 @@ from tests.unit.policies.model_deployment.test_triggers import BACK1, FIRST, SER
 
 V1, V2 = version(1), version(2)
 BOTH = (workload(1), workload(2))
+SERVES = view(SERVING2, V1, V2, verified=(1, 2), workloads=BOTH)
 SAYS = replace(pod(1, message="ImagePullBackOff"), name="one")
 ELSE = replace(pod(2, message="Another version's trouble."), name="two")
 
 
-def changed(given: View, **inputs: object) -> View:
+def changed(given: View, **inputs: Any) -> View:  # noqa: ANN401
     """Return the same in other surroundings."""
-    return replace(given, inputs=replace(given.inputs, **inputs))  # type: ignore[arg-type]
+    return replace(given, inputs=replace(given.inputs, **inputs))
 
 
 def annotated(given: View, text: str) -> View:
@@ -67,7 +68,7 @@ def acting(given: View, name: str, target: str | None) -> View:
     return annotated(given, json.dumps({key: said for key, said in action.items() if said}))
 
 
-def reporting(said: DriftReport, **more: object) -> View:
+def reporting(said: DriftReport, **more: Any) -> View:  # noqa: ANN401
     """Return what serves, with the report of one of its Pods."""
     given = view(
         serving_status(entry(2, start=10, intent=asked(2)), entry(1, end=10)),
@@ -77,7 +78,7 @@ def reporting(said: DriftReport, **more: object) -> View:
         workloads=BOTH,
         pods=(replace(pod(2, ready=True), name="two"),),
         now=at(4000),
-        **more,  # type: ignore[arg-type]
+        **more,
     )
     return changed(given, reports={"two": said}, baseline=baseline())
 
@@ -116,16 +117,15 @@ def _actions() -> Iterator[tuple[str, View]]:
         yield f"action: {title}", acting(given, name, target)
         if name in {"rollback", "abort", "promote"}:
             yield f"action on hold: {title}", held(acting(given, name, target))
-    serves = view(SERVING2, V1, V2, verified=(1, 2), workloads=BOTH)
     for name in ActionName:
-        yield f"action: {name} of what serves", acting(serves, name, None)
-        yield f"action: {name} of what is held", held(acting(serves, name, None))
-    yield "action: nobody can read it", annotated(serves, "{")
+        yield f"action: {name} of what serves", acting(SERVES, name, None)
+        yield f"action: {name} of what is held", held(acting(SERVES, name, None))
+    yield "action: nobody can read it", annotated(SERVES, "{")
     longer = {"id": "8", "action": "hold", "by": "ada", "reason": "Why."}
     longer["until"] = timestamp(NOW + timedelta(hours=1))
-    yield "action: hold for long", annotated(serves, json.dumps(longer))
-    yield "action: hold for less long", held(annotated(serves, json.dumps(longer)), _FOR_LONG)
-    yield "hold: it has ended", held(serves, hold(NOW - timedelta(hours=2)))
+    yield "action: hold for long", annotated(SERVES, json.dumps(longer))
+    yield "action: hold for less long", held(annotated(SERVES, json.dumps(longer)), _FOR_LONG)
+    yield "hold: it has ended", held(SERVES, hold(NOW - timedelta(hours=2)))
 
 
 _FOR_LONG = hold(NOW, 86_400)
@@ -213,8 +213,7 @@ def bare(given: View) -> View:
 
 
 def _stores() -> Iterator[tuple[str, View]]:
-    serves = view(SERVING2, V1, V2, verified=(1, 2), workloads=BOTH)
-    serves = bare(serves)
+    serves = bare(SERVES)
     trusts = [entry.trust_sha256 for entry in SERVING2.history]
     yield "store: nothing travels", changed(serves, carried=frozenset())
     yield "store: what serves travels", changed(serves, carried=frozenset({digest(2)}))
@@ -282,9 +281,8 @@ def _rest() -> Iterator[tuple[str, View]]:
         )
         yield f"a candidate waits for the {name}", waits
     crashed = replace(pod(2, message="Killed."), name="two", restarts=3, exit_code=137)
-    serves = view(SERVING2, V1, V2, verified=(1, 2), workloads=BOTH)
-    yield "what serves crashes", changed(serves, pods=(crashed,))
-    yield "what served crashes", changed(serves, pods=(replace(crashed, manifest="other"),))
+    yield "what serves crashes", changed(SERVES, pods=(crashed,))
+    yield "what served crashes", changed(SERVES, pods=(replace(crashed, manifest="other"),))
     trusts = [entry.trust_sha256 for entry in SERVING2.history]
     gives_way = view(SERVING2, V1, version(2, revoked=True), verified=(1,), workloads=BOTH)
     yield (
