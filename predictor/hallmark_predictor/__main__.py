@@ -31,6 +31,7 @@ from hallmark_predictor.cluster_api import ClusterApi
 from hallmark_predictor.cpus import cpu_limit, worker_count
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder, DriftReporter, status_path
+from hallmark_predictor.feedback_route import FeedbackRoute
 from hallmark_predictor.later import Later
 from hallmark_predictor.listener import listening
 from hallmark_predictor.loader import load
@@ -40,11 +41,14 @@ from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.model import Model
 from hallmark_predictor.predictions import Predictions
 from hallmark_predictor.prover import Prover
+from hallmark_predictor.receipts import receipts_of
 from hallmark_predictor.report_schedule import Schedule
 from hallmark_predictor.server import DrainingServer, server_config
 from hallmark_predictor.serving import Serving
 from hallmark_predictor.settings import ApiServer, Settings, read_settings
 from hallmark_predictor.threads import in_thread
+from hallmark_predictor.truth import truth_of
+from hallmark_predictor.truth_metrics import families
 from hallmark_predictor.verification import Refused
 
 if TYPE_CHECKING:
@@ -70,7 +74,7 @@ class Predictor:
         self._prover = prover
         self._serving = Serving(Metrics(), Allowance(settings.memory))
         self._others = Later(self._serving)
-        app = Predictions(self._serving, self._others)
+        app = Predictions(self._serving, FeedbackRoute(self._serving, self._others))
         config = server_config(app, settings.host, settings.port, self._serving)
         self._server = DrainingServer(
             config, self._serving, settings.drain_seconds, self._end_workers
@@ -164,7 +168,13 @@ class Predictor:
             if self._reporter:
                 self._reporter.rows_refused()
 
+        def outcomes_told() -> None:
+            if self._reporter:
+                self._reporter.outcomes_told()
+
         trust, server = model.trust, self._settings.api_server
+        plane = DataPlane(model, receipts_of(self._settings, trust))
+        truth = truth_of(plane, outcomes_told)
         recorder = DriftRecorder(
             model.windows,
             model.columns,
@@ -174,6 +184,7 @@ class Predictor:
             rejections=rejection_counter(trust.drift),
             watch=model.watch,
             requests=self._serving.metrics.counter,
+            outcomes=truth.counter if truth else None,
         )
         # What was made until now stays: the collector need not look at it again.
         gc.collect()
@@ -183,7 +194,10 @@ class Predictor:
         else:
             self._reporter = self._make_reporter(recorder, server, trust.drift)
         self._start_workers()
-        self._serving.start(DataPlane(model), recorder)
+        if truth is not None:
+            self._serving.truth = truth
+            self._serving.metrics.truth(lambda: families(truth))
+        self._serving.start(plane, recorder)
         if self._workers:
             self._workers.start()
         LOG.info("Serving %s, manifest %s.", trust.model_version, trust.manifest_digest)

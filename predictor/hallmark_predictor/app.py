@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hallmark_predictor.bodies import SEND_SECONDS, send_in_time
 from hallmark_predictor.endpoints import endpoints
+from hallmark_predictor.feedback_route import FeedbackRoute
 from hallmark_predictor.metrics import OTHER_ROUTE
 from hallmark_predictor.openapi import document
 from hallmark_predictor.predictions import Predictions
@@ -23,7 +24,7 @@ LOG = logging.getLogger(__name__)
 
 def create_app(serving: Serving) -> ASGIApp:
     """Return the application over what is served: FastAPI, with the predictions before it."""
-    return Predictions(serving, framework(serving))
+    return Predictions(serving, FeedbackRoute(serving, framework(serving)))
 
 
 def framework(serving: Serving) -> ASGIApp:

@@ -50,12 +50,15 @@ from hallmark_predictor.protocol import (
     BOTH,
     LABEL,
     PROBABILITIES,
+    RECEIPT,
+    WITH_RECEIPT,
     Output,
     wanted_outputs,
     with_data,
 )
 from hallmark_predictor.quick import Quick, QuickReader
 from hallmark_predictor.quick_matrix import MatrixReader
+from hallmark_predictor.receipts import CHARACTERS, Receipts
 from hallmark_predictor.tensors import rows_of_tensors
 
 _SMALLEST_ROW = 2
@@ -98,22 +101,34 @@ Method = Callable[[bytes, int | None], Answer | BadRequest]
 class DataPlane:
     """Answers requests with one model."""
 
-    def __init__(self, model: Model) -> None:
-        """Prepare the model's columns."""
+    def __init__(self, model: Model, receipts: Receipts | None = None) -> None:
+        """Prepare the model's columns.
+
+        Args:
+            model: What answers.
+            receipts: Makes the receipts of answers, where feedback is declared.
+        """
         self.model = model
+        self.receipts = self._receipts = receipts
+        self._outputs = BOTH if receipts is None else WITH_RECEIPT
         self.name = model.manifest.model
         self.version = str(model.trust.version)
         self._columns = columns_of(model.schema)
         self._classes = model.schema.classes
         trust = model.trust
         self._answers = Answers(
-            self.name, self.version, self._classes, trust.model_version, trust.manifest_digest
+            self.name,
+            self.version,
+            self._classes,
+            trust.model_version,
+            trust.manifest_digest,
+            receipts=receipts is not None,
         )
         self.headers = AnswerHeaders(trust.model_version, trust.manifest_digest)
         self.routes = self._routes()
         """By path: the route's name and what answers it."""
         self._quick = QuickReader(self._columns)
-        self._matrix = MatrixReader(self._columns)
+        self._matrix = MatrixReader(self._columns, self._outputs)
         self._readers = self._quick.infer, self._matrix.infer
         self._score_row = model.score.row
         self._singles = struct.Struct(f"={len(self._classes)}f")
@@ -125,6 +140,7 @@ class DataPlane:
         self._values = _FRAME + MAX_ROWS * in_row
         # A label twice, and for each class a name, quotes and 17 digits.
         self._answer_row = 64 + sum(2 * len(encode(name)) + 32 for name in self._classes)
+        self._answer_row += 0 if receipts is None else CHARACTERS + len(RECEIPT) + 16
 
     def _routes(self) -> Mapping[str, tuple[str, Method]]:
         model, version = "/v2/models/{name}", "/versions/{version}"
@@ -155,7 +171,10 @@ class DataPlane:
             one = self._row(quick.row)
             if one is not None:
                 label, probabilities = one
-                text = self._answers.predictions((label,), (probabilities,))
+                receipt = self._receipt(label, probabilities)
+                text = self._answers.predictions(
+                    (label,), (probabilities,), None if receipt is None else (receipt,)
+                )
                 return Answer(text, None, quick.packed, self._said(label, probabilities))
         rows = self._rows_of_instances(body) if quick is None else _rows(quick)
         if isinstance(rows, BadRequest):
@@ -164,8 +183,10 @@ class DataPlane:
         if isinstance(found, BadRequest):
             return found
         labels = self._labels(found)
-        text = self._answers.predictions(labels.tolist(), found.tolist())
-        return Answer(text, rows, said_of_many=self._said_of_many(labels, found))
+        said = self._said_of_many(labels, found)
+        receipts = self._receipts.many(labels, said[:, 0]) if self._receipts else None
+        text = self._answers.predictions(labels.tolist(), found.tolist(), receipts)
+        return Answer(text, rows, said_of_many=said)
 
     def infer(self, body: bytes, json_length: int | None = None) -> Answer | BadRequest:
         """Answer an inference request of the Open Inference Protocol.
@@ -195,9 +216,9 @@ class DataPlane:
         if quick.row and not quick.outputs:
             one = self._row(quick.row)
             if one is not None:
-                text = self._answers.tensors_of_one(*one, quick.identity)
+                text = self._answers.tensors_of_one(*one, quick.identity, self._receipt(*one))
                 return Answer(text, None, quick.packed, self._said(*one))
-        return self._infer_rows(_rows(quick), quick.outputs or BOTH, quick.identity)
+        return self._infer_rows(_rows(quick), quick.outputs or self._outputs, quick.identity)
 
     def _infer_strictly(self, body: bytes, json_length: int | None) -> Answer | BadRequest:
         if json_length is not None and not 0 < json_length <= len(body):
@@ -206,7 +227,7 @@ class DataPlane:
         if isinstance(request, BadRequest):
             return request
         wrong = with_data(request, b"" if json_length is None else body[json_length:])
-        outputs = wrong or wanted_outputs(request)
+        outputs = wrong or wanted_outputs(request, self._outputs)
         if isinstance(outputs, BadRequest):
             return outputs
         rows = rows_of_tensors(request.get("inputs"), self._columns)
@@ -222,8 +243,9 @@ class DataPlane:
         if isinstance(found, BadRequest):
             return found
         labels = self._labels(found)
-        body, length = self._answers.tensors(labels, found, outputs, identity)
         said = self._said_of_many(labels, found)
+        receipts = self._receipts.many(labels, said[:, 0]) if self._receipts else None
+        body, length = self._answers.tensors(labels, found, outputs, identity, receipts)
         return Answer(body, rows, said_of_many=said, json_length=length)
 
     def _rows_of_instances(self, body: bytes) -> Rows | BadRequest:
@@ -245,6 +267,7 @@ class DataPlane:
 
     def metadata(self) -> Object:
         """Return the protocol's model metadata."""
+        receipt = {"name": RECEIPT, "datatype": "BYTES", "shape": [-1]}
         return {
             "name": self.name,
             "versions": [self.version],
@@ -260,6 +283,7 @@ class DataPlane:
             "outputs": [
                 {"name": LABEL, "datatype": "BYTES", "shape": [-1]},
                 {"name": PROBABILITIES, "datatype": "FP32", "shape": [-1, len(self._classes)]},
+                *([receipt] if self._receipts else []),
             ],
         }
 
@@ -289,6 +313,12 @@ class DataPlane:
         if positive is None or len(found) != 2:
             return found.index(max(found)), found
         return (positive if found[positive] >= DECISION_THRESHOLD else 1 - positive), found
+
+    def _receipt(self, label: int, probabilities: tuple[float, ...]) -> bytes | None:
+        if self._receipts is None:
+            return None
+        scored = self._scored
+        return self._receipts.one(label, probabilities[label if scored is None else scored])
 
     def _said(self, label: int, probabilities: tuple[float, ...]) -> bytes:
         """Return the score and the label of one row, as they are counted."""

@@ -21,6 +21,7 @@ from hallmark.api.common import API_VERSION
 from hallmark.api.model_deployment import DriftReport, DriftWindow
 from hallmark.api.names import PREDICTOR_FIELD_MANAGER
 from hallmark.drift.counts import CountedRows, Rows
+from hallmark.drift.outcomes import OutcomeCounter
 from hallmark.drift.probing import ClientWatch
 from hallmark.drift.refusals import RefusalCounter, Refusals
 from hallmark.drift.rejections import RejectionCounter
@@ -63,6 +64,7 @@ class DriftRecorder:
         rejections: RejectionCounter | None = None,
         requests: RequestCounter | None = None,
         watch: ClientWatch | None = None,
+        outcomes: OutcomeCounter | None = None,
     ) -> None:
         """Start empty, under a new boot id.
 
@@ -76,6 +78,7 @@ class DriftRecorder:
             rejections: Counts refused rows by client, where a limit is declared.
             requests: Counts requests; None: the report tells nothing of them.
             watch: Looks for odd rows, where the version has a region to hold them against.
+            outcomes: Counts what became true of answers, where feedback is declared.
         """
         self.boot_id = str(uuid.uuid4())
         self._windows = windows
@@ -87,6 +90,7 @@ class DriftRecorder:
         self._refused = RefusalCounter()
         self._rejections = rejections
         self._watch = watch
+        self._outcomes = outcomes
         self._senders: list[tuple[str, int]] = []
         """Whose the rows in the buffer are, where they are watched."""
         self._buffer = np.empty((BUFFER_ROWS, columns), dtype=np.float32)
@@ -158,12 +162,13 @@ class DriftRecorder:
 
     @property
     def seen(self) -> int:
-        """Rows that were answered or refused since the start, and requests.
+        """Rows that were answered or refused since the start, requests, and outcomes.
 
         More than before is something to tell, also where every request fails.
         """
         requests = self._requests.count if self._requests else 0
-        return self.rows + self._refused.rows + requests
+        told = self._outcomes.outcomes + self._outcomes.refused if self._outcomes else 0
+        return self.rows + self._refused.rows + requests + told
 
     def report(self, sequence: int) -> DriftReport:
         """Return what is to be reported now."""
@@ -175,6 +180,7 @@ class DriftRecorder:
             rejections=self._rejections.kept if self._rejections else [],
             requests=self._requests.told() if self._requests else None,
             odd=self._watch.report() if self._watch else None,
+            outcomes=self._outcomes.report() if self._outcomes else None,
         )
 
     def _flush(self) -> None:
@@ -238,6 +244,11 @@ class DriftReporter:
 
     def rows_refused(self) -> None:
         """Take that rows were refused."""
+        self._schedule.refused()
+        self._woken.set()
+
+    def outcomes_told(self) -> None:
+        """Take that a window of outcomes was closed."""
         self._schedule.refused()
         self._woken.set()
 

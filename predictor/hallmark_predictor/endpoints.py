@@ -33,6 +33,7 @@ def endpoints(serving: Serving) -> APIRouter:
     ]
     routes += [
         ("POST", "/v1/models/{name}:predict", at.no_prediction, "Predict, as KServe's v1 asks."),
+        ("POST", "/feedback", at.no_feedback, "Tell what became true of answers."),
         ("GET", "/v1/models/{name}", at.first_ready, "Whether the model serves, as v1 asks."),
     ]
     for path in (model, model + "/versions/{version}"):
@@ -103,6 +104,15 @@ class _Endpoints:
         loading = isinstance(plane, DataPlane) or plane.status_code != HTTPStatus.NOT_FOUND
         self._serving.metrics.rejected(Rejection.LOADING if loading else Rejection.OTHER_MODEL)
         return await self.ready(request) if isinstance(plane, DataPlane) else plane
+
+    async def no_feedback(self, request: Request) -> Response:
+        """Say why feedback is not taken by ``FeedbackRoute``."""
+        if self._serving.plane is None:
+            return _error(HTTPStatus.SERVICE_UNAVAILABLE, self._serving.waiting_for)
+        return _error(
+            HTTPStatus.NOT_FOUND,
+            "Expected 'drift.feedback' in the Deployment, found none: no feedback is taken here.",
+        )
 
     def _plane(self, request: Request) -> DataPlane | Response:
         """Return the data plane that the path names, or why there is none."""

@@ -40,6 +40,7 @@ class Happened(Struct, array_like=True):
         requests: For each request its route, its status and its seconds.
         rejections: Why requests were rejected.
         asks: Whether the worker wants to be told the metrics of all.
+        truths: Bodies of feedback, each with a number under which its answer is told.
     """
 
     rows: bytes = b""
@@ -47,6 +48,7 @@ class Happened(Struct, array_like=True):
     requests: list[tuple[str, int, float]] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     asks: bool = False
+    truths: list[tuple[int, bytes]] = field(default_factory=list)
 
 
 class Known(Struct, array_like=True):
@@ -55,10 +57,12 @@ class Known(Struct, array_like=True):
     Attributes:
         active: The version that has the traffic, as far as known.
         metrics: All metrics as Prometheus reads them, where a worker asked for them.
+        truth: The answer to feedback: its number, status and JSON.
     """
 
     active: str | None
     metrics: bytes | None = None
+    truth: tuple[int, int, bytes] | None = None
 
 
 def framed(message: Happened | Known) -> bytes:
@@ -153,6 +157,11 @@ class Teller:
     def ask(self) -> None:
         """Ask for the metrics of all."""
         self._now.asks = True
+        self._soon()
+
+    def truth(self, number: int, body: bytes) -> None:
+        """Pass feedback on, under a number of its own."""
+        self._now.truths.append((number, body))
         self._soon()
 
     def tell(self) -> None:

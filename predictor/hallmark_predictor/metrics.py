@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -101,6 +101,7 @@ class Metrics:
         self._faults = Counter[Fault]()
         self._stability: dict[str, float] = {}
         self._odd: Mapping[Oddity, int] = {}
+        self._truth: Callable[[], Iterator[Metric]] = lambda: iter(())
         self._model: dict[str, str] = {}
         self.rows = 0
         """Rows that were answered."""
@@ -145,6 +146,10 @@ class Metrics:
     def oddities(self, blocks: Mapping[Oddity, int]) -> None:
         """Take where the blocks of clients' rows that were odd are counted."""
         self._odd = blocks
+
+    def truth(self, families: Callable[[], Iterator[Metric]]) -> None:
+        """Take what yields the metrics of delayed truth."""
+        self._truth = families
 
     def model(self, name: str, version: str, manifest_digest: str) -> None:
         """Tell which model serves."""
@@ -206,6 +211,7 @@ class Metrics:
             "Blocks of 64 rows of a client that look made to find the decision boundary, by kind."
         )
         yield counter("odd_blocks", text, odd, "kind")
+        yield from self._truth()
         stability = GaugeMetricFamily(
             "hallmark_predictor_drift_psi",
             "Population stability index of each watched feature in the newest closed window.",

@@ -22,6 +22,8 @@ from hallmark_predictor.problems import BadRequest, describe, refuse
 
 LABEL = "label"
 PROBABILITIES = "probabilities"
+RECEIPT = "receipt"
+"""Where feedback is declared: what comes back with the truth about a row."""
 EXTENSIONS = ("binary_tensor_data",)
 BINARY_HEADER = "inference-header-content-length"
 
@@ -46,24 +48,30 @@ class Output:
 
 
 BOTH = (Output(LABEL), Output(PROBABILITIES))
+WITH_RECEIPT = (*BOTH, Output(RECEIPT))
 
 
-def wanted_outputs(request: Object) -> tuple[Output, ...] | BadRequest:
-    """Return the outputs that a request asks for, in the model's order."""
+def wanted_outputs(
+    request: Object, known: Sequence[Output] = BOTH
+) -> tuple[Output, ...] | BadRequest:
+    """Return the outputs that a request asks for, in the order of those that there are."""
     parameters = request.get("parameters")
     by_default = isinstance(parameters, dict) and parameters.get("binary_data_output") is True
     outputs = request.get("outputs")
     if outputs is None or outputs == []:
-        return tuple(Output(output.name, by_default) for output in BOTH)
+        return tuple(Output(output.name, by_default) for output in known)
     listed = outputs if isinstance(outputs, list) else []
     asked = {
         output["name"]: _is_binary(output, by_default)
         for output in listed
         if isinstance(output, dict) and isinstance(output.get("name"), str)
     }
-    wanted = tuple(Output(one.name, asked[one.name]) for one in BOTH if one.name in asked)
+    wanted = tuple(Output(one.name, asked[one.name]) for one in known if one.name in asked)
     if not wanted or len(wanted) != len(listed):
-        return refuse("outputs", f"'{LABEL}', '{PROBABILITIES}' or both", describe(outputs))
+        expected = f"'{LABEL}', '{PROBABILITIES}' or both"
+        if len(known) > len(BOTH):
+            expected = f"'{LABEL}', '{PROBABILITIES}' and '{RECEIPT}', or some of them"
+        return refuse("outputs", expected, describe(outputs))
     return wanted
 
 

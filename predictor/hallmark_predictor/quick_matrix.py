@@ -78,8 +78,14 @@ _DTYPES = {"FP32": "<f4", "FP64": "<f8"}
 class MatrixReader:
     """Reads matrices for one schema."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
-        """Make the limits of each column."""
+    def __init__(self, columns: Sequence[Column], outputs: Sequence[Output] = BOTH) -> None:
+        """Make the limits of each column.
+
+        Args:
+            columns: Of the schema.
+            outputs: What is answered where nothing is asked for.
+        """
+        self._outputs = outputs
         limits = [_limits(column) for column in columns]
         self._width = len(columns)
         self._lows, self._highs = ([pair[end] for pair in limits] for end in (0, 1))
@@ -136,7 +142,7 @@ class MatrixReader:
             return None
         if text.count(b":") != _binary_members(asked):
             return None
-        wanted = _binary_outputs(asked)
+        wanted = _binary_outputs(asked, self._outputs)
         if wanted is None:
             return None
         numbers = np.frombuffer(body, dtype, offset=json_length).reshape(rows, width)
@@ -190,10 +196,10 @@ def _binary_members(asked: _BinaryRequest) -> int:
     return count + (0 if asked.outputs is UNSET else 3 * len(asked.outputs))
 
 
-def _binary_outputs(asked: _BinaryRequest) -> tuple[Output, ...] | None:
+def _binary_outputs(asked: _BinaryRequest, known: Sequence[Output]) -> tuple[Output, ...] | None:
     by_default = asked.parameters is not UNSET and asked.parameters.binary_data_output
     if asked.outputs is UNSET or not asked.outputs:
-        return tuple(Output(one.name, by_default) for one in BOTH)
+        return tuple(Output(one.name, by_default) for one in known)
     forms = {one.name: one.parameters.binary_data for one in asked.outputs}
     if len(forms) != len(asked.outputs):
         return None

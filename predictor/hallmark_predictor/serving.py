@@ -31,6 +31,13 @@ class Records(Protocol):
         """Take the rows at fault in a refused request, and the address of who sent them."""
 
 
+class TakesTruth(Protocol):
+    """Takes what became true of answers (``Truth``)."""
+
+    async def answer(self, body: bytes) -> tuple[int, bytes]:
+        """Take a request's body; return the answer's status and JSON."""
+
+
 class Serving:
     """Loading, then one model until the end."""
 
@@ -49,6 +56,8 @@ class Serving:
         """Returns all metrics in Prometheus' text format."""
         self.plane: DataPlane | None = None
         self.recorder: Records | None = None
+        self.truth: TakesTruth | None = None
+        """Where feedback is declared."""
         self.heads: Heads | None = None
         self.answer_heads: AnswerHeads | None = None
         self.waiting_for = "The model is being verified."

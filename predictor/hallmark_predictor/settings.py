@@ -49,6 +49,8 @@ class Settings:
     """Bytes that it may take, where the kernel does not say so."""
     workers: int | None
     """How many processes answer; None: as many as the container's limits allow."""
+    feedback: Path
+    """Folder of the Secret that says who may tell the truth; empty where there is none."""
     feed: tuple[int, int] | None
     """In a further process of a Pod: the sockets that lead to the first one and come from it."""
     api_server: ApiServer | None
@@ -89,6 +91,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         deployment=_required(environment, "HALLMARK_DEPLOYMENT"),
         memory=given.memory,
         workers=given.workers,
+        feedback=given.feedback,
         feed=given.feed,
         api_server=api_server,
     )
@@ -109,6 +112,13 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("/var/run/secrets/kubernetes.io/serviceaccount"),
         help="folder with the API token and CA",
+    )
+    add(
+        "--feedback",
+        type=Path,
+        metavar="DIR",
+        default=Path("/var/run/hallmark/feedback"),
+        help="folder with 'token' and 'receipts', where feedback is declared",
     )
     add("--host", default="0.0.0.0")  # noqa: S104 - a Pod serves its own address
     add("--port", type=int, default=PREDICTOR_PORT)

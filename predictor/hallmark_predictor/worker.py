@@ -14,12 +14,14 @@ from datetime import UTC, datetime
 
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.feed import Teller, ToldMetrics, knowledge
+from hallmark_predictor.feedback_route import FeedbackRoute
 from hallmark_predictor.later import Later
 from hallmark_predictor.listener import listening
 from hallmark_predictor.loader import load
 from hallmark_predictor.memory import Allowance
 from hallmark_predictor.predictions import Predictions
 from hallmark_predictor.prover import Prover
+from hallmark_predictor.receipts import receipts_of
 from hallmark_predictor.server import DrainingServer, server_config
 from hallmark_predictor.serving import Serving
 from hallmark_predictor.settings import Settings
@@ -51,7 +53,9 @@ class Worker:
         self._serving = Serving(metrics, Allowance(settings.memory, settings.workers or 1))
         self._serving.exposition = self._exposition
         self._asked: list[asyncio.Future[bytes]] = []
-        app = Predictions(self._serving, Later(self._serving))
+        self._tickets = 0
+        self._truths: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
+        app = Predictions(self._serving, FeedbackRoute(self._serving, Later(self._serving)))
         config = server_config(app, settings.host, settings.port, self._serving)
         self._server = DrainingServer(config, self._serving, settings.drain_seconds)
 
@@ -66,7 +70,10 @@ class Worker:
             return 1
         gc.collect()
         gc.freeze()
-        self._serving.start(DataPlane(found), self._teller)
+        receipts = receipts_of(self._settings, found.trust)
+        if receipts is not None:
+            self._serving.truth = self
+        self._serving.start(DataPlane(found, receipts), self._teller)
         following = asyncio.create_task(self._follow())
         own = listening(self._settings.host, self._settings.port, shared=True)
         await self._server.serve([own])
@@ -83,7 +90,24 @@ class Worker:
                     if not future.done():
                         future.set_result(known.metrics)
                 self._asked.clear()
+            if known.truth is not None:
+                number, status, body = known.truth
+                told = self._truths.get(number)
+                if told is not None and not told.done():
+                    told.set_result((status, body))
         self._server.should_exit = True
+
+    async def answer(self, body: bytes) -> tuple[int, bytes]:
+        """Let the first process take feedback; return the answer's status and JSON."""
+        future: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+        self._tickets += 1
+        number = self._tickets
+        self._truths[number] = future
+        self._teller.truth(number, body)
+        try:
+            return await asyncio.wait_for(future, ASK_SECONDS)
+        finally:
+            del self._truths[number]
 
     async def _exposition(self) -> bytes:
         """Return the metrics of all processes."""

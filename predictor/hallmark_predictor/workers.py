@@ -43,6 +43,7 @@ class Workers:
         self._processes: set[Process] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._truths: set[asyncio.Task[None]] = set()
         self._ending = asyncio.Event()
 
     def start(self) -> None:
@@ -126,3 +127,15 @@ class Workers:
         if happened.asks:
             metrics = self._serving.metrics.exposition()
             down.write(framed(Known(self._serving.active_digest, metrics)))
+        for number, body in happened.truths:
+            task = asyncio.create_task(self._take(number, body, down))
+            self._truths.add(task)
+            task.add_done_callback(self._truths.discard)
+
+    async def _take(self, number: int, body: bytes, down: asyncio.StreamWriter) -> None:
+        """Take feedback that a worker was sent, and tell it the answer."""
+        truth = self._serving.truth
+        if truth is None:
+            raise RuntimeError("There is no worker that takes feedback alone.")
+        status, answer = await truth.answer(body)
+        down.write(framed(Known(self._serving.active_digest, truth=(number, status, answer))))

@@ -26,6 +26,7 @@ from hallmark.api.common import (
     Timestamp,
     WatchedName,
 )
+from hallmark.api.feedback import Feedback, OutcomeReport, QualityState
 from hallmark.api.rules import SERVICE_NAME, SET, cel, rule
 from hallmark.api.scheduling import Scheduling
 
@@ -147,6 +148,8 @@ class Drift(ApiModel):
     """Refused rows that are a verdict of their own; without it they are only counted."""
     probing: Probing | None = None
     """Probing that is a verdict of its own; without it it is told, counted and put on record."""
+    feedback: Feedback | None = None
+    """Delayed truth: answers get receipts, and ``POST /feedback`` takes what became true."""
 
 
 class RollbackMode(StrEnum):
@@ -498,6 +501,8 @@ class DriftReport(ApiModel):
     odd: OddRows | None = None
     """Rows that look made to find the boundary; absent where the version was sealed without a
     region."""
+    outcomes: OutcomeReport | None = None
+    """What became true of answers; absent where no feedback is declared."""
 
 
 class PodDriftState(ApiModel):
@@ -510,6 +515,10 @@ class PodDriftState(ApiModel):
     drifted_windows: Count = 0
     windows_before: Count = 0
     """How many windows the error budget had been spent on before the Pod's first."""
+    outcome_window: Count | None = None
+    """The newest window of outcomes; absent where no feedback is declared."""
+    outcome_windows_before: Count | None = None
+    """As ``windowsBefore``, of outcomes."""
     report_hash: Annotated[str, Field(max_length=16)] = ""
     """Of the accepted report: a sequence that comes twice must come with the same content."""
 
@@ -566,6 +575,8 @@ class DriftState(ApiModel):
     """What was odd of any client's rows since the version got the traffic."""
     probing_clients: Count = 0
     """How many clients were seen probing by one Pod, at most three."""
+    quality: QualityState | None = None
+    """What became true of the answers; absent where no feedback is declared."""
     needed: Annotated[str, Field(max_length=16)] = ""
     """The power of ten that the evidence must reach, by the error budget."""
     windows: Count = 0
@@ -670,6 +681,8 @@ class DeploymentReason(StrEnum):
     """So many rows are refused that nobody knows whether the traffic drifts."""
     ODD_ROWS = "OddRows"
     """A client's rows look made to find the model's decision boundary."""
+    QUALITY_BELOW_FLOOR = "QualityBelowFloor"
+    """What became true of the answers is worse than the floor that the spec declares."""
     PROBED = "Probed"
     """As many clients probe the decision boundary as the spec declares to be too many."""
     TARGET_DRIFTS = "TargetDrifts"

@@ -44,7 +44,18 @@ def needed(drift: Drift, features: int, window: int) -> float:
         features: How many are watched; each gets the same part.
         window: Which one it is in the life of the ModelDeployment.
     """
-    return log(MAJORITY * features / (float(drift.false_rollback_risk) * weight(window)))
+    return needed_by(float(drift.false_rollback_risk), features, window)
+
+
+def needed_by(risk: float, parts: int, window: int) -> float:
+    """Return the same of any budget.
+
+    Args:
+        risk: How likely chance alone may ever be taken for more.
+        parts: How many questions share it.
+        window: Which one it is in the life of the ModelDeployment.
+    """
+    return log(MAJORITY * parts / (risk * weight(window)))
 
 
 def as_text(log_value: float) -> str:

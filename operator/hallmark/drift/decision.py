@@ -22,6 +22,12 @@ from hallmark.drift.counts import watched
 from hallmark.drift.odd import kinds, odd_sentence, probing_clients
 from hallmark.drift.opinion import beside, with_opinions
 from hallmark.drift.psi import Reference
+from hallmark.drift.quality import (
+    is_below_floor,
+    quality_sentence,
+    quality_state,
+    spent_on,
+)
 from hallmark.drift.rejections import most_refused, rejection_sentence
 from hallmark.drift.reports import (
     Expected,
@@ -36,7 +42,7 @@ from hallmark.drift.reports import (
 from hallmark.drift.room import MAX_ENTRIES, make_room, places_for, take_turns
 from hallmark.drift.shown import shown_differs
 from hallmark.drift.silence import Heard, heard_now, listen, sentence, shown
-from hallmark.drift.votes import Question, Vote, vote_of
+from hallmark.drift.votes import Question, Spent, Vote, vote_of
 
 T = TypeVar("T")
 
@@ -69,6 +75,8 @@ class Memory:
     """By Pod: when a report of it was last believed, or since when it serves."""
     windows: int = 0
     """On how many windows of a Pod the error budget is spent; a Pod that starts goes on there."""
+    outcome_windows: int = 0
+    """The same of windows of outcomes."""
     turn: int = 1
     """How many calls there were."""
 
@@ -191,7 +199,12 @@ def _carried_over(inputs: DriftInputs) -> Memory:
         heard=before.heard if before else {},
         # What is on record is ahead of what was spent: only who remembers nothing goes on there.
         windows=before.windows if before else former.windows,
+        outcome_windows=before.outcome_windows if before else _recorded(former),
     )
+
+
+def _recorded(former: DriftState) -> int:
+    return former.quality.windows if former.quality else 0
 
 
 def _of(pods: frozenset[str], found: Mapping[str, T]) -> dict[str, T]:
@@ -211,7 +224,9 @@ def _examine(inputs: DriftInputs, memory: Memory) -> Memory:
             continue
         rejected.pop(pod, None)
         former = accepted.get(pod)
-        expected = Expected(inputs.active_digest, memory.reference.bins, former, block)
+        expected = Expected(
+            inputs.active_digest, memory.reference.bins, former, block, inputs.drift.feedback
+        )
         found = believe(pod, report, expected)
         if isinstance(found, RefusedReport):
             rejected[pod] = (key, found)
@@ -219,16 +234,31 @@ def _examine(inputs: DriftInputs, memory: Memory) -> Memory:
                 votes.pop(pod, None)
             continue
         same_boot = former is not None and former.boot_id == found.boot_id
-        before = former.windows_before if former and same_boot else memory.windows
+        before = _spent_before(memory, former if same_boot else None)
         votes[pod] = vote_of(found, memory.question, memory.reference, memory.turn, before)
         accepted[pod] = votes[pod].state
         # One that stood there before a restart, or before another question, is no news.
         if former is None or key != (former.boot_id, former.sequence):
             heard[pod] = heard_now(found, inputs.now)
-    windows = max(memory.windows, _spent(votes.values()))
     return replace(
-        memory, accepted=accepted, votes=votes, refused=rejected, heard=heard, windows=windows
+        memory,
+        accepted=accepted,
+        votes=votes,
+        refused=rejected,
+        heard=heard,
+        windows=max(memory.windows, _spent(votes.values())),
+        outcome_windows=max(
+            memory.outcome_windows, spent_on(vote.quality for vote in votes.values())
+        ),
     )
+
+
+def _spent_before(memory: Memory, former: PodDriftState | None) -> Spent:
+    """Return what was spent before a Pod's first window; it goes on as it was accepted."""
+    if former is None:
+        return Spent(memory.windows, memory.outcome_windows)
+    outcomes = former.outcome_windows_before
+    return Spent(former.windows_before, memory.outcome_windows if outcomes is None else outcomes)
 
 
 def _spent(votes: Iterable[Vote]) -> int:
@@ -273,6 +303,12 @@ def _state(inputs: DriftInputs, memory: Memory) -> DriftState:
         **_rejections(inputs, memory),
         odd=kinds(block for vote in memory.votes.values() for block in vote.odd),
         probing_clients=probing_clients(vote.odd for vote in memory.votes.values()),
+        quality=quality_state(
+            inputs.drift.feedback,
+            [vote.quality for vote in memory.votes.values()],
+            memory.outcome_windows,
+            _recorded(inputs.former),
+        ),
         needed=_needed(inputs.drift, memory),
         windows=max(inputs.former.windows, rounded_up(memory.windows)),
         top=most_moved(voters, memory.reference),
@@ -357,6 +393,8 @@ def _message(state: DriftState, inputs: DriftInputs) -> str:
         said.insert(0, rejection_sentence(state, inputs.drift))
     if strange := odd_sentence(state):
         said.append(strange)
+    if realised := quality_sentence(state, inputs.drift):
+        said.insert(0 if is_below_floor(state) else len(said), realised)
     if quiet := sentence(state):
         said.insert(
             0,

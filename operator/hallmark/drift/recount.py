@@ -16,13 +16,15 @@ from pydantic import Field, ValidationError
 
 from hallmark.api.artifacts import Baseline
 from hallmark.api.common import Count, Digest, FileModel, Timestamp, canonical_json, parse_timestamp
-from hallmark.api.model_deployment import Drift, DriftReport, FeatureDrift
+from hallmark.api.feedback import QualityState
+from hallmark.api.model_deployment import Drift, DriftReport, FeatureDrift, PodDriftState
 from hallmark.drift.counts import watched
 from hallmark.drift.decision import most_moved
 from hallmark.drift.opinion import with_opinions
 from hallmark.drift.psi import Reference
+from hallmark.drift.quality import quality_state
 from hallmark.drift.reports import Expected, RefusedReport, Report, believe
-from hallmark.drift.votes import Question, vote_of
+from hallmark.drift.votes import Question, Spent, vote_of
 
 MAX_UNPACKED = 4 << 20
 """Bytes that evidence may become."""
@@ -40,6 +42,8 @@ class DriftEvidence(FileModel):
     """By Pod."""
     windows_before: dict[str, Count] = Field(default_factory=dict)
     """By Pod: on how many windows the error budget had been spent before its first."""
+    outcome_windows_before: dict[str, Count] | None = None
+    """The same of windows of outcomes, where feedback is declared."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,13 @@ class Recount:
         voters: how many Pods had enough windows.
         drifting: how many of them drift.
         top: the features that moved most, highest PSI first.
+        quality: what became true of the answers; None where no feedback was declared.
     """
 
     voters: int
     drifting: int
     top: tuple[FeatureDrift, ...]
+    quality: QualityState | None = None
 
 
 def pack(
@@ -62,19 +68,25 @@ def pack(
     drift: Drift,
     since: str,
     reports: Mapping[str, Report],
-    windows_before: Mapping[str, int],
+    accepted: Mapping[str, PodDriftState],
 ) -> str:
     """Return the evidence as it stands in a record: base64 of zlib of canonical JSON.
 
     Reports that decide nothing because of their form are left out.
     """
     readable = {pod: parsed for pod, report in reports.items() if (parsed := _parsed(report))}
+    known = {pod: accepted[pod] for pod in readable if pod in accepted}
     wire = DriftEvidence(
         manifest_digest=digest,
         drift=drift,
         since=since,
         reports=readable,
-        windows_before={pod: windows_before[pod] for pod in readable if pod in windows_before},
+        windows_before={pod: said.windows_before for pod, said in known.items()},
+        outcome_windows_before={
+            pod: said.outcome_windows_before or 0 for pod, said in known.items()
+        }
+        if drift.feedback
+        else None,
     )
     return base64.b64encode(zlib.compress(canonical_json(wire.to_wire()), 9)).decode()
 
@@ -93,9 +105,17 @@ def recount(evidence: DriftEvidence, baseline: Baseline) -> Recount:
     """Return what the counts say against the sealed baseline, as the operator judges them."""
     reference = Reference(watched(baseline, evidence.drift))
     question = Question(evidence.manifest_digest, evidence.drift, parse_timestamp(evidence.since))
-    expected = Expected(evidence.manifest_digest, reference.bins, None)
+    feedback = evidence.drift.feedback
+    expected = Expected(evidence.manifest_digest, reference.bins, None, feedback=feedback)
+    outcomes_before = evidence.outcome_windows_before or {}
     votes = [
-        vote_of(found, question, reference, 1, evidence.windows_before.get(pod, 0))
+        vote_of(
+            found,
+            question,
+            reference,
+            1,
+            Spent(evidence.windows_before.get(pod, 0), outcomes_before.get(pod, 0)),
+        )
         for pod, report in evidence.reports.items()
         if not isinstance(found := believe(pod, report, expected), RefusedReport)
     ]
@@ -108,6 +128,7 @@ def recount(evidence: DriftEvidence, baseline: Baseline) -> Recount:
                 most_moved(voters, reference), [vote.newest for vote in voters], reference
             )
         ),
+        quality=quality_state(feedback, [vote.quality for vote in votes], 0, 0),
     )
 
 

@@ -15,8 +15,9 @@ from enum import StrEnum
 from pydantic import ValidationError
 
 from hallmark.api.common import parse_timestamp
+from hallmark.api.feedback import Feedback
 from hallmark.api.model_deployment import DriftReport, DriftWindow, PodDriftState
-from hallmark.drift import odd
+from hallmark.drift import odd, outcomes
 from hallmark.drift.rejections import problem_of
 
 MAX_ROWS = 2**53
@@ -67,6 +68,8 @@ class Expected:
     """What was accepted of the Pod before."""
     block: int = 1
     """Rows that a block of refusals has at least."""
+    feedback: Feedback | None = None
+    """How outcomes are counted."""
 
 
 def key_of(report: Report) -> Key | None:
@@ -102,6 +105,11 @@ def newest_number(report: DriftReport) -> int:
     return report.windows[-1].number if report.windows else 0
 
 
+def newest_outcomes(report: DriftReport) -> int:
+    """Return the number of the newest closed window of outcomes; 0 without any."""
+    return report.outcomes.windows[-1].number if report.outcomes and report.outcomes.windows else 0
+
+
 def report_hash(report: DriftReport) -> str:
     """Return 16 hex digits that tell two reports of one sequence apart."""
     return hashlib.sha256(report.model_dump_json(by_alias=True).encode()).hexdigest()[:16]
@@ -134,6 +142,11 @@ def _goes_on(report: DriftReport, expected: Expected) -> tuple[ReportFault, str]
         return ReportFault.OLD_SEQUENCE, (
             f"repeats sequence {report.sequence} with other content than was accepted."
         )
+    told, known = newest_outcomes(report), former.outcome_window or 0
+    if told < known:
+        return ReportFault.WRONG_WINDOWS, (
+            f"ends with window {told} of outcomes; window {known} was accepted."
+        )
     if newest_number(report) < former.window:
         return ReportFault.WRONG_WINDOWS, (
             f"ends with window {newest_number(report)}; window {former.window} was accepted."
@@ -149,7 +162,11 @@ def _counts_fit(report: DriftReport, expected: Expected) -> tuple[ReportFault, s
         return ReportFault.WRONG_COUNTS, found
     if report.refused_rows > MAX_ROWS:
         return ReportFault.WRONG_COUNTS, f"claims more than {MAX_ROWS} refused rows."
-    wrong = problem_of(report.rejections, expected.block) or odd.problem_of(report.odd)
+    wrong = (
+        problem_of(report.rejections, expected.block)
+        or odd.problem_of(report.odd)
+        or outcomes.problem_of(report.outcomes, expected.feedback)
+    )
     if wrong:
         return ReportFault.WRONG_COUNTS, wrong
     in_windows = sum(window.rows for window in report.windows)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from hallmark.api.artifacts import BaselineFeature
+from hallmark.api.feedback import OUTCOME_WINDOWS, SCORE_BINS, Feedback
 from hallmark.api.model_deployment import MAX_WINDOWS, Drift
 from hallmark.drift.budget import kept_windows
 from hallmark.drift.votes import Vote
@@ -41,6 +42,23 @@ _ODD = 544
 """What was odd of clients' rows: counts, and five blocks."""
 
 
+_OUTCOMES = 128
+"""Outcomes since the start."""
+_OUTCOME_WINDOW = 320
+"""A window of outcomes: number, times, counts and the names of its fields; without bins."""
+_SCORE_DIGITS = 4
+"""What a sum of scores has more than a count."""
+
+
+def _outcome_bytes(feedback: Feedback | None) -> int:
+    if feedback is None:
+        return 0
+    digits = len(str(feedback.window)) + 1
+    groups = sum(64 + len(name) + 2 * digits for name in feedback.groups)
+    window = _OUTCOME_WINDOW + SCORE_BINS * (3 * digits + _SCORE_DIGITS) + groups
+    return _OUTCOMES + OUTCOME_WINDOWS * window
+
+
 def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
     """Return how many bytes of JSON a Pod's entry has at most.
 
@@ -53,6 +71,7 @@ def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
     in_window = names + bins * (len(str(drift.window)) + 1) + _WINDOW_FIELDS
     in_total = names + bins * (_TOTAL_DIGITS + 1)
     blocks = MAX_WINDOWS * _BLOCK if drift.rejections else 0
+    blocks += _outcome_bytes(drift.feedback)
     beside = blocks + _REFUSED + _REQUESTS + _ODD + _NAMES_AND_IDS
     return kept_windows(drift) * in_window + in_total + beside
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hallmark.api.model_deployment import DriftState
+from hallmark.drift.quality import quality_differs
 
 STEP = 0.25
 """A PSI is shown anew when it moved by this share of the threshold, or of its own former value.
@@ -23,7 +24,7 @@ def shown_differs(before: DriftState, after: DriftState, threshold: float) -> bo
         after: What the reports say now.
         threshold: ``spec.drift.threshold``.
     """
-    if _decided(before) != _decided(after):
+    if _decided(before) != _decided(after) or quality_differs(before.quality, after.quality):
         return True
     names = {feature.feature for feature in (*before.top, *after.top)}
     return any(_moved(_psi(before, name), _psi(after, name), threshold) for name in names)

@@ -22,8 +22,9 @@ from hallmark.drift.budget import MOST_WINDOWS, kept_windows, needed
 from hallmark.drift.evidence import Evidence
 from hallmark.drift.odd import odd_since
 from hallmark.drift.psi import Counts, Reference, moved
+from hallmark.drift.quality import QualityVote, quality_vote
 from hallmark.drift.rejections import rejects
-from hallmark.drift.reports import Key, newest_number, report_hash
+from hallmark.drift.reports import Key, newest_number, newest_outcomes, report_hash
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Vote:
     """What for."""
     odd: tuple[OddBlock, ...] = field(default=(), compare=False, repr=False)
     """Odd blocks of clients since the promotion."""
+    quality: QualityVote | None = field(default=None, compare=False, repr=False)
+    """What became true of its answers; None where too little is known."""
     turn: int = 0
     """The call of ``judge`` in which it was given: the lower, the older."""
 
@@ -73,8 +76,16 @@ class Vote:
         return min(MOST_WINDOWS, max(1, self.state.windows_before + self.state.window))
 
 
+@dataclass(frozen=True)
+class Spent:
+    """On how many windows the error budgets were spent before a Pod's first."""
+
+    windows: int = 0
+    outcomes: int = 0
+
+
 def vote_of(
-    report: DriftReport, question: Question, reference: Reference, turn: int, windows_before: int
+    report: DriftReport, question: Question, reference: Reference, turn: int, before: Spent
 ) -> Vote:
     """Return what a believed report says.
 
@@ -83,9 +94,9 @@ def vote_of(
         question: what is asked.
         reference: of the watched features.
         turn: the call in which it is asked.
-        windows_before: how many windows the error budget was spent on before the Pod's first.
+        before: what was spent of the error budgets before the Pod's first window.
     """
-    drift = question.drift
+    drift, feedback = question.drift, question.drift.feedback
     counting = [window for window in report.windows if _counts(window, question)]
     counting = counting[-kept_windows(drift) :] if reference.names else []
     counts, threshold = [window.counts for window in counting], float(drift.threshold)
@@ -100,7 +111,9 @@ def vote_of(
             manifest_digest=report.manifest_digest,
             window=newest_number(report),
             drifted_windows=_trailing(drifting),
-            windows_before=windows_before,
+            windows_before=before.windows,
+            outcome_window=newest_outcomes(report) if feedback else None,
+            outcome_windows_before=before.outcomes if feedback else None,
             report_hash=report_hash(report),
         ),
         enough=enough,
@@ -112,6 +125,7 @@ def vote_of(
         rejects=rejects(report, drift, question.since),
         refused=tuple(report.refused),
         odd=odd_since(report, question.since),
+        quality=quality_vote(report.outcomes, feedback, question.since, before.outcomes),
         turn=turn,
     )
     if not counts:

@@ -32,6 +32,9 @@ DEFAULTS = {
     "requests": {"cpu": "50m", "memory": "128Mi"},
     "limits": {"memory": "1Gi"},
 }
+FEEDBACK_KEYS = ("token", "receipts")
+"""Entries of the Secret that says who may tell the truth about answers: see docs/deploy.md."""
+_FEEDBACK_MOUNT = {"name": "feedback", "mountPath": "/var/run/hallmark/feedback", "readOnly": True}
 GRACE_SECONDS = 30
 """A predictor ends a few seconds after SIGTERM, when its requests are answered."""
 
@@ -145,7 +148,29 @@ def _pod(owner: ModelDeployment, version: Version) -> Obj:
                     "defaultMode": 0o440,
                 },
             },
+            *([_feedback_volume(name)] if owner.spec.drift.feedback else []),
         ],
+    }
+
+
+def feedback_name(name: str) -> str:
+    """Return the name of the Secret that says who may tell the truth about answers."""
+    return f"{name}-feedback"
+
+
+def _feedback_volume(name: str) -> Obj:
+    """Return the volume of that Secret: people make it, and nothing waits for it.
+
+    It is bound to the Deployment by its name, so that no author can have another one mounted.
+    """
+    return {
+        "name": "feedback",
+        "secret": {
+            "secretName": feedback_name(name),
+            "defaultMode": 0o440,
+            "optional": True,
+            "items": [{"key": key, "path": key} for key in FEEDBACK_KEYS],
+        },
     }
 
 
@@ -186,6 +211,7 @@ def _container(owner: ModelDeployment, version: Version) -> Obj:
             {"name": "bundle", "mountPath": MOUNT, "readOnly": True},
             {"name": "trust", "mountPath": "/etc/hallmark/trust", "readOnly": True},
             {"name": "urls", "mountPath": "/var/run/hallmark/urls", "readOnly": True},
+            *([_FEEDBACK_MOUNT] if owner.spec.drift.feedback else []),
         ],
     }
 

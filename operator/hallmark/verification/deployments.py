@@ -9,7 +9,7 @@ from hallmark.api.artifacts import Baseline
 from hallmark.api.model_deployment import DeploymentReason
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.record import AuditRecord
-from hallmark.drift.recount import recount, unpack
+from hallmark.drift.recount import Recount, recount, unpack
 from hallmark.policies.model_deployment.intent import intent_hash
 from hallmark.verification.links import Link, broken, holds, open_
 from hallmark.verification.recorded import Period, Recorded, standing_words
@@ -133,10 +133,14 @@ def _drift(watched: Watched) -> Iterator[Link]:
         yield holds("drift", "none was recorded")
     for record in found:
         yield _recounted(record, watched.baselines)
+    for record in watched.records:
+        if record.reason == DeploymentReason.QUALITY_BELOW_FLOOR:
+            yield _told_again(record, watched.baselines)
 
 
-def _recounted(record: AuditRecord, baselines: Mapping[str, Baseline]) -> Link:
-    name, details = f"drift (record {record.seq})", record.details
+def _counted(name: str, record: AuditRecord, baselines: Mapping[str, Baseline]) -> Recount | Link:
+    """Return what the counts that a record keeps say, or the link that says why they do not."""
+    details = record.details
     digest = details.get("manifestDigest", "")
     if record.evidence is None or "voters" not in details:
         return open_(name, "The record does not keep the counts.")
@@ -147,9 +151,39 @@ def _recounted(record: AuditRecord, baselines: Mapping[str, Baseline]) -> Link:
     if baseline is None:
         return open_(name, "The sealed baseline of that version is not here.")
     try:
-        counted = recount(evidence, baseline)
+        return recount(evidence, baseline)
     except ValueError as error:
         return broken(name, f"The counts do not fit the baseline: {error}")
+
+
+def _told_again(record: AuditRecord, baselines: Mapping[str, Baseline]) -> Link:
+    """Return the link of a verdict about realised quality, made again from its outcomes."""
+    name, details = f"quality (record {record.seq})", record.details
+    counted = _counted(name, record, baselines)
+    if isinstance(counted, Link):
+        return counted
+    quality = counted.quality
+    if quality is None:
+        return broken(name, "Expected outcomes among the counts, found none.")
+    if str(quality.voters) != details["voters"]:
+        return open_(
+            name, f"The record keeps the outcomes of {quality.voters} of {details['voters']} Pods."
+        )
+    if str(quality.failing) != details.get("failing") or not quality.below_floor:
+        return broken(
+            name, f"The outcomes say that {quality.failing} of {quality.voters} are below a floor."
+        )
+    told = (details.get("accuracy"), details.get("calibrationError"))
+    if told != (quality.accuracy, quality.calibration_error):
+        return broken(name, "The outcomes give another accuracy or calibration error.")
+    return holds(name, f"made again from the outcomes: accuracy {quality.accuracy}")
+
+
+def _recounted(record: AuditRecord, baselines: Mapping[str, Baseline]) -> Link:
+    name, details = f"drift (record {record.seq})", record.details
+    counted = _counted(name, record, baselines)
+    if isinstance(counted, Link):
+        return counted
     if str(counted.voters) != details["voters"]:
         return open_(
             name, f"The record keeps the counts of {counted.voters} of {details['voters']} Pods."

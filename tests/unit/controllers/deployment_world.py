@@ -464,8 +464,11 @@ class World:
         failed: int = 0,
         slow: int = 0,
         odd: Sequence[str] = (),
+        right: Sequence[int] = (),
     ) -> None:
         """Let the Pods of a version report closed windows, refused rows, requests and oddities.
+
+        ``right`` says of each window of outcomes how many of its hundred answers came true.
 
         Of each kind of oddity the client with that place in the list is at fault.
         """
@@ -485,6 +488,7 @@ class World:
                 "refusedRows": refused,
                 "requests": requests,
                 "odd": self._odd(odd),
+                **({"outcomes": self._outcomes(right)} if right else {}),
             }
             for pod in self.pods_of(number)
         }
@@ -499,6 +503,24 @@ class World:
             for client, kind in enumerate(kinds, 1)
         ]
         return {"rows": 6400, "near": 320, "blocks": 100, "probing": len(kinds), "newest": blocks}
+
+    def _outcomes(self, right: Sequence[int]) -> Obj:
+        self.wait(1)
+        start = timestamp(self.now)
+        windows = [
+            {
+                "number": number,
+                "start": start,
+                "end": start,
+                "outcomes": WINDOW,
+                "correct": correct,
+                "scored": [0] * 8 + [WINDOW, 0],
+                "happened": [0] * 8 + [correct, 0],
+                "scores": [0] * 8 + [85 * WINDOW * 100, 0],
+            }
+            for number, correct in enumerate(right, 1)
+        ]
+        return {"outcomes": WINDOW * len(right), "correct": sum(right), "windows": windows}
 
     def crash(self, number: int, *, times: int = 1, code: int = 137, pods: int = 99) -> None:
         """Let predictors of a version end and start again; three times and more they stay down."""

@@ -20,8 +20,7 @@ def test_the_counts_of_a_record_give_the_verdict_that_was_given(shifts: list[flo
     reports = {f"pod-{n}": report(traffic(1000, n, shift=shift)) for n, shift in enumerate(shifts)}
     asked = inputs(reports)
     judged = judge(asked).state
-    before = {pod: said.windows_before for pod, said in judged.pods.items()}
-    packed = pack(ACTIVE, asked.drift, timestamp(asked.since), reports, before)
+    packed = pack(ACTIVE, asked.drift, timestamp(asked.since), reports, judged.pods)
 
     evidence = unpack(packed)
     assert evidence is not None

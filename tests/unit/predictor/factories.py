@@ -234,6 +234,7 @@ def write_settings(
         "deployment": DEPLOYMENT,
         "memory": None,
         "workers": None,
+        "feedback": folder / "feedback",
         "feed": None,
         "api_server": None,
     }

@@ -15,6 +15,7 @@ from hallmark.api.model_deployment import (
     Verdict,
 )
 from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.drift.quality import is_below_floor
 from hallmark.drift.silence import sentence
 from hallmark.policies.decision import Event, Record
 from hallmark.policies.model_deployment import canary
@@ -23,7 +24,12 @@ from hallmark.policies.model_deployment.conditions import is_rolled_back
 from hallmark.policies.model_deployment.drift import drift_evidence
 from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.record import rollout_of
-from hallmark.policies.model_deployment.traffic import has_drifted, has_odd_rows, has_rejected
+from hallmark.policies.model_deployment.traffic import (
+    has_drifted,
+    has_failed,
+    has_odd_rows,
+    has_rejected,
+)
 from hallmark.policies.model_deployment.triggers import (
     Cleared,
     NoTarget,
@@ -234,6 +240,7 @@ def hold_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
 def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
     """Return that the traffic has drifted, where it has just now."""
     yield from _rejection_records(before, view)
+    yield from _quality_records(before, view)
     yield from _odd_records(before, view)
     drift = _new_drift(before, view)
     if drift is None:
@@ -268,6 +275,28 @@ def _rejection_records(before: ModelDeploymentStatus, view: View) -> Iterator[Re
         reason=DeploymentReason.INPUT_REJECTED,
         message=has_rejected(view.status, drift),
         details={"pods": str(drift.rejecting)},
+    )
+
+
+def _quality_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
+    """Return that the answers are worse than a floor, where they are just now."""
+    drift = _newly_below_floor(before, view)
+    if drift is None or drift.quality is None:
+        return
+    quality = drift.quality
+    yield _detected(
+        view,
+        drift,
+        ("quality", _sequences(drift)),
+        reason=DeploymentReason.QUALITY_BELOW_FLOOR,
+        message=has_failed(view.status, drift),
+        details={
+            "voters": str(quality.voters),
+            "failing": str(quality.failing),
+            "accuracy": quality.accuracy,
+            "calibrationError": quality.calibration_error,
+        },
+        evidence=drift_evidence(view),
     )
 
 
@@ -350,6 +379,15 @@ def _new_rejection(before: ModelDeploymentStatus, view: View) -> DriftState | No
     return None if same and then is not None and then.input_rejected else now
 
 
+def _newly_below_floor(before: ModelDeploymentStatus, view: View) -> DriftState | None:
+    """Return the drift state where the answers are worse than a floor just now."""
+    now, then = view.status.drift_state, before.drift_state
+    if now is None or not is_below_floor(now):
+        return None
+    same = then is not None and then.manifest_digest == now.manifest_digest
+    return None if same and then is not None and is_below_floor(then) else now
+
+
 def _new_drift(before: ModelDeploymentStatus, view: View) -> DriftState | None:
     """Return the drift state where its verdict has become Drift just now."""
     now, then = view.status.drift_state, before.drift_state
@@ -367,6 +405,10 @@ def events(before: ModelDeploymentStatus, view: View, step: Step) -> Iterator[Ev
     if rejection is not None:
         message = has_rejected(before, rejection)
         yield Event(DeploymentReason.INPUT_REJECTED, message, warning=True)
+    failed = _newly_below_floor(before, view)
+    if failed is not None:
+        message = has_failed(before, failed)
+        yield Event(DeploymentReason.QUALITY_BELOW_FLOOR, message, warning=True)
     odd = _newly_odd(before, view)
     if odd is not None:
         yield Event(DeploymentReason.ODD_ROWS, has_odd_rows(before, odd), warning=True)

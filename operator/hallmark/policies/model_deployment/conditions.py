@@ -16,6 +16,7 @@ from hallmark.api.model_deployment import (
     Verdict,
 )
 from hallmark.drift.odd import is_probed
+from hallmark.drift.quality import is_below_floor
 from hallmark.drift.silence import sentence
 from hallmark.policies import conditions as triple
 from hallmark.policies.conditions import ConditionUpdate, fails, holds, unknown
@@ -154,6 +155,8 @@ def _drift_detected(view: View, message: str | None) -> ConditionUpdate:
         return unknown(_C.DRIFT_DETECTED, _R.REPORTS_MISSING, message)
     if view.head is not None and drift is not None and drift.input_rejected and not drifted:
         return holds(_C.DRIFT_DETECTED, _R.INPUT_REJECTED, message)
+    if view.head is not None and drift is not None and is_below_floor(drift) and not drifted:
+        return holds(_C.DRIFT_DETECTED, _R.QUALITY_BELOW_FLOOR, message + _proposal(view))
     if view.head is not None and drift is not None and not drifted and _is_probed(view, drift):
         return holds(_C.DRIFT_DETECTED, _R.PROBED, message)
     if view.head is None or drift is None or drift.verdict is Verdict.INCONCLUSIVE:

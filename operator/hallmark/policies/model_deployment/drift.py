@@ -76,5 +76,5 @@ def drift_evidence(view: View) -> str:
         return ""
     drift, since = counted_since(inputs.deployment, inputs.trusts)
     judged = view.status.drift_state
-    before = {pod: said.windows_before for pod, said in judged.pods.items()} if judged else {}
-    return pack(status.active_digest, drift, since, inputs.reports, before)
+    accepted = judged.pods if judged else {}
+    return pack(status.active_digest, drift, since, inputs.reports, accepted)

@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 
 from hallmark.api.common import timestamp
+from hallmark.api.feedback import QualityState
 from hallmark.api.model_deployment import (
     HistoryEntry,
     ModelDeploymentStatus,
@@ -116,6 +117,19 @@ def with_odd_rows(drift: dict[str, object], *kinds: Oddity) -> ModelDeploymentSt
     status = serving_status(entry(2, start=10, intent=intent), entry(1, end=10))
     clients = 1 if Oddity.PROBING in kinds else 0
     state = drifted(2, "NoDrift").replace(odd=list(kinds), probing_clients=clients)
+    return status.replace(drift_state=state)
+
+
+def feedback(then: str) -> dict[str, object]:
+    """Return the part of a spec that says what answers lead to that do not come true."""
+    return {"feedback": {"minimumAccuracy": "0.9", "then": then}}
+
+
+def below_floor(then: str) -> ModelDeploymentStatus:
+    """Return the record of version 2, whose answers do not come true as declared."""
+    intent = asked(2, drift=feedback(then))
+    status = serving_status(entry(2, start=10, intent=intent), entry(1, end=10))
+    state = drifted(2, "NoDrift").replace(quality=QualityState(below_floor=True))
     return status.replace(drift_state=state)
 
 
@@ -533,6 +547,14 @@ CASES: dict[str, tuple[View, str]] = {
             ),
         )
     },
+    "answers that do not come true roll back where the spec says so": (
+        view(below_floor("Rollback"), V1, V2, verified=(1,), drift=feedback("Rollback")),
+        "RollBack DriftRollback credit-v1",
+    ),
+    "answers that do not come true only alert elsewhere": (
+        view(below_floor("Alert"), V1, V2, verified=(1,), drift=feedback("Alert")),
+        "nothing",
+    ),
     "drift rolls back": (
         view(with_drift(SERVING2, 2), V1, V2, verified=(1,)),
         "RollBack DriftRollback credit-v1",

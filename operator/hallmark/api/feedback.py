@@ -1,0 +1,164 @@
+"""Delayed truth: what became true of answers, as it is declared, counted and shown."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from hallmark.api.common import (
+    ApiModel,
+    Count,
+    DecimalString,
+    Ordinal,
+    PositiveDuration,
+    Timestamp,
+)
+from hallmark.api.rules import SET, cel, rule
+
+GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\- ]{0,31}$", max_length=32)]
+"""The name of a group of people, as a protected attribute has it."""
+MAX_GROUPS = 16
+SCORE_BINS = 10
+"""Of equal width, from 0 to 1: calibration is counted in these."""
+SCORE_SCALE = 10_000
+"""Scores are told as whole numbers of so many parts of one."""
+OUTCOME_WINDOWS = 5
+"""So many closed windows of outcomes a report holds."""
+
+
+class OnFeedback(StrEnum):
+    """What a realised quality below a floor leads to."""
+
+    ALERT = "Alert"
+    ROLLBACK = "Rollback"
+
+
+def _share(field: str) -> dict[str, object]:
+    return cel(
+        rule(
+            "double(self) > 0.0 && double(self) < 1.0",
+            f"{field} must be above 0 and below 1, such as '0.9'.",
+        )
+    )
+
+
+class Feedback(ApiModel):
+    """That answers come with a receipt, and what is expected of their truth once it is known.
+
+    Who may tell the truth is said by the Secret ``<name>-feedback`` beside the object: see
+    docs/deploy.md.
+    """
+
+    minimum_accuracy: (
+        Annotated[DecimalString, Field(json_schema_extra=_share("The accuracy"))] | None
+    ) = None
+    """The least share of answers that must come true; none: it is only counted."""
+    maximum_calibration_error: (
+        Annotated[DecimalString, Field(json_schema_extra=_share("The calibration error"))] | None
+    ) = None
+    """How far scores may be from the share of rows that come true, on average; none: it is only
+    counted."""
+    window: Annotated[int, Field(ge=100, le=1_000_000)] = 500
+    """Outcomes in a window, for each Pod; with fewer there is no verdict."""
+    groups: Annotated[list[GroupName], Field(max_length=MAX_GROUPS, json_schema_extra=SET)] = Field(
+        default_factory=list
+    )
+    """Of people; an outcome may name one of them, and is counted by it, too."""
+    max_age: PositiveDuration = "2160h"
+    """How old an answer may be whose truth is told."""
+    false_rollback_risk: Annotated[
+        DecimalString,
+        Field(
+            json_schema_extra=cel(
+                rule(
+                    "double(self) > 0.0 && double(self) <= 1.0",
+                    "The risk must be above 0 and at most 1, such as '0.01'.",
+                )
+            )
+        ),
+    ] = "0.01"
+    """How likely chance alone may ever cause the verdict, in the Deployment's whole life."""
+    then: OnFeedback = OnFeedback.ALERT
+    """Alert, or roll back as drift does, where ``rollback`` is Automatic."""
+
+
+class GroupOutcomes(ApiModel):
+    """Outcomes that named a group."""
+
+    group: GroupName
+    outcomes: Count
+    correct: Count
+
+
+BinnedCounts = Annotated[list[Count], Field(max_length=SCORE_BINS)]
+
+
+class OutcomeWindow(ApiModel):
+    """A closed window of outcomes that one Pod was told."""
+
+    number: Ordinal
+    start: Timestamp
+    end: Timestamp
+    """When the first and the last of them were told."""
+    outcomes: Ordinal
+    correct: Count
+    """Answers that came true."""
+    scored: BinnedCounts
+    """Outcomes by the bin of the answer's score."""
+    happened: BinnedCounts
+    """How many of these were what the score is the probability of."""
+    scores: BinnedCounts
+    """The sum of the scores in each bin, in ten thousandths."""
+    groups: Annotated[list[GroupOutcomes], Field(max_length=MAX_GROUPS)] = Field(
+        default_factory=list
+    )
+
+
+class OutcomeReport(ApiModel):
+    """What a Pod was told since its start of what became true of answers."""
+
+    outcomes: Count = 0
+    correct: Count = 0
+    refused: Count = 0
+    """Outcomes that were not counted: their receipts were no good, or came twice."""
+    windows: Annotated[list[OutcomeWindow], Field(max_length=OUTCOME_WINDOWS)] = Field(
+        default_factory=list
+    )
+
+
+class GroupQuality(ApiModel):
+    """The realised accuracy of a group in the newest windows."""
+
+    group: GroupName
+    outcomes: Count
+    accuracy: Annotated[str, Field(max_length=16)]
+
+
+class QualityState(ApiModel):
+    """The operator's view of what became true of the answers of the version that serves.
+
+    Accuracy, calibration error and groups are of the newest window of each Pod, together.
+    """
+
+    below_floor: bool = False
+    """More than half of the Pods that have a window are below a declared floor."""
+    voters: Count = 0
+    """How many Pods have a window."""
+    failing: Count = 0
+    """How many of them are below a floor, with as much evidence as the error budget asks for."""
+    unsure: Count = 0
+    """How many are below one, and evidence is missing."""
+    outcomes: Count = 0
+    accuracy: Annotated[str, Field(max_length=16)] = ""
+    calibration_error: Annotated[str, Field(max_length=16)] = ""
+    evidence: Annotated[str, Field(max_length=16)] = ""
+    """The power of ten of the greatest e-value (the median over the Pods)."""
+    needed: Annotated[str, Field(max_length=16)] = ""
+    """The power of ten that it must reach, by the error budget."""
+    windows: Count = 0
+    """On how many windows of a Pod the error budget is spent in the Deployment's life, at most."""
+    groups: Annotated[list[GroupQuality], Field(max_length=MAX_GROUPS)] = Field(
+        default_factory=list
+    )

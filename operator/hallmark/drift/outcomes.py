@@ -1,0 +1,190 @@
+"""Counts what became true of answers, in windows of a fixed number of outcomes.
+
+Of two classes the score is the probability of the positive one, and the event that it is; of more,
+the score is the probability of the decided class, and the event that the answer was right: see
+``hallmark.classification.scored_class``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hallmark.api.common import parse_timestamp, timestamp
+from hallmark.api.feedback import (
+    OUTCOME_WINDOWS,
+    SCORE_BINS,
+    SCORE_SCALE,
+    Feedback,
+    GroupOutcomes,
+    OutcomeReport,
+    OutcomeWindow,
+)
+
+MAX_SEEN = 65_536
+"""So many of the newest receipts are remembered, so that none counts twice; about 9 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became true of one answer.
+
+    Attributes:
+        number: Of the answer's receipt.
+        correct: The answer came true.
+        score: From 0 to 1.
+        happened: What the score is the probability of came true.
+        group: One of the declared; empty where none was named.
+    """
+
+    number: int
+    correct: bool
+    score: float
+    happened: bool
+    group: str = ""
+
+
+class _Open:
+    """A window that is being filled."""
+
+    def __init__(self, groups: Sequence[str], start: datetime) -> None:
+        self.start = start
+        self.outcomes = self.correct = 0
+        self.scored, self.happened, self.scores = ([0] * SCORE_BINS for _ in range(3))
+        self.groups = {group: [0, 0] for group in groups}
+
+    def add(self, outcome: Outcome) -> None:
+        place = min(SCORE_BINS - 1, int(outcome.score * SCORE_BINS))
+        self.outcomes += 1
+        self.correct += outcome.correct
+        self.scored[place] += 1
+        self.happened[place] += outcome.happened
+        self.scores[place] += round(outcome.score * SCORE_SCALE)
+        if outcome.group:
+            found = self.groups[outcome.group]
+            found[0] += 1
+            found[1] += outcome.correct
+
+    def closed(self, number: int, end: datetime) -> OutcomeWindow:
+        return OutcomeWindow(
+            number=number,
+            start=timestamp(self.start),
+            end=timestamp(end),
+            outcomes=self.outcomes,
+            correct=self.correct,
+            scored=self.scored,
+            happened=self.happened,
+            scores=self.scores,
+            groups=[
+                GroupOutcomes(group=group, outcomes=outcomes, correct=correct)
+                for group, (outcomes, correct) in self.groups.items()
+                if outcomes
+            ],
+        )
+
+
+class OutcomeCounter:
+    """Counts outcomes, each receipt once, and keeps the newest windows."""
+
+    def __init__(self, feedback: Feedback) -> None:
+        """Start empty.
+
+        Args:
+            feedback: How many outcomes make a window, and which groups there are.
+        """
+        self._feedback = feedback
+        self._seen: dict[int, None] = {}
+        self._windows: deque[OutcomeWindow] = deque(maxlen=OUTCOME_WINDOWS)
+        self._number = 0
+        self._open: _Open | None = None
+        self.outcomes = self.correct = 0
+        """Since the start."""
+        self.refused = 0
+        """Outcomes that were not counted."""
+
+    @property
+    def kept(self) -> list[OutcomeWindow]:
+        """The newest windows, oldest first."""
+        return list(self._windows)
+
+    def add(self, outcome: Outcome, now: datetime) -> bool:
+        """Count an outcome; tell whether its receipt is new."""
+        if outcome.number in self._seen:
+            return False
+        self._seen[outcome.number] = None
+        if len(self._seen) > MAX_SEEN:
+            del self._seen[next(iter(self._seen))]
+        self.outcomes += 1
+        self.correct += outcome.correct
+        if self._open is None:
+            self._open = _Open(self._feedback.groups, now)
+        self._open.add(outcome)
+        if self._open.outcomes == self._feedback.window:
+            self._number += 1
+            self._windows.append(self._open.closed(self._number, now))
+            self._open = None
+        return True
+
+    def report(self) -> OutcomeReport:
+        """Return what is reported now."""
+        return OutcomeReport(
+            outcomes=self.outcomes,
+            correct=self.correct,
+            refused=self.refused,
+            windows=self.kept,
+        )
+
+
+def problem_of(report: OutcomeReport | None, feedback: Feedback | None) -> str | None:
+    """Return why outcomes are not to be believed; it goes on from the drift report's subject."""
+    if report is None or feedback is None:
+        return None
+    if report.correct > report.outcomes:
+        return f"claims {report.correct} right of {report.outcomes} outcomes."
+    if sum(window.outcomes for window in report.windows) > report.outcomes:
+        return f"has more outcomes in its windows than its total of {report.outcomes}."
+    for former, window in zip([None, *report.windows], report.windows, strict=False):
+        if former and window.number != former.number + 1:
+            return f"has window {window.number} of outcomes after window {former.number}."
+        if problem := _problem_of_window(window, feedback):
+            return f"{problem} in window {window.number} of outcomes."
+    return None
+
+
+def _problem_of_window(window: OutcomeWindow, feedback: Feedback) -> str | None:
+    """Return what is wrong with one window; it goes on from the drift report's subject."""
+    if window.outcomes != feedback.window:
+        return f"has {window.outcomes} instead of {feedback.window} outcomes"
+    if window.correct > window.outcomes:
+        return f"claims {window.correct} right of {window.outcomes} outcomes"
+    bins = (window.scored, window.happened, window.scores)
+    if {len(counts) for counts in bins} != {SCORE_BINS}:
+        return f"must have {SCORE_BINS} bins of scores, and has others"
+    if sum(window.scored) != window.outcomes:
+        return f"counts {sum(window.scored)} scores of {window.outcomes} outcomes"
+    if any(not _fits(place, *counts) for place, counts in enumerate(zip(*bins, strict=True))):
+        return "has a bin whose scores or events do not fit it"
+    names = [group.group for group in window.groups]
+    if len(set(names)) != len(names) or not set(names) <= set(feedback.groups):
+        return "names groups that are not declared, or one twice"
+    if any(group.correct > group.outcomes for group in window.groups):
+        return "claims more right than told of a group"
+    if (
+        sum(group.outcomes for group in window.groups) > window.outcomes
+        or sum(group.correct for group in window.groups) > window.correct
+    ):
+        return "counts more in groups than in all"
+    try:
+        if parse_timestamp(window.end) < parse_timestamp(window.start):
+            return "ends before it begins"
+    except ValueError:
+        return "has no real time"
+    return None
+
+
+def _fits(place: int, scored: int, happened: int, scores: int) -> bool:
+    """Tell whether a bin's sum of scores lies where the bin does, up to rounding."""
+    width = SCORE_SCALE // SCORE_BINS
+    return happened <= scored and (scored * place * width <= scores <= scored * (place + 1) * width)
