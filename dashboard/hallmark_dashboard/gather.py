@@ -44,6 +44,7 @@ from hallmark_dashboard.views.overview import (
     overview,
     urgent_first,
 )
+from hallmark_dashboard.views.quality import QualityDetail, quality_detail
 from hallmark_dashboard.views.rates import rates_by_place, rates_of
 from hallmark_dashboard.views.review import (
     Review,
@@ -257,6 +258,8 @@ class DeploymentEvidence:
     deployment: ModelDeployment
     detail: DeploymentDetail
     drift: DriftDetail
+    quality: QualityDetail | None = None
+    """What became true of its answers; None where no feedback is declared."""
 
 
 async def gather_deployment(
@@ -282,9 +285,8 @@ async def gather_deployment(
     }
     applied = seen.policy(namespace)
     active = _by_digest(versions, deployment.status.active_digest)
-    found = None
+    found, policy = None, applied.policy.spec if applied.policy else None
     if active is not None:
-        policy = applied.policy.spec if applied.policy else None
         found = await services.evidence.baseline(active, policy)
     rows, windows = services.watch.traffic.of(namespace, name)
     drift = drift_detail(
@@ -297,7 +299,12 @@ async def gather_deployment(
     asked = asked_version(deployment, versions)
     rates = rates_of(deployment, services.watch.traffic)
     detail = deployment_detail(deployment, asked, missing, applied.name, seen.now, rates)
-    return DeploymentEvidence(deployment, detail, drift)
+    quality = None
+    if deployment.spec.drift.feedback is not None:
+        sealed = await services.evidence.report(active, policy) if active is not None else None
+        outcomes = services.watch.traffic.outcomes(namespace, name)
+        quality = quality_detail(deployment, sealed.content if sealed else None, outcomes)
+    return DeploymentEvidence(deployment, detail, drift, quality)
 
 
 def _by_digest(versions: Sequence[ModelVersion], digest: str | None) -> ModelVersion | None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hallmark.api.feedback import OutcomeWindow
 from hallmark.api.model_deployment import (
     DriftReport,
     DriftWindow,
@@ -40,6 +41,20 @@ class SeenWindow:
     pod: str
     manifest_digest: str
     window: DriftWindow
+
+    @property
+    def key(self) -> tuple[str, str, int, str]:
+        """What tells it from every other one."""
+        return self.pod, self.manifest_digest, self.window.number, self.window.start
+
+
+@dataclass(frozen=True)
+class SeenOutcomes:
+    """A closed window of outcomes of a Pod, declared as ``SeenWindow`` is."""
+
+    pod: str
+    manifest_digest: str
+    window: OutcomeWindow
 
     @property
     def key(self) -> tuple[str, str, int, str]:
@@ -78,6 +93,10 @@ class Counted:
     sequences: dict[str, tuple[str, int]] = field(default_factory=dict)
     samples: dict[str, deque[Sample]] = field(default_factory=dict)
     """By Pod, the newest last."""
+    outcomes: OrderedDict[tuple[str, str, int, str], SeenOutcomes] = field(
+        default_factory=OrderedDict
+    )
+    """Closed windows of outcomes in the order in which they came."""
 
 
 class Traffic:
@@ -125,6 +144,12 @@ class Traffic:
         ordered = sorted(counted.windows, key=lambda seen: (seen.window.end, seen.pod))
         return dict(counted.rows), tuple(ordered)
 
+    def outcomes(self, namespace: str, name: str) -> Sequence[SeenOutcomes]:
+        """Return the windows of outcomes, oldest first."""
+        counted = self._counted.get((namespace, name))
+        found = counted.outcomes.values() if counted else ()
+        return sorted(found, key=lambda seen: (seen.window.end, seen.pod))
+
     def forget(self, namespace: str, name: str) -> None:
         """Forget a ModelDeployment that is gone."""
         self._counted.pop((namespace, name), None)
@@ -151,7 +176,20 @@ def _take(counted: Counted, pod: str, raw: object, now: float) -> bool:
             counted.known.add(found.key)
             counted.windows.append(found)
             new = True
+    new = _take_outcomes(counted, pod, report) or new
     _bound(counted)
+    return new
+
+
+def _take_outcomes(counted: Counted, pod: str, report: DriftReport) -> bool:
+    new = False
+    for window in report.outcomes.windows if report.outcomes else ():
+        found = SeenOutcomes(pod, report.manifest_digest, window)
+        if found.key not in counted.outcomes:
+            counted.outcomes[found.key] = found
+            new = True
+    while len(counted.outcomes) > MOST_WINDOWS:
+        counted.outcomes.popitem(last=False)
     return new
 
 

@@ -27,7 +27,7 @@ from hallmark_dashboard.gather import (
 )
 from hallmark_dashboard.pages.render import Frame, page
 from hallmark_dashboard.pages.resume import KEPT, once, typed_here
-from hallmark_dashboard.pages.shown import features, sections
+from hallmark_dashboard.pages.shown import features, sections, shown_quality
 from hallmark_dashboard.problems import Problem, not_found
 from hallmark_dashboard.services import Services, services_of
 from hallmark_dashboard.signed_in import Person
@@ -213,6 +213,7 @@ async def deployment_page(
         drift=drift,
         drift_state=states.get(drift.verdict, State.UNKNOWN),
         features=features(drift),
+        quality=shown_quality(evidence.quality) if evidence.quality else None,
         targets=targets,
         lacked=lacked,
         given={"action": "", "target": "", "reason": "", "until": "", **(given or {})},

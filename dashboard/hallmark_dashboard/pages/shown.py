@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hallmark.api.report import Report
@@ -10,6 +11,7 @@ from hallmark.reporting.charts import Chart
 from hallmark.reporting.parts import Charted, Table, count, number
 from hallmark.reporting.series import Moment, course, side_by_side
 from hallmark_dashboard.views.drift import DriftDetail, FeatureCourse
+from hallmark_dashboard.views.quality import QualityDetail
 from hallmark_dashboard.views.standing import State
 
 
@@ -95,6 +97,61 @@ def _feature(found: FeatureCourse, *, drawn: bool) -> ShownFeature:
         Table(("window's end", "Pod", "rows", "PSI", "limit"), rows, 3),
         _shares(found),
     )
+
+
+@dataclass(frozen=True)
+class ShownQuality:
+    """Realised quality, drawn."""
+
+    detail: QualityDetail
+    state: State
+    accuracy: Chart | None
+    calibration: Chart | None
+    table: Table | None
+
+
+def shown_quality(detail: QualityDetail) -> ShownQuality:
+    """Return what became true of the answers, beside what was sealed."""
+    state = State.STOPPED if detail.below_floor else State.GOOD
+    points = detail.course
+    rows = [
+        (
+            point.end,
+            point.pod,
+            count(point.outcomes),
+            number(point.accuracy),
+            number(point.calibration_error),
+        )
+        for point in reversed(points)
+    ]
+    return ShownQuality(
+        detail,
+        state if detail.voters else State.UNKNOWN,
+        _beside(
+            "Realised accuracy by window, and the sealed one",
+            [(point.end, point.accuracy) for point in points],
+            detail.sealed_accuracy,
+            "accuracy",
+        ),
+        _beside(
+            "Realised calibration error by window, and the sealed one",
+            [(point.end, point.calibration_error) for point in points],
+            detail.sealed_calibration_error,
+            "calibration error",
+        ),
+        Table(("window's end", "Pod", "outcomes", "accuracy", "calibration error"), rows, 3)
+        if rows
+        else None,
+    )
+
+
+def _beside(
+    title: str, points: Sequence[tuple[str, float]], sealed: float | None, unit: str
+) -> Chart | None:
+    if not points or sealed is None:
+        return None
+    moments = [Moment(_clock(end), value, sealed) for end, value in points]
+    return course(title, moments, unit, "sealed")
 
 
 def _shares(found: FeatureCourse) -> Table | None:

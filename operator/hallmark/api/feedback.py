@@ -20,8 +20,8 @@ from hallmark.api.rules import SET, cel, rule
 GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\- ]{0,31}$", max_length=32)]
 """The name of a group of people, as a protected attribute has it."""
 MAX_GROUPS = 16
-SCORE_BINS = 10
-"""Of equal width, from 0 to 1: calibration is counted in these."""
+SCORE_BINS = 15
+"""Of equal width, from 0 to 1: calibration is counted in these, as training measures it."""
 SCORE_SCALE = 10_000
 """Scores are told as whole numbers of so many parts of one."""
 OUTCOME_WINDOWS = 5

@@ -185,6 +185,6 @@ def _problem_of_window(window: OutcomeWindow, feedback: Feedback) -> str | None:
 
 
 def _fits(place: int, scored: int, happened: int, scores: int) -> bool:
-    """Tell whether a bin's sum of scores lies where the bin does, up to rounding."""
-    width = SCORE_SCALE // SCORE_BINS
-    return happened <= scored and (scored * place * width <= scores <= scored * (place + 1) * width)
+    """Tell whether a bin's sum of scores lies where the bin does, up to the rounding of each."""
+    low, high = (edge * SCORE_SCALE / SCORE_BINS for edge in (place, place + 1))
+    return happened <= scored and scored * (low - 1) <= scores <= scored * (high + 1)

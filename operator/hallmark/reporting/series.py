@@ -26,13 +26,14 @@ class Moment:
     limit: float
 
 
-def course(title: str, moments: Sequence[Moment], unit: str) -> Chart:
+def course(title: str, moments: Sequence[Moment], unit: str, line: str = "limit") -> Chart:
     """Return numbers one after the other, with their limit as a line that is labelled.
 
     Args:
         title: What the chart shows.
         moments: At least one, oldest first.
         unit: What the numbers are.
+        line: What the limit is called.
     """
     highest = max(1e-9, *(max(moment.value, moment.limit) for moment in moments)) * 1.1
     steps = max(len(moments) - 1, 1)
@@ -50,7 +51,7 @@ def course(title: str, moments: Sequence[Moment], unit: str) -> Chart:
         limits = [(_LEFT, limits[0][1]), (_RIGHT, limits[0][1])]
     drawn.append(path(_line(limits), "curve limit"))
     drawn.append(
-        text_at(_RIGHT, limits[-1][1] - 4, f"limit {moments[-1].limit:.3g}", "muted", "end")
+        text_at(_RIGHT, limits[-1][1] - 4, f"{line} {moments[-1].limit:.3g}", "muted", "end")
     )
     drawn.append(path(_line(places), "curve a"))
     drawn += [circle(x, y, 3, "point a") for x, y in places]
@@ -60,7 +61,7 @@ def course(title: str, moments: Sequence[Moment], unit: str) -> Chart:
     if len(moments) > 1:
         drawn.append(text_at(_RIGHT, _BOTTOM + 17, moments[-1].label, "muted", "end"))
     said = "; ".join(f"{moment.value:.3f} at {moment.label}" for moment in moments)
-    return Chart(title, f"{said}; limit {moments[-1].limit:.3g}", _BOTTOM + 26, drawn)
+    return Chart(title, f"{said}; {line} {moments[-1].limit:.3g}", _BOTTOM + 26, drawn)
 
 
 def side_by_side(

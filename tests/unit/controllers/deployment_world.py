@@ -514,9 +514,9 @@ class World:
                 "end": start,
                 "outcomes": WINDOW,
                 "correct": correct,
-                "scored": [0] * 8 + [WINDOW, 0],
-                "happened": [0] * 8 + [correct, 0],
-                "scores": [0] * 8 + [85 * WINDOW * 100, 0],
+                "scored": [0] * 12 + [WINDOW, 0, 0],
+                "happened": [0] * 12 + [correct, 0, 0],
+                "scores": [0] * 12 + [85 * WINDOW * 100, 0, 0],
             }
             for number, correct in enumerate(right, 1)
         ]

@@ -8,16 +8,21 @@ from typing import Any
 import pytest
 
 from hallmark.api.artifacts import Baseline
+from hallmark.api.feedback import OutcomeWindow
 from hallmark.api.model_deployment import (
     ActionName,
     DriftWindow,
     LastAction,
     ModelDeployment,
 )
+from hallmark.api.report import AttributeFairness, GroupMetrics, Report
+from hallmark.api.training_run import MetricValue
+from hallmark_dashboard.pages.shown import shown_quality
 from hallmark_dashboard.problems import Right
-from hallmark_dashboard.traffic import SeenWindow
+from hallmark_dashboard.traffic import SeenOutcomes, SeenWindow
 from hallmark_dashboard.views.deployment import asked_version, deployment_detail
 from hallmark_dashboard.views.drift import bin_labels, drift_detail
+from hallmark_dashboard.views.quality import GroupLine, quality_detail
 from hallmark_dashboard.views.standing import (
     State,
 )
@@ -222,3 +227,63 @@ def test_without_the_baseline_the_operators_numbers_stand_and_why() -> None:
 
     assert (found.verdict, found.sentence) == ("Drift", "No store.")
     assert found.features[0].psi is None
+
+
+FEEDBACK = {"minimumAccuracy": "0.8", "window": 100, "groups": ["f", "m"]}
+QUALITY = {
+    "belowFloor": True,
+    "voters": 1,
+    "failing": 1,
+    "outcomes": 100,
+    "accuracy": "0.5000",
+    "calibrationError": "0.3500",
+    "groups": [{"group": "f", "outcomes": 50, "accuracy": "0.4000"}],
+}
+
+
+def outcomes(right: int, number: int, digest: str = DIGEST, **changes: object) -> SeenOutcomes:
+    binned = {"scored": [100], "happened": [right], "scores": [850_000]}
+    told = {"number": number, "start": THEN, "end": THEN, "outcomes": 100, "correct": right}
+    found = OutcomeWindow.model_validate({**told, **binned, **changes})
+    return SeenOutcomes("pod", digest, found)
+
+
+def sealed_report() -> Report:
+    groups = [GroupMetrics(group=name, rows=9, accuracy=0.9) for name in ("f", "m")]
+    return Report.model_construct(
+        metrics=[MetricValue(name="accuracy", value="0.910000")],
+        fairness=[AttributeFairness(attribute="sex", groups=groups)],
+    )
+
+
+def test_realised_quality_stands_beside_the_sealed_one() -> None:
+    status = {**SERVES, "driftState": {"quality": QUALITY}}
+    found = quality_detail(
+        deployment(status=status, drift={"feedback": FEEDBACK}),
+        sealed_report(),
+        [outcomes(85, 1), outcomes(50, 2), outcomes(1, 1, digest=OTHER)],
+    )
+    assert found is not None
+    assert [point.accuracy for point in found.course] == [0.85, 0.5]
+    assert found.course[1].calibration_error == pytest.approx(0.35)
+    assert (found.below_floor, found.accuracy, found.sealed_accuracy) == (True, 0.5, 0.91)
+    assert found.groups == (GroupLine("f", 50, 0.4, 0.9),)
+    drawn = shown_quality(found)
+    assert drawn.accuracy is not None
+    assert "sealed 0.91" in drawn.accuracy.description
+    assert drawn.calibration is None, "the report does not have it"
+    assert (drawn.state, len(drawn.table.rows if drawn.table else [])) == (State.STOPPED, 2)
+
+
+def test_what_a_pod_writes_breaks_no_page() -> None:
+    odd = [outcomes(50, 1, scored=[], happened=[], scores=[]), outcomes(50, 2, happened=[1, 2])]
+    found = quality_detail(
+        deployment(status={**SERVES, "driftState": {}}, drift={"feedback": FEEDBACK}), None, odd
+    )
+    assert found is not None
+    assert (found.accuracy, found.sealed_accuracy, found.voters) == (None, None, 0)
+    assert shown_quality(found).state is State.UNKNOWN
+
+
+def test_without_feedback_there_is_no_quality() -> None:
+    assert quality_detail(deployment(status=SERVES), sealed_report(), []) is None

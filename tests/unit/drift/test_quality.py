@@ -187,7 +187,7 @@ def test_the_evidence_against_accuracy_is_a_martingale_at_the_floor(floor: float
 
 @given(
     limit=st.floats(0.01, 0.3),
-    gaps=st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=40),
+    gaps=st.lists(st.tuples(st.integers(0, 14), st.booleans()), max_size=40),
     score=st.floats(0, 1),
     sign=st.sampled_from([-1, 1]),
 )
@@ -200,7 +200,7 @@ def test_the_evidence_against_calibration_is_a_supermartingale(
     def after(*more: Outcome) -> float:
         counter = OutcomeCounter(Feedback.model_construct(window=len(gaps) + len(more), groups=[]))
         for number, (place, happened) in enumerate(gaps):
-            counter.add(Outcome(number, happened, place / 10 + 0.05, happened), PROMOTED)
+            counter.add(Outcome(number, happened, (place + 0.5) / SCORE_BINS, happened), PROMOTED)
         for outcome in more:
             counter.add(outcome, PROMOTED)
         return calibration_evidence(counter.kept, limit) if counter.kept else 0.0
@@ -260,7 +260,7 @@ def _window() -> OutcomeWindow:
         pytest.param(first(scored=[200]), id="one bin"),
         pytest.param(first(scored=[0] * SCORE_BINS), id="no scores"),
         pytest.param(first(scores=[0] * SCORE_BINS), id="scores beyond their bins"),
-        pytest.param(first(happened=[1] + [0] * 9), id="an event in an empty bin"),
+        pytest.param(first(happened=[1] + [0] * 14), id="an event in an empty bin"),
         pytest.param(first(end="2025-01-01T00:00:00Z"), id="ends before it begins"),
         pytest.param(first(start="2026-13-01T00:00:00Z"), id="no real time"),
         pytest.param(first(groups=[*_window().groups, _window().groups[0]]), id="a group twice"),

@@ -243,11 +243,11 @@ def test_outcomes_are_counted_as_the_answers_were(tmp_path: Path) -> None:
     assert [window.outcomes for window in report.outcomes.windows] == [100, 100]
     first = report.outcomes.windows[0]
     scores = np.array([answer["probabilities"]["yes"] for answer in answers[:100]])
-    bins = np.minimum((scores * 10).astype(int), 9)
-    assert first.scored == np.bincount(bins, minlength=10).tolist()
+    bins = np.minimum((scores * 15).astype(int), 14)
+    assert first.scored == np.bincount(bins, minlength=15).tolist()
     happened = [truth == "yes" for truth in truths[:100]]
-    assert first.happened == np.bincount(bins, weights=happened, minlength=10).tolist()
-    sums = np.bincount(bins, weights=scores, minlength=10) * SCORE_SCALE
+    assert first.happened == np.bincount(bins, weights=happened, minlength=15).tolist()
+    sums = np.bincount(bins, weights=scores, minlength=15) * SCORE_SCALE
     assert first.scores == pytest.approx(sums, abs=100)
     women = [at for at in range(100) if groups[at] == "women"]
     assert first.groups[0].to_wire() == {

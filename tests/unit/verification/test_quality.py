@@ -52,7 +52,7 @@ def _packed(evidence: DriftEvidence, right: int) -> str:
         assert report.outcomes is not None
         windows = [
             window.model_copy(
-                update={"correct": right, "happened": [0] * 8 + [right, 0], "groups": []}
+                update={"correct": right, "happened": [0] * 12 + [right, 0, 0], "groups": []}
             )
             for window in report.outcomes.windows
         ]
