@@ -152,6 +152,23 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
             }
         },
     ),
+    "a deployment that takes the truth": (DEPLOYMENT, {"drift": {"feedback": {}}}),
+    "a deployment with floors for the truth": (
+        DEPLOYMENT,
+        {
+            "drift": {
+                "feedback": {
+                    "minimumAccuracy": "0.8",
+                    "maximumCalibrationError": "0.05",
+                    "window": 100,
+                    "groups": ["women", "men", "18 to 25"],
+                    "maxAge": "24h",
+                    "falseRollbackRisk": "1",
+                    "then": "Rollback",
+                }
+            }
+        },
+    ),
     "a deployment with spread, rank and limits": (
         DEPLOYMENT,
         {

@@ -138,6 +138,46 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         {"drift": {"rejections": {"limit": "1"}}},
         "The limit must be a share above 0 and below 1",
     ),
+    "a floor that every answer must come true": (
+        DEPLOYMENT,
+        {"drift": {"feedback": {"minimumAccuracy": "1"}}},
+        "The accuracy must be above 0 and below 1",
+    ),
+    "a calibration error of nothing at all": (
+        DEPLOYMENT,
+        {"drift": {"feedback": {"maximumCalibrationError": "0.0"}}},
+        "The calibration error must be above 0 and below 1",
+    ),
+    "a risk of a false verdict above one": (
+        DEPLOYMENT,
+        {"drift": {"feedback": {"falseRollbackRisk": "2"}}},
+        "The risk must be above 0 and at most 1",
+    ),
+    "outcomes in too small a window": (
+        DEPLOYMENT,
+        {"drift": {"feedback": {"window": 99}}},
+        "drift.feedback.window",
+    ),
+    "answers of no age": (
+        DEPLOYMENT,
+        {"drift": {"feedback": {"maxAge": "0s"}}},
+        "The duration must be longer than zero",
+    ),
+    "a group twice": (
+        DEPLOYMENT,
+        {"drift": {"feedback": {"groups": ["a", "a"]}}},
+        "drift.feedback.groups",
+    ),
+    "a group whose name is no label": (
+        DEPLOYMENT,
+        {"drift": {"feedback": {"groups": ["a\nb"]}}},
+        "drift.feedback.groups",
+    ),
+    "another answer to the truth": (
+        DEPLOYMENT,
+        {"drift": {"feedback": {"then": "Retrain"}}},
+        "drift.feedback.then",
+    ),
     "another answer to refused rows": (
         DEPLOYMENT,
         {"drift": {"rejections": {"then": "Ignore"}}},

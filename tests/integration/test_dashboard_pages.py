@@ -438,6 +438,48 @@ def test_drift_is_drawn_from_what_predictors_counted(site: Site, shown: dict[str
     assert "income: training data and the newest window" in answer.text
 
 
+def test_realised_quality_is_drawn_beside_what_was_sealed(site: Site) -> None:
+    active = put_version(site, fresh("loan"), 4)
+    feedback = {"window": 100, "minimumAccuracy": "0.9", "groups": ["women"]}
+    made = put_deployment(site, fresh("truth"), active, drift={"feedback": feedback})
+    name, digest = made["metadata"]["name"], active["spec"]["artifact"]["manifestDigest"]
+    window = {
+        "number": 1,
+        "start": "2026-06-01T12:00:00Z",
+        "end": "2026-06-01T13:00:00Z",
+        "outcomes": 100,
+        "correct": 70,
+        "scored": [0] * 14 + [100],
+        "happened": [0] * 14 + [70],
+        "scores": [0] * 14 + [950_000],
+        "groups": [{"group": "women", "outcomes": 50, "correct": 30}],
+    }
+    told = {"outcomes": 100, "correct": 70, "windows": [window]}
+    quality = {
+        "belowFloor": True,
+        "voters": 1,
+        "failing": 1,
+        "outcomes": 100,
+        "accuracy": "0.7000",
+        "calibrationError": "0.2500",
+        "groups": [{"group": "women", "outcomes": 50, "accuracy": "0.6000"}],
+    }
+    report = objects.drift_report(manifestDigest=digest, outcomes=told)
+    condition(
+        site,
+        site.api.get(made),
+        {"drift": {"pod-1": report}, "driftState": {"quality": quality}},
+        Ready=("True", "Serving"),
+    )
+    path = f"/deployments/{site.namespace}/{name}"
+    with site.browser("vera") as browser:
+        until(lambda: "Realised accuracy by window" in browser.get(path).text)
+        text = Page(browser.get(path)).text
+    assert "Of the newest 100 outcomes 70.0 % are right" in text
+    assert "1 of 1 Pod with a window of 100 outcomes are below a floor" in text
+    assert "women" in text
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_without_rights_a_page_says_what_is_missing_or_is_empty(
     site: Site, shown: dict[str, str], path: str
