@@ -13,6 +13,9 @@ from pathlib import Path
 from hallmark.api.names import PREDICTOR_PORT
 from hallmark.errors import ConfigurationError
 
+DEFAULT_FEEDBACK = Path("/var/run/hallmark/feedback")
+"""Where a Pod has the Secret of feedback."""
+
 
 @dataclass(frozen=True)
 class ApiServer:
@@ -117,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         "--feedback",
         type=Path,
         metavar="DIR",
-        default=Path("/var/run/hallmark/feedback"),
+        default=DEFAULT_FEEDBACK,
         help="folder with 'token' and 'receipts', where feedback is declared",
     )
     add("--host", default="0.0.0.0")  # noqa: S104 - a Pod serves its own address

@@ -11,6 +11,7 @@ import gc
 import logging
 import socket
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.feed import Teller, ToldMetrics, knowledge
@@ -30,7 +31,11 @@ from hallmark_predictor.verification import Refused
 LOG = logging.getLogger("hallmark_predictor")
 
 ASK_SECONDS = 5.0
-"""That the metrics may take."""
+"""That the metrics may take, and feedback."""
+_BUSY = (
+    b'{"error":"Expected the outcomes to be counted within 5 seconds, found no answer yet; '
+    b'send them again: none counts twice."}'
+)
 
 
 class Worker:
@@ -105,7 +110,10 @@ class Worker:
         self._truths[number] = future
         self._teller.truth(number, body)
         try:
-            return await asyncio.wait_for(future, ASK_SECONDS)
+            async with asyncio.timeout(ASK_SECONDS):
+                return await future
+        except TimeoutError:
+            return HTTPStatus.SERVICE_UNAVAILABLE, _BUSY
         finally:
             del self._truths[number]
 

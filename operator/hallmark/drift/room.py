@@ -19,7 +19,8 @@ MAX_ENTRIES = 64
 """So many properties the schema allows in ``status.drift``."""
 MAX_BYTES = 448 * 1024
 """For all reports. The largest entry that admission lets a single Pod write still fits beside
-them: 16,384 counts of 19 digits and 1,536 names of 63 characters that JSON escapes, 895 KiB."""
+them: 16,384 counts of 19 digits and 1,536 names of 63 characters that JSON escapes,
+895 KiB, and 16 KiB of outcomes."""
 CHEAP_BYTES = 136 * 1024
 """For all reports of more than a few Pods: a write then takes the API server about 0.3 s."""
 FEW_PODS = 8

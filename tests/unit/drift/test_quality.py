@@ -126,6 +126,7 @@ def test_scores_that_promise_too_much_are_below_the_calibration_floor(
 
 
 def test_without_feedback_nothing_is_shown_of_it() -> None:
+    assert "feedback" not in Drift().to_wire(), "intents of before keep their hashes"
     assert judged(None, drift=Drift()).state.quality is None
     assert "outcomes" not in judged(GOOD, drift=Drift()).message
 

@@ -11,6 +11,7 @@ from hallmark.api.scheduling import Scheduling, TopologySpread
 from hallmark.resources import predictor, predictor_version
 from hallmark.resources.predictor import ApiServer
 from hallmark.resources.predictor_version import Version
+from hallmark_predictor.settings import DEFAULT_FEEDBACK
 from tests.unit.policies.model_deployment import rollouts
 
 OWNER = rollouts.deployment(replicas=3)
@@ -94,6 +95,23 @@ def test_the_pods_are_spread_and_ranked_as_asked_for() -> None:
     ]
     plain = predictor_version.workload(OWNER, VERSION)["spec"]["template"]["spec"]
     assert not {"priorityClassName", "topologySpreadConstraints"} & plain.keys()
+
+
+def test_the_secret_of_feedback_is_mounted_by_its_name_where_that_is_declared() -> None:
+    owner = rollouts.deployment(replicas=3, drift={"feedback": {}})
+    pod = predictor_version.workload(owner, VERSION)["spec"]["template"]["spec"]
+    plain = predictor_version.workload(OWNER, VERSION)["spec"]["template"]["spec"]
+    added = [volume for volume in pod["volumes"] if volume not in plain["volumes"]]
+    items = [{"key": key, "path": key} for key in ("token", "receipts")]
+    secret = {"secretName": "credit-feedback", "defaultMode": 0o440, "optional": True}
+    assert added == [{"name": "feedback", "secret": {**secret, "items": items}}]
+    [mount] = [
+        mount
+        for mount in pod["containers"][0]["volumeMounts"]
+        if mount not in plain["containers"][0]["volumeMounts"]
+    ]
+    assert mount["mountPath"] == str(DEFAULT_FEEDBACK)
+    assert mount["readOnly"]
 
 
 def test_scaling_changes_nothing_but_the_number() -> None:
