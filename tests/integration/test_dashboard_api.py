@@ -64,6 +64,7 @@ READS = [
     "/api/deployments?namespace={ns}",
     "/api/deployments/{ns}/{deployment}",
     "/api/drift/{ns}/{deployment}",
+    "/api/quality/{ns}/{deployment}",
     "/api/audit",
     "/api/audit/verify",
     "/openapi.json",

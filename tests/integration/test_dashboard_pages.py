@@ -478,6 +478,8 @@ def test_realised_quality_is_drawn_beside_what_was_sealed(site: Site) -> None:
     assert "Of the newest 100 outcomes 70.0 % are right" in text
     assert "1 of 1 Pod with a window of 100 outcomes are below a floor" in text
     assert "women" in text
+    told = site.call("vera", "GET", f"/api/quality/{site.namespace}/{name}").json()
+    assert (told["below_floor"], told["accuracy"], len(told["course"])) == (True, 0.7, 1)
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -34,6 +34,7 @@ from hallmark_dashboard.signed_in import ApiCaller
 from hallmark_dashboard.views.deployment import DeploymentDetail
 from hallmark_dashboard.views.drift import DriftDetail
 from hallmark_dashboard.views.overview import Overview
+from hallmark_dashboard.views.quality import QualityDetail
 from hallmark_dashboard.views.registry import registry
 from hallmark_dashboard.views.review import Review
 from hallmark_dashboard.views.rows import (
@@ -171,6 +172,17 @@ async def deployment(
 async def drift(request: Request, caller: ApiCaller, namespace: str, name: str) -> DriftDetail:
     """Return the drift of what serves."""
     return (await gather_deployment(services_of(request), caller, namespace, name)).drift
+
+
+@router.get(
+    "/api/quality/{namespace}/{name}",
+    summary="What became true of a ModelDeployment's answers; null where no feedback is declared.",
+)
+async def quality(
+    request: Request, caller: ApiCaller, namespace: str, name: str
+) -> QualityDetail | None:
+    """Return the realised quality of what serves, beside the sealed one."""
+    return (await gather_deployment(services_of(request), caller, namespace, name)).quality
 
 
 @router.get("/api/sbom/{namespace}/{name}", summary="The bill of materials of a version.")
