@@ -107,6 +107,8 @@ class DriftRecorder:
                 these columns themselves.
         """
         count = len(rows)
+        if self._requests is not None:
+            self._requests.fair.rows(client, count, 0)
         if self._rejections is not None:
             self._rejections.add(client, count, 0, self._clock())
         if self._pending + count > BUFFER_ROWS:
@@ -136,6 +138,8 @@ class DriftRecorder:
     def record_packed(self, row: bytes, client: str = "") -> None:
         """Take one answered row as float32 in the machine's order; what ``record`` does, sooner."""
         self._last = self._clock()
+        if self._requests is not None:
+            self._requests.fair.rows(client, 1, 0)
         if self._rejections is not None:
             self._rejections.add(client, 1, 0, self._last)
         if not self._pending:
@@ -152,6 +156,8 @@ class DriftRecorder:
     def refuse(self, refusals: Refusals, client: str = "") -> None:
         """Take the rows at fault in a refused request, and the address of who sent them."""
         self._refused.add(refusals)
+        if self._requests is not None:
+            self._requests.fair.rows(client, 0, refusals.rows)
         if self._rejections is not None:
             self._rejections.add(client, 0, refusals.rows, self._clock())
         self._on_refuse()

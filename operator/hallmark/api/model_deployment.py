@@ -96,7 +96,7 @@ class Rejections(ApiModel):
     ] = "0.1"
     """The share of refused rows above which a block of rows is too many."""
     minimum: Annotated[int, Field(ge=100, le=1000000)] = 200
-    """Rows in a block, for each Pod, beside those of the two busiest clients."""
+    """Rows in a block, for each Pod, beside those of the busiest clients."""
     then: OnRejections = OnRejections.ALERT
     """Alert, or roll back as drift does, where ``rollback`` is Automatic."""
 
@@ -396,7 +396,7 @@ class RefusedFeature(ApiModel):
 
 
 class RejectionBlock(ApiModel):
-    """Rows of one Pod, answered and refused, without the two busiest clients."""
+    """Rows of one Pod, answered and refused, without the busiest clients."""
 
     number: Ordinal
     start: Timestamp
@@ -408,8 +408,35 @@ LATENCY_BOUNDS = (1, 5, 25, 100, 500)
 """Milliseconds: the upper bounds of ``RequestCounts.latency``; its last bucket has none."""
 
 
+Latencies = Annotated[list[Count], Field(max_length=len(LATENCY_BOUNDS) + 1)]
+"""Requests by how long they took: up to 1, 5, 25, 100, 500 milliseconds, and longer."""
+ByBound = Annotated[list[Count], Field(max_length=len(LATENCY_BOUNDS))]
+"""Requests for each of these bounds."""
+
+
+class FairCounts(ApiModel):
+    """A Pod's rows and requests since its start, each number without the busiest clients.
+
+    These are those that had most of what is looked for, and those that had most of all else; so
+    each number has a whole of its own.
+    """
+
+    rows: Count = 0
+    """Rows that the Pod was asked for; of a request 100 at most."""
+    refused: Count = 0
+    """Those of them that were refused."""
+    requests: Count = 0
+    """Requests that the version answered, or failed to answer; not those that were turned away."""
+    failed: Count = 0
+    """Those of them that failed."""
+    timed: ByBound = Field(default_factory=list)
+    """Answered requests, by bound."""
+    late: ByBound = Field(default_factory=list)
+    """Those of them that took more of the processor's time than the bound."""
+
+
 class RequestCounts(ApiModel):
-    """Requests for predictions that a Pod has answered since its start."""
+    """Requests for predictions that a Pod has ended since its start."""
 
     uptime: Count
     """Milliseconds since the start, by the Pod's own clock that never goes back."""
@@ -418,11 +445,16 @@ class RequestCounts(ApiModel):
     refused: Count = 0
     """Those whose answer was 4xx: the request was at fault."""
     failed: Count = 0
-    """Those whose answer was 5xx."""
-    latency: Annotated[list[Count], Field(max_length=len(LATENCY_BOUNDS) + 1)] = Field(
-        default_factory=list
-    )
-    """By how long they took: up to 1, 5, 25, 100, 500 milliseconds, and longer."""
+    """Those whose answer was 5xx and that were not shed."""
+    shed: Count = 0
+    """Those that were turned away with 503, because there was too much to do."""
+    latency: Latencies = Field(default_factory=list)
+    """By the time from the head to the end of the answer, slow clients' time included."""
+    work: Latencies = Field(default_factory=list)
+    """Answered ones by the processor's time that the prediction took; of more than 100 rows, by
+    that of 100."""
+    fair: FairCounts | None = None
+    """What is judged: the same without the busiest clients."""
 
 
 class Oddity(StrEnum):

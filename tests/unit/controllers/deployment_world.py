@@ -471,23 +471,32 @@ class World:
         """
         self._sequence += 1
         self._requests += 50
-        latency = [self._requests - slow, *([0] * (len(LATENCY_BOUNDS) - 1)), slow]
-        requests = {
-            "uptime": 1000 * self._sequence,
-            "count": self._requests,
-            "refused": 0,
-            "failed": failed,
-            "latency": latency,
-        }
-        reports = {
-            pod["metadata"]["name"]: {
-                **self._report(self.digest(number), counts, windows),
+        work = [self._requests - failed - slow, *([0] * (len(LATENCY_BOUNDS) - 1)), slow]
+        reports = {}
+        for pod in self.pods_of(number):
+            told = self._report(self.digest(number), counts, windows)
+            fair = {
+                "rows": told["rows"] + refused,
+                "refused": refused,
+                "requests": self._requests,
+                "failed": failed,
+                "timed": [self._requests - failed] * len(LATENCY_BOUNDS),
+                "late": [slow] * len(LATENCY_BOUNDS),
+            }
+            requests = {
+                "uptime": 1000 * self._sequence,
+                "count": self._requests,
+                "failed": failed,
+                "latency": work,
+                "work": work,
+                "fair": fair,
+            }
+            reports[pod["metadata"]["name"]] = {
+                **told,
                 "refusedRows": refused,
                 "requests": requests,
                 "odd": self._odd(odd),
             }
-            for pod in self.pods_of(number)
-        }
         obj = self.cluster.objects[self._key()]
         obj.setdefault("status", {}).setdefault("drift", {}).update(reports)
 

@@ -203,13 +203,7 @@ def _stepped(trigger: Stepped, status: ModelDeploymentStatus, now: str) -> Model
     rollout, seen = rollout_of(status), trigger.evidence
     started = rollout.canary.started if rollout.canary else now
     record = CanaryRecord(
-        step=trigger.step,
-        started=started,
-        rows=seen.rows,
-        rejected=seen.rejected,
-        requests=seen.requests,
-        failed=seen.failed,
-        late=seen.late,
+        step=trigger.step, started=started, fair=seen.fair, **seen.all.model_dump()
     )
     return status.replace(rollout=rollout.replace(canary=record))
 

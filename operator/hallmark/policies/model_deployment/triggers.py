@@ -17,8 +17,8 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_policy import OnNoTarget
 from hallmark.api.model_version import ModelVersion
-from hallmark.policies.model_deployment import canary, checks
-from hallmark.policies.model_deployment.canary import Evidence
+from hallmark.policies.model_deployment import analysis, canary, checks
+from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.crashes import crash_loop
 from hallmark.policies.model_deployment.flapping import cools_down
@@ -472,9 +472,9 @@ def _frozen(view: View) -> Wait | None:
 
 def _look_at_canary(view: View, intent: Intent) -> Look:
     """Return what the candidate's own traffic and the clock say of a step."""
-    found = canary.evidence(view)
+    found = analysis.evidence(view)
     failure = did_not_start(view) or (
-        None if view.rollout.released else canary.refusal(view, found)
+        None if view.rollout.released else analysis.refusal(view, found)
     )
     if failure is not None:
         return Refused(failure)
@@ -485,7 +485,7 @@ def _look_at_canary(view: View, intent: Intent) -> Look:
     frozen = _frozen(view)
     if frozen is not None or step is None or record is None:
         return frozen or checks.verified(intent.version, view.inputs) or Ready()
-    lacking = canary.lacking(view, found)
+    lacking = analysis.lacking(view, found)
     if not view.elapsed(view.rollout.since, step.pause) or lacking:
         return Wait(DeploymentReason.CANARY, f"{text[:-1]}; {lacking}." if lacking else text)
     following = Stepped(record.step + 1, found)
