@@ -181,6 +181,7 @@ class DriftRecorder:
             refused=self._refused.most(),
             rejections=self._rejections.kept if self._rejections else [],
             requests=self._requests.told() if self._requests else None,
+            answers=self._requests.blocks.kept if self._requests and self._requests.blocks else [],
             odd=self._watch.report() if self._watch else None,
         )
 

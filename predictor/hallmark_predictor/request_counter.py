@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Callable
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from hallmark.api.model_deployment import LATENCY_BOUNDS, RequestCounts
+from hallmark.drift.answers import AnswerCounter
 from hallmark.drift.fair import MOST_ROWS, FairCounter
 
 _PREDICTING = ("/predict", "/infer", ":predict")
@@ -42,6 +44,8 @@ class RequestCounter:
         """Requests that ended."""
         self.fair = FairCounter()
         """The same, and rows, by client."""
+        self.blocks: AnswerCounter | None = None
+        """The same in blocks, where the spec declares limits."""
         self._refused = self._failed = self._shed = 0
         self._latency = [0] * (len(_BOUNDS) + 1)
         self._work = [0] * (len(_BOUNDS) + 1)
@@ -66,6 +70,7 @@ class RequestCounter:
         if code >= 500 and code != HTTPStatus.SERVICE_UNAVAILABLE:
             self._failed += 1
             self.fair.failed(client)
+            self._in_block(client, None)
             return
         self._shed += code == HTTPStatus.SERVICE_UNAVAILABLE
         self._refused += 400 <= code < 500
@@ -73,6 +78,11 @@ class RequestCounter:
             bucket = bisect_left(_BOUNDS, own)
             self._work[bucket] += 1
             self.fair.answered(client, bucket)
+            self._in_block(client, bucket)
+
+    def _in_block(self, client: str, bucket: int | None) -> None:
+        if self.blocks is not None:
+            self.blocks.add(client, bucket, datetime.now(UTC))
 
     def told(self) -> RequestCounts:
         """Return what is to be reported now."""

@@ -16,6 +16,32 @@ from hallmark.api.common import (
 )
 from hallmark.api.rules import cel, rule
 
+ErrorShare = Annotated[
+    DecimalString,
+    Field(
+        json_schema_extra=cel(
+            rule(
+                "double(self) >= 0.0 && double(self) <= 1.0",
+                "The share of failed requests must be between 0 and 1, such as '0.01'.",
+            )
+        )
+    ),
+]
+"""A share of requests, between 0 and 1."""
+Latency = Annotated[
+    PositiveDuration,
+    Field(
+        json_schema_extra=cel(
+            rule(
+                "duration(self) > duration('0s') && duration(self) <= duration('500ms')",
+                "The latency must be above zero and at most 500ms, the last bound of the "
+                "histogram.",
+            )
+        )
+    ),
+]
+"""A time that predictors' histogram can tell: up to 500ms."""
+
 
 class CanaryStep(ApiModel):
     """A share of the traffic, and how long the candidate has it at least."""
@@ -49,34 +75,10 @@ class CanaryAnalysis(ApiModel):
     """The greatest share of rows that it may reject, once there are enough."""
     minimum_requests: Annotated[int, Field(ge=1, le=1_000_000_000)] = 20
     """Requests that it must have answered (or failed to answer) in a step, likewise."""
-    max_errors: Annotated[
-        DecimalString,
-        Field(
-            json_schema_extra=cel(
-                rule(
-                    "double(self) >= 0.0 && double(self) <= 1.0",
-                    "The share of failed requests must be between 0 and 1, such as '0.01'.",
-                )
-            )
-        ),
-    ] = "0.01"
+    max_errors: ErrorShare = "0.01"
     """The greatest share of requests that it may fail to answer, once there are enough. Those that
     are turned away because there is too much to do are not among them."""
-    max_latency: (
-        Annotated[
-            PositiveDuration,
-            Field(
-                json_schema_extra=cel(
-                    rule(
-                        "duration(self) > duration('0s') && duration(self) <= duration('500ms')",
-                        "The latency must be above zero and at most 500ms, the last bound of the "
-                        "histogram.",
-                    )
-                )
-            ),
-        ]
-        | None
-    ) = None
+    max_latency: Latency | None = None
     """How much of the processor's time 95 per cent of its answers may take (batches: for each 100
     rows), rounded up to a bound of the histogram that predictors report; none: it is not looked
     at."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from hallmark.api.canary import Canary, CanaryRecord
+from hallmark.api.canary import Canary, CanaryRecord, ErrorShare, Latency
 from hallmark.api.common import (
     MAX_WATCHED,
     ApiModel,
@@ -110,6 +110,29 @@ class Probing(ApiModel):
     """Alert, or roll back as drift does, where ``rollback`` is Automatic."""
 
 
+class RequestLimits(ApiModel):
+    """When what serves fails too many of its requests, or takes too long for its answers."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "has(self.maxErrors) || has(self.maxLatency)",
+                "Give 'maxErrors', 'maxLatency' or both; without either nothing is looked at.",
+            )
+        )
+    )
+
+    minimum: Annotated[int, Field(ge=100, le=1000000)] = 200
+    """Requests in a block, for each Pod, beside those of the busiest clients."""
+    max_errors: ErrorShare | None = None
+    """The greatest share of requests that it may fail to answer; none: it is not looked at."""
+    max_latency: Latency | None = None
+    """How much of the processor's time 95 per cent of its answers may take (batches: for each 100
+    rows), rounded up to a bound of the histogram; none: it is not looked at."""
+    then: OnRejections = OnRejections.ALERT
+    """Alert, or roll back as drift does, where ``rollback`` is Automatic."""
+
+
 class Drift(ApiModel):
     """When the traffic is too far from the training data."""
 
@@ -147,6 +170,8 @@ class Drift(ApiModel):
     """Refused rows that are a verdict of their own; without it they are only counted."""
     probing: Probing | None = None
     """Probing that is a verdict of its own; without it it is told, counted and put on record."""
+    requests: RequestLimits | None = None
+    """Errors and late answers that are a verdict of their own; without it they are only counted."""
 
 
 class RollbackMode(StrEnum):
@@ -254,6 +279,8 @@ class HistoryEntry(ApiModel):
     """SHA-256 (hex) of the ``trust.json`` with which its Pods were started."""
     healthy_since: Timestamp | None = None
     """Since when all its Pods have been ready without a break."""
+    in_time: Annotated[str, Field(max_length=32)] = ""
+    """The ``maxLatency`` within which its answers were when it gave way; empty: nobody knows."""
 
 
 class RefusedIntent(ApiModel):
@@ -404,6 +431,20 @@ class RejectionBlock(ApiModel):
     refused: Count
 
 
+class AnswerBlock(ApiModel):
+    """Requests of one Pod, each number without the busiest clients."""
+
+    number: Ordinal
+    start: Timestamp
+    requests: Ordinal
+    """Those that were answered, or failed."""
+    failed: Count
+    timed: Count
+    """Answers; fewer clients may be left than of all requests."""
+    late: Count
+    """Those of them that took longer than ``maxLatency``."""
+
+
 LATENCY_BOUNDS = (1, 5, 25, 100, 500)
 """Milliseconds: the upper bounds of ``RequestCounts.latency``; its last bucket has none."""
 
@@ -525,6 +566,10 @@ class DriftReport(ApiModel):
         default_factory=list
     )
     """The last blocks, where the spec declares a limit."""
+    answers: Annotated[list[AnswerBlock], Field(max_length=MAX_WINDOWS)] = Field(
+        default_factory=list
+    )
+    """The last blocks of requests, likewise."""
     requests: RequestCounts | None = None
     """How many requests there were, how they ended and how long they took."""
     odd: OddRows | None = None
@@ -575,6 +620,21 @@ class Verdict(StrEnum):
     DRIFT = "Drift"
 
 
+class AnswerState(ApiModel):
+    """What the Pods' last blocks of requests say together."""
+
+    failing: Count = 0
+    """In how many Pods more requests fail than may."""
+    fails: bool = False
+    """They are more than half of those that can tell."""
+    late_pods: Count = 0
+    """In how many Pods more answers are late than may be."""
+    late: bool = False
+    """They are more than half of those that can tell."""
+    within: Annotated[str, Field(max_length=32)] = ""
+    """The ``maxLatency`` that more than half of those that can tell are within; else empty."""
+
+
 class DriftState(ApiModel):
     """The operator's view of the drift of the active version."""
 
@@ -592,6 +652,8 @@ class DriftState(ApiModel):
     """More than half of the Pods that have enough blocks are."""
     rejected_for: Annotated[str, Clipped(256)] = ""
     """What rows were refused for, the most frequent first."""
+    answers: AnswerState | None = None
+    """What is known of errors and late answers, where the spec declares limits."""
     odd: Annotated[list[Oddity], Field(max_length=3, json_schema_extra=SET)] = Field(
         default_factory=list
     )
@@ -700,6 +762,10 @@ class DeploymentReason(StrEnum):
     """The traffic is too far from the training data."""
     INPUT_REJECTED = "InputRejected"
     """So many rows are refused that nobody knows whether the traffic drifts."""
+    REQUESTS_FAIL = "RequestsFail"
+    """The version fails more of its requests than the spec allows."""
+    ANSWERS_LATE = "AnswersLate"
+    """More of its answers take longer than the spec allows."""
     ODD_ROWS = "OddRows"
     """A client's rows look made to find the model's decision boundary."""
     PROBED = "Probed"
@@ -712,6 +778,10 @@ class DeploymentReason(StrEnum):
     """The candidate is ready; the traffic has moved too lately, or too often in a day."""
     DRIFT_ROLLBACK = "DriftRollback"
     """Drift caused a rollback."""
+    ERROR_ROLLBACK = "ErrorRollback"
+    """Failed requests caused a rollback."""
+    LATENCY_ROLLBACK = "LatencyRollback"
+    """Late answers caused a rollback, to a version that had been in time."""
     REVOCATION_ROLLBACK = "RevocationRollback"
     """A revocation caused a rollback."""
     MANUAL_ROLLBACK = "ManualRollback"

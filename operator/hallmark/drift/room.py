@@ -27,7 +27,7 @@ FEW_PODS = 8
 _TOTAL_DIGITS = 10
 """Of a count since the start: ten billion rows in one bin."""
 _BLOCK = 128
-"""A block of refusals."""
+"""A block of refusals, or of requests."""
 _NAMES_AND_IDS = 512
 """Pod, digest, boot id, numbers and the names of a report's fields."""
 _WINDOW_FIELDS = 160
@@ -52,7 +52,7 @@ def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
     names = sum(len(feature.name) + len('"":[],') for feature in features)
     in_window = names + bins * (len(str(drift.window)) + 1) + _WINDOW_FIELDS
     in_total = names + bins * (_TOTAL_DIGITS + 1)
-    blocks = MAX_WINDOWS * _BLOCK if drift.rejections else 0
+    blocks = MAX_WINDOWS * _BLOCK * (bool(drift.rejections) + bool(drift.requests))
     beside = blocks + _REFUSED + _REQUESTS + _ODD + _NAMES_AND_IDS
     return kept_windows(drift) * in_window + in_total + beside
 

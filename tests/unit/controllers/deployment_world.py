@@ -463,10 +463,12 @@ class World:
         *,
         failed: int = 0,
         slow: int = 0,
+        blocks: Sequence[tuple[int, int]] = (),
         odd: Sequence[str] = (),
     ) -> None:
         """Let the Pods of a version report closed windows, refused rows, requests and oddities.
 
+        Of each block of 200 requests so many failed, and so many were late.
         Of each kind of oddity the client with that place in the list is at fault.
         """
         self._sequence += 1
@@ -495,10 +497,26 @@ class World:
                 **told,
                 "refusedRows": refused,
                 "requests": requests,
+                "answers": self._blocks(blocks),
                 "odd": self._odd(odd),
             }
         obj = self.cluster.objects[self._key()]
         obj.setdefault("status", {}).setdefault("drift", {}).update(reports)
+
+    def _blocks(self, found: Sequence[tuple[int, int]]) -> list[Obj]:
+        """Blocks of 200 requests: how many of each failed, and how many were late."""
+        self.wait(1)
+        return [
+            {
+                "number": number,
+                "start": timestamp(self.now),
+                "requests": 200,
+                "failed": failed,
+                "timed": 200 - failed,
+                "late": late,
+            }
+            for number, (failed, late) in enumerate(found, 1)
+        ]
 
     def _odd(self, kinds: Sequence[str]) -> Obj:
         self.wait(1)

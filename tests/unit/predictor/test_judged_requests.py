@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from hallmark.api.model_deployment import LATENCY_BOUNDS, RequestCounts
+from hallmark.api.model_deployment import LATENCY_BOUNDS, Drift, RequestCounts, RequestLimits
+from hallmark.drift.answers import answer_counter
 from hallmark_predictor import bodies
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder
@@ -268,3 +269,23 @@ async def test_one_client_among_five_changes_nothing(
     assert found.late[LATENCY_BOUNDS.index(100)] == 0
     assert found.requests >= 10
     assert found.rows >= 10
+
+
+@pytest.mark.parametrize(("fails", "failed"), [(True, 3), (False, 0)])
+async def test_a_report_has_the_blocks_where_limits_are_declared(fails: bool, failed: int) -> None:
+    """Five clients ask in turn, and one request of five fails, of each of them."""
+    what = serving()
+    limits = RequestLimits(minimum=100, max_errors="0.01", max_latency="25ms")
+    what.metrics.counter.blocks = answer_counter(Drift(requests=limits))
+    recorder = what.recorder
+    assert isinstance(recorder, DriftRecorder)
+    for number in range(400):
+        code, own = (500, None) if fails and number % 25 < 5 else (200, 0.001)
+        what.metrics.counter.ended("/predict", code, 9.0, CLIENTS[number % 5], own)
+    blocks = recorder.report(1).answers
+    assert len(blocks) == 2
+    for block in blocks:
+        assert block.requests >= 100
+        assert block.failed >= failed * block.requests // 25
+        assert (block.failed > 0) is fails
+        assert block.late == 0

@@ -6,7 +6,6 @@ neither refuse a candidate nor carry one through.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,9 +15,8 @@ from pydantic import ValidationError
 
 from hallmark.api import names
 from hallmark.api.canary import CanaryAnalysis, CanaryCounts, CanaryRecord
-from hallmark.api.common import parse_duration, parse_timestamp
+from hallmark.api.common import parse_timestamp
 from hallmark.api.model_deployment import (
-    LATENCY_BOUNDS,
     DeploymentReason,
     DriftReport,
     DriftState,
@@ -28,13 +26,12 @@ from hallmark.api.model_deployment import (
     RequestCounts,
     Verdict,
 )
+from hallmark.drift.answers import LATE, bound_of
 from hallmark.drift.clients import Share, judged
 from hallmark.policies.model_deployment.drift import judge_drift
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, View
 from hallmark.policies.refusals import Refusal
 
-LATE = Decimal("0.05")
-"""The share of answers that may take longer than ``maxLatency``."""
 MOST_COUNTED = 2**53 - 1
 NOTHING = CanaryCounts()
 
@@ -81,7 +78,8 @@ def evidence(view: View) -> Evidence:
         and pod.trust_sha256 == view.rollout.trust_sha256
     ]
     reports = [found for pod in pods if (found := _report(view.inputs, pod, digest)) is not None]
-    bound = _bound(_analysis(view))
+    limit = _analysis(view).max_latency
+    bound = None if limit is None else bound_of(limit)
     return Evidence(
         all=_sum(_all(report, bound) for report in reports),
         fair=_sum(_fair(report, bound) for report in reports),
@@ -126,13 +124,6 @@ def _fair(report: DriftReport, bound: int | None) -> dict[str, int]:
         "timed": timed,
         "late": late,
     }
-
-
-def _bound(analysis: CanaryAnalysis) -> int | None:
-    """Return the place of the first bound that ``maxLatency`` fits in; None without it."""
-    if analysis.max_latency is None:
-        return None
-    return bisect_left(LATENCY_BOUNDS, parse_duration(analysis.max_latency).total_seconds() * 1000)
 
 
 def _crashed(view: View, pod: PodState) -> bool:

@@ -343,9 +343,17 @@ def _cause(trigger: RollBack | NoTarget | Stop, status: ModelDeploymentStatus) -
     return rollout.reason if rollout.state is _S.ROLLING_BACK else trigger.reason
 
 
+OF_TRAFFIC = (
+    DeploymentReason.DRIFT_ROLLBACK,
+    DeploymentReason.ERROR_ROLLBACK,
+    DeploymentReason.LATENCY_ROLLBACK,
+)
+"""The causes of a rollback that the traffic gives: one for each intent."""
+
+
 def _spent(rollout: Rollout, cause: str) -> Rollout:
-    """Return the rollout that remembers drift's one rollback, where this is it."""
-    if cause == DeploymentReason.DRIFT_ROLLBACK:
+    """Return the rollout that remembers the traffic's one rollback, where this is it."""
+    if cause in OF_TRAFFIC:
         return rollout.replace(drift_rollback_spent=True)
     return rollout
 
