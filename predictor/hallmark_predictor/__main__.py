@@ -22,6 +22,7 @@ import uvloop
 
 from hallmark.api.artifacts import REFUSED_EXIT_CODE
 from hallmark.api.model_deployment import Drift, DriftWindow
+from hallmark.drift.answers import answer_counter
 from hallmark.drift.budget import kept_windows
 from hallmark.drift.rejections import rejection_counter
 from hallmark.errors import ConfigurationError, HallmarkError
@@ -175,6 +176,7 @@ class Predictor:
         trust, server = model.trust, self._settings.api_server
         plane = DataPlane(model, receipts_of(self._settings, trust))
         truth = truth_of(plane, outcomes_told)
+        self._serving.metrics.counter.blocks = answer_counter(trust.drift)
         recorder = DriftRecorder(
             model.windows,
             model.columns,

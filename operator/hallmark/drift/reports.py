@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from hallmark.api.common import parse_timestamp
 from hallmark.api.feedback import Feedback
 from hallmark.api.model_deployment import DriftReport, DriftWindow, PodDriftState
-from hallmark.drift import odd, outcomes
+from hallmark.drift import answers, odd, outcomes
 from hallmark.drift.rejections import problem_of
 
 MAX_ROWS = 2**53
@@ -68,6 +68,8 @@ class Expected:
     """What was accepted of the Pod before."""
     block: int = 1
     """Rows that a block of refusals has at least."""
+    requests: int = 1
+    """Requests that a block of them has at least."""
     feedback: Feedback | None = None
     """How outcomes are counted."""
 
@@ -164,6 +166,7 @@ def _counts_fit(report: DriftReport, expected: Expected) -> tuple[ReportFault, s
         return ReportFault.WRONG_COUNTS, f"claims more than {MAX_ROWS} refused rows."
     wrong = (
         problem_of(report.rejections, expected.block)
+        or answers.problem_of(report.answers, expected.requests)
         or odd.problem_of(report.odd)
         or outcomes.problem_of(report.outcomes, expected.feedback)
     )

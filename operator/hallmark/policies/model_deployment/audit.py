@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from hallmark.api import names
 from hallmark.api.model_deployment import (
     Action,
+    AnswerState,
     DeploymentReason,
     DriftState,
     ModelDeploymentStatus,
@@ -25,10 +26,14 @@ from hallmark.policies.model_deployment.drift import drift_evidence
 from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.model_deployment.traffic import (
+    answers_late,
+    has_been_late,
+    has_been_wrong,
     has_drifted,
     has_failed,
     has_odd_rows,
     has_rejected,
+    requests_fail,
 )
 from hallmark.policies.model_deployment.triggers import (
     Cleared,
@@ -241,6 +246,7 @@ def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]
     """Return that the traffic has drifted, where it has just now."""
     yield from _rejection_records(before, view)
     yield from _quality_records(before, view)
+    yield from _answer_records(before, view)
     yield from _odd_records(before, view)
     drift = _new_drift(before, view)
     if drift is None:
@@ -289,7 +295,7 @@ def _quality_records(before: ModelDeploymentStatus, view: View) -> Iterator[Reco
         drift,
         ("quality", _sequences(drift)),
         reason=DeploymentReason.QUALITY_BELOW_FLOOR,
-        message=has_failed(view.status, drift),
+        message=has_been_wrong(view.status, drift),
         details={
             "voters": str(quality.voters),
             "failing": str(quality.failing),
@@ -298,6 +304,20 @@ def _quality_records(before: ModelDeploymentStatus, view: View) -> Iterator[Reco
         },
         evidence=drift_evidence(view),
     )
+
+
+def _answer_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
+    """Return that too many requests fail, or too many answers are late, where it is so just now."""
+    for reason, message, drift in _new_answers(before, view):
+        answers = drift.answers or AnswerState()
+        yield _detected(
+            view,
+            drift,
+            ("answers", f"{reason}/{_sequences(drift)}"),
+            reason=reason,
+            message=message,
+            details={"failing": str(answers.failing), "late": str(answers.late_pods)},
+        )
 
 
 def _odd_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
@@ -388,6 +408,21 @@ def _newly_below_floor(before: ModelDeploymentStatus, view: View) -> DriftState 
     return None if same and then is not None and is_below_floor(then) else now
 
 
+def _new_answers(
+    before: ModelDeploymentStatus, view: View
+) -> Iterator[tuple[DeploymentReason, str, DriftState]]:
+    """Yield what has become wrong with the answers just now: its reason and its sentence."""
+    now, then = view.status.drift_state, before.drift_state
+    drift = view.inputs.deployment.spec.drift
+    if now is None:
+        return
+    known = then if then is not None and then.manifest_digest == now.manifest_digest else None
+    if requests_fail(now) and not (known and requests_fail(known)):
+        yield DeploymentReason.REQUESTS_FAIL, has_failed(before, now, drift), now
+    if answers_late(now) and not (known and answers_late(known)):
+        yield DeploymentReason.ANSWERS_LATE, has_been_late(before, now, drift), now
+
+
 def _new_drift(before: ModelDeploymentStatus, view: View) -> DriftState | None:
     """Return the drift state where its verdict has become Drift just now."""
     now, then = view.status.drift_state, before.drift_state
@@ -407,8 +442,10 @@ def events(before: ModelDeploymentStatus, view: View, step: Step) -> Iterator[Ev
         yield Event(DeploymentReason.INPUT_REJECTED, message, warning=True)
     failed = _newly_below_floor(before, view)
     if failed is not None:
-        message = has_failed(before, failed)
+        message = has_been_wrong(before, failed)
         yield Event(DeploymentReason.QUALITY_BELOW_FLOOR, message, warning=True)
+    for reason, message, _ in _new_answers(before, view):
+        yield Event(reason, message, warning=True)
     odd = _newly_odd(before, view)
     if odd is not None:
         yield Event(DeploymentReason.ODD_ROWS, has_odd_rows(before, odd), warning=True)
