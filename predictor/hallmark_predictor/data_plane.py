@@ -57,6 +57,7 @@ from hallmark_predictor.protocol import (
     with_data,
 )
 from hallmark_predictor.quick import Quick, QuickReader
+from hallmark_predictor.quick_columns import ColumnReader
 from hallmark_predictor.quick_matrix import MatrixReader
 from hallmark_predictor.receipts import CHARACTERS, Receipts
 from hallmark_predictor.tensors import rows_of_tensors
@@ -134,6 +135,7 @@ class DataPlane:
         """By path: the route's name and what answers it."""
         self._quick = QuickReader(self._columns)
         self._matrix = MatrixReader(self._columns, self._outputs)
+        self._by_feature = ColumnReader(self._columns, self._outputs)
         self._readers = self._quick.infer, self._matrix.infer
         self._score_row = model.score.row
         self._singles = struct.Struct(f"={len(self._classes)}f")
@@ -207,7 +209,8 @@ class DataPlane:
 
     def _read_quickly(self, body: bytes, json_length: int | None) -> Quick | None:
         if json_length is not None:
-            return self._matrix.infer_binary(body, json_length)
+            found = self._matrix.infer_binary(body, json_length)
+            return found or self._by_feature.infer(body, json_length)
         # What came last comes mostly next.
         first, second = self._readers
         found = first(body)
@@ -231,7 +234,8 @@ class DataPlane:
         request = parse_object(body[:json_length], self._values)
         if isinstance(request, BadRequest):
             return request
-        wrong = with_data(request, b"" if json_length is None else body[json_length:])
+        tail = b"" if json_length is None else body[json_length:]
+        wrong = with_data(request, tail, self._values)
         outputs = wrong or wanted_outputs(request, self._outputs)
         if isinstance(outputs, BadRequest):
             return outputs

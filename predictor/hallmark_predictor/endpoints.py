@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from hallmark.api.common import VERSION
+from hallmark_predictor.bodies import RETRY_AFTER
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.metrics import Rejection
 from hallmark_predictor.protocol import EXTENSIONS
@@ -101,9 +102,15 @@ class _Endpoints:
     async def no_prediction(self, request: Request) -> Response:
         """Say why a prediction's route is not answered by ``Predictions``."""
         plane = self._plane(request)
-        loading = isinstance(plane, DataPlane) or plane.status_code != HTTPStatus.NOT_FOUND
+        if isinstance(plane, DataPlane):
+            # It was loaded while this request was on its way here.
+            sentence = "The model was being loaded when this came; send the request again."
+            plane = _error(HTTPStatus.SERVICE_UNAVAILABLE, sentence)
+        loading = plane.status_code != HTTPStatus.NOT_FOUND
         self._serving.metrics.rejected(Rejection.LOADING if loading else Rejection.OTHER_MODEL)
-        return await self.ready(request) if isinstance(plane, DataPlane) else plane
+        if loading:
+            plane.headers["retry-after"] = str(RETRY_AFTER)
+        return plane
 
     async def no_feedback(self, request: Request) -> Response:
         """Say why feedback is not taken by ``FeedbackRoute``."""

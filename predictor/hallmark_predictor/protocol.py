@@ -28,7 +28,7 @@ EXTENSIONS = ("binary_tensor_data",)
 BINARY_HEADER = "inference-header-content-length"
 
 SIZE = "binary_data_size"
-_DTYPES: Mapping[str, str] = {
+DTYPES: Mapping[str, str] = {
     "BOOL": "u1",
     **{f"INT{bits}": f"<i{bits // 8}" for bits in (8, 16, 32, 64)},
     **{f"UINT{bits}": f"<u{bits // 8}" for bits in (8, 16, 32, 64)},
@@ -81,14 +81,15 @@ def _is_binary(output: Object, by_default: bool) -> bool:
     return said if isinstance(said, bool) else by_default
 
 
-def with_data(request: Object, tail: bytes) -> BadRequest | None:
+def with_data(request: Object, tail: bytes, most: int) -> BadRequest | None:
     """Give each tensor whose data stands behind the JSON that data, as JSON would have it.
 
     Args:
         request: Changed in place.
         tail: What stands behind the JSON.
+        most: How many values it may hold: each takes many times the memory of its bytes.
     """
-    at = 0
+    at, left = 0, most
     inputs = request.get("inputs")
     for tensor in inputs if isinstance(inputs, list) else []:
         parameters = tensor.get("parameters") if isinstance(tensor, dict) else None
@@ -99,9 +100,12 @@ def with_data(request: Object, tail: bytes) -> BadRequest | None:
             return refuse(SIZE, f"a whole number up to {len(tail) - at}", describe(size))
         if "data" in tensor:
             return refuse("data", f"nothing beside '{SIZE}'", "it")
-        cells = _cells(tensor.get("datatype"), tail[at : at + size])
+        cells = _cells(tensor.get("datatype"), tail[at : at + size], left)
         if isinstance(cells, BadRequest):
             return cells
+        if len(cells) > left:
+            return refuse("the body", f"at most {most} values after its JSON", "more")
+        left -= len(cells)
         tensor["data"] = cells
         at += size
     if at != len(tail):
@@ -109,17 +113,14 @@ def with_data(request: Object, tail: bytes) -> BadRequest | None:
     return None
 
 
-def _cells(datatype: object, data: bytes) -> list[Any] | BadRequest:
+def _cells(datatype: object, data: bytes, most: int) -> list[Any] | BadRequest:
+    """Return the cells; where they are more than ``most``, not all of them."""
     if datatype == "BYTES":
-        texts = texts_of(data)
-        return (
-            refuse(SIZE, "texts with their length before each", "others")
-            if texts is None
-            else texts
-        )
+        return _texts(data, most)
     numbers = numbers_of(datatype, data)
     if numbers is None:
         return refuse(SIZE, "bytes of whole numbers of its datatype", describe(len(data)))
+    numbers = numbers[: most + 1]
     if datatype == "BOOL":
         return [{0: False, 1: True}.get(number, number) for number in numbers.tolist()]
     return [None if number != number else number for number in numbers.tolist()]
@@ -127,28 +128,25 @@ def _cells(datatype: object, data: bytes) -> list[Any] | BadRequest:
 
 def numbers_of(datatype: object, data: bytes) -> NDArray[Any] | None:
     """Return a tensor's numbers, or None if the bytes are none of the datatype."""
-    dtype = (
-        np.dtype(_DTYPES[datatype]) if isinstance(datatype, str) and datatype in _DTYPES else None
-    )
+    dtype = np.dtype(DTYPES[datatype]) if isinstance(datatype, str) and datatype in DTYPES else None
     if dtype is None or len(data) % dtype.itemsize:
         return None
     return np.frombuffer(data, dtype)
 
 
-def texts_of(data: bytes) -> list[str] | None:
-    """Return a tensor's texts, or None if the bytes are none."""
-    found = []
+def _texts(data: bytes, most: int) -> list[str] | BadRequest:
+    found: list[str] = []
     at = 0
     try:
-        while at < len(data):
+        while at < len(data) and len(found) <= most:
             start = at + 4
             at = start + int.from_bytes(data[at:start], "little")
-            if at > len(data):
-                return None
             found.append(data[start:at].decode())
     except UnicodeDecodeError:
-        return None
-    return found
+        at = len(data) + 1
+    if at == len(data) or len(found) > most:
+        return found
+    return refuse(SIZE, "texts with their length before each", "others")
 
 
 def with_binary(text: bytes, tails: Sequence[bytes]) -> tuple[bytes, int | None]:

@@ -26,15 +26,16 @@ from hallmark.drift.counts import Rows
 from hallmark_predictor.encoding import MAX_ROWS, Column, taken_range
 from hallmark_predictor.protocol import Output
 
-_WHOLE = float(2**53)
+WHOLE = float(2**53)
 """Whole numbers up to here are the same as integers and as floats."""
 _NEVER = 1 << 40
-_DATATYPES = {
+DATATYPES = {
     FeatureType.NUMBER: ("FP32", "FP64"),
     FeatureType.INTEGER: ("INT64", "FP64", "FP32"),
     FeatureType.BOOLEAN: ("BOOL",),
     FeatureType.CATEGORY: ("BYTES",),
 }
+"""Those of a tensor in JSON that need no look of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,11 @@ class _Output(Struct, forbid_unknown_fields=True):
 
 
 class _Infer(Struct, forbid_unknown_fields=True):
-    """What an inference request is besides its tensors."""
+    """What an inference request is besides its tensors; some clients send a null for nothing."""
 
     inputs: Any
-    id: str | UnsetType = UNSET
-    outputs: list[_Output] | UnsetType = UNSET
+    id: str | UnsetType | None = UNSET
+    outputs: list[_Output] | UnsetType | None = UNSET
     parameters: Raw | UnsetType = UNSET
 
 
@@ -81,7 +82,7 @@ class QuickReader:
         self._width = len(columns)
         self._pack = struct.Struct(f"={self._width}f")
         self._categories = [
-            (position, _indices(column))
+            (position, indices_of(column))
             for position, column in enumerate(columns)
             if column.feature.type is FeatureType.CATEGORY
         ]
@@ -95,7 +96,7 @@ class QuickReader:
             for position, column in enumerate(columns)
             if column.feature.type is FeatureType.INTEGER
         ]
-        cells = [_cell(column) for column in columns]
+        cells = [cell_of(column) for column in columns]
         row = _row_type(columns, cells)
         self._one_instance = _decoder("instances", _tuple(row))
         self._instances = _decoder("instances", _list(row))
@@ -204,7 +205,7 @@ def _quick(
     if asked is None:
         return Quick(rows, row, packed)
     identity = None if asked.id is UNSET else asked.id
-    if asked.outputs is UNSET:
+    if not asked.outputs:
         return Quick(rows, row, packed, identity)
     outputs = tuple(Output(output.name) for output in asked.outputs)
     if len(set(outputs)) != len(outputs):
@@ -216,7 +217,7 @@ def _members(asked: Any) -> int:  # noqa: ANN401
     """Return how many members a request has besides the four that each tensor must have."""
     count = 1 + (asked.id is not UNSET)
     if asked.outputs is not UNSET:
-        count += 1 + len(asked.outputs)
+        count += 1 + len(asked.outputs or ())
     if asked.parameters is not UNSET:
         count += 1 + _few(asked.parameters)
     return count
@@ -234,19 +235,23 @@ def _few(raw: Raw) -> int:
     More may be one twice. Anything else gives a number that no count of colons comes to.
     """
     text = bytes(raw)
+    if text == b"null":
+        return 0
     colons = text.count(b":")
     if not text.startswith(b"{") or colons > 1 or b"binary" in text or b"\\" in text:
         return _NEVER
     return colons
 
 
-def _indices(column: Column) -> dict[str | None, float]:
+def indices_of(column: Column) -> dict[str | None, float]:
+    """Return the number of each category, and NaN for null where it is declared."""
     names = column.feature.categories or []
     indices: dict[str | None, float] = {name: float(at) for at, name in enumerate(names)}
     return indices | {None: math.nan} if column.feature.nullable else indices
 
 
-def _cell(column: Column) -> Any:  # noqa: ANN401 - a type for msgspec
+def cell_of(column: Column) -> Any:  # noqa: ANN401
+    """Return the type for msgspec of a cell that is right."""
     feature = column.feature
     found: Any
     match feature.type:
@@ -255,7 +260,7 @@ def _cell(column: Column) -> Any:  # noqa: ANN401 - a type for msgspec
             found = Annotated[float, Meta(ge=low, le=high)]
         case FeatureType.INTEGER:
             low, high = taken_range(feature)
-            low, high = max(low, -_WHOLE), min(high, _WHOLE)
+            low, high = max(low, -WHOLE), min(high, WHOLE)
             whole = Annotated[int, Meta(ge=math.ceil(low), le=math.floor(high))]
             found = whole | Annotated[float, Meta(ge=low, le=high)]
         case FeatureType.BOOLEAN:
@@ -302,7 +307,7 @@ def _tensors_of_one_row(columns: Sequence[Column], cells: Sequence[Any]) -> Any:
             [
                 ("name", Literal[column.feature.name]),
                 ("shape", one),
-                ("datatype", Literal[_DATATYPES[column.feature.type]]),
+                ("datatype", Literal[DATATYPES[column.feature.type]]),
                 ("data", _tuple(cell)),
                 ("parameters", Raw | UnsetType, UNSET),
             ],
@@ -321,7 +326,7 @@ def _tensors_of_rows(columns: Sequence[Column], cells: Sequence[Any]) -> Any:  #
             f"Many{at}",
             [
                 ("shape", list[int]),
-                ("datatype", Literal[_DATATYPES[column.feature.type]]),
+                ("datatype", Literal[DATATYPES[column.feature.type]]),
                 ("data", _list(cell)),
                 ("parameters", Raw | UnsetType, UNSET),
             ],

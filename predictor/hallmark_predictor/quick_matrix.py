@@ -9,17 +9,18 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from operator import le
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, Struct, UnsetType
-from numpy.typing import NDArray
 
-from hallmark.api.training_run import FeatureType
-from hallmark_predictor.encoding import MAX_ROWS, Column, taken_range
-from hallmark_predictor.protocol import BOTH, Output
+from hallmark_predictor.encoding import MAX_ROWS, Column
+from hallmark_predictor.limits import Limits
+from hallmark_predictor.protocol import BOTH, DTYPES, Output
 from hallmark_predictor.quick import Quick
+from hallmark_predictor.quick_binary import BinaryRequest, Size
+from hallmark_predictor.tensors import MATRIX
 
 _Name = Literal["label", "probabilities"]
 
@@ -41,38 +42,19 @@ class _Request(Struct, forbid_unknown_fields=True):
     outputs: list[_Wanted] | UnsetType = UNSET
 
 
-class _Size(Struct, forbid_unknown_fields=True):
-    binary_data_size: int
-
-
 class _BinaryTensor(Struct, forbid_unknown_fields=True):
     name: Literal["input"]
     shape: tuple[int, int]
     datatype: Literal["FP32", "FP64"]
-    parameters: _Size
+    parameters: Size
 
 
-class _Form(Struct, forbid_unknown_fields=True):
-    binary_data: bool
-
-
-class _BinaryWanted(Struct, forbid_unknown_fields=True):
-    name: _Name
-    parameters: _Form
-
-
-class _Default(Struct, forbid_unknown_fields=True):
-    binary_data_output: bool
-
-
-class _BinaryRequest(Struct, forbid_unknown_fields=True):
+class _BinaryRequest(BinaryRequest, forbid_unknown_fields=True):
     inputs: tuple[_BinaryTensor]
-    id: str | UnsetType = UNSET
-    outputs: list[_BinaryWanted] | UnsetType = UNSET
-    parameters: _Default | UnsetType = UNSET
 
 
-_DTYPES = {"FP32": "<f4", "FP64": "<f8"}
+_BINARY_TENSOR = 5
+"""Members of such a tensor."""
 
 
 class MatrixReader:
@@ -86,22 +68,13 @@ class MatrixReader:
             outputs: What is answered where nothing is asked for.
         """
         self._outputs = outputs
-        limits = [_limits(column) for column in columns]
-        self._width = len(columns)
-        self._lows, self._highs = ([pair[end] for pair in limits] for end in (0, 1))
-        self._whole = [
-            position
-            for position, column in enumerate(columns)
-            if column.feature.type is not FeatureType.NUMBER
-        ]
-        self._nullable = np.array([column.feature.nullable for column in columns])
-        self._pack = struct.Struct(f"={self._width}f")
+        # A matrix has no other name, so where the only feature has it there is none.
+        is_feature = [column.feature.name for column in columns] == [MATRIX]
+        self._width = None if is_feature else len(columns)
+        self._limits = Limits(columns)
+        self._pack = struct.Struct(f"={len(columns)}f")
         self._json = msgspec.json.Decoder(_Request)
         self._binary = msgspec.json.Decoder(_BinaryRequest)
-        self._low_row, self._high_row = np.array(self._lows), np.array(self._highs)
-        # A float32 is within the limits where it is within their float32: they are made so.
-        singles = [self._low_row.astype(np.float32), self._high_row.astype(np.float32)]
-        self._low_singles, self._high_singles = singles
 
     def infer(self, body: bytes) -> Quick | None:
         """Read an inference request, or return None."""
@@ -121,7 +94,7 @@ class MatrixReader:
         if rows == 1:
             return self._one(cells, identity, wanted)
         numbers = np.array(cells).reshape(rows, width)
-        if not self._all_allowed(numbers, self._low_row, self._high_row):
+        if not self._limits.allow(numbers.T):
             return None
         return Quick(numbers.astype(np.float32), (), b"", identity, wanted)
 
@@ -134,73 +107,30 @@ class MatrixReader:
             return None
         tensor = asked.inputs[0]
         rows, width = tensor.shape
-        dtype = np.dtype(_DTYPES[tensor.datatype])
+        dtype = np.dtype(DTYPES[tensor.datatype])
         size = len(body) - json_length
         if width != self._width or not 0 < rows <= MAX_ROWS:
             return None
         if size != tensor.parameters.binary_data_size or size != rows * width * dtype.itemsize:
             return None
-        if text.count(b":") != _binary_members(asked):
+        if text.count(b":") != asked.members + _BINARY_TENSOR:
             return None
-        wanted = _binary_outputs(asked, self._outputs)
+        wanted = asked.wanted(self._outputs)
         if wanted is None:
             return None
         numbers = np.frombuffer(body, dtype, offset=json_length).reshape(rows, width)
-        singles = dtype.itemsize == 4
-        low, high = (
-            (self._low_singles, self._high_singles) if singles else (self._low_row, self._high_row)
-        )
-        if not self._all_allowed(numbers, low, high):
+        if not self._limits.allow(numbers.T):
             return None
-        identity = None if asked.id is UNSET else asked.id
-        return Quick(np.asarray(numbers, dtype=np.float32), (), b"", identity, wanted)
+        return Quick(np.asarray(numbers, dtype=np.float32), (), b"", asked.identity, wanted)
 
     def _one(
         self, cells: list[float], identity: str | None, wanted: tuple[Output, ...]
     ) -> Quick | None:
-        if not (all(map(le, self._lows, cells)) and all(map(le, cells, self._highs))):
+        limits = self._limits
+        if not (all(map(le, limits.lows, cells)) and all(map(le, cells, limits.highs))):
             return None
-        for position in self._whole:
+        for position in limits.whole:
             if not cells[position].is_integer():
                 return None
         packed = self._pack.pack(*cells)
         return Quick(None, self._pack.unpack(packed), packed, identity, wanted)
-
-    def _all_allowed(self, numbers: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> bool:
-        allowed = (numbers >= low) & (numbers <= high)
-        if not allowed.all():
-            allowed |= np.isnan(numbers) & self._nullable
-            if not allowed.all():
-                return False
-        whole = numbers[:, self._whole]
-        return bool(((whole == np.floor(whole)) | np.isnan(whole)).all())
-
-
-def _limits(column: Column) -> tuple[float, float]:
-    """Return the least and the greatest number that a column's cell may be, null apart."""
-    match column.feature.type:
-        case FeatureType.BOOLEAN:
-            return 0.0, 1.0
-        case FeatureType.CATEGORY:
-            return 0.0, len(column.feature.categories or ()) - 1.0
-        case _:
-            return taken_range(column.feature)
-
-
-def _binary_members(asked: _BinaryRequest) -> int:
-    """Return how many members a request has."""
-    given = (asked.id, asked.outputs)
-    count = 6 + sum(one is not UNSET for one in given)
-    if asked.parameters is not UNSET:
-        count += 2
-    return count + (0 if asked.outputs is UNSET else 3 * len(asked.outputs))
-
-
-def _binary_outputs(asked: _BinaryRequest, known: Sequence[Output]) -> tuple[Output, ...] | None:
-    by_default = asked.parameters is not UNSET and asked.parameters.binary_data_output
-    if asked.outputs is UNSET or not asked.outputs:
-        return tuple(Output(one.name, by_default) for one in known)
-    forms = {one.name: one.parameters.binary_data for one in asked.outputs}
-    if len(forms) != len(asked.outputs):
-        return None
-    return tuple(Output(one.name, forms[one.name]) for one in BOTH if one.name in forms)

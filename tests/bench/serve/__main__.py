@@ -14,7 +14,7 @@ import platform
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -117,20 +117,22 @@ def _batches(
     bench: Bench, running: dict[str, Running], folder: Path, rounds: int, seconds: int
 ) -> Iterator[Figure]:
     """A thousand rows a request."""
-    binary, length = bench.binary(BATCH)
-    headers = {
-        "content-type": "application/octet-stream",
-        "inference-header-content-length": str(length),
+    kinds = {
+        "JSON": (bench.matrix(BATCH), JSON),
+        "binary": _with_length(*bench.binary(BATCH)),
+        "binary by feature": _with_length(*bench.binary_by_feature(BATCH)),
     }
-    kinds = {"JSON": (bench.matrix(BATCH), JSON), "binary": (binary, headers)}
     rates = defaultdict(list)
     for name, server in running.items():
         if name == "hallmark":
             _check_batch(bench, server, *kinds["binary"])
+            _check_batch(bench, server, *kinds["binary by feature"])
     for _ in range(rounds):
         for name, server in running.items():
             for kind, (body, sent) in kinds.items():
-                if name == "mlserver" and kind == "binary":
+                if (name == "mlserver" and kind == "binary") or (
+                    name in PEERS and kind == "binary by feature"
+                ):
                     continue
                 asked = bench.matrix(BATCH, server.output) if kind == "JSON" else body
                 pace = closed_loop(
@@ -147,14 +149,24 @@ def _batches(
         ("kserve", "JSON", None),
         ("kserve", "binary", 100),
     ):
-        if rates.get((peer, kind)):
-            share = _ratios(rates["hallmark", "binary"], rates[peer, kind])
+        if not rates.get((peer, kind)):
+            continue
+        for form in ("binary", "binary by feature"):
+            share = _ratios(rates["hallmark", form], rates[peer, kind])
             yield figure(
-                f"{BATCH} rows: hallmark binary / {peer} {kind}", share, "times", at_least=goal
+                f"{BATCH} rows: hallmark {form} / {peer} {kind}", share, "times", at_least=goal
             )
 
 
-def _check_batch(bench: Bench, server: Running, body: bytes, headers: dict[str, str]) -> None:
+def _with_length(body: bytes, json_length: int) -> tuple[bytes, dict[str, str]]:
+    """Return a body of the binary extension and its headers."""
+    return body, {
+        "content-type": "application/octet-stream",
+        "inference-header-content-length": str(json_length),
+    }
+
+
+def _check_batch(bench: Bench, server: Running, body: bytes, headers: Mapping[str, str]) -> None:
     status, answer = server.ask(server.path, body, headers)
     found = np.frombuffer(answer[-8 * BATCH :], "<f4").reshape(-1, 2)
     if status != 200 or not np.allclose(found, bench.expected, atol=1e-6):

@@ -81,6 +81,22 @@ class Bench:
         text = json.dumps({"inputs": [tensor], "outputs": [output]}).encode()
         return text + tail, len(text)
 
+    def binary_by_feature(self, count: int) -> tuple[bytes, int]:
+        """Return the same with a tensor for each feature, as clients send a frame's columns."""
+        tails = [column.tobytes() for column in self.rows[:count].T]
+        inputs = [
+            {
+                "name": f"x{at}",
+                "shape": [count],
+                "datatype": "FP32",
+                "parameters": {"binary_data_size": len(tail)},
+            }
+            for at, tail in enumerate(tails)
+        ]
+        output = {"name": "probabilities", "parameters": {"binary_data": True}}
+        text = json.dumps({"inputs": inputs, "outputs": [output]}).encode()
+        return text + b"".join(tails), len(text)
+
     def is_right(self, body: bytes) -> bool:
         """Tell whether an answer to the first row is the estimator's."""
         found = probabilities_of(json.loads(body))

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from hallmark.api.artifacts import FLOAT32_MAX
-from hallmark_predictor.app import create_app
+from hallmark_predictor.app import create_app, framework
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder
 from hallmark_predictor.metrics import Metrics
@@ -64,6 +64,20 @@ async def test_while_loading_it_lives_and_says_what_it_waits_for() -> None:
             await client.get("/v2/models/credit"),
         ):
             assert (found.status_code, found.json()["error"]) == (503, what.waiting_for)
+
+
+@pytest.mark.parametrize(
+    "path", ["/predict", "/v1/models/credit:predict", "/v2/models/credit/infer"]
+)
+async def test_a_prediction_that_came_before_the_model_is_never_told_that_all_is_well(
+    path: str,
+) -> None:
+    """It was on its way to what answers while nothing is served when the model was there."""
+    transport = httpx.ASGITransport(app=framework(serving()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://predictor") as client:
+        found = await client.post(path, json=GOOD)
+    assert (found.status_code, found.headers["retry-after"]) == (503, "1")
+    assert "send the request again" in found.json()["error"]
 
 
 @pytest.mark.parametrize(
