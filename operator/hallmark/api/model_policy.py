@@ -66,7 +66,7 @@ class TrustedKey(ApiModel):
     valid_from: Timestamp | None = None
     """From when on the key may sign."""
     valid_until: Timestamp | None = None
-    """Until when the key may sign."""
+    """Until when the key may sign. What was accepted before that goes on counting."""
     revoked_at: Timestamp | None = None
     """From this moment nothing that the key signed counts, whenever it was signed. Leave a key
     that was stolen in the list with this moment: one that is only taken out starts nothing new,
