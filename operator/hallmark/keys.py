@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -42,6 +42,14 @@ class Signer(Protocol):
         Raises:
             ArtifactError: The key does not sign (any longer).
         """
+
+
+class Purpose(StrEnum):
+    """What a key is trusted for."""
+
+    SEAL = "seal"
+    AUDIT = "audit"
+    APPROVE = "approve"
 
 
 class KeyFault(Enum):
