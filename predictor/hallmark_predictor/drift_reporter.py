@@ -45,7 +45,8 @@ def _now() -> datetime:
 
 async def _wait(event: asyncio.Event, seconds: float | None) -> None:
     with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 class DriftRecorder:

@@ -90,4 +90,5 @@ class Worker:
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._asked.append(future)
         self._teller.ask()
-        return await asyncio.wait_for(future, ASK_SECONDS)
+        async with asyncio.timeout(ASK_SECONDS):
+            return await future

@@ -84,7 +84,8 @@ class Workers:
             if not self._ending.is_set():
                 self._serving.metrics.worker_ends += 1
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._ending.wait()
             pause = min(2 * pause, LONGEST_PAUSE) if loop.time() - began < SOON else FIRST_PAUSE
 
     async def _run(self) -> None:

@@ -83,7 +83,8 @@ async def _next(
 ) -> str | None:
     """Return the next event, a comment where nothing happens, None at the end."""
     try:
-        await asyncio.wait_for(listener.woken.wait(), QUIET_SECONDS)
+        async with asyncio.timeout(QUIET_SECONDS):
+            await listener.woken.wait()
         if not listener.ended:
             await asyncio.sleep(PAUSE_SECONDS)
     except TimeoutError:

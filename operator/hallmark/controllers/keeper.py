@@ -81,9 +81,8 @@ class Keeper:
         while True:
             await self.turn()
             with suppress(TimeoutError):
-                await asyncio.wait_for(
-                    self.guards.wanted.wait(), self._operator.settings.audit_seconds
-                )
+                async with asyncio.timeout(self._operator.settings.audit_seconds):
+                    await self.guards.wanted.wait()
 
     async def turn(self) -> None:
         """Do once what is to be done now and then; what fails is done the next time."""

@@ -15,7 +15,7 @@ from hallmark.bundles.stores import Stores
 from hallmark.cluster.cache import Key, ObjectCache
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.drift_monitor import DriftMonitor
-from hallmark.controllers import dispatch, heartbeat, logs
+from hallmark.controllers import dispatch, heartbeat, logs, tasks
 from hallmark.controllers.event_queue import EventQueue
 from hallmark.controllers.guards import GuardWatch
 from hallmark.controllers.keeper import Keeper
@@ -74,7 +74,8 @@ async def _reconcile(operator: Operator, watches: Watches, keeper: Keeper) -> No
     """
     await watches.synced()
     with suppress(TimeoutError):
-        await asyncio.wait_for(keeper.started.wait(), operator.settings.audit_patience_seconds)
+        async with asyncio.timeout(operator.settings.audit_patience_seconds):
+            await keeper.started.wait()
     log.info("The cluster is in memory.", objects=len(operator.cache))
     dispatch.look_at_all(operator)
     await operator.queue.run()
@@ -109,9 +110,7 @@ async def build_operator(settings: Settings, cluster: ApiCluster) -> Operator:
 
 @kopf.on.cleanup()
 async def _stop(memo: kopf.Memo, **_: object) -> None:
-    for task in memo.background:
-        task.cancel()
-    await asyncio.gather(*memo.background, return_exceptions=True)
+    await tasks.end(memo.background)
     await memo.operator.reader.close()
     await memo.runner.cleanup()
     await memo.keeper.close()

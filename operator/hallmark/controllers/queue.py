@@ -16,6 +16,7 @@ from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 from hallmark.cluster.cache import Key
+from hallmark.controllers import tasks
 
 WORKERS = 8
 """Reconciles at the same time."""
@@ -128,9 +129,7 @@ class WorkQueue:
                 self._start_what_is_due()
                 await self._sleep()
         finally:
-            for task in self._running.values():
-                task.cancel()
-            await asyncio.gather(*self._running.values(), return_exceptions=True)
+            await tasks.end(tuple(self._running.values()))
 
     def _start_what_is_due(self) -> None:
         now = self._clock()

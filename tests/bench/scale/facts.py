@@ -63,7 +63,8 @@ class Facts:
         self._complete.clear()
         if self._missing:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._complete.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._complete.wait()
         return sorted(self.seen[found] for found in wanted if found in self.seen)
 
     async def watch_services(self, api: Api) -> None:

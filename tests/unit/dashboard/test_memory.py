@@ -339,7 +339,8 @@ async def test_a_lost_watch_shows_its_age_recovers_and_tells_what_came() -> None
 
 async def test_what_cannot_be_followed_at_all_is_said() -> None:
     watch = Watch(Lines([ApiError("No.", 403)] * 6))
-    await asyncio.wait_for(watch.run(), 5)
+    async with asyncio.timeout(5):
+        await watch.run()
 
     assert "Expected to list" in watch.problem
 

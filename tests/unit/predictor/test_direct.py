@@ -104,7 +104,8 @@ async def conversation(port: int, pieces: list[bytes]) -> bytes:
         writer.write(piece)
         await writer.drain()
         await asyncio.sleep(0.001)
-    found = await asyncio.wait_for(reader.read(), 10)
+    async with asyncio.timeout(10):
+        found = await reader.read()
     writer.close()
     return re.sub(rb"date: [^\r]*", b"date: -", found)
 
@@ -190,7 +191,8 @@ async def test_a_connection_ends_when_it_was_idle_for_long_and_not_before() -> N
         assert head.startswith(b"HTTP/1.1 200")
         await reader.readexactly(int(head.partition(b"content-length: ")[2].split()[0]))
         await asyncio.sleep(0.6)
-    await asyncio.wait_for(reader.read(), 5)
+    async with asyncio.timeout(5):
+        await reader.read()
     assert 1.6 <= loop.time() - started < 4
     writer.close()
     server.close()
