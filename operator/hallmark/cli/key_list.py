@@ -19,6 +19,7 @@ from hallmark.cli.key_places import current_key, read_policy, system_of
 from hallmark.cli.objects import Objects, objects_of
 from hallmark.cli.output import Format, Output, print_as, print_table, say, state
 from hallmark.cluster.cluster import Cluster
+from hallmark.errors import ClusterError
 from hallmark.keys import KeyFault, Purpose, UnusableKey, usable_key
 from hallmark.supply_chain.signing import named_signer
 
@@ -30,10 +31,12 @@ class Hangs:
     Args:
         versions: that it sealed, or on which an approval by it counts.
         serving: ModelDeployments that serve one of those.
+        hidden: whether there may be more, which the user may not see.
     """
 
     versions: tuple[str, ...] = ()
     serving: tuple[str, ...] = ()
+    hidden: bool = False
 
     def sentence(self, purpose: Purpose) -> str:
         """Say it in a sentence."""
@@ -41,7 +44,8 @@ class Hangs:
             return "No version hangs on it; verify the audit log with the keys that are left."
         did = "sealed" if purpose is Purpose.SEAL else "approved"
         serve = f"; {', '.join(self.serving)} serve of them" if self.serving else ""
-        return f"It {did} {len(self.versions)} versions{serve}."
+        more = " There may be more, which you may not see." if self.hidden else ""
+        return f"It {did} {len(self.versions)} versions{serve}.{more}"
 
 
 def list_keys(
@@ -62,7 +66,7 @@ async def _list(place: Place, name: str, form: Format) -> None:
     async with cluster_of(place.user) as cluster:
         _, found = await read_policy(cluster, name)
         spec = found.spec
-        objects = await objects_of(cluster, None)
+        objects = await _seen(cluster)
         namespace = system_of(place)
         current = {
             purpose: await current_key(cluster, namespace, purpose, spec) for purpose in Purpose
@@ -140,12 +144,21 @@ def hanging(objects: Objects, purpose: Purpose, key_id: str) -> Hangs:
         for deployment in objects.deployments
         if (deployment.metadata.namespace, deployment.status.active_model_version) in uses
     ]
-    return Hangs(tuple(_named(*use) for use in sorted(uses)), tuple(serving))
+    versions = tuple(_named(*use) for use in sorted(uses))
+    return Hangs(versions, tuple(serving), hidden=bool(objects.hidden))
 
 
 async def used_by(cluster: Cluster, purpose: Purpose, key_id: str) -> Hangs:
     """Return what hangs on a key in all namespaces that the user may see."""
-    return hanging(await objects_of(cluster, None), purpose, key_id)
+    return hanging(await _seen(cluster), purpose, key_id)
+
+
+async def _seen(cluster: Cluster) -> Objects:
+    """Return what the user may see; a key is told of, and revoked, by who may see nothing."""
+    try:
+        return await objects_of(cluster, None)
+    except ClusterError as error:
+        return Objects(hidden=(str(error),))
 
 
 def _hangs(version: ModelVersion, purpose: Purpose, key_id: str) -> bool:
