@@ -21,6 +21,8 @@ from hallmark.cli.key_changes import (
     retired,
     revoked,
 )
+from hallmark.cli.key_list import hanging
+from hallmark.cli.objects import Objects
 from hallmark.errors import ConfigurationError
 from hallmark.keys import Purpose, UnusableKey, key_id, public_pem, usable_key
 
@@ -216,3 +218,10 @@ def test_a_beginning_that_fits_no_key_is_refused_with_those_there_are(beginning:
 
 def test_a_key_is_found_by_its_beginning() -> None:
     assert found_key(policy(), Purpose.SEAL, OLD.key_id[:6]) == OLD
+
+
+@EVERY
+def test_what_the_user_may_not_see_is_not_told_as_nothing(purpose: Purpose) -> None:
+    unseen = hanging(Objects(hidden=("You may not list modelversions.",)), purpose, OLD.key_id)
+    assert ("may not see" in unseen.sentence(purpose)) is (purpose is not Purpose.AUDIT)
+    assert "may not see" not in hanging(Objects(), purpose, OLD.key_id).sentence(purpose)
