@@ -18,6 +18,7 @@ from hallmark.api.common import NamespacedMeta
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_deployment import Drift, RollbackMode
 from hallmark.api.training_run import TrainingRun, TrainingRunSpec
+from hallmark.keys import Purpose
 from hallmark.local.begin import begin
 from hallmark.local.folder import APPROVER_KEY, AUDIT_KEY, SEALING_KEY, Folder, now
 from hallmark.local.pods import LocalPods
@@ -27,7 +28,7 @@ from hallmark.local.rollouts import Rollouts, deploy_here
 from hallmark.local.runs import image_here, run_here
 from hallmark.verification.export import export
 from hallmark.verification.gather import Objects
-from hallmark.verification.trusted import Purpose, Trusted, all_of, trusted_key
+from hallmark.verification.trusted import Trusted, all_of, trusted_key
 
 MODEL = "loan"
 WINDOW = 100

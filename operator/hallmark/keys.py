@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from functools import lru_cache
 from typing import Protocol
 
@@ -43,6 +43,14 @@ class Signer(Protocol):
         Raises:
             ArtifactError: The key does not sign (any longer).
         """
+
+
+class Purpose(StrEnum):
+    """What a key is trusted for."""
+
+    SEAL = "seal"
+    AUDIT = "audit"
+    APPROVE = "approve"
 
 
 class KeyFault(Enum):
@@ -175,12 +183,20 @@ def moments_of(keys: Iterable[TrustedKey], now: datetime) -> list[datetime]:
     return [moment for moment in moments if moment > now]
 
 
-def usable_key(key: TrustedKey, now: datetime) -> ec.EllipticCurvePublicKey | UnusableKey:
-    """Return a key of the policy if it reads, has the id it claims, and is valid at ``now``.
+def usable_key(
+    key: TrustedKey, now: datetime, seen_at: datetime | None = None
+) -> ec.EllipticCurvePublicKey | UnusableKey:
+    """Return a key of the policy if it reads, has the id it claims, and was valid when it signed.
 
-    Never raises, whatever the policy holds. What a revoked or ended key signed before counts for
-    nothing either: no signature here has a trusted time. A revocation holds for the id, whatever
-    else the entry says.
+    Never raises, whatever the policy holds. A revocation holds for the id, whatever else the entry
+    says, and for all that the key ever signed.
+
+    Args:
+        key: The policy's entry.
+        now: The time, at which the key must not be revoked (aware).
+        seen_at: When the signature was first seen by somebody who is trusted with that: the API
+            server, the operator or the signed log. No signature has a time of its own; None where
+            nobody says, and then the key must be valid now.
     """
     try:
         if key.revoked_at and parse_timestamp(key.revoked_at) <= now:
@@ -190,7 +206,7 @@ def usable_key(key: TrustedKey, now: datetime) -> ec.EllipticCurvePublicKey | Un
         if key_id(public) != key.key_id:
             why = "does not have the SHA-256 of its public key in PEM as its id"
             return UnusableKey(why, KeyFault.MISCONFIGURED)
-        if ended := _out_of_validity(key, now):
+        if ended := _out_of_validity(key, seen_at or now):
             return UnusableKey(ended, KeyFault.OUT_OF_VALIDITY)
     except (ConfigurationError, ValueError) as error:
         why = f"cannot be used: {clip(str(error)).rstrip('.')}"
@@ -198,9 +214,9 @@ def usable_key(key: TrustedKey, now: datetime) -> ec.EllipticCurvePublicKey | Un
     return public
 
 
-def _out_of_validity(key: TrustedKey, now: datetime) -> str | None:
-    if key.valid_from and now < parse_timestamp(key.valid_from):
+def _out_of_validity(key: TrustedKey, moment: datetime) -> str | None:
+    if key.valid_from and moment < parse_timestamp(key.valid_from):
         return f"is not valid before {key.valid_from}"
-    if key.valid_until and parse_timestamp(key.valid_until) <= now:
+    if key.valid_until and parse_timestamp(key.valid_until) <= moment:
         return f"was valid until {key.valid_until}"
     return None

@@ -23,7 +23,7 @@ from hallmark.api.artifacts import (
     TrustApproval,
     final_name,
 )
-from hallmark.api.common import sha256_digest
+from hallmark.api.common import parse_timestamp, sha256_digest
 from hallmark.quorum import tally
 from hallmark.refusal import Refusal
 from hallmark.supply_chain.verify import verify_sealed
@@ -69,7 +69,10 @@ def verify_trust(data: bytes, sha256: str, place: Place) -> Trust | Refused:
 
 def verify_seal(trust: Trust, now: datetime) -> Manifest | Refused:
     """Return the manifest if a trusted key sealed it and it holds what is served."""
-    sealed = verify_sealed(trust.manifest, trust.manifest_digest, trust.bundle, trust.keys, now)
+    sealed_at = parse_timestamp(trust.sealed_at) if trust.sealed_at else None
+    sealed = verify_sealed(
+        trust.manifest, trust.manifest_digest, trust.bundle, trust.keys, now, sealed_at
+    )
     if isinstance(sealed, Refusal):
         return Refused(sealed.message)
     manifest = sealed.manifest

@@ -247,6 +247,11 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         {"signers": [key(validFrom="2030-01-02T00:00:00Z", validUntil="2030-01-01T00:00:00Z")]},
         "'validFrom' must be before 'validUntil'.",
     ),
+    "a sealing key that is none of the signers": (
+        POLICY,
+        {"sealWith": "0" * 64},
+        "'sealWith' must be the id of one of 'signers'",
+    ),
     "a policy that asks for no approval": (POLICY, {"approvals": {"minimum": 0}}, "minimum"),
     "a group with fewer members than must approve": (
         POLICY,

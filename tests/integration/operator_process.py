@@ -209,7 +209,7 @@ class Installation:
         if secret is not None:
             urls = base64.b64decode(secret["data"]["urls.json"])
             (folder / "urls.json").write_bytes(urls)
-        write_key(folder / "key.pem", self.signer)
+        (folder / "key.pem").write_bytes(await self._mounted_key(namespace, name))
         environment = {
             "HALLMARK_TASK": str(folder / "task.json"),
             "HALLMARK_SEALING_KEY": str(folder / "key.pem"),
@@ -222,6 +222,17 @@ class Installation:
         else:
             code = await asyncio.to_thread(sealing_job.main, environment)
         return code, (folder / "end").read_text()
+
+    async def _mounted_key(self, namespace: str, job: str) -> bytes:
+        """Return the private key in the Secret that a Job mounts, or the installation's own."""
+        volumes = (await self.get(JOB, namespace, job))["spec"]["template"]["spec"]["volumes"]
+        for volume in volumes:
+            if volume["name"] == "key":
+                name = volume["secret"]["secretName"]
+                secret = await self.api.get(SECRET, namespace, name)
+                if secret is not None:
+                    return base64.b64decode(secret["data"]["private.pem"])
+        return private_pem(self.signer)
 
     async def _report(self, job: Obj, code: int, message: str) -> None:
         name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
@@ -350,7 +361,7 @@ async def installation(
     labels = {"labels": {names.LABEL_POLICY: deployed.policy}}
     await api.merge(NAMESPACE, None, namespace, {"metadata": labels})
     yield deployed
-    nothing = {"gates": None, "approvers": None}
+    nothing = {"gates": None, "approvers": None, "auditors": None, "sealWith": None}
     original = {**nothing, **deployed.policy_object()["spec"]}
     await api.merge(MODEL_POLICY, None, deployed.policy, {"spec": original})
     if deployed.process is None:

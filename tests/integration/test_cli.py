@@ -152,6 +152,26 @@ def test_keys_are_made_once_and_the_policy_is_taken(world: World) -> None:
     world.cluster.kubectl("apply", "--server-side", "--dry-run=server", "-f=-", input=first.stdout)
 
 
+def test_whoever_changes_policies_revokes_a_key_without_reading_a_secret(world: World) -> None:
+    name = f"keys-{secrets.token_hex(3)}"
+    policy = objects.model_policy(name)
+    world.api.create(policy)
+    petra = (f"--policy={name}", "--as=petra")
+    listed = hallmark(world, "keys", "list", *petra)
+    assert listed.returncode == 0, listed.stderr
+    assert "Misconfigured" in listed.stdout
+    held = hallmark(world, "keys", "revoke", "seal", "bbb", *petra)
+    assert held.returncode == 1
+    assert "add --force" in held.stderr
+    done = hallmark(world, "keys", "revoke", "seal", "bbb", "--force", *petra)
+    assert done.returncode == 0, done.stderr
+    assert "onKeyRevocation: Stop" in done.stderr
+    (signer,) = world.api.get(policy)["spec"]["signers"]
+    assert signer["revokedAt"]
+    nobody = hallmark(world, "keys", "revoke", "seal", "bbb", f"--policy={name}", "--as=rita")
+    assert nobody.returncode == 1
+
+
 def test_another_kubeconfig_is_used(world: World, version: Obj, tmp_path: Path) -> None:
     name = version["metadata"]["name"]
     there = tmp_path / "config"

@@ -60,6 +60,7 @@ KEY = {"keyId": "c" * 64, "publicKey": objects.PUBLIC_KEY}
 TOGETHER: Mapping[tuple[str, str], list[Obj]] = {
     ("Deployment", "modelVersion"): [{"modelVersion": "loan-v2", "model": None}],
     ("ModelPolicy", "signers"): [{"signers": [KEY]}],
+    ("ModelPolicy", "sealWith"): [{"signers": [KEY], "sealWith": KEY["keyId"]}],
 }
 """Changes of fields whose values no schema draws, with what must change with them."""
 

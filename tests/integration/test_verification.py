@@ -8,14 +8,14 @@ import os
 import re
 import shutil
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
-from hallmark.api.common import parse_timestamp, sha256_digest
-from hallmark.keys import private_pem, public_pem
+from hallmark.api.common import parse_timestamp, sha256_digest, timestamp
+from hallmark.keys import Purpose, private_pem, public_pem
 from hallmark.local.folder import SEALING_KEY, now
 from hallmark.verification.files import LOG
 from hallmark.verification.history import served_at
@@ -23,7 +23,7 @@ from hallmark.verification.links import Link, State, Verdict
 from hallmark.verification.log import log_of
 from hallmark.verification.oci import as_folder
 from hallmark.verification.opening import verify_export, verify_folder
-from hallmark.verification.trusted import Purpose, Trusted, trusted_key
+from hallmark.verification.trusted import Trusted, trusted_key
 from tests.chains import MODEL, Whole, objects_of, whole_chain
 from tests.integration.api import Obj
 from tests.integration.command_line import run_hallmark
@@ -121,6 +121,41 @@ def test_a_revoked_sealing_key_takes_every_signature_with_it(whole: Whole, expor
     trusted = Trusted((key,), whole.trusted.auditors, whole.trusted.approvers)
     said = [link.said for link in links(verify_export(exported, trusted, now()), State.BROKEN)]
     assert any("was revoked at" in sentence for sentence in said)
+
+
+def retired(trusted: Trusted, moment: datetime) -> Trusted:
+    """Return the same keys, where those that seal and approve ended at a moment."""
+    end = timestamp(moment)
+    return Trusted(
+        tuple(key.replace(valid_until=end) for key in trusted.signers),
+        trusted.auditors,
+        tuple(key.replace(valid_until=end) for key in trusted.approvers),
+    )
+
+
+def test_what_retired_keys_signed_in_time_holds_and_nothing_else(
+    whole: Whole, exported: Path
+) -> None:
+    ended_since = retired(whole.trusted, now())
+    verdict = verify_export(exported, ended_since, now() + timedelta(days=1))
+    assert links(verdict, State.BROKEN) == []
+    assert links(verdict, State.OPEN) == []
+
+    ended_before = retired(whole.trusted, now() - timedelta(days=1))
+    found = verify_export(exported, ended_before, now())
+    broken = {link.name for link in links(found, State.BROKEN)}
+    assert broken >= {"signature", "provenance"}
+
+
+def test_without_a_log_to_believe_nothing_says_when_a_retired_key_signed(
+    whole: Whole, exported: Path
+) -> None:
+    ended = retired(whole.trusted, now())
+    verdict = verify_export(exported, Trusted(ended.signers), now() + timedelta(days=1))
+    assert links(verdict, State.BROKEN) == []
+    said = {link.name: link.said for link in links(verdict, State.OPEN)}
+    assert "No record says that it sealed before" in said["signature"]
+    assert "no record says that it signed before" in said["provenance"]
 
 
 def _link_out(folder: Path) -> None:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from hallmark.api.common import parse_timestamp
 from hallmark.api.model_policy import TrustedKey
 from hallmark.errors import ConfigurationError
 from hallmark.keys import (
@@ -101,6 +102,34 @@ def test_any_other_key_is_refused_with_its_reason(
     assert isinstance(refused, UnusableKey)
     assert why in refused.why
     assert refused.fault is fault
+
+
+RETIRED = {"valid_from": "2026-02-01T00:00:00Z", "valid_until": "2026-03-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("seen_at", "usable"),
+    [
+        ("2026-01-31T23:59:59Z", False),
+        ("2026-02-01T00:00:00Z", True),
+        ("2026-02-28T23:59:59Z", True),
+        ("2026-03-01T00:00:00Z", False),
+        (None, False),
+    ],
+)
+def test_a_retired_key_is_good_for_what_was_seen_while_it_was_valid(
+    seen_at: str | None, usable: bool
+) -> None:
+    seen = parse_timestamp(seen_at) if seen_at else None
+    found = usable_key(trusted(**RETIRED), NOW, seen)
+    assert isinstance(found, UnusableKey) is not usable
+
+
+def test_a_revoked_key_is_good_for_nothing_whenever_it_was_seen() -> None:
+    key = trusted(**RETIRED, revoked_at="2026-06-01T12:00:00Z")
+    found = usable_key(key, NOW, parse_timestamp("2026-02-02T00:00:00Z"))
+    assert isinstance(found, UnusableKey)
+    assert found.fault is KeyFault.REVOKED
 
 
 def test_a_signature_is_one_over_exactly_these_bytes_by_this_key() -> None:

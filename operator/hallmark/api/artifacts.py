@@ -414,6 +414,8 @@ class Trust(FileModel):
     model_version: ObjectName
     model_version_uid: Uid
     version: int
+    sealed_at: Timestamp | None = None
+    """When the ModelVersion was made, at which the signer's key must have been valid."""
     manifest: str
     """The text of ``manifest.json``, byte for byte."""
     manifest_digest: Digest

@@ -28,6 +28,8 @@ from hallmark.api.rules import NAME, SET, cel, list_map, rule
 from hallmark.api.scheduling import ClassName
 from hallmark.api.training_run import Gates, PIIAction, PIIDetector
 
+KeyId = Annotated[str, Field(pattern=r"^[a-f0-9]{64}$", max_length=64)]
+
 
 class TrustedKey(ApiModel):
     """A public key that is trusted for one purpose.
@@ -46,7 +48,7 @@ class TrustedKey(ApiModel):
         )
     )
 
-    key_id: Annotated[str, Field(pattern=r"^[a-f0-9]{64}$", max_length=64)]
+    key_id: KeyId
     """SHA-256 (hex) of the public key in PEM."""
     public_key: Annotated[
         str,
@@ -66,7 +68,7 @@ class TrustedKey(ApiModel):
     valid_from: Timestamp | None = None
     """From when on the key may sign."""
     valid_until: Timestamp | None = None
-    """Until when the key may sign."""
+    """Until when the key may sign. What was accepted before that goes on counting."""
     revoked_at: Timestamp | None = None
     """From this moment nothing that the key signed counts, whenever it was signed. Leave a key
     that was stolen in the list with this moment: one that is only taken out starts nothing new,
@@ -396,11 +398,24 @@ class PolicyPII(ApiModel):
 class ModelPolicySpec(ApiModel):
     """The demands. Objects in a namespace may only be stricter."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "!has(self.sealWith) || self.signers.exists(key, key.keyId == self.sealWith)",
+                "'sealWith' must be the id of one of 'signers', or nothing could be sealed.",
+                field="sealWith",
+            )
+        )
+    )
+
     signers: Annotated[
         list[TrustedKey],
         Field(min_length=1, max_length=16, json_schema_extra=list_map("keyId")),
     ]
     """Keys that seal models."""
+    seal_with: KeyId | None = None
+    """The key that seals from now on: the one in the Secret ``hallmark-sealing-key-`` with the
+    first 12 digits of its id; without it the one in ``hallmark-sealing-key``."""
     approvers: Annotated[
         list[ApproverKey], Field(max_length=64, json_schema_extra=list_map("keyId"))
     ] = Field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -19,6 +20,7 @@ from hallmark.api.common import (
     Timestamp,
     Uid,
     UserName,
+    parse_timestamp,
 )
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.rules import FROZEN, NAME, SET, cel, list_map
@@ -195,3 +197,12 @@ class ModelVersion(NamespacedResource):
     kind: Literal["ModelVersion"] = "ModelVersion"
     spec: ModelVersionSpec
     status: ModelVersionStatus = Field(default_factory=ModelVersionStatus)
+
+    @property
+    def made_at(self) -> datetime | None:
+        """When the API server made it, right after the operator had verified the seal.
+
+        Nobody else chooses that moment, so it is what a signer's validity is held against.
+        """
+        created = self.metadata.creation_timestamp
+        return parse_timestamp(created) if created else None

@@ -80,6 +80,16 @@ def short_hash(*parts: str, digits: int = 10) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:digits]
 
 
+def key_secret_name(secret: str, key_id: str) -> str:
+    """Return the name of the Secret that holds a key beside the first of its purpose.
+
+    Args:
+        secret: the name of the first one's Secret.
+        key_id: the key's id.
+    """
+    return f"{secret}-{key_id[:12]}"
+
+
 def train_job_name(run_name: str, run_uid: str) -> str:
     """Return the name of a run's training Job (at most 63 characters)."""
     return f"{run_name[:45]}-train-{short_hash(run_uid)}"

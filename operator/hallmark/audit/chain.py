@@ -6,9 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from hallmark.audit.events import LogReason
+from hallmark.audit.events import LOG_KIND, LogReason
 from hallmark.audit.head import Head, Place, doubt_about, is_signed_by, unheld
 from hallmark.audit.record import (
     FIRST_PREVIOUS,
@@ -17,6 +15,7 @@ from hallmark.audit.record import (
     is_record_signed_by,
     read_record,
 )
+from hallmark.audit.succession import Succession
 
 START = Place(0, FIRST_PREVIOUS)
 """Where a log begins that never lost a record."""
@@ -48,25 +47,28 @@ class Expected:
     Args:
         heads: signed heads by what they are called in a sentence; the log must hold their records.
         missing: sentences about heads that are not there or cannot be read.
-        public_key: the audit key's public half; without one no signature is checked.
+        keys: the audit keys' public halves; without them no signature is checked.
     """
 
     heads: dict[str, Head] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
-    public_key: ec.EllipticCurvePublicKey | None = None
+    keys: Succession | None = None
 
     def doubts(self) -> list[str]:
         """Return why heads vouch for nothing."""
-        if self.public_key is None:
+        if self.keys is None:
             return list(self.missing)
-        found = (doubt_about(head, self.public_key, what) for what, head in self.heads.items())
+        found = (
+            doubt_about(head, self.keys.at(head.seq), what) for what, head in self.heads.items()
+        )
         return [*self.missing, *(doubt for doubt in found if doubt)]
 
     def signed_to(self) -> int:
         """Return the number of the last record that a head of the audit key names."""
-        if self.public_key is None:
+        if self.keys is None:
             return 0
-        signed = (head.seq for head in self.heads.values() if is_signed_by(head, self.public_key))
+        heads = self.heads.values()
+        signed = (head.seq for head in heads if is_signed_by(head, self.keys.at(head.seq)))
         return max(signed, default=0)
 
 
@@ -201,10 +203,10 @@ class Chain:
             self._unseen = {k: head for k, head in self._unseen.items() if head.place != here}
 
     def _hold_signature(self, line: Line, record: AuditRecord) -> None:
-        key = self._expected.public_key
-        if key is None or record.seq <= self._checked_from:
+        keys = self._expected.keys
+        if keys is None or record.seq <= self._checked_from:
             return
-        if not is_record_signed_by(record, key):
+        if not is_record_signed_by(record, keys.at(record.seq)):
             self.problems.append(
                 f"{line.where}: record {record.seq} was not signed with the audit key: the "
                 "operator did not write it so."
@@ -245,19 +247,20 @@ class Chain:
             )
             self.broken = None
 
+    def _record_handed_over(self, record: AuditRecord) -> None:
+        self.notes.append(f"Record {record.seq} of {record.time}: {record.message}")
+
     def _record_pruned(self, record: AuditRecord) -> None:
         last = record.details.get("lastRecord", "")
         if last.isascii() and last.isdigit():
             self.pruned = Place(int(last), record.details.get("lastHash", ""))
 
 
-LOG_KIND = "AuditLog"
-"""The kind in records about the log itself."""
-
 _OWN_REASONS: dict[str, Callable[[Chain, AuditRecord], None]] = {
     LogReason.CHAIN_BROKEN: Chain._record_broken,
     LogReason.BREAK_ACKNOWLEDGED: Chain._record_acknowledged,
     LogReason.RETENTION_ENDED: Chain._record_pruned,
+    LogReason.KEY_HANDED_OVER: Chain._record_handed_over,
 }
 
 

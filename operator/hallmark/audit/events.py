@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+LOG_KIND = "AuditLog"
+"""The kind in records about the log itself."""
+
 
 class AuditEvent(StrEnum):
     """A kind of decision."""
@@ -34,6 +37,8 @@ class AuditEvent(StrEnum):
     """The log itself was mended, began anew after a break, or a person acknowledged a break."""
     PRUNE = "prune"
     """Records whose time of keeping had ended were removed."""
+    ROTATE = "rotate"
+    """The audit key handed the log over to another one."""
     GUARD = "guard"
     """A ModelPolicy, or an admission policy that Hallmark rests on, became another one."""
 
@@ -74,6 +79,8 @@ class LogReason(StrEnum):
     """A person looked at the break, and promotions go on."""
     RETENTION_ENDED = "RetentionEnded"
     """The records up to the one that is named were removed."""
+    KEY_HANDED_OVER = "KeyHandedOver"
+    """From this record on another audit key signs."""
 
 
 _WITHDRAWALS = frozenset(

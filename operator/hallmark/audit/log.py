@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from hallmark.api.common import timestamp
 from hallmark.audit.chain import START, Break, Chain
 from hallmark.audit.current import CurrentFile
@@ -34,6 +36,7 @@ from hallmark.audit.recovery import (
     torn_records,
 )
 from hallmark.audit.retention import expired, files_up_to
+from hallmark.audit.succession import HANDOVER, Keys, handover_record, handover_to
 from hallmark.errors import ArtifactError, ConfigurationError, IntegrityError
 from hallmark.keys import Signer, open_signer
 
@@ -72,6 +75,7 @@ class AuditLog:
         clock: Clock = lambda: datetime.now(UTC),
         rotate_at: int = ROTATE_AT,
         sync: Sync = os.fsync,
+        handover: Keys | None = None,
     ) -> None:
         """Know of the log at ``path``; nothing is touched or recorded before ``verify_rest``.
 
@@ -81,6 +85,7 @@ class AuditLog:
             clock: Gives the time of a record (aware).
             rotate_at: Bytes after which a new file is begun.
             sync: Makes a descriptor's data durable.
+            handover: The word of the audit key before, where another one signed until now.
         """
         self.path = path
         self.trouble = ""
@@ -92,6 +97,9 @@ class AuditLog:
         self._closed = threading.Event()
         self._chain: Chain | None = None
         self._anew: _Anew | None = None
+        self._handover = handover
+        self._due = False
+        """Whether the handover is still to be recorded."""
         self._file = CurrentFile(path, rotate_at, sync)
         self._lock = -1
 
@@ -111,9 +119,10 @@ class AuditLog:
             ) from error
         try:
             key = open_signer(pem)
+            handover = handover_to(key.public_key(), key_path.with_name(HANDOVER))
         except ConfigurationError as error:
             raise ConfigurationError(f"The audit key {key_path}: {error}") from error
-        return cls(path, key)
+        return cls(path, key, handover=handover)
 
     @property
     def key(self) -> Signer:
@@ -121,9 +130,15 @@ class AuditLog:
         return self._key
 
     @property
+    def public_keys(self) -> Sequence[ec.EllipticCurvePublicKey]:
+        """The audit key's public half, and that of the key before, where it handed over."""
+        before = (self._handover.old,) if self._handover else ()
+        return (self._key.public_key(), *before)
+
+    @property
     def ready(self) -> bool:
         """Whether the whole log is verified, so that decisions can be recorded."""
-        return self._chain is not None and self._anew is None
+        return self._chain is not None and self._anew is None and not self._due
 
     @property
     def broken(self) -> Break | None:
@@ -165,6 +180,7 @@ class AuditLog:
                     self._take(found)
                 if self._chain is not None:
                     self._begin_anew(self._chain)
+                    self._hand_over(self._chain)
             if self.ready:
                 self.trouble = ""
                 for torn in torn_records(self.path):
@@ -248,7 +264,7 @@ class AuditLog:
     def probe(self) -> None:
         """Try whether the volume takes a write again, where the last one failed."""
         with self._mutex, suppress(OSError):
-            if self.trouble and self._chain is not None and self._anew is None:
+            if self.trouble and self._chain is not None and self.ready:
                 self._write_head(self._chain)
                 self.trouble = ""
 
@@ -265,7 +281,9 @@ class AuditLog:
 
     def _look(self, anchor: Anchored) -> Found | None:
         set_torn_bytes_aside(self.path, self._sync)
-        return look_at(self.path, self._key.public_key(), anchor, self._closed.is_set)
+        return look_at(
+            self.path, self._key.public_key(), anchor, self._closed.is_set, self._handover
+        )
 
     def _take(self, found: Found) -> None:
         chain = found.chain
@@ -279,6 +297,7 @@ class AuditLog:
                 self._write_head(chain)
             lines = sum(1 for _ in read_lines(self.path)) if self.path.exists() else 0
             self._file.open(chain.seq + 1 - lines)
+            self._due = found.handed_over
         self._chain = chain
 
     # -- a break ------------------------------------------------------------------------------
@@ -297,6 +316,13 @@ class AuditLog:
         self._file.open(chain.seq + 1)
         self._put(chain, break_record(self.path, anew.problems, anew.folder, anew.after))
         self._anew = None
+        self._due = False
+
+    def _hand_over(self, chain: Chain) -> None:
+        """Record, with the new key, that the old one handed over; only then it signs heads."""
+        if self._due and self._handover is not None:
+            self._put(chain, handover_record(self._handover, self.path.name, chain.seq))
+            self._due = False
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -315,6 +341,7 @@ class AuditLog:
                 why = "It was changed or replaced while the operator had it open."
                 self._break([why], chain.place)
             self._begin_anew(chain)
+            self._hand_over(chain)
             if chain.broken and promotes(decided.event, decided.outcome):
                 raise IntegrityError(chain.broken.hold)
             record = self._put(chain, decided)

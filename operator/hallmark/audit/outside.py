@@ -49,12 +49,13 @@ def signed_text(key: Signer, name: str, payload: object) -> str:
     return json.dumps({"payload": body.decode(), "signature": signature}, sort_keys=True)
 
 
-def read_signed(public_key: ec.EllipticCurvePublicKey, name: str, text: str | None) -> Any:  # noqa: ANN401
-    """Return the value that the key's owner signed under that name; None where there is none."""
+def read_signed(keys: Sequence[ec.EllipticCurvePublicKey], name: str, text: str | None) -> Any:  # noqa: ANN401
+    """Return the value that one of the keys signed under that name; None where there is none."""
     try:
         document = json.loads(text or "")
         body = document["payload"].encode()
-        if is_text_signature(public_key, document["signature"], _bytes_to_sign(name, body)):
+        signature, signed = document["signature"], _bytes_to_sign(name, body)
+        if any(is_text_signature(key, signature, signed) for key in keys):
             return json.loads(body)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
@@ -88,7 +89,9 @@ def is_pending(key: str) -> bool:
     return key.startswith(PENDING_PREFIX)
 
 
-def read_pending(public_key: ec.EllipticCurvePublicKey, data: Mapping[str, str]) -> list[Record]:
+def read_pending(
+    keys: Sequence[ec.EllipticCurvePublicKey], data: Mapping[str, str]
+) -> list[Record]:
     """Return the records that wait outside, the newest last.
 
     Raises:
@@ -98,7 +101,7 @@ def read_pending(public_key: ec.EllipticCurvePublicKey, data: Mapping[str, str])
         return [
             Record(**wire)
             for key in sorted(filter(is_pending, data))
-            if (packed := read_signed(public_key, key, data[key])) is not None
+            if (packed := read_signed(keys, key, data[key])) is not None
             for wire in json.loads(zlib.decompress(base64.b64decode(packed)))
         ]
     except (TypeError, ValueError, zlib.error) as error:

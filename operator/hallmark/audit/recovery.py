@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hallmark.api.names import OPERATOR_NAME
-from hallmark.audit.chain import LOG_KIND, Break
-from hallmark.audit.events import AuditEvent, AuditOutcome, LogReason
+from hallmark.audit.chain import Break
+from hallmark.audit.events import LOG_KIND, AuditEvent, AuditOutcome, LogReason
 from hallmark.audit.files import Sync, replace_file, sync_folder, torn_tail
 from hallmark.audit.head import Place
 from hallmark.audit.record import Record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain as concatenate
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hallmark.audit.chain import MAX_PROBLEMS, Chain, Expected
+from hallmark.audit.chain import MAX_PROBLEMS, Chain, Expected, Line
 from hallmark.audit.files import lines_of, opened, read_head
 from hallmark.audit.head import Head, read_head_text
 from hallmark.audit.opening import ANCHOR, HEAD
 from hallmark.audit.record import AuditRecord
+from hallmark.audit.succession import Succession, changes_in
 from hallmark.errors import ConfigurationError
 from hallmark.keys import load_public_key
 
@@ -43,7 +45,8 @@ def verify_log(path: Path, public_key_pem: str | None, anchor: bytes | None = No
 
     Args:
         path: The log's current file; rotated files and head stand beside it.
-        public_key_pem: The audit key's public half.
+        public_key_pem: The public half of an audit key. Keys that handed the log over to it, or
+            got it from it, are learned from the log.
         anchor: The head that is kept outside the volume, as it stands in its ConfigMap.
 
     Raises:
@@ -86,11 +89,11 @@ def _verify(
     """Return the verdict, and whether the log grew meanwhile."""
     # The head first: the log may grow while it is read, but never falls behind its head.
     head = read_head(path)
-    expected = _expected(head, anchor, public_key)
-    chain = Chain(expected, every_signature=True)
     with opened(path) as files:
         before = [_size(file) for _, file in files]
-        lines = concatenate.from_iterable(lines_of(file, name) for name, file in files)
+        expected = _expected(head, anchor, _succession(files, public_key))
+        chain = Chain(expected, every_signature=True)
+        lines = _lines(files)
         records = 0
         if keep is not None:
             keep.clear()
@@ -113,14 +116,28 @@ def _verify(
     return AuditVerdict(not named, records, named, tuple(chain.notes)), grew
 
 
-def _expected(
-    head: Head | str | None, anchor: Head | None, key: ec.EllipticCurvePublicKey | None
-) -> Expected:
-    """Return what is checked; without the key nothing can be said about who signed."""
+def _lines(files: Sequence[tuple[str, BinaryIO]]) -> Iterator[Line]:
+    return concatenate.from_iterable(lines_of(file, name) for name, file in files)
+
+
+def _succession(
+    files: Sequence[tuple[str, BinaryIO]], trusted: ec.EllipticCurvePublicKey | None
+) -> Succession | None:
+    """Return the keys that hang together with the trusted one; the files are as they were."""
+    if trusted is None:
+        return None
+    found = Succession(trusted, changes_in(line.data for line in _lines(files)))
+    for _, file in files:
+        file.seek(0)
+    return found
+
+
+def _expected(head: Head | str | None, anchor: Head | None, keys: Succession | None) -> Expected:
+    """Return what is checked; without keys nothing can be said about who signed."""
     found = {HEAD: head, ANCHOR: anchor}
     heads = {what: named for what, named in found.items() if isinstance(named, Head)}
     lost = "The signed head is missing: a cut could not be found."
-    return Expected(heads, (lost,) if head is None and key is not None else (), key)
+    return Expected(heads, (lost,) if head is None and keys is not None else (), keys)
 
 
 def _size(file: BinaryIO) -> int:

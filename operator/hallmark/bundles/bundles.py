@@ -100,7 +100,12 @@ class Bundles:
         except ArtifactTooLarge:
             return f"Expected {MANIFEST} of at most {MAX_BYTES} bytes, found a longer one."
         sealed = verify_sealed(
-            data.decode(errors="replace"), digest, version.spec.bundle, policy.signers, now
+            data.decode(errors="replace"),
+            digest,
+            version.spec.bundle,
+            policy.signers,
+            now,
+            version.made_at,
         )
         if not isinstance(sealed, SealedManifest):
             # Which file it is about; the bundle itself comes from the ModelVersion.

@@ -30,7 +30,7 @@ def verify_carried(
         version: what is to serve.
         policy: whose keys are trusted.
         files: by name, as they travelled.
-        now: the moment at which the signer's key must be valid.
+        now: the moment at which the signer's key must not be revoked.
     """
     digest = version.spec.artifact.manifest_digest
     manifest = carried_manifest(files, digest)
@@ -38,7 +38,7 @@ def verify_carried(
     if isinstance(manifest, Finding) or baseline is None:
         return None
     text = files[MANIFEST].decode()
-    sealed = verify_sealed(text, digest, version.spec.bundle, policy.signers, now)
+    sealed = verify_sealed(text, digest, version.spec.bundle, policy.signers, now, version.made_at)
     if not isinstance(sealed, SealedManifest) or version_contradiction(version, sealed.manifest):
         return None
     return Verification(manifest_digest=digest, at=now, manifest=text, baseline=baseline)

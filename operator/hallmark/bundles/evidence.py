@@ -86,7 +86,7 @@ def asked_by(version: ModelVersion) -> str:
 
 
 def _shown(version: ModelVersion, policy: ModelPolicySpec, now: datetime) -> Evidence | None:
-    """Return what the status says, where all held under this policy and the key is valid today."""
+    """Return what the status says, where all held under this policy and the key may be used."""
     status = version.status
     held = (
         VersionCondition.VERIFIED,
@@ -96,7 +96,8 @@ def _shown(version: ModelVersion, policy: ModelPolicySpec, now: datetime) -> Evi
     if status.policy_digest != policy.digest or not all(map(status.is_true, held)):
         return None
     for key in policy.signers:
-        if key.key_id == status.key_id and not isinstance(usable_key(key, now), UnusableKey):
+        usable = usable_key(key, now, version.made_at)
+        if key.key_id == status.key_id and not isinstance(usable, UnusableKey):
             return Evidence(key_id=key.key_id, sbom=status.sbom)
     return None
 

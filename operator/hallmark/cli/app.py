@@ -12,6 +12,7 @@ from hallmark.cli import (
     explain,
     importing,
     init,
+    key_steps,
     keys,
     local,
     looking_back,
@@ -30,6 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+key_steps.register(keys.app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(local.app, name="local")

@@ -12,6 +12,7 @@ from hallmark.api.model_policy import ModelPolicy
 from hallmark.cli.extra import needs_the_extra
 from hallmark.cli.files import read_object
 from hallmark.errors import ConfigurationError
+from hallmark.keys import Purpose
 
 if TYPE_CHECKING:
     from hallmark.verification.trusted import Trusted
@@ -47,7 +48,7 @@ def trusted_of(texts: Sequence[str]) -> Trusted:
 
 
 def _trusted(text: str) -> Trusted:
-    from hallmark.verification.trusted import Purpose, Trusted, trusted_key
+    from hallmark.verification.trusted import Trusted, trusted_key
 
     word, equals, path = text.partition("=")
     purpose, _, approver = word.partition(":")

@@ -174,17 +174,13 @@ class Keeper:
     def _restore(self, data: Mapping[str, str]) -> None:
         if self.loaded.is_set():
             return
-        public_key = self._log.key.public_key()
+        keys = self._log.public_keys
         waiting = {record.decision_id for record in self._pending}
         self._pending = [
-            *(
-                record
-                for record in read_pending(public_key, data)
-                if record.decision_id not in waiting
-            ),
+            *(record for record in read_pending(keys, data) if record.decision_id not in waiting),
             *self._pending,
         ]
-        kept = read_signed(public_key, GUARDS_KEY, data.get(GUARDS_KEY))
+        kept = read_signed(keys, GUARDS_KEY, data.get(GUARDS_KEY))
         is_new = not data and not log_files(self._log.path)
         self._operator.guards.restore(kept, first_start=is_new)
         self.loaded.set()

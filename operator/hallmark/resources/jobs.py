@@ -96,7 +96,7 @@ def sealing_children(system: str, task: SealTask, policy: ModelPolicySpec) -> tu
     return (
         _task_config_map(metadata, task.to_bytes().decode()),
         _network_policy(metadata, [dns_rule(policy.network.dns), store_rule(policy)]),
-        _sealing_job(metadata, policy.images.sealer),
+        _sealing_job(metadata, policy),
     )
 
 
@@ -163,28 +163,34 @@ def _training_job(run: TrainingRun, metadata: Obj, image: str, scratch: str) -> 
     return job
 
 
-def _sealing_job(metadata: Obj, image: str) -> Obj:
+def _sealing_job(metadata: Obj, policy: ModelPolicySpec) -> Obj:
     handed = (
         {"name": "handed", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
         {"name": "handed", "mountPath": str(HANDED)},
     )
     pod = _pod(
-        image,
+        policy.images.sealer,
         "hallmark.supply_chain",
         SEALER_RESOURCES,
         [_config_volume("task", metadata["name"], "/etc/hallmark"), handed],
     )
-    return _job(metadata, _with_secrets(pod, handed), SEAL_SECONDS)
+    return _job(metadata, _with_secrets(pod, handed, sealing_secret(policy)), SEAL_SECONDS)
 
 
-def _with_secrets(pod: Obj, handed: tuple[Obj, Obj]) -> Obj:
+def sealing_secret(policy: ModelPolicySpec) -> str:
+    """Return the name of the Secret with the key that seals under a policy."""
+    first = names.SEALING_KEY_SECRET
+    return names.key_secret_name(first, policy.seal_with) if policy.seal_with else first
+
+
+def _with_secrets(pod: Obj, handed: tuple[Obj, Obj], key: str) -> Obj:
     """Return the Pod with an init container that alone mounts the Secrets.
 
     It hands them over in memory, where the sealing process removes them: what that runs of
     strangers never sees them.
     """
     secrets = [
-        _secret_volume("key", names.SEALING_KEY_SECRET, str(SECRETS / "key")),
+        _secret_volume("key", key, str(SECRETS / "key")),
         _secret_volume("store", names.STORE_SECRET, str(SECRETS / "store")),
     ]
     mounts = [handed[1], *(mount for _, mount in secrets)]

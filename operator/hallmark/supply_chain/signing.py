@@ -76,7 +76,11 @@ def sign_bundle(private_key: Signer, model: str, resources: Mapping[str, str]) -
 
 
 def verify_bundle(
-    bundle: str, keys: Sequence[TrustedKey], resources: Mapping[str, str], now: datetime
+    bundle: str,
+    keys: Sequence[TrustedKey],
+    resources: Mapping[str, str],
+    now: datetime,
+    seen_at: datetime | None = None,
 ) -> VerifiedSignature | Refusal:
     """Return who signed exactly these resources, or why the bundle is refused.
 
@@ -86,12 +90,13 @@ def verify_bundle(
         bundle: The text of ``model.sigstore.json``.
         keys: The keys that are trusted, with their validity.
         resources: Digest (``sha256:...``) by name that the signature must cover: no more, no less.
-        now: The moment at which the key must be valid (aware). The format has no trusted time of
-            signing, so that a key's end or revocation counts for all that it ever signed.
+        now: The moment at which the key must not be revoked (aware).
+        seen_at: When somebody who is trusted with that first saw the signature, for the format has
+            no time of signing; None: the key must be valid now.
     """
     try:
         hint, payload, signature = _read_bundle(bundle)
-        key = _trusted(hint, keys, now)
+        key = _trusted(hint, keys, now, seen_at)
         if isinstance(key, Refusal):
             return key
         if not is_signed_by(key, IN_TOTO, payload, signature):
@@ -119,7 +124,12 @@ def named_signer(bundle: str) -> str | None:
 
 
 def is_trusted_signature(
-    keys: Sequence[TrustedKey], payload_type: str, payload: bytes, signature: bytes, now: datetime
+    keys: Sequence[TrustedKey],
+    payload_type: str,
+    payload: bytes,
+    signature: bytes,
+    now: datetime,
+    seen_at: datetime | None = None,
 ) -> str | None:
     """Return the id of the trusted key that made a signature, or None where none of them did.
 
@@ -128,10 +138,11 @@ def is_trusted_signature(
         payload_type: Of the envelope.
         payload: What was signed.
         signature: In DER.
-        now: The moment at which the key must be valid (aware).
+        now: The moment at which the key must not be revoked (aware).
+        seen_at: As in ``verify_bundle``.
     """
     for entry in keys:
-        key = _trusted(entry.key_id, keys, now)
+        key = _trusted(entry.key_id, keys, now, seen_at)
         if not isinstance(key, Refusal) and is_signed_by(key, payload_type, payload, signature):
             return entry.key_id
     return None
@@ -236,9 +247,9 @@ def _hex64(value: object, what: str) -> str:
 
 
 def _trusted(
-    hint: str, keys: Sequence[TrustedKey], now: datetime
+    hint: str, keys: Sequence[TrustedKey], now: datetime, seen_at: datetime | None
 ) -> ec.EllipticCurvePublicKey | Refusal:
-    """Return the key of that id if every entry for it is valid now."""
+    """Return the key of that id if every entry for it may be used."""
     entries = [each for each in keys if each.key_id == hint]
     if not entries:
         return Refusal(
@@ -247,7 +258,7 @@ def _trusted(
             "signers. Sign with a trusted key, or add this one to the policy's signers.",
         )
     for entry in entries:
-        key = usable_key(entry, now)
+        key = usable_key(entry, now, seen_at)
         if isinstance(key, UnusableKey):
             return _unusable(hint, key)
         found = key

@@ -47,6 +47,7 @@ def verify_sealed(
     bundle: str,
     keys: Sequence[TrustedKey],
     now: datetime,
+    seen_at: datetime | None = None,
 ) -> SealedManifest | Refusal:
     """Return the manifest and its signer, or why the bundle is refused. Never raises.
 
@@ -55,13 +56,15 @@ def verify_sealed(
         manifest_digest: The digest that it must have.
         bundle: The text of ``model.sigstore.json``.
         keys: The keys that are trusted to sign models.
-        now: The moment at which the signer's key must be valid (aware).
+        now: The moment at which the signer's key must not be revoked (aware).
+        seen_at: When somebody who is trusted with that first saw the bundle, at which the key must
+            have been valid; None: it must be valid now.
     """
     manifest = read_manifest(manifest_text.encode(errors="replace"), manifest_digest)
     if isinstance(manifest, Finding):
         return Refusal(VersionReason.SIGNATURE_INVALID, manifest.sentence())
     resources = signed_resources(manifest, manifest_digest)
-    verified = verify_bundle(bundle, keys, resources, now)
+    verified = verify_bundle(bundle, keys, resources, now, seen_at)
     if isinstance(verified, Refusal):
         return verified
     if verified.model != manifest.model:

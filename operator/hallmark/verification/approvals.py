@@ -166,7 +166,8 @@ def _today(
         why = records[-1].reason if records else found.reason
         return Heard(holds(name, f"{who}; it does not count ({why})"))
     withdrawn = any(record.event == AuditEvent.WITHDRAW for record in records)
-    fallen = fallen_key(found.key_id, found.approver, trusted.approvers, now)
+    heard_at = parse_timestamp(records[0].time) if records else None
+    fallen = fallen_key(found.key_id, found.approver, trusted.approvers, now, heard_at)
     if found.key_id is not None and fallen is not None and not is_final(found):
         return Heard(holds(name, f"{who}; its key does not count today"))
     how = f"by the key {found.key_id}" if found.key_id else "as the API server vouched"

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Self
 
 from hallmark.api.model_policy import ApproverKey, ModelPolicySpec, TrustedKey
-from hallmark.keys import key_id, load_public_key, public_pem
-
-
-class Purpose(StrEnum):
-    """What a key is trusted for."""
-
-    SEAL = "seal"
-    AUDIT = "audit"
-    APPROVE = "approve"
+from hallmark.keys import Purpose, key_id, load_public_key, public_pem
 
 
 @dataclass(frozen=True)

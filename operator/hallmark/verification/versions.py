@@ -16,10 +16,10 @@ from hallmark.api.artifacts import (
     run_id,
     spec_digest,
 )
-from hallmark.api.common import canonical_json
+from hallmark.api.common import canonical_json, parse_timestamp
 from hallmark.api.gates import evaluate_gates, failure
 from hallmark.api.model_policy import ModelPolicy
-from hallmark.api.model_version import ModelVersion
+from hallmark.api.model_version import ModelVersion, VersionReason
 from hallmark.api.report import Report
 from hallmark.api.training_run import Gate, GateResult, TrainingRun
 from hallmark.audit.events import AuditEvent
@@ -55,7 +55,7 @@ class Held:
         policy: the policy that the newest record about it names, or the only one there is.
         recorded: the audit log, where there is one that can be believed.
         trusted: the verifier's keys.
-        now: when the keys must be valid.
+        now: when no key may be revoked.
     """
 
     version: ModelVersion
@@ -66,6 +66,15 @@ class Held:
     recorded: Recorded | None
     trusted: Trusted
     now: datetime
+
+    @property
+    def sealed_at(self) -> datetime | None:
+        """When the signed log first says that these bytes were sealed here, or None."""
+        if self.recorded is None:
+            return None
+        spec, namespace = self.version.spec, self.version.metadata.namespace
+        found = self.recorded.seals.get((namespace, spec.artifact.manifest_digest))
+        return parse_timestamp(found.time) if found else None
 
 
 def version_links(held: Held) -> Iterator[Link]:
@@ -189,9 +198,16 @@ def _signature(held: Held, manifest: Manifest) -> Link:
         return open_("signature", "Give the sealing key's public half to check it.")
     text, bundle = manifest.to_bytes().decode(), spec.bundle
     sealed = verify_sealed(
-        text, spec.artifact.manifest_digest, bundle, held.trusted.signers, held.now
+        text,
+        spec.artifact.manifest_digest,
+        bundle,
+        held.trusted.signers,
+        held.now,
+        held.sealed_at,
     )
     if not isinstance(sealed, SealedManifest):
+        if sealed.reason == VersionReason.SIGNER_EXPIRED and held.sealed_at is None:
+            return open_("signature", f"{sealed.message} No record says that it sealed before.")
         return broken("signature", sealed.message)
     if problem := version_contradiction(held.version, sealed.manifest):
         return broken("signature", problem)
@@ -225,10 +241,19 @@ def _provenance(held: Held, manifest: Manifest) -> Link:
         return broken("provenance", "Expected the statement about this run and its files.")
     if not held.trusted.signers:
         return open_("provenance", "Give the sealing key's public half to check it.")
-    signer = is_trusted_signature(held.trusted.signers, IN_TOTO, payload, signature, held.now)
+    keys = held.trusted.signers
+    signer = is_trusted_signature(keys, IN_TOTO, payload, signature, held.now, held.sealed_at)
+    if signer is None and held.sealed_at is None and _only_ended(held, payload, signature):
+        return open_("provenance", "Its key has ended, and no record says that it signed before.")
     if signer is None:
         return broken("provenance", "Expected a signature of a trusted sealing key, found none.")
     return holds("provenance", f"signed by the key {signer}")
+
+
+def _only_ended(held: Held, payload: bytes, signature: bytes) -> bool:
+    """Tell whether a key that counts no more, for its end alone, made a signature."""
+    keys = [key.replace(valid_until=None) for key in held.trusted.signers]
+    return is_trusted_signature(keys, IN_TOTO, payload, signature, held.now) is not None
 
 
 def _sbom(held: Held, manifest: Manifest) -> Link:

@@ -14,6 +14,7 @@ from hallmark.audit import AuditLog, Record
 from hallmark.audit.files import read_head
 from hallmark.audit.head import Head
 from hallmark.audit.opening import Anchored
+from hallmark.audit.succession import Keys
 from hallmark.keys import public_pem
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -44,8 +45,9 @@ def open_unverified(
     key: ec.EllipticCurvePrivateKey = KEY,
     rotate_at: int = 1 << 20,
     sync: Callable[[int], None] = os.fsync,
+    handover: Keys | None = None,
 ) -> AuditLog:
-    return AuditLog(path, key, clock=lambda: NOW, rotate_at=rotate_at, sync=sync)
+    return AuditLog(path, key, clock=lambda: NOW, rotate_at=rotate_at, sync=sync, handover=handover)
 
 
 def head_of(path: Path) -> Head | None:

@@ -38,9 +38,9 @@ FIRST = "pending-000000.json"
 
 def test_records_come_back_as_they_were_kept() -> None:
     records = [decided("a", message="Ä\ud800\n"), decided("b", actor="ada")]
-    assert read_pending(PUBLIC_KEY, texts(*records)) == records
+    assert read_pending([PUBLIC_KEY], texts(*records)) == records
     many = [decided(str(number)) for number in range(3 * PIECE + 1)]
-    assert read_pending(PUBLIC_KEY, {"head.json": "{}", **texts(*many)}) == many
+    assert read_pending([PUBLIC_KEY], {"head.json": "{}", **texts(*many)}) == many
 
 
 def test_one_more_record_makes_one_piece_anew() -> None:
@@ -48,7 +48,7 @@ def test_one_more_record_makes_one_piece_anew() -> None:
     before = pending_texts(KEY, many[:-1])
     more = pending_texts(KEY, many, len(many) - 1)
     assert list(more) == ["pending-000002.json"]
-    assert read_pending(PUBLIC_KEY, {**before, **more}) == many
+    assert read_pending([PUBLIC_KEY], {**before, **more}) == many
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ def test_one_more_record_makes_one_piece_anew() -> None:
     ],
 )
 def test_what_the_operator_did_not_sign_so_is_nothing(data: dict[str, str]) -> None:
-    assert read_pending(PUBLIC_KEY, data) == []
+    assert read_pending([PUBLIC_KEY], data) == []
 
 
 @given(st.text(max_size=200))
 def test_nothing_that_may_stand_there_raises(text: str) -> None:
-    assert read_signed(PUBLIC_KEY, FIRST, text) is None
-    assert read_pending(PUBLIC_KEY, {FIRST: text}) == []
+    assert read_signed([PUBLIC_KEY], FIRST, text) is None
+    assert read_pending([PUBLIC_KEY], {FIRST: text}) == []
     assert isinstance(anchored(text), str)
 
 
@@ -100,13 +100,13 @@ def test_a_revoked_key_of_a_thousand_versions_has_room() -> None:
         for number in range(3000)
     ]
     require_room({}, texts(*many))
-    assert read_pending(PUBLIC_KEY, texts(*many)) == many
+    assert read_pending([PUBLIC_KEY], texts(*many)) == many
 
 
 def test_what_another_version_kept_is_not_dropped_in_silence() -> None:
     later = signed_text(KEY, FIRST, "of a later version")
     with pytest.raises(ArtifactError, match="start the one that wrote them"):
-        read_pending(PUBLIC_KEY, {FIRST: later})
+        read_pending([PUBLIC_KEY], {FIRST: later})
 
 
 def test_an_anchor_is_read_in_its_one_form() -> None:

@@ -129,6 +129,16 @@ def test_a_bundle_that_is_not_rightly_sealed_is_refused(trust: Trust, sentence: 
     assert sentence in found.message
 
 
+def test_what_a_retired_key_sealed_while_it_was_valid_serves() -> None:
+    ended = trusted(valid_until="2026-03-01T00:00:00Z")
+    in_time = sealed(keys=[ended], sealed_at="2026-02-28T23:59:59Z").trust
+    assert isinstance(verify_seal(in_time, NOW), Manifest)
+    for late in ("2026-03-01T00:00:00Z", None):
+        found = verify_seal(sealed(keys=[ended], sealed_at=late).trust, NOW)
+        assert isinstance(found, Refused)
+        assert "was valid until" in found.message
+
+
 # -- approvals --------------------------------------------------------------------------------
 
 

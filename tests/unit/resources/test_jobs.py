@@ -38,9 +38,10 @@ def training(**spec: Any) -> dict[str, Obj]:  # noqa: ANN401
     return {child["kind"]: child for child in children}
 
 
-def sealing() -> dict[str, Obj]:
-    task = seal_task(inputs(run=trained()), policy().spec)
-    children = sealing_children("hallmark-system", task, policy().spec)
+def sealing(**changes: Any) -> dict[str, Obj]:  # noqa: ANN401
+    spec = policy(**changes).spec
+    task = seal_task(inputs(run=trained()), spec)
+    children = sealing_children("hallmark-system", task, spec)
     return {child["kind"]: child for child in children}
 
 
@@ -121,6 +122,15 @@ def test_only_the_sealing_job_has_the_key_and_the_stores_credentials() -> None:
 
     assert secrets(training()) == {names.train_job_name(NAME, UID)}
     assert secrets(sealing()) == {names.SEALING_KEY_SECRET, names.STORE_SECRET}
+
+
+def test_the_key_that_is_current_seals() -> None:
+    mounted = [
+        volume["secret"]["secretName"]
+        for volume in pod(sealing(sealWith="ab" * 32))["volumes"]
+        if "secret" in volume
+    ]
+    assert mounted == ["hallmark-sealing-key-abababababab", names.STORE_SECRET]
 
 
 def test_what_runs_a_strangers_file_mounts_no_secret() -> None:

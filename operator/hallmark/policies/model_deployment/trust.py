@@ -23,6 +23,7 @@ def trust_of(inputs: DeploymentInputs, version: ModelVersion) -> Trust | None:
         model_version=metadata.name,
         model_version_uid=metadata.uid,
         version=spec.version,
+        sealed_at=metadata.creation_timestamp,
         manifest=verification.manifest,
         manifest_digest=spec.artifact.manifest_digest,
         bundle=spec.bundle,

@@ -114,13 +114,26 @@ def attesting_key(
 
 
 def fallen_key(
-    key_id: str | None, approver: str, keys: Iterable[ApproverKey], now: datetime
+    key_id: str | None,
+    approver: str,
+    keys: Iterable[ApproverKey],
+    now: datetime,
+    seen_at: datetime | None = None,
 ) -> Refusal | None:
-    """Return why a key of an approver vouches for nothing today, or None where it does."""
+    """Return why a key of an approver vouches for nothing today, or None where it does.
+
+    Args:
+        key_id: the key that signed.
+        approver: whose it must be.
+        keys: the policy's approver keys.
+        now: the moment at which the key must not be revoked (aware).
+        seen_at: when the operator accepted what it signed, at which it must have been valid; None:
+            it must be valid now.
+    """
     for entry in keys:
         if (entry.key_id, entry.approver) != (key_id, approver):
             continue
-        key = usable_key(entry, now)
+        key = usable_key(entry, now, seen_at)
         if not isinstance(key, UnusableKey):
             return None
         revoked = key.fault is KeyFault.REVOKED

@@ -48,6 +48,7 @@ def verify(inputs: VersionInputs) -> Verified | Refusal:
         spec.bundle,
         inputs.policy.spec.signers,
         inputs.now,
+        inputs.version.made_at,
     )
     if not isinstance(sealed, SealedManifest):
         return Refusal(sealed.reason, sealed.message)

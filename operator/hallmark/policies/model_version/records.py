@@ -199,7 +199,7 @@ def _said_of_these_bytes(
 def _seen_again(
     record: ApprovalRecord, approval: ModelApproval | None, hearing: Hearing
 ) -> ApprovalRecord:
-    """Return a record as it is today: withdrawn, or attested with a key that fell."""
+    """Return a record as it is today: withdrawn, or its key revoked or taken out."""
     if record.model_version is not None:
         return record  # Its object decides on another version.
     if approval is None:
@@ -219,7 +219,8 @@ def _fallen(
     hearing: Hearing,
 ) -> Refusal | None:
     if record.key_id is not None:
-        return fallen_key(record.key_id, record.approver, keys, hearing.now)
+        accepted_at = parse_timestamp(record.time)
+        return fallen_key(record.key_id, record.approver, keys, hearing.now, accepted_at)
     if approval is None or not approval.spec.attestation:
         return None
     # It was accepted by a former release, which signed less.

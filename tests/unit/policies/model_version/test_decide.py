@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from hallmark.api.common import Condition, ConditionStatus, NamespacedMeta, sha256_digest
+from hallmark.api.common import Condition, ConditionStatus, NamespacedMeta, sha256_digest, timestamp
 from hallmark.api.model_deployment import (
     HistoryEntry,
     ModelDeployment,
@@ -178,6 +178,34 @@ STATES = [
 def test_a_version_today(asked: VersionInputs, expected: dict[str, str]) -> None:
     found = said(decide_version(asked))
     assert {key: found.get(key) for key in expected} == expected
+
+
+def sealed_at(moment: datetime | None) -> ModelVersion:
+    made = version()
+    created = timestamp(moment) if moment else None
+    return made.replace(metadata=made.metadata.replace(creation_timestamp=created))
+
+
+@pytest.mark.parametrize(
+    ("made", "key", "reason"),
+    [
+        (NOW - timedelta(days=3), {}, "SignatureValid"),
+        (NOW - timedelta(days=2), {}, "SignerExpired"),
+        (NOW - timedelta(days=1), {}, "SignerExpired"),
+        (NOW - timedelta(days=9), {}, "SignerExpired"),
+        (None, {}, "SignerExpired"),
+        (NOW - timedelta(days=3), {"revokedAt": timestamp(NOW)}, "SignerRevoked"),
+    ],
+    ids=["while valid", "at its end", "after it", "before its begin", "nobody knows", "revoked"],
+)
+def test_what_a_retired_key_sealed(made: datetime | None, key: dict[str, str], reason: str) -> None:
+    ended = {
+        "validFrom": timestamp(NOW - timedelta(days=5)),
+        "validUntil": timestamp(NOW - timedelta(days=2)),
+    }
+    signer = {**trusted().to_wire(), **ended, **key}
+    found = decide_version(inputs(version=sealed_at(made), policy=policy(signers=[signer])))
+    assert said(found)["Verified"].endswith(f"/{reason}")
 
 
 def test_what_was_decided_stays_while_no_policy_applies() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hallmark.api.common import timestamp
 from hallmark.api.latch import LATCH_KEY, MAX_ATTESTED, MAX_FINAL, Attested, Latch
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_policy import ApproverKey
@@ -264,6 +266,17 @@ def test_a_key_that_was_not_revoked_takes_its_approvals_without_being_a_theft(
     found = look(with_records(*first), approval(attested=ID), keys=keys)
     assert reasons(found) == {"yes": reason}
     assert not any(fell_with_its_key(record) for record in found)
+
+
+def test_what_was_accepted_while_its_key_was_valid_counts_after_its_end() -> None:
+    first = look(version(), approval(attested=ID))
+    later = NOW + timedelta(days=30)
+    ended = [RITA.replace(valid_until=timestamp(NOW + timedelta(days=1)))]
+    heard_again = look(with_records(*first), approval(attested=ID), keys=ended, now=later)
+    assert heard_again == first
+
+    fresh = look(version(), approval(attested=ID), keys=ended, now=later)
+    assert reasons(fresh) == {"yes": "AttestationInvalid"}, "nothing new counts by it"
 
 
 def test_a_plain_approval_has_no_key_to_fall_with() -> None:

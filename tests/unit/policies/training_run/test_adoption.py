@@ -92,10 +92,16 @@ def _changed(name: str, fact: FileFact | None) -> Evidence:
 
 STRANGER = runs.policy(signers=[trusted(OTHER_KEY).to_wire()])
 REVOKED = runs.policy(signers=[trusted(revoked_at="2026-01-01T00:00:00Z").to_wire()])
+RETIRED = runs.policy(signers=[trusted(valid_until="2026-02-01T00:00:00Z").to_wire()])
 STRICT = runs.policy(gates=[{"metric": "accuracy", "comparison": "AtLeast", "threshold": "0.99"}])
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "a key that the policy does not trust": ({"policy": STRANGER}, "SealRefused", "trusted"),
     "a key that was revoked": ({"policy": REVOKED}, "SealRefused", "revoked"),
+    "a retired key, backdated or not: nobody saw it seal in time": (
+        {"policy": RETIRED},
+        "SealRefused",
+        "was valid until",
+    ),
     "a policy whose floor it misses": ({"policy": STRICT}, "GateFailed", "0.99"),
     "a place outside the store": (
         {"run": adopting(uri="s3://elsewhere/bundle")},

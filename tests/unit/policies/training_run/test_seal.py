@@ -75,6 +75,13 @@ def test_honest_evidence_becomes_the_spec_of_a_version() -> None:
             id="a foreign key signed",
         ),
         pytest.param(
+            claim(
+                policy=policy(signers=[trusted(valid_until="2026-02-01T00:00:00Z").to_wire()]).spec
+            ),
+            "was valid until",
+            id="a retired key signed",
+        ),
+        pytest.param(
             claim(run=trained(datasetFingerprint=OTHER)), "fingerprint", id="of another dataset"
         ),
         pytest.param(
