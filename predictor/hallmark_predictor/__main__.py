@@ -22,6 +22,7 @@ import uvloop
 
 from hallmark.api.artifacts import REFUSED_EXIT_CODE
 from hallmark.api.model_deployment import Drift, DriftWindow
+from hallmark.drift.answers import answer_counter
 from hallmark.drift.budget import kept_windows
 from hallmark.drift.rejections import rejection_counter
 from hallmark.errors import ConfigurationError, HallmarkError
@@ -165,6 +166,7 @@ class Predictor:
                 self._reporter.rows_refused()
 
         trust, server = model.trust, self._settings.api_server
+        self._serving.metrics.counter.blocks = answer_counter(trust.drift)
         recorder = DriftRecorder(
             model.windows,
             model.columns,

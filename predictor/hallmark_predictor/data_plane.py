@@ -86,6 +86,11 @@ class Answer:
     json_length: int | None = None
 
     @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return 1 if self.many is None else len(self.many)
+
+    @property
     def rows(self) -> Rows:
         """The rows, shape (rows, features)."""
         return _one_row(self.packed) if self.many is None else self.many

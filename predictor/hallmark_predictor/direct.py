@@ -15,6 +15,7 @@ from hallmark_predictor.guarded import GuardedProtocol
 from hallmark_predictor.heads import MOST_BYTES
 from hallmark_predictor.overload import MOST_WAITING
 from hallmark_predictor.problems import BadRequest
+from hallmark_predictor.request_counter import own_seconds
 
 if TYPE_CHECKING:
     pass
@@ -64,17 +65,19 @@ class DirectProtocol(GuardedProtocol):
         start = time.perf_counter()
         if serving.turn.waited(start, self.loop.call_soon) > MOST_WAITING:
             return False
+        began = time.thread_time()
         try:
             answer = head.method(data[end + 4 :], None)
         except Exception:
             return False  # It is asked again, and told of, on the other way.
         if isinstance(answer, BadRequest) or answer.json_length is not None:
             return False
-        body = answer.body
+        own = own_seconds(time.thread_time() - began, answer.count)
+        body, client = answer.body, self.client[0] if self.client else ""
         self.transport.write(answer_heads.of(len(body), self.server_state.default_headers) + body)
-        serving.answered(answer, self.client[0] if self.client else "")
+        serving.answered(answer, client)
         seconds = time.perf_counter() - start
-        serving.metrics.request(head.route, 200, seconds)
+        serving.metrics.request(head.route, 200, seconds, client, own)
         if head.trace is not None:
             serving.log.ended(head.trace, head.route, 200, seconds)
         self.server_state.total_requests += 1

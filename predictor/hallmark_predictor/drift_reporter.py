@@ -108,6 +108,8 @@ class DriftRecorder:
                 these columns themselves.
         """
         count = len(rows)
+        if self._requests is not None:
+            self._requests.fair.rows(client, count, 0)
         if self._rejections is not None:
             self._rejections.add(client, count, 0, self._clock())
         if self._pending + count > BUFFER_ROWS:
@@ -137,6 +139,8 @@ class DriftRecorder:
     def record_packed(self, row: bytes, client: str = "") -> None:
         """Take one answered row as float32 in the machine's order; what ``record`` does, sooner."""
         self._last = self._clock()
+        if self._requests is not None:
+            self._requests.fair.rows(client, 1, 0)
         if self._rejections is not None:
             self._rejections.add(client, 1, 0, self._last)
         if not self._pending:
@@ -153,6 +157,8 @@ class DriftRecorder:
     def refuse(self, refusals: Refusals, client: str = "") -> None:
         """Take the rows at fault in a refused request, and the address of who sent them."""
         self._refused.add(refusals)
+        if self._requests is not None:
+            self._requests.fair.rows(client, 0, refusals.rows)
         if self._rejections is not None:
             self._rejections.add(client, 0, refusals.rows, self._clock())
         self._on_refuse()
@@ -175,6 +181,7 @@ class DriftRecorder:
             refused=self._refused.most(),
             rejections=self._rejections.kept if self._rejections else [],
             requests=self._requests.told() if self._requests else None,
+            answers=self._requests.blocks.kept if self._requests and self._requests.blocks else [],
             odd=self._watch.report() if self._watch else None,
         )
 

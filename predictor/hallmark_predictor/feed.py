@@ -37,14 +37,15 @@ class Happened(Struct, array_like=True):
             float32 in the machine's order.
         came: For each request with rows its client's address, how many rows, and their faults,
             or None where they were answered: then they are the next ones in ``rows``.
-        requests: For each request its route, its status and its seconds.
+        requests: For each request its route, its status, its seconds, its client's address and
+            what it took of the processor (``RequestCounter.ended``).
         rejections: Why requests were rejected.
         asks: Whether the worker wants to be told the metrics of all.
     """
 
     rows: bytes = b""
     came: list[tuple[str, int, list[tuple[str, Reason, int]] | None]] = field(default_factory=list)
-    requests: list[tuple[str, int, float]] = field(default_factory=list)
+    requests: list[tuple[str, int, float, str, float | None]] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     asks: bool = False
 
@@ -104,8 +105,8 @@ def count(happened: Happened, serving: Serving, columns: int) -> None:
         else:
             told = {(feature, reason): number for feature, reason, number in faults}
             serving.refused(Refusals(length, told), client)
-    for route, code, seconds in happened.requests:
-        serving.metrics.request(route, code, seconds)
+    for request in happened.requests:
+        serving.metrics.request(*request)
     for reason in happened.rejections:
         serving.metrics.rejected(reason)
 
@@ -140,9 +141,11 @@ class Teller:
         self._now.came.append((client, refusals.rows, _listed(refusals.faults)))
         self._soon()
 
-    def request(self, route: str, code: int, seconds: float) -> None:
-        """Take an answered request."""
-        self._now.requests.append((route, code, seconds))
+    def request(
+        self, route: str, code: int, seconds: float, client: str, own: float | None
+    ) -> None:
+        """Take a request that ended."""
+        self._now.requests.append((route, code, seconds, client, own))
         self._soon()
 
     def rejected(self, reason: Rejection) -> None:
@@ -188,9 +191,11 @@ class ToldMetrics(Metrics):
         super().__init__()
         self._teller = teller
 
-    def request(self, route: str, code: int, seconds: float) -> None:
-        """Take an answered request."""
-        self._teller.request(route, code, seconds)
+    def request(
+        self, route: str, code: int, seconds: float, client: str = "", own: float | None = None
+    ) -> None:
+        """Take a request that ended."""
+        self._teller.request(route, code, seconds, client, own)
 
     def rejected(self, reason: Rejection) -> None:
         """Take a rejected request."""

@@ -115,14 +115,16 @@ class Metrics:
         self.counter = RequestCounter()
         """What the drift report tells of requests."""
 
-    def request(self, route: str, code: int, seconds: float) -> None:
-        """Count an answered request."""
+    def request(
+        self, route: str, code: int, seconds: float, client: str = "", own: float | None = None
+    ) -> None:
+        """Count a request that ended; see ``RequestCounter.ended``."""
         self._requests[route, code] += 1
         tally = self._seconds.get(route)
         if tally is None:
             tally = self._seconds[route] = Tally(_SECONDS)
         tally.observe(seconds)
-        self.counter.ended(route, code, seconds)
+        self.counter.ended(route, code, seconds, client, own)
 
     def answered(self, rows: int) -> None:
         """Count the rows of an answered request."""

@@ -32,8 +32,9 @@ from hallmark_predictor.metrics import Rejection
 from hallmark_predictor.overload import CAME, DROPPED, LONGEST_LANE, MOST_WAITING
 from hallmark_predictor.problems import BadRequest, refuse
 from hallmark_predictor.protocol import BINARY_HEADER
+from hallmark_predictor.request_counter import CLIENT_GONE, own_seconds
 from hallmark_predictor.serving import Serving
-from hallmark_predictor.traces import TRACEPARENT, fields_of, trace_of
+from hallmark_predictor.traces import TRACEPARENT, Trace, fields_of, trace_of
 
 LOG = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ INLINE_BODY = 64 * 1024
 """A bigger body is answered in a thread, so that the others need not wait for it; one at a time,
 for it becomes many times its size."""
 _CLOSE = (b"connection", b"close")
+_Answered = tuple[Answer | BadRequest, float | None]
 
 
 class Predictions:
@@ -65,32 +67,33 @@ class Predictions:
             return
         route, method = found
         start = time.perf_counter()
-        code: int = HTTPStatus.INTERNAL_SERVER_ERROR
+        code, own = CLIENT_GONE, None
+        client = _client_of(scope)
         held = self._serving.room.hold()
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         trace = trace_of(scope["headers"]) if TRACEPARENT in headers else None
         state = scope.get("state", {})
         try:
             wrong = self._turned_away(start - state.get(CAME, start))
-            answer = wrong or await self._answer(plane, method, headers, state, receive, held)
-            code = await self._send(answer, plane.headers, _client_of(scope), receive, send)
+            if wrong is None:
+                answer, own = await self._answer(plane, method, headers, state, receive, held)
+            else:
+                answer = wrong
+            code = await self._send(answer, plane.headers, client, trace, receive, send)
         except ClientGoneError:
-            code = HTTPStatus.BAD_REQUEST
-        except TimeoutError:
-            # Without an end to its answer the server closes the connection.
-            text = "A client did not take its answer in %g seconds."
-            LOG.warning(text, SEND_SECONDS, extra=fields_of(trace))
+            pass
         except Exception as error:
             # Neither the log nor the answer gets the error's text: it may hold a value.
             text = "A request could not be answered: %s."
             LOG.error(text, place_of(error), extra=fields_of(trace))
+            code = HTTPStatus.INTERNAL_SERVER_ERROR
             self._serving.metrics.rejected(Rejection.FAILED)
             body = b'{"error":"The request could not be answered."}'
             await self._send_refusal(code, body, plane.headers, receive, send)
         finally:
             held.release()
             seconds = time.perf_counter() - start
-            self._serving.metrics.request(route, code, seconds)
+            self._serving.metrics.request(route, code, seconds, client, own)
             if trace is not None:
                 self._serving.log.ended(trace, route, code, seconds)
 
@@ -102,10 +105,11 @@ class Predictions:
         state: Mapping[str, object],
         receive: Receive,
         held: Held,
-    ) -> Answer | BadRequest:
+    ) -> _Answered:
+        """Return the answer, and what a right one took of the processor (``own_seconds``)."""
         wrong = not_plain(headers)
         if wrong:
-            return wrong
+            return wrong, None
         room = self._serving.room
 
         def admit(size: int) -> BadRequest | None:
@@ -117,24 +121,24 @@ class Predictions:
         if not isinstance(body, BadRequest) and is_packed(headers):
             body = await unpacked(body, admit)
         if isinstance(body, BadRequest):
-            return body
+            return body, None
         json_length = _json_length(headers)
         if isinstance(json_length, BadRequest):
-            return json_length
+            return json_length, None
         if len(body) <= INLINE_BODY or json_length is not None:
-            return method(body, json_length)
+            return _timed(method, body, json_length)
         return await self._in_lane(method, body)
 
-    async def _in_lane(self, method: Method, body: bytes) -> Answer | BadRequest:
+    async def _in_lane(self, method: Method, body: bytes) -> _Answered:
         lane = self._serving.lane
         if not lane.enter(len(body)):
-            return overloaded(f"large bodies to be read within {LONGEST_LANE:g} seconds")
+            return overloaded(f"large bodies to be read within {LONGEST_LANE:g} seconds"), None
         seconds = 0.0
         try:
             async with self._one_at_a_time:
                 began = time.perf_counter()
                 try:
-                    return await asyncio.to_thread(method, body, None)
+                    return await asyncio.to_thread(_timed, method, body, None)
                 finally:
                     seconds = time.perf_counter() - began
         finally:
@@ -153,6 +157,7 @@ class Predictions:
         answer: Answer | BadRequest,
         headers: AnswerHeaders,
         client: str,
+        trace: Trace | None,
         receive: Receive,
         send: Send,
     ) -> int:
@@ -173,7 +178,13 @@ class Predictions:
             raw = [*raw, _CLOSE]
         serving.answered(answer, client)
         await send({"type": "http.response.start", "status": 200, "headers": raw})
-        await send_in_time(send, {"type": "http.response.body", "body": body})
+        try:
+            await send_in_time(send, {"type": "http.response.body", "body": body})
+        except TimeoutError:
+            # Without an end to its answer the server closes the connection.
+            text = "A client did not take its answer in %g seconds."
+            LOG.warning(text, SEND_SECONDS, extra=fields_of(trace))
+            return CLIENT_GONE
         return HTTPStatus.OK
 
     async def _send_refusal(
@@ -191,6 +202,15 @@ class Predictions:
             raw.append(_CLOSE)
         await send(start)
         await send({"type": "http.response.body", "body": body})
+
+
+def _timed(method: Method, body: bytes, json_length: int | None) -> _Answered:
+    """Return what a body is answered, and the processor's time for that in this thread alone."""
+    began = time.thread_time()
+    answer = method(body, json_length)
+    if isinstance(answer, BadRequest):
+        return answer, None
+    return answer, own_seconds(time.thread_time() - began, answer.count)
 
 
 def _reason(status: int) -> Rejection:

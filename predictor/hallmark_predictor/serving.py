@@ -105,7 +105,7 @@ class Serving:
     def answered(self, answer: Answer, client: str) -> None:
         """Count rows that were answered, and whose they were: an address."""
         many = answer.many
-        self.metrics.answered(1 if many is None else len(many))
+        self.metrics.answered(answer.count)
         if self.recorder is None:
             return
         if many is None:

@@ -1,4 +1,4 @@
-"""A way to the API server that can fall silent: connections stay open and nothing comes through."""
+"""A way to the API server that can fall silent or lead nowhere for a while."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class FrozenProxy:
         self._frozen: list[threading.Event] = []
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
+        self._is_away = False
         self.port: int = self._listener.getsockname()[1]
         self._start(self._accept)
 
@@ -31,6 +32,17 @@ class FrozenProxy:
         """Let nothing through on the connections that are open now."""
         for each in tuple(self._frozen):
             each.set()
+
+    def lead_nowhere(self) -> None:
+        """End every connection, and each new one at once, as where the server is away."""
+        self._is_away = True
+        for each in tuple(self._sockets):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def lead_back(self) -> None:
+        """Take connections again."""
+        self._is_away = False
 
     def close(self) -> None:
         """End every connection and take no more."""
@@ -52,6 +64,9 @@ class FrozenProxy:
                 near, _ = self._listener.accept()
             except OSError:
                 return
+            if self._is_away:
+                near.close()
+                continue
             far = socket.create_connection(self._target)
             frozen = threading.Event()
             self._frozen.append(frozen)

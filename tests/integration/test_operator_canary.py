@@ -47,7 +47,15 @@ async def report(stage: Stage, version: Obj, *, sequence: int, refused: int = 0)
         "rows": 200 * sequence,
         "counts": {"income": [2 * sequence * each for each in CALM]},
         "refusedRows": refused,
-        "requests": {"uptime": 1000 * sequence, "count": 50 * sequence},
+        "requests": {
+            "uptime": 1000 * sequence,
+            "count": 50 * sequence,
+            "fair": {
+                "rows": 200 * sequence + refused,
+                "refused": refused,
+                "requests": 50 * sequence,
+            },
+        },
     }
     pods = [
         pod["metadata"]["name"]

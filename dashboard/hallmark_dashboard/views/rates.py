@@ -31,6 +31,7 @@ class Rates:
         per_second: Requests for predictions in a second; None: unknown.
         refused: Share of them that were refused, 4xx, from 0 to 1; None: unknown, or none came.
         failed: Share of them that failed, 5xx.
+        shed: Share of them that were turned away, 503, because there was too much to do.
         median: Milliseconds that half of them took at most, by the bounds of what is counted.
         most: Milliseconds that 95 of 100 took at most; "more than 500" beyond the last bound.
         reasons: Refused rows since the Pods started, by feature and reason, the most first.
@@ -41,6 +42,7 @@ class Rates:
     per_second: float | None = None
     refused: float | None = None
     failed: float | None = None
+    shed: float | None = None
     median: str = ""
     most: str = ""
     reasons: tuple[tuple[str, str, int], ...] = ()
@@ -58,6 +60,7 @@ class _Pod:
     count: int
     refused: int
     failed: int
+    shed: int
     latency: tuple[int, ...]
     features: tuple[RefusedFeature, ...]
 
@@ -111,6 +114,7 @@ def rates(
         per_second=sum(pod.count / pod.seconds for pod in told),
         refused=sum(pod.refused for pod in told) / count if count else None,
         failed=sum(pod.failed for pod in told) / count if count else None,
+        shed=sum(pod.shed for pod in told) / count if count else None,
         median=_quantile(latency, 0.5),
         most=_quantile(latency, 0.95),
         reasons=_reasons(told),
@@ -132,8 +136,9 @@ def _pod(kept: Sequence[Sample], digest: str, now: float) -> _Pod | None:
         after.count - before.count,
         after.refused - before.refused,
         after.failed - before.failed,
+        after.shed - before.shed,
     )
-    if elapsed <= 0 or min(*counts, *latency) < 0 or counts[0] < counts[1] + counts[2]:
+    if elapsed <= 0 or min(*counts, *latency) < 0 or counts[0] < sum(counts[1:]):
         return None  # What a Pod tells of itself may be anything.
     return _Pod(elapsed / 1000, now - newest.heard, *counts, latency, newest.refused)
 

@@ -16,6 +16,32 @@ from hallmark.api.common import (
 )
 from hallmark.api.rules import cel, rule
 
+ErrorShare = Annotated[
+    DecimalString,
+    Field(
+        json_schema_extra=cel(
+            rule(
+                "double(self) >= 0.0 && double(self) <= 1.0",
+                "The share of failed requests must be between 0 and 1, such as '0.01'.",
+            )
+        )
+    ),
+]
+"""A share of requests, between 0 and 1."""
+Latency = Annotated[
+    PositiveDuration,
+    Field(
+        json_schema_extra=cel(
+            rule(
+                "duration(self) > duration('0s') && duration(self) <= duration('500ms')",
+                "The latency must be above zero and at most 500ms, the last bound of the "
+                "histogram.",
+            )
+        )
+    ),
+]
+"""A time that predictors' histogram can tell: up to 500ms."""
+
 
 class CanaryStep(ApiModel):
     """A share of the traffic, and how long the candidate has it at least."""
@@ -27,7 +53,11 @@ class CanaryStep(ApiModel):
 
 
 class CanaryAnalysis(ApiModel):
-    """What the candidate is held to in each step. What was not seen is no success."""
+    """What the candidate is held to in each step. What was not seen is no success.
+
+    Rows and requests count without the clients that had most to do with each number, unless ten
+    times the minimum came from these, and fewer than the minimum from all others.
+    """
 
     minimum_rows: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100
     """Rows that the candidate must have been asked for in a step; with fewer the step goes on."""
@@ -44,36 +74,14 @@ class CanaryAnalysis(ApiModel):
     ] = "0.05"
     """The greatest share of rows that it may reject, once there are enough."""
     minimum_requests: Annotated[int, Field(ge=1, le=1_000_000_000)] = 20
-    """Requests that it must have ended in a step, likewise."""
-    max_errors: Annotated[
-        DecimalString,
-        Field(
-            json_schema_extra=cel(
-                rule(
-                    "double(self) >= 0.0 && double(self) <= 1.0",
-                    "The share of failed requests must be between 0 and 1, such as '0.01'.",
-                )
-            )
-        ),
-    ] = "0.01"
-    """The greatest share of requests that it may answer with 5xx, once there are enough."""
-    max_latency: (
-        Annotated[
-            PositiveDuration,
-            Field(
-                json_schema_extra=cel(
-                    rule(
-                        "duration(self) > duration('0s') && duration(self) <= duration('500ms')",
-                        "The latency must be above zero and at most 500ms, the last bound of the "
-                        "histogram.",
-                    )
-                )
-            ),
-        ]
-        | None
-    ) = None
-    """In how much time 95 per cent of its requests must end, rounded up to a bound of the
-    histogram that predictors report; none: it is not looked at."""
+    """Requests that it must have answered (or failed to answer) in a step, likewise."""
+    max_errors: ErrorShare = "0.01"
+    """The greatest share of requests that it may fail to answer, once there are enough. Those that
+    are turned away because there is too much to do are not among them."""
+    max_latency: Latency | None = None
+    """How much of the processor's time 95 per cent of its answers may take (batches: for each 100
+    rows), rounded up to a bound of the histogram that predictors report; none: it is not looked
+    at."""
     drift: bool = True
     """Whether drift of the candidate's own rows refuses it."""
 
@@ -101,21 +109,45 @@ class Canary(ApiModel):
     analysis: CanaryAnalysis = Field(default_factory=CanaryAnalysis)
 
 
-class CanaryRecord(ApiModel):
-    """Where a canary stands; the operator's own record."""
+class CanaryCounts(ApiModel):
+    """What a candidate's Pods had told of their traffic when a step began."""
+
+    rows: Count = 0
+    """Rows that the candidate had been asked for."""
+    rejected: Count = 0
+    """Those of them that it had rejected."""
+    requests: Count = 0
+    """Requests that it had answered, or failed to answer."""
+    failed: Count = 0
+    """Those of them that had failed."""
+    timed: Count = 0
+    """Those that it had answered, where ``maxLatency`` is declared."""
+    late: Count = 0
+    """Those of them that had taken longer."""
+
+    def since(self, before: CanaryCounts) -> CanaryCounts:
+        """Return what came since; a Pod that is gone took its counts along: there are too few."""
+        rows = max(0, self.rows - before.rows)
+        requests = max(0, self.requests - before.requests)
+        timed = max(0, self.timed - before.timed)
+        return CanaryCounts(
+            rows=rows,
+            rejected=min(rows, max(0, self.rejected - before.rejected)),
+            requests=requests,
+            failed=min(requests, max(0, self.failed - before.failed)),
+            timed=timed,
+            late=min(timed, max(0, self.late - before.late)),
+        )
+
+
+class CanaryRecord(CanaryCounts):
+    """Where a canary stands, and all counts when the step began; the operator's own record."""
 
     step: Count
     """The number of the step, from 0; after the last one all Pods of the candidate start."""
     started: Timestamp
     """When the candidate got its first traffic."""
-    rows: Count = 0
-    """Rows that the candidate had been asked for when the step began."""
-    rejected: Count = 0
-    """Those of them that it had rejected."""
-    requests: Count = 0
-    """Requests that it had ended then."""
-    failed: Count = 0
-    late: Count = 0
-    """Those of them that failed, and those that took longer than ``maxLatency``."""
+    fair: CanaryCounts = Field(default_factory=CanaryCounts)
+    """The counts without the busiest clients."""
     short_since: Timestamp | None = None
     """Since when fewer of its Pods are ready than the step needs."""

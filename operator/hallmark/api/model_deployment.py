@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from hallmark.api.canary import Canary, CanaryRecord
+from hallmark.api.canary import Canary, CanaryRecord, ErrorShare, Latency
 from hallmark.api.common import (
     MAX_WATCHED,
     ApiModel,
@@ -96,7 +96,7 @@ class Rejections(ApiModel):
     ] = "0.1"
     """The share of refused rows above which a block of rows is too many."""
     minimum: Annotated[int, Field(ge=100, le=1000000)] = 200
-    """Rows in a block, for each Pod, beside those of the two busiest clients."""
+    """Rows in a block, for each Pod, beside those of the busiest clients."""
     then: OnRejections = OnRejections.ALERT
     """Alert, or roll back as drift does, where ``rollback`` is Automatic."""
 
@@ -106,6 +106,29 @@ class Probing(ApiModel):
 
     clients: Annotated[int, Field(ge=1, le=3)] = 2
     """So many clients must be seen by one Pod; with 1, a single hostile client is enough."""
+    then: OnRejections = OnRejections.ALERT
+    """Alert, or roll back as drift does, where ``rollback`` is Automatic."""
+
+
+class RequestLimits(ApiModel):
+    """When what serves fails too many of its requests, or takes too long for its answers."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "has(self.maxErrors) || has(self.maxLatency)",
+                "Give 'maxErrors', 'maxLatency' or both; without either nothing is looked at.",
+            )
+        )
+    )
+
+    minimum: Annotated[int, Field(ge=100, le=1000000)] = 200
+    """Requests in a block, for each Pod, beside those of the busiest clients."""
+    max_errors: ErrorShare | None = None
+    """The greatest share of requests that it may fail to answer; none: it is not looked at."""
+    max_latency: Latency | None = None
+    """How much of the processor's time 95 per cent of its answers may take (batches: for each 100
+    rows), rounded up to a bound of the histogram; none: it is not looked at."""
     then: OnRejections = OnRejections.ALERT
     """Alert, or roll back as drift does, where ``rollback`` is Automatic."""
 
@@ -147,6 +170,8 @@ class Drift(ApiModel):
     """Refused rows that are a verdict of their own; without it they are only counted."""
     probing: Probing | None = None
     """Probing that is a verdict of its own; without it it is told, counted and put on record."""
+    requests: RequestLimits | None = None
+    """Errors and late answers that are a verdict of their own; without it they are only counted."""
 
 
 class RollbackMode(StrEnum):
@@ -254,6 +279,8 @@ class HistoryEntry(ApiModel):
     """SHA-256 (hex) of the ``trust.json`` with which its Pods were started."""
     healthy_since: Timestamp | None = None
     """Since when all its Pods have been ready without a break."""
+    in_time: Annotated[str, Field(max_length=32)] = ""
+    """The ``maxLatency`` within which its answers were when it gave way; empty: nobody knows."""
 
 
 class RefusedIntent(ApiModel):
@@ -396,7 +423,7 @@ class RefusedFeature(ApiModel):
 
 
 class RejectionBlock(ApiModel):
-    """Rows of one Pod, answered and refused, without the two busiest clients."""
+    """Rows of one Pod, answered and refused, without the busiest clients."""
 
     number: Ordinal
     start: Timestamp
@@ -404,12 +431,53 @@ class RejectionBlock(ApiModel):
     refused: Count
 
 
+class AnswerBlock(ApiModel):
+    """Requests of one Pod, each number without the busiest clients."""
+
+    number: Ordinal
+    start: Timestamp
+    requests: Ordinal
+    """Those that were answered, or failed."""
+    failed: Count
+    timed: Count
+    """Answers; fewer clients may be left than of all requests."""
+    late: Count
+    """Those of them that took longer than ``maxLatency``."""
+
+
 LATENCY_BOUNDS = (1, 5, 25, 100, 500)
 """Milliseconds: the upper bounds of ``RequestCounts.latency``; its last bucket has none."""
 
 
+Latencies = Annotated[list[Count], Field(max_length=len(LATENCY_BOUNDS) + 1)]
+"""Requests by how long they took: up to 1, 5, 25, 100, 500 milliseconds, and longer."""
+ByBound = Annotated[list[Count], Field(max_length=len(LATENCY_BOUNDS))]
+"""Requests for each of these bounds."""
+
+
+class FairCounts(ApiModel):
+    """A Pod's rows and requests since its start, each number without the busiest clients.
+
+    These are those that had most of what is looked for, and those that had most of all else; so
+    each number has a whole of its own.
+    """
+
+    rows: Count = 0
+    """Rows that the Pod was asked for; of a request 100 at most."""
+    refused: Count = 0
+    """Those of them that were refused."""
+    requests: Count = 0
+    """Requests that the version answered, or failed to answer; not those that were turned away."""
+    failed: Count = 0
+    """Those of them that failed."""
+    timed: ByBound = Field(default_factory=list)
+    """Answered requests, by bound."""
+    late: ByBound = Field(default_factory=list)
+    """Those of them that took more of the processor's time than the bound."""
+
+
 class RequestCounts(ApiModel):
-    """Requests for predictions that a Pod has answered since its start."""
+    """Requests for predictions that a Pod has ended since its start."""
 
     uptime: Count
     """Milliseconds since the start, by the Pod's own clock that never goes back."""
@@ -418,11 +486,16 @@ class RequestCounts(ApiModel):
     refused: Count = 0
     """Those whose answer was 4xx: the request was at fault."""
     failed: Count = 0
-    """Those whose answer was 5xx."""
-    latency: Annotated[list[Count], Field(max_length=len(LATENCY_BOUNDS) + 1)] = Field(
-        default_factory=list
-    )
-    """By how long they took: up to 1, 5, 25, 100, 500 milliseconds, and longer."""
+    """Those whose answer was 5xx and that were not shed."""
+    shed: Count = 0
+    """Those that were turned away with 503, because there was too much to do."""
+    latency: Latencies = Field(default_factory=list)
+    """By the time from the head to the end of the answer, slow clients' time included."""
+    work: Latencies = Field(default_factory=list)
+    """Answered ones by the processor's time that the prediction took; of more than 100 rows, by
+    that of 100."""
+    fair: FairCounts | None = None
+    """What is judged: the same without the busiest clients."""
 
 
 class Oddity(StrEnum):
@@ -493,6 +566,10 @@ class DriftReport(ApiModel):
         default_factory=list
     )
     """The last blocks, where the spec declares a limit."""
+    answers: Annotated[list[AnswerBlock], Field(max_length=MAX_WINDOWS)] = Field(
+        default_factory=list
+    )
+    """The last blocks of requests, likewise."""
     requests: RequestCounts | None = None
     """How many requests there were, how they ended and how long they took."""
     odd: OddRows | None = None
@@ -543,6 +620,21 @@ class Verdict(StrEnum):
     DRIFT = "Drift"
 
 
+class AnswerState(ApiModel):
+    """What the Pods' last blocks of requests say together."""
+
+    failing: Count = 0
+    """In how many Pods more requests fail than may."""
+    fails: bool = False
+    """They are more than half of those that can tell."""
+    late_pods: Count = 0
+    """In how many Pods more answers are late than may be."""
+    late: bool = False
+    """They are more than half of those that can tell."""
+    within: Annotated[str, Field(max_length=32)] = ""
+    """The ``maxLatency`` that more than half of those that can tell are within; else empty."""
+
+
 class DriftState(ApiModel):
     """The operator's view of the drift of the active version."""
 
@@ -560,6 +652,8 @@ class DriftState(ApiModel):
     """More than half of the Pods that have enough blocks are."""
     rejected_for: Annotated[str, Clipped(256)] = ""
     """What rows were refused for, the most frequent first."""
+    answers: AnswerState | None = None
+    """What is known of errors and late answers, where the spec declares limits."""
     odd: Annotated[list[Oddity], Field(max_length=3, json_schema_extra=SET)] = Field(
         default_factory=list
     )
@@ -668,6 +762,10 @@ class DeploymentReason(StrEnum):
     """The traffic is too far from the training data."""
     INPUT_REJECTED = "InputRejected"
     """So many rows are refused that nobody knows whether the traffic drifts."""
+    REQUESTS_FAIL = "RequestsFail"
+    """The version fails more of its requests than the spec allows."""
+    ANSWERS_LATE = "AnswersLate"
+    """More of its answers take longer than the spec allows."""
     ODD_ROWS = "OddRows"
     """A client's rows look made to find the model's decision boundary."""
     PROBED = "Probed"
@@ -680,6 +778,10 @@ class DeploymentReason(StrEnum):
     """The candidate is ready; the traffic has moved too lately, or too often in a day."""
     DRIFT_ROLLBACK = "DriftRollback"
     """Drift caused a rollback."""
+    ERROR_ROLLBACK = "ErrorRollback"
+    """Failed requests caused a rollback."""
+    LATENCY_ROLLBACK = "LatencyRollback"
+    """Late answers caused a rollback, to a version that had been in time."""
     REVOCATION_ROLLBACK = "RevocationRollback"
     """A revocation caused a rollback."""
     MANUAL_ROLLBACK = "ManualRollback"

@@ -49,6 +49,13 @@ _ADVICE: dict[tuple[str, str], str] = {
     "termination message), then acknowledge, or ask for another version.",
     ("Deployment", DeploymentReason.DRIFT_ROLLBACK): "Look at the traffic (hallmark drift {name} "
     "-n {namespace}); then acknowledge it, or train on newer rows.",
+    (
+        "Deployment",
+        DeploymentReason.ERROR_ROLLBACK,
+    ): "Look into the predictors' logs for what "
+    "fails; then acknowledge it, or ask for another version.",
+    ("Deployment", DeploymentReason.LATENCY_ROLLBACK): "Measure the version (hallmark local), then "
+    "acknowledge it, or ask for one that computes less.",
     ("Deployment", DeploymentReason.PROBED): "Find the clients by the addresses in the predictors' "
     "logs, and stop them; then hallmark acknowledge {name} -n {namespace} --reason ...",
     ("Deployment", DeploymentReason.TARGET_DRIFTS): "The traffic itself has changed: train on "

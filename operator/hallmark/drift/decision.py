@@ -17,6 +17,7 @@ import numpy as np
 
 from hallmark.api.artifacts import Baseline
 from hallmark.api.model_deployment import Drift, DriftState, FeatureDrift, PodDriftState, Verdict
+from hallmark.drift.answers import answer_sentences, answer_state
 from hallmark.drift.budget import as_text, needed, rounded_up
 from hallmark.drift.counts import watched
 from hallmark.drift.odd import kinds, odd_sentence, probing_clients
@@ -202,8 +203,8 @@ def _examine(inputs: DriftInputs, memory: Memory) -> Memory:
     """Return the memory with the reports that are new."""
     accepted, votes, rejected = dict(memory.accepted), dict(memory.votes), dict(memory.refused)
     heard = dict(memory.heard)
-    declared = inputs.drift.rejections
-    block = declared.minimum if declared else 1
+    declared, limits = inputs.drift.rejections, inputs.drift.requests
+    block, requests = declared.minimum if declared else 1, limits.minimum if limits else 1
     for pod in sorted(inputs.reports.keys() & inputs.live_pods):
         report = inputs.reports[pod]
         key = key_of(report)
@@ -211,7 +212,7 @@ def _examine(inputs: DriftInputs, memory: Memory) -> Memory:
             continue
         rejected.pop(pod, None)
         former = accepted.get(pod)
-        expected = Expected(inputs.active_digest, memory.reference.bins, former, block)
+        expected = Expected(inputs.active_digest, memory.reference.bins, former, block, requests)
         found = believe(pod, report, expected)
         if isinstance(found, RefusedReport):
             rejected[pod] = (key, found)
@@ -271,6 +272,7 @@ def _state(inputs: DriftInputs, memory: Memory) -> DriftState:
         drifting=drifting,
         unsure=unsure,
         **_rejections(inputs, memory),
+        answers=answer_state((vote.answers for vote in memory.votes.values()), inputs.drift),
         odd=kinds(block for vote in memory.votes.values() for block in vote.odd),
         probing_clients=probing_clients(vote.odd for vote in memory.votes.values()),
         needed=_needed(inputs.drift, memory),
@@ -355,6 +357,7 @@ def _message(state: DriftState, inputs: DriftInputs) -> str:
     said = [_verdict_sentence(state, inputs.drift)]
     if state.input_rejected:
         said.insert(0, rejection_sentence(state, inputs.drift))
+    said = [*answer_sentences(state.answers, inputs.drift), *said]
     if strange := odd_sentence(state):
         said.append(strange)
     if quiet := sentence(state):

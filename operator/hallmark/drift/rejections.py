@@ -1,16 +1,15 @@
-"""Whether too many rows are refused, by blocks of rows that no single client decides.
+"""Whether too many rows are refused, by blocks of rows that few clients do not decide.
 
 A changed upstream is refused at the door, and what is refused stands in no window: PSI is blind to
-it. So rows are also counted in blocks by client, and a block is judged without the client that had
-most rows refused and without the one that had most answered: one client alone can neither cause
-the verdict nor hide it.
+it. So rows are also counted in blocks by client, and a block is judged without the clients that had
+most rows refused and without those that had most answered (``clients``): few of them can neither
+cause the verdict nor hide it.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from hallmark.api.common import parse_timestamp, timestamp
@@ -22,21 +21,11 @@ from hallmark.api.model_deployment import (
     RejectionBlock,
     Rejections,
 )
+from hallmark.drift.clients import Clients, judged
 
-MAX_CLIENTS = 4096
-"""So many a block tells apart; the others count as one."""
-ALONE = 10
-"""A block ends, too, when so many times the minimum came and hardly anything from a third client:
-then whoever sends is the traffic."""
-_OTHERS = "others"
-
-
-@dataclass(slots=True)
-class _Sent:
-    """A client's rows."""
-
-    answered: int = 0
-    refused: int = 0
+_ANSWERED, _REFUSED = range(2)
+ROWS = (_ANSWERED, _REFUSED)
+"""The columns in which a client's rows are counted."""
 
 
 class RejectionCounter:
@@ -55,8 +44,8 @@ class RejectionCounter:
         self._begin()
 
     def _begin(self) -> None:
-        self._clients: dict[str, _Sent] = {}
-        self._rows, self._look_at = 0, self._minimum
+        self._clients = Clients(len(ROWS))
+        self._look_at = self._minimum
         self._since: datetime | None = None
 
     @property
@@ -81,31 +70,29 @@ class RejectionCounter:
             rows, answered = self._minimum, self._minimum - refused
         if self._since is None:
             self._since = now
-        known = client in self._clients or len(self._clients) < MAX_CLIENTS
-        sent = self._clients.setdefault(client if known else _OTHERS, _Sent())
-        sent.answered += answered
-        sent.refused += refused
-        self._rows += rows
-        if self._rows < self._look_at:
+        self._clients.add(client, _ANSWERED, answered)
+        self._clients.add(client, _REFUSED, refused)
+        if self._clients.total < self._look_at:
             return False
         # Not at each request: every client is looked at.
-        self._look_at = self._rows + max(1, self._minimum // 4)
+        self._look_at = self._clients.total + max(1, self._minimum // 4)
         return self._close(self._since)
 
     def _close(self, since: datetime) -> bool:
-        counted = _without_one(self._clients)
-        if sum(sent.answered + sent.refused for sent in counted) < self._minimum:
-            if self._rows < ALONE * self._minimum:
-                return False
-            counted = list(self._clients.values())
-        refused = sum(sent.refused for sent in counted)
+        counted = judged(
+            self._clients.fair([_REFUSED], ROWS),
+            self._clients.everything([_REFUSED], ROWS),
+            self._minimum,
+        )
+        if counted is None:
+            return False
         self._number += 1
         self._closed.append(
             RejectionBlock(
                 number=self._number,
                 start=timestamp(since),
-                rows=refused + sum(sent.answered for sent in counted),
-                refused=refused,
+                rows=counted.of,
+                refused=counted.found,
             )
         )
         self._begin()
@@ -115,13 +102,6 @@ class RejectionCounter:
 def rejection_counter(drift: Drift) -> RejectionCounter | None:
     """Return an empty counter where a limit is declared."""
     return RejectionCounter(drift.rejections, drift.consecutive) if drift.rejections else None
-
-
-def _without_one(clients: dict[str, _Sent]) -> list[_Sent]:
-    """Return the clients without who had most rows refused and who had most answered."""
-    worst = max(clients, key=lambda name: clients[name].refused)
-    best = max(clients, key=lambda name: clients[name].answered)
-    return [sent for name, sent in clients.items() if name not in {worst, best}]
 
 
 def rejects(report: DriftReport, drift: Drift, since: datetime) -> bool | None:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from hallmark.api.common import parse_timestamp
 from hallmark.api.model_deployment import DriftReport, DriftWindow, PodDriftState
-from hallmark.drift import odd
+from hallmark.drift import answers, odd
 from hallmark.drift.rejections import problem_of
 
 MAX_ROWS = 2**53
@@ -67,6 +67,8 @@ class Expected:
     """What was accepted of the Pod before."""
     block: int = 1
     """Rows that a block of refusals has at least."""
+    requests: int = 1
+    """Requests that a block of them has at least."""
 
 
 def key_of(report: Report) -> Key | None:
@@ -149,7 +151,11 @@ def _counts_fit(report: DriftReport, expected: Expected) -> tuple[ReportFault, s
         return ReportFault.WRONG_COUNTS, found
     if report.refused_rows > MAX_ROWS:
         return ReportFault.WRONG_COUNTS, f"claims more than {MAX_ROWS} refused rows."
-    wrong = problem_of(report.rejections, expected.block) or odd.problem_of(report.odd)
+    wrong = (
+        problem_of(report.rejections, expected.block)
+        or answers.problem_of(report.answers, expected.requests)
+        or odd.problem_of(report.odd)
+    )
     if wrong:
         return ReportFault.WRONG_COUNTS, wrong
     in_windows = sum(window.rows for window in report.windows)

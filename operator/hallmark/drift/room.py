@@ -19,7 +19,7 @@ MAX_ENTRIES = 64
 MAX_BYTES = 448 * 1024
 """For all reports. The largest entry that admission lets a single Pod write still fits beside
 them: 16,384 counts of 19 digits and 1,536 names of 63 characters that JSON escapes, 895 KiB."""
-CHEAP_BYTES = 136 * 1024
+CHEAP_BYTES = 160 * 1024
 """For all reports of more than a few Pods: a write then takes the API server about 0.3 s."""
 FEW_PODS = 8
 """So many have their places as long as they fit at all."""
@@ -27,7 +27,7 @@ FEW_PODS = 8
 _TOTAL_DIGITS = 10
 """Of a count since the start: ten billion rows in one bin."""
 _BLOCK = 128
-"""A block of refusals."""
+"""A block of refusals, or of requests."""
 _NAMES_AND_IDS = 512
 """Pod, digest, boot id, numbers and the names of a report's fields."""
 _WINDOW_FIELDS = 160
@@ -35,8 +35,8 @@ _WINDOW_FIELDS = 160
 _REFUSED = 320
 """The refused rows of five features, each at fault in one way as a rule."""
 
-_REQUESTS = 192
-"""Uptime, and requests by how they ended and how long they took."""
+_REQUESTS = 544
+"""Uptime, requests by how they ended and how long they took, and the same by client."""
 _ODD = 544
 """What was odd of clients' rows: counts, and five blocks."""
 
@@ -52,7 +52,7 @@ def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:
     names = sum(len(feature.name) + len('"":[],') for feature in features)
     in_window = names + bins * (len(str(drift.window)) + 1) + _WINDOW_FIELDS
     in_total = names + bins * (_TOTAL_DIGITS + 1)
-    blocks = MAX_WINDOWS * _BLOCK if drift.rejections else 0
+    blocks = MAX_WINDOWS * _BLOCK * (bool(drift.rejections) + bool(drift.requests))
     beside = blocks + _REFUSED + _REQUESTS + _ODD + _NAMES_AND_IDS
     return kept_windows(drift) * in_window + in_total + beside
 

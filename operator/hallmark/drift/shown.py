@@ -33,7 +33,7 @@ def _decided(state: DriftState) -> tuple[object, ...]:
     quiet = (state.silent_pods, tuple(state.silent))
     counted = (state.voters, state.drifting, state.unsure, state.windows, len(state.top))
     refused = (state.rejecting, state.input_rejected, state.probing_clients, tuple(state.odd))
-    return (state.verdict, state.manifest_digest, *counted, *refused, *quiet)
+    return (state.verdict, state.manifest_digest, state.answers, *counted, *refused, *quiet)
 
 
 def _psi(state: DriftState, name: str) -> float:

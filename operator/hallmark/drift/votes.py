@@ -18,6 +18,7 @@ from hallmark.api.model_deployment import (
     PodDriftState,
     RefusedFeature,
 )
+from hallmark.drift.answers import NO_ANSWER_VOTE, AnswerVote, answer_vote
 from hallmark.drift.budget import MOST_WINDOWS, kept_windows, needed
 from hallmark.drift.evidence import Evidence
 from hallmark.drift.odd import odd_since
@@ -57,6 +58,8 @@ class Vote:
     """Whether too many rows were refused; None where the Pod cannot tell."""
     refused: Sequence[RefusedFeature] = field(default=(), compare=False, repr=False)
     """What for."""
+    answers: AnswerVote = NO_ANSWER_VOTE
+    """What it says of errors and late answers."""
     odd: tuple[OddBlock, ...] = field(default=(), compare=False, repr=False)
     """Odd blocks of clients since the promotion."""
     turn: int = 0
@@ -111,6 +114,7 @@ def vote_of(
         newest=counts[-1] if counts else {},
         rejects=rejects(report, drift, question.since),
         refused=tuple(report.refused),
+        answers=answer_vote(report, drift, question.since),
         odd=odd_since(report, question.since),
         turn=turn,
     )

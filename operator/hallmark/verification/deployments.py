@@ -178,18 +178,33 @@ def _rollbacks(watched: Watched) -> Iterator[Link]:
             yield holds(f"rollback (record {record.seq})", f"{record.outcome}: {record.reason}")
 
 
+_FOUND: Mapping[str, tuple[DeploymentReason, ...]] = {
+    DeploymentReason.DRIFT_ROLLBACK: (
+        DeploymentReason.DRIFT_DETECTED,
+        DeploymentReason.INPUT_REJECTED,
+        DeploymentReason.ODD_ROWS,
+    ),
+    DeploymentReason.ERROR_ROLLBACK: (DeploymentReason.REQUESTS_FAIL,),
+    DeploymentReason.LATENCY_ROLLBACK: (DeploymentReason.ANSWERS_LATE,),
+}
+"""By the cause of a rollback that the traffic gave: what must have been found before."""
+
+
 def _caused(watched: Watched, record: AuditRecord) -> Link:
     name = f"rollback (record {record.seq})"
-    if record.reason != DeploymentReason.DRIFT_ROLLBACK:
+    wanted = _FOUND.get(record.reason)
+    if wanted is None:
         return holds(name, f"started: {record.reason}")
     drifted = any(
         other.event == AuditEvent.DRIFT
+        and (other.reason in wanted)
         and other.details.get("manifestDigest") == record.details.get("fromDigest")
         for other in watched.records
     )
     if not drifted and watched.recorded.whole:
-        return broken(name, "Expected a record of the drift that caused it, found none.")
-    return holds(name, f"drift of '{record.details.get('from', '')}' is on record")
+        found = ", ".join(wanted)
+        return broken(name, f"Expected a record of what caused it ({found}), found none.")
+    return holds(name, f"what '{record.details.get('from', '')}' was found to do is on record")
 
 
 def _targeted(watched: Watched, record: AuditRecord) -> Link:

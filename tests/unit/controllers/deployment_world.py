@@ -463,33 +463,60 @@ class World:
         *,
         failed: int = 0,
         slow: int = 0,
+        blocks: Sequence[tuple[int, int]] = (),
         odd: Sequence[str] = (),
     ) -> None:
         """Let the Pods of a version report closed windows, refused rows, requests and oddities.
 
+        Of each block of 200 requests so many failed, and so many were late.
         Of each kind of oddity the client with that place in the list is at fault.
         """
         self._sequence += 1
         self._requests += 50
-        latency = [self._requests - slow, *([0] * (len(LATENCY_BOUNDS) - 1)), slow]
-        requests = {
-            "uptime": 1000 * self._sequence,
-            "count": self._requests,
-            "refused": 0,
-            "failed": failed,
-            "latency": latency,
-        }
-        reports = {
-            pod["metadata"]["name"]: {
-                **self._report(self.digest(number), counts, windows),
+        work = [self._requests - failed - slow, *([0] * (len(LATENCY_BOUNDS) - 1)), slow]
+        reports = {}
+        for pod in self.pods_of(number):
+            told = self._report(self.digest(number), counts, windows)
+            fair = {
+                "rows": told["rows"] + refused,
+                "refused": refused,
+                "requests": self._requests,
+                "failed": failed,
+                "timed": [self._requests - failed] * len(LATENCY_BOUNDS),
+                "late": [slow] * len(LATENCY_BOUNDS),
+            }
+            requests = {
+                "uptime": 1000 * self._sequence,
+                "count": self._requests,
+                "failed": failed,
+                "latency": work,
+                "work": work,
+                "fair": fair,
+            }
+            reports[pod["metadata"]["name"]] = {
+                **told,
                 "refusedRows": refused,
                 "requests": requests,
+                "answers": self._blocks(blocks),
                 "odd": self._odd(odd),
             }
-            for pod in self.pods_of(number)
-        }
         obj = self.cluster.objects[self._key()]
         obj.setdefault("status", {}).setdefault("drift", {}).update(reports)
+
+    def _blocks(self, found: Sequence[tuple[int, int]]) -> list[Obj]:
+        """Blocks of 200 requests: how many of each failed, and how many were late."""
+        self.wait(1)
+        return [
+            {
+                "number": number,
+                "start": timestamp(self.now),
+                "requests": 200,
+                "failed": failed,
+                "timed": 200 - failed,
+                "late": late,
+            }
+            for number, (failed, late) in enumerate(found, 1)
+        ]
 
     def _odd(self, kinds: Sequence[str]) -> Obj:
         self.wait(1)

@@ -289,18 +289,24 @@ def test_an_abort_cut_at_a_write_is_completed(tmp_path: Path, write: int) -> Non
 def test_pods_that_disagree_are_counted_together(tmp_path: Path) -> None:
     world = started(tmp_path, replicas=12)
     assert world.shared == {1: 12, 2: 4}
-    pods = world.pods_of(2)
     world.report(2, CALM, windows=1)
-    drift = world.cluster.objects[world._key()]["status"]["drift"]
-    drift[pods[0]["metadata"]["name"]]["refusedRows"] = 20
+    rejects(world, 0, 20)
     world.wait(21)
     world.settle()
     assert step(world) == 1, "20 of 420 rows are below the limit"
-    drift = world.cluster.objects[world._key()]["status"]["drift"]
     world.report(2, CALM, windows=1)
-    drift[pods[1]["metadata"]["name"]]["refusedRows"] = 400
+    rejects(world, 1, 400)
     world.settle()
     assert world.state == "Refused"
+
+
+def rejects(world: World, place: int, rows: int) -> None:
+    """Let one Pod of the candidate say that it refused so many rows."""
+    pod = world.pods_of(2)[place]["metadata"]["name"]
+    told = world.cluster.objects[world._key()]["status"]["drift"][pod]
+    fair = told["requests"]["fair"]
+    told["refusedRows"] = fair["refused"] = rows
+    fair["rows"] = told["rows"] + rows
 
 
 def test_a_watch_that_is_silent_moves_nothing(world: World) -> None:

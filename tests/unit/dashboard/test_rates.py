@@ -25,11 +25,13 @@ def sample(heard: float, uptime: int, count: int, **more: Any) -> Sample:  # noq
 
 def test_two_reports_make_a_rate_by_the_pods_own_clock() -> None:
     first = sample(0, 10_000, 100)
-    second = sample(59, 70_000, 700, refused=30, failed=6, latency=[100 + 300, 200, 60, 30, 0, 10])
+    second = sample(
+        59, 70_000, 700, refused=30, failed=6, shed=3, latency=[100 + 300, 200, 60, 30, 0, 10]
+    )
     found = rates({"p": [first, second]}, SERVES, 1, now=79)
     assert found.known
     assert found.per_second == pytest.approx(10)
-    assert (found.refused, found.failed) == (0.05, 0.01)
+    assert (found.refused, found.failed, found.shed) == (0.05, 0.01, 0.005)
     assert (found.median, found.most) == ("at most 1 ms", "at most 100 ms")
     assert found.sentence == "As told by 1 of 1 Pod; the oldest report is 20 s old, over 60 s."
 
@@ -49,6 +51,7 @@ UNKNOWN: dict[str, tuple[list[Sample], float]] = {
     "counts that went back": ([GOOD[1], sample(60, 70_000, 599)], 60),
     "time that stood still": ([GOOD[0], sample(60, 0, 600)], 60),
     "more failures than requests": ([GOOD[0], sample(60, 60_000, 1, failed=2)], 60),
+    "more turned away than came": ([GOOD[0], sample(60, 60_000, 1, shed=2)], 60),
 }
 
 

@@ -16,8 +16,9 @@ from hallmark.api.model_deployment import (
     RejectionBlock,
     Rejections,
 )
+from hallmark.drift.clients import ALONE, MAX_CLIENTS
 from hallmark.drift.decision import DriftVerdict, judge
-from hallmark.drift.rejections import ALONE, MAX_CLIENTS, RejectionCounter
+from hallmark.drift.rejections import RejectionCounter
 from hallmark.drift.reports import ReportFault
 from tests.unit.drift.factories import PROMOTED, inputs, report, traffic
 

@@ -13,6 +13,7 @@ from hallmark.api.model_deployment import (
     Drift,
     DriftReport,
     DriftWindow,
+    FairCounts,
     ModelDeploymentStatus,
     OddBlock,
     Oddity,
@@ -88,7 +89,17 @@ def longest_report(watched: Sequence[BaselineFeature], drift: Drift, rows: int) 
             count=rows,
             refused=rows // 10,
             failed=rows // 100,
+            shed=rows // 100,
             latency=[rows // 6] * 6,
+            work=[rows // 6] * 6,
+            fair=FairCounts(
+                rows=rows,
+                refused=rows // 10,
+                requests=rows,
+                failed=rows // 100,
+                timed=[rows] * 5,
+                late=[rows // 6] * 5,
+            ),
         ),
         odd=OddRows(
             rows=rows,
@@ -146,7 +157,7 @@ def test_sixty_four_pods_of_two_hundred_features_would_not_fit() -> None:
     assert size * MAX_ENTRIES > ETCD_LIMIT
     assert places_for(features(200), Drift()) == 8
     assert places_for(features(200), Drift(consecutive=5)) == 5
-    assert places_for(features(10), Drift()) == 31
+    assert places_for(features(10), Drift()) == 33
     assert places_for(features(1), Drift()) == MAX_ENTRIES
     assert places_for(features(1500, name=60), Drift(consecutive=5)) == 2, "never fewer"
 

@@ -29,7 +29,8 @@ def test_all_requests_for_predictions_are_counted_once_and_no_other(
     wanted = [code for route, code, _ in requests if route.endswith(("predict", "infer"))]
     assert (told.uptime, told.count, sum(told.latency)) == (12345, len(wanted), len(wanted))
     assert told.refused == sum(400 <= code < 500 for code in wanted)
-    assert told.failed == sum(code >= 500 for code in wanted)
+    assert told.shed == sum(code == 503 for code in wanted)
+    assert told.failed == sum(code >= 500 for code in wanted) - told.shed
 
 
 def test_a_request_stands_in_the_bucket_of_its_time() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from hallmark.api import names
 from hallmark.api.model_deployment import (
     Action,
+    AnswerState,
     DeploymentReason,
     DriftState,
     ModelDeploymentStatus,
@@ -23,7 +24,15 @@ from hallmark.policies.model_deployment.conditions import is_rolled_back
 from hallmark.policies.model_deployment.drift import drift_evidence
 from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.record import rollout_of
-from hallmark.policies.model_deployment.traffic import has_drifted, has_odd_rows, has_rejected
+from hallmark.policies.model_deployment.traffic import (
+    answers_late,
+    has_been_late,
+    has_drifted,
+    has_failed,
+    has_odd_rows,
+    has_rejected,
+    requests_fail,
+)
 from hallmark.policies.model_deployment.triggers import (
     Cleared,
     NoTarget,
@@ -234,6 +243,7 @@ def hold_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
 def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
     """Return that the traffic has drifted, where it has just now."""
     yield from _rejection_records(before, view)
+    yield from _answer_records(before, view)
     yield from _odd_records(before, view)
     drift = _new_drift(before, view)
     if drift is None:
@@ -269,6 +279,20 @@ def _rejection_records(before: ModelDeploymentStatus, view: View) -> Iterator[Re
         message=has_rejected(view.status, drift),
         details={"pods": str(drift.rejecting)},
     )
+
+
+def _answer_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
+    """Return that too many requests fail, or too many answers are late, where it is so just now."""
+    for reason, message, drift in _new_answers(before, view):
+        answers = drift.answers or AnswerState()
+        yield _detected(
+            view,
+            drift,
+            ("answers", f"{reason}/{_sequences(drift)}"),
+            reason=reason,
+            message=message,
+            details={"failing": str(answers.failing), "late": str(answers.late_pods)},
+        )
 
 
 def _odd_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
@@ -350,6 +374,21 @@ def _new_rejection(before: ModelDeploymentStatus, view: View) -> DriftState | No
     return None if same and then is not None and then.input_rejected else now
 
 
+def _new_answers(
+    before: ModelDeploymentStatus, view: View
+) -> Iterator[tuple[DeploymentReason, str, DriftState]]:
+    """Yield what has become wrong with the answers just now: its reason and its sentence."""
+    now, then = view.status.drift_state, before.drift_state
+    drift = view.inputs.deployment.spec.drift
+    if now is None:
+        return
+    known = then if then is not None and then.manifest_digest == now.manifest_digest else None
+    if requests_fail(now) and not (known and requests_fail(known)):
+        yield DeploymentReason.REQUESTS_FAIL, has_failed(before, now, drift), now
+    if answers_late(now) and not (known and answers_late(known)):
+        yield DeploymentReason.ANSWERS_LATE, has_been_late(before, now, drift), now
+
+
 def _new_drift(before: ModelDeploymentStatus, view: View) -> DriftState | None:
     """Return the drift state where its verdict has become Drift just now."""
     now, then = view.status.drift_state, before.drift_state
@@ -367,6 +406,8 @@ def events(before: ModelDeploymentStatus, view: View, step: Step) -> Iterator[Ev
     if rejection is not None:
         message = has_rejected(before, rejection)
         yield Event(DeploymentReason.INPUT_REJECTED, message, warning=True)
+    for reason, message, _ in _new_answers(before, view):
+        yield Event(reason, message, warning=True)
     odd = _newly_odd(before, view)
     if odd is not None:
         yield Event(DeploymentReason.ODD_ROWS, has_odd_rows(before, odd), warning=True)

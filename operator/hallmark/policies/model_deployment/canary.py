@@ -1,41 +1,23 @@
-"""A candidate beside what serves: how many Pods each has, and what its own traffic says. Pure.
+"""A candidate beside what serves: how many Pods each has. Pure.
 
 The Service leads to the Pods of both versions, so that their numbers are the weights.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 from fractions import Fraction
 
-from pydantic import ValidationError
-
 from hallmark.api import names
-from hallmark.api.canary import CanaryAnalysis, CanaryRecord, CanaryStep
-from hallmark.api.common import parse_duration, parse_timestamp, timestamp
+from hallmark.api.canary import CanaryStep
+from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
-    LATENCY_BOUNDS,
-    DeploymentReason,
-    DriftReport,
-    DriftState,
-    HistoryEntry,
-    ModelDeploymentStatus,
-    Outcome,
-    RequestCounts,
     Rollout,
     RolloutState,
     StrategyType,
-    Verdict,
 )
-from hallmark.policies.model_deployment.drift import judge_drift
-from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, View
+from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.model_deployment.withdrawal import must_give_way, withdrawn
-from hallmark.policies.refusals import Refusal
-
-LATE = Decimal("0.05")
-"""The share of requests that may take longer than ``maxLatency``."""
 
 
 @dataclass(frozen=True)
@@ -139,197 +121,6 @@ def observed(view: View) -> Rollout | None:
         return rollout
     short = None if has_its_pods(view) else record.short_since or timestamp(view.inputs.now)
     return rollout.replace(canary=record.replace(short_since=short))
-
-
-# -- what its traffic says --------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What is known of the candidate's own traffic since its first."""
-
-    rows: int = 0
-    """Rows that it was asked for, answered or not."""
-    rejected: int = 0
-    requests: int = 0
-    failed: int = 0
-    """Requests that were answered with 5xx."""
-    late: int = 0
-    """Requests that took longer than they may."""
-    drift: Verdict = Verdict.INCONCLUSIVE
-    crashed: PodState | None = None
-    """A Pod whose container ended."""
-
-    def since(self, record: CanaryRecord) -> Evidence:
-        """Return the evidence of the step on record alone.
-
-        A Pod that is gone took its rows along: then there are too few, never too many.
-        """
-        rows, requests = max(0, self.rows - record.rows), max(0, self.requests - record.requests)
-        return replace(
-            self,
-            rows=rows,
-            rejected=min(rows, max(0, self.rejected - record.rejected)),
-            requests=requests,
-            failed=min(requests, max(0, self.failed - record.failed)),
-            late=min(requests, max(0, self.late - record.late)),
-        )
-
-
-def evidence(view: View) -> Evidence:
-    """Return what the candidate's Pods and their reports say."""
-    digest = view.rollout.manifest_digest or ""
-    pods = [
-        pod
-        for pod in view.inputs.pods
-        if pod.manifest == names.manifest_label(digest)
-        and pod.trust_sha256 == view.rollout.trust_sha256
-    ]
-    reports = [found for pod in pods if (found := _report(view.inputs, pod, digest)) is not None]
-    rejected = sum(report.refused_rows for report in reports)
-    counts = [report.requests for report in reports if report.requests is not None]
-    return Evidence(
-        rows=sum(report.rows for report in reports) + rejected,
-        rejected=rejected,
-        requests=sum(count.count for count in counts),
-        failed=sum(count.failed for count in counts),
-        late=sum(_late(count, _analysis(view)) for count in counts),
-        drift=_drift(view),
-        crashed=next((pod for pod in pods if _crashed(view, pod)), None),
-    )
-
-
-def _late(counts: RequestCounts, analysis: CanaryAnalysis) -> int:
-    """Return how many requests took longer than the first bound that ``maxLatency`` fits in."""
-    if analysis.max_latency is None:
-        return 0
-    most = parse_duration(analysis.max_latency).total_seconds() * 1000
-    within = bisect_left(LATENCY_BOUNDS, most) + 1
-    return sum(counts.latency[within:])
-
-
-def _crashed(view: View, pod: PodState) -> bool:
-    """Tell whether a Pod's container ended since the candidate had its first traffic."""
-    record = view.rollout.canary
-    if record is None or pod.exit_code is None or pod.ended_at is None:
-        return False
-    return parse_timestamp(pod.ended_at) > parse_timestamp(record.started)
-
-
-def _report(inputs: DeploymentInputs, pod: PodState, digest: str) -> DriftReport | None:
-    """Return what a Pod says of this version; what cannot be read says nothing."""
-    try:
-        report = DriftReport.model_validate(inputs.reports.get(pod.name))
-    except ValidationError:
-        return None
-    return report if report.manifest_digest == digest else None
-
-
-def _drift(view: View) -> Verdict:
-    """Return what the candidate's windows say, judged like those of what serves."""
-    rollout, record = view.rollout, view.rollout.canary
-    if record is None or rollout.model_version is None or rollout.manifest_digest is None:
-        return Verdict.INCONCLUSIVE
-    entry = HistoryEntry(
-        version=rollout.model_version,
-        manifest_digest=rollout.manifest_digest,
-        from_=record.started,
-        outcome=Outcome.SERVING,
-        trust_sha256=rollout.trust_sha256,
-    )
-    alone = ModelDeploymentStatus(
-        active_model_version=entry.version,
-        active_digest=entry.manifest_digest,
-        history=[entry],
-        # It draws on the same error budget as what serves.
-        drift_state=DriftState(
-            manifest_digest=entry.manifest_digest,
-            windows=view.status.drift_state.windows if view.status.drift_state else 0,
-        ),
-    )
-    inputs = view.inputs
-    found = judge_drift(
-        inputs.deployment.replace(status=alone),
-        inputs.trusts,
-        inputs.pods,
-        inputs.reports,
-        inputs.candidate_baseline,
-        None,
-        inputs.now,
-    )
-    return found.state.verdict if found else Verdict.INCONCLUSIVE
-
-
-def refusal(view: View, found: Evidence) -> Refusal | None:
-    """Return why the candidate must not go on, or None.
-
-    Args:
-        view: the inputs, and a record in Canary.
-        found: what is known of its traffic.
-    """
-    record, analysis = view.rollout.canary, _analysis(view)
-    name = f"'{view.rollout.model_version}'"
-    if found.crashed is not None:
-        pod = found.crashed
-        said = f": {pod.message}" if pod.message else ""
-        return _failed(
-            f"Pod '{pod.name}' of {name} ended with exit code {pod.exit_code} while it had "
-            f"traffic{said}."
-        )
-    if analysis.drift and found.drift is Verdict.DRIFT:
-        return _failed(f"The rows that {name} was asked for have drifted from its training data.")
-    spans = [found, *([found.since(record)] if record else [])]
-    limit = Decimal(analysis.max_rejections)
-    for span in spans:
-        slow = _slow(name, span, analysis)
-        if slow is not None:
-            return _failed(slow)
-        if span.rows >= analysis.minimum_rows and span.rejected > limit * span.rows:
-            return _failed(
-                f"Expected {name} to reject at most {analysis.max_rejections} of its rows, found "
-                f"{span.rejected} of {span.rows} rejected."
-            )
-    return None
-
-
-def _slow(name: str, span: Evidence, analysis: CanaryAnalysis) -> str | None:
-    """Return why the requests of a span speak against the candidate, or None."""
-    if span.requests < analysis.minimum_requests:
-        return None
-    if span.failed > Decimal(analysis.max_errors) * span.requests:
-        return (
-            f"Expected {name} to fail at most {analysis.max_errors} of its requests, found "
-            f"{span.failed} of {span.requests} failed."
-        )
-    if span.late > LATE * span.requests:
-        return (
-            f"Expected {name} to end 95 % of its requests within {analysis.max_latency}, found "
-            f"{span.late} of {span.requests} slower."
-        )
-    return None
-
-
-def _failed(why: str) -> Refusal:
-    return Refusal(
-        DeploymentReason.CANARY_FAILED,
-        f"{why} All traffic went back; see its log and reports, then change what is asked for.",
-    )
-
-
-def lacking(view: View, found: Evidence) -> str:
-    """Return what must be seen in this step before it counts as passed, or nothing."""
-    record, analysis = view.rollout.canary, _analysis(view)
-    seen = found.since(record) if record else Evidence()
-    if seen.rows < analysis.minimum_rows:
-        return f"it was asked for {seen.rows} of {analysis.minimum_rows} rows in this step"
-    if seen.requests < analysis.minimum_requests:
-        least = analysis.minimum_requests
-        return f"it ended {seen.requests} of {least} requests in this step"
-    return ""
-
-
-def _analysis(view: View) -> CanaryAnalysis:
-    return view.inputs.deployment.spec.strategy.canary_or_default.analysis
 
 
 # -- what is said -----------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from hallmark.policies.model_deployment.hold import said
 from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.intent import intent_of, is_refused
 from hallmark.policies.model_deployment.pods import refusing_pod
+from hallmark.policies.model_deployment.traffic import answers_late, requests_fail
 from hallmark.policies.refusals import evaluate
 
 _C = DeploymentCondition
@@ -154,6 +155,10 @@ def _drift_detected(view: View, message: str | None) -> ConditionUpdate:
         return unknown(_C.DRIFT_DETECTED, _R.REPORTS_MISSING, message)
     if view.head is not None and drift is not None and drift.input_rejected and not drifted:
         return holds(_C.DRIFT_DETECTED, _R.INPUT_REJECTED, message)
+    if view.head is not None and drift is not None and not drifted and requests_fail(drift):
+        return holds(_C.DRIFT_DETECTED, _R.REQUESTS_FAIL, message)
+    if view.head is not None and drift is not None and not drifted and answers_late(drift):
+        return holds(_C.DRIFT_DETECTED, _R.ANSWERS_LATE, message)
     if view.head is not None and drift is not None and not drifted and _is_probed(view, drift):
         return holds(_C.DRIFT_DETECTED, _R.PROBED, message)
     if view.head is None or drift is None or drift.verdict is Verdict.INCONCLUSIVE:

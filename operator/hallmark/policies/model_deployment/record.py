@@ -86,8 +86,18 @@ def closed_history(status: ModelDeploymentStatus, outcome: Outcome, now: str) ->
     """Return the history, with the end and the outcome of what served until now."""
     if not status.history:
         return []
-    head = status.history[0].replace(to=now, outcome=outcome, healthy_since=None)
+    head = status.history[0].replace(
+        to=now, outcome=outcome, healthy_since=None, in_time=_in_time(status)
+    )
     return [head, *status.history[1:]]
+
+
+def _in_time(status: ModelDeploymentStatus) -> str:
+    """Return the limit within which the answers of what serves are; empty where nobody knows."""
+    state = status.drift_state
+    if state is None or state.manifest_digest != status.active_digest or state.answers is None:
+        return ""
+    return state.answers.within
 
 
 def _bounded(history: list[HistoryEntry]) -> list[HistoryEntry]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hallmark.api.common import parse_timestamp
+from hallmark.api.common import parse_duration, parse_timestamp
 from hallmark.api.model_deployment import (
     DeploymentReason,
+    Drift,
     HistoryEntry,
     ModelDeploymentStatus,
     RefusedIntent,
@@ -44,6 +45,18 @@ def stable_entries(status: ModelDeploymentStatus) -> list[HistoryEntry]:
         if entry.was_stable and entry.manifest_digest != status.active_digest:
             found.setdefault(entry.manifest_digest, entry)
     return list(found.values())
+
+
+def in_time(status: ModelDeploymentStatus, drift: Drift) -> ModelDeploymentStatus:
+    """Return the record with those versions alone that had been within today's ``maxLatency``."""
+    limits = drift.requests
+    if limits is None or limits.max_latency is None:
+        return status.replace(history=[])
+    most = parse_duration(limits.max_latency)
+    kept = [
+        entry for entry in status.history if entry.in_time and parse_duration(entry.in_time) <= most
+    ]
+    return status.replace(history=kept)
 
 
 def find_target(

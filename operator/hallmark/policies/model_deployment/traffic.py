@@ -1,35 +1,60 @@
-"""What the traffic gives as a reason to roll back: drift, too many refused rows, or probing."""
+"""What the traffic gives as a reason to roll back: drift, refused rows, probing, errors, times."""
 
 from __future__ import annotations
 
 from hallmark.api.model_deployment import (
+    DeploymentReason,
     Drift,
     DriftState,
     ModelDeploymentStatus,
     OnRejections,
     Verdict,
 )
+from hallmark.drift.answers import failing_sentence, late_sentence
 from hallmark.drift.odd import odd_sentence, probing_rolls_back
 
 
-def reason_to_roll_back(status: ModelDeploymentStatus, drift: Drift) -> str | None:
-    """Return the sentence that says why the traffic asks for a rollback, or None."""
+def reason_to_roll_back(
+    status: ModelDeploymentStatus, drift: Drift
+) -> tuple[DeploymentReason, str] | None:
+    """Return the cause of the rollback that the traffic asks for, and why; or None."""
+    cause = DeploymentReason.DRIFT_ROLLBACK
     state = status.drift_state
     if state is None or state.manifest_digest != status.active_digest:
         return None
     if state.verdict is Verdict.DRIFT:
-        return has_drifted(status, state)
+        return cause, has_drifted(status, state)
     declared = drift.rejections
     if state.input_rejected and declared and declared.then is OnRejections.ROLLBACK:
-        return has_rejected(status, state)
+        return cause, has_rejected(status, state)
     if probing_rolls_back(state, drift):
-        return has_odd_rows(status, state)
+        return cause, has_odd_rows(status, state)
+    limits = drift.requests
+    if limits is None or limits.then is not OnRejections.ROLLBACK:
+        return None
+    if requests_fail(state):
+        return DeploymentReason.ERROR_ROLLBACK, has_failed(status, state, drift)
+    if answers_late(state):
+        return DeploymentReason.LATENCY_ROLLBACK, has_been_late(status, state, drift)
     return None
 
 
+def requests_fail(state: DriftState) -> bool:
+    """Tell whether more requests fail than may."""
+    return state.answers is not None and state.answers.fails
+
+
+def answers_late(state: DriftState) -> bool:
+    """Tell whether more answers are late than may be."""
+    return state.answers is not None and state.answers.late
+
+
 def is_off(state: DriftState | None) -> bool:
-    """Tell whether the traffic drifts or is refused, so that what serves is not stable."""
-    return state is not None and (state.verdict is Verdict.DRIFT or state.input_rejected)
+    """Tell whether the traffic drifts, is refused or is ill served: then nothing is stable."""
+    if state is None:
+        return False
+    drifts = state.verdict is Verdict.DRIFT
+    return drifts or state.input_rejected or requests_fail(state) or answers_late(state)
 
 
 def has_drifted(status: ModelDeploymentStatus, drift: DriftState) -> str:
@@ -47,3 +72,19 @@ def has_rejected(status: ModelDeploymentStatus, drift: DriftState) -> str:
 def has_odd_rows(status: ModelDeploymentStatus, drift: DriftState) -> str:
     """Return the sentence that names the version, and what is odd of its clients' rows."""
     return f"Of the rows that '{status.active_model_version}' answers: {odd_sentence(drift)}"
+
+
+def has_failed(status: ModelDeploymentStatus, state: DriftState, drift: Drift) -> str:
+    """Return the sentence that names the version that fails too many of its requests."""
+    name, answers = f"'{status.active_model_version}'", state.answers
+    if answers is None or drift.requests is None:
+        return f"{name} fails too many of its requests."
+    return f"{name} fails too many of its requests. {failing_sentence(answers, drift.requests)}"
+
+
+def has_been_late(status: ModelDeploymentStatus, state: DriftState, drift: Drift) -> str:
+    """Return the sentence that names the version whose answers take too long."""
+    name, answers = f"'{status.active_model_version}'", state.answers
+    if answers is None or drift.requests is None:
+        return f"{name} takes too long for its answers."
+    return f"{name} takes too long for its answers. {late_sentence(answers, drift.requests)}"

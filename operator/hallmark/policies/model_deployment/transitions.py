@@ -203,13 +203,7 @@ def _stepped(trigger: Stepped, status: ModelDeploymentStatus, now: str) -> Model
     rollout, seen = rollout_of(status), trigger.evidence
     started = rollout.canary.started if rollout.canary else now
     record = CanaryRecord(
-        step=trigger.step,
-        started=started,
-        rows=seen.rows,
-        rejected=seen.rejected,
-        requests=seen.requests,
-        failed=seen.failed,
-        late=seen.late,
+        step=trigger.step, started=started, fair=seen.fair, **seen.all.model_dump()
     )
     return status.replace(rollout=rollout.replace(canary=record))
 
@@ -349,9 +343,17 @@ def _cause(trigger: RollBack | NoTarget | Stop, status: ModelDeploymentStatus) -
     return rollout.reason if rollout.state is _S.ROLLING_BACK else trigger.reason
 
 
+OF_TRAFFIC = (
+    DeploymentReason.DRIFT_ROLLBACK,
+    DeploymentReason.ERROR_ROLLBACK,
+    DeploymentReason.LATENCY_ROLLBACK,
+)
+"""The causes of a rollback that the traffic gives: one for each intent."""
+
+
 def _spent(rollout: Rollout, cause: str) -> Rollout:
-    """Return the rollout that remembers drift's one rollback, where this is it."""
-    if cause == DeploymentReason.DRIFT_ROLLBACK:
+    """Return the rollout that remembers the traffic's one rollback, where this is it."""
+    if cause in OF_TRAFFIC:
         return rollout.replace(drift_rollback_spent=True)
     return rollout
 

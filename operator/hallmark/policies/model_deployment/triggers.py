@@ -17,8 +17,8 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_policy import OnNoTarget
 from hallmark.api.model_version import ModelVersion
-from hallmark.policies.model_deployment import canary, checks
-from hallmark.policies.model_deployment.canary import Evidence
+from hallmark.policies.model_deployment import analysis, canary, checks
+from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.crashes import crash_loop
 from hallmark.policies.model_deployment.flapping import cools_down
@@ -32,7 +32,7 @@ from hallmark.policies.model_deployment.pods import (
     what_pods_say,
 )
 from hallmark.policies.model_deployment.record import without_lost_target
-from hallmark.policies.model_deployment.rollback import TargetMissing, find_target, passes
+from hallmark.policies.model_deployment.rollback import TargetMissing, find_target, in_time, passes
 from hallmark.policies.model_deployment.traffic import is_off, reason_to_roll_back
 from hallmark.policies.model_deployment.withdrawal import (
     approvals_of,
@@ -267,9 +267,9 @@ def look_at_withdrawal(view: View) -> Look:
 
 def _look_at_drift(view: View) -> Look:
     spec = view.inputs.deployment.spec
-    reason = reason_to_roll_back(view.status, spec.drift)
+    found = reason_to_roll_back(view.status, spec.drift)
     if (
-        reason is None
+        found is None
         or spec.rollback is not RollbackMode.AUTOMATIC
         or view.rollout.drift_rollback_spent
         or view.rollout.state is RolloutState.ROLLING_BACK
@@ -277,7 +277,20 @@ def _look_at_drift(view: View) -> Look:
         or view.held is not None
     ):
         return None
-    return _roll_back(view, DeploymentReason.DRIFT_ROLLBACK, reason)
+    cause, reason = found
+    if cause is DeploymentReason.LATENCY_ROLLBACK:
+        return _roll_back_to_the_quicker(view, cause, reason)
+    return _roll_back(view, cause, reason)
+
+
+def _roll_back_to_the_quicker(view: View, cause: str, message: str) -> Look:
+    """Return a rollback to a version that had been in time; without one there is none.
+
+    Where nothing tells that another version would be quicker, moving the traffic helps nobody.
+    """
+    quicker = in_time(view.status, view.inputs.deployment.spec.drift)
+    target = find_target(view.inputs, quicker)
+    return None if isinstance(target, TargetMissing) else _towards(view, target, cause, message)
 
 
 def _look_at_crashes(view: View) -> Look:
@@ -313,7 +326,8 @@ def _towards(
         return target
     if isinstance(target, ModelVersion):
         return RollBack(target, cause, message, lost)
-    trigger = Stop if _stops(view) else NoTarget
+    late = cause == DeploymentReason.LATENCY_ROLLBACK  # A slow answer is better than none.
+    trigger = Stop if _stops(view) and not late else NoTarget
     return trigger(cause, f"{message} {target.message}", lost)
 
 
@@ -356,6 +370,8 @@ def _look_at_rollback(view: View) -> Look:
 
 def _another_target(view: View, lost: str, why: str) -> Look:
     remaining = without_lost_target(view.status, lost, view.inputs.now)
+    if view.rollout.reason == DeploymentReason.LATENCY_ROLLBACK:
+        remaining = in_time(remaining, view.inputs.deployment.spec.drift)
     urgent = must_give_way(view) is not None
     target = find_target(view.inputs, remaining, urgent=urgent)
     return _towards(view, target, view.rollout.reason, why, lost)
@@ -472,9 +488,9 @@ def _frozen(view: View) -> Wait | None:
 
 def _look_at_canary(view: View, intent: Intent) -> Look:
     """Return what the candidate's own traffic and the clock say of a step."""
-    found = canary.evidence(view)
+    found = analysis.evidence(view)
     failure = did_not_start(view) or (
-        None if view.rollout.released else canary.refusal(view, found)
+        None if view.rollout.released else analysis.refusal(view, found)
     )
     if failure is not None:
         return Refused(failure)
@@ -485,7 +501,7 @@ def _look_at_canary(view: View, intent: Intent) -> Look:
     frozen = _frozen(view)
     if frozen is not None or step is None or record is None:
         return frozen or checks.verified(intent.version, view.inputs) or Ready()
-    lacking = canary.lacking(view, found)
+    lacking = analysis.lacking(view, found)
     if not view.elapsed(view.rollout.since, step.pause) or lacking:
         return Wait(DeploymentReason.CANARY, f"{text[:-1]}; {lacking}." if lacking else text)
     following = Stepped(record.step + 1, found)

@@ -9,18 +9,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.canary import Canary, CanaryAnalysis, CanaryRecord, CanaryStep
+from hallmark.api.canary import (
+    Canary,
+    CanaryAnalysis,
+    CanaryCounts,
+    CanaryRecord,
+    CanaryStep,
+)
 from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     DriftState,
+    FairCounts,
     RequestCounts,
     RolloutState,
     Strategy,
     StrategyType,
     Verdict,
 )
-from hallmark.policies.model_deployment import canary
-from hallmark.policies.model_deployment.canary import Evidence, Split, split
+from hallmark.policies.model_deployment import analysis, canary
+from hallmark.policies.model_deployment.analysis import Evidence
+from hallmark.policies.model_deployment.canary import Split, split
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.transitions import Ready, Stepped
 from hallmark.policies.model_deployment.triggers import look
@@ -91,14 +99,25 @@ STRATEGY = Strategy(
 )
 
 
-def in_canary(*, replicas: int = 9, **record: object) -> View:
+def seen(**counts: int) -> Evidence:
+    """What many clients sent."""
+    return Evidence(all=CanaryCounts(**counts), fair=CanaryCounts(**counts))
+
+
+def busy(**counts: int) -> Evidence:
+    """What the busiest clients sent: of the others there is one each too few."""
+    few = {"rows": 99, "requests": 19, "timed": 19}
+    return Evidence(all=CanaryCounts(**counts), fair=CanaryCounts(**few))
+
+
+def in_canary(*, replicas: int = 9, strategy: Strategy = STRATEGY, **record: object) -> View:
     found = CanaryRecord.model_validate({"step": 0, "started": timestamp(NOW), **record})
     status = candidate_status(
         2,
         entry(1),
         state=RolloutState.CANARY,
         canary=found,
-        intent_hash=asked(2, strategy=STRATEGY),
+        intent_hash=asked(2, strategy=strategy),
     )
     return view(
         status,
@@ -107,7 +126,7 @@ def in_canary(*, replicas: int = 9, **record: object) -> View:
         workloads=(workload(1, replicas=replicas, ready=replicas), workload(2)),
         pods=(replace(pod(2, ready=True), name="two"), replace(pod(1, ready=True), name="one")),
         replicas=replicas,
-        strategy=STRATEGY,
+        strategy=strategy,
     )
 
 
@@ -115,43 +134,69 @@ def in_canary(*, replicas: int = 9, **record: object) -> View:
     ("found", "refused"),
     [
         pytest.param(Evidence(), False, id="silence refuses nothing"),
-        pytest.param(Evidence(99, 99), False, id="too few rows refuse nothing"),
-        pytest.param(Evidence(100, 5), False, id="at the limit"),
-        pytest.param(Evidence(100, 6), True, id="above the limit"),
-        pytest.param(Evidence(requests=19, failed=19, late=19), False, id="too few requests"),
-        pytest.param(Evidence(requests=100, failed=1, late=5), False, id="as many as may fail"),
-        pytest.param(Evidence(requests=100, failed=2), True, id="more fail"),
-        pytest.param(Evidence(requests=100, late=6), True, id="more are slow"),
+        pytest.param(seen(rows=99, rejected=99), False, id="too few rows refuse nothing"),
+        pytest.param(seen(rows=100, rejected=5), False, id="at the limit"),
+        pytest.param(seen(rows=100, rejected=6), True, id="above the limit"),
+        pytest.param(seen(requests=19, failed=19), False, id="too few requests"),
+        pytest.param(seen(timed=19, late=19), False, id="too few times"),
+        pytest.param(seen(requests=100, failed=1), False, id="as many as may fail"),
+        pytest.param(seen(timed=100, late=5), False, id="as many as may be slow"),
+        pytest.param(seen(requests=100, failed=2), True, id="more fail"),
+        pytest.param(seen(timed=100, late=6), True, id="more are slow"),
+        pytest.param(busy(rows=999, rejected=999), False, id="the busiest clients' rows"),
+        pytest.param(busy(rows=1000, rejected=51), True, id="who sends is the traffic"),
+        pytest.param(busy(requests=199, failed=199), False, id="the busiest clients' requests"),
+        pytest.param(busy(requests=200, failed=3), True, id="who asks is the traffic"),
+        pytest.param(busy(timed=199, late=199), False, id="the busiest clients' times"),
+        pytest.param(busy(timed=200, late=11), True, id="who is answered is the traffic"),
         pytest.param(Evidence(drift=Verdict.DRIFT), True, id="its rows have drifted"),
         pytest.param(Evidence(drift=Verdict.NO_DRIFT), False, id="its rows have not"),
         pytest.param(Evidence(crashed=pod(2, exit_code=137)), True, id="it crashed"),
     ],
 )
 def test_what_refuses_a_candidate(found: Evidence, refused: bool) -> None:
-    assert (canary.refusal(in_canary(), found) is not None) is refused
+    assert (analysis.refusal(in_canary(), found) is not None) is refused
 
 
 def test_rejections_late_in_a_long_canary_count_for_themselves() -> None:
-    late = Evidence(rows=100_100, rejected=10)
-    assert canary.refusal(in_canary(rows=100_000, rejected=0), late) is not None
+    late = seen(rows=100_100, rejected=10)
+    assert analysis.refusal(in_canary(rows=100_000, rejected=0), late) is None, "ten of all"
+    before = CanaryCounts(rows=100_000)
+    assert analysis.refusal(in_canary(rows=100_000, fair=before), late) is not None
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
 def test_a_pod_that_takes_its_rows_along_never_lets_a_step_pass(
     rows: int, rejected: int, now: int, rejected_now: int
 ) -> None:
-    before = CanaryRecord(step=1, started=timestamp(NOW), rows=rows, rejected=rejected)
-    found = Evidence(now, min(now, rejected_now)).since(before)
-    assert found.rows == max(0, now - rows)
-    assert 0 <= found.rejected <= found.rows
+    counts = {"rows": rows, "rejected": rejected}
+    before = CanaryRecord(step=1, started=timestamp(NOW), fair=CanaryCounts(**counts), **counts)
+    found = seen(rows=now, rejected=min(now, rejected_now)).since(before)
+    for counted in (found.all, found.fair):
+        assert counted.rows == max(0, now - rows)
+        assert 0 <= counted.rejected <= counted.rows
 
 
 def test_silence_is_no_success() -> None:
-    assert "0 of 100 rows" in canary.lacking(in_canary(), Evidence())
-    assert "20 of 100 rows" in canary.lacking(in_canary(rows=500), Evidence(rows=520))
-    enough = Evidence(rows=600, requests=25)
-    assert "5 of 20 requests" in canary.lacking(in_canary(rows=500, requests=20), enough)
-    assert canary.lacking(in_canary(rows=500, requests=5), enough) == ""
+    begun = in_canary(fair=CanaryCounts(rows=500, requests=20))
+    assert "0 of 100 rows" in analysis.lacking(in_canary(), Evidence())
+    assert "20 of 100 rows" in analysis.lacking(begun, seen(rows=520))
+    enough = seen(rows=600, requests=25)
+    assert "5 of 20 requests" in analysis.lacking(begun, enough)
+    assert analysis.lacking(in_canary(fair=CanaryCounts(rows=500, requests=5)), enough) == ""
+    assert "99 of 100 rows" in analysis.lacking(in_canary(), busy(rows=999, requests=999))
+    assert "19 of 20 requests" in analysis.lacking(in_canary(), busy(rows=1000, requests=199))
+    assert analysis.lacking(in_canary(), busy(rows=1000, requests=200)) == ""
+
+
+def test_a_limit_of_time_waits_for_times() -> None:
+    timed = STRATEGY.replace(
+        canary=STRATEGY.canary_or_default.replace(analysis=ANALYSIS.replace(max_latency="25ms"))
+    )
+    begun = in_canary(strategy=timed)
+    enough = {"rows": 100, "requests": 20}
+    assert "timed in 19 of 20 requests" in analysis.lacking(begun, seen(**enough, timed=19))
+    assert analysis.lacking(begun, seen(**enough, timed=20)) == ""
 
 
 @pytest.mark.parametrize(
@@ -162,7 +207,7 @@ def test_silence_is_no_success() -> None:
 def test_a_report_that_cannot_be_read_says_nothing(report: object) -> None:
     found = in_canary()
     hostile = replace(found.inputs, reports={"two": report})  # type: ignore[dict-item]
-    assert canary.evidence(replace(found, inputs=hostile)).rows == 0
+    assert analysis.evidence(replace(found, inputs=hostile)).all.rows == 0
 
 
 def test_only_the_candidates_own_pods_and_digest_count() -> None:
@@ -177,10 +222,10 @@ def test_only_the_candidates_own_pods_and_digest_count() -> None:
     other = {**report, "manifestDigest": found.status.active_digest}
     reports = {"two": report, "one": report, "gone": report}
     inputs = replace(found.inputs, reports=reports)
-    counted = canary.evidence(replace(found, inputs=inputs))
-    assert (counted.rows, counted.rejected) == (42, 2)
+    counted = analysis.evidence(replace(found, inputs=inputs))
+    assert (counted.all.rows, counted.all.rejected) == (42, 2)
     inputs = replace(found.inputs, reports={"two": other})
-    assert canary.evidence(replace(found, inputs=inputs)).rows == 0
+    assert analysis.evidence(replace(found, inputs=inputs)).all.rows == 0
 
 
 @pytest.mark.parametrize(
@@ -190,8 +235,8 @@ def test_only_the_candidates_own_pods_and_digest_count() -> None:
 )
 def test_only_an_end_under_traffic_is_a_crash(ended: str | None, crashed: bool) -> None:
     found = in_canary()
-    pods = tuple(replace(each, exit_code=1, ended_at=ended) for each in found.inputs.pods)
-    seen = canary.evidence(replace(found, inputs=replace(found.inputs, pods=pods)))
+    pods = tuple(replace(one, exit_code=1, ended_at=ended) for one in found.inputs.pods)
+    seen = analysis.evidence(replace(found, inputs=replace(found.inputs, pods=pods)))
     assert (seen.crashed is not None) is crashed
 
 
@@ -199,10 +244,30 @@ def test_only_an_end_under_traffic_is_a_crash(ended: str | None, crashed: bool) 
     ("limit", "late"), [("1ms", 50), ("2ms", 40), ("25ms", 30), ("26ms", 20), ("500ms", 10)]
 )
 def test_a_limit_is_rounded_up_to_a_bound_of_the_histogram(limit: str, late: int) -> None:
-    counts = RequestCounts(uptime=1, count=60, latency=[10] * 6)
-    assert canary._late(counts, ANALYSIS.replace(max_latency=limit)) == late
-    assert canary._late(counts, ANALYSIS) == 0
-    assert canary._late(counts.replace(latency=[]), ANALYSIS.replace(max_latency=limit)) == 0
+    fair = FairCounts(timed=[60] * 5, late=[50, 40, 30, 20, 10])
+    told = RequestCounts(uptime=1, count=60, work=[10] * 6, fair=fair)
+    assert [found.late for found in counted(told, limit)] == [late, late]
+    assert [found.timed for found in counted(told, limit)] == [60, 60]
+    assert [found.late for found in counted(told, None)] == [0, 0]
+    old = told.replace(work=[], fair=None)
+    assert [found.timed for found in counted(old, limit)] == [0, 0], "told by a former predictor"
+
+
+def counted(told: RequestCounts, limit: str | None) -> tuple[CanaryCounts, CanaryCounts]:
+    """What a report with these requests says in all, and without the busiest clients."""
+    declared = STRATEGY.canary_or_default.replace(analysis=ANALYSIS.replace(max_latency=limit))
+    begun = in_canary(strategy=STRATEGY.replace(canary=declared))
+    said = report(traffic(100, seed=1), start=at(1), digest=digest(2)).replace(requests=told)
+    found = analysis.evidence(replace(begun, inputs=replace(begun.inputs, reports={"two": said})))
+    return found.all, found.fair
+
+
+@given(st.lists(st.integers(0, 2**53 - 1), min_size=6, max_size=6))
+def test_whatever_pods_claim_the_record_can_hold_it(claimed: list[int]) -> None:
+    fair = FairCounts(rows=claimed[0], failed=claimed[1], timed=claimed[:5], late=claimed[1:])
+    told = RequestCounts(uptime=1, count=0, failed=claimed[2], work=claimed, fair=fair)
+    for found in counted(told, "1ms"):
+        assert CanaryRecord(step=1, started=timestamp(NOW), fair=found, **found.model_dump())
 
 
 def test_a_candidate_draws_on_the_error_budget_of_what_serves() -> None:
@@ -213,7 +278,7 @@ def test_a_candidate_draws_on_the_error_budget_of_what_serves() -> None:
     verdicts = []
     for spent in (0, 2**52):
         status = found.status.replace(drift_state=DriftState(windows=spent))
-        verdicts.append(canary.evidence(View(seen, status)).drift)
+        verdicts.append(analysis.evidence(View(seen, status)).drift)
     assert verdicts == [Verdict.DRIFT, Verdict.INCONCLUSIVE]
 
 
@@ -269,8 +334,8 @@ def test_no_step_is_taken_and_nothing_promoted_without_the_bytes_of_today(
         "manifestDigest": found.rollout.manifest_digest,
         "bootID": "boot-0001",
         "sequence": 1,
-        "rows": 400,
-        "requests": {"uptime": 60000, "count": 60, "latency": [60, 0, 0, 0, 0, 0]},
+        "rows": 1000,
+        "requests": {"uptime": 60000, "count": 400, "work": [400, 0, 0, 0, 0, 0]},
     }
     checked = view(found.status, version(2), verified=(2,), now=at(3600)).inputs.verifications
     deployment = found.inputs.deployment

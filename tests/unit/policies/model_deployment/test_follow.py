@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from hallmark.api.canary import CanaryRecord
+from hallmark.api.canary import CanaryCounts, CanaryRecord
 from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     LastRollback,
@@ -15,7 +15,7 @@ from hallmark.api.model_deployment import (
     Outcome,
     RolloutState,
 )
-from hallmark.policies.model_deployment.canary import Evidence
+from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
 from hallmark.policies.model_deployment.intent import intend
 from hallmark.policies.model_deployment.transitions import TABLE, follow
@@ -57,6 +57,7 @@ S = RolloutState
 V1, V2, V3 = version(1), version(2), version(3)
 NOW = at(60)
 GIVEN = inputs(V1, V2, V3, verified=(1, 2, 3), now=NOW)
+SEEN = Evidence(all=CanaryCounts(rows=250, rejected=5), fair=CanaryCounts(rows=90))
 TWO = (entry(2, start=10), entry(1, start=0, end=10))
 TRIGGERS: tuple[Trigger, ...] = (
     Intended(intend(V3, spec())),
@@ -65,7 +66,7 @@ TRIGGERS: tuple[Trigger, ...] = (
     Cleared(V3),
     Refused(Refusal("Denied", "A reviewer denied it.")),
     Ready(),
-    Stepped(1, Evidence(rows=250, rejected=5)),
+    Stepped(1, SEEN),
     Settled(),
     RollBack(V1, "DriftRollback", "It drifted."),
     TargetReady(),
@@ -142,12 +143,13 @@ def test_an_intent_is_put_on_record() -> None:
 def test_a_step_notes_what_was_seen_and_begins_anew() -> None:
     first = after(Stepped(0, Evidence()), STATUS[S.STARTING])
     assert rollout(first)["canary"]["started"] == timestamp(NOW)
-    second = rollout(after(Stepped(1, Evidence(rows=250, rejected=5)), STATUS[S.CANARY]))
+    second = rollout(after(Stepped(1, SEEN), STATUS[S.CANARY]))
     assert second["canary"] == {
         **STEP.model_dump(),
         "step": 1,
         "rows": 250,
         "rejected": 5,
+        "fair": CanaryCounts(rows=90).model_dump(),
     }
     assert second["since"] == timestamp(NOW), "the pause counts from the step's beginning"
 

@@ -1,0 +1,193 @@
+"""Whether what serves fails too many of its requests, or takes too long for too many answers.
+
+Requests are counted in blocks as refused rows are: without the busiest clients (``clients``), so
+that few of them can neither cause a verdict nor hide one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from hallmark.api.common import parse_duration, parse_timestamp, timestamp
+from hallmark.api.model_deployment import (
+    LATENCY_BOUNDS,
+    AnswerBlock,
+    AnswerState,
+    Drift,
+    DriftReport,
+    RequestLimits,
+)
+from hallmark.drift.clients import Clients, Share, judged
+
+LATE = Decimal("0.05")
+"""The share of answers that may take longer than ``maxLatency``."""
+_IN_TIME, _LATE, _FAILED = range(3)
+_COLUMNS = 3
+
+
+def bound_of(max_latency: str) -> int:
+    """Return the place of the first of ``LATENCY_BOUNDS`` that a limit fits in."""
+    return bisect_left(LATENCY_BOUNDS, parse_duration(max_latency).total_seconds() * 1000)
+
+
+class AnswerCounter:
+    """Counts requests in blocks, and keeps the newest ones."""
+
+    def __init__(self, limits: RequestLimits, keep: int) -> None:
+        """Start empty.
+
+        Args:
+            limits: How many requests make a block, and when an answer is late.
+            keep: How many blocks are kept.
+        """
+        self._minimum = limits.minimum
+        self._bound = bound_of(limits.max_latency) if limits.max_latency else len(LATENCY_BOUNDS)
+        self._closed: deque[AnswerBlock] = deque(maxlen=keep)
+        self._number = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._clients = Clients(_COLUMNS)
+        self._look_at = self._minimum
+        self._since: datetime | None = None
+
+    @property
+    def kept(self) -> list[AnswerBlock]:
+        """The newest blocks, oldest first."""
+        return list(self._closed)
+
+    def add(self, client: str, bucket: int | None, now: datetime) -> None:
+        """Count a request.
+
+        Args:
+            client: Its address.
+            bucket: In which its answer's time stands; None where there was no answer.
+            now: When it ended.
+        """
+        late = _LATE if bucket is not None and bucket > self._bound else _IN_TIME
+        self._since = self._since or now
+        self._clients.add(client, _FAILED if bucket is None else late)
+        if self._clients.total >= self._look_at:
+            self._look_at += max(1, self._minimum // 4)
+            self._close(self._since)
+
+    def _close(self, since: datetime) -> None:
+        failed = self._judged([_FAILED], [_IN_TIME, _LATE, _FAILED], self._minimum)
+        if failed is None:
+            return
+        # Who is left out differs: there may be fewer answers than requests.
+        late = self._judged([_LATE], [_IN_TIME, _LATE], self._minimum // 2) or Share()
+        self._number += 1
+        self._closed.append(
+            AnswerBlock(
+                number=self._number,
+                start=timestamp(since),
+                requests=failed.of,
+                failed=failed.found,
+                timed=late.of,
+                late=late.found,
+            )
+        )
+        self._begin()
+
+    def _judged(self, found: Sequence[int], of: Sequence[int], minimum: int) -> Share | None:
+        return judged(self._clients.fair(found, of), self._clients.everything(found, of), minimum)
+
+
+def answer_counter(drift: Drift) -> AnswerCounter | None:
+    """Return an empty counter where limits are declared."""
+    return AnswerCounter(drift.requests, drift.consecutive) if drift.requests else None
+
+
+@dataclass(frozen=True)
+class AnswerVote:
+    """What a Pod's last blocks say; None where nothing is declared, or nothing can be said."""
+
+    fails: bool | None = None
+    late: bool | None = None
+
+
+NO_ANSWER_VOTE = AnswerVote()
+
+
+def answer_vote(report: DriftReport, drift: Drift, since: datetime) -> AnswerVote:
+    """Return whether a Pod's last blocks are all above the limits.
+
+    Args:
+        report: of the Pod, believed.
+        drift: the limits, and how many blocks in a row must be above them.
+        since: when the version got the traffic; a block that began before does not count.
+    """
+    limits = drift.requests
+    blocks = [block for block in report.answers if parse_timestamp(block.start) >= since]
+    last = blocks[-drift.consecutive :]
+    if limits is None or len(last) < drift.consecutive:
+        return NO_ANSWER_VOTE
+    fails = late = None
+    if limits.max_errors is not None:
+        most = Decimal(limits.max_errors)
+        fails = all(block.failed > most * block.requests for block in last)
+    if limits.max_latency is not None and all(block.timed for block in last):
+        late = all(block.late > LATE * block.timed for block in last)
+    return AnswerVote(fails, late)
+
+
+def answer_state(votes: Iterable[AnswerVote], drift: Drift) -> AnswerState | None:
+    """Return what the Pods say together; None where none of them can tell anything."""
+    told = list(votes)
+    fails = [vote.fails for vote in told if vote.fails is not None]
+    late = [vote.late for vote in told if vote.late is not None]
+    limit = drift.requests.max_latency or "" if drift.requests else ""
+    if not fails and not late:
+        return None
+    return AnswerState(
+        failing=sum(fails),
+        fails=2 * sum(fails) > len(fails),
+        late_pods=sum(late),
+        late=2 * sum(late) > len(late),
+        within=limit if 2 * sum(late) < len(late) else "",
+    )
+
+
+def problem_of(blocks: Sequence[AnswerBlock], minimum: int) -> str | None:
+    """Return why blocks are not to be believed; it goes on from the report's subject."""
+    for former, block in zip([None, *blocks], blocks, strict=False):
+        if block.requests < minimum or block.failed > block.requests or block.late > block.timed:
+            return f"claims what cannot be of its requests in block {block.number}."
+        if former and block.number != former.number + 1:
+            return f"has block {block.number} of requests after block {former.number}."
+        try:
+            parse_timestamp(block.start)
+        except ValueError:
+            return f"has no real time in block {block.number} of requests."
+    return None
+
+
+def failing_sentence(state: AnswerState, limits: RequestLimits) -> str:
+    """Return that too many requests fail, where and what to do."""
+    return (
+        f"Expected at most {limits.max_errors} of the requests to fail, found more in the last "
+        f"blocks of {state.failing} Pods; the predictors' logs say where."
+    )
+
+
+def late_sentence(state: AnswerState, limits: RequestLimits) -> str:
+    """Return that too many answers are late, where and what to do."""
+    return (
+        f"Expected 95 % of the answers to take at most {limits.max_latency} of the processor's "
+        f"time, found more late ones in the last blocks of {state.late_pods} Pods; see what the "
+        f"clients send, or ask for a version that computes less."
+    )
+
+
+def answer_sentences(state: AnswerState | None, drift: Drift) -> list[str]:
+    """Return the sentences about requests, where something is wrong with them."""
+    if state is None or drift.requests is None:
+        return []
+    failing = [failing_sentence(state, drift.requests)] if state.fails else []
+    return [*failing, *([late_sentence(state, drift.requests)] if state.late else [])]
