@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hallmark.api.common import clip
+from hallmark.api.model_policy import Dependencies
 from hallmark.supply_chain.dependencies import check_dependencies, normalise
+from hallmark.supply_chain.licences import (
+    LONGEST,
+    Licensed,
+    check_licences,
+    every_component,
+    is_package,
+    stated_licences,
+)
 
 
 @dataclass(frozen=True)
@@ -31,8 +40,8 @@ class Bill:
 
     @property
     def packages(self) -> tuple[BillComponent, ...]:
-        """The Python packages."""
-        return tuple(found for found in self.components if found.type == "library")
+        """The packages."""
+        return tuple(found for found in self.components if is_package(found.type))
 
 
 @dataclass(frozen=True)
@@ -46,8 +55,7 @@ class BillChange:
 
 def read_bill(document: Mapping[str, Any]) -> Bill:
     """Return a CycloneDX document's components, in the order of type and name."""
-    found = document.get("components")
-    components = [_component(part) for part in found if isinstance(part, dict)] if found else []
+    components = [_component(part) for part in every_component(document)]
     return Bill(
         clip(str(document.get("specVersion", "")), 16),
         clip(str(document.get("serialNumber", "")), 64),
@@ -60,27 +68,20 @@ def _component(part: Mapping[str, Any]) -> BillComponent:
         clip(str(part.get("name", "")), 128),
         clip(str(part.get("version", "")), 128),
         clip(str(part.get("type", "")), 32),
-        tuple(_licences(part.get("licenses"))),
+        tuple(clip(text, LONGEST + 1) for text in stated_licences(part)),
         clip(str(part.get("purl", "")), 256),
     )
 
 
-def _licences(found: object) -> Iterable[str]:
-    for choice in found if isinstance(found, list) else ():
-        if not isinstance(choice, dict):
-            continue
-        licence = choice.get("license")
-        name = choice.get("expression")
-        if isinstance(licence, dict):
-            name = licence.get("id") or licence.get("name")
-        if name:
-            yield clip(str(name), 64)
-
-
-def violations(bill: Bill, denied: Iterable[str]) -> tuple[str, ...]:
-    """Return a sentence for each package that a policy denies."""
+def violations(bill: Bill, rules: Dependencies) -> tuple[str, ...]:
+    """Return a sentence for each package that a policy denies, or whose licence it does."""
     packages = [(part.name, part.version) for part in bill.packages]
-    return tuple(finding.sentence() for finding in check_dependencies(packages, denied))
+    found = check_dependencies(packages, rules.denied)
+    found += check_licences(
+        (Licensed(part.name, part.version, part.licences) for part in bill.packages),
+        rules.licences,
+    )
+    return tuple(finding.sentence() for finding in found)
 
 
 def matching(bill: Bill, text: str) -> tuple[BillComponent, ...]:

@@ -141,13 +141,21 @@ class Evidence:
     async def bill(self, version: ModelVersion, policy: ModelPolicySpec | None) -> Found[Bill]:
         """Return the bill of materials."""
         digest = version.spec.sbom_digest
+        named = await self._sbom_name(version, policy)
+        if named.content is None:
+            return Found(None, digest, named.sentence)
+        return await self._file(version, policy, named.content, digest, self._bills)
+
+    async def _sbom_name(self, version: ModelVersion, policy: ModelPolicySpec | None) -> Found[str]:
+        """Return the name of the file that has the SBOM's digest."""
+        digest = version.spec.sbom_digest
         manifest = await self.manifest(version, policy)
         if manifest.content is None:
             return Found(None, digest, manifest.sentence)
         names = [file.name for file in manifest.content.files if file.digest == digest]
         if not names:
             return Found(None, digest, f"The manifest lists no file with the digest {digest}.")
-        return await self._file(version, policy, names[0], digest, self._bills)
+        return Found(names[0], digest)
 
     async def dockerfile(self, version: ModelVersion, policy: ModelPolicySpec | None) -> Found[str]:
         """Return the Dockerfile."""
@@ -172,7 +180,7 @@ class Evidence:
         return await self._bytes(version, policy, name, listed.digest)
 
     async def files(self, version: ModelVersion, policy: ModelPolicySpec | None) -> Files:
-        """Return the manifest and the report byte for byte, as the operator checks them."""
+        """Return manifest, report and SBOM byte for byte, as the operator checks them."""
         spec = version.spec
         manifest = await self._bytes(version, policy, MANIFEST, spec.artifact.manifest_digest)
         report = await self._bytes(version, policy, REPORT, spec.gate_report_digest)
@@ -180,7 +188,12 @@ class Evidence:
             text = manifest.content.decode() if manifest.content is not None else None
         except UnicodeDecodeError:
             return Files(None, report.content, _UNKNOWN_FORM.format(name=MANIFEST))
-        return Files(text, report.content, manifest.sentence or report.sentence)
+        named = await self._sbom_name(version, policy)
+        if named.content is None:
+            return Files(text, report.content, named.sentence)
+        sbom = await self._bytes(version, policy, named.content, spec.sbom_digest)
+        sentence = manifest.sentence or report.sentence or sbom.sentence
+        return Files(text, report.content, sentence, sbom.content)
 
     async def _file(
         self,

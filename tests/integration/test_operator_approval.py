@@ -245,14 +245,18 @@ async def test_what_came_in_while_the_identity_policy_was_off_for_a_moment_does_
 async def test_a_changed_policy_is_applied_to_versions_that_exist(
     api: ApiCluster, namespace: str, installation: Installation, version: Obj
 ) -> None:
-    floor = {"spec": {"gates": [gate("accuracy", "AtLeast", "0.9999")]}}
-    changed = await api.merge(MODEL_POLICY, None, installation.policy, floor)
+    strict = {
+        "gates": [gate("accuracy", "AtLeast", "0.9999")],
+        "dependencies": {"licences": {"allowed": ["0BSD"]}},
+    }
+    changed = await api.merge(MODEL_POLICY, None, installation.policy, {"spec": strict})
     found = await installation.wait_for(
         MODEL_VERSION, namespace, "loan-v1", "PolicyPassed=False/PolicyFailed", "Stalled=True"
     )
     assert "0.9999" in message(found, "PolicyPassed")
+    assert "the policy's dependencies.licences accept" in message(found, "PolicyPassed")
     revoked = [{**each, "revokedAt": "2026-01-01T00:00:00Z"} for each in changed["spec"]["signers"]]
-    patch = {"spec": {"signers": revoked, "gates": None}}
+    patch = {"spec": {"signers": revoked, "gates": None, "dependencies": None}}
     await api.merge(MODEL_POLICY, None, installation.policy, patch)
     await installation.wait_for(
         MODEL_VERSION, namespace, "loan-v1", "Verified=False/SignerRevoked", "Ready=False/Refused"

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Response
 
 from hallmark.api.common import clip
 from hallmark.api.model_deployment import ActionName
+from hallmark.api.model_policy import Dependencies
 from hallmark.cluster.kinds import MODEL_VERSION
 from hallmark_dashboard import writes
 from hallmark_dashboard.api.schemas import (
@@ -124,8 +125,8 @@ async def scan_sbom(services: Given, caller: ApiCaller, asked: ScanBody) -> Scan
     policy = applied.policy.spec if applied.policy else None
     bill = await services.evidence.bill(version, policy)
     dockerfile = await services.evidence.dockerfile(version, policy)
-    denied = policy.dependencies.denied if policy else []
-    found = violations(bill.content, denied) if bill.content else ()
+    rules = policy.dependencies if policy else Dependencies()
+    found = violations(bill.content, rules) if bill.content else ()
     problems = tuple(
         clip(sentence, 1024) for sentence in (bill.sentence, dockerfile.sentence) if sentence
     )

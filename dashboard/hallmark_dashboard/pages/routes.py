@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from hallmark.api.generated import to_yaml
+from hallmark.api.model_policy import Dependencies
 from hallmark.cluster.kinds import (
     MODEL_DEPLOYMENT,
     MODEL_VERSION,
@@ -86,8 +87,8 @@ async def version(
     """Show a version: is it what it says, and how good is it?"""
     evidence = await gather_version(services_of(request), caller, namespace, name)
     report, bill, policy = evidence.report.content, evidence.bill.content, evidence.policy
-    denied = policy.dependencies.denied if policy else []
-    found = violations(bill, denied) if bill else ()
+    rules = policy.dependencies if policy else Dependencies()
+    found = violations(bill, rules) if bill else ()
     listed = evidence.manifest.content.files if evidence.manifest.content else []
     others = [
         other.metadata.name

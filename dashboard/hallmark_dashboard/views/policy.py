@@ -126,6 +126,11 @@ def demands(spec: ModelPolicySpec) -> list[Demand]:
     if spec.dependencies.denied:
         denied = ", ".join(spec.dependencies.denied)
         found.append(Demand("Packages", f"No model may contain: {denied}."))
+    licences = spec.dependencies.licences
+    if licences.allowed:
+        found.append(Demand("Licences", f"Only {', '.join(licences.allowed)}."))
+    if licences.denied:
+        found.append(Demand("Licences", f"None of {', '.join(licences.denied)}."))
     if spec.sources.allowed:
         found.append(
             Demand("Sources", f"Data may come from {', '.join(spec.sources.allowed)} alone.")

@@ -28,6 +28,7 @@ class Files:
     manifest: str | None
     report: bytes | None
     sentence: str = ""
+    sbom: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def _reasons(
         policy=candidate,
         manifest=files.manifest,
         report=files.report,
+        sbom=files.sbom,
     )
     evidence = check_evidence(inputs)
     said = [refusal.message for refusal in (evidence.refusal, evidence.policy) if refusal]

@@ -32,7 +32,7 @@ from hallmark.api.common import (
     canonical_json,
 )
 from hallmark.api.model_deployment import Drift
-from hallmark.api.model_policy import ReadLimits, ReviewerGroup, TrustedKey
+from hallmark.api.model_policy import Licences, ReadLimits, ReviewerGroup, TrustedKey
 from hallmark.api.training_run import (
     FeatureType,
     Gate,
@@ -368,6 +368,7 @@ class SealTask(FileModel):
     spec_digest: Digest
     dataset_fingerprint: Digest
     denied_packages: list[str]
+    licences: Licences = Field(default_factory=Licences)
     store_uri: str
     store_endpoint: str | None = None
     store_region: str

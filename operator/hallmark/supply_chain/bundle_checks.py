@@ -32,6 +32,7 @@ from hallmark.api.report import Report
 from hallmark.reporting.page import page
 from hallmark.supply_chain.dependencies import check_dependencies
 from hallmark.supply_chain.findings import finding
+from hallmark.supply_chain.licences import check_licences, licensed_parts
 from hallmark.supply_chain.manifest import FileFact, check_files
 from hallmark.supply_chain.onnx_form import check_onnx_form
 from hallmark.supply_chain.sbom import SBOM, check_sbom, read_sbom
@@ -173,6 +174,8 @@ def _check_sbom(task: SealTask, manifest: Manifest, files: Mapping[str, bytes]) 
     )
     if isinstance(read, SBOM):
         found += check_dependencies(read.packages, task.denied_packages)
+        parts = licensed_parts({"components": [*read.components]})
+        found += check_licences(parts, task.licences)
     return found
 
 

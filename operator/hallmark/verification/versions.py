@@ -286,6 +286,9 @@ def _policy(held: Held, manifest: Manifest, report: Report | str) -> Link:
         policy_name=held.policy.metadata.name,
         policy=held.policy,
         report=held.files.read(held.bundle.folder + REPORT, _DOCUMENT),
+        sbom=held.files.read(
+            held.bundle.folder + final_name(SLOT_SBOM, manifest.run_id), _DOCUMENT
+        ),
     )
     refusal = meets_policy(inputs, Verified(manifest, ""))
     if refusal is not None:

@@ -10,6 +10,7 @@ import pytest
 from hallmark.api.model_deployment import (
     ModelDeployment,
 )
+from hallmark.api.model_policy import Dependencies, Licences
 from hallmark.api.training_run import GateResult, MetricValue
 from hallmark.policies.model_version.shown import serving_version
 from hallmark.policies.unmet import unmet, votes
@@ -455,7 +456,9 @@ def test_bills_are_read_searched_compared_and_held_against_a_policy() -> None:
 
     assert [part.name for part in found.packages] == ["numpy", "scikit-learn", "zope-interface"]
     assert [part.name for part in matching(found, "SCIKIT")] == ["scikit-learn"]
-    assert len(violations(found, ["Zope.Interface", "absent"])) == 1
+    denied = Dependencies(denied=["Zope.Interface", "absent"])
+    assert len(violations(found, denied)) == 1
+    assert len(violations(found, Dependencies(licences=Licences(denied=["MIT"])))) == 3
     assert [
         (c.name, c.before, c.after) for c in changes(bill(a="1", b="1"), bill(a="2", c="1"))
     ] == [

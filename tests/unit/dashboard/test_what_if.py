@@ -11,10 +11,10 @@ from hallmark_dashboard.problems import Problem
 from hallmark_dashboard.views.what_if import MOST, Effect, Files, chosen, effect, what_if
 from tests.unit.dashboard.objects import approval, conditions
 from tests.unit.dashboard.objects import version as plain_version
-from tests.unit.policies.training_run.runs import NOW, bundle, policy, version
+from tests.unit.policies.training_run.runs import NOW, SBOM, bundle, policy, version
 from tests.unit.supply_chain.factories import OTHER_KEY, trusted
 
-FILES = Files(bundle().evidence.manifest, bundle().report)
+FILES = Files(bundle().evidence.manifest, bundle().report, sbom=SBOM)
 
 
 def held(*approvers: str, used_by: tuple[str, ...] = ("loan",)) -> ModelVersion:
@@ -46,6 +46,12 @@ ACCURACY = {"metric": "accuracy", "comparison": "AtLeast"}
         ),
         pytest.param(
             policy(dependencies={"denied": ["numpy"]}), "stopped", "numpy", id="a denied package"
+        ),
+        pytest.param(
+            policy(dependencies={"licences": {"allowed": ["MIT"]}}),
+            "stopped",
+            "found none stated",
+            id="licences that are not stated",
         ),
         pytest.param(
             policy(signers=[trusted(OTHER_KEY).to_wire()]), "stopped", "", id="another signer"

@@ -283,6 +283,13 @@ def test_a_document_is_refused(changes: Mapping[str, bytes], sentence: str) -> N
     expect_refusal(store, task(each), sentence)
 
 
+def test_a_licence_that_the_policy_does_not_accept_is_not_sealed() -> None:
+    store, each = open_store("memory://"), upload()
+    each.put(store)
+    strict = task(each, licences={"allowed": ["MIT"]})
+    expect_refusal(store, strict, "the policy's dependencies.licences accept, found none stated")
+
+
 def expect_refusal(store: Store, task: SealTask, sentence: str) -> None:
     def no_key() -> ec.EllipticCurvePrivateKey:
         raise AssertionError("the key is read although the bundle is refused")

@@ -179,7 +179,7 @@ async def _with_files(store: Store, inputs: VersionInputs) -> VersionInputs:
         inputs,
         manifest=None if manifest is None else manifest.decode(errors="replace"),
         report=await small_file(store, prefix + REPORT),
-        sbom=await _sbom(store, prefix, version, manifest),
+        sbom=await _sbom(store, prefix, inputs, manifest),
     )
 
 
@@ -199,10 +199,12 @@ def gather_approval(
 
 
 async def _sbom(
-    store: Store, prefix: str, version: ModelVersion, manifest: bytes | None
+    store: Store, prefix: str, inputs: VersionInputs, manifest: bytes | None
 ) -> bytes | None:
-    """Return the SBOM's bytes unless its summary is known already."""
-    if manifest is None or version.status.sbom is not None:
+    """Return the SBOM's bytes unless its summary is all that is needed, and known already."""
+    version, policy = inputs.version, inputs.policy
+    judged = policy is not None and policy.spec.dependencies.licences.are_given
+    if manifest is None or (version.status.sbom is not None and not judged):
         return None
     found = read_manifest(manifest, version.spec.artifact.manifest_digest)
     if not isinstance(found, Manifest):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hallmark.api.artifacts import Manifest
 from hallmark.api.common import sha256_digest
 from hallmark.api.gates import evaluate_gates, failure
+from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import SBOMSummary, VersionReason
 from hallmark.keys import KeyFault, UnusableKey, usable_key
 from hallmark.policies.model_version.inputs import Evidence, VersionInputs
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.sealed import read_report, version_contradiction
 from hallmark.supply_chain.dependencies import check_dependencies
+from hallmark.supply_chain.licences import check_licences, licensed_parts
 from hallmark.supply_chain.signing import named_signer
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
@@ -74,7 +77,7 @@ def signer_refusal(inputs: VersionInputs) -> Refusal | None:
 
 
 def meets_policy(inputs: VersionInputs, verified: Verified) -> Refusal | None:
-    """The sealed report clears today's floors, and no package is denied today."""
+    """The sealed report clears today's floors; no package or licence is denied today."""
     if inputs.policy is None:
         return Refusal(VersionReason.POLICY_MISSING, no_policy(inputs))
     report = read_report(verified.manifest, inputs.report or b"")
@@ -83,8 +86,27 @@ def meets_policy(inputs: VersionInputs, verified: Verified) -> Refusal | None:
     policy = inputs.policy.spec
     failed = failure(evaluate_gates((), policy.gates, report.metrics, report.inconclusive))
     denied = check_dependencies(report.packages.items(), policy.dependencies.denied)
-    said = " ".join(text for text in (failed, *(finding.sentence() for finding in denied)) if text)
+    sentences = [finding.sentence() for finding in denied] + list(_licence_problems(inputs, policy))
+    said = " ".join(text for text in (failed, *sentences) if text)
     return Refusal(VersionReason.POLICY_FAILED, said) if said else None
+
+
+def _licence_problems(inputs: VersionInputs, policy: ModelPolicySpec) -> Iterator[str]:
+    """Yield a sentence for each package of the sealed SBOM whose licence is not accepted."""
+    rules, digest = policy.dependencies.licences, inputs.version.spec.sbom_digest
+    if not rules.are_given:
+        return
+    if inputs.sbom is None or sha256_digest(inputs.sbom) != digest:
+        found = sha256_digest(inputs.sbom) if inputs.sbom is not None else "none"
+        yield f"Expected the sealed SBOM ({digest}) to see licences, found {found}; restore it."
+        return
+    try:
+        document = parse_object(inputs.sbom, SBOM_BYTES)
+    except UnreadableJSON as error:
+        yield f"Expected a JSON object as the sealed SBOM, found {error}."
+        return
+    for found_part in check_licences(licensed_parts(document), rules):
+        yield found_part.sentence()
 
 
 TODAY = (verify, meets_policy)

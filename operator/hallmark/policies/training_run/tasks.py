@@ -47,6 +47,7 @@ def seal_task(inputs: RunInputs, policy: ModelPolicySpec) -> SealTask:
         spec_digest=spec_digest(run.spec),
         dataset_fingerprint=run.status.dataset_fingerprint or "",
         denied_packages=policy.dependencies.denied,
+        licences=policy.dependencies.licences,
         store_uri=policy.store.uri,
         store_endpoint=policy.store.endpoint,
         store_region=policy.store.region,

@@ -167,6 +167,21 @@ STATES = [
         id="a range beside what is installed fails nothing",
     ),
     pytest.param(
+        inputs(policy=policy(dependencies={"licences": {"allowed": ["MIT"]}}), sbom=None),
+        {"PolicyPassed": "False/PolicyFailed"},
+        id="licences that are asked for and cannot be seen fail",
+    ),
+    pytest.param(
+        inputs(policy=policy(dependencies={"licences": {"denied": ["MIT"]}}), sbom=SBOM + b" "),
+        {"PolicyPassed": "False/PolicyFailed"},
+        id="licences are judged by the signed SBOM alone",
+    ),
+    pytest.param(
+        inputs(policy=policy(dependencies={"licences": {"allowed": ["MIT"]}})),
+        {"PolicyPassed": "False/PolicyFailed"},
+        id="a licence that is not stated fails versions that exist",
+    ),
+    pytest.param(
         inputs(report=b"{}"),
         {"PolicyPassed": "False/PolicyFailed"},
         id="a changed report passes no policy",

@@ -391,7 +391,7 @@ def test_decisions_have_the_same_id_however_often_they_are_taken() -> None:
 def test_tasks_carry_the_policys_demands() -> None:
     strict = policy(
         gates=[{"metric": "rocAuc", "comparison": "AtLeast", "threshold": "0.8"}],
-        dependencies={"denied": ["left-pad"]},
+        dependencies={"denied": ["left-pad"], "licences": {"denied": ["GPL-3.0-only"]}},
     )
     task = train_task(inputs(job=job(image="trainer@sha256:1")), strict.spec)
     assert [each.metric for each in task.floors] == ["rocAuc"]
@@ -400,6 +400,7 @@ def test_tasks_carry_the_policys_demands() -> None:
     sealing = seal_task(inputs(run=trained()), strict.spec)
     assert sealing.manifest_digest == bundle().digest
     assert sealing.denied_packages == ["left-pad"]
+    assert sealing.licences.denied == ["GPL-3.0-only"]
 
 
 def test_every_refusal_is_a_sentence_of_the_runs_reasons() -> None:
