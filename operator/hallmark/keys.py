@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -95,6 +96,7 @@ def load_private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
     return key
 
 
+@lru_cache(maxsize=256)
 def load_public_key(pem: str) -> ec.EllipticCurvePublicKey:
     """Return the public key in a PEM text.
 

@@ -26,6 +26,9 @@ class Component:
 # garbage: it may keep more, up to a limit (which a thousand ModelDeployments come near), and takes
 # 10 ms.
 _MORE_MEMORY = ("GOGC=400", "GOMEMLIMIT=8GiB")
+# Every five minutes it reads each kind from etcd and holds it against its watch cache: with the
+# 28,000 objects of a thousand ModelDeployments a sixth of its time, in bursts of seconds.
+_FEATURES = "--feature-gates=DetectCacheInconsistency=false"
 
 
 def etcd(layout: Layout) -> Component:
@@ -75,6 +78,7 @@ def api_server(layout: Layout) -> Component:
             f"--kubelet-client-key={pki}/kubelet-client.key",
             "--kubelet-preferred-address-types=InternalIP",
             "--allow-privileged=true",
+            _FEATURES,
             *alone,
         ),
         _MORE_MEMORY,

@@ -127,10 +127,15 @@ class ObjectCache:
         found: Any = parsed[1]
         return found if isinstance(found, Refusal | model) else None
 
-    def observe(self, kind: Kind, obj: Obj) -> Change | None:
+    def observe(self, kind: Kind, obj: Obj, *, quiet: bool = False) -> Change | None:
         """Take an object as it was listed, watched or answered; return what changed, if anything.
 
         An older state than the known one is ignored.
+
+        Args:
+            kind: the object's.
+            obj: the object, whole.
+            quiet: nobody asks what changed.
         """
         key, version = key_of(kind, obj), int(obj["metadata"]["resourceVersion"])
         former = self._entries.get(key)
@@ -142,7 +147,7 @@ class ObjectCache:
             version, str(obj["metadata"]["uid"]), to_json(kept), tuple(indices(kind, kept))
         )
         self._replace(key, former, entry)
-        if former is not None and (former.uid, former.data) == (entry.uid, entry.data):
+        if quiet or (former is not None and (former.uid, former.data) == (entry.uid, entry.data)):
             return None
         return Change(key, None if former is None else _decoded(former), _decoded(entry))
 

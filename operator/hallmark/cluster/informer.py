@@ -180,7 +180,7 @@ class Informer:
 
     def _observe(self, obj: Obj, *, quiet: bool = False) -> None:
         kind = self.selection.kind
-        self._tell([self._cache.observe(kind, obj)], quiet=quiet)
+        self._tell([self._cache.observe(kind, obj, quiet=quiet)])
         self._on_object(kind, obj)
 
     def _tell(self, changes: Iterable[Change | None], *, quiet: bool = False) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from hallmark.api.admission import as_shipped, policies
@@ -27,16 +29,10 @@ from hallmark.policies.refusals import Refusal
 NAMES = tuple(policy["metadata"]["name"] for policy, _ in policies())
 """Our admission policies; each binding has its policy's name."""
 
-SELECTIONS = (
-    *(
-        Selection(kind, name=name)
-        for name in NAMES
-        for kind in (ADMISSION_POLICY, ADMISSION_BINDING)
-    ),
-    Selection(MODEL_POLICY),
+SELECTIONS = tuple(
+    Selection(kind, name=name) for name in NAMES for kind in (ADMISSION_POLICY, ADMISSION_BINDING)
 )
 """One object each, so that the operator needs a right to these alone."""
-
 
 FIRST_LISTS_SECONDS = 60.0
 """How long the first look at all of them may take."""
@@ -53,7 +49,10 @@ async def _follow(informer: Informer) -> None:
 
 
 class GuardWatch:
-    """Follows the guards, each with a watch and a memory of its own.
+    """Follows the guards: ours, each with a watch of its own, and every ModelPolicy.
+
+    ModelPolicies are listed and watched for the reconciles already; ``came`` and ``changed`` are
+    told of them. Those that come before ``run`` wait for it.
 
     Args:
         operator: whose memory of guards is filled.
@@ -64,39 +63,49 @@ class GuardWatch:
     def __init__(self, operator: Operator, source: ApiCluster, wanted: asyncio.Event) -> None:
         self._operator = operator
         self._wanted = wanted
+        self._early: dict[str, Obj] | None = {}
+        """ModelPolicies that came before ``run``, by name; None after."""
         self._shipped: dict[tuple[str, str], bool] = {}
         self.informers = [
-            Informer(source, ObjectCache(), selection, self._changed, self._came)
+            Informer(source, ObjectCache(), selection, self.changed, self.came)
             for selection in SELECTIONS
         ]
 
-    async def run(self) -> None:
-        """Follow them until cancelled; say once what is gone since an earlier process."""
+    async def run(self, policies: Informer) -> None:
+        """Follow them until cancelled; say once what is gone since an earlier process.
+
+        Args:
+            policies: lists and watches the ModelPolicies.
+        """
+        early, self._early = self._early or {}, None
+        for obj in early.values():
+            self.came(MODEL_POLICY, obj)
+        listed = (*self.informers, policies)
         async with asyncio.TaskGroup() as group:
             for informer in self.informers:
                 group.create_task(_follow(informer))
             with suppress(TimeoutError):
                 async with asyncio.timeout(FIRST_LISTS_SECONDS):
-                    for informer in self.informers:
+                    for informer in listed:
                         await informer.synced.wait()
-            self._operator.guards.confirm(self._is_listed)
+            self._operator.guards.confirm(partial(_is_listed, listed))
             self._wanted.set()
 
-    def _is_listed(self, kind: str, name: str) -> bool:
-        return any(
-            informer.synced.is_set()
-            and informer.selection.kind.kind == kind
-            and informer.selection.name in (None, name)
-            for informer in self.informers
-        )
-
-    def _came(self, kind: Kind, obj: Obj) -> None:
+    def came(self, kind: Kind, obj: Obj) -> None:
+        """Take a guard as the API server sent it."""
+        if kind == MODEL_POLICY and self._early is not None:
+            self._early[obj["metadata"]["name"]] = obj
+            return
         self._operator.guards.saw(kind, obj, self._operator.clock())
         self._show(kind, obj["metadata"]["name"], obj)
         self._wake()
 
-    def _changed(self, change: Change) -> None:
+    def changed(self, change: Change) -> None:
+        """Take that a guard is gone, where it is."""
         if change.after is None and change.before is not None:
+            if change.key.kind == MODEL_POLICY and self._early is not None:
+                self._early.pop(change.key.name, None)
+                return
             self._operator.guards.went(change.key.kind, change.before)
             self._show(change.key.kind, change.key.name, None)
             self._wake()
@@ -111,6 +120,16 @@ class GuardWatch:
     def _wake(self) -> None:
         if self._operator.guards.changes:
             self._wanted.set()
+
+
+def _is_listed(informers: Sequence[Informer], kind: str, name: str) -> bool:
+    """Tell whether the API server was asked for a guard, and answered."""
+    return any(
+        informer.synced.is_set()
+        and informer.selection.kind.kind == kind
+        and informer.selection.name in (None, name)
+        for informer in informers
+    )
 
 
 _ADMISSION = (ADMISSION_POLICY, ADMISSION_BINDING)

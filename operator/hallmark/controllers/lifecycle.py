@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from contextlib import suppress
 
@@ -25,9 +26,17 @@ from hallmark.controllers.settings import Settings
 from hallmark.controllers.watches import Watches, configure
 from hallmark.errors import HallmarkError
 
+GARBAGE = 50_000
+"""Containers that are made before the garbage collector looks, 700 where nobody says anything else.
+
+A page of a list is some 50,000 of them; the collector goes through them again and again while it
+is parsed, and finds nothing, for a third of the time.
+"""
+
 
 @kopf.on.startup()
 async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) -> None:
+    gc.set_threshold(GARBAGE)
     logs.configure()
     configure(settings)
     try:
@@ -38,8 +47,9 @@ async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) 
         raise kopf.PermanentError(str(error)) from error
     memo.operator = operator
     seen = heartbeat.Heartbeat(operator.settings.longest_silence_seconds)
-    watches = Watches(operator, cluster, seen)
     keeper = Keeper(operator)
+    guards = GuardWatch(operator, cluster, keeper.guards.wanted)
+    watches = Watches(operator, cluster, seen, guards)
     operator.outside, operator.hold = keeper, keeper.hold
     memo.keeper = keeper
     memo.runner = await heartbeat.serve(operator, seen, lambda: watches.ages)
@@ -48,7 +58,7 @@ async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) 
         for work in (
             *(informer.run() for informer in watches.informers),
             keeper.run(),
-            _watch_guards(operator, cluster, keeper),
+            _watch_guards(guards, watches, keeper),
             _reconcile(operator, watches, keeper),
             dispatch.resync(operator),
             operator.events.run(),
@@ -60,10 +70,10 @@ async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) 
     log.info("The operator has started.", namespace=operator.settings.namespace)
 
 
-async def _watch_guards(operator: Operator, cluster: ApiCluster, keeper: Keeper) -> None:
+async def _watch_guards(guards: GuardWatch, watches: Watches, keeper: Keeper) -> None:
     """Follow what Hallmark rests on, once it is known what an earlier process saw of it."""
     await keeper.loaded.wait()
-    await GuardWatch(operator, cluster, keeper.guards.wanted).run()
+    await guards.run(watches.policies)
 
 
 async def _reconcile(operator: Operator, watches: Watches, keeper: Keeper) -> None:
@@ -77,6 +87,7 @@ async def _reconcile(operator: Operator, watches: Watches, keeper: Keeper) -> No
         async with asyncio.timeout(operator.settings.audit_patience_seconds):
             await keeper.started.wait()
     log.info("The cluster is in memory.", objects=len(operator.cache))
+    gc.freeze()  # What is in memory stays; nothing of it is garbage to look for.
     dispatch.look_at_all(operator)
     await operator.queue.run()
 

@@ -276,7 +276,8 @@ class StatusReport:
                 self._events += [transition] if transition else []
                 await self._refused(error, wire)
             raise
-        self.obj = trimmed(kind_of(answer), answer)
+        if answer is not current:
+            self.obj = trimmed(kind_of(answer), answer)
         if status is not None:
             self._operator.unwritten.written(current)
         if transition is not None:

@@ -26,6 +26,7 @@ from hallmark.cluster.kinds import (
     HALLMARK_KINDS,
     JOB,
     MODEL_DEPLOYMENT,
+    MODEL_POLICY,
     MODEL_VERSION,
     NAMESPACE,
     NETWORK_POLICY,
@@ -41,6 +42,7 @@ from hallmark.cluster.kinds import (
 from hallmark.cluster.lists import Selection
 from hallmark.cluster.parse import read
 from hallmark.controllers import metrics
+from hallmark.controllers.guards import GuardWatch
 from hallmark.controllers.heartbeat import Heartbeat
 from hallmark.controllers.queue import Urgency
 from hallmark.controllers.routes import policy_label
@@ -87,10 +89,13 @@ def configure(settings: kopf.OperatorSettings) -> None:
 class Watches:
     """The informers of all kinds, and what is done with what they bring."""
 
-    def __init__(self, operator: Operator, source: ApiCluster, heartbeat: Heartbeat) -> None:
+    def __init__(
+        self, operator: Operator, source: ApiCluster, heartbeat: Heartbeat, guards: GuardWatch
+    ) -> None:
         """Prepare an informer for each selection."""
         self._operator = operator
         self._heartbeat = heartbeat
+        self._guards = guards
         self.informers = [
             Informer(source, operator.cache, selection, self._changed, self._came)
             for selection in SELECTIONS
@@ -99,6 +104,11 @@ class Watches:
     async def synced(self) -> None:
         """Wait until every first list is in the cache."""
         await asyncio.gather(*(informer.synced.wait() for informer in self.informers))
+
+    @property
+    def policies(self) -> Informer:
+        """The informer of the ModelPolicies."""
+        return next(found for found in self.informers if found.selection.kind == MODEL_POLICY)
 
     @property
     def ages(self) -> Mapping[str, float]:
@@ -120,6 +130,8 @@ class Watches:
             metrics.forget_deployment(key.namespace or "", key.name)
         elif key.kind == MODEL_VERSION:
             self._operator.reader.forget(obj["metadata"]["uid"])
+        elif key.kind == MODEL_POLICY:
+            self._guards.changed(Change(key, obj, None))
 
     def _note_lost_action(self, obj: Obj) -> None:
         """What a person asked for of an object that is gone is recorded all the same."""
@@ -143,6 +155,8 @@ class Watches:
                 self._heartbeat.seen()
         elif kind == MODEL_DEPLOYMENT:
             self._hear(obj)
+        elif kind == MODEL_POLICY:
+            self._guards.came(kind, obj)
 
     def _hear(self, obj: Obj) -> None:
         operator = self._operator

@@ -299,10 +299,13 @@ class World:
 
     # Predictors
 
-    def connect(self, namespace: str, deployment: str) -> tuple[httpx.Client, str]:
+    def connect(
+        self, namespace: str, deployment: str, *, keeps: bool = True
+    ) -> tuple[httpx.Client, str]:
         """Return a new client and the URL at which it reaches a ModelDeployment's Service.
 
-        Where this machine has no route to the cluster's Services, the API server relays.
+        Its connections are kept open, or each request has one of its own. Where this machine has
+        no route to the cluster's Services, the API server relays.
         """
         service = self.api.get("Service", namespace, deployment)
         address = service["spec"]["clusterIP"]
@@ -311,13 +314,20 @@ class World:
         except OSError:
             path = path_of("Service", namespace, f"{deployment}:80")
             return self.api.connect(), f"{path}/proxy"
-        return httpx.Client(timeout=5.0), f"http://{address}"
+        limits = httpx.Limits(max_keepalive_connections=None if keeps else 0)
+        return httpx.Client(timeout=5.0, limits=limits), f"http://{address}"
 
     def traffic(
-        self, namespace: str, deployment: str, rows: Callable[[int], Rows], rate: float = 20.0
+        self,
+        namespace: str,
+        deployment: str,
+        rows: Callable[[int], Rows],
+        rate: float = 20.0,
+        *,
+        keeps: bool = True,
     ) -> Traffic:
         """Return a stream of requests to a ModelDeployment; it runs inside `with`."""
-        client, url = self.connect(namespace, deployment)
+        client, url = self.connect(namespace, deployment, keeps=keeps)
         return Traffic(client, url, rows, rate=rate)
 
     def predict(self, namespace: str, deployment: str, rows: Rows) -> Answer:

@@ -1,0 +1,1 @@
+"""How fast drift is followed by the version before, on the real cluster."""
