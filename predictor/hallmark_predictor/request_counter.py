@@ -78,7 +78,8 @@ class RequestCounter:
             bucket = bisect_left(_BOUNDS, own)
             self._work[bucket] += 1
             self.fair.answered(client, bucket)
-            self._in_block(client, bucket)
+            if self.blocks is not None:
+                self._in_block(client, bucket)
 
     def _in_block(self, client: str, bucket: int | None) -> None:
         if self.blocks is not None:

@@ -149,6 +149,7 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
                 "window": 100,
                 "consecutive": 1,
                 "rejections": {"limit": "0.01", "minimum": 100, "then": "Rollback"},
+                "requests": {"minimum": 100, "maxErrors": "0.01", "maxLatency": "100ms"},
             }
         },
     ),

@@ -183,6 +183,16 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         {"drift": {"rejections": {"then": "Ignore"}}},
         "drift.rejections.then",
     ),
+    "limits of requests without a limit": (
+        DEPLOYMENT,
+        {"drift": {"requests": {"minimum": 200}}},
+        "Give 'maxErrors', 'maxLatency' or both",
+    ),
+    "limits of requests above what is counted": (
+        DEPLOYMENT,
+        {"drift": {"requests": {"maxLatency": "501ms"}}},
+        "at most 500ms",
+    ),
     "a policy that permits a threshold of zero": (
         POLICY,
         {"drift": {"maxThreshold": "0"}},

@@ -34,12 +34,14 @@ class FairCounter:
             answered: Rows.
             refused: Rows.
         """
-        most = max(1, answered + refused)
-        if most > MOST_ROWS:
-            refused = -(-refused * MOST_ROWS // most)
+        whole = answered + refused
+        if whole > MOST_ROWS:
+            refused = -(-refused * MOST_ROWS // whole)
             answered = MOST_ROWS - refused
-        self._rows.add(client, 0, answered)
-        self._rows.add(client, 1, refused)
+        if answered:
+            self._rows.add(client, 0, answered)
+        if refused:
+            self._rows.add(client, 1, refused)
         if self._rows.total >= BLOCK:
             self._of_rows = self._rows_now()
             self._rows = Clients(len(ROWS))
