@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from hallmark.api.common import clip
 from hallmark.api.model_policy import Dependencies
-from hallmark.supply_chain.dependencies import check_dependencies, normalise
+from hallmark.supply_chain.dependencies import check_dependencies
 from hallmark.supply_chain.licences import (
     LONGEST,
     Licensed,
@@ -98,8 +100,8 @@ def matching(bill: Bill, text: str) -> tuple[BillComponent, ...]:
 
 def changes(before: Bill, after: Bill) -> tuple[BillChange, ...]:
     """Return the packages that differ, by name."""
-    old = {normalise(part.name): part.version for part in before.packages}
-    new = {normalise(part.name): part.version for part in after.packages}
+    old = {canonicalize_name(part.name): part.version for part in before.packages}
+    new = {canonicalize_name(part.name): part.version for part in after.packages}
     return tuple(
         BillChange(name, old.get(name, ""), new.get(name, ""))
         for name in sorted(old.keys() | new.keys())

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Iterable
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import Specifier
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hallmark.api.artifacts import Finding
 from hallmark.supply_chain.findings import finding
 
 _CHECK = "Dependencies"
-_SEPARATORS = re.compile(r"[-_.]+")
 _ORDERS = {"<": operator.lt, ">": operator.gt}
-
-
-def normalise(name: str) -> str:
-    """Return a Python package's name in the one form that PEP 503 gives it."""
-    return _SEPARATORS.sub("-", name).lower()
 
 
 def check_dependencies(packages: Iterable[tuple[str, str]], denied: Iterable[str]) -> list[Finding]:
@@ -42,8 +36,8 @@ def check_dependencies(packages: Iterable[tuple[str, str]], denied: Iterable[str
             expected = "a name, or a name with a range such as 'pillow<10.3', in the policy's"
             found.append(finding(_CHECK, f"{expected} dependencies.denied", f"'{text}'"))
         else:
-            rules.setdefault(normalise(rule.name), []).append(rule)
-    present = {(normalise(name), version) for name, version in packages}
+            rules.setdefault(canonicalize_name(rule.name), []).append(rule)
+    present = {(canonicalize_name(name), version) for name, version in packages}
     return found + [
         finding(
             _CHECK,

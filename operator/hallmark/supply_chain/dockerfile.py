@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from packaging.utils import canonicalize_name
+
 from hallmark.errors import ConfigurationError
-from hallmark.supply_chain.dependencies import normalise
 
 _RUN_ID = re.compile(r"[a-f0-9]{12}")
 _PACKAGE = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -54,7 +55,7 @@ def render_dockerfile(*, run_id: str, packages: Mapping[str, str], files: Sequen
         raise ConfigurationError("A Dockerfile needs at least one file to copy; none was given.")
     for name in files:
         _require(_FILE, "file name", name)
-    pins = {normalise(name): version for name, version in packages.items()}
+    pins: dict[str, str] = {canonicalize_name(name): version for name, version in packages.items()}
     pins.pop(_OWN_DISTRIBUTION, None)
     for name, version in pins.items():
         _require(_PACKAGE, "package name", name)

@@ -7,7 +7,7 @@ import operator
 from dataclasses import dataclass
 from importlib.metadata import PackageMetadata, distributions
 
-from hallmark.supply_chain.dependencies import normalise
+from packaging.utils import canonicalize_name
 
 _LONGEST = 256
 """Characters of a licence's name; what is longer is a licence's text."""
@@ -39,7 +39,7 @@ def _installed() -> tuple[tuple[str, Installed], ...]:
     Each property of a distribution would read its file anew.
     """
     found = {
-        normalise(name): Installed(metadata["Version"], stated_licence(metadata))
+        canonicalize_name(name): Installed(metadata["Version"], stated_licence(metadata))
         for metadata in (each.metadata for each in distributions())
         if (name := metadata["Name"])
     }

@@ -21,13 +21,13 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from packageurl import PackageURL
+from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
 from hallmark.api.artifacts import Finding
 from hallmark.api.common import canonical_json
 from hallmark.api.model_version import SBOMSummary
 from hallmark.api.report import AttributeFairness, Report
-from hallmark.supply_chain.dependencies import normalise
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 
@@ -72,7 +72,7 @@ def build_sbom(
         _dataset(fingerprint),
         *(_file(name, digest) for name, digest in sorted(files.items())),
         *(
-            _library(name, version, licences.get(normalise(name), ""))
+            _library(name, version, licences.get(canonicalize_name(name), ""))
             for name, version in sorted(packages.items())
         ),
     ]
@@ -107,16 +107,16 @@ def _file(name: str, digest: str) -> Component:
 
 def _library(name: str, version: str, licence: str) -> Component:
     """Return a package. Words that are no SPDX expression are a licence's name."""
-    purl = PackageURL("pypi", None, normalise(name), version)
+    purl = PackageURL("pypi", None, canonicalize_name(name), version)
     return Component(
         type=ComponentType.LIBRARY,
-        name=normalise(name),
+        name=canonicalize_name(name),
         version=version,
         purl=purl,
         bom_ref=purl.to_string(),
         licenses=[LicenseFactory().make_from_string(licence)] if licence else [],
         properties=[Property(name="hallmark:installed-name", value=name)]
-        if name != normalise(name)
+        if name != canonicalize_name(name)
         else [],
     )
 
@@ -311,7 +311,7 @@ def _names(component: Mapping[str, Any]) -> list[tuple[str, str]]:
     except ValueError:
         return [own]
     by_purl = (purl.name, purl.version or "")
-    return [own] if normalise(own[0]) == normalise(by_purl[0]) else [own, by_purl]
+    return [own] if canonicalize_name(own[0]) == canonicalize_name(by_purl[0]) else [own, by_purl]
 
 
 def _digest_of(component: Mapping[str, Any]) -> str | None:
