@@ -246,6 +246,17 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
         POLICY,
         {"dependencies": {"denied": ["pillow>=9,<10.3", "torch==1.*", "a-b<1!2.0rc1.post3.dev4"]}},
     ),
+    "a policy with licences": (
+        POLICY,
+        {
+            "dependencies": {
+                "licences": {
+                    "allowed": ["MIT", "GPL-2.0-only WITH Classpath-exception-2.0"],
+                    "denied": ["AGPL-3.0-or-later"],
+                }
+            }
+        },
+    ),
     "a policy that permits the least of a dataset": (POLICY, limits(**dict.fromkeys(LIMITS, 1))),
     "a policy that permits the most of a dataset": (POLICY, limits(**LIMITS)),
     "a policy under which two kinds of personal data may stay": (

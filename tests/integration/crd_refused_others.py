@@ -337,6 +337,22 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         )
         for rule in ("torch<", "torch<1.0.*", "torch<x", "torch < 1", "torch~=1", "torch<1,")
     },
+    **{
+        f"the {side} licence '{licence}'": (
+            POLICY,
+            {"dependencies": {"licences": {side: [licence]}}},
+            "Give ids of SPDX's licence list",
+        )
+        for side in ("allowed", "denied")
+        for licence in (
+            "MIT OR Apache-2.0",
+            "BSD License",
+            "LicenseRef-Ours",
+            "(MIT)",
+            "MIT WITH",
+            "",
+        )
+    },
     "a source that a longer host name begins with": (
         POLICY,
         {"sources": {"allowed": ["https://data.example.org"]}},
