@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hallmark.api import names
 from hallmark.api.model_deployment import (
     Action,
-    AnswerState,
     DeploymentReason,
-    DriftState,
     ModelDeploymentStatus,
     Outcome,
-    Verdict,
 )
 from hallmark.audit.events import AuditEvent, AuditOutcome
-from hallmark.drift.quality import is_below_floor
-from hallmark.drift.silence import sentence
 from hallmark.policies.decision import Event, Record
 from hallmark.policies.model_deployment import canary
 from hallmark.policies.model_deployment.actions import BadAction, action_details
-from hallmark.policies.model_deployment.conditions import is_rolled_back
-from hallmark.policies.model_deployment.drift import drift_evidence
+from hallmark.policies.model_deployment.findings import finding_events
 from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.record import rollout_of
-from hallmark.policies.model_deployment.traffic import (
-    answers_late,
-    has_been_late,
-    has_been_wrong,
-    has_drifted,
-    has_failed,
-    has_odd_rows,
-    has_rejected,
-    requests_fail,
-)
 from hallmark.policies.model_deployment.triggers import (
     Cleared,
     NoTarget,
@@ -239,225 +223,8 @@ def hold_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
     )
 
 
-# -- drift ------------------------------------------------------------------------------------
-
-
-def drift_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
-    """Return that the traffic has drifted, where it has just now."""
-    yield from _rejection_records(before, view)
-    yield from _quality_records(before, view)
-    yield from _answer_records(before, view)
-    yield from _odd_records(before, view)
-    drift = _new_drift(before, view)
-    if drift is None:
-        return
-    windows = ",".join(f"{pod}:{state.window}" for pod, state in sorted(drift.pods.items()))
-    yield _detected(
-        view,
-        drift,
-        ("drift", windows),
-        reason=DeploymentReason.DRIFT_DETECTED,
-        message=f"The traffic of '{view.status.active_model_version}' has drifted.",
-        details={
-            "voters": str(drift.voters),
-            "drifting": str(drift.drifting),
-            **{f"psi.{moved.feature}": moved.psi for moved in drift.top},
-            **{f"evidence.{moved.feature}": moved.evidence for moved in drift.top},
-            "evidenceNeeded": drift.needed,
-        },
-        evidence=drift_evidence(view),
-    )
-
-
-def _rejection_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
-    """Return that too many rows are refused, where they are just now."""
-    drift = _new_rejection(before, view)
-    if drift is None:
-        return
-    yield _detected(
-        view,
-        drift,
-        ("rejections", _sequences(drift)),
-        reason=DeploymentReason.INPUT_REJECTED,
-        message=has_rejected(view.status, drift),
-        details={"pods": str(drift.rejecting)},
-    )
-
-
-def _quality_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
-    """Return that the answers are worse than a floor, where they are just now."""
-    drift = _newly_below_floor(before, view)
-    if drift is None or drift.quality is None:
-        return
-    quality = drift.quality
-    yield _detected(
-        view,
-        drift,
-        ("quality", _sequences(drift)),
-        reason=DeploymentReason.QUALITY_BELOW_FLOOR,
-        message=has_been_wrong(view.status, drift),
-        details={
-            "voters": str(quality.voters),
-            "failing": str(quality.failing),
-            "accuracy": quality.accuracy,
-            "calibrationError": quality.calibration_error,
-        },
-        evidence=drift_evidence(view),
-    )
-
-
-def _answer_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
-    """Return that too many requests fail, or too many answers are late, where it is so just now."""
-    for reason, message, drift in _new_answers(before, view):
-        answers = drift.answers or AnswerState()
-        yield _detected(
-            view,
-            drift,
-            ("answers", f"{reason}/{_sequences(drift)}"),
-            reason=reason,
-            message=message,
-            details={"failing": str(answers.failing), "late": str(answers.late_pods)},
-        )
-
-
-def _odd_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
-    """Return that clients' rows are odd, where they are so in another way than before."""
-    drift = _newly_odd(before, view)
-    if drift is None:
-        return
-    found = ",".join([*drift.odd, str(drift.probing_clients)])
-    yield _detected(
-        view,
-        drift,
-        ("odd", f"{found}/{_sequences(drift)}"),
-        reason=DeploymentReason.ODD_ROWS,
-        message=has_odd_rows(view.status, drift),
-        details={"odd": ", ".join(drift.odd), "probingClients": str(drift.probing_clients)},
-    )
-
-
-def _sequences(drift: DriftState) -> str:
-    return ",".join(f"{pod}:{seen.sequence}" for pod, seen in sorted(drift.pods.items()))
-
-
-def _detected(
-    view: View,
-    drift: DriftState,
-    found: tuple[str, str],
-    *,
-    reason: DeploymentReason,
-    message: str,
-    details: Mapping[str, str],
-    evidence: str = "",
-) -> Record:
-    """Return the record of what was found in the reports.
-
-    Args:
-        view: the record and its surroundings.
-        drift: what is shown of the reports.
-        found: which kind of finding, and what tells it from others of its kind.
-        reason: of the finding.
-        message: a sentence.
-        details: beside the manifest's digest.
-        evidence: what it was made from, packed.
-    """
-    metadata, digest = view.inputs.deployment.metadata, drift.manifest_digest or ""
-    kind, counted = found[0], names.short_hash(found[1])
-    since = view.rollout.drift_since or ""
-    return Record(
-        decision_id="/".join((metadata.uid, kind, names.manifest_label(digest), since, counted)),
-        event=AuditEvent.DRIFT,
-        kind="Deployment",
-        namespace=metadata.namespace,
-        name=metadata.name,
-        uid=metadata.uid,
-        outcome=AuditOutcome.DETECTED,
-        reason=reason,
-        message=message,
-        details={"manifestDigest": digest, **details},
-        evidence=evidence,
-    )
-
-
-def _newly_odd(before: ModelDeploymentStatus, view: View) -> DriftState | None:
-    """Return the drift state where clients' rows are odd in a way that they were not."""
-    now, then = view.status.drift_state, before.drift_state
-    if now is None or not now.odd:
-        return None
-    if then is None or then.manifest_digest != now.manifest_digest:
-        return now
-    more = now.probing_clients > then.probing_clients or set(now.odd) - set(then.odd)
-    return now if more else None
-
-
-def _new_rejection(before: ModelDeploymentStatus, view: View) -> DriftState | None:
-    """Return the drift state where too many rows are refused just now."""
-    now, then = view.status.drift_state, before.drift_state
-    if now is None or not now.input_rejected:
-        return None
-    same = then is not None and then.manifest_digest == now.manifest_digest
-    return None if same and then is not None and then.input_rejected else now
-
-
-def _newly_below_floor(before: ModelDeploymentStatus, view: View) -> DriftState | None:
-    """Return the drift state where the answers are worse than a floor just now."""
-    now, then = view.status.drift_state, before.drift_state
-    if now is None or not is_below_floor(now):
-        return None
-    same = then is not None and then.manifest_digest == now.manifest_digest
-    return None if same and then is not None and is_below_floor(then) else now
-
-
-def _new_answers(
-    before: ModelDeploymentStatus, view: View
-) -> Iterator[tuple[DeploymentReason, str, DriftState]]:
-    """Yield what has become wrong with the answers just now: its reason and its sentence."""
-    now, then = view.status.drift_state, before.drift_state
-    drift = view.inputs.deployment.spec.drift
-    if now is None:
-        return
-    known = then if then is not None and then.manifest_digest == now.manifest_digest else None
-    if requests_fail(now) and not (known and requests_fail(known)):
-        yield DeploymentReason.REQUESTS_FAIL, has_failed(before, now, drift), now
-    if answers_late(now) and not (known and answers_late(known)):
-        yield DeploymentReason.ANSWERS_LATE, has_been_late(before, now, drift), now
-
-
-def _new_drift(before: ModelDeploymentStatus, view: View) -> DriftState | None:
-    """Return the drift state where its verdict has become Drift just now."""
-    now, then = view.status.drift_state, before.drift_state
-    if now is None or now.verdict is not Verdict.DRIFT:
-        return None
-    same = then is not None and then.manifest_digest == now.manifest_digest
-    return None if same and then is not None and then.verdict is Verdict.DRIFT else now
-
-
 def events(before: ModelDeploymentStatus, view: View, step: Step) -> Iterator[Event]:
     """Return the Events besides the one for a change of Ready."""
     if isinstance(step.action, BadAction):
         yield Event(DeploymentReason.INVALID_ACTION, step.outcome, warning=True)
-    rejection = _new_rejection(before, view)
-    if rejection is not None:
-        message = has_rejected(before, rejection)
-        yield Event(DeploymentReason.INPUT_REJECTED, message, warning=True)
-    failed = _newly_below_floor(before, view)
-    if failed is not None:
-        message = has_been_wrong(before, failed)
-        yield Event(DeploymentReason.QUALITY_BELOW_FLOOR, message, warning=True)
-    for reason, message, _ in _new_answers(before, view):
-        yield Event(reason, message, warning=True)
-    odd = _newly_odd(before, view)
-    if odd is not None:
-        yield Event(DeploymentReason.ODD_ROWS, has_odd_rows(before, odd), warning=True)
-    drift = _new_drift(before, view)
-    if drift is not None:
-        again = is_rolled_back(before) and view.rollout.drift_rollback_spent
-        reason = DeploymentReason.TARGET_DRIFTS if again else DeploymentReason.DRIFT_DETECTED
-        yield Event(reason, has_drifted(before, drift), warning=True)
-    yield from _silence_events(before.drift_state or DriftState(), view.status.drift_state)
-
-
-def _silence_events(before: DriftState, now: DriftState | None) -> Iterator[Event]:
-    if now is not None and now.silent_pods and not before.silent_pods:
-        message = f"{sentence(now)}, so that nobody knows whether their traffic drifts."
-        yield Event(DeploymentReason.REPORTS_MISSING, message, warning=True)
+    yield from finding_events(before, view)

@@ -29,7 +29,6 @@ from hallmark.policies.model_deployment.actions import (
 )
 from hallmark.policies.model_deployment.audit import (
     Step,
-    drift_records,
     events,
     hold_records,
     traffic_records,
@@ -51,6 +50,7 @@ from hallmark.policies.model_deployment.desired import (
     plan,
 )
 from hallmark.policies.model_deployment.drift import judge_drift
+from hallmark.policies.model_deployment.findings import drift_records
 from hallmark.policies.model_deployment.hold import ends_at, hold_in_force
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, View, Wait
 from hallmark.policies.model_deployment.record import rollout_of

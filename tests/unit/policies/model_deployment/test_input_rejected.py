@@ -3,8 +3,8 @@
 import pytest
 
 from hallmark.audit.events import AuditEvent
-from hallmark.policies.model_deployment.audit import drift_records
 from hallmark.policies.model_deployment.conditions import conditions
+from hallmark.policies.model_deployment.findings import drift_records
 from hallmark.policies.model_deployment.traffic import is_off
 from tests.unit.policies.model_deployment.rollouts import (
     drifted,

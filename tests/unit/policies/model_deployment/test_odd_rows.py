@@ -5,8 +5,9 @@ import pytest
 from hallmark.api.model_deployment import Drift, ModelDeploymentStatus, Oddity, Probing
 from hallmark.audit.events import AuditEvent
 from hallmark.drift.odd import is_probed
-from hallmark.policies.model_deployment.audit import Step, drift_records, events
+from hallmark.policies.model_deployment.audit import Step, events
 from hallmark.policies.model_deployment.conditions import conditions
+from hallmark.policies.model_deployment.findings import drift_records
 from hallmark.policies.model_deployment.traffic import is_off
 from tests.unit.policies.model_deployment.rollouts import (
     drifted,
