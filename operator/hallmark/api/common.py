@@ -115,6 +115,19 @@ Uid = Annotated[str, Field(min_length=1, max_length=64)]
 DecimalString = Annotated[str, Field(pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,9})?$", max_length=20)]
 """A decimal number as text, such as ``"0.12"``: no floats stand in a spec."""
 
+Risk = Annotated[
+    DecimalString,
+    Field(
+        json_schema_extra=cel(
+            rule(
+                "double(self) > 0.0 && double(self) <= 1.0",
+                "The risk must be above 0 and at most 1, such as '0.01'.",
+            )
+        )
+    ),
+]
+"""How likely chance alone may ever cause what it is the budget of."""
+
 LONGEST = timedelta(hours=87_600)
 """Ten years, at admission: in seconds it fits every field of a child that it is written into."""
 _NOT_TOO_LONG = rule(

@@ -13,6 +13,7 @@ from hallmark.api.common import (
     DecimalString,
     Ordinal,
     PositiveDuration,
+    Risk,
     Timestamp,
 )
 from hallmark.api.rules import SET, cel, rule
@@ -68,17 +69,7 @@ class Feedback(ApiModel):
     """Of people; an outcome may name one of them, and is counted by it, too."""
     max_age: PositiveDuration = "2160h"
     """How old an answer may be whose truth is told."""
-    false_rollback_risk: Annotated[
-        DecimalString,
-        Field(
-            json_schema_extra=cel(
-                rule(
-                    "double(self) > 0.0 && double(self) <= 1.0",
-                    "The risk must be above 0 and at most 1, such as '0.01'.",
-                )
-            )
-        ),
-    ] = "0.01"
+    false_rollback_risk: Risk = "0.01"
     """How likely chance alone may ever cause the verdict, in the Deployment's whole life."""
     then: OnFeedback = OnFeedback.ALERT
     """Alert, or roll back as drift does, where ``rollback`` is Automatic."""

@@ -23,6 +23,7 @@ from hallmark.api.common import (
     Ordinal,
     PositiveDuration,
     Resources,
+    Risk,
     Timestamp,
     WatchedName,
 )
@@ -151,17 +152,7 @@ class Drift(ApiModel):
         ),
     ] = "0.2"
     """The PSI above which a window drifts."""
-    false_rollback_risk: Annotated[
-        DecimalString,
-        Field(
-            json_schema_extra=cel(
-                rule(
-                    "double(self) > 0.0 && double(self) <= 1.0",
-                    "The risk must be above 0 and at most 1, such as '0.01'.",
-                )
-            )
-        ),
-    ] = "0.01"
+    false_rollback_risk: Risk = "0.01"
     """How likely chance alone may ever cause a drift rollback, in the Deployment's whole life."""
     window: Annotated[int, Field(ge=100, le=1000000)] = 500
     """Rows in a window, for each Pod."""

@@ -201,7 +201,7 @@ def instead(what: Serving, method: Method) -> Serving:
     """Let a model's answers come from elsewhere."""
     assert what.plane is not None
     routes = {path: (route, method) for path, (route, _) in what.plane.routes.items()}
-    what.plane.routes = routes  # type: ignore[misc]
+    what.plane.routes = routes
     return what
 
 

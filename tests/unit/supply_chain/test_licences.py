@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,22 +121,24 @@ TREES = st.recursive(
 )
 
 
-def written(tree: str | tuple[object, str, object]) -> str:
-    return tree if isinstance(tree, str) else f"({written(tree[0])} {tree[1]} {written(tree[2])})"  # type: ignore[arg-type]
+Tree: TypeAlias = "str | tuple[Tree, str, Tree]"
+"""An expression: an id, or two expressions and the word between them."""
 
 
-def meant(tree: str | tuple[object, str, object], allowed: set[str]) -> bool:
+def written(tree: Tree) -> str:
+    return tree if isinstance(tree, str) else f"({written(tree[0])} {tree[1]} {written(tree[2])})"
+
+
+def meant(tree: Tree, allowed: set[str]) -> bool:
     if isinstance(tree, str):
         return tree in allowed
-    left, right = meant(tree[0], allowed), meant(tree[2], allowed)  # type: ignore[arg-type]
+    left, right = meant(tree[0], allowed), meant(tree[2], allowed)
     return left and right if tree[1] == "AND" else left or right
 
 
 @given(TREES, st.sets(st.sampled_from(["MIT", "Apache-2.0", "GPL-3.0-only"]), min_size=1))
 @examples(100)
-def test_an_expression_means_what_its_parts_mean(
-    tree: str | tuple[object, str, object], allowed: set[str]
-) -> None:
+def test_an_expression_means_what_its_parts_mean(tree: Tree, allowed: set[str]) -> None:
     assert passes(written(tree), allowed=sorted(allowed)) == meant(tree, allowed)
 
 
