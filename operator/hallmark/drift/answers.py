@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from hallmark.api.common import parse_duration, parse_timestamp, timestamp
+from hallmark.api.common import parse_duration, timestamp
 from hallmark.api.model_deployment import (
     LATENCY_BOUNDS,
     AnswerBlock,
@@ -22,6 +22,7 @@ from hallmark.api.model_deployment import (
     DriftReport,
     RequestLimits,
 )
+from hallmark.drift.blocks import last_blocks, problem_of_blocks
 from hallmark.drift.clients import Clients, Share, judged
 
 LATE = Decimal("0.05")
@@ -124,9 +125,8 @@ def answer_vote(report: DriftReport, drift: Drift, since: datetime) -> AnswerVot
         since: when the version got the traffic; a block that began before does not count.
     """
     limits = drift.requests
-    blocks = [block for block in report.answers if parse_timestamp(block.start) >= since]
-    last = blocks[-drift.consecutive :]
-    if limits is None or len(last) < drift.consecutive:
+    last = last_blocks(report.answers, drift.consecutive, since)
+    if limits is None or not last:
         return NO_ANSWER_VOTE
     fails = late = None
     if limits.max_errors is not None:
@@ -156,16 +156,13 @@ def answer_state(votes: Iterable[AnswerVote], drift: Drift) -> AnswerState | Non
 
 def problem_of(blocks: Sequence[AnswerBlock], minimum: int) -> str | None:
     """Return why blocks are not to be believed; it goes on from the report's subject."""
-    for former, block in zip([None, *blocks], blocks, strict=False):
+
+    def claim(block: AnswerBlock) -> str | None:
         if block.requests < minimum or block.failed > block.requests or block.late > block.timed:
             return f"claims what cannot be of its requests in block {block.number}."
-        if former and block.number != former.number + 1:
-            return f"has block {block.number} of requests after block {former.number}."
-        try:
-            parse_timestamp(block.start)
-        except ValueError:
-            return f"has no real time in block {block.number} of requests."
-    return None
+        return None
+
+    return problem_of_blocks(blocks, "requests", claim)
 
 
 def failing_sentence(state: AnswerState, limits: RequestLimits) -> str:

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 
-from hallmark.api.common import parse_timestamp, timestamp
+from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     Drift,
     DriftReport,
@@ -21,6 +21,7 @@ from hallmark.api.model_deployment import (
     RejectionBlock,
     Rejections,
 )
+from hallmark.drift.blocks import last_blocks, problem_of_blocks
 from hallmark.drift.clients import Clients, judged
 
 _ANSWERED, _REFUSED = range(2)
@@ -115,9 +116,8 @@ def rejects(report: DriftReport, drift: Drift, since: datetime) -> bool | None:
     Returns:
         None where no limit is declared, or there are too few blocks.
     """
-    blocks = [block for block in report.rejections if parse_timestamp(block.start) >= since]
-    last = blocks[-drift.consecutive :]
-    if drift.rejections is None or len(last) < drift.consecutive:
+    last = last_blocks(report.rejections, drift.consecutive, since)
+    if drift.rejections is None or not last:
         return None
     limit = float(drift.rejections.limit)
     return all(block.refused > limit * block.rows for block in last)
@@ -125,16 +125,13 @@ def rejects(report: DriftReport, drift: Drift, since: datetime) -> bool | None:
 
 def problem_of(blocks: Sequence[RejectionBlock], minimum: int) -> str | None:
     """Return why blocks are not to be believed; it goes on from the report's subject."""
-    for former, block in zip([None, *blocks], blocks, strict=False):
+
+    def claim(block: RejectionBlock) -> str | None:
         if block.rows < minimum or block.refused > block.rows:
             return f"claims {block.refused} refused of {block.rows} rows in block {block.number}."
-        if former and block.number != former.number + 1:
-            return f"has block {block.number} of refusals after block {former.number}."
-        try:
-            parse_timestamp(block.start)
-        except ValueError:
-            return f"has no real time in block {block.number} of refusals."
-    return None
+        return None
+
+    return problem_of_blocks(blocks, "refusals", claim)
 
 
 def most_refused(refused: Iterable[RefusedFeature], known: Container[str]) -> str:
