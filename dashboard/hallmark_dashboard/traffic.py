@@ -15,13 +15,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hallmark.api.drift_report import DriftReport, DriftWindow, RefusedFeature, RequestCounts
 from hallmark.api.feedback import OutcomeWindow
-from hallmark.api.model_deployment import (
-    DriftReport,
-    DriftWindow,
-    RefusedFeature,
-    RequestCounts,
-)
 
 MOST_WINDOWS = 96
 """Windows that are kept of one ModelDeployment, the newest."""

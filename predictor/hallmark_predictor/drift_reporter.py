@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from hallmark.api.common import API_VERSION
-from hallmark.api.model_deployment import DriftReport, DriftWindow
+from hallmark.api.drift_report import DriftReport, DriftWindow
 from hallmark.api.names import PREDICTOR_FIELD_MANAGER
 from hallmark.drift.counts import CountedRows, Rows
 from hallmark.drift.outcomes import OutcomeCounter

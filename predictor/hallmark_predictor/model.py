@@ -16,7 +16,7 @@ from hallmark.api.artifacts import (
     ServedSchema,
     Trust,
 )
-from hallmark.api.model_deployment import DriftWindow
+from hallmark.api.drift_report import DriftWindow
 from hallmark.drift.budget import kept_windows
 from hallmark.drift.counts import BinCounter, watched
 from hallmark.drift.probing import ClientWatch

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from hallmark.api.model_deployment import LATENCY_BOUNDS, RequestCounts
+from hallmark.api.drift_report import LATENCY_BOUNDS, RequestCounts
 from hallmark.drift.answers import AnswerCounter
 from hallmark.drift.fair import MOST_ROWS, FairCounter
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from hallmark.api import admission
-from hallmark.api.model_deployment import MAX_REFUSED_FEATURES
+from hallmark.api.drift_report import MAX_REFUSED_FEATURES
 from hallmark.api.names import (
     ANNOTATION_ACTION,
     ANNOTATION_RELAY,

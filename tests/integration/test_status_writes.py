@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from hallmark.api import crd
 from hallmark.api.common import ConditionedStatus
-from hallmark.api.model_deployment import DriftState, ModelDeploymentStatus, PodDriftState
+from hallmark.api.drift_state import DriftState, PodDriftState
+from hallmark.api.model_deployment import ModelDeploymentStatus
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import HALLMARK_KINDS, MODEL_DEPLOYMENT, Obj

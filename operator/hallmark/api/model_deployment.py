@@ -5,29 +5,30 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from hallmark.api.canary import Canary, CanaryRecord, ErrorShare, Latency
 from hallmark.api.common import (
     MAX_WATCHED,
     ApiModel,
     Clipped,
-    ColumnName,
     ConditionedStatus,
-    Count,
     DecimalString,
     Digest,
     DurationString,
     NamespacedResource,
     ObjectName,
-    Ordinal,
     PositiveDuration,
     Resources,
     Risk,
     Timestamp,
     WatchedName,
 )
-from hallmark.api.feedback import Feedback, OutcomeReport, QualityState
+from hallmark.api.drift_report import (
+    DriftReport,
+)
+from hallmark.api.drift_state import DriftState
+from hallmark.api.feedback import Feedback
 from hallmark.api.rules import SERVICE_NAME, SET, cel, rule
 from hallmark.api.scheduling import Scheduling
 
@@ -372,312 +373,6 @@ class LastAction(ApiModel):
     time: Timestamp
     text_hash: Annotated[str, Field(max_length=16)] = ""
     """Of the annotation's text: the same id with another text is another action."""
-
-
-BinCounts = Annotated[list[Count], Field(max_length=259)]
-"""Rows per bin of one feature: one count for each bin of the baseline, in its order."""
-
-FeatureCounts = Annotated[dict[str, BinCounts], Field(max_length=MAX_WATCHED)]
-"""Counts by feature name."""
-
-
-MAX_WINDOWS = 5
-"""So many closed windows a report holds."""
-
-
-class DriftWindow(ApiModel):
-    """A closed window of one Pod."""
-
-    number: Ordinal
-    rows: Count
-    start: Timestamp
-    end: Timestamp
-    counts: FeatureCounts = Field(default_factory=dict)
-
-
-MAX_REFUSED_FEATURES = 5
-"""So many features a report names as being at fault."""
-
-RowCount = Count
-"""Rows since the start of a Pod."""
-
-
-class RefusedFeature(ApiModel):
-    """Rows that a Pod refused for one feature, by reason; a reason without any is absent."""
-
-    feature: ColumnName
-    missing: RowCount | None = None
-    """It was absent, or null where none may be."""
-    wrong_type: RowCount | None = None
-    """It was of another type."""
-    unseen_category: RowCount | None = None
-    """It was none of the declared categories."""
-    out_of_range: RowCount | None = None
-    """It was below the minimum, above the maximum, or beyond what its datatype holds."""
-
-
-class RejectionBlock(ApiModel):
-    """Rows of one Pod, answered and refused, without the busiest clients."""
-
-    number: Ordinal
-    start: Timestamp
-    rows: Ordinal
-    refused: Count
-
-
-class AnswerBlock(ApiModel):
-    """Requests of one Pod, each number without the busiest clients."""
-
-    number: Ordinal
-    start: Timestamp
-    requests: Ordinal
-    """Those that were answered, or failed."""
-    failed: Count
-    timed: Count
-    """Answers; fewer clients may be left than of all requests."""
-    late: Count
-    """Those of them that took longer than ``maxLatency``."""
-
-
-LATENCY_BOUNDS = (1, 5, 25, 100, 500)
-"""Milliseconds: the upper bounds of ``RequestCounts.latency``; its last bucket has none."""
-
-
-Latencies = Annotated[list[Count], Field(max_length=len(LATENCY_BOUNDS) + 1)]
-"""Requests by how long they took: up to 1, 5, 25, 100, 500 milliseconds, and longer."""
-ByBound = Annotated[list[Count], Field(max_length=len(LATENCY_BOUNDS))]
-"""Requests for each of these bounds."""
-
-
-class FairCounts(ApiModel):
-    """A Pod's rows and requests since its start, each number without the busiest clients.
-
-    These are those that had most of what is looked for, and those that had most of all else; so
-    each number has a whole of its own.
-    """
-
-    rows: Count = 0
-    """Rows that the Pod was asked for; of a request 100 at most."""
-    refused: Count = 0
-    """Those of them that were refused."""
-    requests: Count = 0
-    """Requests that the version answered, or failed to answer; not those that were turned away."""
-    failed: Count = 0
-    """Those of them that failed."""
-    timed: ByBound = Field(default_factory=list)
-    """Answered requests, by bound."""
-    late: ByBound = Field(default_factory=list)
-    """Those of them that took more of the processor's time than the bound."""
-
-
-class RequestCounts(ApiModel):
-    """Requests for predictions that a Pod has ended since its start."""
-
-    uptime: Count
-    """Milliseconds since the start, by the Pod's own clock that never goes back."""
-    count: Count
-    """All of them."""
-    refused: Count = 0
-    """Those whose answer was 4xx: the request was at fault."""
-    failed: Count = 0
-    """Those whose answer was 5xx and that were not shed."""
-    shed: Count = 0
-    """Those that were turned away with 503, because there was too much to do."""
-    latency: Latencies = Field(default_factory=list)
-    """By the time from the head to the end of the answer, slow clients' time included."""
-    work: Latencies = Field(default_factory=list)
-    """Answered ones by the processor's time that the prediction took; of more than 100 rows, by
-    that of 100."""
-    fair: FairCounts | None = None
-    """What is judged: the same without the busiest clients."""
-
-
-class Oddity(StrEnum):
-    """What is odd of a client's rows."""
-
-    BORDERLINE = "Borderline"
-    """More of them are near the decision boundary than chance explains."""
-    OUTSIDE = "Outside"
-    """More of them lie outside the training region than chance explains."""
-    PROBING = "Probing"
-    """They are near the boundary and go along it in small steps."""
-
-
-PROBERS = 3
-"""So many clients that probe a report names, by numbers; and one for each other oddity."""
-
-
-class OddBlock(ApiModel):
-    """64 rows of one client that were odd: the newest of their kind."""
-
-    kind: Annotated[Oddity, BeforeValidator(Oddity)]
-    client: Ordinal
-    """Its number among those whose rows were odd; the address is in the Pod's log alone."""
-    start: Timestamp
-    """Not later than the first of the rows."""
-    rows: Annotated[int, Field(ge=0, le=64)]
-    """How many of them were odd."""
-
-
-class OddRows(ApiModel):
-    """What a Pod has seen since its start of rows that look made to find the model's boundary."""
-
-    rows: Count = 0
-    """Those that were looked at: of a request at most 64."""
-    near: Count = 0
-    """How many of them are near the boundary."""
-    outside: Count = 0
-    """How many of them lie outside the training region."""
-    blocks: Count = 0
-    """Blocks of 64 rows of one client."""
-    borderline: Count = 0
-    """How many of these are odd in this way, and so on; see ``Oddity``."""
-    beyond: Count = 0
-    probing: Count = 0
-    newest: Annotated[list[OddBlock], Field(max_length=PROBERS + 2)] = Field(default_factory=list)
-
-
-class DriftReport(ApiModel):
-    """What one predictor Pod counted: ``status.drift[<pod>]``, written by that Pod alone."""
-
-    manifest_digest: Digest
-    boot_id: Annotated[str, Field(alias="bootID", min_length=8, max_length=64)]
-    sequence: Ordinal
-    next_within: Annotated[int, Field(ge=1, le=86400)] | None = None
-    """Seconds within which the Pod reports again, whether or not a row comes."""
-    rows: Count = 0
-    counts: FeatureCounts = Field(default_factory=dict)
-    windows: Annotated[list[DriftWindow], Field(max_length=MAX_WINDOWS)] = Field(
-        default_factory=list
-    )
-    refused_rows: RowCount = 0
-    """Rows that were refused since the start; they are in none of the counts."""
-    refused: Annotated[list[RefusedFeature], Field(max_length=MAX_REFUSED_FEATURES)] = Field(
-        default_factory=list
-    )
-    """The features that were most often at fault, those first."""
-    rejections: Annotated[list[RejectionBlock], Field(max_length=MAX_WINDOWS)] = Field(
-        default_factory=list
-    )
-    """The last blocks, where the spec declares a limit."""
-    answers: Annotated[list[AnswerBlock], Field(max_length=MAX_WINDOWS)] = Field(
-        default_factory=list
-    )
-    """The last blocks of requests, likewise."""
-    requests: RequestCounts | None = None
-    """How many requests there were, how they ended and how long they took."""
-    odd: OddRows | None = None
-    """Rows that look made to find the boundary; absent where the version was sealed without a
-    region."""
-    outcomes: OutcomeReport | None = None
-    """What became true of answers; absent where no feedback is declared."""
-
-
-class PodDriftState(ApiModel):
-    """The last report of a Pod that the operator accepted."""
-
-    boot_id: Annotated[str, Field(alias="bootID", max_length=64)]
-    sequence: Count
-    manifest_digest: Digest
-    window: Count = 0
-    drifted_windows: Count = 0
-    windows_before: Count = 0
-    """How many windows the error budget had been spent on before the Pod's first."""
-    outcome_window: Count | None = None
-    """The newest window of outcomes; absent where no feedback is declared."""
-    outcome_windows_before: Count | None = None
-    """As ``windowsBefore``, of outcomes."""
-    report_hash: Annotated[str, Field(max_length=16)] = ""
-    """Of the accepted report: a sequence that comes twice must come with the same content."""
-
-
-class FeatureDrift(ApiModel):
-    """A feature's PSI in the Pods' newest windows (the median), with four digits after the point.
-
-    It is written anew when it has moved by a quarter: of the threshold, or of itself if it is more.
-    """
-
-    feature: WatchedName
-    psi: Annotated[str, Field(max_length=16)]
-    evidence: Annotated[str, Field(max_length=16)] = ""
-    """The power of ten of the e-value: 6.0 says that chance alone shows so much in one of a
-    million. Renewed along with the PSI, and empty where that is too low to matter."""
-    jensen_shannon: Annotated[str, Field(max_length=16)] = ""
-    """A second opinion that decides nothing: the Jensen-Shannon distance from the training rows,
-    from 0, the same shares, to 1, no bin in common."""
-    nulls: Annotated[str, Field(max_length=16)] = ""
-    """The share of rows without a value; empty where there is none, nor in training."""
-    training_nulls: Annotated[str, Field(max_length=16)] = ""
-    """The same share of the training rows."""
-
-
-class Verdict(StrEnum):
-    """What the drift reports say of the traffic."""
-
-    INCONCLUSIVE = "Inconclusive"
-    """Too few rows, or too little evidence."""
-    NO_DRIFT = "NoDrift"
-    DRIFT = "Drift"
-
-
-class AnswerState(ApiModel):
-    """What the Pods' last blocks of requests say together."""
-
-    failing: Count = 0
-    """In how many Pods more requests fail than may."""
-    fails: bool = False
-    """They are more than half of those that can tell."""
-    late_pods: Count = 0
-    """In how many Pods more answers are late than may be."""
-    late: bool = False
-    """They are more than half of those that can tell."""
-    within: Annotated[str, Field(max_length=32)] = ""
-    """The ``maxLatency`` that more than half of those that can tell are within; else empty."""
-
-
-class DriftState(ApiModel):
-    """The operator's view of the drift of the active version."""
-
-    verdict: Verdict = Verdict.INCONCLUSIVE
-    manifest_digest: Digest | None = None
-    voters: Count = 0
-    """How many Pods have enough windows."""
-    drifting: Count = 0
-    """How many of them drift."""
-    unsure: Count = 0
-    """In how many of them the last windows are above the threshold, and evidence is missing."""
-    rejecting: Count = 0
-    """How many Pods' last blocks of rows are above the limit of refused rows."""
-    input_rejected: bool = False
-    """More than half of the Pods that have enough blocks are."""
-    rejected_for: Annotated[str, Clipped(256)] = ""
-    """What rows were refused for, the most frequent first."""
-    answers: AnswerState | None = None
-    """What is known of errors and late answers, where the spec declares limits."""
-    odd: Annotated[list[Oddity], Field(max_length=3, json_schema_extra=SET)] = Field(
-        default_factory=list
-    )
-    """What was odd of any client's rows since the version got the traffic."""
-    probing_clients: Count = 0
-    """How many clients were seen probing by one Pod, at most three."""
-    quality: QualityState | None = None
-    """What became true of the answers; absent where no feedback is declared."""
-    needed: Annotated[str, Field(max_length=16)] = ""
-    """The power of ten that the evidence must reach, by the error budget."""
-    windows: Count = 0
-    """On how many windows of a Pod the error budget is spent in the Deployment's life, at most."""
-    top: Annotated[list[FeatureDrift], Field(max_length=5)] = Field(default_factory=list)
-    """The five features that moved most, highest PSI first."""
-    silent_pods: Count = 0
-    """How many Pods that serve have not reported as they said they would."""
-    silent: Annotated[
-        list[Annotated[str, Field(max_length=253)]], Field(max_length=64, json_schema_extra=SET)
-    ] = Field(default_factory=list)
-    """The first of them by name."""
-    silent_since: Timestamp | None = None
-    """When the first of them was last heard."""
-    pods: Annotated[dict[str, PodDriftState], Field(max_length=64)] = Field(default_factory=dict)
-    """What was accepted of each Pod when this state was written; newer reports are in memory."""
 
 
 class DeploymentCondition(StrEnum):

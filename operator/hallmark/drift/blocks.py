@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from hallmark.api.common import parse_timestamp
-from hallmark.api.model_deployment import AnswerBlock, RejectionBlock
+from hallmark.api.drift_report import AnswerBlock, RejectionBlock
 
 Block = TypeVar("Block", RejectionBlock, AnswerBlock)
 

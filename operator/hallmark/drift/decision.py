@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from hallmark.api.artifacts import Baseline
-from hallmark.api.model_deployment import Drift, DriftState, FeatureDrift, PodDriftState, Verdict
+from hallmark.api.drift_state import DriftState, FeatureDrift, PodDriftState, Verdict
+from hallmark.api.model_deployment import Drift
 from hallmark.drift.answers import answer_sentences, answer_state
 from hallmark.drift.budget import as_text, needed, rounded_up
 from hallmark.drift.counts import watched

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hallmark.api.model_deployment import LATENCY_BOUNDS, FairCounts
+from hallmark.api.drift_report import LATENCY_BOUNDS, FairCounts
 from hallmark.drift.clients import Clients, Share
 from hallmark.drift.rejections import ROWS
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from hallmark.api.model_deployment import FeatureDrift
+from hallmark.api.drift_state import FeatureDrift
 from hallmark.drift.psi import Counts, Reference
 
 

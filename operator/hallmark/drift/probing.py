@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import PROBERS, OddBlock, Oddity, OddRows
+from hallmark.api.drift_report import PROBERS, OddBlock, Oddity, OddRows
 from hallmark.drift.counts import CountedRows
 from hallmark.drift.region import BLOCK, Floats, Region, nearest, places
 

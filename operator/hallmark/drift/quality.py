@@ -24,6 +24,7 @@ from math import ceil, exp, fsum, log
 from statistics import median
 
 from hallmark.api.common import parse_timestamp
+from hallmark.api.drift_state import DriftState
 from hallmark.api.feedback import (
     SCORE_SCALE,
     Feedback,
@@ -33,7 +34,7 @@ from hallmark.api.feedback import (
     OutcomeWindow,
     QualityState,
 )
-from hallmark.api.model_deployment import Drift, DriftState
+from hallmark.api.model_deployment import Drift
 from hallmark.drift.budget import MOST_WINDOWS, as_text, needed_by, rounded_up
 
 WORSE_ODDS = (1.1, 1.25, 1.5, 2.0, 4.0, 16.0)

@@ -16,8 +16,10 @@ from pydantic import Field, ValidationError
 
 from hallmark.api.artifacts import Baseline
 from hallmark.api.common import Count, Digest, FileModel, Timestamp, canonical_json, parse_timestamp
+from hallmark.api.drift_report import DriftReport
+from hallmark.api.drift_state import FeatureDrift, PodDriftState
 from hallmark.api.feedback import QualityState
-from hallmark.api.model_deployment import Drift, DriftReport, FeatureDrift, PodDriftState
+from hallmark.api.model_deployment import Drift
 from hallmark.drift.counts import watched
 from hallmark.drift.decision import most_moved
 from hallmark.drift.opinion import with_opinions

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from hallmark.api.model_deployment import MAX_REFUSED_FEATURES, RefusedFeature
+from hallmark.api.drift_report import MAX_REFUSED_FEATURES, RefusedFeature
 
 
 class Reason(StrEnum):

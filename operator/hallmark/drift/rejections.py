@@ -13,14 +13,9 @@ from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import (
-    Drift,
-    DriftReport,
-    DriftState,
-    RefusedFeature,
-    RejectionBlock,
-    Rejections,
-)
+from hallmark.api.drift_report import DriftReport, RefusedFeature, RejectionBlock
+from hallmark.api.drift_state import DriftState
+from hallmark.api.model_deployment import Drift, Rejections
 from hallmark.drift.blocks import last_blocks, problem_of_blocks
 from hallmark.drift.clients import Clients, judged
 

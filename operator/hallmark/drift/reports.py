@@ -15,8 +15,9 @@ from enum import StrEnum
 from pydantic import ValidationError
 
 from hallmark.api.common import parse_timestamp
+from hallmark.api.drift_report import DriftReport, DriftWindow
+from hallmark.api.drift_state import PodDriftState
 from hallmark.api.feedback import Feedback
-from hallmark.api.model_deployment import DriftReport, DriftWindow, PodDriftState
 from hallmark.drift import answers, odd, outcomes
 from hallmark.drift.rejections import problem_of
 

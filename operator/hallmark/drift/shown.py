@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hallmark.api.model_deployment import DriftState
+from hallmark.api.drift_state import DriftState
 from hallmark.drift.quality import quality_differs
 
 STEP = 0.25

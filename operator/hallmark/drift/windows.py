@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import DriftReport, DriftWindow
+from hallmark.api.drift_report import DriftReport, DriftWindow
 from hallmark.drift.counts import BinCounter, CountedRows
 
 

@@ -20,7 +20,7 @@ from hallmark.api.artifacts import (
     Trust,
 )
 from hallmark.api.common import sha256_digest
-from hallmark.api.model_deployment import DriftReport, DriftWindow
+from hallmark.api.drift_report import DriftReport, DriftWindow
 from hallmark.api.names import manifest_label, model_prefix
 from hallmark.drift.rejections import rejection_counter
 from hallmark.errors import HallmarkError

@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from hallmark.api.common import ApiModel
+from hallmark.api.drift_state import DriftState
 from hallmark.api.model_deployment import (
-    DriftState,
     HistoryEntry,
     LastAction,
     LastRollback,

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from hallmark.api import crd
-from hallmark.api.model_deployment import DriftState, ModelDeploymentStatus
+from hallmark.api.drift_state import DriftState
+from hallmark.api.model_deployment import ModelDeploymentStatus
 from tests.examples import examples
 from tests.unit.api.status_values import statuses
 

@@ -18,11 +18,8 @@ from typing import Any, cast
 from hallmark.api import names
 from hallmark.api.artifacts import Baseline, BaselineFeature, DownloadURLs, Finding
 from hallmark.api.common import ObjectMeta, parse_timestamp, sha256_digest, timestamp
-from hallmark.api.model_deployment import (
-    LATENCY_BOUNDS,
-    ModelDeploymentSpec,
-    ModelDeploymentStatus,
-)
+from hallmark.api.drift_report import LATENCY_BOUNDS
+from hallmark.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from hallmark.api.model_policy import (
     Approvals,
     DeploymentBounds,

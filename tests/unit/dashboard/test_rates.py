@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.model_deployment import RequestCounts
+from hallmark.api.drift_report import RequestCounts
 from hallmark_dashboard.traffic import Sample, Traffic
 from hallmark_dashboard.views.rates import Rates, rates
 

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.model_deployment import (
-    ModelDeployment,
-)
+from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_policy import Dependencies, Licences
 from hallmark.api.training_run import GateResult, MetricValue
 from hallmark.policies.model_version.shown import serving_version

@@ -10,13 +10,9 @@ import numpy as np
 
 from hallmark.api.artifacts import Baseline, BaselineFeature, ServedFeature, ServedSchema
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import (
-    Drift,
-    DriftReport,
-    DriftState,
-    DriftWindow,
-    PodDriftState,
-)
+from hallmark.api.drift_report import DriftReport, DriftWindow
+from hallmark.api.drift_state import DriftState, PodDriftState
+from hallmark.api.model_deployment import Drift
 from hallmark.api.training_run import FeatureType
 from hallmark.drift.counts import BinCounter
 from hallmark.drift.decision import DriftInputs

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import DriftReport, OddBlock, Oddity, OddRows
+from hallmark.api.drift_report import DriftReport, OddBlock, Oddity, OddRows
 from hallmark.drift.decision import DriftVerdict, judge
 from tests.unit.drift.factories import PROMOTED, inputs, report, traffic
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hallmark.api.artifacts import ServedFeature, TrainingRegion
-from hallmark.api.model_deployment import PROBERS, Oddity
+from hallmark.api.drift_report import PROBERS, Oddity
 from hallmark.api.training_run import FeatureType
 from hallmark.drift.probing import MAX_CLIENTS, PROBING_STEPS, ClientWatch, most_by_chance
 from hallmark.drift.region import BLOCK, Region, nearest, places

@@ -6,22 +6,20 @@ import pytest
 
 from hallmark.api.artifacts import BaselineFeature
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import (
+from hallmark.api.drift_report import (
     MAX_REFUSED_FEATURES,
     MAX_WINDOWS,
     PROBERS,
-    Drift,
     DriftReport,
     DriftWindow,
     FairCounts,
-    ModelDeploymentStatus,
     OddBlock,
     Oddity,
     OddRows,
     RefusedFeature,
-    Rejections,
     RequestCounts,
 )
+from hallmark.api.model_deployment import Drift, ModelDeploymentStatus, Rejections
 from hallmark.api.training_run import FeatureType
 from hallmark.drift.room import (
     CHEAP_BYTES,

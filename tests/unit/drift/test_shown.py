@@ -1,6 +1,6 @@
 import pytest
 
-from hallmark.api.model_deployment import DriftState, FeatureDrift
+from hallmark.api.drift_state import DriftState, FeatureDrift
 from hallmark.drift.shown import shown_differs
 from tests.unit.drift.factories import ACTIVE, OTHER, former
 

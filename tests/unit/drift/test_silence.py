@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import DriftReport, DriftState
+from hallmark.api.drift_report import DriftReport
+from hallmark.api.drift_state import DriftState
 from hallmark.drift.decision import DriftVerdict, judge
 from hallmark.drift.silence import LONGEST, NAMED, SLACK, sentence
 from tests.unit.drift import factories

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from hallmark.api.artifacts import Baseline, BaselineFeature
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import Drift, DriftReport, DriftState
+from hallmark.api.drift_report import DriftReport
+from hallmark.api.drift_state import DriftState
+from hallmark.api.model_deployment import Drift
 from hallmark.api.training_run import FeatureType
 from hallmark.drift.decision import DriftInputs, DriftVerdict, Memory, judge
 from hallmark.drift.reports import Report, ReportFault

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA, Baseline, ServedFeature
-from hallmark.api.model_deployment import Drift, DriftReport, DriftState
+from hallmark.api.drift_report import DriftReport
+from hallmark.api.drift_state import DriftState
+from hallmark.api.model_deployment import Drift
 from hallmark.api.training_run import FeatureType, Trainer
 from hallmark.drift.counts import Rows
 from hallmark.drift.decision import DriftInputs, judge

@@ -9,7 +9,8 @@ import pytest
 
 from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA, Baseline
 from hallmark.api.common import LABEL, SCORE
-from hallmark.api.model_deployment import Drift, DriftState, Verdict
+from hallmark.api.drift_state import DriftState, Verdict
+from hallmark.api.model_deployment import Drift
 from hallmark.api.training_run import Algorithm
 from hallmark.classification import predicted_classes, scores
 from hallmark.drift.counts import BinCounter, Rows

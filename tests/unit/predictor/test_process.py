@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from hallmark.api.artifacts import MODEL_ONNX
-from hallmark.api.model_deployment import DriftReport
+from hallmark.api.drift_report import DriftReport
 from tests.bench.measuring import resident
 from tests.unit.predictor import factories
 from tests.unit.predictor.factories import DEPLOYMENT, NAMESPACE, POD, ROW, Sealed, sealed

@@ -13,12 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.artifacts import FLOAT32_MAX, ServedFeature
-from hallmark.api.model_deployment import (
-    MAX_REFUSED_FEATURES,
-    Drift,
-    DriftReport,
-    Rejections,
-)
+from hallmark.api.drift_report import MAX_REFUSED_FEATURES, DriftReport
+from hallmark.api.model_deployment import Drift, Rejections
 from hallmark.api.training_run import FeatureType, OutOfRange
 from hallmark.drift.refusals import NO_FEATURE, Fault, Reason, RefusalCounter, Refusals
 from hallmark.drift.rejections import rejection_counter

@@ -16,15 +16,13 @@ from pydantic import ValidationError
 from hallmark.api import names
 from hallmark.api.canary import CanaryAnalysis, CanaryCounts, CanaryRecord
 from hallmark.api.common import parse_timestamp
+from hallmark.api.drift_report import DriftReport, RequestCounts
+from hallmark.api.drift_state import DriftState, Verdict
 from hallmark.api.model_deployment import (
     DeploymentReason,
-    DriftReport,
-    DriftState,
     HistoryEntry,
     ModelDeploymentStatus,
     Outcome,
-    RequestCounts,
-    Verdict,
 )
 from hallmark.drift.answers import LATE, bound_of
 from hallmark.drift.clients import Share, judged

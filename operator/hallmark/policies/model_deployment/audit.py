@@ -6,12 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hallmark.api import names
-from hallmark.api.model_deployment import (
-    Action,
-    DeploymentReason,
-    ModelDeploymentStatus,
-    Outcome,
-)
+from hallmark.api.model_deployment import Action, DeploymentReason, ModelDeploymentStatus, Outcome
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.decision import Event, Record
 from hallmark.policies.model_deployment import canary

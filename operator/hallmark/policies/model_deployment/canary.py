@@ -11,11 +11,7 @@ from fractions import Fraction
 from hallmark.api import names
 from hallmark.api.canary import CanaryStep
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import (
-    Rollout,
-    RolloutState,
-    StrategyType,
-)
+from hallmark.api.model_deployment import Rollout, RolloutState, StrategyType
 from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.model_deployment.withdrawal import must_give_way, withdrawn
 

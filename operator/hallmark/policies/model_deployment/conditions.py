@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hallmark.api.common import SummaryCondition
+from hallmark.api.drift_state import DriftState, Verdict
 from hallmark.api.model_deployment import (
     DeploymentCondition,
     DeploymentReason,
-    DriftState,
     ModelDeploymentStatus,
     Outcome,
     RollbackMode,
     RolloutState,
-    Verdict,
 )
 from hallmark.drift.odd import is_probed
 from hallmark.drift.quality import is_below_floor

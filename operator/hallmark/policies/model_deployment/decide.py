@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from hallmark.api import names
 from hallmark.api.common import parse_duration, parse_timestamp, timestamp
+from hallmark.api.drift_state import DriftState
 from hallmark.api.model_deployment import (
     Action,
-    DriftState,
     HistoryEntry,
     ModelDeploymentStatus,
     Outcome,

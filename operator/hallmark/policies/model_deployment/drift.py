@@ -8,7 +8,8 @@ from datetime import datetime
 from hallmark.api import names
 from hallmark.api.artifacts import Baseline
 from hallmark.api.common import parse_timestamp
-from hallmark.api.model_deployment import Drift, DriftState, ModelDeployment
+from hallmark.api.drift_state import DriftState
+from hallmark.api.model_deployment import Drift, ModelDeployment
 from hallmark.drift.decision import DriftInputs, DriftVerdict, Memory, judge
 from hallmark.drift.recount import pack
 from hallmark.drift.reports import Report

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from hallmark.api import names
-from hallmark.api.model_deployment import (
-    AnswerState,
-    DeploymentReason,
-    DriftState,
-    ModelDeploymentStatus,
-    Verdict,
-)
+from hallmark.api.drift_state import AnswerState, DriftState, Verdict
+from hallmark.api.model_deployment import DeploymentReason, ModelDeploymentStatus
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.drift.quality import is_below_floor
 from hallmark.drift.silence import sentence

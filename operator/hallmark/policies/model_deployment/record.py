@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from hallmark.api.common import timestamp
+from hallmark.api.drift_state import DriftState
 from hallmark.api.model_deployment import (
-    DriftState,
     HistoryEntry,
     ModelDeploymentStatus,
     Outcome,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from hallmark.api.drift_state import DriftState, Verdict
 from hallmark.api.model_deployment import (
     DeploymentReason,
     Drift,
-    DriftState,
     ModelDeploymentStatus,
     OnRejections,
-    Verdict,
 )
 from hallmark.drift.answers import failing_sentence, late_sentence
 from hallmark.drift.odd import odd_sentence, probing_rolls_back

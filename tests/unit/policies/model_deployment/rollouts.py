@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from hallmark.api.artifacts import Baseline, BaselineFeature, Trust
 from hallmark.api.common import Condition, ConditionStatus, NamespacedMeta, ObjectMeta, timestamp
+from hallmark.api.drift_state import DriftState
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_deployment import (
     Drift,
-    DriftState,
     HistoryEntry,
     ModelDeployment,
     ModelDeploymentSpec,

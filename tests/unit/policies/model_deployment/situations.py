@@ -9,12 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 from hallmark.api.common import timestamp
+from hallmark.api.drift_report import DriftReport, RequestCounts
 from hallmark.api.model_deployment import (
     ActionName,
-    DriftReport,
     LastRollback,
     ModelDeploymentStatus,
-    RequestCounts,
     RolloutState,
     Strategy,
 )

@@ -17,15 +17,9 @@ from hallmark.api.canary import (
     CanaryStep,
 )
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import (
-    DriftState,
-    FairCounts,
-    RequestCounts,
-    RolloutState,
-    Strategy,
-    StrategyType,
-    Verdict,
-)
+from hallmark.api.drift_report import FairCounts, RequestCounts
+from hallmark.api.drift_state import DriftState, Verdict
+from hallmark.api.model_deployment import RolloutState, Strategy, StrategyType
 from hallmark.policies.model_deployment import analysis, canary
 from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.canary import Split, split

@@ -9,12 +9,9 @@ from datetime import timedelta
 import pytest
 
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import (
-    DriftReport,
-    ModelDeploymentStatus,
-    PodDriftState,
-    RolloutState,
-)
+from hallmark.api.drift_report import DriftReport
+from hallmark.api.drift_state import PodDriftState
+from hallmark.api.model_deployment import ModelDeploymentStatus, RolloutState
 from hallmark.api.names import ANNOTATION_ACTION, manifest_label
 from hallmark.policies.model_deployment.decide import (
     BASELINE_SECONDS,

@@ -9,12 +9,7 @@ import pytest
 
 from hallmark.api.canary import CanaryCounts, CanaryRecord
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import (
-    LastRollback,
-    ModelDeploymentStatus,
-    Outcome,
-    RolloutState,
-)
+from hallmark.api.model_deployment import LastRollback, ModelDeploymentStatus, Outcome, RolloutState
 from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
 from hallmark.policies.model_deployment.intent import intend

@@ -2,7 +2,8 @@
 
 import pytest
 
-from hallmark.api.model_deployment import Drift, ModelDeploymentStatus, Oddity, Probing
+from hallmark.api.drift_report import Oddity
+from hallmark.api.model_deployment import Drift, ModelDeploymentStatus, Probing
 from hallmark.audit.events import AuditEvent
 from hallmark.drift.odd import is_probed
 from hallmark.policies.model_deployment.audit import Step, events

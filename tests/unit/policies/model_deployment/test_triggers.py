@@ -8,11 +8,11 @@ from datetime import datetime
 import pytest
 
 from hallmark.api.common import timestamp
+from hallmark.api.drift_report import Oddity
 from hallmark.api.feedback import QualityState
 from hallmark.api.model_deployment import (
     HistoryEntry,
     ModelDeploymentStatus,
-    Oddity,
     RefusedIntent,
     Rollout,
     RolloutState,
