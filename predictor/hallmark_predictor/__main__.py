@@ -33,7 +33,6 @@ from hallmark_predictor.cluster_api import ClusterApi
 from hallmark_predictor.cpus import cpu_limit, worker_count
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder, DriftReporter, status_path
-from hallmark_predictor.feedback_route import FeedbackRoute
 from hallmark_predictor.later import Later
 from hallmark_predictor.listener import listening
 from hallmark_predictor.loader import load
@@ -41,10 +40,10 @@ from hallmark_predictor.logs import place_of
 from hallmark_predictor.memory import Allowance, memory_limit, resident
 from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.model import Model
-from hallmark_predictor.predictions import Predictions
 from hallmark_predictor.prover import Prover
 from hallmark_predictor.receipts import receipts_of
 from hallmark_predictor.report_schedule import Schedule
+from hallmark_predictor.routes import routes
 from hallmark_predictor.server import DrainingServer, server_config
 from hallmark_predictor.serving import Serving
 from hallmark_predictor.settings import ApiServer, Settings, read_settings
@@ -75,8 +74,7 @@ class Predictor:
         self._settings = settings
         self._prover = prover
         self._serving = Serving(Metrics(), Allowance(settings.memory))
-        self._others = Later(self._serving)
-        app = Predictions(self._serving, FeedbackRoute(self._serving, self._others))
+        app = routes(self._serving, Later(self._serving))
         config = server_config(app, settings.host, settings.port, self._serving)
         self._server = DrainingServer(
             config, self._serving, settings.drain_seconds, self._end_workers
@@ -204,7 +202,6 @@ class Predictor:
         if self._workers:
             self._workers.start()
         LOG.info("Serving %s, manifest %s.", trust.model_version, trust.manifest_digest)
-        await self._others.made()
         if server is None or self._reporter is None:
             return
         self._watch(server, trust.manifest_digest)
