@@ -1,7 +1,7 @@
 """What machines ask time and again: health, readiness and metrics, answered without FastAPI.
 
 So are predictions that come before there is a model. A Pod that predicts and is watched never
-imports FastAPI, a fifth of its start; FastAPI describes these routes with the others (``endpoints``).
+imports FastAPI, a fifth of its start, which describes these routes with the others (``endpoints``).
 """
 
 from __future__ import annotations
