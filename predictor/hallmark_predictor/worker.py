@@ -74,6 +74,7 @@ class Worker:
             return 1
         gc.collect()
         gc.freeze()
+        gc.enable()
         receipts = receipts_of(self._settings, found.trust)
         if receipts is not None:
             self._serving.truth = self
