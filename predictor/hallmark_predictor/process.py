@@ -155,8 +155,6 @@ class Predictor:
     async def _serve(self, model: Model) -> None:
         def windows_closed(count: int, kept: Sequence[DriftWindow]) -> None:
             self._serving.metrics.drift_windows += count
-            if kept:
-                self._serving.metrics.measured(model.stability(kept[-1]))
             if self._reporter:
                 ends = range(max(1, len(kept) - count + 1), len(kept) + 1)
                 self._reporter.windows_closed([model.drifts(kept[:end]) for end in ends])
@@ -184,6 +182,7 @@ class Predictor:
             requests=self._serving.metrics.counter,
             outcomes=truth.counter if truth else None,
         )
+        self._serving.metrics.stability(model.newest_stability)
         # What was made until now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
