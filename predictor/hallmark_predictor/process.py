@@ -144,7 +144,7 @@ class Predictor:
             loop.call_soon_threadsafe(setattr, self._serving, "waiting_for", sentence)
 
         try:
-            return load(self._settings, datetime.now(UTC), progress, self._prover.answers)
+            return load(self._settings, datetime.now(UTC), progress, self._prover)
         finally:
             self._prover.close()
 

@@ -66,7 +66,7 @@ class Worker:
     async def run(self) -> int:
         """Serve until a signal, or the end of the first process; return the exit code."""
         try:
-            found = load(self._settings, datetime.now(UTC), LOG.warning, self._prover.answers)
+            found = load(self._settings, datetime.now(UTC), LOG.warning, self._prover)
         finally:
             self._prover.close()
         if isinstance(found, Refused):
