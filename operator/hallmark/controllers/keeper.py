@@ -15,10 +15,12 @@ from datetime import datetime, timedelta
 
 from hallmark.api import names
 from hallmark.api.common import timestamp
+from hallmark.api.model_version import RolledBack
 from hallmark.audit import AuditLog, Record
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.files import log_files
 from hallmark.audit.head import Head
+from hallmark.audit.memory import DECIDED_AT, LogMemory
 from hallmark.audit.outside import (
     BREAK_KEY,
     GUARDS_KEY,
@@ -110,7 +112,7 @@ class Keeper:
         now = timestamp(self._operator.clock())
         known = {record.decision_id for record in (*self._pending, *self._arriving)}
         new = [
-            replace(record, details={**record.details, "decidedAt": now})
+            replace(record, details={**record.details, DECIDED_AT: now})
             for record in records
             if record.decision_id not in known
         ]
@@ -138,6 +140,13 @@ class Keeper:
         for record in arrived:
             count(record)
         log.warning("Records wait outside the audit volume.", new=len(arrived), all=len(pending))
+
+    def rolled_back(self, namespace: str, digest: str) -> RolledBack | None:
+        """Return the last time that some bytes had to give way, of what waits outside."""
+        memory = LogMemory()
+        for record in self._pending:
+            memory.hear(record, timestamp(self._operator.clock()))
+        return memory.rolled_back(namespace, digest)
 
     def note(self, record: Record) -> None:
         """Have a record written soon, of what happened whether it is recorded or not."""

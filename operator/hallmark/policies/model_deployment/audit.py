@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hallmark.api import names
+from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import Action, DeploymentReason, ModelDeploymentStatus, Outcome
 from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.audit.memory import DECIDED_AT
 from hallmark.policies.decision import Event, Record
 from hallmark.policies.model_deployment import canary
 from hallmark.policies.model_deployment.actions import BadAction, action_details
@@ -159,6 +161,7 @@ def _record(
             "manifestDigest": digest,
             "intent": rollout.intent_hash,
             **({"from": head.version, "fromDigest": head.manifest_digest} if head else {}),
+            **({DECIDED_AT: timestamp(before.inputs.now)} if event == AuditEvent.ROLLBACK else {}),
         },
     )
 

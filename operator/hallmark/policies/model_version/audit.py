@@ -93,6 +93,8 @@ def _record(
         None,
     )
     asked = {"approvalDigest": decided.spec.content_digest()} if decided else {}
+    if approval and approval.given:
+        asked["given"] = approval.given
     if decided and decided.spec.shown_digest:
         asked["shownDigest"] = decided.spec.shown_digest
     policy = inputs.policy
