@@ -34,8 +34,10 @@ from hallmark.audit.outside import (
     signed_text,
 )
 from hallmark.cluster.audit_anchor import AnchorStore
+from hallmark.cluster.cache import Change
 from hallmark.cluster.kinds import CONFIG_MAP, MODEL_DEPLOYMENT, MODEL_POLICY
 from hallmark.controllers import metrics
+from hallmark.controllers.deletions import Deletions
 from hallmark.controllers.guards import GuardRecorder
 from hallmark.controllers.runtime import Operator, count, log
 from hallmark.errors import HallmarkError
@@ -55,6 +57,7 @@ class Keeper:
         self.loaded = asyncio.Event()
         """What an earlier process saw of the guards is known."""
         self.guards = GuardRecorder(operator)
+        self.deletions = Deletions(operator, self.guards.wanted)
         self._operator = operator
         self._store = AnchorStore(operator.cluster, operator.settings.namespace)
         self._writing = asyncio.Lock()
@@ -91,6 +94,7 @@ class Keeper:
         for step in (
             self._flush,
             self._record_guards,
+            self.deletions.record,
             self._read,
             self._look_for_acknowledgement,
             self.anchor,
@@ -147,6 +151,10 @@ class Keeper:
         for record in self._pending:
             memory.hear(record, timestamp(self._operator.clock()))
         return memory.rolled_back(namespace, digest)
+
+    def changed(self, change: Change) -> None:
+        """Take what a watch told of, where it is that an object is gone."""
+        self.deletions.saw(change)
 
     def note(self, record: Record) -> None:
         """Have a record written soon, of what happened whether it is recorded or not."""

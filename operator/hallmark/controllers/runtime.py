@@ -72,6 +72,10 @@ class Outside(Protocol):
         """Return the last time that some bytes had to give way, of what waits there."""
         ...
 
+    def changed(self, change: Change) -> None:
+        """Take what a watch told of: that an object is gone is recorded."""
+        ...
+
     def note(self, record: Record) -> None:
         """Have a record written soon, of what happened whether it is recorded or not."""
         ...

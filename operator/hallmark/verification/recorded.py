@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from hallmark.api.model_policy import ModelPolicy
-from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.audit.events import AuditEvent, AuditOutcome, LogReason
 from hallmark.audit.record import AuditRecord
 
 DECISIONS = (AuditEvent.APPROVE, AuditEvent.DENY, AuditEvent.REVOKE)
@@ -57,6 +57,10 @@ class Recorded:
         """The first record that some bytes of a namespace were sealed, by both."""
         self.policies: dict[str, str] = {}
         """The digest by which the newest record that does names each ModelPolicy, by its name."""
+        self.deleted: dict[str, AuditRecord] = {}
+        """The record that an object is gone, by its uid."""
+        self.names_deletions = False
+        """Whether whatever is gone is on record."""
         self._policies: set[tuple[str, str]] = set()
         for record in self.records:
             self._add(record)
@@ -102,6 +106,9 @@ class Recorded:
     def _add(self, record: AuditRecord) -> None:
         self._of[record.kind, record.uid].append(record)
         details = record.details
+        if record.event == AuditEvent.DELETE:
+            self.names_deletions |= record.reason == LogReason.DELETIONS_RECORDED
+            self.deleted.setdefault(record.uid, record)
         if approval := details.get("approvalUid"):
             self._decisions[approval].append(record)
             self._words[record.namespace, details.get("manifestDigest", "")].append(record)
@@ -128,7 +135,8 @@ def _began(record: AuditRecord) -> Period | None:
         details = record.details
         version, digest = details.get("modelVersion", ""), details.get("manifestDigest", "")
         return Period(record, version, digest)
-    if (record.event, record.outcome) == (AuditEvent.ROLLBACK, AuditOutcome.STOPPED):
+    stopped = (record.event, record.outcome) == (AuditEvent.ROLLBACK, AuditOutcome.STOPPED)
+    if stopped or record.event == AuditEvent.DELETE:
         return Period(record, "", "")
     return None
 
