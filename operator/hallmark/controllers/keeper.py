@@ -116,7 +116,7 @@ class Keeper:
         now = timestamp(self._operator.clock())
         known = {record.decision_id for record in (*self._pending, *self._arriving)}
         new = [
-            replace(record, details={**record.details, DECIDED_AT: now})
+            replace(record, details={DECIDED_AT: now, **record.details})
             for record in records
             if record.decision_id not in known
         ]
