@@ -39,6 +39,7 @@ from hallmark.cluster.kinds import CONFIG_MAP, MODEL_DEPLOYMENT, MODEL_POLICY
 from hallmark.controllers import metrics
 from hallmark.controllers.deletions import Deletions
 from hallmark.controllers.guards import GuardRecorder
+from hallmark.controllers.publishing import Publishing
 from hallmark.controllers.runtime import Operator, count, log
 from hallmark.errors import HallmarkError
 from hallmark.policies.acknowledgement import read_acknowledgement
@@ -58,6 +59,7 @@ class Keeper:
         """What an earlier process saw of the guards is known."""
         self.guards = GuardRecorder(operator)
         self.deletions = Deletions(operator, self.guards.wanted)
+        self.publishing = Publishing(operator)
         self._operator = operator
         self._store = AnchorStore(operator.cluster, operator.settings.namespace)
         self._writing = asyncio.Lock()
@@ -98,6 +100,7 @@ class Keeper:
             self._read,
             self._look_for_acknowledgement,
             self.anchor,
+            self.publishing.step,
             self._prune,
         ):
             try:
@@ -162,6 +165,7 @@ class Keeper:
 
     async def close(self) -> None:
         """Leave the anchor at the log's last record."""
+        await self.publishing.close()
         with suppress(HallmarkError, TimeoutError):
             async with asyncio.timeout(5):
                 await self.anchor()
