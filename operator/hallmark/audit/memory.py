@@ -69,7 +69,7 @@ class LogMemory:
 
     def known(self) -> Sequence[Known]:
         """Return the objects that records are about, and none says to be gone."""
-        return list(self._known.values())
+        return list(self._known.copy().values())  # Another thread may hear of one meanwhile.
 
     def forget(self, uid: str) -> None:
         """Take that an object is gone, and that this is on record."""

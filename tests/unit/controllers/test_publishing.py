@@ -12,18 +12,22 @@ import pytest
 from prometheus_client import REGISTRY
 from pydantic import ValidationError
 
+from hallmark.audit.tlog.continuous import Published, Publisher
+from hallmark.audit.tlog.note import log_signer
 from hallmark.audit.tlog.publish import read_from
-from hallmark.audit.tlog.tiles import Read
+from hallmark.audit.tlog.tiles import WIDTH, Read, other_tiles
 from hallmark.audit.tlog.witness import checked
 from hallmark.cluster.kinds import MODEL_POLICY
-from hallmark.controllers.publishing import signer_of
+from hallmark.controllers.publishing import place_in, signer_of
 from hallmark.controllers.runtime import record
 from hallmark.controllers.settings import Settings
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.store import open_store
 from tests.unit.audit.factories import KEY, decided
+from tests.unit.audit.published import TIME, Installation
 from tests.unit.controllers.test_keeper import World
 from tests.unit.policies.training_run import runs
+from tests.unit.store.versitygw import running
 
 NAME = "example.org/prod"
 
@@ -134,6 +138,32 @@ async def test_a_store_that_hangs_holds_up_nothing_that_is_kept(
     await turns(world)
     assert published(world, tmp_path) == 2
     await world.end()
+
+
+def test_an_object_store_holds_what_a_witness_reads_and_no_part_of_what_is_full(
+    tmp_path: Path,
+) -> None:
+    installation = Installation(tmp_path)
+    signer = log_signer(installation.key, f"{NAME}/0123456789ab")
+    with running(tmp_path / "gateway") as gateway:
+        store = gateway.store("hallmark")
+        place = place_in(store, signer.key.name)
+        publisher = Publisher(installation.log, place, signer)
+        for size in (3, WIDTH - 1, WIDTH + 1):
+            installation.record(size - installation.recorded)
+            assert publisher.step(size, TIME) == Published(size)
+            found = checked(place.read, signer.key)
+            assert not isinstance(found, str)
+            assert other_tiles(place.read, found[1]) is None
+        folder = f"published/{signer.key.name}"
+        assert sorted(entry.path.removeprefix(f"{folder}/") for entry in store.list(folder)) == [
+            "checkpoint",
+            "tile/0/000",
+            "tile/0/001.p/1",
+            "tile/1/000.p/1",
+            "tile/entries/000",
+            "tile/entries/001.p/1",
+        ]
 
 
 async def test_nothing_is_published_where_nobody_asked_for_it(tmp_path: Path) -> None:
