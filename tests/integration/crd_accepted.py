@@ -221,10 +221,24 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
                 "maxConsecutive": 1,
                 "minFalseRollbackRisk": "0.001",
                 "features": ["income"],
-                "maxRejections": "0.2",
+                "rejections": {"maxLimit": "0.2", "maxMinimum": 1000, "rollback": True},
+                "probing": {"maxClients": 1, "rollback": False},
+                "requests": {"maxErrors": "0", "maxLatency": "500ms", "maxMinimum": 100},
+                "feedback": {
+                    "minAccuracy": "0.8",
+                    "maxCalibrationError": "0.1",
+                    "maxWindow": 1000,
+                    "minMaxAge": "24h",
+                    "minFalseRollbackRisk": "0.01",
+                    "groups": ["women", "men"],
+                },
                 "automaticRollback": True,
             }
         },
+    ),
+    "a policy that demands blocks, whatever is in them": (
+        POLICY,
+        {"drift": {"rejections": {}, "probing": {}, "requests": {}, "feedback": {}}},
     ),
     "a policy with addresses": (
         POLICY,

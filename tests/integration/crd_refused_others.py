@@ -198,6 +198,36 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         {"drift": {"maxThreshold": "0"}},
         "The number must be above zero",
     ),
+    "a policy that permits all rows to be refused": (
+        POLICY,
+        {"drift": {"rejections": {"maxLimit": "1"}}},
+        "must be a share above 0 and below 1",
+    ),
+    "a policy that permits more late answers than are counted": (
+        POLICY,
+        {"drift": {"requests": {"maxLatency": "1s"}}},
+        "at most 500ms",
+    ),
+    "a policy that permits four probing clients": (
+        POLICY,
+        {"drift": {"probing": {"maxClients": 4}}},
+        "drift.probing.maxClients",
+    ),
+    "a policy that demands that answers may be no age": (
+        POLICY,
+        {"drift": {"feedback": {"minMaxAge": "0s"}}},
+        "The duration must be longer than zero",
+    ),
+    "a policy that demands a budget of nothing": (
+        POLICY,
+        {"drift": {"minFalseRollbackRisk": "0"}},
+        "The risk must be above 0 and at most 1",
+    ),
+    "a policy that demands a group twice": (
+        POLICY,
+        {"drift": {"feedback": {"groups": ["a", "a"]}}},
+        "drift.feedback.groups",
+    ),
     "a drift window that is too small": (DEPLOYMENT, {"drift": {"window": 99}}, "drift.window"),
     "a watched feature that is named twice": (
         DEPLOYMENT,

@@ -142,6 +142,7 @@ def test_no_address_is_too_odd_for_an_answer(site: Site, path: str) -> None:
 
 def test_what_another_policy_would_stop_is_shown_and_nothing_is_applied(site: Site) -> None:
     sealed = put_version(site, fresh("loan"))
+    put_deployment(site, fresh("loose"), sealed)
     name = site.policy
     before = site.api.get(objects.model_policy(name))
     with site.browser("vera") as browser:
@@ -149,12 +150,16 @@ def test_what_another_policy_would_stop_is_shown_and_nothing_is_applied(site: Si
         text = re.search(r"<textarea[^>]*>(.*?)</textarea>", page.text, re.DOTALL)[1]
         fields = {"csrf": Page(page).field("csrf"), "spec": unescape(text)}
         answer = browser.post(f"/policies/{name}/what-if", data=fields)
+        closer = {**fields, "spec": f"{fields['spec']}\ndrift: {{probing: {{maxClients: 1}}}}"}
+        watching = browser.post(f"/policies/{name}/what-if", data=closer)
         wrong = browser.post(f"/policies/{name}/what-if", data={**fields, "spec": "a: 1"})
 
     assert answer.status_code == 200, answer.text
     assert "It would newly stop" in Page(answer).text
     assert sealed["metadata"]["name"] in answer.text
-    assert site.hidden not in answer.text
+    assert site.hidden not in answer.text + watching.text
+    assert "would newly promote nothing" in Page(watching).text
+    assert "Expected spec.drift.probing with clients at most 1" in Page(watching).text
     assert wrong.status_code == 422
     assert site.api.get(objects.model_policy(name)) == before
 

@@ -18,6 +18,7 @@ from typing import Any, cast
 from hallmark.api import names
 from hallmark.api.artifacts import Baseline, BaselineFeature, DownloadURLs, Finding
 from hallmark.api.common import ObjectMeta, parse_timestamp, sha256_digest, timestamp
+from hallmark.api.drift_floors import DriftFloors
 from hallmark.api.drift_report import LATENCY_BOUNDS
 from hallmark.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from hallmark.api.model_policy import (
@@ -247,6 +248,7 @@ class World:
     def set_policy(self, **approvals: object) -> None:
         deployments = DeploymentBounds.model_validate(approvals.pop("deployments", {}))
         self.most_replicas = deployments.max_replicas
+        drift = approvals.pop("drift", None)
         policy = ModelPolicy(
             metadata=ObjectMeta(name="default"),
             spec=ModelPolicySpec(
@@ -255,6 +257,7 @@ class World:
                 store={"uri": "s3://models", "endpoint": "http://store:7070"},  # type: ignore[arg-type]
                 images=Images(trainer="t:1", sealer="s:1", predictor="p:1"),
                 deployments=deployments,
+                drift=DriftFloors.model_validate(drift) if drift else None,
             ),
         )
         self._put(MODEL_POLICY, "", "default", spec=policy.spec.to_wire())
