@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hallmark.drift.quality import calibration_error
+from hallmark.drift.quality_evidence import calibration_error
 from hallmark_predictor.truth import Fault, Truth
 
 if TYPE_CHECKING:

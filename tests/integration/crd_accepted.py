@@ -163,6 +163,7 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
                     "maximumCalibrationError": "0.05",
                     "window": 100,
                     "groups": ["women", "men", "18 to 25"],
+                    "groupFloor": {"minimumAccuracy": "0.75", "minimumOutcomes": 500},
                     "maxAge": "24h",
                     "falseRollbackRisk": "1",
                     "then": "Rollback",
@@ -231,6 +232,7 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
                     "minMaxAge": "24h",
                     "minFalseRollbackRisk": "0.01",
                     "groups": ["women", "men"],
+                    "groupFloor": {"minAccuracy": "0.75", "maxMinimumOutcomes": 200},
                 },
                 "automaticRollback": True,
             }

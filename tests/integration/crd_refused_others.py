@@ -173,6 +173,29 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         {"drift": {"feedback": {"groups": ["a\nb"]}}},
         "drift.feedback.groups",
     ),
+    "a floor for groups without a group": (
+        DEPLOYMENT,
+        {"drift": {"feedback": {"groupFloor": {"minimumAccuracy": "0.8"}}}},
+        "'groupFloor' is for the groups in 'groups'",
+    ),
+    "more outcomes of a group than are kept": (
+        DEPLOYMENT,
+        {
+            "drift": {
+                "feedback": {
+                    "groups": ["a"],
+                    "window": 100,
+                    "groupFloor": {"minimumAccuracy": "0.8", "minimumOutcomes": 501},
+                }
+            }
+        },
+        "must be at most 5 times 'window'",
+    ),
+    "a floor for groups without a number": (
+        DEPLOYMENT,
+        {"drift": {"feedback": {"groups": ["a"], "groupFloor": {}}}},
+        "minimumAccuracy",
+    ),
     "another answer to the truth": (
         DEPLOYMENT,
         {"drift": {"feedback": {"then": "Retrain"}}},

@@ -445,7 +445,8 @@ def test_drift_is_drawn_from_what_predictors_counted(site: Site, shown: dict[str
 
 def test_realised_quality_is_drawn_beside_what_was_sealed(site: Site) -> None:
     active = put_version(site, fresh("loan"), 4)
-    feedback = {"window": 100, "minimumAccuracy": "0.9", "groups": ["women"]}
+    floor = {"minimumAccuracy": "0.75", "minimumOutcomes": 50}
+    feedback = {"window": 100, "minimumAccuracy": "0.9", "groups": ["women"], "groupFloor": floor}
     made = put_deployment(site, fresh("truth"), active, drift={"feedback": feedback})
     name, digest = made["metadata"]["name"], active["spec"]["artifact"]["manifestDigest"]
     window = {
@@ -467,7 +468,18 @@ def test_realised_quality_is_drawn_beside_what_was_sealed(site: Site) -> None:
         "outcomes": 100,
         "accuracy": "0.7000",
         "calibrationError": "0.2500",
-        "groups": [{"group": "women", "outcomes": 50, "accuracy": "0.6000"}],
+        "neededOfGroup": "3.5",
+        "groups": [
+            {
+                "group": "women",
+                "outcomes": 50,
+                "accuracy": "0.6000",
+                "belowFloor": True,
+                "voters": 1,
+                "failing": 1,
+                "evidence": "4.7",
+            }
+        ],
     }
     report = objects.drift_report(manifestDigest=digest, outcomes=told)
     condition(
@@ -483,6 +495,8 @@ def test_realised_quality_is_drawn_beside_what_was_sealed(site: Site) -> None:
     assert "Of the newest 100 outcomes 70.0 % are right" in text
     assert "1 of 1 Pod with a window of 100 outcomes are below a floor" in text
     assert "women" in text
+    assert "stopped: BelowFloor" in text
+    assert "0.75, in at least 50 outcomes" in text
     told = site.call("vera", "GET", f"/api/quality/{site.namespace}/{name}").json()
     assert (told["below_floor"], told["accuracy"], len(told["course"])) == (True, 0.7, 1)
 

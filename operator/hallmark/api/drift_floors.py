@@ -77,6 +77,15 @@ class RequestFloors(ApiModel):
     """Whether ``then`` must be Rollback."""
 
 
+class GroupFloors(ApiModel):
+    """The floor that each group's answers must have at least."""
+
+    min_accuracy: _Share
+    """The lowest floor of a group's accuracy (``minimumAccuracy``)."""
+    max_minimum_outcomes: Annotated[int, Field(ge=30, le=1_000_000)] | None = None
+    """The most outcomes that a verdict on a group may need."""
+
+
 class FeedbackFloors(ApiModel):
     """How closely the truth about answers must be watched."""
 
@@ -94,6 +103,7 @@ class FeedbackFloors(ApiModel):
         default_factory=list
     )
     """Groups of people by which outcomes must be counted."""
+    group_floor: GroupFloors | None = None
     rollback: bool = False
     """Whether ``then`` must be Rollback."""
 

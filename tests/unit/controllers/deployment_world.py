@@ -466,11 +466,12 @@ class World:
         blocks: Sequence[tuple[int, int]] = (),
         odd: Sequence[str] = (),
         right: Sequence[int] = (),
+        women: Sequence[int] = (),
     ) -> None:
         """Let the Pods of a version report closed windows, refused rows, requests and oddities.
 
         Of each block of 200 requests so many failed, and so many were late; ``right`` says of
-        each window of outcomes how many of its hundred answers came true.
+        each window of outcomes how many of its hundred answers came true, ``women`` of fifty.
         Of each kind of oddity the client with that place in the list is at fault.
         """
         self._sequence += 1
@@ -501,7 +502,7 @@ class World:
                 "requests": requests,
                 "answers": self._blocks(blocks),
                 "odd": self._odd(odd),
-                **({"outcomes": self._outcomes(right)} if right else {}),
+                **({"outcomes": self._outcomes(right, women)} if right else {}),
             }
         obj = self.cluster.objects[self._key()]
         obj.setdefault("status", {}).setdefault("drift", {}).update(reports)
@@ -530,10 +531,11 @@ class World:
         ]
         return {"rows": 6400, "near": 320, "blocks": 100, "probing": len(kinds), "newest": blocks}
 
-    def _outcomes(self, right: Sequence[int]) -> Obj:
+    def _outcomes(self, right: Sequence[int], women: Sequence[int]) -> Obj:
+        """Return windows of a hundred outcomes; half of these are of women, where some are told."""
         self.wait(1)
         start = timestamp(self.now)
-        windows = [
+        windows: list[Obj] = [
             {
                 "number": number,
                 "start": start,
@@ -546,6 +548,8 @@ class World:
             }
             for number, correct in enumerate(right, 1)
         ]
+        for window, correct in zip(windows, women, strict=False):
+            window["groups"] = [{"group": "women", "outcomes": WINDOW // 2, "correct": correct}]
         return {"outcomes": WINDOW * len(right), "correct": sum(right), "windows": windows}
 
     def crash(self, number: int, *, times: int = 1, code: int = 137, pods: int = 99) -> None:

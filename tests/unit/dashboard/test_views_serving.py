@@ -271,6 +271,34 @@ def test_realised_quality_stands_beside_the_sealed_one() -> None:
     assert (drawn.state, len(drawn.table.rows if drawn.table else [])) == (State.STOPPED, 2)
 
 
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ({"belowFloor": True, "voters": 1, "failing": 1, "evidence": "9.1"}, State.STOPPED),
+        ({"voters": 1, "evidence": "0.1"}, State.GOOD),
+        ({}, State.UNKNOWN),
+    ],
+)
+def test_a_group_stands_to_its_floor(told: dict[str, object], state: State) -> None:
+    quality = {
+        **QUALITY,
+        "groups": [{"group": "f", "outcomes": 50, "accuracy": "0.4000", **told}],
+        "neededOfGroup": "4.2",
+    }
+    floor = {"groups": ["f"], "groupFloor": {"minimumAccuracy": "0.75"}}
+    found = quality_detail(
+        deployment(
+            status={**SERVES, "driftState": {"quality": quality}},
+            drift={"feedback": FEEDBACK | floor},
+        ),
+        sealed_report(),
+        [],
+    )
+    assert found is not None
+    assert (found.minimum_group_accuracy, found.needed_of_group) == ("0.75", "4.2")
+    assert [line.state for line in found.groups] == [state]
+
+
 def test_what_a_pod_writes_breaks_no_page() -> None:
     odd = [outcomes(50, 1, scored=[], happened=[], scores=[]), outcomes(50, 2, happened=[1, 2])]
     found = quality_detail(

@@ -104,6 +104,16 @@ DEMANDS = (
     Demand("feedback.min_max_age", "drift.feedback.max_age", _at_least),
     Demand("feedback.min_false_rollback_risk", "drift.feedback.false_rollback_risk", _at_least),
     Demand("feedback.groups", "drift.feedback.groups", _with_all),
+    Demand(
+        "feedback.group_floor.min_accuracy",
+        "drift.feedback.group_floor.minimum_accuracy",
+        _at_least,
+    ),
+    Demand(
+        "feedback.group_floor.max_minimum_outcomes",
+        "drift.feedback.group_floor.minimum_outcomes",
+        _at_most,
+    ),
     Demand("feedback.rollback", "drift.feedback.then", _rolls_back),
     Demand("automatic_rollback", "rollback", _automatic),
 )
@@ -147,7 +157,7 @@ def _asked(floors: DriftFloors, block: str) -> Iterator[str]:
     """Yield what is demanded of the fields of a block."""
     for demand in DEMANDS:
         if demand.block == block and (expected := _expected(demand, floors, None)):
-            yield f"{_wire(demand.field).rpartition('.')[2]} {expected}"
+            yield f"{_wire(demand.field).removeprefix(f'drift.{block}.')} {expected}"
 
 
 def _expected(demand: Demand, floors: DriftFloors, found: object) -> str:

@@ -57,31 +57,40 @@ TABLE: dict[str, tuple[Any, list[Any], list[Any], list[Any]]] = {
         [["men", "women", "others"]],
         [[], ["men"]],
     ),
+    "feedback.groupFloor.minAccuracy": (
+        "0.75",
+        ["0.75", "0.750"],
+        ["0.9"],
+        ["0.749999999", None],
+    ),
+    "feedback.groupFloor.maxMinimumOutcomes": (100, [100], [30], [101, None]),
     "feedback.rollback": (True, ["Rollback"], [], ["Alert"]),
     "automaticRollback": (True, ["Automatic"], [], ["Manual"]),
 }
 FIELDS = {".".join(map(to_camel, one.floor.split("."))): one for one in DEMANDS}
-NEEDED = {"requests": {"maxErrors": "0.5", "maxLatency": "500ms"}}
-"""Without either the block is none."""
+NEEDED: dict[str, dict[str, Any]] = {
+    "requests": {"maxErrors": "0.5", "maxLatency": "500ms"},
+    "groupFloor": {"minimumAccuracy": "0.01"},
+}
+"""What a block is none without."""
+NEEDED_OF_POLICY = {"groupFloor": {"minAccuracy": "0.001"}}
 
 
-def floors_of(model: type[BaseModel] = DriftFloors, before: str = "") -> Iterator[str]:
-    """Yield every floor that there is, by its path on the wire."""
+def leaves(model: type[BaseModel], before: str = "") -> Iterator[str]:
+    """Yield every field of a model and its blocks, by its path."""
     for name, field in model.model_fields.items():
         inner = [one for one in get_args(field.annotation) if isinstance(one, type)]
         block = next((one for one in inner if issubclass(one, BaseModel)), None)
         if block is None:
-            yield f"{before}{to_camel(name)}"
+            yield f"{before}{name}"
         else:
-            yield from floors_of(block, f"{before}{to_camel(name)}.")
+            yield from leaves(block, f"{before}{name}.")
 
 
-def nested(path: str, value: object) -> dict[str, Any]:
-    """Return the document with a value at a path; none of it where the value is None."""
+def nested(path: str, value: object, needed: Any = NEEDED) -> dict[str, Any]:  # noqa: ANN401
+    """Return the document with a value at a path, and what its blocks need."""
     first, _, rest = path.partition(".")
-    if not rest:
-        return {} if value is None else {first: value}
-    return {first: NEEDED.get(first, {}) | nested(rest, value)}
+    return {first: needed.get(first, {}) | nested(rest, value, needed) if rest else value}
 
 
 def asking(floor: str, value: object) -> Any:  # noqa: ANN401 - a spec
@@ -94,28 +103,18 @@ def asking(floor: str, value: object) -> Any:  # noqa: ANN401 - a spec
 
 
 def floors(path: str, value: object) -> DriftFloors:
-    """Return the floors with this one alone."""
-    first, _, rest = path.partition(".")
-    return DriftFloors.model_validate({first: {rest: value} if rest else value})
+    """Return the floors with this one, and what its blocks need, which everything meets."""
+    return DriftFloors.model_validate(nested(path, value, NEEDED_OF_POLICY))
 
 
 def test_there_is_a_demand_and_a_line_of_the_table_for_each_floor() -> None:
-    assert sorted(FIELDS) == sorted(TABLE) == sorted(floors_of())
+    assert sorted(FIELDS) == sorted(TABLE)
+    assert sorted(one.floor for one in DEMANDS) == sorted(leaves(DriftFloors))
     assert {one.block for one in DEMANDS if one.block} == set(BLOCKS)
 
 
 def test_there_is_a_floor_for_each_field_that_can_be_weakened() -> None:
-    fields = {
-        f"drift.{name}.{part}" if name in BLOCKS else f"drift.{name}"
-        for name in Drift.model_fields
-        for part in (_parts(name) if name in BLOCKS else [""])
-    }
-    assert fields | {"rollback"} == {one.field for one in DEMANDS}
-
-
-def _parts(block: str) -> list[str]:
-    models = get_args(Drift.model_fields[block].annotation)
-    return list(next(one for one in models if issubclass(one, BaseModel)).model_fields)
+    assert {*leaves(Drift, "drift."), "rollback"} == {one.field for one in DEMANDS}
 
 
 @pytest.mark.parametrize("floor", TABLE)
@@ -133,7 +132,7 @@ def test_each_way_to_watch_less_closely_is_told(floor: str) -> None:
     value, _, _, not_close = TABLE[floor]
     field = ".".join(map(to_camel, FIELDS[floor].field.split(".")))
     for found in not_close:
-        (said,) = below_floors(asking(floor, found), floors(floor, value))
+        (said, *_) = reversed(list(below_floors(asking(floor, found), floors(floor, value))))
         assert f"Expected spec.{field} " in said
         assert f"(spec.drift.{floor} of the ModelPolicy)" in said
         shown = "none" if found in (None, []) else "it without" if floor == "features" else ""
@@ -144,8 +143,10 @@ def test_each_way_to_watch_less_closely_is_told(floor: str) -> None:
 def test_a_block_that_is_absent_is_told_once_with_all_that_it_needs(floor: str) -> None:
     value, block = TABLE[floor][0], floor.partition(".")[0]
     (said,) = below_floors(spec(), floors(floor, value))
-    name = FIELDS[floor].field.rpartition(".")[2]
-    assert f"Expected spec.drift.{block} with {to_camel(name)} " in said
+    name = FIELDS[floor].field.removeprefix(f"drift.{block}.")
+    path = ".".join(map(to_camel, name.split(".")))
+    assert f"Expected spec.drift.{block} with " in said
+    assert f"{path} " in said
     assert "found none; nothing new is promoted" in said
 
 
