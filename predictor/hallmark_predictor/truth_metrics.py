@@ -1,4 +1,4 @@
-"""What Prometheus sees of delayed truth; groups and reasons are declared, and so bounded."""
+"""What Prometheus sees of delayed truth; groups, reasons and earlier versions are bounded."""
 
 from __future__ import annotations
 
@@ -23,6 +23,15 @@ def families(truth: Truth) -> Iterator[Metric]:
     outcomes.add_metric(["Right"], counter.correct)
     outcomes.add_metric(["Wrong"], counter.outcomes - counter.correct)
     yield outcomes
+    earlier = CounterMetricFamily(
+        "hallmark_predictor_earlier_outcomes",
+        "Answers of versions that served before whose truth was told, by result.",
+        labels=["version", "result"],
+    )
+    for version, (count, right) in counter.earlier.items():
+        earlier.add_metric([version, "Right"], right)
+        earlier.add_metric([version, "Wrong"], count - right)
+    yield earlier
     refused = CounterMetricFamily(
         "hallmark_predictor_refused_outcomes", "Outcomes that were not counted.", labels=["reason"]
     )

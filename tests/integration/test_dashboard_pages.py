@@ -469,6 +469,7 @@ def test_realised_quality_is_drawn_beside_what_was_sealed(site: Site) -> None:
         "accuracy": "0.7000",
         "calibrationError": "0.2500",
         "neededOfGroup": "3.5",
+        "earlier": [{"version": "7" * 16, "outcomes": 40, "accuracy": "0.8000"}],
         "groups": [
             {
                 "group": "women",
@@ -497,6 +498,8 @@ def test_realised_quality_is_drawn_beside_what_was_sealed(site: Site) -> None:
     assert "women" in text
     assert "stopped: BelowFloor" in text
     assert "0.75, in at least 50 outcomes" in text
+    assert "Versions that served before" in text
+    assert "7" * 16 in text
     told = site.call("vera", "GET", f"/api/quality/{site.namespace}/{name}").json()
     assert (told["below_floor"], told["accuracy"], len(told["course"])) == (True, 0.7, 1)
 

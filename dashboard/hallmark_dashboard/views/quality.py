@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hallmark.api.feedback import GroupQuality
+from hallmark.api.feedback import GroupQuality, QualityState
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.report import Report
 from hallmark.drift.quality_evidence import calibration_error
@@ -47,6 +47,21 @@ class GroupLine:
 
 
 @dataclass(frozen=True)
+class EarlierLine:
+    """What became true of the answers of a version that served before.
+
+    Attributes:
+        version: Its name, or the first digits of its manifest digest where history forgot it.
+        outcomes: That the Pods were told since their start.
+        accuracy: Of these.
+    """
+
+    version: str
+    outcomes: int
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
 class QualityDetail:
     """What is said of the answers of what serves.
 
@@ -68,6 +83,7 @@ class QualityDetail:
         minimum_group_outcomes: How many outcomes of a group a verdict needs; 0 without a floor.
         needed_of_group: The power of ten that the evidence on a group must reach.
         groups: By name.
+        earlier: Versions that served before, those with most outcomes first.
         course: Windows since the dashboard began to watch, oldest first.
     """
 
@@ -88,6 +104,7 @@ class QualityDetail:
     minimum_group_outcomes: int
     needed_of_group: str
     groups: tuple[GroupLine, ...]
+    earlier: tuple[EarlierLine, ...]
     course: tuple[QualityPoint, ...]
 
 
@@ -137,7 +154,19 @@ def quality_detail(
             )
             for told in (quality.groups if quality else ())
         ),
+        earlier=_earlier(deployment, quality) if quality else (),
         course=tuple(point for point in course if point is not None),
+    )
+
+
+def _earlier(deployment: ModelDeployment, quality: QualityState) -> tuple[EarlierLine, ...]:
+    served = {
+        entry.manifest_digest.removeprefix("sha256:")[:16]: entry.version
+        for entry in deployment.status.history
+    }
+    return tuple(
+        EarlierLine(served.get(told.version, told.version), told.outcomes, _number(told.accuracy))
+        for told in quality.earlier
     )
 
 

@@ -27,6 +27,10 @@ SCORE_SCALE = 10_000
 """Scores are told as whole numbers of so many parts of one."""
 OUTCOME_WINDOWS = 5
 """So many closed windows of outcomes a report holds."""
+EARLIER_VERSIONS = 10
+"""So many versions that served before a Pod counts outcomes of: as many as a history has."""
+VersionDigits = Annotated[str, Field(pattern=r"^[a-f0-9]{16}$", max_length=16)]
+"""The first 16 hex digits of a version's manifest digest, as receipts name it."""
 
 
 class OnFeedback(StrEnum):
@@ -135,6 +139,14 @@ class OutcomeWindow(ApiModel):
     )
 
 
+class EarlierOutcomes(ApiModel):
+    """Outcomes of answers of a version that served before; they decide nothing."""
+
+    version: VersionDigits
+    outcomes: Count
+    correct: Count
+
+
 class OutcomeReport(ApiModel):
     """What a Pod was told since its start of what became true of answers."""
 
@@ -145,6 +157,19 @@ class OutcomeReport(ApiModel):
     windows: Annotated[list[OutcomeWindow], Field(max_length=OUTCOME_WINDOWS)] = Field(
         default_factory=list
     )
+    earlier: Annotated[list[EarlierOutcomes], Field(max_length=EARLIER_VERSIONS)] = Field(
+        default_factory=list
+    )
+    """Since the Pod's start, of other versions than its own; in no window and no other count."""
+
+
+class EarlierQuality(ApiModel):
+    """What became true of the answers of a version that served before."""
+
+    version: VersionDigits
+    outcomes: Count
+    """That the Pods were told since their start."""
+    accuracy: Annotated[str, Field(max_length=16)]
 
 
 class GroupQuality(ApiModel):
@@ -193,3 +218,7 @@ class QualityState(ApiModel):
     groups: Annotated[list[GroupQuality], Field(max_length=MAX_GROUPS)] = Field(
         default_factory=list
     )
+    earlier: Annotated[list[EarlierQuality], Field(max_length=EARLIER_VERSIONS)] = Field(
+        default_factory=list
+    )
+    """Of versions that served before, those with most outcomes; they decide nothing."""

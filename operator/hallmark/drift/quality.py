@@ -14,6 +14,9 @@ from statistics import median
 from hallmark.api.common import parse_timestamp
 from hallmark.api.drift_state import DriftState
 from hallmark.api.feedback import (
+    EARLIER_VERSIONS,
+    EarlierOutcomes,
+    EarlierQuality,
     Feedback,
     GroupQuality,
     OnFeedback,
@@ -122,7 +125,11 @@ def _needed_of_group(feedback: Feedback, window: int) -> float:
 
 
 def quality_state(
-    feedback: Feedback | None, votes: Iterable[QualityVote | None], spent: int, former: int
+    feedback: Feedback | None,
+    votes: Iterable[QualityVote | None],
+    spent: int,
+    former: int,
+    earlier: Iterable[Sequence[EarlierOutcomes]] = (),
 ) -> QualityState | None:
     """Return what all Pods say together; None where no feedback is declared.
 
@@ -131,6 +138,7 @@ def quality_state(
         votes: of the Pods.
         spent: on how many windows of a Pod the budget is spent.
         former: which number of these is on record.
+        earlier: what the Pods were told of versions that served before.
     """
     if feedback is None:
         return None
@@ -143,6 +151,7 @@ def quality_state(
         failing=failing,
         unsure=sum(vote.below and not vote.fails for vote in voters),
         windows=max(former, rounded_up(spent)),
+        earlier=_earlier(earlier),
     )
     if not voters:
         return state
@@ -160,6 +169,20 @@ def quality_state(
         needed_of_group=as_text(_needed_of_group(feedback, window)) if feedback.group_floor else "",
         groups=groups,
     )
+
+
+def _earlier(told: Iterable[Sequence[EarlierOutcomes]]) -> list[EarlierQuality]:
+    """Return the sums of those versions that most outcomes are known of."""
+    sums: dict[str, tuple[int, int]] = {}
+    for one in (version for pod in told for version in pod):
+        outcomes, correct = sums.get(one.version, (0, 0))
+        sums[one.version] = outcomes + one.outcomes, correct + one.correct
+    known = [
+        EarlierQuality(version=version, outcomes=count, accuracy=f"{correct / count:.4f}")
+        for version, (count, correct) in sums.items()
+        if 0 < count <= MOST_WINDOWS
+    ]
+    return sorted(known, key=lambda one: (-one.outcomes, one.version))[:EARLIER_VERSIONS]
 
 
 def spent_on(votes: Iterable[QualityVote | None]) -> int:
@@ -249,6 +272,11 @@ def quality_differs(before: QualityState | None, after: QualityState | None) -> 
     """Tell whether a state shows or decides anything that the former did not."""
     if before is None or after is None:
         return before is not after
+    versions = [
+        {one.version: one.accuracy for one in quality.earlier} for quality in (before, after)
+    ]
+    if versions[0].keys() != versions[1].keys():
+        return True
     decided = ("below_floor", "voters", "failing", "unsure", "windows")
     if any(getattr(before, name) != getattr(after, name) for name in decided):
         return True
@@ -256,6 +284,7 @@ def quality_differs(before: QualityState | None, after: QualityState | None) -> 
         (before.accuracy, after.accuracy),
         (before.calibration_error, after.calibration_error),
     ]
+    pairs += [(versions[0][name], accuracy) for name, accuracy in versions[1].items()]
     groups = {group.group: group for group in before.groups}
     if groups.keys() != {group.group for group in after.groups}:
         return True

@@ -18,7 +18,7 @@ from hallmark_dashboard.problems import Right
 from hallmark_dashboard.traffic import SeenOutcomes, SeenWindow
 from hallmark_dashboard.views.deployment import asked_version, deployment_detail
 from hallmark_dashboard.views.drift import bin_labels, drift_detail
-from hallmark_dashboard.views.quality import GroupLine, quality_detail
+from hallmark_dashboard.views.quality import EarlierLine, GroupLine, quality_detail
 from hallmark_dashboard.views.standing import (
     State,
 )
@@ -297,6 +297,32 @@ def test_a_group_stands_to_its_floor(told: dict[str, object], state: State) -> N
     assert found is not None
     assert (found.minimum_group_accuracy, found.needed_of_group) == ("0.75", "4.2")
     assert [line.state for line in found.groups] == [state]
+
+
+def test_versions_that_served_before_have_their_names() -> None:
+    known, forgotten = OTHER.removeprefix("sha256:")[:16], "7" * 16
+    earlier = [
+        {"version": known, "outcomes": 90, "accuracy": "0.8000"},
+        {"version": forgotten, "outcomes": 2, "accuracy": "0.5000"},
+    ]
+    times = {"from": THEN, "to": THEN}
+    history = [
+        {"version": "loan-v1", "manifestDigest": OTHER, "outcome": "Replaced", **times},
+    ]
+    state = {"quality": {**QUALITY, "earlier": earlier}}
+    found = quality_detail(
+        deployment(
+            status={**SERVES, "history": history, "driftState": state},
+            drift={"feedback": FEEDBACK},
+        ),
+        None,
+        [],
+    )
+    assert found is not None
+    assert found.earlier == (
+        EarlierLine("loan-v1", 90, 0.8),
+        EarlierLine(forgotten, 2, 0.5),
+    )
 
 
 def test_what_a_pod_writes_breaks_no_page() -> None:
