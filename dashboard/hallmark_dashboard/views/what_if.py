@@ -1,6 +1,7 @@
-"""Which versions another policy would stop, before anybody applies it. Pure.
+"""What another policy would stop, before anybody applies it: versions and promotions. Pure.
 
-The checks are the operator's own (``hallmark.policies.model_version.checks``).
+The checks are the operator's own (``hallmark.policies.model_version.checks`` and
+``hallmark.policies.model_deployment.bounds``).
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hallmark.api.model_policy import ModelPolicy
+from hallmark.api.model_deployment import ModelDeployment
+from hallmark.api.model_policy import ModelPolicy, ModelPolicySpec
 from hallmark.api.model_version import ModelVersion, VersionCondition
+from hallmark.policies.model_deployment.bounds import beyond_policy
 from hallmark.policies.model_version.approvals import needs
 from hallmark.policies.model_version.checks import check_evidence
 from hallmark.policies.model_version.inputs import VersionInputs
@@ -54,6 +57,25 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A ModelDeployment that would promote nothing new under another policy.
+
+    Attributes:
+        namespace: Of the ModelDeployment.
+        name: Its name.
+        reasons: What it asks for too much of, or watches too little.
+        new: Whether the policy of today lets it promote.
+        state: How it stands then.
+    """
+
+    namespace: str
+    name: str
+    reasons: tuple[str, ...]
+    new: bool
+    state: State = State.STOPPED
+
+
+@dataclass(frozen=True)
 class WhatIf:
     """What another policy would do.
 
@@ -61,11 +83,24 @@ class WhatIf:
         headline: The first line.
         effects: Stopped ones that serve first, then other stopped ones, unknown and good ones.
         left_out: Versions that were not looked at.
+        kept: ModelDeployments that would promote nothing new; what they serve goes on.
     """
 
     headline: str
     effects: tuple[Effect, ...]
     left_out: int
+    kept: tuple[Kept, ...] = ()
+
+
+def kept(
+    deployment: ModelDeployment, today: ModelPolicySpec, candidate: ModelPolicySpec
+) -> Kept | None:
+    """Return what another policy would keep a ModelDeployment from promoting for, or None."""
+    reasons = beyond_policy(deployment.spec, candidate)
+    if not reasons:
+        return None
+    metadata, now = deployment.metadata, beyond_policy(deployment.spec, today)
+    return Kept(metadata.namespace, metadata.name, reasons, new=not now)
 
 
 def chosen(versions: Sequence[ModelVersion]) -> list[ModelVersion]:
@@ -117,7 +152,7 @@ def _reasons(
     return said
 
 
-def what_if(effects: Sequence[Effect], left_out: int) -> WhatIf:
+def what_if(effects: Sequence[Effect], left_out: int, held: Sequence[Kept] = ()) -> WhatIf:
     """Return what another policy would do, the worst first."""
     order = (State.STOPPED, State.UNKNOWN, State.GOOD)
     ordered = sorted(
@@ -129,4 +164,7 @@ def what_if(effects: Sequence[Effect], left_out: int) -> WhatIf:
     said = f"It would newly stop {plural(len(new), 'version')}"
     said += f", {len(serving)} of them in use" if new else ""
     said += f"; of {plural(unknown, 'other')} nothing can be told" if unknown else ""
-    return WhatIf(f"{said}.", tuple(ordered), left_out)
+    newly = sum(one.new for one in held)
+    said += f"; {plural(newly, 'Deployment')} would newly promote nothing" if newly else ""
+    worst = sorted(held, key=lambda one: (not one.new, one.namespace, one.name))
+    return WhatIf(f"{said}.", tuple(ordered), left_out, tuple(worst))

@@ -18,6 +18,7 @@ from typing import Any, cast
 from hallmark.api import names
 from hallmark.api.artifacts import Baseline, BaselineFeature, DownloadURLs, Finding
 from hallmark.api.common import ObjectMeta, parse_timestamp, sha256_digest, timestamp
+from hallmark.api.drift_floors import DriftFloors
 from hallmark.api.drift_report import LATENCY_BOUNDS
 from hallmark.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from hallmark.api.model_policy import (
@@ -251,6 +252,7 @@ class World:
     def set_policy(self, **approvals: object) -> None:
         deployments = DeploymentBounds.model_validate(approvals.pop("deployments", {}))
         self.most_replicas = deployments.max_replicas
+        drift = approvals.pop("drift", None)
         policy = ModelPolicy(
             metadata=ObjectMeta(name="default"),
             spec=ModelPolicySpec(
@@ -259,6 +261,7 @@ class World:
                 store={"uri": "s3://models", "endpoint": "http://store:7070"},  # type: ignore[arg-type]
                 images=Images(trainer="t:1", sealer="s:1", predictor="p:1"),
                 deployments=deployments,
+                drift=DriftFloors.model_validate(drift) if drift else None,
             ),
         )
         self._put(MODEL_POLICY, "", "default", spec=policy.spec.to_wire())
@@ -467,11 +470,12 @@ class World:
         blocks: Sequence[tuple[int, int]] = (),
         odd: Sequence[str] = (),
         right: Sequence[int] = (),
+        women: Sequence[int] = (),
     ) -> None:
         """Let the Pods of a version report closed windows, refused rows, requests and oddities.
 
         Of each block of 200 requests so many failed, and so many were late; ``right`` says of
-        each window of outcomes how many of its hundred answers came true.
+        each window of outcomes how many of its hundred answers came true, ``women`` of fifty.
         Of each kind of oddity the client with that place in the list is at fault.
         """
         self._sequence += 1
@@ -502,7 +506,7 @@ class World:
                 "requests": requests,
                 "answers": self._blocks(blocks),
                 "odd": self._odd(odd),
-                **({"outcomes": self._outcomes(right)} if right else {}),
+                **({"outcomes": self._outcomes(right, women)} if right else {}),
             }
         obj = self.cluster.objects[self._key()]
         obj.setdefault("status", {}).setdefault("drift", {}).update(reports)
@@ -531,10 +535,11 @@ class World:
         ]
         return {"rows": 6400, "near": 320, "blocks": 100, "probing": len(kinds), "newest": blocks}
 
-    def _outcomes(self, right: Sequence[int]) -> Obj:
+    def _outcomes(self, right: Sequence[int], women: Sequence[int]) -> Obj:
+        """Return windows of a hundred outcomes; half of these are of women, where some are told."""
         self.wait(1)
         start = timestamp(self.now)
-        windows = [
+        windows: list[Obj] = [
             {
                 "number": number,
                 "start": start,
@@ -547,6 +552,8 @@ class World:
             }
             for number, correct in enumerate(right, 1)
         ]
+        for window, correct in zip(windows, women, strict=False):
+            window["groups"] = [{"group": "women", "outcomes": WINDOW // 2, "correct": correct}]
         return {"outcomes": WINDOW * len(right), "correct": sum(right), "windows": windows}
 
     def crash(self, number: int, *, times: int = 1, code: int = 137, pods: int = 99) -> None:
