@@ -185,6 +185,8 @@ class ModelVersionStatus(ConditionedStatus):
     """ModelDeployments that serve this version or could roll back to it."""
     policy_digest: Digest | None = None
     """The ModelPolicy's content under which the conditions were found."""
+    feed_digest: Digest | None = None
+    """The snapshot of OSV by which they were found, where the policy asks for one."""
     sbom: Annotated[SBOMSummary | None, Field(alias="sbom")] = None
     key_id: Annotated[str, Field(max_length=64)] | None = None
 

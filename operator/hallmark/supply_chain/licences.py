@@ -22,7 +22,7 @@ from license_expression import (
 )
 
 from hallmark.api.artifacts import Finding
-from hallmark.api.model_policy import Licences
+from hallmark.api.dependencies import Licences
 from hallmark.supply_chain.findings import finding
 
 LONGEST = 1024
@@ -102,14 +102,6 @@ def check_licences(parts: Iterable[Licensed], rules: Licences) -> list[Finding]:
                 )
             )
     return found
-
-
-def licensed_parts(document: Mapping[str, Any]) -> Iterator[Licensed]:
-    """Yield the packages of a CycloneDX document."""
-    for part in every_component(document):
-        if is_package(part.get("type")):
-            name, version = str(part.get("name", "")), str(part.get("version", ""))
-            yield Licensed(name, version, tuple(stated_licences(part)))
 
 
 def every_component(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
