@@ -97,6 +97,13 @@ class Vulnerabilities(ApiModel):
     """What is accepted whatever its severity, each with a reason and an end."""
 
 
+class OnViolation(StrEnum):
+    """What happens to a version that serves and whose packages are accepted no more."""
+
+    REPORT = "Report"
+    ROLLBACK = "Rollback"
+
+
 class Dependencies(ApiModel):
     """The packages that may be in a model's image."""
 
@@ -122,6 +129,11 @@ class Dependencies(ApiModel):
     licences: Licences = Field(default_factory=Licences)
     vulnerabilities: Vulnerabilities | None = None
     """Which known vulnerabilities are accepted; absent: nobody looks for any."""
+    on_violation: OnViolation | None = None
+    """Whether a version that serves is rolled back once a package of it is denied, has a licence
+    that is not accepted, or a known vulnerability: whatever its Deployment says, but for a hold.
+    What is only unknown (a snapshot that is missing, or too old) rolls nothing back. Absent: it is
+    reported, and serves on."""
 
     @property
     def need_the_bill(self) -> bool:

@@ -145,7 +145,8 @@ class Approvals(ApiModel):
     approver without whom it has too few approvals. A key in a thief's hands signs anything, so
     that by default nothing that hangs on it serves."""
     on_no_target: OnNoTarget = OnNoTarget.HOLD
-    """What happens where a rollback that drift or a person asked for has no target."""
+    """What happens where a rollback that drift, a person or a refused package asked for has no
+    target."""
     revocation_deadline: Annotated[
         str,
         Field(

@@ -152,6 +152,8 @@ class VersionReason(StrEnum):
     """No ModelPolicy applies to the namespace."""
     POLICY_FAILED = "PolicyFailed"
     """The version does not meet the policy of today."""
+    PACKAGES_REFUSED = "PackagesRefused"
+    """A package of the version is not what the policy of today accepts."""
     STORE_UNAVAILABLE = "StoreUnavailable"
     """The sealed files cannot be read now; what was found before is shown."""
     AWAITING_APPROVAL = "AwaitingApproval"

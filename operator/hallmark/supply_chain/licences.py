@@ -23,6 +23,7 @@ from license_expression import (
 
 from hallmark.api.artifacts import Finding
 from hallmark.api.dependencies import Licences
+from hallmark.supply_chain.dependencies import PACKAGES, RULE
 from hallmark.supply_chain.findings import finding
 
 LONGEST = 1024
@@ -95,7 +96,7 @@ def check_licences(parts: Iterable[Licensed], rules: Licences) -> list[Finding]:
             stated = ", ".join(f"'{text}'" for text in part.licences) or "none stated"
             found.append(
                 finding(
-                    "Dependencies",
+                    PACKAGES,
                     f"a licence of '{part.name}' {part.version}".rstrip()
                     + " that the policy's dependencies.licences accept",
                     stated,
@@ -165,9 +166,7 @@ def _unreadable(rules: Licences) -> Iterator[Finding]:
         for text in entries:
             if _single(text) is None:
                 where = f"the policy's dependencies.licences.{field}"
-                yield finding(
-                    "Dependencies", f"an id of SPDX's licence list in {where}", f"'{text}'"
-                )
+                yield finding(RULE, f"an id of SPDX's licence list in {where}", f"'{text}'")
 
 
 def _single(text: str) -> str | None:

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from hallmark.api.artifacts import Finding
 from hallmark.api.dependencies import Dependencies
-from hallmark.supply_chain.dependencies import check_dependencies
+from hallmark.supply_chain.dependencies import PACKAGES, check_dependencies
 from hallmark.supply_chain.licences import (
     Licensed,
     check_licences,
@@ -19,7 +19,12 @@ from hallmark.supply_chain.licences import (
     is_package,
     stated_licences,
 )
-from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED, Known, check_vulnerabilities
+from hallmark.supply_chain.vulnerabilities import (
+    NOT_MOUNTED,
+    VULNERABILITIES,
+    Known,
+    check_vulnerabilities,
+)
 
 if TYPE_CHECKING:
     from packageurl import PackageURL
@@ -100,6 +105,11 @@ def check_packages(
         *check_licences(licensed, rules.licences),
         *check_vulnerabilities(known or NOT_MOUNTED, rules.vulnerabilities, now),
     ]
+
+
+def is_about_a_package(found: Finding) -> bool:
+    """Tell whether a package is refused, not only unknown what a rule or a snapshot means."""
+    return found.check in (PACKAGES, VULNERABILITIES)
 
 
 def _url(text: str) -> PackageURL | None:

@@ -13,7 +13,7 @@ from hallmark.api.dependencies import Severity, Vulnerabilities, VulnerabilityEx
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.osv_entry import Vulnerability, worst
 
-CHECK = "Vulnerabilities"
+VULNERABILITIES = "Vulnerabilities"
 FEED = "Vulnerability feed"
 _RULE = "the policy's dependencies.vulnerabilities"
 
@@ -133,4 +133,4 @@ def _refusal(
     said += f", its exception ended {max(ended)}" if ended else ""
     names = {name for found in same for name in (found.id, *found.aliases)} - {first.id}
     said += f" (also {', '.join(sorted(names)[:4])})" if names else ""
-    return finding(CHECK, expected, said)
+    return finding(VULNERABILITIES, expected, said)

@@ -37,7 +37,7 @@ def snapshot(folder: Path, *entries: Entry, zipped: bool = False) -> Path:
     if zipped:
         with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
             for name, text in files.items():
-                archive.writestr(name, text)
+                archive.writestr(zipfile.ZipInfo(name), text)
     else:
         for name, text in files.items():
             (folder / name).write_text(text)

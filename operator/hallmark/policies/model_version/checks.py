@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,13 @@ from hallmark.keys import KeyFault, UnusableKey, usable_key
 from hallmark.policies.model_version.inputs import Evidence, VersionInputs
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.sealed import read_report, version_contradiction
-from hallmark.supply_chain.packages import Named, check_packages, packages_of, python_packages
+from hallmark.supply_chain.packages import (
+    Named,
+    check_packages,
+    is_about_a_package,
+    packages_of,
+    python_packages,
+)
 from hallmark.supply_chain.signing import named_signer
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
@@ -89,24 +94,27 @@ def meets_policy(inputs: VersionInputs, verified: Verified) -> Refusal | None:
         return Refusal(VersionReason.POLICY_FAILED, report)
     policy = inputs.policy.spec
     failed = failure(evaluate_gates((), policy.gates, report.metrics, report.inconclusive))
-    said = " ".join(filter(None, (failed, *_package_problems(inputs, report, policy.dependencies))))
-    return Refusal(VersionReason.POLICY_FAILED, said) if said else None
+    unknown, refused = _package_problems(inputs, report, policy.dependencies)
+    said = " ".join(filter(None, (failed, *unknown, *refused)))
+    reason = VersionReason.PACKAGES_REFUSED if refused else VersionReason.POLICY_FAILED
+    return Refusal(reason, said) if said else None
 
 
-def _package_problems(inputs: VersionInputs, report: Report, rules: Dependencies) -> Iterator[str]:
-    """Yield a sentence for everything that the rules have against the version's packages."""
-    packages = []
-    if rules.need_the_bill:
-        bill = _bill(inputs)
-        if isinstance(bill, str):
-            yield bill
-        else:
-            packages = list(packages_of(bill))
+def _package_problems(
+    inputs: VersionInputs, report: Report, rules: Dependencies
+) -> tuple[list[str], list[str]]:
+    """Return a sentence for each reason why packages cannot be judged, and for each refused one."""
+    bill = _bill(inputs) if rules.need_the_bill else {}
     found = check_packages(
-        packages, rules, inputs.vulnerabilities, inputs.now, also=report.packages.items()
+        packages_of({} if isinstance(bill, str) else bill),
+        rules,
+        inputs.vulnerabilities,
+        inputs.now,
+        also=report.packages.items(),
     )
-    for problem in found:
-        yield problem.sentence()
+    unknown = [bill] if isinstance(bill, str) else []
+    unknown += [problem.sentence() for problem in found if not is_about_a_package(problem)]
+    return unknown, [problem.sentence() for problem in found if is_about_a_package(problem)]
 
 
 def _bill(inputs: VersionInputs) -> dict[str, Any] | str:
