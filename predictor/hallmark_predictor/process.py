@@ -246,7 +246,7 @@ def run() -> int:
     except ConfigurationError as error:
         _tell_the_end(Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log")), str(error))
         return 1
-    prover = Prover()
+    prover = Prover(settings.trust_file, datetime.now(UTC))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if settings.feed is None:
             return runner.run(Predictor(settings, prover).run())
