@@ -38,7 +38,12 @@ class Known:
 LookUp = Callable[[Iterable[tuple[str, str]]], Known]
 """Says what is known of packages, each by its name and version."""
 NOT_MOUNTED = Known(
-    "", trouble=("a snapshot of OSV, because the policy asks for known vulnerabilities", "none")
+    "",
+    trouble=(
+        "a snapshot of OSV (mounted, or given with --osv), for the policy asks for known "
+        "vulnerabilities",
+        "none",
+    ),
 )
 """What is known where nobody mounted a snapshot."""
 
