@@ -17,7 +17,12 @@ from hallmark.supply_chain.licences import (
     is_package,
     stated_licences,
 )
-from hallmark.supply_chain.packages import Package, check_packages, python_packages
+from hallmark.supply_chain.packages import (
+    Package,
+    check_packages,
+    python_packages,
+    states_a_digest,
+)
 from hallmark.supply_chain.vulnerabilities import LookUp
 
 
@@ -30,6 +35,7 @@ class BillComponent:
     type: str
     licences: tuple[str, ...] = ()
     purl: str = ""
+    hashed: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ def _component(part: Mapping[str, Any]) -> BillComponent:
         clip(str(part.get("type", "")), 32),
         tuple(clip(text, LONGEST + 1) for text in stated_licences(part)),
         clip(str(part.get("purl", "")), 256),
+        states_a_digest(part),
     )
 
 
@@ -92,7 +99,8 @@ def violations(
         also: Version by name of the packages that the model's report names.
     """
     packages = [
-        Package(part.name, part.version, part.purl, part.licences) for part in bill.packages
+        Package(part.name, part.version, part.purl, part.licences, part.hashed)
+        for part in bill.packages
     ]
     asked = {*python_packages(packages), *also.items()}
     known = look_up(asked) if rules.vulnerabilities else None

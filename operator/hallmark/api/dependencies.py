@@ -129,6 +129,10 @@ class Dependencies(ApiModel):
     licences: Licences = Field(default_factory=Licences)
     vulnerabilities: Vulnerabilities | None = None
     """Which known vulnerabilities are accepted; absent: nobody looks for any."""
+    require_hashes: bool | None = None
+    """Whether each Python package must have a version, and the digest of what it was installed from
+    (``hashes`` of its component in the bill of materials). One that was installed from a folder, or
+    from an address without a digest, has none."""
     on_violation: OnViolation | None = None
     """Whether a version that serves is rolled back once a package of it is denied, has a licence
     that is not accepted, or a known vulnerability: whatever its Deployment says, but for a hold.
@@ -138,4 +142,6 @@ class Dependencies(ApiModel):
     @property
     def need_the_bill(self) -> bool:
         """Whether any rule is about what the bill of materials alone says."""
-        return self.licences.are_given or self.vulnerabilities is not None
+        return bool(
+            self.licences.are_given or self.vulnerabilities is not None or self.require_hashes
+        )

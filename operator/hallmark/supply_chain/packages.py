@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from packaging.utils import canonicalize_name
 from hallmark.api.artifacts import Finding
 from hallmark.api.dependencies import Dependencies
 from hallmark.supply_chain.dependencies import PACKAGES, check_dependencies
+from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.licences import (
     Licensed,
     check_licences,
@@ -29,6 +31,9 @@ from hallmark.supply_chain.vulnerabilities import (
 if TYPE_CHECKING:
     from packageurl import PackageURL
 
+_DIGITS = {"SHA-256": 64, "SHA-384": 96, "SHA-512": 128, "SHA3-256": 64, "SHA3-512": 128}
+"""Hex digits by the digests that count; MD5 and SHA-1 do not."""
+_HEX = re.compile("[0-9A-Fa-f]+")
 Named = tuple[str, str]
 """A package's name and version, in any form."""
 
@@ -42,12 +47,14 @@ class Package:
         version: its version, in any form; may be empty.
         purl: its package URL, where one is stated.
         licences: what it states of its licence.
+        hashed: whether it states a digest of what it was installed from.
     """
 
     name: str
     version: str
     purl: str = ""
     licences: tuple[str, ...] = ()
+    hashed: bool = False
 
     @property
     def names(self) -> Iterator[Named]:
@@ -72,7 +79,19 @@ def packages_of(document: Mapping[str, Any]) -> Iterator[Package]:
     for part in every_component(document):
         if is_package(part.get("type")):
             name, version, purl = (str(part.get(key) or "") for key in ("name", "version", "purl"))
-            yield Package(name, version, purl, tuple(stated_licences(part)))
+            licences = tuple(stated_licences(part))
+            yield Package(name, version, purl, licences, states_a_digest(part))
+
+
+def states_a_digest(part: Mapping[str, Any]) -> bool:
+    """Tell whether a component states a digest that nobody can find other bytes for."""
+    hashes = part.get("hashes")
+    return any(
+        isinstance(stated, dict)
+        and _DIGITS.get(str(stated.get("alg"))) == len(content := str(stated.get("content")))
+        and bool(_HEX.fullmatch(content))
+        for stated in (hashes if isinstance(hashes, list) else ())
+    )
 
 
 def python_packages(packages: Iterable[Package]) -> set[Named]:
@@ -103,7 +122,31 @@ def check_packages(
     return [
         *check_dependencies(named, rules.denied),
         *check_licences(licensed, rules.licences),
+        *check_hashes(found, rules),
         *check_vulnerabilities(known or NOT_MOUNTED, rules.vulnerabilities, now),
+    ]
+
+
+def check_hashes(packages: Iterable[Package], rules: Dependencies) -> list[Finding]:
+    """Return one finding for each Python package without a version or a digest, where one must be.
+
+    What kind of package one is that has no package URL nobody knows; it counts as Python's.
+    """
+    if not rules.require_hashes:
+        return []
+    loose = {
+        (canonicalize_name(package.name), package.version)
+        for package in packages
+        if package.may_be_python and not (package.hashed and package.version)
+    }
+    asked = "a version, and a digest of what it was installed from (the policy's "
+    return [
+        finding(
+            PACKAGES,
+            f"of '{name}' {version}".rstrip() + f" {asked}dependencies.requireHashes)",
+            "no digest in the bill of materials" if version else "no version",
+        )
+        for name, version in sorted(loose)
     ]
 
 

@@ -94,17 +94,17 @@ def _feed_problems(known: Known, rules: Vulnerabilities, now: datetime) -> Itera
 
 def _grouped(found: Iterable[Vulnerability]) -> list[list[Vulnerability]]:
     """Return entries about one vulnerability of one package together: they share an id."""
-    groups: list[list[Vulnerability]] = []
+    by_name: dict[tuple[str, str, str], list[Vulnerability]] = {}
     for entry in sorted(set(found), key=attrgetter("package", "version", "id")):
-        same = [group for group in groups if any(_are_same(entry, other) for other in group)]
-        groups = [group for group in groups if group not in same]
-        groups.append([*(other for group in same for other in group), entry])
-    return groups
-
-
-def _are_same(one: Vulnerability, other: Vulnerability) -> bool:
-    where = (one.package, one.version)
-    return where == (other.package, other.version) and bool(one.ids & other.ids)
+        names = [(entry.package, entry.version, id_) for id_ in sorted(entry.ids)]
+        group = [entry]
+        for same in {id(known): known for name in names if (known := by_name.get(name))}.values():
+            group = [*same, *group]
+        for member in group:
+            for id_ in member.ids:
+                by_name[member.package, member.version, id_] = group
+    unique = {id(group): group for group in by_name.values()}
+    return [sorted(group, key=attrgetter("id")) for group in unique.values()]
 
 
 def _is_accepted(severity: Severity | None, rules: Vulnerabilities) -> bool:

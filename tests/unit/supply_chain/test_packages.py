@@ -11,14 +11,22 @@ from hypothesis import strategies as st
 
 from hallmark.api.dependencies import Dependencies, Licences, Vulnerabilities
 from hallmark.supply_chain.osv_entry import Vulnerability
-from hallmark.supply_chain.packages import check_packages, packages_of, python_packages
+from hallmark.supply_chain.packages import (
+    check_packages,
+    is_about_a_package,
+    packages_of,
+    python_packages,
+)
 from hallmark.supply_chain.vulnerabilities import Known
 from tests.examples import examples
 from tests.unit.supply_chain import factories
 from tests.unit.supply_chain.osv_entries import NOW
 
 ALL = Dependencies(
-    denied=["torch"], licences=Licences(allowed=["MIT"]), vulnerabilities=Vulnerabilities()
+    denied=["torch"],
+    require_hashes=True,
+    licences=Licences(allowed=["MIT"]),
+    vulnerabilities=Vulnerabilities(),
 )
 
 
@@ -69,6 +77,46 @@ def test_the_three_rules_are_one_verdict() -> None:
     )
     said = " ".join(problem.sentence() for problem in found)
     assert all(word in said for word in ("'torch' 2", "licence of 'numpy'", "GHSA-1 in 'numpy'"))
+
+
+SHA256 = {"alg": "SHA-256", "content": "aB" * 32}
+
+
+@pytest.mark.parametrize(
+    ("stated", "passes"),
+    [
+        pytest.param(part(hashes=[SHA256]), True, id="a digest"),
+        pytest.param(part(hashes=[{"alg": "MD5", "content": "a" * 32}, SHA256]), True, id="two"),
+        pytest.param(part(), False, id="none"),
+        pytest.param(part(hashes=[{"alg": "MD5", "content": "a" * 32}]), False, id="a weak one"),
+        pytest.param(part(hashes=[{"alg": "SHA-1", "content": "a" * 40}]), False, id="SHA-1"),
+        pytest.param(part(hashes=[{**SHA256, "content": "aa"}]), False, id="a short one"),
+        pytest.param(part(hashes=[{**SHA256, "content": "x" * 64}]), False, id="no hex"),
+        pytest.param(part(hashes="a" * 64), False, id="of odd form"),
+        pytest.param(part(hashes=[None, {"alg": []}]), False, id="of no form"),
+        pytest.param(part(hashes=[SHA256], version=""), False, id="no version"),
+        pytest.param(part("pkg:deb/debian/pillow@1"), True, id="not Python's"),
+        pytest.param(part("pkg:pypi/pillow@1.0"), False, id="Python's"),
+        pytest.param(part(type="file"), True, id="a file"),
+    ],
+)
+def test_a_package_without_a_digest_is_refused_where_one_must_be(
+    stated: dict[str, Any], passes: bool
+) -> None:
+    packages = list(packages_of({"components": [stated]}))
+    found = check_packages(packages, Dependencies(require_hashes=True), None, NOW)
+    assert (found == []) is passes
+    assert all(is_about_a_package(problem) for problem in found)
+    assert check_packages(packages, Dependencies(), None, NOW) == []
+
+
+def test_the_sentence_on_a_digest_names_package_and_rule() -> None:
+    packages = packages_of({"components": [part(name="Pillow")]})
+    (found,) = check_packages(packages, Dependencies(require_hashes=True), None, NOW)
+    assert found.sentence() == (
+        "Dependencies: expected of 'pillow' 1.0 a version, and a digest of what it was installed "
+        "from (the policy's dependencies.requireHashes), found no digest in the bill of materials."
+    )
 
 
 def test_without_rules_nothing_is_asked() -> None:

@@ -176,6 +176,11 @@ STATES = [
         id="licences that are asked for and cannot be seen fail",
     ),
     pytest.param(
+        inputs(policy=policy(dependencies={"requireHashes": True})),
+        {"PolicyPassed": "False/PackagesRefused"},
+        id="a package without a digest fails versions that exist",
+    ),
+    pytest.param(
         inputs(policy=policy(dependencies={"licences": {"denied": ["MIT"]}}), sbom=SBOM + b" "),
         {"PolicyPassed": "False/PolicyFailed"},
         id="licences are judged by the signed SBOM alone",
