@@ -46,6 +46,8 @@ _ADVICE: dict[tuple[str, str], str] = {
         "Deployment",
         DeploymentReason.ON_HOLD,
     ): "Wait for its end, or lift it: hallmark unhold {name} -n {namespace} --reason ...",
+    ("Deployment", DeploymentReason.PACKAGE_ROLLBACK): "Train anew with the fixed package, or ask "
+    "the platform engineer for an exception; then name the new version.",
     ("Deployment", DeploymentReason.CRASH_ROLLBACK): "Look why its Pods end (their log and "
     "termination message), then acknowledge, or ask for another version.",
     ("Deployment", DeploymentReason.DRIFT_ROLLBACK): "Look at the traffic (hallmark drift {name} "
