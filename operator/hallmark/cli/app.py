@@ -17,6 +17,7 @@ from hallmark.cli import (
     local,
     looking_back,
     prune,
+    reproducing,
     review,
     run,
     service,
@@ -49,6 +50,7 @@ for part in (
     prune,
     verifying,
     importing,
+    reproducing,
     looking_back,
 ):
     part.register(app)
