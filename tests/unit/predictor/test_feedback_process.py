@@ -10,7 +10,15 @@ from typing import Any
 
 from hallmark.api.feedback import Feedback
 from hallmark.api.model_deployment import Drift
-from tests.unit.predictor.factories import instances, sealed, traffic
+from hallmark_predictor.receipts import Receipts, SecretFiles
+from tests.unit.predictor.factories import (
+    DEPLOYMENT,
+    NAMESPACE,
+    instances,
+    model,
+    sealed,
+    traffic,
+)
 from tests.unit.predictor.test_process import Process, eventually
 from tests.unit.predictor.test_workers import WORKERS, listeners, newest
 
@@ -49,6 +57,11 @@ def test_outcomes_count_once_whichever_process_takes_them(tmp_path: Path) -> Non
                 told = [{"receipt": one, "outcome": "yes"} for one in receipts[start : start + 10]]
                 status, found = post(process, "/feedback", {"outcomes": told}, **bearer)
                 assert (status, found["counted"], found["refused"]) == (200, counted, 10 - counted)
+        files = SecretFiles(folder, NAMESPACE, DEPLOYMENT)
+        earlier = Receipts(files, "sha256:" + "7" * 64, model().schema)
+        told = [{"receipt": earlier.one(0, 0.5).decode(), "outcome": "yes"} for _ in range(5)]
+        status, found = post(process, "/feedback", {"outcomes": told}, **bearer)
+        assert (status, found["counted"], found["details"]) == (200, 5, [])
         assert post(process, "/feedback", {"outcomes": []}, authorization="Bearer no")[0] == 401
 
         process.send(signal.SIGTERM)
@@ -56,3 +69,4 @@ def test_outcomes_count_once_whichever_process_takes_them(tmp_path: Path) -> Non
         last = newest(process).outcomes
         assert last is not None
         assert (last.outcomes, last.refused, len(last.windows)) == (120, 120, 1)
+        assert [(one.version, one.outcomes) for one in last.earlier] == [("7" * 16, 5)]
