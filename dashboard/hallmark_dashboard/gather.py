@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from hallmark.api.artifacts import Manifest
 from hallmark.api.model_approval import ModelApproval
@@ -245,12 +246,17 @@ async def gather_what_if(
         for found in deployments
         if found.metadata.namespace in under
     ]
+    candidate = current.replace(spec=spec)
     limit = asyncio.Semaphore(8)
 
     async def one(version: ModelVersion) -> Effect:
         async with limit:
             files = await services.evidence.files(version, current.spec)
-        return effect(version, current.replace(spec=spec), files, seen.now)
+        if spec.dependencies.vulnerabilities is None:
+            return effect(version, candidate, files, seen.now)
+        return await asyncio.to_thread(
+            effect, version, candidate, files, seen.now, partial(services.feed.about, now=seen.now)
+        )
 
     effects = await asyncio.gather(*map(one, looked_at))
     return what_if(effects, len(concerned) - len(looked_at), [one for one in held if one])

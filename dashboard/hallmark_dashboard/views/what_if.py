@@ -7,16 +7,18 @@ The checks are the operator's own (``hallmark.policies.model_version.checks`` an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_policy import ModelPolicy, ModelPolicySpec
 from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.policies.model_deployment.bounds import beyond_policy
-from hallmark.policies.model_version.approvals import counts, needs
-from hallmark.policies.model_version.checks import check_evidence
+from hallmark.policies.model_version.approvals import needs
+from hallmark.policies.model_version.checks import asked_packages, check_evidence
 from hallmark.policies.model_version.inputs import VersionInputs
+from hallmark.policies.unmet import votes
+from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED, LookUp
 from hallmark_dashboard.views.standing import State
 from hallmark_dashboard.views.words import plural
 
@@ -110,9 +112,26 @@ def chosen(versions: Sequence[ModelVersion]) -> list[ModelVersion]:
     return ordered[:MOST]
 
 
-def effect(version: ModelVersion, candidate: ModelPolicy, files: Files, now: datetime) -> Effect:
-    """Return what another policy would do to a version."""
-    found = list(_reasons(version, candidate, files, now)) if not files.sentence else []
+def effect(
+    version: ModelVersion,
+    candidate: ModelPolicy,
+    files: Files,
+    now: datetime,
+    look_up: LookUp = lambda _: NOT_MOUNTED,
+) -> Effect:
+    """Return what another policy would do to a version.
+
+    Args:
+        version: The version.
+        candidate: The other policy.
+        files: What is sealed of the version.
+        now: The time (aware).
+        look_up: Says which vulnerabilities packages have; without it there is no snapshot.
+    """
+    inputs = _inputs(version, candidate, files, now)
+    if candidate.spec.dependencies.vulnerabilities is not None:
+        inputs = replace(inputs, vulnerabilities=look_up(asked_packages(inputs)))
+    found = list(_reasons(inputs, candidate)) if not files.sentence else []
     unknown = (files.sentence,) if files.sentence else ()
     state = State.UNKNOWN if unknown else State.STOPPED if found else State.GOOD
     held = (
@@ -130,10 +149,10 @@ def effect(version: ModelVersion, candidate: ModelPolicy, files: Files, now: dat
     )
 
 
-def _reasons(
+def _inputs(
     version: ModelVersion, candidate: ModelPolicy, files: Files, now: datetime
-) -> Sequence[str]:
-    inputs = VersionInputs(
+) -> VersionInputs:
+    return VersionInputs(
         version=version,
         now=now,
         policy_name=candidate.metadata.name,
@@ -142,10 +161,13 @@ def _reasons(
         report=files.report,
         sbom=files.sbom,
     )
+
+
+def _reasons(inputs: VersionInputs, candidate: ModelPolicy) -> Sequence[str]:
+    version, now = inputs.version, inputs.now
     evidence = check_evidence(inputs)
     said = [refusal.message for refusal in (evidence.refusal, evidence.policy) if refusal]
-    approvers = {one.approver for one in version.status.approvals if counts(one, now)}
-    found = needs(candidate.spec.approvals, approvers)
+    found = needs(candidate.spec.approvals, votes(version, candidate.spec, now).approvers)
     if not found.enough:
         more = plural(found.more, "more person", "more people")
         said.append(f"{more} would have to approve it ({found.sentence}).")

@@ -18,6 +18,7 @@ from typing import Any, cast
 from hallmark.api import names
 from hallmark.api.artifacts import Baseline, BaselineFeature, DownloadURLs, Finding
 from hallmark.api.common import ObjectMeta, parse_timestamp, sha256_digest, timestamp
+from hallmark.api.dependencies import Dependencies
 from hallmark.api.drift_floors import DriftFloors
 from hallmark.api.drift_report import LATENCY_BOUNDS
 from hallmark.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
@@ -30,6 +31,7 @@ from hallmark.api.model_policy import (
 )
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import FeatureType
+from hallmark.audit.memory import LogMemory
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
@@ -82,6 +84,7 @@ BASELINE = Baseline(
 )
 LABEL = names.LABEL_MANIFEST
 WATCHED = (MODEL_DEPLOYMENT, MODEL_VERSION, *CHILDREN)
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 CALM, SHIFTED = [40, 30, 30, 0], [0, 0, 100, 0]
 
 
@@ -115,9 +118,11 @@ class Ledger:
 
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
+        self.memory = LogMemory()
 
     def append(self, record: Record) -> None:
         self.records.setdefault(record.decision_id, record)
+        self.memory.hear(self.records[record.decision_id], timestamp(NEVER))
 
 
 class World:
@@ -247,6 +252,7 @@ class World:
 
     def set_policy(self, **approvals: object) -> None:
         deployments = DeploymentBounds.model_validate(approvals.pop("deployments", {}))
+        dependencies = Dependencies.model_validate(approvals.pop("dependencies", {}))
         self.most_replicas = deployments.max_replicas
         drift = approvals.pop("drift", None)
         policy = ModelPolicy(
@@ -258,8 +264,10 @@ class World:
                 images=Images(trainer="t:1", sealer="s:1", predictor="p:1"),
                 deployments=deployments,
                 drift=DriftFloors.model_validate(drift) if drift else None,
+                dependencies=dependencies,
             ),
         )
+        self.policy = policy
         self._put(MODEL_POLICY, "", "default", spec=policy.spec.to_wire())
 
     def seal(self, number: int, *, approved: bool = True, baseline: Baseline = BASELINE) -> None:
@@ -304,6 +312,16 @@ class World:
         """Approve (no changes), deny, revoke or withdraw a version's approval."""
         status = rollouts.version(number, **changes).status
         self._put(MODEL_VERSION, SPACE, rollouts.version_name(number), status=status.to_wire())
+
+    def judge_packages(self, number: int, reason: str) -> None:
+        """Say of a version's packages what the policy of today says."""
+        passed = rollouts.condition("PolicyPassed", true=reason == "PolicyPassed", reason=reason)
+        status = self.version(number).status
+        others = [found for found in status.conditions if found.type != passed.type]
+        changed = status.replace(
+            conditions=[*others, passed], policy_digest=self.policy.spec.digest
+        )
+        self._put(MODEL_VERSION, SPACE, rollouts.version_name(number), status=changed.to_wire())
 
     def corrupt_bytes(self, number: int) -> None:
         """Flip a byte of the version's model in the store."""

@@ -25,6 +25,7 @@ from hallmark.policies.model_deployment.flapping import cools_down
 from hallmark.policies.model_deployment.hold import said
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.intent import Intent, intent_of, is_refused
+from hallmark.policies.model_deployment.packages import is_judged_alike, refused_packages
 from hallmark.policies.model_deployment.pods import (
     did_not_start,
     has_one,
@@ -234,6 +235,7 @@ def look_at_serving(view: View) -> Look:
         look_at_withdrawal(view)
         or _look_at_drift(view)
         or _look_at_crashes(view)
+        or _look_at_packages(view)
         or _look_at_rollback(view)
     )
 
@@ -307,6 +309,28 @@ def _look_at_crashes(view: View) -> Look:
         return None
     crashes = crash_loop(view)
     return _roll_back(view, cause, crashes) if crashes else None
+
+
+def _look_at_packages(view: View) -> Look:
+    """Return the rollback that refused packages ask for: once, and never on from its target."""
+    cause, last = DeploymentReason.PACKAGE_ROLLBACK, view.status.last_rollback
+    if (
+        view.rollout.state is RolloutState.ROLLING_BACK
+        or view.rollout.cause == cause
+        or (last is not None and not last.acknowledged)
+        or view.stopped
+        or view.held is not None
+    ):
+        return None
+    refused = refused_packages(view)
+    if refused is None:
+        return None
+    found = _roll_back(view, cause, refused.message)
+    if isinstance(found, RollBack) and not is_judged_alike(found.target, view):
+        name = found.target.metadata.name
+        wait = f"{refused.message} '{name}' is being judged by the same rules."
+        return Wait(DeploymentReason.VERIFYING, wait, again=checks.RETRY_SECONDS)
+    return found
 
 
 def _roll_back(view: View, cause: str, message: str, *, urgent: bool = False) -> Look:
