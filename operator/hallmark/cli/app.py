@@ -17,8 +17,10 @@ from hallmark.cli import (
     local,
     looking_back,
     prune,
+    reproducing,
     review,
     run,
+    scan,
     service,
     status,
     tree,
@@ -42,6 +44,7 @@ for part in (
     tree,
     explain,
     evidence,
+    scan,
     review,
     approvals,
     service,
@@ -49,6 +52,7 @@ for part in (
     prune,
     verifying,
     importing,
+    reproducing,
     looking_back,
 ):
     part.register(app)
