@@ -59,7 +59,7 @@ from hallmark_dashboard.views.version import (
     VersionInputs,
     version_detail,
 )
-from hallmark_dashboard.views.what_if import Effect, WhatIf, chosen, effect, what_if
+from hallmark_dashboard.views.what_if import Effect, WhatIf, chosen, effect, kept, what_if
 
 
 async def gather_overview(services: Services, caller: Caller) -> Overview:
@@ -227,20 +227,25 @@ async def gather_changes(
 async def gather_what_if(
     services: Services, caller: Caller, name: str, spec: ModelPolicySpec
 ) -> WhatIf:
-    """Return what another spec of a policy would do to the versions that the caller may see.
+    """Return what another spec of a policy would do to what the caller may see.
 
     Raises:
         Problem: There is no such policy, or the caller may not see it.
     """
-    seen = await services.seen(caller, None, MODEL_VERSION)
+    seen = await services.seen(caller, None, MODEL_VERSION, MODEL_DEPLOYMENT)
     current = next((found for found in seen.policies() if found.metadata.name == name), None)
     if current is None:
         raise not_found("ModelPolicy", None, name)
-    versions = seen.versions()
-    spaces = {version.metadata.namespace for version in versions}
+    versions, deployments = seen.versions(), seen.deployments()
+    spaces = {found.metadata.namespace for found in (*versions, *deployments)}
     under = {space for space in spaces if seen.policy(space).name == name}
     concerned = [version for version in versions if version.metadata.namespace in under]
     looked_at = chosen(concerned)
+    held = [
+        kept(found, current.spec, spec)
+        for found in deployments
+        if found.metadata.namespace in under
+    ]
     candidate = current.replace(spec=spec)
     limit = asyncio.Semaphore(8)
 
@@ -254,7 +259,7 @@ async def gather_what_if(
         )
 
     effects = await asyncio.gather(*map(one, looked_at))
-    return what_if(effects, len(concerned) - len(looked_at))
+    return what_if(effects, len(concerned) - len(looked_at), [one for one in held if one])
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ async def predict(services: Given, caller: ApiCaller, asked: PredictBody) -> Res
 async def policy_what_if(
     services: Given, caller: ApiCaller, name: str, asked: WhatIfBody
 ) -> WhatIf:
-    """Hold the versions that the caller may see against another spec, and apply nothing."""
+    """Hold what the caller may see against another spec, and apply nothing."""
     return await gather_what_if(services, caller, name, asked.spec)
 
 

@@ -9,10 +9,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from hallmark.api.common import (
-    MAX_WATCHED,
     ApiModel,
     ConditionedStatus,
-    DecimalString,
     DurationString,
     ObjectName,
     PositiveDuration,
@@ -20,11 +18,11 @@ from hallmark.api.common import (
     ShortText,
     Timestamp,
     UserName,
-    WatchedName,
     canonical_json,
     sha256_digest,
 )
 from hallmark.api.dependencies import Dependencies
+from hallmark.api.drift_floors import DriftFloors
 from hallmark.api.rules import NAME, SET, cel, list_map, rule
 from hallmark.api.scheduling import ClassName
 from hallmark.api.training_run import Gates, PIIAction, PIIDetector
@@ -138,6 +136,9 @@ class Approvals(ApiModel):
     require_shown: bool = False
     """Whether an approval counts only where it names what its approver was shown
     (``shownDigest``)."""
+    renew_after_rollback: bool = False
+    """Whether a version that was rolled back, by drift or anything else, is rolled out anew on
+    approvals alone that were given after that."""
     on_revocation: OnRevocation = OnRevocation.ROLLBACK
     """What a denial or revocation of the active version does."""
     on_key_revocation: OnRevocation = OnRevocation.STOP
@@ -280,32 +281,6 @@ class DeploymentBounds(ApiModel):
     """PriorityClasses that a ModelDeployment may name; empty: none."""
     max_hold: PositiveDuration = "168h"
     """How long a person may hold a ModelDeployment; a hold that lasts longer ends then."""
-
-
-_POSITIVE = cel(rule("double(self) > 0.0", "The number must be above zero, such as '0.2'."))
-
-
-class DriftFloors(ApiModel):
-    """How closely every ModelDeployment must watch its traffic; what is absent is not demanded."""
-
-    max_threshold: Annotated[DecimalString, Field(json_schema_extra=_POSITIVE)] | None = None
-    """The highest PSI that may count as no drift."""
-    max_window: Annotated[int, Field(ge=100, le=1000000)] | None = None
-    """The most rows of a window."""
-    max_consecutive: Annotated[int, Field(ge=1, le=5)] | None = None
-    """The most windows in a row that must drift."""
-    min_false_rollback_risk: Annotated[DecimalString, Field(json_schema_extra=_POSITIVE)] | None = (
-        None
-    )
-    """The smallest error budget: the smaller it is, the more evidence a rollback needs."""
-    features: Annotated[list[WatchedName], Field(max_length=MAX_WATCHED, json_schema_extra=SET)] = (
-        Field(default_factory=list)
-    )
-    """Those that must be watched where a ModelDeployment names some."""
-    max_rejections: Annotated[DecimalString, Field(json_schema_extra=_POSITIVE)] | None = None
-    """The highest limit of refused rows; one must be declared then."""
-    automatic_rollback: bool = False
-    """Whether ``rollback`` must be Automatic."""
 
 
 CIDRs = Annotated[

@@ -17,6 +17,7 @@ from hallmark.cli import (
     local,
     looking_back,
     prune,
+    reproducing,
     review,
     run,
     scan,
@@ -51,6 +52,7 @@ for part in (
     prune,
     verifying,
     importing,
+    reproducing,
     looking_back,
 ):
     part.register(app)

@@ -278,9 +278,9 @@ def show_verdict(verdict: Verdict, output: Format) -> None:
     named = f" {verdict.digest}" if verdict.digest else ""
     root = Tree(Text(f"chain{named}", style="bold"))
     for subject in verdict.subjects:
-        branch = root.add(_line(subject.state, f"{subject.kind} {subject.name}", ""))
+        branch = root.add(verdict_line(subject.state, f"{subject.kind} {subject.name}", ""))
         for link in subject.links:
-            branch.add(_line(link.state, link.name, link.said))
+            branch.add(verdict_line(link.state, link.name, link.said))
     console().print(root)
     counts = ", ".join(
         f"{sum(link.state == state for one in verdict.subjects for link in one.links)} {word}"
@@ -290,7 +290,8 @@ def show_verdict(verdict: Verdict, output: Format) -> None:
     console().print(plain(f"The chain {word}: {counts}."))
 
 
-def _line(state: str, what: str, said: str) -> Text:
+def verdict_line(state: str, what: str, said: str) -> Text:
+    """Return a line of a verdict: tick, cross or dash, what it is about, and what was found."""
     mark, kind = _MARKS[state]
     line = Text(f"{mark} ", style=STATES[kind])
     line.append(plain(what), style="")

@@ -299,14 +299,14 @@ class _Driver:
         _copy(sealed / final_name(SLOT_SBOM, run_id), sbom)
 
 
-def small_file(store: Store, path: str) -> bytes | None:
-    """Return a small object's bytes, or None where there is none.
+def small_file(store: Store, path: str, limit: int = _SMALL) -> bytes | None:
+    """Return the bytes of an object of at most ``limit`` bytes, or None where there is none.
 
     Raises:
-        ArtifactError: it cannot be read, or is not small.
+        ArtifactError: it cannot be read, or is larger.
     """
     try:
-        return store.get(path, limit=_SMALL)
+        return store.get(path, limit=limit)
     except ArtifactMissing:
         return None
 

@@ -19,6 +19,7 @@ from hallmark.api import names
 from hallmark.api.artifacts import Baseline, BaselineFeature, DownloadURLs, Finding
 from hallmark.api.common import ObjectMeta, parse_timestamp, sha256_digest, timestamp
 from hallmark.api.dependencies import Dependencies
+from hallmark.api.drift_floors import DriftFloors
 from hallmark.api.drift_report import LATENCY_BOUNDS
 from hallmark.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from hallmark.api.model_policy import (
@@ -30,6 +31,7 @@ from hallmark.api.model_policy import (
 )
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import FeatureType
+from hallmark.audit.memory import LogMemory
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
@@ -82,6 +84,7 @@ BASELINE = Baseline(
 )
 LABEL = names.LABEL_MANIFEST
 WATCHED = (MODEL_DEPLOYMENT, MODEL_VERSION, *CHILDREN)
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 CALM, SHIFTED = [40, 30, 30, 0], [0, 0, 100, 0]
 
 
@@ -115,9 +118,11 @@ class Ledger:
 
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
+        self.memory = LogMemory()
 
     def append(self, record: Record) -> None:
         self.records.setdefault(record.decision_id, record)
+        self.memory.hear(self.records[record.decision_id], timestamp(NEVER))
 
 
 class World:
@@ -249,6 +254,7 @@ class World:
         deployments = DeploymentBounds.model_validate(approvals.pop("deployments", {}))
         dependencies = Dependencies.model_validate(approvals.pop("dependencies", {}))
         self.most_replicas = deployments.max_replicas
+        drift = approvals.pop("drift", None)
         policy = ModelPolicy(
             metadata=ObjectMeta(name="default"),
             spec=ModelPolicySpec(
@@ -257,6 +263,7 @@ class World:
                 store={"uri": "s3://models", "endpoint": "http://store:7070"},  # type: ignore[arg-type]
                 images=Images(trainer="t:1", sealer="s:1", predictor="p:1"),
                 deployments=deployments,
+                drift=DriftFloors.model_validate(drift) if drift else None,
                 dependencies=dependencies,
             ),
         )
@@ -477,11 +484,12 @@ class World:
         blocks: Sequence[tuple[int, int]] = (),
         odd: Sequence[str] = (),
         right: Sequence[int] = (),
+        women: Sequence[int] = (),
     ) -> None:
         """Let the Pods of a version report closed windows, refused rows, requests and oddities.
 
         Of each block of 200 requests so many failed, and so many were late; ``right`` says of
-        each window of outcomes how many of its hundred answers came true.
+        each window of outcomes how many of its hundred answers came true, ``women`` of fifty.
         Of each kind of oddity the client with that place in the list is at fault.
         """
         self._sequence += 1
@@ -512,7 +520,7 @@ class World:
                 "requests": requests,
                 "answers": self._blocks(blocks),
                 "odd": self._odd(odd),
-                **({"outcomes": self._outcomes(right)} if right else {}),
+                **({"outcomes": self._outcomes(right, women)} if right else {}),
             }
         obj = self.cluster.objects[self._key()]
         obj.setdefault("status", {}).setdefault("drift", {}).update(reports)
@@ -541,10 +549,11 @@ class World:
         ]
         return {"rows": 6400, "near": 320, "blocks": 100, "probing": len(kinds), "newest": blocks}
 
-    def _outcomes(self, right: Sequence[int]) -> Obj:
+    def _outcomes(self, right: Sequence[int], women: Sequence[int]) -> Obj:
+        """Return windows of a hundred outcomes; half of these are of women, where some are told."""
         self.wait(1)
         start = timestamp(self.now)
-        windows = [
+        windows: list[Obj] = [
             {
                 "number": number,
                 "start": start,
@@ -557,6 +566,8 @@ class World:
             }
             for number, correct in enumerate(right, 1)
         ]
+        for window, correct in zip(windows, women, strict=False):
+            window["groups"] = [{"group": "women", "outcomes": WINDOW // 2, "correct": correct}]
         return {"outcomes": WINDOW * len(right), "correct": sum(right), "windows": windows}
 
     def crash(self, number: int, *, times: int = 1, code: int = 137, pods: int = 99) -> None:

@@ -603,6 +603,7 @@ def test_a_policy_is_told_in_words_with_whom_it_stops() -> None:
         approvals={"minimum": 2},
         gates=[{"metric": "accuracy", "comparison": "AtLeast", "threshold": "0.7"}],
         dependencies={"denied": ["torch"]},
+        drift={"maxThreshold": "0.25", "probing": {"maxClients": 2, "rollback": True}},
     )
     stopped = version(told={"PolicyPassed": "False/PolicyFailed"})
     found = policy_detail(strict, [SPACE], [version("fine"), stopped])
@@ -610,7 +611,14 @@ def test_a_policy_is_told_in_words_with_whom_it_stops() -> None:
 
     assert "stops 1 version of 2" in found.headline
     assert [one.name for one in found.stopped] == ["loan-v1"]
-    for words in ("2 people", "accuracy must be at least 0.7", "torch", "No data may come from"):
+    for words in (
+        "2 people",
+        "accuracy must be at least 0.7",
+        "torch",
+        "No data may come from",
+        "spec.drift.threshold at most 0.25; ",
+        "spec.drift.probing with clients at most 2, then Rollback.",
+    ):
         assert words in told
     assert demands(policy(sources={"allowed": ["https://a/"]}).spec)
 

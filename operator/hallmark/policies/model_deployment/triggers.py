@@ -17,7 +17,7 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_policy import OnNoTarget
 from hallmark.api.model_version import ModelVersion
-from hallmark.policies.model_deployment import analysis, canary, checks
+from hallmark.policies.model_deployment import analysis, bounds, canary, checks
 from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.crashes import crash_loop
@@ -472,9 +472,15 @@ def _look_at_current(view: View, intent: Intent) -> Look:
         return Unapproved(unapproved.message)
     if inputs.foreign:
         return Wait(DeploymentReason.FOREIGN_OBJECT, inputs.foreign[0], stalled=True, again=5.0)
-    if inputs.beyond:
-        return Wait(DeploymentReason.INVALID_SPEC, inputs.beyond[0], stalled=True)
-    return Cleared(intent.version)
+    return _beyond(view) or Cleared(intent.version)
+
+
+def _beyond(view: View) -> Wait | None:
+    """Return that the spec asks for more, or watches less, than the policy of today lets it."""
+    beyond = view.inputs.beyond
+    if not beyond:
+        return None
+    return Wait(DeploymentReason.INVALID_SPEC, bounds.told(beyond), stalled=True)
 
 
 def _look_at_starting(view: View, intent: Intent) -> Look:
@@ -507,7 +513,7 @@ def _frozen(view: View) -> Wait | None:
         )
     if view.inputs.hold:
         return Wait(DeploymentReason.AUDIT_BROKEN, view.inputs.hold, stalled=True)
-    return cools_down(view)
+    return _beyond(view) or cools_down(view)
 
 
 def _look_at_canary(view: View, intent: Intent) -> Look:
