@@ -142,11 +142,11 @@ def _bill(side: _Side) -> bytes:
 
 
 def _dockerfile(side: _Side) -> bytes:
-    return b"\n".join(line for line in side.data.splitlines() if not _PIN.fullmatch(line))
+    return _SBOM_LABEL.sub(b"", side.data)
 
 
-_PIN = re.compile(rb' *"[a-z0-9-]+==[A-Za-z0-9.!+_-]+"(, \\|\])')
-"""A line of the Dockerfile that pins a package, and does nothing else."""
+_SBOM_LABEL = re.compile(rb'(?<=dev\.hallmark\.sbom=")sha256:[a-f0-9]{64}(?=" \\\n)')
+"""The digest of the SBOM, which lists libraries, in the Dockerfile's label."""
 
 
 def _manifest(side: _Side) -> bytes:
