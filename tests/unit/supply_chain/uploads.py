@@ -180,7 +180,7 @@ def task(each: Upload | None = None, **changes: object) -> SealTask:
         "manifest_digest": (each or upload()).digest,
         "spec_digest": SPEC_DIGEST,
         "dataset_fingerprint": FINGERPRINT,
-        "denied_packages": ["torch"],
+        "dependencies": {"denied": ["torch"]},
         "store_uri": "memory://",
         "store_endpoint": None,
         "store_region": "us-east-1",
