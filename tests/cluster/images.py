@@ -84,6 +84,13 @@ def _build(engine: Engine, recipe: Recipe, base: str, progress: Progress) -> str
     return reference
 
 
+def build_one(recipe: Recipe) -> str:
+    """Build one image with buildah, if its content has changed; return its reference."""
+    engine = Buildah()
+    with binaries.exclusive(cache_folder() / "images.lock"):
+        return _build(engine, recipe, engine.base(Progress()), Progress())
+
+
 def _build_static(image: StaticImage) -> str:
     """Give a static image to the Docker engine; nodes without one import it directly."""
     if docker_answers():
