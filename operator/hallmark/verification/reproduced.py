@@ -23,12 +23,10 @@ from hallmark.api.artifacts import (
     Manifest,
     final_name,
 )
-from hallmark.api.common import canonical_json, sha256_digest
+from hallmark.api.common import canonical_json, clip, sha256_digest
 from hallmark.api.report import Report
 from hallmark.reporting.page import page
 from hallmark.supply_chain.dsse import IN_TOTO, MalformedEnvelope, open_envelope
-from hallmark.supply_chain.provenance import statement
-from hallmark.supply_chain.signing import MAX_BYTES as SIGNED_BYTES
 from hallmark.supply_chain.signing import PROVENANCE_FOLDER, not_signed
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 from hallmark.supply_chain.verify import signed_resources
@@ -142,11 +140,11 @@ def _bill(side: _Side) -> bytes:
 
 
 def _dockerfile(side: _Side) -> bytes:
-    return b"\n".join(line for line in side.data.splitlines() if not _PIN.fullmatch(line))
+    return _SBOM_LABEL.sub(b"", side.data)
 
 
-_PIN = re.compile(rb' *"[a-z0-9-]+==[A-Za-z0-9.!+_-]+"(, \\|\])')
-"""A line of the Dockerfile that pins a package, and does nothing else."""
+_SBOM_LABEL = re.compile(rb'(?<=dev\.hallmark\.sbom=")sha256:[a-f0-9]{64}(?=" \\\n)')
+"""The digest of the SBOM, which lists libraries, in the Dockerfile's label."""
 
 
 def _manifest(side: _Side) -> bytes:
@@ -248,23 +246,32 @@ def _signed_links(sealed: Sealed, manifest: bytes, state: State) -> Iterator[Lin
             yield open_(name, "signs the sealed manifest, and this one is another")
         return
     read = Manifest.model_validate_json(manifest)
-    digest = sha256_digest(manifest)
-    wrong = not_signed(sealed.version.spec.bundle, read.model, signed_resources(read, digest))
+    resources = signed_resources(read, sha256_digest(manifest))
+    wrong = not_signed(sealed.version.spec.bundle, read.model, resources)
     said = "signs exactly these bytes; the signature itself is random"
     yield broken(BUNDLE, wrong) if wrong else holds(BUNDLE, said)
-    reference = sealed.version.spec.training_run
-    wanted = statement(read, manifest_digest=digest, run_name=reference.name, run_uid=reference.uid)
-    yield _provenance_link(sealed.provenance(), wanted)
+    yield _provenance_link(sealed.provenance(), resources)
 
 
-def _provenance_link(envelope: bytes | None, wanted: bytes) -> Link:
+def _provenance_link(envelope: bytes | None, resources: Mapping[str, str]) -> Link:
+    """Who made it and how is in the statement too: that is for ``hallmark verify``."""
     if envelope is None:
         return open_(PROVENANCE_FOLDER, "There is none beside the bundle.")
     try:
-        payload, _ = open_envelope(parse_object(envelope, SIGNED_BYTES), IN_TOTO)
+        payload, _ = open_envelope(parse_object(envelope, JSON_BYTES), IN_TOTO)
+        subjects = parse_object(payload, JSON_BYTES)["subject"]
+        named = [
+            (str(subject["name"]), f"sha256:{subject['digest']['sha256']}") for subject in subjects
+        ]
     except (MalformedEnvelope, UnreadableJSON) as error:
         return broken(PROVENANCE_FOLDER, f"Expected a signed statement, found {error}.")
-    if payload != wanted:
-        where = first_difference(payload, wanted)
-        return broken(PROVENANCE_FOLDER, f"Expected the statement that follows: {where}.")
-    return holds(PROVENANCE_FOLDER, "signs the statement that follows from these bytes")
+    except (LookupError, TypeError):
+        return broken(PROVENANCE_FOLDER, "Expected a statement with subjects, found another form.")
+    if named != sorted(resources.items()):
+        wrong = sorted({name for name, _ in set(named) ^ set(resources.items())})
+        return broken(
+            PROVENANCE_FOLDER,
+            f"Expected a statement about exactly these files, found one that differs in "
+            f"{clip(', '.join(wrong) or 'their order')}.",
+        )
+    return holds(PROVENANCE_FOLDER, "its statement is about exactly these bytes")
