@@ -116,6 +116,9 @@ class FolderStores(Stores):
 class Ledger:
     """The audit log in memory, with the real one's idempotence."""
 
+    trouble = ""
+    """Why it takes no record: it takes all."""
+
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
         self.memory = LogMemory()

@@ -17,7 +17,7 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_policy import OnNoTarget
 from hallmark.api.model_version import ModelVersion
-from hallmark.policies.model_deployment import analysis, bounds, canary, checks
+from hallmark.policies.model_deployment import analysis, canary, checks
 from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.crashes import crash_loop
@@ -477,10 +477,9 @@ def _look_at_current(view: View, intent: Intent) -> Look:
 
 def _beyond(view: View) -> Wait | None:
     """Return that the spec asks for more, or watches less, than the policy of today lets it."""
-    beyond = view.inputs.beyond
-    if not beyond:
+    if not view.inputs.beyond:
         return None
-    return Wait(DeploymentReason.INVALID_SPEC, bounds.told(beyond), stalled=True)
+    return Wait(DeploymentReason.INVALID_SPEC, view.inputs.beyond_said, stalled=True)
 
 
 def _look_at_starting(view: View, intent: Intent) -> Look:
