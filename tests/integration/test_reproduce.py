@@ -249,6 +249,24 @@ def test_other_libraries_excuse_nothing_else(
     assert states(found)[slot.partition(".")[0] if slot == api.SLOT_SBOM else slot] is State.BROKEN
 
 
+def test_another_system_is_named_and_excuses_the_bill_alone(sealed: Sealed) -> None:
+    made = slots(sealed)
+    bill = json.loads(made[api.SLOT_SBOM])
+    openssl = {"name": "openssl", "version": "3", "purl": "pkg:deb/debian/openssl@3"}
+    bill["components"].append({"type": "library", **openssl})
+    python = {"name": "hallmark:python", "value": "CPython 3.99"}
+    bill["metadata"]["component"]["properties"] = [python]
+    other = forged(sealed, {api.SLOT_SBOM: canonical_json(bill)})
+
+    found = compare(other, made, sealed.report.packages)
+
+    named = {library.name: library.then for library in found.libraries}
+    assert named == {"deb/openssl": "3", "hallmark:python": "CPython 3.99"}
+    assert State.BROKEN not in states(found).values()
+    opened = {name for name, state in states(found).items() if state is State.OPEN}
+    assert opened == {"sbom", "manifest.json", api.BUNDLE, "provenance"}
+
+
 def test_other_rows_are_refused_by_their_fingerprint(exported: Path, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text(records(seed=1))
     done = run_hallmark(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from packageurl import PackageURL
+
 from hallmark.api.artifacts import (
     BASELINE,
     BUNDLE,
@@ -43,11 +45,11 @@ Raises LookupError, TypeError or ValueError where it is not such an artifact at 
 
 @dataclass(frozen=True)
 class Library:
-    """A Python package that is another one here.
+    """A package that is another one here: Python's, or the system's, or Python itself.
 
     Args:
-        name: normalised.
-        then: the version that the sealed report names; empty where there was none.
+        name: normalised; before that of a system's package stands its kind, such as ``deb/``.
+        then: the version that the sealed report or bill names; empty where there was none.
         now: the version here; empty where there is none.
     """
 
@@ -136,11 +138,14 @@ def _bill(side: _Side) -> bytes:
         for part in side.document["components"]
         if part["type"] in {"data", "file"} and part["name"] not in side.excused_names
     ]
-    return canonical_json({**side.document, "components": kept, "dependencies": None})
+    root = {**side.document["metadata"]["component"], "properties": None}
+    metadata = {**side.document["metadata"], "component": root}
+    rest = {"components": kept, "dependencies": None, "metadata": metadata}
+    return canonical_json({**side.document, **rest})
 
 
 def _dockerfile(side: _Side) -> bytes:
-    return _SBOM_LABEL.sub(b"", side.data)
+    return _SBOM_LABEL.sub(b"", side.data) if SLOT_SBOM in side.excused else side.data
 
 
 _SBOM_LABEL = re.compile(rb'(?<=dev\.hallmark\.sbom=")sha256:[a-f0-9]{64}(?=" \\\n)')
@@ -178,11 +183,28 @@ def compare(sealed: Sealed, made: Mapping[str, bytes], now: Mapping[str, str]) -
         made: what training made here, by slot.
         now: the Python packages here, as ``installed_packages``.
     """
-    libraries = tuple(_libraries(sealed.report.packages, now))
+    then = {**sealed.report.packages, **_system(sealed.file(SLOT_SBOM))}
+    libraries = tuple(_libraries(then, {**now, **_system(made.get(SLOT_SBOM))}))
     links = list(_artifact_links(sealed, made, others=bool(libraries)))
     links += _signed_links(sealed, made[MANIFEST], links[-1].state)
     metadata = sealed.version.metadata
     return Reproduction(f"{metadata.namespace}/{metadata.name}", tuple(links), libraries, {})
+
+
+def _system(bill: bytes | None) -> dict[str, str]:
+    """Return what a bill lists beside Python packages, by name: the system's, and Python itself."""
+    try:
+        document = parse_object(bill or b"", JSON_BYTES)
+        purls = [PackageURL.from_string(p["purl"]) for p in document["components"] if "purl" in p]
+        told = document["metadata"]["component"].get("properties", [])
+        python = {entry["name"]: entry["value"] for entry in told if entry["name"] == _PYTHON}
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return {}
+    packages = {f"{p.type}/{p.name}": p.version or "" for p in purls if p.type != "pypi"}
+    return {**packages, **python}
+
+
+_PYTHON = "hallmark:python"
 
 
 def _libraries(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Library]:
