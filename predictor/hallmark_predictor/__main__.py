@@ -28,7 +28,7 @@ from hallmark.drift.budget import kept_windows
 from hallmark.drift.rejections import rejection_counter
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark_predictor import logs
-from hallmark_predictor.active_watch import ActiveWatch
+from hallmark_predictor.active_watch import ActiveWatch, Traffic
 from hallmark_predictor.cluster_api import ClusterApi
 from hallmark_predictor.cpus import cpu_limit, worker_count
 from hallmark_predictor.data_plane import DataPlane
@@ -40,6 +40,7 @@ from hallmark_predictor.loader import load
 from hallmark_predictor.logs import place_of
 from hallmark_predictor.memory import Allowance, memory_limit, resident
 from hallmark_predictor.metrics import Metrics
+from hallmark_predictor.mirroring import Mirroring
 from hallmark_predictor.model import Model
 from hallmark_predictor.predictions import Predictions
 from hallmark_predictor.prover import Prover
@@ -207,7 +208,8 @@ class Predictor:
         await self._others.made()
         if server is None or self._reporter is None:
             return
-        self._watch(server, trust.manifest_digest)
+        mirroring = Mirroring(self._settings, self._serving, plane, recorder)
+        self._watch(server, trust.manifest_digest, mirroring)
         await self._reporter.run()
 
     def _make_reporter(
@@ -217,20 +219,22 @@ class Predictor:
         schedule = Schedule(drift.consecutive, time.monotonic(), random.random, kept_windows(drift))
         return DriftReporter(recorder, ClusterApi(server), path, self._settings.pod, schedule)
 
-    def _watch(self, server: ApiServer, own_digest: str) -> None:
-        """Follow which version has the traffic."""
+    def _watch(self, server: ApiServer, own_digest: str, mirroring: Mirroring) -> None:
+        """Follow which version has the traffic, and which gets copies of it."""
         loop = asyncio.get_running_loop()
         where = self._settings.namespace, self._settings.deployment
 
-        def follow(digest: str | None) -> None:
+        def follow(traffic: Traffic) -> None:
+            digest = traffic.digest
             if self._reporter and digest == own_digest != self._serving.active_digest:
                 self._reporter.version_activated()
             self._serving.active_digest = digest
             if self._workers:
                 self._workers.tell(digest)
+            mirroring.follow(traffic)
 
-        def tell(digest: str | None) -> None:
-            loop.call_soon_threadsafe(follow, digest)
+        def tell(traffic: Traffic) -> None:
+            loop.call_soon_threadsafe(follow, traffic)
 
         watch = ActiveWatch(ClusterApi(server), *where, tell)
         threading.Thread(target=watch.run, name="active-watch", daemon=True).start()

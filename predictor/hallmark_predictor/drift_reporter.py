@@ -21,6 +21,7 @@ from hallmark.api.common import API_VERSION
 from hallmark.api.drift_report import DriftReport, DriftWindow
 from hallmark.api.names import PREDICTOR_FIELD_MANAGER
 from hallmark.drift.counts import CountedRows, Rows
+from hallmark.drift.mirrored import MirrorCounter
 from hallmark.drift.outcomes import OutcomeCounter
 from hallmark.drift.probing import ClientWatch
 from hallmark.drift.refusals import RefusalCounter, Refusals
@@ -92,6 +93,8 @@ class DriftRecorder:
         self._rejections = rejections
         self._watch = watch
         self._outcomes = outcomes
+        self.mirror: MirrorCounter | None = None
+        """Counts how a candidate answers copies, while requests are copied."""
         self._senders: list[tuple[str, int]] = []
         """Whose the rows in the buffer are, where they are watched."""
         self._buffer = np.empty((BUFFER_ROWS, columns), dtype=np.float32)
@@ -169,13 +172,14 @@ class DriftRecorder:
 
     @property
     def seen(self) -> int:
-        """Rows that were answered or refused since the start, requests, and outcomes.
+        """Rows that were answered or refused since the start, requests, outcomes, and copies.
 
         More than before is something to tell, also where every request fails.
         """
         requests = self._requests.count if self._requests else 0
         told = self._outcomes.outcomes + self._outcomes.refused if self._outcomes else 0
-        return self.rows + self._refused.rows + requests + told
+        copies = self.mirror.copies if self.mirror else 0
+        return self.rows + self._refused.rows + requests + told + copies
 
     def report(self, sequence: int) -> DriftReport:
         """Return what is to be reported now."""
@@ -189,6 +193,7 @@ class DriftRecorder:
             answers=self._requests.blocks.kept if self._requests and self._requests.blocks else [],
             odd=self._watch.report() if self._watch else None,
             outcomes=self._outcomes.report() if self._outcomes else None,
+            mirror=self.mirror.told() if self.mirror else None,
         )
 
     def _flush(self) -> None:
