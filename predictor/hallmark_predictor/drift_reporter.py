@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,7 +22,6 @@ from hallmark.api.common import API_VERSION
 from hallmark.api.drift_report import DriftReport, DriftWindow
 from hallmark.api.names import PREDICTOR_FIELD_MANAGER
 from hallmark.drift.counts import CountedRows, Rows
-from hallmark.drift.mirrored import MirrorCounter
 from hallmark.drift.outcomes import OutcomeCounter
 from hallmark.drift.probing import ClientWatch
 from hallmark.drift.refusals import RefusalCounter, Refusals
@@ -33,6 +33,9 @@ from hallmark_predictor.logs import place_of
 from hallmark_predictor.report_schedule import INTERVAL, Schedule
 from hallmark_predictor.request_counter import RequestCounter
 from hallmark_predictor.threads import in_thread
+
+if TYPE_CHECKING:
+    from hallmark.drift.mirrored import MirrorCounter
 
 LOG = logging.getLogger(__name__)
 

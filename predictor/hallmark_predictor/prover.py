@@ -1,8 +1,9 @@
-"""Lets a child process answer with ONNX Runtime, so that this one need not load it.
+"""Lets a child process prove what the libraries of the proof would stay in memory for.
 
-A linear model is proved equal to the sealed graph at the start, and computed without the runtime
-then (``scoring``); the runtime would stay, a third of the process's memory. So a child is forked
-while there is one thread and no lock is held; it answers once and ends, and its memory is free.
+The seal needs cryptography, and the sealed graph ONNX Runtime, each once: a linear model is proved
+equal to the graph at the start, and computed without the runtime then (``scoring``). So a child is
+forked while there is one thread and no lock is held; it answers and ends, and its memory is free.
+A child that does not answer proves nothing: the process asks the libraries itself then.
 """
 
 from __future__ import annotations
@@ -13,28 +14,52 @@ import signal
 import socket
 import struct
 from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from msgspec import Struct
 from msgspec.msgpack import decode, encode
 
-from hallmark.api.artifacts import ServedSchema
+from hallmark.api.artifacts import Manifest, ServedSchema, Trust
 from hallmark.drift.counts import Rows
 from hallmark_predictor.logs import place_of
 from hallmark_predictor.runtime import open_graph
 from hallmark_predictor.scoring import Probabilities
+from hallmark_predictor.verification import Refused, sealed_manifest, verify_seal
 
 LOG = logging.getLogger("hallmark_predictor")
 
 PATIENCE = 60.0
-"""Seconds that the child may take; then the process itself asks the runtime."""
+"""Seconds that the child may take; then the process itself asks the libraries."""
 _LENGTH = struct.Struct("=Q")
+
+Answer = TypeVar("Answer")
+
+
+class _Question(Struct):
+    """Asks what a sealed graph answers to rows; answered with float32 in the machine's order."""
+
+    graph: bytes
+    input_name: str
+    probabilities_name: str
+    width: int
+    rows: bytes
 
 
 class Prover:
-    """A child that answers once, or ends unasked."""
+    """A child that verifies a seal at once, then answers for a graph, and ends."""
 
-    def __init__(self) -> None:
-        """Fork; to be called while the process has one thread."""
+    def __init__(self, trust_file: Path, now: datetime) -> None:
+        """Fork; to be called while the process has one thread.
+
+        Args:
+            trust_file: ``trust.json``, whatever is there.
+            now: The moment at which the signer's key must be valid.
+        """
+        # What is read before the fork the child need not prepare to read, nor read again.
+        self._trust = _trust_in(trust_file)
         self._socket, other = socket.socketpair()
         self.pid = os.fork()
         """The child; 0 when it is gone."""
@@ -43,9 +68,25 @@ class Prover:
             return
         try:
             self._socket.close()
-            _answer(other)
+            _prove(other, self._trust, now)
         finally:
             os._exit(0)
+
+    def seal(self, trust: Trust, now: datetime) -> Manifest | Refused:
+        """Return what ``verify_seal`` does; cryptography stays away if it can.
+
+        Args:
+            trust: What stood in the file; of another one this process verifies the seal.
+            now: The moment at which the signer's key must be valid.
+        """
+        try:
+            if trust != self._trust:
+                raise ValueError("another trust file")
+            refusal = self._told(str)
+        except (OSError, EOFError, ValueError) as error:
+            LOG.warning("The seal is verified in this process: %s.", place_of(error))
+            return verify_seal(trust, now)
+        return Refused(refusal) if refusal else sealed_manifest(trust)
 
     def answers(self, graph: bytes, schema: ServedSchema, rows: Rows) -> Probabilities:
         """Return what the sealed graph answers to encoded rows; the runtime stays away if it can.
@@ -58,12 +99,12 @@ class Prover:
         Raises:
             Exception: whatever the runtime raises where it cannot load the graph.
         """
-        question = graph, schema.to_bytes(), rows.tobytes()
         try:
+            names, width = (schema.input_name, schema.probabilities_name), rows.shape[1]
             self._socket.settimeout(PATIENCE)
-            _send(self._socket, encode(question))
-            found = np.frombuffer(_receive(self._socket), dtype=np.float32)
-            return found.reshape(len(rows), -1)
+            _send(self._socket, encode(_Question(graph, *names, width, rows.tobytes())))
+            said = np.frombuffer(self._told(bytes), dtype=np.float32)
+            return said.reshape(len(rows), -1)
         except (OSError, EOFError, ValueError) as error:
             LOG.warning("The sealed graph is asked in this process: %s.", place_of(error))
             return open_graph(graph, schema)(rows)
@@ -79,14 +120,32 @@ class Prover:
                 os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
 
+    def _told(self, form: type[Answer]) -> Answer:
+        """Return the child's next answer.
 
-def _answer(own: socket.socket) -> None:
-    """Answer one question, if one comes."""
+        Raises:
+            OSError, EOFError, ValueError: there is none of that form.
+        """
+        self._socket.settimeout(PATIENCE)
+        return decode(_receive(self._socket), type=form)
+
+
+def _trust_in(file: Path) -> Trust | None:
+    try:
+        return Trust.model_validate_json(file.read_bytes())
+    except (OSError, ValueError):
+        return None  # The loader says why.
+
+
+def _prove(own: socket.socket, trust: Trust | None, now: datetime) -> None:
+    """Tell why a seal does not hold, empty if it holds; then answer one question."""
     with suppress(Exception):  # Who gets no answer asks in his own process, and sees the error.
-        graph, document, packed = decode(_receive(own), type=tuple[bytes, bytes, bytes])
-        schema = ServedSchema.model_validate_json(document)
-        rows = np.frombuffer(packed, dtype=np.float32).reshape(-1, len(schema.features))
-        _send(own, open_graph(graph, schema)(rows).tobytes())
+        if trust is not None:
+            found = verify_seal(trust, now)
+            _send(own, encode(found.message if isinstance(found, Refused) else ""))
+        asked = decode(_receive(own), type=_Question)
+        rows = np.frombuffer(asked.rows, dtype=np.float32).reshape(-1, asked.width)
+        _send(own, encode(open_graph(asked.graph, asked)(rows).tobytes()))
 
 
 def _send(to: socket.socket, data: bytes) -> None:
