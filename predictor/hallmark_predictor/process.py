@@ -170,8 +170,14 @@ class Predictor:
                 self._reporter.outcomes_told()
 
         trust, server = model.trust, self._settings.api_server
-        plane = DataPlane(model, receipts_of(self._settings, trust))
-        truth = truth_of(plane, outcomes_told)
+
+        def serves_alone() -> bool:
+            serving = self._serving
+            told = server is None or serving.active_digest == trust.manifest_digest
+            return told and not serving.draining
+
+        plane = DataPlane(model, receipts_of(self._settings, trust, model.schema))
+        truth = truth_of(plane, outcomes_told, serves_alone)
         self._serving.metrics.counter.blocks = answer_counter(trust.drift)
         recorder = DriftRecorder(
             model.windows,

@@ -31,8 +31,9 @@ from hallmark.api.common import (
     WatchedName,
     canonical_json,
 )
+from hallmark.api.dependencies import Dependencies
 from hallmark.api.model_deployment import Drift
-from hallmark.api.model_policy import Licences, ReadLimits, ReviewerGroup, TrustedKey
+from hallmark.api.model_policy import ReadLimits, ReviewerGroup, TrustedKey
 from hallmark.api.training_run import (
     FeatureType,
     Gate,
@@ -367,8 +368,7 @@ class SealTask(FileModel):
     """As the training Job reported it."""
     spec_digest: Digest
     dataset_fingerprint: Digest
-    denied_packages: list[str]
-    licences: Licences = Field(default_factory=Licences)
+    dependencies: Dependencies = Field(default_factory=Dependencies)
     store_uri: str
     store_endpoint: str | None = None
     store_region: str

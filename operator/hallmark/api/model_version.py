@@ -103,6 +103,18 @@ class ApprovalRecord(ApiModel):
     """The approver's key that signed it."""
     model_version: ObjectName | None = None
     """The ModelVersion that was decided on, where it is another one of the same bytes."""
+    given: Timestamp | None = None
+    """When the word was given: the object's making, or an earlier one of the same attestation."""
+
+
+class RolledBack(ApiModel):
+    """The last time that some bytes had to give way in a ModelDeployment, whatever the cause."""
+
+    time: Timestamp
+    deployment: Annotated[str, Field(max_length=253)]
+    """Where."""
+    reason: Annotated[str, Field(max_length=64)]
+    """Why, such as DriftRollback."""
 
 
 class SBOMSummary(ApiModel):
@@ -152,6 +164,8 @@ class VersionReason(StrEnum):
     """No ModelPolicy applies to the namespace."""
     POLICY_FAILED = "PolicyFailed"
     """The version does not meet the policy of today."""
+    PACKAGES_REFUSED = "PackagesRefused"
+    """A package of the version is not what the policy of today accepts."""
     STORE_UNAVAILABLE = "StoreUnavailable"
     """The sealed files cannot be read now; what was found before is shown."""
     AWAITING_APPROVAL = "AwaitingApproval"
@@ -185,7 +199,11 @@ class ModelVersionStatus(ConditionedStatus):
     """ModelDeployments that serve this version or could roll back to it."""
     policy_digest: Digest | None = None
     """The ModelPolicy's content under which the conditions were found."""
+    feed_digest: Digest | None = None
+    """The snapshot of OSV by which they were found, where the policy asks for one."""
     sbom: Annotated[SBOMSummary | None, Field(alias="sbom")] = None
+    rolled_back: RolledBack | None = None
+    """The last time that these bytes had to give way; approvals of before may not count since."""
     key_id: Annotated[str, Field(max_length=64)] | None = None
 
 

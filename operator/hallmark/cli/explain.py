@@ -21,6 +21,7 @@ from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.exits import ExitCode
 from hallmark.cli.objects import find, objects_of, policy_of, standing_of_object
 from hallmark.cli.output import Format, Output, print_as, say, state
+from hallmark.policies.model_version.renewal import must_be_renewed, when_and_where
 from hallmark.policies.model_version.shown import asks_for
 from hallmark.policies.unmet import kept_back, unmet
 
@@ -45,6 +46,8 @@ _ADVICE: dict[tuple[str, str], str] = {
         "Deployment",
         DeploymentReason.ON_HOLD,
     ): "Wait for its end, or lift it: hallmark unhold {name} -n {namespace} --reason ...",
+    ("Deployment", DeploymentReason.PACKAGE_ROLLBACK): "Train anew with the fixed package, or ask "
+    "the platform engineer for an exception; then name the new version.",
     ("Deployment", DeploymentReason.CRASH_ROLLBACK): "Look why its Pods end (their log and "
     "termination message), then acknowledge, or ask for another version.",
     ("Deployment", DeploymentReason.DRIFT_ROLLBACK): "Look at the traffic (hallmark drift {name} "
@@ -191,11 +194,16 @@ def _of_version(version: ModelVersion, known: Known) -> Iterator[Trouble]:
     asking = [found for found in known.deployments if asks_for(found, version)]
     for one in unmet(version, known.policy, known.policy_name, asking, known.now):
         yield Trouble(one.what, one.reason, one.sentence, one.who)
+    asked = known.policy.approvals if known.policy else None
+    rolled_back = version.status.rolled_back
     for record in version.status.approvals:
         if record.withdrawn:
             yield Trouble(f"ModelApproval {record.name}", "Withdrawn", "It was deleted.")
         elif not record.accepted:
             yield Trouble(f"ModelApproval {record.name}", record.reason, record.message)
+        elif rolled_back and must_be_renewed(record, asked, rolled_back):
+            why = f"The version {when_and_where(rolled_back)} after it was given; give another one."
+            yield Trouble(f"ModelApproval {record.name}", "BeforeRollback", why)
 
 
 def _of_conditions(found: TrainingRun | ModelApproval | ModelDeployment) -> Iterator[Trouble]:
@@ -246,8 +254,11 @@ def _meaning(kind: str, reason: str) -> str:
 def _of_service(deployment: ModelDeployment, known: Known) -> Iterator[Trouble]:
     """Yield what keeps a ModelDeployment from moving, and what its candidate lacks."""
     status = deployment.status
-    for one in kept_back(deployment, known.now):
-        if one.reason != DeploymentReason.ON_HOLD:  # A condition says it.
+    ready = status.condition(SummaryCondition.READY)
+    said = ready.message if ready else ""
+    for one in kept_back(deployment, known.policy, known.now):
+        # Conditions say that it is on hold, and some of what the policy does not allow.
+        if one.reason != DeploymentReason.ON_HOLD and one.sentence not in said:
             todo = advice(deployment, one.reason) or one.who
             yield Trouble("Promotion", one.reason, one.sentence, todo)
     if (asked := status.unserved) is not None:

@@ -116,6 +116,8 @@ class Watches:
         return {informer.selection.kind.plural: informer.age for informer in self.informers}
 
     def _changed(self, change: Change) -> None:
+        if self._operator.outside is not None:
+            self._operator.outside.changed(change)
         if change.after is None and change.before is not None:
             self._forget(change.key, change.before)
         elif change.key.kind == NAMESPACE and change.before and change.after:
@@ -127,11 +129,12 @@ class Watches:
             self._operator.drift.forget(key.namespace or "", key.name)
             self._operator.unwritten.forget(obj)
             self._note_lost_action(obj)
-            metrics.forget_deployment(key.namespace or "", key.name)
+            metrics.forget(key.namespace or "", key.name)
         elif key.kind == MODEL_VERSION:
             self._operator.reader.forget(obj["metadata"]["uid"])
         elif key.kind == MODEL_POLICY:
             self._guards.changed(Change(key, obj, None))
+            metrics.forget("", key.name)
 
     def _note_lost_action(self, obj: Obj) -> None:
         """What a person asked for of an object that is gone is recorded all the same."""

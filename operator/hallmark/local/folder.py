@@ -1,9 +1,9 @@
 """A folder that holds a chain: where everything is, its keys, its lock and its record.
 
 ``models/`` has the registry, the sealed bundles and the estimators, ``sbom/`` the SBOMs, ``logs/``
-the audit log; ``keys/`` is for this user alone. A change is a transaction under a lock: what was
-decided is recorded and synced first, then the registry is replaced whole, so that a process that is
-killed leaves the state before or after.
+the audit log, ``osv/`` a snapshot of OSV where somebody put one; ``keys/`` is for this user alone.
+A change is a transaction under a lock: what was decided is recorded and synced first, then the
+registry is replaced whole, so that a process that is killed leaves the state before or after.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,9 +25,12 @@ from hallmark.api.model_policy import ModelPolicy
 from hallmark.audit import AuditLog, Record
 from hallmark.audit.files import replace_file, sync_folder
 from hallmark.audit.head import Head
+from hallmark.audit.memory import LogMemory
 from hallmark.errors import ConfigurationError
 from hallmark.keys import load_private_key, private_pem, public_pem
 from hallmark.local.registry import Registry, read_registry
+from hallmark.policies.deletions import DeletionReason, deletion_record, deletions_are_recorded
+from hallmark.supply_chain.osv_feed import Feed
 
 SEALING_KEY, AUDIT_KEY, APPROVER_KEY = "sealing", "audit", "approver"
 _PATIENCE = 60.0
@@ -54,6 +58,11 @@ class Folder:
     def log_file(self) -> Path:
         """The audit log."""
         return self.path / "logs" / "secure_mlops.log"
+
+    @cached_property
+    def feed(self) -> Feed:
+        """The snapshot of OSV, by which known vulnerabilities are found."""
+        return Feed(self.path / "osv")
 
     @property
     def exists(self) -> bool:
@@ -189,23 +198,35 @@ class Transaction:
             HallmarkError: the audit log cannot be written; then nothing takes effect.
         """
         if records:
-            registry = registry.replace(audit=self._recorded(records))
+            registry = registry.replace(audit=self._recorded(records, registry))
         if registry != self.registry or not self.folder.exists:
             replace_file(self.folder.registry_file, registry.to_text(), os.fsync)
             sync_folder(self.folder.registry_file.parent, os.fsync)
         self.registry = registry
 
-    def _recorded(self, records: Sequence[Record]) -> Head | None:
-        """Record decisions; return how far the log reaches then."""
+    def _recorded(self, records: Sequence[Record], registry: Registry) -> Head | None:
+        """Record decisions, and what the registry no longer keeps; return how far the log is."""
         folder = self.folder
         log = AuditLog(folder.log_file, folder.key(AUDIT_KEY), clock=folder.clock)
         try:
             log.verify_rest(self.registry.audit)
             for record in records:
                 log.append(record)
+            for record in _deletions(log.memory, registry):
+                log.append(record)
             return log.head()
         finally:
             log.close()
+
+
+def _deletions(memory: LogMemory, registry: Registry) -> Iterator[Record]:
+    """Yield what is to be recorded of objects that a registry no longer keeps."""
+    kept = (registry.runs, registry.versions, registry.approvals, registry.deployments)
+    uids = {found.metadata.uid for objects in kept for found in objects}
+    for known in memory.known():
+        if known.uid not in uids:
+            yield deletion_record(known, DeletionReason.LEFT_OUT)
+    yield deletions_are_recorded()
 
 
 def _locked(descriptor: int) -> bool:

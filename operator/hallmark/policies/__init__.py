@@ -49,7 +49,7 @@ Before it becomes a ModelVersion (``training_run.seal.AFTER_READING``):
 
 What a ModelVersion must show today (``model_version.checks.TODAY``):
   - The version is what its signature says, by a key that the policy trusts.
-  - The sealed report clears today's floors; no package or licence is denied today.
+  - The sealed report clears today's floors, and the packages today's rules.
 
 Before a reviewer's decision counts (``model_version.approvals.CHAIN``):
   - The approval is of this ModelVersion, not of another that had its name.
@@ -58,7 +58,7 @@ Before a reviewer's decision counts (``model_version.approvals.CHAIN``):
   - The approver's key, or the API server through the identity policy, vouches for the name.
   - Nobody but the approver brings back an approval that was deleted: by signing another one.
   - Nobody approves what they asked for; deny or revoke it they may.
-  - The same person's approval counts once.
+  - The same person's approval counts once; anew where the bytes were rolled back since.
   - The approval's end is still to come.
 
 Why a version is never tried again (``model_deployment.checks.REJECTIONS``):

@@ -14,6 +14,7 @@ from hallmark.api.common import Condition, ConditionStatus
 from hallmark.api.model_deployment import DeploymentReason, ModelDeployment
 from hallmark.api.model_policy import Approvals, ModelPolicySpec
 from hallmark.api.model_version import ModelVersion, VersionCondition, VersionReason
+from hallmark.policies.model_deployment.bounds import beyond_policy
 from hallmark.policies.model_deployment.hold import told
 from hallmark.policies.model_version.approvals import (
     Counted,
@@ -22,6 +23,7 @@ from hallmark.policies.model_version.approvals import (
     counts,
     needs,
 )
+from hallmark.policies.model_version.renewal import must_be_renewed
 from hallmark.quorum import Tally
 
 
@@ -89,10 +91,18 @@ class Votes:
 def votes(version: ModelVersion, policy: ModelPolicySpec | None, now: datetime) -> Votes:
     """Return who approved a version, and who cannot."""
     records, asked = version.status.approvals, policy.approvals if policy else None
-    approvers = sorted({record.approver for record in records if counts(record, now)})
+    rolled_back = version.status.rolled_back
+    approvers = sorted(
+        {
+            record.approver
+            for record in records
+            if counts(record, now) and not must_be_renewed(record, asked, rolled_back)
+        }
+    )
     excluded = [f"{version.spec.requested_by.name} asked for it"]
     excluded += [f"{name} approved it already" for name in approvers]
-    return Votes(asked, tuple(approvers), counting(records, asked, now), tuple(excluded))
+    counted = counting(records, asked, now, rolled_back)
+    return Votes(asked, tuple(approvers), counted, tuple(excluded))
 
 
 _CHECKS = (
@@ -221,11 +231,13 @@ def _deployment(
 ) -> Iterator[Unmet]:
     """Yield what keeps a version from serving in one ModelDeployment that asks for it."""
     yield from _approvals_here(deployment, version, policy, now)
-    yield from kept_back(deployment, now)
+    yield from kept_back(deployment, policy, now)
     yield from _refused_here(deployment, version)
 
 
-def kept_back(deployment: ModelDeployment, now: datetime) -> Iterator[Unmet]:
+def kept_back(
+    deployment: ModelDeployment, policy: ModelPolicySpec | None, now: datetime
+) -> Iterator[Unmet]:
     """Yield what keeps any version from being promoted in a ModelDeployment."""
     name, namespace = deployment.metadata.name, deployment.metadata.namespace
     spec, status, what = deployment.spec, deployment.status, f"Deployment {name}"
@@ -242,6 +254,8 @@ def kept_back(deployment: ModelDeployment, now: datetime) -> Iterator[Unmet]:
         who = "Its end, or anybody with the verb 'unhold' on modeldeployments: "
         who += f"hallmark unhold {name} -n {namespace} --reason ..."
         yield Unmet(what, DeploymentReason.ON_HOLD, Standing.WAITING, held, who)
+    for beyond in beyond_policy(spec, policy) if policy else ():
+        yield Unmet(what, DeploymentReason.INVALID_SPEC, Standing.STOPPED, beyond, _WHO_ASKS)
 
 
 def _approvals_here(
@@ -254,7 +268,8 @@ def _approvals_here(
     if policy is None or not version.status.is_true(VersionCondition.APPROVED):
         return
     name = deployment.metadata.name
-    counted = approvals_in_force(version, name, policy.approvals, now)
+    rolled_back = version.status.rolled_back
+    counted = approvals_in_force(version, name, policy.approvals, now, rolled_back)
     found = needs(policy.approvals, counted.approvers)
     if not found.enough:
         yield Unmet(

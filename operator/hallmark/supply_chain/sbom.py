@@ -179,11 +179,6 @@ class SBOM:
     components: tuple[Mapping[str, Any], ...] = field(repr=False)
     """All of them, those inside others too."""
 
-    @functools.cached_property
-    def packages(self) -> tuple[tuple[str, str], ...]:
-        """Name and version of each Python package, as its own name says and as its purl says."""
-        return tuple(pair for component in self.components for pair in _names(component))
-
 
 @functools.lru_cache(maxsize=2)
 def read_sbom(data: bytes) -> SBOM | Finding:
@@ -299,19 +294,6 @@ def _nested(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
         found.append(each)
         waiting.extend(each.get("components", []))
     return found
-
-
-def _names(component: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return (name, version) of a library, by its own name and, where it differs, by its purl."""
-    if component["type"] in {ComponentType.DATA.value, ComponentType.FILE.value}:
-        return []
-    own = (component["name"], component.get("version", ""))
-    try:
-        purl = PackageURL.from_string(component.get("purl", ""))
-    except ValueError:
-        return [own]
-    by_purl = (purl.name, purl.version or "")
-    return [own] if canonicalize_name(own[0]) == canonicalize_name(by_purl[0]) else [own, by_purl]
 
 
 def _digest_of(component: Mapping[str, Any]) -> str | None:

@@ -10,6 +10,8 @@ from datetime import datetime
 from hallmark.api.artifacts import Manifest
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
+from hallmark.audit.events import AuditEvent
+from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED, LookUp
 from hallmark.verification.approvals import approval_links
 from hallmark.verification.bundle import baseline_of, bundle_of
 from hallmark.verification.deployments import Watched, deployment_links
@@ -46,12 +48,14 @@ class Evidence:
         files: the files.
         log: the audit log, or None.
         exported: whether it is an export, whose every file is named by its index.
+        look_up: says which vulnerabilities packages have, by the verifier's own snapshot of OSV.
     """
 
     registry: Registry
     files: Files
     log: Log | None
     exported: bool
+    look_up: LookUp = lambda _: NOT_MOUNTED
 
 
 def verify(evidence: Evidence, trusted: Trusted, now: datetime) -> Verdict:
@@ -146,6 +150,7 @@ class _Verifier:
             recorded=self._recorded,
             trusted=self._trusted,
             now=self._now,
+            look_up=self._evidence.look_up,
         )
         decisions = self._approvals.get(version.metadata.uid, [])
         links = [
@@ -181,7 +186,7 @@ class _Verifier:
         named = {
             record.details.get("manifestDigest")
             for record in self._recorded.of("Deployment", entry.uid)
-            if record.evidence is not None
+            if record.event == AuditEvent.DRIFT and record.evidence is not None
         }
         baselines = {
             version.spec.artifact.manifest_digest: baseline
@@ -190,4 +195,8 @@ class _Verifier:
             and (baseline := baseline_of(version, self._evidence.files))
         }
         versions = {v.metadata.name: v.spec.artifact.manifest_digest for v in mine}
-        yield from deployment_links(Watched(entry, self._recorded, baselines, versions))
+        decisions = {approval.uid: approval.spec for approval in self._registry.approvals}
+        asked = {digest: policy.spec.approvals for digest, policy in self._policies.items()}
+        yield from deployment_links(
+            Watched(entry, self._recorded, baselines, versions, decisions, asked)
+        )

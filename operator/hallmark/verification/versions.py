@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hallmark.api.artifacts import (
@@ -24,7 +24,7 @@ from hallmark.api.report import Report
 from hallmark.api.training_run import Gate, GateResult, TrainingRun
 from hallmark.audit.events import AuditEvent
 from hallmark.audit.record import AuditRecord
-from hallmark.policies.model_version.checks import Verified, meets_policy
+from hallmark.policies.model_version.checks import Verified, asked_packages, meets_policy
 from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.sealed import read_report, version_contradiction
 from hallmark.supply_chain.dsse import IN_TOTO, MalformedEnvelope, open_envelope
@@ -34,6 +34,7 @@ from hallmark.supply_chain.sbom import check_sbom, read_sealed_sbom
 from hallmark.supply_chain.signing import MAX_BYTES, is_trusted_signature
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
+from hallmark.supply_chain.vulnerabilities import LookUp
 from hallmark.verification.bundle import Bundle, provenance_name
 from hallmark.verification.files import Files
 from hallmark.verification.links import Link, broken, holds, open_
@@ -56,6 +57,7 @@ class Held:
         recorded: the audit log, where there is one that can be believed.
         trusted: the verifier's keys.
         now: when no key may be revoked.
+        look_up: says which vulnerabilities packages have.
     """
 
     version: ModelVersion
@@ -66,6 +68,7 @@ class Held:
     recorded: Recorded | None
     trusted: Trusted
     now: datetime
+    look_up: LookUp
 
     @property
     def sealed_at(self) -> datetime | None:
@@ -290,6 +293,8 @@ def _policy(held: Held, manifest: Manifest, report: Report | str) -> Link:
             held.bundle.folder + final_name(SLOT_SBOM, manifest.run_id), _DOCUMENT
         ),
     )
+    if held.policy.spec.dependencies.vulnerabilities is not None:
+        inputs = replace(inputs, vulnerabilities=held.look_up(asked_packages(inputs)))
     refusal = meets_policy(inputs, Verified(manifest, ""))
     if refusal is not None:
         # No forgery: what was fine then need not be so under a policy of later.

@@ -143,7 +143,7 @@ def upload(changes: Mapping[str, bytes] | None = None, **manifest: str) -> Uploa
         BASELINE: baseline().to_bytes(),
         REPORT: factories.report().to_bytes(),
         GOLDEN: golden().to_bytes(),
-        DOCKERFILE: render_dockerfile(run_id=RUN_ID, packages={}, files=[MODEL_ONNX]),
+        DOCKERFILE: render_dockerfile(run_id=RUN_ID, dataset=FINGERPRINT, sbom=FINGERPRINT),
         **(changes or {}),
     }
     if REPORT_PAGE not in slots:
@@ -180,7 +180,7 @@ def task(each: Upload | None = None, **changes: object) -> SealTask:
         "manifest_digest": (each or upload()).digest,
         "spec_digest": SPEC_DIGEST,
         "dataset_fingerprint": FINGERPRINT,
-        "denied_packages": ["torch"],
+        "dependencies": {"denied": ["torch"]},
         "store_uri": "memory://",
         "store_endpoint": None,
         "store_region": "us-east-1",

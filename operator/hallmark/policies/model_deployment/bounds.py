@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from hallmark.api.common import ResourceAmounts, Resources, parse_duration, quantity
 from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentSpec
-from hallmark.api.model_policy import DeploymentBounds, LargestPod, ModelPolicy
+from hallmark.api.model_policy import DeploymentBounds, LargestPod, ModelPolicy, ModelPolicySpec
 from hallmark.api.scheduling import Scheduling
 from hallmark.policies.model_deployment.floors import below_floors
 
@@ -33,8 +33,7 @@ def bounded(
     ``strategy`` is left as it is: it belongs to the intent (see ``progress_deadline``).
     """
     spec, bounds = deployment.spec, bounds_of(policy)
-    floors = policy.spec.drift if policy else None
-    beyond = (*_beyond(spec, bounds), *below_floors(spec, floors))
+    beyond = beyond_policy(spec, policy.spec) if policy else tuple(_beyond(spec, bounds))
     if not beyond:
         return deployment, ()
     resources = spec.resources and _fitted(spec.resources, bounds.max_resources)
@@ -44,6 +43,11 @@ def bounded(
         scheduling=_allowed(spec.scheduling, bounds),
     )
     return deployment.replace(spec=fitted), beyond
+
+
+def beyond_policy(spec: ModelDeploymentSpec, policy: ModelPolicySpec) -> tuple[str, ...]:
+    """Return a sentence for all that asks for more, or watches less closely, than a policy says."""
+    return (*_beyond(spec, policy.deployments), *below_floors(spec, policy.drift))
 
 
 def progress_deadline(spec: ModelDeploymentSpec, policy: ModelPolicy | None) -> str:

@@ -257,7 +257,7 @@ def _summary_of_trouble(view: View, wait: Wait | None) -> tuple[ConditionUpdate,
             f"'{name}' was refused before for what is asked; change what you ask for.",
         )
     if view.inputs.beyond and view.head is not None:
-        return triple.stalled(_R.INVALID_SPEC, view.inputs.beyond[0])
+        return triple.stalled(_R.INVALID_SPEC, view.inputs.beyond_said)
     return None
 
 

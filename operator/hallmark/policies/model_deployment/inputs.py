@@ -19,12 +19,15 @@ from hallmark.api.model_deployment import (
     Rollout,
 )
 from hallmark.api.model_policy import ModelPolicy
-from hallmark.api.model_version import ModelVersion
+from hallmark.api.model_version import ModelVersion, RolledBack
 from hallmark.drift.decision import Memory
 from hallmark.drift.reports import Report
 from hallmark.policies.model_deployment.hold import hold_in_force
 from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.refusals import Refusal
+
+_MOST_SAID = 4
+"""Sentences about one thing that are told at once."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,8 @@ class DeploymentInputs:
     """Why the spec cannot be read; ``deployment`` then has one that asks for nothing."""
     beyond: tuple[str, ...] = ()
     """Sentences about what the spec asks for beyond the policy; ``deployment`` has the maximum."""
+    rolled_back: Mapping[str, RolledBack] = field(default_factory=dict)
+    """By manifest digest: the last time that the bytes had to give way, as the audit log knows."""
     hold: str = ""
     """Why no version may be promoted in this cluster now; empty where promotions go on."""
 
@@ -131,6 +136,13 @@ class DeploymentInputs:
     def name(self) -> str:
         """The ModelDeployment's name."""
         return self.deployment.metadata.name
+
+    @property
+    def beyond_said(self) -> str:
+        """``beyond`` as a text, with no more sentences than a condition's message holds."""
+        left_out = len(self.beyond) - _MOST_SAID
+        more = f" {left_out} more are told once these are met." if left_out > 0 else ""
+        return f"{' '.join(self.beyond[:_MOST_SAID])}{more}"
 
     def version(self, name: str | None, digest: str | None) -> ModelVersion | None:
         """Return the ModelVersion of that name, if its bytes are the ones meant."""
