@@ -43,7 +43,7 @@ class Bill:
     @property
     def packages(self) -> tuple[BillComponent, ...]:
         """The packages."""
-        return tuple(found for found in self.components if is_package(found.type))
+        return tuple(found for found in self.components if is_package(found.type, found.purl))
 
 
 @dataclass(frozen=True)

@@ -123,10 +123,16 @@ def components(sbom: Mapping[str, Any] | None) -> dict[str, str]:
     found = (sbom or {}).get("components")
     listed = [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []
     return {
-        str(part.get("name")): str(part.get("version") or "")
+        _said_name(part): str(part.get("version") or "")
         for part in listed
         if part.get("type") == "library"
     }
+
+
+def _said_name(part: Mapping[str, Any]) -> str:
+    """Return a package's name; one of the system's may have that of a Python package."""
+    of_system = str(part.get("purl", "")).startswith("pkg:deb/")
+    return f"{part.get('name')} (Debian)" if of_system else str(part.get("name"))
 
 
 def _texts(part: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Change]:

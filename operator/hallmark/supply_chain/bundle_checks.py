@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
+from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
 from hallmark.api.artifacts import (
@@ -173,10 +174,23 @@ def _check_sbom(task: SealTask, manifest: Manifest, files: Mapping[str, bytes]) 
         files={each.name: each.digest for each in manifest.files},
     )
     if isinstance(read, SBOM):
+        found += _check_packages(read, files)
         found += check_dependencies(read.packages, task.denied_packages)
         parts = licensed_parts({"components": [*read.components]})
         found += check_licences(parts, task.licences)
     return found
+
+
+def _check_packages(bill: SBOM, files: Mapping[str, bytes]) -> list[Finding]:
+    """Return the packages of the report that the bill of materials leaves out."""
+    report = _read(Report, REPORT, files)
+    reported = report.packages.items() if isinstance(report, Report) else ()
+    listed = {(canonicalize_name(name), version) for name, version in bill.packages}
+    return [
+        finding("SBOM", f"the package '{name}' {version}, which {REPORT} has", "no such")
+        for name, version in sorted(reported)
+        if (canonicalize_name(name), version) not in listed
+    ]
 
 
 def _read(kind: type[Document], name: str, files: Mapping[str, bytes]) -> Document | Finding:

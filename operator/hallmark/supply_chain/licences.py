@@ -107,7 +107,7 @@ def check_licences(parts: Iterable[Licensed], rules: Licences) -> list[Finding]:
 def licensed_parts(document: Mapping[str, Any]) -> Iterator[Licensed]:
     """Yield the packages of a CycloneDX document."""
     for part in every_component(document):
-        if is_package(part.get("type")):
+        if is_package(part.get("type"), part.get("purl")):
             name, version = str(part.get("name", "")), str(part.get("version", ""))
             yield Licensed(name, version, tuple(stated_licences(part)))
 
@@ -123,9 +123,17 @@ def every_component(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
                 yield part
 
 
-def is_package(type_: object) -> bool:
-    """Tell whether a component of that type is a package: all but data and files, so none hides."""
-    return type_ not in _NO_PACKAGES
+def is_package(type_: object, purl: object) -> bool:
+    """Tell whether a component is a package of the model's: so that none hides, almost all are.
+
+    Data, files and the packages of the image's system, which dpkg installed, are none.
+    """
+    return type_ not in _NO_PACKAGES and not is_of_system(purl)
+
+
+def is_of_system(purl: object) -> bool:
+    """Tell whether a package URL is one of Debian's form."""
+    return isinstance(purl, str) and purl.startswith("pkg:deb/")
 
 
 def stated_licences(part: Mapping[str, Any]) -> Iterator[str]:

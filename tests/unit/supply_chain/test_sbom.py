@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from email.message import Message
 
 import pytest
 from hypothesis import given
@@ -12,11 +11,9 @@ from hypothesis import strategies as st
 
 from hallmark.api.artifacts import Finding
 from hallmark.api.common import canonical_json, sha256_digest
-from hallmark.supply_chain.installed import (
-    installed_licences,
-    installed_packages,
-    stated_licence,
-)
+from hallmark.supply_chain.debian import DebianPackage
+from hallmark.supply_chain.library import SERVING, TRAINING, Library
+from hallmark.supply_chain.licences import licensed_parts
 from hallmark.supply_chain.sbom import SBOM, check_sbom, read_sbom
 from tests.examples import examples
 from tests.unit.supply_chain import factories
@@ -52,6 +49,88 @@ def test_the_same_inputs_give_the_same_bytes_at_another_time() -> None:
     time.sleep(0.002)
     assert factories.sbom() == first
     assert factories.sbom(run_id="ffffffffffff") != first
+
+
+LIBRARIES = [
+    Library("scikit-learn", "1.9.1", "BSD-3-Clause", ("numpy",), sha256_digest(b"files")),
+    Library("numpy", "2.4.6", "", (), None, sha256_digest(b"wheel"), (TRAINING, SERVING)),
+    Library("uvicorn", "0.54.0", "BSD-3-Clause", ("click",), used_in=(SERVING,)),
+    Library("click", "8.5.1", "", ("uvicorn",), used_in=(SERVING,)),
+    Library("stranger", "", "", ("numpy", "absent")),
+]
+DEBIAN = [
+    DebianPackage(
+        "libc6", "2.36-9+deb12u10", "amd64", "debian", "debian-12", ("Expat", "GPL-2+", "MIT")
+    ),
+    DebianPackage("zlib1g", "1:1.2.13", "amd64", "debian", "debian-12"),
+]
+
+
+def test_a_library_has_its_hashes_and_where_it_is_used() -> None:
+    data = factories.sbom(libraries=LIBRARIES)
+    assert check(data) == []
+    parts = {part["name"]: part for part in json.loads(data)["components"]}
+    digest = sha256_digest(b"wheel").removeprefix("sha256:")
+    assert parts["numpy"]["hashes"] == [{"alg": "SHA-256", "content": digest}]
+    assert "hashes" not in parts["scikit-learn"]
+    assert parts["scikit-learn"]["properties"] == [
+        {"name": "hallmark:files-sha256", "value": sha256_digest(b"files")},
+        {"name": "hallmark:used-in", "value": "training"},
+    ]
+    assert parts["numpy"]["properties"] == [
+        {"name": "hallmark:used-in", "value": use} for use in ("serving", "training")
+    ]
+    assert parts["stranger"]["purl"] == "pkg:pypi/stranger"
+
+
+def test_libraries_need_each_other_and_the_model_what_no_library_needs() -> None:
+    document = json.loads(factories.sbom(libraries=LIBRARIES, debian=DEBIAN))
+    needs = {node["ref"]: node.get("dependsOn", []) for node in document["dependencies"]}
+    assert needs["model"] == [
+        "dataset",
+        "file:model.onnx",
+        "pkg:deb/debian/libc6@2.36-9%2Bdeb12u10?arch=amd64&distro=debian-12",
+        "pkg:deb/debian/zlib1g@1:1.2.13?arch=amd64&distro=debian-12",
+        "pkg:pypi/click@8.5.1",
+        "pkg:pypi/scikit-learn@1.9.1",
+        "pkg:pypi/stranger",
+    ]
+    assert needs["pkg:pypi/scikit-learn@1.9.1"] == ["pkg:pypi/numpy@2.4.6"]
+    assert needs["pkg:pypi/click@8.5.1"] == ["pkg:pypi/uvicorn@0.54.0"]
+    assert set(needs) == {"model", *(part["bom-ref"] for part in document["components"])}
+
+
+def test_packages_of_the_system_are_listed_and_no_packages_of_the_models() -> None:
+    data = factories.sbom(libraries=LIBRARIES[:1], debian=DEBIAN)
+    assert check(data) == []
+    read = read_sbom(data)
+    assert isinstance(read, SBOM)
+    assert read.packages == (("scikit-learn", "1.9.1"),)
+    assert [part.name for part in licensed_parts(json.loads(data))] == ["scikit-learn"]
+    licences = {part["name"]: part.get("licenses") for part in json.loads(data)["components"]}
+    assert licences["libc6"] == [
+        {"license": {"id": "MIT"}},
+        {"license": {"name": "Expat"}},
+        {"license": {"name": "GPL-2+"}},
+    ]
+    assert licences["zlib1g"] is None
+
+
+@given(st.permutations(LIBRARIES), st.permutations(DEBIAN))
+@examples(10)
+def test_the_order_in_which_parts_are_found_changes_no_byte(
+    libraries: list[Library], debian: list[DebianPackage]
+) -> None:
+    wanted = factories.sbom(libraries=LIBRARIES, debian=DEBIAN)
+    assert factories.sbom(libraries=libraries, debian=debian) == wanted
+
+
+def test_another_library_is_another_bill_by_its_number_too() -> None:
+    numbers = {
+        json.loads(factories.sbom(libraries=LIBRARIES[:count]))["serialNumber"]
+        for count in range(len(LIBRARIES))
+    }
+    assert len(numbers) == len(LIBRARIES)
 
 
 def test_the_model_depends_on_its_data_files_and_libraries() -> None:
@@ -102,38 +181,6 @@ def test_whatever_a_package_calls_its_licence_the_bill_is_valid_and_has_one(lice
     assert len(numpy["licenses"]) == 1
 
 
-MIT = "License :: OSI Approved :: MIT License"
-BSD = "License :: OSI Approved :: BSD License"
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        pytest.param([("License-Expression", "MIT"), ("License", "no")], "MIT", id="of today"),
-        pytest.param([("License", "Apache 2.0"), ("Classifier", MIT)], "Apache 2.0", id="words"),
-        pytest.param([("License", "UNKNOWN"), ("Classifier", MIT)], "MIT License", id="unknown"),
-        pytest.param([("License", "a\n b"), ("Classifier", MIT)], "MIT License", id="a text"),
-        pytest.param(
-            [("License", "a" * 999), ("Classifier", BSD)], "BSD License", id="a long line"
-        ),
-        pytest.param([("Classifier", MIT), ("Classifier", BSD)], "", id="two, and no word how"),
-        pytest.param([("Classifier", "Topic :: MIT License")], "", id="no licence"),
-        pytest.param([], "", id="nothing"),
-    ],
-)
-def test_the_licence_that_a_package_states(fields: list[tuple[str, str]], expected: str) -> None:
-    metadata = Message()
-    for name, value in fields:
-        metadata[name] = value
-    assert stated_licence(metadata) == expected  # type: ignore[arg-type]
-
-
-def test_what_trains_here_states_its_licences() -> None:
-    licences = installed_licences()
-    assert licences["scikit-learn"] == "BSD-3-Clause"
-    assert set(licences) <= set(installed_packages())
-
-
 def test_the_model_card_has_metrics_and_fairness_and_names_no_group_of_people() -> None:
     data = factories.sbom()
     card = json.loads(data)["metadata"]["component"]["modelCard"]
@@ -161,6 +208,11 @@ def changed(**changes: object) -> bytes:
         pytest.param(b'{"a":1,"a":2}', "a name twice", id="a name twice"),
         pytest.param(b"[" * 100_000, "nested too deeply", id="a deep nest"),
         pytest.param(b" " * 5_000_000, "5000000 bytes", id="more bytes than are read"),
+        pytest.param(
+            changed(components=[{"type": "data", "name": str(number)} for number in range(2049)]),
+            "at most 2048 components",
+            id="more components than are compared",
+        ),
         pytest.param(changed(specVersion="1.4"), "specVersion '1.4'", id="an older version"),
         pytest.param(changed(version=True), "$.version breaks the rule", id="a broken schema"),
         pytest.param(changed(extra=1), "additionalProperties", id="an unknown field"),
@@ -183,6 +235,11 @@ def changed(**changes: object) -> bytes:
             factories.sbom(files={"model.onnx": sha256_digest(b"other")}),
             "digest of 'model.onnx'",
             id="a file with another digest",
+        ),
+        pytest.param(
+            factories.sbom(files={"model.onnx": sha256_digest(b"other")}),
+            "digest of the model",
+            id="a model with another digest",
         ),
         pytest.param(
             factories.sbom(files={"extra": sha256_digest(b"other")}),
@@ -212,10 +269,3 @@ def test_reading_never_raises(noise: bytes, start: int, cut: int) -> None:
     data = factories.sbom(packages={})
     mutated = data[:start] + noise + data[start + cut :]
     assert isinstance(read_sbom(mutated), SBOM | Finding)
-
-
-def test_the_installed_packages_are_those_of_this_interpreter() -> None:
-    packages = installed_packages()
-    assert packages["pydantic"].startswith("2.")
-    assert "cyclonedx-python-lib" in packages
-    assert list(packages) == sorted(packages)

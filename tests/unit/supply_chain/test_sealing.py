@@ -259,6 +259,11 @@ def sbom(
             "found 'torch' 2.9",
             id="a denied package in the bill of materials",
         ),
+        pytest.param(
+            {SLOT_SBOM: sbom(packages={"numpy": "2.4.6"})},
+            "expected the package 'scikit_learn' 1.9.1, which report.json has, found no such",
+            id="a bill of materials that leaves a package out",
+        ),
         pytest.param({SLOT_SBOM: b"{}"}, "specVersion None", id="no bill of materials"),
         pytest.param(
             {SLOT_SBOM: sbom(files={MODEL_ONNX: sha256_digest(b"other")})},
