@@ -22,7 +22,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.api.report import Report
 from hallmark.api.training_run import TrainingRun
 from hallmark.cli.cluster import Place, cluster_of, placed
-from hallmark.cli.compare import Change, Side, components, differences
+from hallmark.cli.compare import Change, Side, components, differences, words
 from hallmark.cli.extra import needs_the_extra
 from hallmark.cli.objects import get_version, parsed_or_raise, policy_of
 from hallmark.cli.output import Format, Output, console, plain, print_as, print_table, say
@@ -183,11 +183,16 @@ def sbom(
     endpoint: Endpoint = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Show what is in a version: packages and versions; with -o json the CycloneDX document."""
+    """Show what is in a version: its model card's words, and packages with their versions.
+
+    With -o json, the CycloneDX document.
+    """
     document = asyncio.run(_sbom(place, name, StoreAccess(credentials, endpoint)))
     if output is not Format.TABLE:
         print_as(document, output)
         return
+    for topic, text in words(document):
+        say(f"{topic}: {text}")
     found = components(document)
     wanted = {key: found[key] for key in sorted(found) if (search or "").lower() in key.lower()}
     print_table(("PACKAGE", "VERSION"), wanted.items())

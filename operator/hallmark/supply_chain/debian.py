@@ -33,6 +33,8 @@ class DebianPackage:
         release: the distribution and its version, such as ``debian-12``; empty where not known.
         licences: the short names that its machine-readable copyright file has, sorted; they are
             Debian's words, and hold for parts of it.
+        requires: the names that it needs, alternatives too, sorted.
+        provides: the names that it has beside its own, sorted.
     """
 
     name: str
@@ -41,6 +43,8 @@ class DebianPackage:
     vendor: str = "debian"
     release: str = ""
     licences: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
 
     @property
     def purl(self) -> str:
@@ -63,9 +67,33 @@ def debian_packages(root: Path) -> tuple[DebianPackage, ...]:
         installed = paragraph.get("Status", "install ok installed").endswith(" installed")
         if installed and _NAME.fullmatch(name) and _VERSION.fullmatch(version):
             known = architecture if _WORD.fullmatch(architecture) else ""
-            licences = _licences(root / "usr/share/doc" / name / "copyright")
-            found.add(DebianPackage(name, version, known, vendor, release, licences))
+            package = DebianPackage(
+                *(name, version, known, vendor, release),
+                licences=_licences(root / "usr/share/doc" / name / "copyright"),
+                requires=_names(paragraph.get("Pre-Depends", ""), paragraph.get("Depends", "")),
+                provides=_names(paragraph.get("Provides", "")),
+            )
+            found.add(package)
     return tuple(sorted(found, key=lambda package: (package.name, package.architecture)))
+
+
+def debian_links(packages: Sequence[DebianPackage]) -> list[list[int]]:
+    """Return for each package the places of those that it needs, of alternatives all there are."""
+    places: dict[str, set[int]] = {}
+    for place, package in enumerate(packages):
+        for name in (package.name, *package.provides):
+            places.setdefault(name, set()).add(place)
+    needed = [
+        {place for name in one.requires for place in places.get(name, ())} for one in packages
+    ]
+    return [sorted(found - {place}) for place, found in enumerate(needed)]
+
+
+def _names(*relations: str) -> tuple[str, ...]:
+    """Return the names in fields such as ``libc6 (>= 2.36), awk | mawk:any``."""
+    parts = (part for field in relations for part in re.split(r"[,|]", field))
+    found = (re.split(r"[\s:(\[]", part.strip(), maxsplit=1)[0] for part in parts)
+    return tuple(sorted({name for name in found if _NAME.fullmatch(name)}))
 
 
 def _paragraphs(folder: Path) -> Iterator[dict[str, str]]:

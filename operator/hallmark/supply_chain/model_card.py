@@ -8,28 +8,58 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from hallmark.api.common import without_empty
 from hallmark.api.report import AttributeFairness, Report, RobustnessReport
-from hallmark.api.training_run import MetricValue
+from hallmark.api.training_run import Algorithm, MetricValue, ModelCard
 
 DATASET_REF = "dataset"
+_FAMILIES: dict[str, str] = {
+    Algorithm.LOGISTIC_REGRESSION: "linear model",
+    Algorithm.LINEAR_SVM: "linear model",
+    Algorithm.RANDOM_FOREST: "ensemble of decision trees",
+    Algorithm.HIST_GRADIENT_BOOSTING: "gradient-boosted decision trees",
+}
 
 
-def model_card(report: Report) -> dict[str, Any]:
-    """Return the ``modelCard`` of a report (https://cyclonedx.org/docs/1.6/json/)."""
+def model_card(report: Report, card: ModelCard) -> dict[str, Any]:
+    """Return the ``modelCard`` of a report, with its author's words.
+
+    https://cyclonedx.org/docs/1.6/json/#metadata_component_modelCard
+    """
+    family = _FAMILIES.get(report.algorithm)
     return {
         "modelParameters": {
             "approach": {"type": "supervised"},
             "task": "classification",
+            **({"architectureFamily": family} if family else {}),
             "modelArchitecture": report.algorithm,
             "datasets": [{"ref": DATASET_REF}],
         },
         "quantitativeAnalysis": {"performanceMetrics": list(_metrics(report))},
         "considerations": {
-            "fairnessAssessments": [_fairness_assessment(found) for found in report.fairness]
+            **without_empty(card.to_wire()),
+            "fairnessAssessments": [_fairness_assessment(found) for found in report.fairness],
         },
         "properties": [
             {"name": f"hallmark:{name}", "value": value} for name, value in sorted(_facts(report))
         ],
+    }
+
+
+def dataset_card(report: Report) -> dict[str, Any]:
+    """Return what the ``data`` of the dataset's component says: counts, and sensitive columns."""
+    counts = {
+        "rows": str(report.rows),
+        "train-rows": str(report.train_rows),
+        "test-rows": str(report.test_rows),
+        "quality": f"{report.quality:.2f}",
+    }
+    facts = [{"name": f"hallmark:{name}", "value": value} for name, value in counts.items()]
+    return {
+        "type": "dataset",
+        "name": "training-dataset",
+        "contents": {"properties": facts},
+        "sensitiveData": sorted(proxy.attribute for proxy in report.proxies),
     }
 
 
@@ -61,22 +91,31 @@ def _robustness(found: RobustnessReport) -> Iterator[dict[str, Any]]:
 
 
 def _fairness_assessment(found: AttributeFairness) -> dict[str, str]:
-    def said(value: float | None) -> str:
-        return "inconclusive" if value is None else f"{value:.6f}"
-
+    measured = {
+        "demographic parity difference": found.demographic_parity_difference,
+        "demographic parity ratio": found.demographic_parity_ratio,
+        "equalized odds difference": found.equalized_odds_difference,
+        "equal opportunity difference": found.equal_opportunity_difference,
+    }
+    said = (
+        f"{name}: {'inconclusive' if value is None else f'{value:.6f}'}"
+        for name, value in measured.items()
+    )
+    why = f" {found.inconclusive}" if found.inconclusive else ""
     return {
         "groupAtRisk": f"The {len(found.groups)} groups of '{found.attribute}'",
-        "harms": (
-            f"Demographic parity difference: {said(found.demographic_parity_difference)}; "
-            f"equalized odds difference: {said(found.equalized_odds_difference)}."
-        ),
+        "harms": f"Measured on the test rows: {'; '.join(said)}.{why}",
     }
 
 
 def _facts(report: Report) -> Iterator[tuple[str, str]]:
     yield from ((f"parameter:{name}", value) for name, value in report.parameters.items())
-    yield from (("rows", str(report.rows)), ("seed", str(report.seed)))
+    yield "seed", str(report.seed)
     yield from ((f"inconclusive:{name}", why) for name, why in report.inconclusive.items())
+    for gate in report.gates:
+        verdict = "passed" if gate.passed else "failed"
+        side = f"{gate.comparison} {gate.threshold}, {gate.statistic}"
+        yield f"gate:{gate.source}:{gate.metric}", f"{side}: {gate.value or 'no value'}, {verdict}"
     if report.evaluation is not None:
         yield "confidence", report.evaluation.confidence
     if report.robustness is not None:

@@ -29,10 +29,11 @@ from packageurl import PackageURL
 from hallmark.api.artifacts import MODEL_ONNX
 from hallmark.api.common import canonical_json
 from hallmark.api.report import Report
-from hallmark.supply_chain.debian import DebianPackage, debian_packages
+from hallmark.api.training_run import ModelCard
+from hallmark.supply_chain.debian import DebianPackage, debian_links, debian_packages
 from hallmark.supply_chain.installed import image_wheels, installed_libraries
 from hallmark.supply_chain.library import Library, links, tops, used_by
-from hallmark.supply_chain.model_card import DATASET_REF, model_card
+from hallmark.supply_chain.model_card import DATASET_REF, dataset_card, model_card
 from hallmark.supply_chain.serving import serving_libraries
 
 FILES_PROPERTY = "hallmark:files-sha256"
@@ -77,6 +78,7 @@ def build_sbom(
     parts: Parts,
     fingerprint: str,
     report: Report,
+    card: ModelCard,
     files: Mapping[str, str],
 ) -> bytes:
     """Return the bill of materials as canonical JSON.
@@ -90,6 +92,7 @@ def build_sbom(
         parts: The software.
         fingerprint: The dataset's digest.
         report: What was measured; the model card holds its metrics.
+        card: What its author says of the model.
         files: Digest (``sha256:...``) by name of the files that the bill describes.
     """
     root = Component(
@@ -103,18 +106,21 @@ def build_sbom(
     described = [_dataset(fingerprint), *(_file(name, files[name]) for name in sorted(files))]
     used = sorted(parts.libraries, key=lambda library: (library.name, library.version))
     libraries = [_library(library) for library in used]
-    system = [_system(package) for package in parts.debian]
-    edges = links(used)
-    direct = [*described, *(libraries[place] for place in tops(edges)), *system]
+    packages = sorted(parts.debian, key=lambda package: package.purl)
+    system = [_system(package) for package in packages]
+    edges, system_edges = links(used), debian_links(packages)
+    direct = [
+        *described,
+        *(libraries[place] for place in tops(edges)),
+        *(system[place] for place in tops(system_edges)),
+    ]
     bom = Bom(
         components=[*described, *libraries, *system],
         dependencies=[
             _needs(root, direct),
-            *(
-                _needs(library, [libraries[place] for place in needed])
-                for library, needed in zip(libraries, edges, strict=True)
-            ),
-            *(_needs(component, []) for component in (*described, *system)),
+            *(_needs(component, []) for component in described),
+            *_graph(libraries, edges),
+            *_graph(system, system_edges),
         ],
     )
     bom.metadata.component = root
@@ -122,8 +128,11 @@ def build_sbom(
     bom.metadata.tools.components.add(Component(type=ComponentType.APPLICATION, name="hallmark"))
     document = json.loads(JsonV1Dot6(bom).output_as_string())
     del document["metadata"]["timestamp"], document["serialNumber"]
-    # The library knows no model cards yet.
-    document["metadata"]["component"]["modelCard"] = model_card(report)
+    # The library knows neither model cards nor what data is yet.
+    document["metadata"]["component"]["modelCard"] = model_card(report, card)
+    for component in document["components"]:
+        if component["bom-ref"] == DATASET_REF:
+            component["data"] = [dataset_card(report)]
     seed = canonical_json(document).decode()
     return canonical_json({**document, "serialNumber": uuid.uuid5(_PRIVATE_NAMESPACE, seed).urn})
 
@@ -189,3 +198,10 @@ def _hash(digest: str) -> HashType:
 
 def _needs(component: Component, needed: Sequence[Component]) -> Dependency:
     return Dependency(component.bom_ref, [Dependency(found.bom_ref) for found in needed])
+
+
+def _graph(components: Sequence[Component], edges: Sequence[Sequence[int]]) -> list[Dependency]:
+    return [
+        _needs(component, [components[place] for place in needed])
+        for component, needed in zip(components, edges, strict=True)
+    ]

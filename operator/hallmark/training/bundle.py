@@ -11,7 +11,7 @@ from hallmark.api.artifacts import Baseline, ServedSchema, TrainOutcome, TrainSt
 from hallmark.api.common import Digest, sha256_digest
 from hallmark.api.gates import most_telling_first
 from hallmark.api.report import Report
-from hallmark.api.training_run import GateResult
+from hallmark.api.training_run import GateResult, ModelCard
 from hallmark.reporting.page import page
 from hallmark.supply_chain.dockerfile import render_dockerfile
 from hallmark.supply_chain.installed import installed_packages
@@ -54,6 +54,7 @@ def make(
         parts=parts_here(),
         fingerprint=data.fingerprint,
         report=report,
+        card=task.spec.model_card or ModelCard(),
         files={
             api.final_name(slot, run_id): sha256_digest(content) for slot, content in files.items()
         },

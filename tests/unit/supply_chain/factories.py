@@ -12,7 +12,7 @@ from hallmark.api.artifacts import Manifest
 from hallmark.api.common import sha256_digest
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.report import AttributeFairness, GroupMetrics, Report
-from hallmark.api.training_run import MetricValue
+from hallmark.api.training_run import MetricValue, ModelCard
 from hallmark.keys import key_id, public_pem
 from hallmark.supply_chain.debian import DebianPackage
 from hallmark.supply_chain.library import Library
@@ -73,6 +73,8 @@ def sbom(
     model: str = MODEL,
     run_id: str = RUN_ID,
     fingerprint: str = FINGERPRINT,
+    card: ModelCard | None = None,
+    **measured: object,
 ) -> bytes:
     named = [(canonicalize_name(name), version) for name, version in sorted(packages.items())]
     stated = [Library(*pair, licence=(licences or {}).get(pair[0], "")) for pair in named]
@@ -81,7 +83,8 @@ def sbom(
         run_id=run_id,
         parts=Parts(tuple(stated if libraries is None else libraries), tuple(debian)),
         fingerprint=fingerprint,
-        report=report(),
+        report=report(**measured),
+        card=card or ModelCard(),
         files={"model.onnx": sha256_digest(b"onnx")} if files is None else files,
     )
 

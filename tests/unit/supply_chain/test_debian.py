@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.supply_chain.debian import DebianPackage, debian_packages
+from hallmark.supply_chain.debian import DebianPackage, debian_links, debian_packages
 from tests.examples import examples
 
 STATUS = """\
@@ -16,6 +16,9 @@ Package: zlib1g
 Status: install ok installed
 Architecture: amd64
 Version: 1:1.2.13.dfsg-1
+Pre-Depends: libc6 (>= 2.14), adduser:any
+Depends: awk | mawk [amd64], base-files(= 1)
+Provides: libz1 (= 1.2)
 Description: compression
  Package: innocent
  Version: 9
@@ -72,6 +75,8 @@ def test_installed_packages_have_version_architecture_release_and_licences(tmp_p
     )
     adduser, zlib = debian_packages(root)
     assert adduser == DebianPackage("adduser", "3.134", "all", "debian", "debian-12")
+    assert zlib.requires == ("adduser", "awk", "base-files", "libc6", "mawk")
+    assert zlib.provides == ("libz1",)
     assert zlib.licences == ("GPL-2+", "Zlib")
     assert zlib.purl == "pkg:deb/debian/zlib1g@1:1.2.13.dfsg-1?arch=amd64&distro=debian-12"
 
@@ -100,6 +105,16 @@ def test_the_release_is_told_where_it_is_known(
     files = {"var/lib/dpkg/status": "Package: libc6\nVersion: 1", "etc/os-release": release}
     (found,) = debian_packages(image(tmp_path, files))
     assert (found.vendor, found.release) == expected
+
+
+def test_a_package_needs_what_has_or_provides_the_name_and_not_itself() -> None:
+    packages = [
+        DebianPackage("a", "1", "all", requires=("a", "awk", "absent", "c")),
+        DebianPackage("mawk", "1", "all", provides=("awk",)),
+        DebianPackage("gawk", "1", "all", provides=("awk",), requires=("a",)),
+        DebianPackage("c", "1", "all"),
+    ]
+    assert debian_links(packages) == [[1, 2, 3], [], [0], []]
 
 
 def test_where_there_is_no_dpkg_there_is_no_package(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,15 @@ from hypothesis import strategies as st
 
 from hallmark.api.artifacts import Finding
 from hallmark.api.common import canonical_json, sha256_digest
+from hallmark.api.report import CertifiedAt, NoiseLevel, RobustnessReport
+from hallmark.api.training_run import (
+    Comparison,
+    EthicalConsideration,
+    Evaluation,
+    GateResult,
+    MetricValue,
+    ModelCard,
+)
 from hallmark.supply_chain.debian import DebianPackage
 from hallmark.supply_chain.library import SERVING, TRAINING, Library
 from hallmark.supply_chain.licences import licensed_parts
@@ -62,7 +72,7 @@ DEBIAN = [
     DebianPackage(
         "libc6", "2.36-9+deb12u10", "amd64", "debian", "debian-12", ("Expat", "GPL-2+", "MIT")
     ),
-    DebianPackage("zlib1g", "1:1.2.13", "amd64", "debian", "debian-12"),
+    DebianPackage("zlib1g", "1:1.2.13", "amd64", "debian", "debian-12", (), ("libc6",)),
 ]
 
 
@@ -89,13 +99,15 @@ def test_libraries_need_each_other_and_the_model_what_no_library_needs() -> None
     assert needs["model"] == [
         "dataset",
         "file:model.onnx",
-        "pkg:deb/debian/libc6@2.36-9%2Bdeb12u10?arch=amd64&distro=debian-12",
         "pkg:deb/debian/zlib1g@1:1.2.13?arch=amd64&distro=debian-12",
         "pkg:pypi/click@8.5.1",
         "pkg:pypi/scikit-learn@1.9.1",
         "pkg:pypi/stranger",
     ]
     assert needs["pkg:pypi/scikit-learn@1.9.1"] == ["pkg:pypi/numpy@2.4.6"]
+    assert needs["pkg:deb/debian/zlib1g@1:1.2.13?arch=amd64&distro=debian-12"] == [
+        "pkg:deb/debian/libc6@2.36-9%2Bdeb12u10?arch=amd64&distro=debian-12"
+    ]
     assert needs["pkg:pypi/click@8.5.1"] == ["pkg:pypi/uvicorn@0.54.0"]
     assert set(needs) == {"model", *(part["bom-ref"] for part in document["components"])}
 
@@ -181,18 +193,115 @@ def test_whatever_a_package_calls_its_licence_the_bill_is_valid_and_has_one(lice
     assert len(numpy["licenses"]) == 1
 
 
+def card(data: bytes) -> dict[str, Any]:
+    """Return the model card of a bill."""
+    found: dict[str, Any] = json.loads(data)["metadata"]["component"]["modelCard"]
+    return found
+
+
 def test_the_model_card_has_metrics_and_fairness_and_names_no_group_of_people() -> None:
     data = factories.sbom()
-    card = json.loads(data)["metadata"]["component"]["modelCard"]
-    assert card["modelParameters"]["datasets"] == [{"ref": "dataset"}]
-    assert card["quantitativeAnalysis"]["performanceMetrics"] == [
+    assert check(data) == []
+    found = card(data)
+    assert found["modelParameters"]["datasets"] == [{"ref": "dataset"}]
+    assert found["modelParameters"]["architectureFamily"] == "linear model"
+    assert found["quantitativeAnalysis"]["performanceMetrics"] == [
         {"type": "accuracy", "value": "0.912000"}
     ]
-    (fairness,) = card["considerations"]["fairnessAssessments"]
+    (fairness,) = found["considerations"]["fairnessAssessments"]
     assert fairness["groupAtRisk"] == "The 2 groups of 'origin'"
-    assert "0.040000" in fairness["harms"]
-    assert "inconclusive" in fairness["harms"]
+    assert "demographic parity difference: 0.040000" in fairness["harms"]
+    assert "equalized odds difference: inconclusive" in fairness["harms"]
     assert b"Northerner" not in data
+
+
+ROBUSTNESS = RobustnessReport(
+    epsilon=0.1,
+    moving=["income"],
+    rows=100,
+    test_rows=100,
+    bound="Exact",
+    bound_l2="Lower",
+    unmovable=0.0,
+    attack="WorstCase",
+    curve=[CertifiedAt(radius=0.25, certified_accuracy=0.5, certified_accuracy_l2=0.6)],
+    noise_rows=100,
+    noise_draws=10,
+    noise=[NoiseLevel(deviations=0.1, stability=0.99)],
+)
+
+
+def test_the_model_card_has_intervals_robustness_and_what_the_gates_said() -> None:
+    gate = GateResult(
+        metric="accuracy",
+        comparison=Comparison.AT_LEAST,
+        threshold="0.9",
+        value="0.912000",
+        passed=True,
+    )
+    metric = MetricValue(name="accuracy", value="0.912000", lower="0.900000", upper="0.920000")
+    data = factories.sbom(
+        metrics=[metric], robustness=ROBUSTNESS, gates=[gate], evaluation=Evaluation()
+    )
+    assert check(data) == []
+    found = card(data)
+    norm = "changes up to 0.25 standard deviations in the {} norm"
+    assert found["quantitativeAnalysis"]["performanceMetrics"] == [
+        {
+            "type": "accuracy",
+            "value": "0.912000",
+            "confidenceInterval": {"lowerBound": "0.900000", "upperBound": "0.920000"},
+        },
+        {"type": "certifiedAccuracy", "value": "0.500000", "slice": norm.format("maximum")},
+        {"type": "certifiedAccuracyL2", "value": "0.600000", "slice": norm.format("Euclidean")},
+        {
+            "type": "noiseStability",
+            "value": "0.990000",
+            "slice": "Gaussian noise of 0.1 standard deviations",
+        },
+    ]
+    facts = {fact["name"]: fact["value"] for fact in found["properties"]}
+    assert facts["hallmark:confidence"] == "0.95"
+    assert facts["hallmark:robustness:bound"] == "Exact"
+    assert facts["hallmark:gate:Run:accuracy"] == "AtLeast 0.9, Estimate: 0.912000, passed"
+
+
+def test_the_dataset_says_how_many_rows_it_has_and_which_columns_are_sensitive() -> None:
+    proxies = [{"attribute": name, "rows": 9} for name in ("origin", "age")]
+    document = json.loads(factories.sbom(proxies=proxies))
+    (dataset,) = [part for part in document["components"] if part["type"] == "data"]
+    (data,) = dataset["data"]
+    assert data["sensitiveData"] == ["age", "origin"]
+    assert {"name": "hallmark:train-rows", "value": "300"} in data["contents"]["properties"]
+    assert dataset["hashes"][0]["content"] == FINGERPRINT.removeprefix("sha256:")
+
+
+WORDS = st.text(min_size=1, max_size=512).filter(str.strip)
+TEXTS = st.lists(WORDS, max_size=3)
+
+
+@given(
+    st.builds(
+        ModelCard,
+        users=TEXTS,
+        use_cases=TEXTS,
+        technical_limitations=TEXTS,
+        performance_tradeoffs=TEXTS,
+        ethical_considerations=st.lists(
+            st.builds(EthicalConsideration, name=WORDS, mitigation_strategy=st.none() | WORDS),
+            max_size=2,
+        ),
+    )
+)
+@examples(30)
+def test_whatever_its_author_says_of_a_model_stands_in_the_card_word_for_word(
+    said: ModelCard,
+) -> None:
+    data = factories.sbom(card=said)
+    assert check(data) == []
+    found = card(data)["considerations"]
+    del found["fairnessAssessments"]
+    assert ModelCard.model_validate(found) == said
 
 
 def changed(**changes: object) -> bytes:
