@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hallmark.api.common import parse_timestamp, sha256_digest, timestamp
+from hallmark.api.common import canonical_json, parse_timestamp, sha256_digest, timestamp
 from hallmark.keys import Purpose, private_pem, public_pem
 from hallmark.local.folder import SEALING_KEY, now
+from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope
 from hallmark.verification.files import LOG
 from hallmark.verification.history import served_at
 from hallmark.verification.links import Link, State, Verdict
@@ -156,6 +157,76 @@ def test_without_a_log_to_believe_nothing_says_when_a_retired_key_signed(
     said = {link.name: link.said for link in links(verdict, State.OPEN)}
     assert "No record says that it sealed before" in said["signature"]
     assert "no record says that it signed before" in said["provenance"]
+
+
+def said_of(folder: Path) -> tuple[Path, Obj]:
+    """Return the file of one version's provenance in an export, and its statement."""
+    file = sorted(folder.glob("models/*/*/provenance/*.json"))[0]
+    return file, json.loads(base64.b64decode(json.loads(file.read_bytes())["payload"]))
+
+
+def other_spec(statement: Obj) -> None:
+    spec = statement["predicate"]["buildDefinition"]["externalParameters"]["spec"]
+    spec["trainer"]["parameters"][0]["value"] = "9.0"
+
+
+def other_rows(statement: Obj) -> None:
+    spec = statement["predicate"]["buildDefinition"]["externalParameters"]["spec"]
+    spec["dataset"]["recordsFingerprint"] = "sha256:" + "0" * 64
+
+
+def other_library(statement: Obj) -> None:
+    statement["predicate"]["buildDefinition"]["resolvedDependencies"][-1]["uri"] += "1"
+
+
+def a_library_less(statement: Obj) -> None:
+    statement["predicate"]["buildDefinition"]["resolvedDependencies"].pop()
+
+
+def another_field(statement: Obj) -> None:
+    statement["predicate"]["runDetails"]["builder"]["version"] = {"hallmark": "1"}
+
+
+def as_before(statement: Obj) -> None:
+    definition = statement["predicate"]["buildDefinition"]
+    del definition["externalParameters"]["spec"]
+    del definition["resolvedDependencies"][2:]
+    del statement["predicate"]["runDetails"]["builder"]["builderDependencies"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (other_spec, "Expected the spec of the TrainingRun in it"),
+        (other_rows, "Expected the spec of the TrainingRun in it"),
+        (other_library, "Expected the statement about this run, its libraries"),
+        (a_library_less, "Expected the statement about this run, its libraries"),
+        (another_field, "Expected the statement about this run, its libraries"),
+        (as_before, ""),
+    ],
+)
+def test_provenance_that_the_sealing_key_signed_must_agree_with_all_that_is_there(
+    whole: Whole, copied: Path, change: Callable[[Obj], None], sentence: str
+) -> None:
+    file, statement = said_of(copied)
+    change(statement)
+    key = whole.folder.key(SEALING_KEY)
+    file.write_bytes(canonical_json(sign_envelope(key, IN_TOTO, canonical_json(statement))))
+    verdict = verify_export(copied, whole.trusted, now())
+    found = [link.said for link in links(verdict, State.BROKEN) if link.name == "provenance"]
+    assert [sentence in text for text in found] == ([True] if sentence else [])
+
+
+def test_provenance_has_the_spec_and_no_row(whole: Whole, copied: Path) -> None:
+    _, statement = said_of(copied)
+    definition = statement["predicate"]["buildDefinition"]
+    spec = definition["externalParameters"]["spec"]
+    assert spec["gates"] == [{"metric": "accuracy", "comparison": "AtLeast", "threshold": "0.6"}]
+    assert spec["dataset"] == {
+        "recordsFingerprint": "sha256:" + definition["resolvedDependencies"][0]["digest"]["sha256"]
+    }
+    assert "pkg:pypi/scikit-learn@" in json.dumps(definition["resolvedDependencies"])
+    assert "north,yes" not in json.dumps(statement)
 
 
 def _link_out(folder: Path) -> None:

@@ -6,11 +6,16 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from packageurl import PackageURL
 from packaging.markers import default_environment
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 TRAINING, SERVING = "training", "serving"
+USED_PROPERTY = "hallmark:used-in"
+"""A library's property in a bill of materials: where it is used, once for each."""
+FILES_PROPERTY = "hallmark:files-sha256"
+"""A library's property: the digest over the list of its files (``installed.files_digest``)."""
 _MOST_REQUIREMENTS = 4096
 
 
@@ -37,6 +42,11 @@ class Library:
     wheel: str | None = None
     used_in: tuple[str, ...] = (TRAINING,)
     summary: str = ""
+
+    @property
+    def purl(self) -> str:
+        """The package's URL (https://github.com/package-url/purl-spec)."""
+        return PackageURL("pypi", None, self.name, self.version or None).to_string()
 
 
 def used_by(

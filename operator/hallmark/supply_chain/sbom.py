@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from hallmark.api.artifacts import MODEL_ONNX, Finding
 from hallmark.api.model_version import SBOMSummary
 from hallmark.supply_chain.findings import finding
+from hallmark.supply_chain.library import FILES_PROPERTY, TRAINING, USED_PROPERTY, Library
 from hallmark.supply_chain.licences import is_package
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 
@@ -40,6 +41,8 @@ class SBOM:
     model_digest: str | None
     """Digest of the served form, as the model itself has it; bills of before name none."""
     summary: SBOMSummary
+    libraries: tuple[Library, ...] = field(repr=False)
+    """The Python packages, as far as a bill tells of them here."""
     components: tuple[Mapping[str, Any], ...] = field(repr=False)
     """All of them, those inside others too."""
 
@@ -107,6 +110,7 @@ def _contents(document: Mapping[str, Any]) -> SBOM | Finding:
             if each["type"] == ComponentType.FILE.value
         },
         model_digest=_digest_of(root),
+        libraries=tuple(_library(part) for part in every if _is_python(part)),
         summary=SBOMSummary(components=len(every), spec_version=SPEC_VERSION),
         components=tuple(every),
     )
@@ -181,6 +185,26 @@ def _names(component: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [own]
     by_purl = (purl.name, purl.version or "")
     return [own] if canonicalize_name(own[0]) == canonicalize_name(by_purl[0]) else [own, by_purl]
+
+
+def _is_python(component: Mapping[str, Any]) -> bool:
+    return str(component.get("purl", "")).startswith("pkg:pypi/")
+
+
+def _library(component: Mapping[str, Any]) -> Library:
+    """Return a Python package; bills of before have those that trained alone, and do not say so."""
+    return Library(
+        name=canonicalize_name(component["name"]),
+        version=component.get("version", ""),
+        files=next(iter(_properties(component, FILES_PROPERTY)), None),
+        wheel=_digest_of(component),
+        used_in=_properties(component, USED_PROPERTY) or (TRAINING,),
+    )
+
+
+def _properties(component: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    stated = component.get("properties", [])
+    return tuple(str(one.get("value", "")) for one in stated if one.get("name") == name)
 
 
 def _digest_of(component: Mapping[str, Any]) -> str | None:

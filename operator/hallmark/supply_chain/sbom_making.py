@@ -32,12 +32,17 @@ from hallmark.api.report import Report
 from hallmark.api.training_run import ModelCard
 from hallmark.supply_chain.debian import DebianPackage, debian_links, debian_packages
 from hallmark.supply_chain.installed import image_wheels, installed_libraries
-from hallmark.supply_chain.library import Library, links, tops, used_by
+from hallmark.supply_chain.library import (
+    FILES_PROPERTY,
+    USED_PROPERTY,
+    Library,
+    links,
+    tops,
+    used_by,
+)
 from hallmark.supply_chain.model_card import DATASET_REF, dataset_card, model_card
 from hallmark.supply_chain.serving import serving_libraries
 
-FILES_PROPERTY = "hallmark:files-sha256"
-"""A library's property: the digest over the list of its files (``installed.files_digest``)."""
 _MODEL_REF = "model"
 _PRIVATE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "sbom.hallmark.dev")
 
@@ -155,8 +160,7 @@ def _file(name: str, digest: str) -> Component:
 
 def _library(library: Library) -> Component:
     """Return a package. Words that are no SPDX expression are a licence's name."""
-    purl = PackageURL("pypi", None, library.name, library.version or None)
-    properties = [Property(name="hallmark:used-in", value=use) for use in library.used_in]
+    properties = [Property(name=USED_PROPERTY, value=use) for use in library.used_in]
     if library.files:
         properties.append(Property(name=FILES_PROPERTY, value=library.files))
     return Component(
@@ -164,8 +168,8 @@ def _library(library: Library) -> Component:
         name=library.name,
         version=library.version or None,
         description=library.summary or None,
-        purl=purl,
-        bom_ref=purl.to_string(),
+        purl=PackageURL.from_string(library.purl),
+        bom_ref=library.purl,
         hashes=[_hash(library.wheel)] if library.wheel else [],
         licenses=[LicenseFactory().make_from_string(library.licence)] if library.licence else [],
         properties=properties,

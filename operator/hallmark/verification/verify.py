@@ -14,6 +14,7 @@ from hallmark.verification.approvals import approval_links
 from hallmark.verification.bundle import baseline_of, bundle_of
 from hallmark.verification.deployments import Watched, deployment_links
 from hallmark.verification.files import INDEX, Files, problems_of_index
+from hallmark.verification.held import Held
 from hallmark.verification.links import Link, Subject, Verdict, broken, holds, open_
 from hallmark.verification.log import Log, audit_link
 from hallmark.verification.recorded import Recorded
@@ -28,7 +29,7 @@ from hallmark.verification.registry import (
     version_of,
 )
 from hallmark.verification.trusted import Trusted
-from hallmark.verification.versions import Held, run_links, version_links
+from hallmark.verification.versions import run_links, version_links
 from hallmark.verification.wholeness import (
     complete_link,
     copies_link,

@@ -107,7 +107,14 @@ def test_provenance_names_the_run_and_is_signed(store: Store) -> None:
     statement = json.loads(payload)
     build = statement["predicate"]["buildDefinition"]
     assert build["externalParameters"]["trainingRun"] == "credit-1"
-    assert [each["name"] for each in build["resolvedDependencies"]] == ["dataset", "trainer image"]
+    assert build["externalParameters"]["spec"] == {"model": MODEL}
+    assert [each.get("uri", each.get("name")) for each in build["resolvedDependencies"]] == [
+        "dataset",
+        "trainer image",
+        "pkg:pypi/numpy@2.4.6",
+        "pkg:pypi/scikit-learn@1.9.1",
+        "pkg:pypi/zope-interface@8.0",
+    ]
     assert {each["name"] for each in statement["subject"]} == {*GOOD.files, MANIFEST}
 
 

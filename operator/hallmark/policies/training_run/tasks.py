@@ -6,6 +6,7 @@ from hallmark.api.artifacts import (
     SealTask,
     TrainTask,
     spec_digest,
+    told_spec,
 )
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.policies.training_run.inputs import RunInputs
@@ -48,6 +49,8 @@ def seal_task(inputs: RunInputs, policy: ModelPolicySpec) -> SealTask:
         dataset_fingerprint=run.status.dataset_fingerprint or "",
         denied_packages=policy.dependencies.denied,
         licences=policy.dependencies.licences,
+        spec=told_spec(run.spec, run.status.dataset_fingerprint or ""),
+        image=policy.images.sealer,
         store_uri=policy.store.uri,
         store_endpoint=policy.store.endpoint,
         store_region=policy.store.region,
