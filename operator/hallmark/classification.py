@@ -23,10 +23,10 @@ def predicted_classes(
         positive: Of two classes, the one that is predicted from the threshold on; without it, or
             with more classes, the most probable is, the first of equals.
     """
-    decided: npt.NDArray[np.int64] = probabilities.argmax(axis=1)
     if positive is not None and probabilities.shape[1] == 2:
         chosen = probabilities[:, positive] >= DECISION_THRESHOLD
-        decided = np.where(chosen, positive, 1 - positive)
+        return np.where(chosen, positive, 1 - positive)
+    decided: npt.NDArray[np.int64] = probabilities.argmax(axis=1)
     return decided
 
 

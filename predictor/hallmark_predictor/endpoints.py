@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from hallmark.api.common import VERSION
 from hallmark_predictor.bodies import RETRY_AFTER
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.metrics import Rejection
+from hallmark_predictor.probes import PROBES, Told, ready
 from hallmark_predictor.protocol import EXTENSIONS
 from hallmark_predictor.serving import Serving
 
@@ -25,12 +26,12 @@ def endpoints(serving: Serving) -> APIRouter:
     # Routes are tried in order: what is asked most stands first.
     routes: list[tuple[str, str, Handler, str]] = [
         ("POST", "/predict", at.no_prediction, "Predict from rows of named features."),
-        ("GET", "/healthz", at.live, "Whether the process lives."),
-        ("GET", "/readyz", at.ready, "Whether a verified model serves; else why not."),
-        ("GET", "/metrics", at.metrics, "Metrics for Prometheus."),
+        ("GET", "/healthz", at.probe, "Whether the process lives."),
+        ("GET", "/readyz", at.probe, "Whether a verified model serves; else why not."),
+        ("GET", "/metrics", at.probe, "Metrics for Prometheus."),
         ("GET", "/v2", at.server, "Server metadata."),
-        ("GET", "/v2/health/live", at.live, "Whether the process lives."),
-        ("GET", "/v2/health/ready", at.ready, "Whether a verified model serves; else why not."),
+        ("GET", "/v2/health/live", at.probe, "Whether the process lives."),
+        ("GET", "/v2/health/ready", at.probe, "Whether a verified model serves; else why not."),
     ]
     routes += [
         ("POST", "/v1/models/{name}:predict", at.no_prediction, "Predict, as KServe's v1 asks."),
@@ -56,20 +57,9 @@ class _Endpoints:
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
 
-    async def live(self, request: Request) -> Response:
-        return JSONResponse({"live": True})
-
-    async def ready(self, request: Request) -> Response:
-        reason = self._serving.not_ready
-        if reason:
-            return JSONResponse({"ready": False, "error": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
-        return JSONResponse({"ready": True})
-
-    async def metrics(self, request: Request) -> Response:
-        from prometheus_client.exposition import CONTENT_TYPE_LATEST
-
-        text = await self._serving.exposition()
-        return PlainTextResponse(text, media_type=CONTENT_TYPE_LATEST)
+    async def probe(self, request: Request) -> Response:
+        told = await PROBES[request.url.path](self._serving)
+        return _told(told)
 
     async def docs(self, request: Request) -> Response:
         from hallmark_predictor import docs_page
@@ -89,7 +79,10 @@ class _Endpoints:
 
     async def model_ready(self, request: Request) -> Response:
         plane = self._plane(request)
-        return await self.ready(request) if isinstance(plane, DataPlane) else plane
+        if not isinstance(plane, DataPlane):
+            return plane
+        told = await ready(self._serving)
+        return _told(told)
 
     async def first_ready(self, request: Request) -> Response:
         plane = self._plane(request)
@@ -132,6 +125,10 @@ class _Endpoints:
             return plane
         sentence = f"This predictor serves '{plane.name}', version '{plane.version}', alone."
         return _error(HTTPStatus.NOT_FOUND, sentence)
+
+
+def _told(told: Told) -> Response:
+    return Response(told.body, told.status, media_type=told.media_type)
 
 
 def _error(status: HTTPStatus, message: str) -> Response:

@@ -1,8 +1,9 @@
 """The arithmetic of a linear model, read out of the sealed graph and done without a runtime.
 
-A runtime takes longer to be called than such a model to be computed. Sums may be of another order
-than the runtime's, which float64 shows in the sixteenth digit and float32, the answer's type,
-almost never: so it serves only where it gave the same bits as the sealed graph (``scoring``).
+A runtime takes longer to be called than such a model to be computed. Sums are of another order than
+the runtime's, and weights divided by the scale once, not each value: float64 shows it in the
+sixteenth digit and float32, the answer's type, almost never. So it serves only where it gave the
+same bits as the sealed graph (``scoring``).
 """
 
 from __future__ import annotations
@@ -25,14 +26,13 @@ ScoreRow = Callable[[Sequence[float]], Sequence[float]]
 
 @dataclass(frozen=True)
 class LinearForm:
-    """probabilities = link(((rows - mean) / scale) @ weights + tables + bias).
+    """probabilities = link((rows - mean) @ factors + tables + bias).
 
     Attributes:
         columns: Shape (known,): the matrix's columns of numbers and booleans.
         fill: Shape (known,): what a null becomes; NaN where it stays.
         mean: Shape (known,).
-        scale: Shape (known,).
-        weights: Shape (known, scores).
+        factors: Shape (known, scores): the weights by the scale.
         tables: By the matrix's column of a category: shape (categories + 1, scores), what each
             adds; the last row, 0, is for null and what is no category.
         bias: Shape (scores,).
@@ -43,21 +43,19 @@ class LinearForm:
     columns: npt.NDArray[np.intp]
     fill: Floats
     mean: Floats
-    scale: Floats
-    weights: Floats
+    factors: Floats
     tables: Mapping[int, Floats]
     bias: Floats
     binary: bool
 
     def probabilities(self, rows: Rows) -> npt.NDArray[np.float32]:
         """Return the probabilities, shape (rows, classes), of encoded rows."""
-        values = rows[:, self.columns].astype(np.float64)
-        null = np.isnan(values)
-        if null.any():
-            np.copyto(values, self.fill, where=null)
+        values = rows[:, _as_slice(self.columns)].astype(np.float64)
         values -= self.mean
-        values /= self.scale
-        scores = values @ self.weights
+        scores = values @ self.factors
+        if np.isnan(scores).any():
+            np.copyto(values, self.fill - self.mean, where=np.isnan(values))
+            scores = values @ self.factors
         for position, table in self.tables.items():
             scores += table[_places(rows[:, position], len(table) - 1)]
         scores += self.bias
@@ -70,7 +68,7 @@ class LinearForm:
             itemgetter(*columns) if len(columns) > 1 else lambda row: [row[c] for c in columns]
         )
         means, fill = self.mean.tolist(), self.fill.tolist()
-        factors = (self.weights / self.scale[:, None]).T.tolist()
+        factors = self.factors.T.tolist()
         tables = [
             (
                 position,
@@ -179,10 +177,8 @@ class _Reading:
             raise UnknownFormError("weights for each column")
         if binary != (len(bias) == 1):
             raise UnknownFormError("a score")
-        numbers = weights[: len(known.columns)]
-        return LinearForm(
-            known.columns, known.fill, known.mean, known.scale, numbers, tables, bias, binary
-        )
+        factors = weights[: len(known.columns)] / known.scale[:, None]
+        return LinearForm(known.columns, known.fill, known.mean, factors, tables, bias, binary)
 
     def _category(self, part: str) -> tuple[int, int]:
         graph = self._graph
@@ -231,6 +227,15 @@ class _Known:
     def nothing(cls) -> _Known:
         """Return no columns."""
         return cls(np.zeros(0, dtype=np.intp), np.zeros(0), np.zeros(0), np.ones(0))
+
+
+def _as_slice(columns: npt.NDArray[np.intp]) -> npt.NDArray[np.intp] | slice:
+    """Return columns that follow each other as a slice, which takes them without a copy."""
+    if not len(columns) or columns[-1] - columns[0] != len(columns) - 1:
+        return columns
+    if (np.diff(columns) != 1).any():
+        return columns
+    return slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _places(values: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.intp]:

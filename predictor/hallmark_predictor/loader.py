@@ -16,7 +16,7 @@ from hallmark.api.artifacts import SERVED_FILES, DownloadURLs, Manifest
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark_predictor.model import Model, open_model
 from hallmark_predictor.nearby import found_nearby, keep
-from hallmark_predictor.scoring import Answers
+from hallmark_predictor.prover import Prover
 from hallmark_predictor.settings import Settings
 from hallmark_predictor.verification import (
     Place,
@@ -38,7 +38,7 @@ def load(
     settings: Settings,
     now: datetime,
     progress: Callable[[str], None] = lambda _: None,
-    answers: Answers | None = None,
+    prover: Prover | None = None,
 ) -> Model | Refused:
     """Return the model once everything about it was verified.
 
@@ -46,7 +46,7 @@ def load(
         settings: What the predictor was told.
         now: The moment at which the signer's key must be valid.
         progress: Told in a sentence what is waited for.
-        answers: Answers once with a graph, for a proof (``scoring``).
+        prover: Proves the seal and the form; None: this process does.
 
     Raises:
         ConfigurationError: the trust file cannot be read.
@@ -58,7 +58,7 @@ def load(
         Place(settings.namespace, settings.deployment),
         now,
         lambda manifest: _gather(settings, manifest, progress),
-        answers,
+        prover,
     )
 
 
@@ -68,7 +68,7 @@ def load_trusted(
     place: Place,
     now: datetime,
     fetch: Callable[[Manifest], Mapping[str, bytes]],
-    answers: Answers | None = None,
+    prover: Prover | None = None,
 ) -> Model | Refused:
     """Return the model that a trust document names, once everything about it was verified.
 
@@ -78,18 +78,19 @@ def load_trusted(
         place: Where this predictor runs.
         now: The moment at which the signer's key must be valid.
         fetch: Returns the served files of a manifest whose seal and approvals hold.
-        answers: Answers once with a graph, for a proof (``scoring``).
+        prover: Proves the seal and the form; None: this process does.
     """
     trust = verify_trust(document, sha256, place)
     if isinstance(trust, Refused):
         return trust
-    manifest = verify_seal(trust, now)
+    manifest = prover.seal(document, trust, now) if prover else verify_seal(trust, now)
     if isinstance(manifest, Refused):
         return manifest
     refused = verify_approvals(trust, manifest)
     if refused:
         return refused
     files = fetch(manifest)
+    answers = prover.answers if prover else None
     return verify_files(manifest, files) or open_model(trust, manifest, files, answers=answers)
 
 

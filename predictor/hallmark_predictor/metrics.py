@@ -99,7 +99,7 @@ class Metrics:
         self._rejections = Counter[Rejection]()
         self._refused_rows = 0
         self._faults = Counter[Fault]()
-        self._stability: dict[str, float] = {}
+        self._stability: Callable[[], Mapping[str, float]] = dict
         self._odd: Mapping[Oddity, int] = {}
         self._truth: Callable[[], Iterator[Metric]] = lambda: iter(())
         self._model: dict[str, str] = {}
@@ -141,9 +141,9 @@ class Metrics:
         self._refused_rows += refusals.rows
         self._faults.update(refusals.faults)
 
-    def measured(self, stability: Mapping[str, float]) -> None:
-        """Tell the PSI of each watched feature in the newest closed window."""
-        self._stability = dict(stability)
+    def stability(self, of_newest: Callable[[], Mapping[str, float]]) -> None:
+        """Take what tells the PSI of each watched feature in the newest closed window, if any."""
+        self._stability = of_newest
 
     def oddities(self, blocks: Mapping[Oddity, int]) -> None:
         """Take where the blocks of clients' rows that were odd are counted."""
@@ -219,7 +219,7 @@ class Metrics:
             "Population stability index of each watched feature in the newest closed window.",
             labels=["feature"],
         )
-        for feature, index in self._stability.items():
+        for feature, index in self._stability().items():
             stability.add_metric([feature], index)
         yield stability
         info = InfoMetricFamily("hallmark_predictor_model", "The model that serves.")

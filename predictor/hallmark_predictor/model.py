@@ -48,9 +48,11 @@ class Model:
         """How many columns a counted row has: the features, the score and the label."""
         return len(self.schema.features) + 2
 
-    def stability(self, window: DriftWindow) -> dict[str, float]:
-        """Return the PSI of each watched feature in a closed window."""
-        found = self.reference.stability(window.counts).psi.tolist()
+    def newest_stability(self) -> dict[str, float]:
+        """Return the PSI of each watched feature in the newest closed window, if there is one."""
+        if not self.windows.kept:
+            return {}
+        found = self.reference.stability(self.windows.kept[-1].counts).psi.tolist()
         return dict(zip(self.reference.names, found, strict=True))
 
     def drifts(self, windows: Sequence[DriftWindow]) -> bool:

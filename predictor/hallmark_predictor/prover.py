@@ -1,8 +1,9 @@
-"""Lets a child process answer with ONNX Runtime, so that this one need not load it.
+"""Lets a child process prove what the libraries of the proof would stay in memory for.
 
-A linear model is proved equal to the sealed graph at the start, and computed without the runtime
-then (``scoring``); the runtime would stay, a third of the process's memory. So a child is forked
-while there is one thread and no lock is held; it answers once and ends, and its memory is free.
+The seal needs cryptography, and the sealed graph ONNX Runtime, each once: a linear model is proved
+equal to the graph at the start, and computed without the runtime then (``scoring``). So a child is
+forked while there is one thread and no lock is held; it answers and ends, and its memory is free.
+A child that does not answer proves nothing: the process asks the libraries itself then.
 """
 
 from __future__ import annotations
@@ -13,25 +14,46 @@ import signal
 import socket
 import struct
 from contextlib import suppress
+from datetime import datetime
+from typing import TypeVar
 
 import numpy as np
+from msgspec import Struct
 from msgspec.msgpack import decode, encode
 
-from hallmark.api.artifacts import ServedSchema
+from hallmark.api.artifacts import Manifest, ServedSchema, Trust
 from hallmark.drift.counts import Rows
 from hallmark_predictor.logs import place_of
 from hallmark_predictor.runtime import open_graph
 from hallmark_predictor.scoring import Probabilities
+from hallmark_predictor.verification import Refused, sealed_manifest, verify_seal
 
 LOG = logging.getLogger("hallmark_predictor")
 
 PATIENCE = 60.0
-"""Seconds that the child may take; then the process itself asks the runtime."""
+"""Seconds that the child may take; then the process itself asks the libraries."""
 _LENGTH = struct.Struct("=Q")
+
+Answer = TypeVar("Answer")
+
+
+class _Seal(Struct, tag=True):
+    """Asks why a trust file's seal does not hold; answered with a sentence, empty if it holds."""
+
+    trust: bytes
+    now: datetime
+
+
+class _Graph(Struct, tag=True):
+    """Asks what a sealed graph answers to rows; answered with float32 in the machine's order."""
+
+    graph: bytes
+    schema: bytes
+    rows: bytes
 
 
 class Prover:
-    """A child that answers once, or ends unasked."""
+    """A child that answers one question after the other, or ends unasked."""
 
     def __init__(self) -> None:
         """Fork; to be called while the process has one thread."""
@@ -43,9 +65,24 @@ class Prover:
             return
         try:
             self._socket.close()
-            _answer(other)
+            _answer_all(other)
         finally:
             os._exit(0)
+
+    def seal(self, document: bytes, trust: Trust, now: datetime) -> Manifest | Refused:
+        """Return what ``verify_seal`` does; cryptography stays away if it can.
+
+        Args:
+            document: The bytes of ``trust.json``.
+            trust: What they say.
+            now: The moment at which the signer's key must be valid.
+        """
+        try:
+            refusal = self._ask(_Seal(document, now), str)
+        except (OSError, EOFError, ValueError) as error:
+            LOG.warning("The seal is verified in this process: %s.", place_of(error))
+            return verify_seal(trust, now)
+        return Refused(refusal) if refusal else sealed_manifest(trust)
 
     def answers(self, graph: bytes, schema: ServedSchema, rows: Rows) -> Probabilities:
         """Return what the sealed graph answers to encoded rows; the runtime stays away if it can.
@@ -58,12 +95,9 @@ class Prover:
         Raises:
             Exception: whatever the runtime raises where it cannot load the graph.
         """
-        question = graph, schema.to_bytes(), rows.tobytes()
         try:
-            self._socket.settimeout(PATIENCE)
-            _send(self._socket, encode(question))
-            found = np.frombuffer(_receive(self._socket), dtype=np.float32)
-            return found.reshape(len(rows), -1)
+            said = self._ask(_Graph(graph, schema.to_bytes(), rows.tobytes()), bytes)
+            return np.frombuffer(said, dtype=np.float32).reshape(len(rows), -1)
         except (OSError, EOFError, ValueError) as error:
             LOG.warning("The sealed graph is asked in this process: %s.", place_of(error))
             return open_graph(graph, schema)(rows)
@@ -79,14 +113,31 @@ class Prover:
                 os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
 
+    def _ask(self, question: _Seal | _Graph, form: type[Answer]) -> Answer:
+        """Return the child's answer.
 
-def _answer(own: socket.socket) -> None:
-    """Answer one question, if one comes."""
+        Raises:
+            OSError, EOFError, ValueError: there is none of that form.
+        """
+        self._socket.settimeout(PATIENCE)
+        _send(self._socket, encode(question))
+        return decode(_receive(self._socket), type=form)
+
+
+def _answer_all(own: socket.socket) -> None:
+    """Answer until nobody asks any longer."""
     with suppress(Exception):  # Who gets no answer asks in his own process, and sees the error.
-        graph, document, packed = decode(_receive(own), type=tuple[bytes, bytes, bytes])
-        schema = ServedSchema.model_validate_json(document)
-        rows = np.frombuffer(packed, dtype=np.float32).reshape(-1, len(schema.features))
-        _send(own, open_graph(graph, schema)(rows).tobytes())
+        while True:
+            _send(own, encode(_answer(decode(_receive(own), type=_Seal | _Graph))))
+
+
+def _answer(question: _Seal | _Graph) -> str | bytes:
+    if isinstance(question, _Seal):
+        found = verify_seal(Trust.model_validate_json(question.trust), question.now)
+        return found.message if isinstance(found, Refused) else ""
+    schema = ServedSchema.model_validate_json(question.schema)
+    rows = np.frombuffer(question.rows, dtype=np.float32).reshape(-1, len(schema.features))
+    return open_graph(question.graph, schema)(rows).tobytes()
 
 
 def _send(to: socket.socket, data: bytes) -> None:

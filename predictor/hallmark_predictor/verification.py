@@ -17,6 +17,7 @@ from hallmark.api.artifacts import (
     REPORT,
     SERVED_FILES,
     SLOT_SBOM,
+    Finding,
     Manifest,
     ManifestFile,
     Trust,
@@ -26,7 +27,7 @@ from hallmark.api.artifacts import (
 from hallmark.api.common import parse_timestamp, sha256_digest
 from hallmark.quorum import tally
 from hallmark.refusal import Refusal
-from hallmark.supply_chain.verify import verify_sealed
+from hallmark.supply_chain.manifest import read_manifest
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,23 @@ def verify_trust(data: bytes, sha256: str, place: Place) -> Trust | Refused:
 
 def verify_seal(trust: Trust, now: datetime) -> Manifest | Refused:
     """Return the manifest if a trusted key sealed it and it holds what is served."""
+    # Where a child verifies the seal (``prover``), cryptography is not needed here.
+    from hallmark.supply_chain.verify import verify_sealed
+
     sealed_at = parse_timestamp(trust.sealed_at) if trust.sealed_at else None
     sealed = verify_sealed(
         trust.manifest, trust.manifest_digest, trust.bundle, trust.keys, now, sealed_at
     )
     if isinstance(sealed, Refusal):
         return Refused(sealed.message)
-    manifest = sealed.manifest
+    return sealed_manifest(trust)
+
+
+def sealed_manifest(trust: Trust) -> Manifest | Refused:
+    """Return the manifest of a seal that holds, if it is one that may be served here."""
+    manifest = read_manifest(trust.manifest.encode(errors="replace"), trust.manifest_digest)
+    if isinstance(manifest, Finding):
+        return Refused(manifest.sentence())
     if manifest.namespace != trust.namespace:
         return Refused(
             f"The manifest was sealed for the namespace '{manifest.namespace}'; "

@@ -15,14 +15,13 @@ from http import HTTPStatus
 
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.feed import Teller, ToldMetrics, knowledge
-from hallmark_predictor.feedback_route import FeedbackRoute
 from hallmark_predictor.later import Later
 from hallmark_predictor.listener import listening
 from hallmark_predictor.loader import load
 from hallmark_predictor.memory import Allowance
-from hallmark_predictor.predictions import Predictions
 from hallmark_predictor.prover import Prover
 from hallmark_predictor.receipts import receipts_of
+from hallmark_predictor.routes import routes
 from hallmark_predictor.server import DrainingServer, server_config
 from hallmark_predictor.serving import Serving
 from hallmark_predictor.settings import Settings
@@ -60,14 +59,14 @@ class Worker:
         self._asked: list[asyncio.Future[bytes]] = []
         self._tickets = 0
         self._truths: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
-        app = Predictions(self._serving, FeedbackRoute(self._serving, Later(self._serving)))
+        app = routes(self._serving, Later(self._serving))
         config = server_config(app, settings.host, settings.port, self._serving)
         self._server = DrainingServer(config, self._serving, settings.drain_seconds)
 
     async def run(self) -> int:
         """Serve until a signal, or the end of the first process; return the exit code."""
         try:
-            found = load(self._settings, datetime.now(UTC), LOG.warning, self._prover.answers)
+            found = load(self._settings, datetime.now(UTC), LOG.warning, self._prover)
         finally:
             self._prover.close()
         if isinstance(found, Refused):
@@ -75,6 +74,7 @@ class Worker:
             return 1
         gc.collect()
         gc.freeze()
+        gc.enable()
         receipts = receipts_of(self._settings, found.trust)
         if receipts is not None:
             self._serving.truth = self

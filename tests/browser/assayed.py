@@ -90,14 +90,14 @@ def counted(bundle: Assayed, shifts: list[float], now: datetime, pod: int) -> Ob
                 "rows": WINDOW,
                 "start": moment(end - timedelta(minutes=6)),
                 "end": moment(end),
-                "counts": {name: values.tolist() for name, values in counts.items()},
+                "counts": counter.named(counts),
             }
         )
     return objects.drift_report(
         manifestDigest=digest_of(bundle),
         bootID=f"boot-000{pod}",
         rows=WINDOW * len(shifts),
-        counts={name: values.tolist() for name, values in total.items()},
+        counts=counter.named(total),
         windows=windows[-5:],
     )
 

@@ -10,12 +10,22 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 import rfc8785
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, core_schema
+
+if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaValue
 
 from hallmark.api.rules import Rule, cel, list_map, rule
 
@@ -33,9 +43,24 @@ class ApiModel(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
         defer_build=True,  # A component uses a few of the models; building all takes long.
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the JSON schema, each field described by the docstring beneath it."""
+        from hallmark.api.docstrings import field_docstrings
+
+        whole = handler(schema)
+        properties = handler.resolve_ref_schema(whole).get("properties", {})
+        texts = field_docstrings(cls)
+        for name, field in cls.model_fields.items():
+            found = properties.get(field.alias or name)
+            if found is not None and name in texts:
+                found.setdefault("description", texts[name])
+        return whole
 
     def to_wire(self) -> dict[str, Any]:
         """Return the JSON object as it stands in Kubernetes: camelCase, nulls left out."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ Rows = NDArray[np.float32]
 CountedRows = NDArray[np.float32]
 """The same with two more columns, the model's score and its label as the index of the class; they
 may be missing where neither is watched."""
+Totals = NDArray[np.int64]
+"""Rows per bin of all watched features, one feature's bins behind the other's."""
 
 
 def watched(baseline: Baseline, drift: Drift) -> tuple[BaselineFeature, ...]:
@@ -77,50 +80,63 @@ class _NumberBins:
     """The bins of a column of numbers: bin i holds ``edges[i-1] < value <= edges[i]``.
 
     Attributes:
-        edges: Shape (edges,), each rounded down to float32: no float32 lies between an edge and
-            that, so that a row's value is compared as exactly as training compared it.
+        bounds: Shape (bins - 1,): each bin of values ends before one, the last before null.
     """
 
     name: str
     column: int
     bins: int
-    edges: NDArray[np.float32]
+    bounds: NDArray[np.float32]
 
-    def count(self, values: Rows) -> NDArray[np.int64]:
-        """Return how many values each bin gets, shape (bins,).
+    def count(self, values: Rows, into: NDArray[np.int64]) -> None:
+        """Write how many values each bin gets.
 
-        The values above each edge are counted, which takes a third of the time of looking up each
-        value's bin; null is above none.
+        Args:
+            values: Shape (rows,), in ascending order, null last.
+            into: Shape (bins,).
         """
-        nulls = int(np.count_nonzero(np.isnan(values)))
-        above = [np.count_nonzero(is_above) for is_above in values > self.edges[:, None]]
-        at_least = np.array([len(values) - nulls, *above, 0], dtype=np.int64)
-        return np.append(at_least[:-1] - at_least[1:], nulls)
+        into[:-1] = values.searchsorted(self.bounds)
+        into[-1] = len(values)
+        into[1:] -= into[:-1].copy()
 
 
 @dataclass(frozen=True)
 class _CategoryBins:
-    """The bins of a column of category indices: the known ones, any other, null."""
+    """The bins of a column of category indices: the known ones, any other, null.
+
+    Attributes:
+        bounds: Each index and the least number beyond it, at last null.
+    """
 
     name: str
     column: int
     bins: int
     bin_of_category: NDArray[np.intp]
+    bounds: NDArray[np.float32]
 
-    def count(self, values: Rows) -> NDArray[np.int64]:
-        """Return how many values each bin gets, shape (bins,)."""
-        known = (values >= 0) & (values < len(self.bin_of_category)) & (values == np.floor(values))
-        bins = np.full(len(values), self.bins - 2, dtype=np.intp)
-        bins[known] = self.bin_of_category[values[known].astype(np.intp)]
-        bins[np.isnan(values)] = self.bins - 1
-        return np.bincount(bins, minlength=self.bins)
+    def count(self, values: Rows, into: NDArray[np.int64]) -> None:
+        """Write how many values each bin gets; see ``_NumberBins``."""
+        *ends, known = values.searchsorted(self.bounds)
+        of_category = np.subtract(ends[1::2], ends[::2])
+        into[:] = np.bincount(self.bin_of_category, of_category, self.bins)
+        into[-2] += known - of_category.sum()
+        into[-1] = len(values) - known
 
 
-def _rounded_down(edges: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the greatest float32 that is at most each edge."""
+def _beyond(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.nextafter(numbers, np.float32(np.inf))
+
+
+def _number_bounds(edges: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the least float32 beyond each edge, then null.
+
+    Each edge is rounded down: no float32 lies between it and that, so that a row's value is
+    compared as exactly as training compared it.
+    """
     with np.errstate(over="ignore"):
         singles = edges.astype(np.float32)
-    return np.where(singles > edges, np.nextafter(singles, np.float32(-np.inf)), singles)
+    below = np.where(singles > edges, np.nextafter(singles, np.float32(-np.inf)), singles)
+    return np.append(_beyond(below), np.float32(np.nan))
 
 
 def _bins(feature: BaselineFeature, schema: ServedSchema) -> _NumberBins | _CategoryBins:
@@ -141,13 +157,15 @@ def _bins(feature: BaselineFeature, schema: ServedSchema) -> _NumberBins | _Cate
     edges = np.asarray(feature.edges, dtype=np.float64)
     if not np.all(edges[:-1] <= edges[1:]):
         raise ValueError(f"The edges of the baseline's feature '{feature.name}' must ascend.")
-    return _NumberBins(feature.name, column, len(feature.counts), _rounded_down(edges))
+    return _NumberBins(feature.name, column, len(feature.counts), _number_bounds(edges))
 
 
 def _category_bins(feature: BaselineFeature, column: int, served: Sequence[str]) -> _CategoryBins:
     order = {name: index for index, name in enumerate(feature.categories or [])}
     bin_of_category = np.asarray([order.get(name, len(order)) for name in served], dtype=np.intp)
-    return _CategoryBins(feature.name, column, len(feature.counts), bin_of_category)
+    indices = np.arange(len(served), dtype=np.float32)
+    bounds = np.append(np.column_stack([indices, _beyond(indices)]), np.float32(np.nan))
+    return _CategoryBins(feature.name, column, len(feature.counts), bin_of_category, bounds)
 
 
 class BinCounter:
@@ -164,13 +182,27 @@ class BinCounter:
             ValueError: a feature is not in the schema, or its bins and counts do not fit.
         """
         self._columns = tuple(_bins(feature, schema) for feature in features)
+        self._ends = [0, *accumulate(column.bins for column in self._columns)]
 
-    def zeros(self) -> dict[str, NDArray[np.int64]]:
-        """Return empty counts by feature."""
-        return {column.name: np.zeros(column.bins, dtype=np.int64) for column in self._columns}
+    def zeros(self) -> Totals:
+        """Return empty counts."""
+        return np.zeros(self._ends[-1], dtype=np.int64)
 
-    def add(self, rows: CountedRows, totals: dict[str, NDArray[np.int64]]) -> None:
+    def add(self, rows: CountedRows, totals: Totals) -> None:
         """Count rows of shape (rows, columns) into ``totals``, in place."""
-        values = np.ascontiguousarray(rows.T)
-        for column in self._columns:
-            totals[column.name] += column.count(values[column.column])
+        # Sorted columns are counted by looking up their edges, which are few.
+        values = np.array(rows.T, order="C")
+        values.sort(axis=1)
+        counts = np.empty_like(totals)
+        for column, part in zip(self._columns, self._parts(counts), strict=True):
+            column.count(values[column.column], part)
+        totals += counts
+
+    def named(self, totals: Totals) -> dict[str, list[int]]:
+        """Return the counts of each feature, in the order of its bins."""
+        parts = zip(self._columns, self._parts(totals), strict=True)
+        return {column.name: part.tolist() for column, part in parts}
+
+    def _parts(self, totals: Totals) -> list[Totals]:
+        """Return a view of each feature's counts."""
+        return [totals[start:end] for start, end in pairwise(self._ends)]

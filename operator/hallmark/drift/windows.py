@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
 from datetime import datetime
-
-import numpy as np
-from numpy.typing import NDArray
 
 from hallmark.api.common import timestamp
 from hallmark.api.drift_report import DriftReport, DriftWindow
 from hallmark.drift.counts import BinCounter, CountedRows
-
-
-def _wire(totals: Mapping[str, NDArray[np.int64]]) -> dict[str, list[int]]:
-    return {name: counts.tolist() for name, counts in totals.items()}
 
 
 class WindowCounter:
@@ -74,13 +66,12 @@ class WindowCounter:
 
     def report(self, manifest_digest: str, boot_id: str, sequence: int) -> DriftReport:
         """Return what is reported now: totals with the open window, and the closed windows."""
-        totals = {name: counts + self._open[name] for name, counts in self._totals.items()}
         return DriftReport(
             manifest_digest=manifest_digest,
             boot_id=boot_id,
             sequence=sequence,
             rows=self._rows + self._open_rows,
-            counts=_wire(totals),
+            counts=self._counter.named(self._totals + self._open),
             windows=list(self._closed),
         )
 
@@ -91,10 +82,9 @@ class WindowCounter:
             rows=self._open_rows,
             start=timestamp(start),
             end=timestamp(end),
-            counts=_wire(self._open),
+            counts=self._counter.named(self._open),
         )
         self._closed.append(window)
-        for name, counts in self._open.items():
-            self._totals[name] += counts
+        self._totals += self._open
         self._rows += self._open_rows
         self._open, self._open_rows, self._open_since = self._counter.zeros(), 0, None

@@ -160,12 +160,11 @@ class LocalPods:
     def _serve(self, pod: LocalPod, model: Model) -> None:
         def closed(count: int, kept: Sequence[DriftWindow]) -> None:
             serving.metrics.drift_windows += count
-            if kept:
-                serving.metrics.measured(model.stability(kept[-1]))
             _report(pod)
             self._told()
 
         serving = Serving(Metrics())
+        serving.metrics.stability(model.newest_stability)
         pod.model = model
         pod.recorder = DriftRecorder(
             model.windows,

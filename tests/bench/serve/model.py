@@ -17,6 +17,7 @@ from hallmark.api.training_run import FeatureType, Trainer
 from hallmark.training.baseline import bin_predictions, build_baseline
 from hallmark.training.graph import build
 from hallmark.training.pipeline import Fitted, fit
+from hallmark.training.region import build_region
 from tests.unit.predictor import factories
 from tests.unit.predictor.factories import Sealed
 
@@ -124,11 +125,14 @@ def make(folder: Path) -> Bench:
     found = fit(rows, truth, schema.classes, features, Trainer())
     if not isinstance(found, Fitted):
         raise RuntimeError(found)
-    said = bin_predictions(found.probabilities(rows[3000:]), schema.classes, 1)
+    train, test = rows[:3000], rows[3000:]
+    answers = found.probabilities(test)
+    baseline = build_baseline(train, features, bin_predictions(answers, schema.classes, 1))
+    region = build_region(train, test, features, answers, 1)
     files = {
         MODEL_ONNX: build(found.plain, "credit"),
         SCHEMA: schema.to_bytes(),
-        BASELINE: build_baseline(rows[:3000], features, said).to_bytes(),
+        BASELINE: baseline.replace(region=region).to_bytes(),
     }
     path = folder / "model.joblib"
     joblib.dump(found.pipeline, path)

@@ -67,8 +67,9 @@ def hallmark(bench: Bench, folder: Path) -> Iterator[Running]:
     with ExitStack() as stack:
         store = stack.enter_context(FileStore(bench.sealed.files).running())
         known = factories.write_settings(folder, bench.sealed.trust, store.urls)
+        python = str(environments.folder("hallmark") / "bin/python")
         arguments = [
-            *(sys.executable, "-m", "hallmark_predictor", "--host=127.0.0.1"),
+            *(python, "-m", "hallmark_predictor", "--host=127.0.0.1"),
             *(f"--trust-sha256={known.trust_sha256}", f"--trust={known.trust_file}"),
             f"--urls={known.urls_file}",
         ]

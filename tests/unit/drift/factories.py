@@ -71,7 +71,8 @@ def baseline(rows: int = BASELINE_ROWS) -> Baseline:
     counter = BinCounter(empty, schema())
     totals = counter.zeros()
     counter.add(data, totals)
-    counted = [each.model_copy(update={"counts": totals[each.name].tolist()}) for each in empty]
+    counts = counter.named(totals)
+    counted = [each.model_copy(update={"counts": counts[each.name]}) for each in empty]
     return Baseline(rows=rows, features=counted)
 
 

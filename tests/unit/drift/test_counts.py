@@ -39,8 +39,7 @@ def count(feature: BaselineFeature, served: ServedFeature, values: list[float]) 
     counter = BinCounter([feature], schema_of(served))
     totals = counter.zeros()
     counter.add(np.asarray(values, dtype=np.float32).reshape(-1, 1), totals)
-    result: list[int] = totals["x"].tolist()
-    return result
+    return counter.named(totals)["x"]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +95,34 @@ def test_bins_are_those_of_the_plain_definition(values: list[float]) -> None:
     for value in np.asarray(values, dtype=np.float32):
         expected[5 if np.isnan(value) else int(np.sum(value > edges))] += 1
     assert count(number_feature(), NUMBER, values) == expected
+
+
+@given(st.lists(st.floats(width=32), min_size=1, max_size=50), st.integers(1, 12))
+def test_categories_are_those_of_the_plain_definition(drawn: list[float], served: int) -> None:
+    known = [f"c{number}" for number in range(0, 12, 2)]
+    values = np.asarray([*drawn, *range(-1, 14)], dtype=np.float32)
+    expected = [0] * 8
+    for value in values.tolist():
+        if math.isnan(value):
+            expected[7] += 1
+        else:
+            is_known = value in range(served) and f"c{int(value)}" in known
+            expected[known.index(f"c{int(value)}") if is_known else 6] += 1
+    names = [f"c{number}" for number in range(served)]
+    column = ServedFeature(name="x", type=FeatureType.CATEGORY, nullable=True, categories=names)
+    assert count(category_feature(known), column, values.tolist()) == expected
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(5, 1), (1, 3), (4, 3)])
+def test_counting_leaves_the_rows_as_they_were(shape: tuple[int, int], order: str) -> None:
+    features = [number_feature(name=f"x{at}") for at in range(shape[1])]
+    served = [NUMBER.model_copy(update={"name": feature.name}) for feature in features]
+    counter = BinCounter(features, schema_of(*served))
+    rows = np.asarray(np.arange(shape[0] * shape[1])[::-1].reshape(shape), np.float32, order=order)
+    before = rows.copy()
+    counter.add(rows, counter.zeros())
+    assert (rows == before).all()
 
 
 @pytest.mark.parametrize(

@@ -360,7 +360,7 @@ def test_many_new_nulls_are_drift() -> None:
 
 def test_counts_are_whole_numbers() -> None:
     counter = BinCounter(baseline().features, schema())
-    assert {counts.dtype for counts in counter.zeros().values()} == {np.dtype(np.int64)}
+    assert counter.zeros().dtype == np.int64
 
 
 def test_features_that_the_version_lacks_are_named_and_no_others() -> None:

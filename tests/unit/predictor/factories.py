@@ -128,9 +128,10 @@ def baseline() -> Baseline:
     counter = BinCounter(empty, SCHEMA_DOCUMENT)
     totals = counter.zeros()
     counter.add(rows, totals)
+    counts = counter.named(totals)
     return Baseline(
         rows=len(rows),
-        features=[e.model_copy(update={"counts": totals[e.name].tolist()}) for e in empty],
+        features=[e.model_copy(update={"counts": counts[e.name]}) for e in empty],
     )
 
 

@@ -14,6 +14,8 @@ from hallmark_predictor.app import create_app, framework
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder
 from hallmark_predictor.metrics import Metrics
+from hallmark_predictor.probes import PROBES
+from hallmark_predictor.routes import routes
 from hallmark_predictor.serving import Serving
 from tests.examples import examples
 from tests.unit.predictor import factories
@@ -33,6 +35,11 @@ def serving() -> Serving:
     found = loading()
     found.start(DataPlane(MODEL), DriftRecorder(factories.model().windows, MODEL.columns, DIGEST))
     return found
+
+
+async def unreachable(scope: object, receive: object, send: object) -> None:
+    """Stand where FastAPI would be imported."""
+    raise AssertionError(scope)
 
 
 def client_of(what: Serving) -> httpx.AsyncClient:
@@ -97,6 +104,37 @@ async def test_a_prediction_that_came_before_the_model_is_never_told_that_all_is
 )
 async def test_when_loaded_every_question_is_answered(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.get(path)).status_code == 200
+
+
+@pytest.mark.parametrize("path", PROBES)
+@pytest.mark.parametrize("state", ["loading", "serving", "draining"])
+async def test_probes_are_answered_without_the_framework_in_its_words(
+    path: str, state: str
+) -> None:
+    what = loading() if state == "loading" else serving()
+    what.draining = state == "draining"
+    for app in (routes(what, unreachable), framework(what)):
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://predictor") as client:
+            found = await client.get(path)
+        healthy = state == "serving" or path in ("/healthz", "/v2/health/live", "/metrics")
+        assert found.status_code == (200 if healthy else 503)
+        if path == "/metrics":
+            assert found.headers["content-type"].startswith("text/plain; version=")
+        elif not healthy:
+            assert found.json() == {"ready": False, "error": what.not_ready}
+        else:
+            assert found.json() in ({"live": True}, {"ready": True})
+
+
+@pytest.mark.parametrize("path", ["/predict", "/v2/models/credit/infer", "/feedback", "/other"])
+async def test_what_is_posted_before_there_is_a_model_needs_no_framework(path: str) -> None:
+    what = loading()
+    transport = httpx.ASGITransport(app=routes(what, unreachable))
+    async with httpx.AsyncClient(transport=transport, base_url="http://predictor") as client:
+        found = await client.post(path, json=GOOD)
+    assert (found.status_code, found.headers["retry-after"]) == (503, "1")
+    assert found.json() == {"error": what.waiting_for}
 
 
 async def test_a_draining_predictor_is_not_ready_but_answers() -> None:

@@ -120,7 +120,7 @@ def test_scores_and_labels_are_counted_whichever_way_rows_come(
     counter = BinCounter(baseline.counted, factories.model(files=files).schema)
     totals = counter.zeros()
     counter.add(counted.astype(np.float32), totals)
-    assert report.counts == {name: counts.tolist() for name, counts in totals.items()}
+    assert report.counts == counter.named(totals)
     assert sum(report.counts[SCORE]) == sum(report.counts[LABEL]) == 130
 
 

@@ -338,7 +338,7 @@ def test_it_ends_at_once_while_it_loads(process: Process) -> None:
 
 
 def test_nothing_heavy_is_imported() -> None:
-    code = "import sys, hallmark_predictor.__main__; print(*sys.modules)"
+    code = "import sys, hallmark_predictor.process; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     heavy = {
         "sklearn",

@@ -1,4 +1,4 @@
-"""The runtime answers for the proof in a child, and is in memory only where it serves."""
+"""The seal and the form are proved in a child, and what that takes is in memory nowhere else."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hallmark.api.artifacts import MODEL_ONNX
+from hallmark.api.artifacts import MODEL_ONNX, Manifest, Trust
 from hallmark.api.training_run import Algorithm
 from hallmark.training.graph import build
 from hallmark_predictor.prover import Prover
 from hallmark_predictor.runtime import open_graph
 from hallmark_predictor.scoring import open_scorer, proving_rows
+from hallmark_predictor.verification import verify_seal
 from tests.unit.predictor import factories
-from tests.unit.predictor.factories import SCHEMA_DOCUMENT, sealed, served_files
+from tests.unit.predictor.factories import NOW, SCHEMA_DOCUMENT, sealed, served_files
 from tests.unit.predictor.test_process import Process, predict
 from tests.unit.training.fits import fitted, small
 
@@ -32,6 +33,25 @@ def test_a_child_answers_what_the_graph_answers_and_is_gone() -> None:
     np.testing.assert_array_equal(found, open_graph(DATA, SCHEMA_DOCUMENT)(rows))
     with pytest.raises(ChildProcessError):
         os.waitpid(pid, 0)
+
+
+WHOLE = sealed()
+FORGED = WHOLE.trust.replace(bundle=WHOLE.trust.bundle.replace('"payload":"', '"payload":"AA'))
+STRANGER = WHOLE.trust.replace(namespace="elsewhere")
+
+
+@pytest.mark.parametrize("trust", [WHOLE.trust, FORGED, STRANGER], ids=["ours", "forged", "other"])
+@pytest.mark.parametrize("end", [None, signal.SIGKILL])
+def test_a_seal_is_verified_as_well_by_a_child_and_without_it(
+    trust: Trust, end: int | None
+) -> None:
+    prover = Prover()
+    if end is not None:
+        os.kill(prover.pid, end)
+    found = prover.seal(trust.to_bytes(), trust, NOW)
+    prover.close()
+    assert found == verify_seal(trust, NOW)
+    assert isinstance(found, Manifest) == (trust is WHOLE.trust)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
@@ -69,6 +89,7 @@ def test_the_runtime_is_in_memory_only_where_it_serves(
         process = Process(tmp_path, stack, sealed(files=files))
         process.start()
         process.wait_until("/readyz")
+        assert not process.has_loaded("cryptography")
         assert process.has_loaded("onnxruntime") == (algorithm is Algorithm.RANDOM_FOREST)
         with closing(process.connect()) as connection:
             assert predict(connection)[0] == 200
