@@ -10,15 +10,9 @@ from packaging.utils import canonicalize_name
 
 from hallmark.api.common import clip
 from hallmark.api.model_policy import Dependencies
+from hallmark.supply_chain.components import every_component, is_package, stated_licences
 from hallmark.supply_chain.dependencies import check_dependencies
-from hallmark.supply_chain.licences import (
-    LONGEST,
-    Licensed,
-    check_licences,
-    every_component,
-    is_package,
-    stated_licences,
-)
+from hallmark.supply_chain.licences import LONGEST, Licensed, check_licences
 
 
 @dataclass(frozen=True)

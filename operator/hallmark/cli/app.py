@@ -23,6 +23,7 @@ from hallmark.cli import (
     status,
     tree,
     verifying,
+    vex,
 )
 
 app = typer.Typer(
@@ -50,5 +51,6 @@ for part in (
     verifying,
     importing,
     looking_back,
+    vex,
 ):
     part.register(app)

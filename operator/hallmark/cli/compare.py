@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.report import Report
 from hallmark.api.training_run import ModelCard, TrainingRunSpec
+from hallmark.supply_chain.components import is_of_system
 
 
 @dataclass(frozen=True)
@@ -158,8 +159,8 @@ def words(sbom: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _said_name(part: Mapping[str, Any]) -> str:
     """Return a package's name; one of the system's may have that of a Python package."""
-    of_system = str(part.get("purl", "")).startswith("pkg:deb/")
-    return f"{part.get('name')} (Debian)" if of_system else str(part.get("name"))
+    name = str(part.get("name"))
+    return f"{name} (Debian)" if is_of_system(part.get("purl")) else name
 
 
 def _texts(part: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Change]:

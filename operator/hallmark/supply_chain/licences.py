@@ -23,11 +23,11 @@ from license_expression import (
 
 from hallmark.api.artifacts import Finding
 from hallmark.api.model_policy import Licences
+from hallmark.supply_chain.components import every_component, is_package, stated_licences
 from hallmark.supply_chain.findings import finding
 
 LONGEST = 1024
 """Characters of an expression; a longer one is not understood."""
-_NO_PACKAGES = ("data", "file")
 _KNOWN_NAMES = {
     "Apache License 2.0": "Apache-2.0",
     "Apache License, Version 2.0": "Apache-2.0",
@@ -110,40 +110,6 @@ def licensed_parts(document: Mapping[str, Any]) -> Iterator[Licensed]:
         if is_package(part.get("type"), part.get("purl")):
             name, version = str(part.get("name", "")), str(part.get("version", ""))
             yield Licensed(name, version, tuple(stated_licences(part)))
-
-
-def every_component(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the components of a CycloneDX document, those inside others too."""
-    waiting = [document.get("components")]
-    while waiting:
-        found = waiting.pop()
-        for part in found if isinstance(found, list) else ():
-            if isinstance(part, dict):
-                waiting.append(part.get("components"))
-                yield part
-
-
-def is_package(type_: object, purl: object) -> bool:
-    """Tell whether a component is a package of the model's: so that none hides, almost all are.
-
-    Data, files and the packages of the image's system, which dpkg installed, are none.
-    """
-    return type_ not in _NO_PACKAGES and not is_of_system(purl)
-
-
-def is_of_system(purl: object) -> bool:
-    """Tell whether a package URL is one of Debian's form."""
-    return isinstance(purl, str) and purl.startswith("pkg:deb/")
-
-
-def stated_licences(part: Mapping[str, Any]) -> Iterator[str]:
-    """Yield each licence of a CycloneDX component: an expression, an id or a name."""
-    found = part.get("licenses")
-    for choice in found if isinstance(found, list) else ():
-        stated = choice.get("license") if isinstance(choice, dict) else None
-        named = stated if isinstance(stated, dict) else {}
-        expression = choice.get("expression") if isinstance(choice, dict) else None
-        yield str(expression or named.get("id") or named.get("name") or "")
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from hallmark.api.artifacts import MODEL_ONNX, Finding
 from hallmark.api.model_version import SBOMSummary
+from hallmark.supply_chain.components import is_package
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.library import FILES_PROPERTY, TRAINING, USED_PROPERTY, Library
-from hallmark.supply_chain.licences import is_package
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 
 SPEC_VERSION = "1.6"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,6 +33,7 @@ class Held:
         recorded: the audit log, where there is one that can be believed.
         trusted: the verifier's keys.
         now: when no key may be revoked.
+        vex: the paths of what reviewers say of vulnerabilities, in order.
     """
 
     version: ModelVersion
@@ -42,6 +44,7 @@ class Held:
     recorded: Recorded | None
     trusted: Trusted
     now: datetime
+    vex: Sequence[str] = ()
 
     @property
     def sealed_at(self) -> datetime | None:

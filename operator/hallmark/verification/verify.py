@@ -11,6 +11,7 @@ from hallmark.api.artifacts import Manifest
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
 from hallmark.verification.approvals import approval_links
+from hallmark.verification.assessed import vex_by_folder
 from hallmark.verification.bundle import baseline_of, bundle_of
 from hallmark.verification.deployments import Watched, deployment_links
 from hallmark.verification.files import INDEX, Files, problems_of_index
@@ -85,6 +86,7 @@ class _Verifier:
         self._bundles = {
             version.metadata.uid: bundle_of(version, evidence.files) for version in self._versions
         }
+        self._vex = vex_by_folder(evidence.files)
         self._runs: dict[str, RunEntry] = {entry.uid: entry for entry in registry.runs}
         self._approvals: dict[str, list[ApprovalEntry]] = defaultdict(list)
         for entry in registry.approvals:
@@ -147,6 +149,7 @@ class _Verifier:
             recorded=self._recorded,
             trusted=self._trusted,
             now=self._now,
+            vex=self._vex.get(self._bundles[version.metadata.uid].folder, ()),
         )
         decisions = self._approvals.get(version.metadata.uid, [])
         links = [

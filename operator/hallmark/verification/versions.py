@@ -25,6 +25,7 @@ from hallmark.supply_chain.manifest import FileFact, check_files
 from hallmark.supply_chain.sbom import check_sbom, read_sealed_sbom
 from hallmark.supply_chain.signing import MAX_BYTES
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
+from hallmark.verification.assessed import vex_links
 from hallmark.verification.built import provenance_link
 from hallmark.verification.held import MAX_DOCUMENT, Held
 from hallmark.verification.links import Link, broken, holds, open_
@@ -47,6 +48,7 @@ def version_links(held: Held) -> Iterator[Link]:
         yield provenance_link(held, manifest)
         yield _sbom(held, manifest)
         yield _policy(held, manifest, report)
+    yield from vex_links(held)
     yield _record(held)
 
 
