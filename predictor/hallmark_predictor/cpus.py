@@ -11,15 +11,15 @@ WORKER_ROOM = 48 * 1024 * 1024
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def worker_count(cpus: float | None, memory: int, resident: int) -> int:
+def worker_count(cpus: float | None, memory: int, claimed: int) -> int:
     """Return how many processes answer.
 
     Args:
         cpus: The container's limit; None: without one a single process serves.
         memory: The container's limit in bytes.
-        resident: Bytes that this process takes, with the model.
+        claimed: Bytes that this process takes, with the model.
     """
-    fit = memory // (resident + WORKER_ROOM)
+    fit = memory // (claimed + WORKER_ROOM)
     return max(1, min(MAX_WORKERS, int(cpus or 1), fit))
 
 

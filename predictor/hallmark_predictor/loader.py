@@ -83,7 +83,7 @@ def load_trusted(
     trust = verify_trust(document, sha256, place)
     if isinstance(trust, Refused):
         return trust
-    manifest = prover.seal(document, trust, now) if prover else verify_seal(trust, now)
+    manifest = prover.seal(trust, now) if prover else verify_seal(trust, now)
     if isinstance(manifest, Refused):
         return manifest
     refused = verify_approvals(trust, manifest)

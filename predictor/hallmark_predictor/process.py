@@ -34,7 +34,7 @@ from hallmark_predictor.later import Later
 from hallmark_predictor.listener import listening
 from hallmark_predictor.loader import load
 from hallmark_predictor.logs import place_of
-from hallmark_predictor.memory import Allowance, memory_limit, resident
+from hallmark_predictor.memory import Allowance, claimed, memory_limit
 from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.model import Model
 from hallmark_predictor.prover import Prover
@@ -107,7 +107,7 @@ class Predictor:
         """Start further processes, if there may be any; this one has the model."""
         allowed = self._serving.allowance
         number = self._settings.workers or worker_count(
-            cpu_limit(), memory_limit(allowed), resident()
+            cpu_limit(), memory_limit(allowed), claimed()
         )
         if number == 1:
             return
@@ -246,7 +246,7 @@ def run() -> int:
     except ConfigurationError as error:
         _tell_the_end(Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log")), str(error))
         return 1
-    prover = Prover()
+    prover = Prover(settings.trust_file, datetime.now(UTC))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if settings.feed is None:
             return runner.run(Predictor(settings, prover).run())

@@ -15,6 +15,7 @@ import socket
 import struct
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -37,26 +38,28 @@ _LENGTH = struct.Struct("=Q")
 Answer = TypeVar("Answer")
 
 
-class _Seal(Struct, tag=True):
-    """Asks why a trust file's seal does not hold; answered with a sentence, empty if it holds."""
-
-    trust: bytes
-    now: datetime
-
-
-class _Graph(Struct, tag=True):
+class _Question(Struct):
     """Asks what a sealed graph answers to rows; answered with float32 in the machine's order."""
 
     graph: bytes
-    schema: bytes
+    input_name: str
+    probabilities_name: str
+    width: int
     rows: bytes
 
 
 class Prover:
-    """A child that answers one question after the other, or ends unasked."""
+    """A child that verifies a seal at once, then answers for a graph, and ends."""
 
-    def __init__(self) -> None:
-        """Fork; to be called while the process has one thread."""
+    def __init__(self, trust_file: Path, now: datetime) -> None:
+        """Fork; to be called while the process has one thread.
+
+        Args:
+            trust_file: ``trust.json``, whatever is there.
+            now: The moment at which the signer's key must be valid.
+        """
+        # What is read before the fork the child need not prepare to read, nor read again.
+        self._trust = _trust_in(trust_file)
         self._socket, other = socket.socketpair()
         self.pid = os.fork()
         """The child; 0 when it is gone."""
@@ -65,20 +68,21 @@ class Prover:
             return
         try:
             self._socket.close()
-            _answer_all(other)
+            _prove(other, self._trust, now)
         finally:
             os._exit(0)
 
-    def seal(self, document: bytes, trust: Trust, now: datetime) -> Manifest | Refused:
+    def seal(self, trust: Trust, now: datetime) -> Manifest | Refused:
         """Return what ``verify_seal`` does; cryptography stays away if it can.
 
         Args:
-            document: The bytes of ``trust.json``.
-            trust: What they say.
+            trust: What stood in the file; of another one this process verifies the seal.
             now: The moment at which the signer's key must be valid.
         """
         try:
-            refusal = self._ask(_Seal(document, now), str)
+            if trust != self._trust:
+                raise ValueError("another trust file")
+            refusal = self._told(str)
         except (OSError, EOFError, ValueError) as error:
             LOG.warning("The seal is verified in this process: %s.", place_of(error))
             return verify_seal(trust, now)
@@ -96,8 +100,11 @@ class Prover:
             Exception: whatever the runtime raises where it cannot load the graph.
         """
         try:
-            said = self._ask(_Graph(graph, schema.to_bytes(), rows.tobytes()), bytes)
-            return np.frombuffer(said, dtype=np.float32).reshape(len(rows), -1)
+            names, width = (schema.input_name, schema.probabilities_name), rows.shape[1]
+            self._socket.settimeout(PATIENCE)
+            _send(self._socket, encode(_Question(graph, *names, width, rows.tobytes())))
+            said = np.frombuffer(self._told(bytes), dtype=np.float32)
+            return said.reshape(len(rows), -1)
         except (OSError, EOFError, ValueError) as error:
             LOG.warning("The sealed graph is asked in this process: %s.", place_of(error))
             return open_graph(graph, schema)(rows)
@@ -113,31 +120,32 @@ class Prover:
                 os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
 
-    def _ask(self, question: _Seal | _Graph, form: type[Answer]) -> Answer:
-        """Return the child's answer.
+    def _told(self, form: type[Answer]) -> Answer:
+        """Return the child's next answer.
 
         Raises:
             OSError, EOFError, ValueError: there is none of that form.
         """
         self._socket.settimeout(PATIENCE)
-        _send(self._socket, encode(question))
         return decode(_receive(self._socket), type=form)
 
 
-def _answer_all(own: socket.socket) -> None:
-    """Answer until nobody asks any longer."""
+def _trust_in(file: Path) -> Trust | None:
+    try:
+        return Trust.model_validate_json(file.read_bytes())
+    except (OSError, ValueError):
+        return None  # The loader says why.
+
+
+def _prove(own: socket.socket, trust: Trust | None, now: datetime) -> None:
+    """Tell why a seal does not hold, empty if it holds; then answer one question."""
     with suppress(Exception):  # Who gets no answer asks in his own process, and sees the error.
-        while True:
-            _send(own, encode(_answer(decode(_receive(own), type=_Seal | _Graph))))
-
-
-def _answer(question: _Seal | _Graph) -> str | bytes:
-    if isinstance(question, _Seal):
-        found = verify_seal(Trust.model_validate_json(question.trust), question.now)
-        return found.message if isinstance(found, Refused) else ""
-    schema = ServedSchema.model_validate_json(question.schema)
-    rows = np.frombuffer(question.rows, dtype=np.float32).reshape(-1, len(schema.features))
-    return open_graph(question.graph, schema)(rows).tobytes()
+        if trust is not None:
+            found = verify_seal(trust, now)
+            _send(own, encode(found.message if isinstance(found, Refused) else ""))
+        asked = decode(_receive(own), type=_Question)
+        rows = np.frombuffer(asked.rows, dtype=np.float32).reshape(-1, asked.width)
+        _send(own, encode(open_graph(asked.graph, asked)(rows).tobytes()))
 
 
 def _send(to: socket.socket, data: bytes) -> None:

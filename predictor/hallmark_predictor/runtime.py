@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from hallmark.api.artifacts import ServedSchema
 from hallmark.drift.counts import Rows
 from hallmark_predictor.scoring import Probabilities, Score
 
@@ -14,7 +13,19 @@ if TYPE_CHECKING:
     import onnxruntime
 
 
-def open_graph(data: bytes, schema: ServedSchema) -> Score:
+class GraphNames(Protocol):
+    """What a graph's ends are called, as the served schema says."""
+
+    @property
+    def input_name(self) -> str:
+        """Of the rows."""
+
+    @property
+    def probabilities_name(self) -> str:
+        """Of the answer."""
+
+
+def open_graph(data: bytes, schema: GraphNames) -> Score:
     """Return what answers with the sealed graph.
 
     Raises:

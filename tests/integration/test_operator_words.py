@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,10 +17,11 @@ from hallmark.cluster.kinds import (
     MODEL_POLICY,
     MODEL_VERSION,
     TRAINING_RUN,
+    Kind,
     Obj,
 )
 from tests.integration.operator_process import Installation, deployed, installation, message, store
-from tests.integration.operator_world import api, kubeconfig, namespace
+from tests.integration.operator_world import api, kubeconfig, namespace, until
 from tests.integration.test_operator_approval import attested, version
 from tests.integration.test_operator_run import run, seal_job, train_job
 
@@ -73,16 +75,22 @@ async def test_a_revocation_holds_for_the_same_bytes_for_ever(
     assert [record.uid for record in remembered.final] == [revocation["metadata"]["uid"]]
 
     # Everything that said so goes; the operator is started anew, and the bytes are sealed again.
-    for kind, obj in (
-        (MODEL_APPROVAL, revocation),
-        (MODEL_VERSION, version),
-        (MODEL_VERSION, twin),
-    ):
+    async def remove(kind: Kind, obj: Obj) -> None:
         metadata = obj["metadata"]
         await api.delete(kind, namespace, metadata["name"], metadata["uid"])
+
+    async def on_record(obj: Obj) -> bool:
+        return "delete" in installation.audited(obj["metadata"]["uid"])
+
+    await remove(MODEL_APPROVAL, revocation)
+    await until(lambda: on_record(revocation))
     installation.end()
+    for gone in (version, twin):
+        await remove(MODEL_VERSION, gone)
     installation.start()
     installation.wait_until_healthy()
+    for gone in (version, twin):
+        await until(partial(on_record, gone))
     third = await sealed_again(api, namespace, installation, "loan-v3")
     assert third["spec"]["artifact"]["manifestDigest"] == digest
     await api.create(attested(third, "yes-again"))

@@ -255,6 +255,46 @@ def registry_object(folder: Folder, draw: random.Random) -> str | None:
     return f"{how} {name}[{at}]"
 
 
+_KINDS = {
+    "runs": "TrainingRun",
+    "versions": "ModelVersion",
+    "approvals": "ModelApproval",
+    "deployments": "Deployment",
+}
+
+
+def hide_object(folder: Folder, draw: random.Random) -> str:
+    """Remove an object with all that is about it, and list it as gone, as an exporter might."""
+    document = json.loads(folder[REGISTRY])
+    field = draw.choice([name for name in _KINDS if document.get(name)])
+    hidden = [(field, draw.choice(document[field]))]
+    if field == "versions":
+        uid = hidden[0][1]["uid"]
+        decided = [
+            one for one in document["approvals"] if one["spec"]["modelVersion"]["uid"] == uid
+        ]
+        hidden += [("approvals", one) for one in decided]
+        _remove_bundle(folder, hidden[0][1]["spec"]["artifact"]["manifestDigest"])
+    for name, one in hidden:
+        document[name].remove(one)
+        whose = {key: one[key] for key in ("namespace", "name", "uid")}
+        document.setdefault("gone", []).append({"kind": _KINDS[name], **whose})
+    document["gone"].sort(key=lambda one: (one["kind"], one["name"], one["uid"]))
+    folder[REGISTRY] = Registry.model_validate(document).to_text()
+    return f"{field} {hidden[0][1]['name']}"
+
+
+def _remove_bundle(folder: Folder, digest: str) -> None:
+    """Remove a version's sealed files, and their copies for readers."""
+    run_ids = set()
+    for name in [name for name in folder if f"/{digest.removeprefix('sha256:')}/" in name]:
+        if "/model_" in name:
+            run_ids.add(name.rpartition("/model_")[2].partition(".")[0])
+        del folder[name]
+    for name in [name for name in folder if any(run_id in name for run_id in run_ids)]:
+        del folder[name]
+
+
 def json_field(folder: Folder, draw: random.Random) -> str | None:
     """Change a field of any JSON file, written as compactly as it was."""
     names = [name for name in folder if name.endswith(".json") and name not in {INDEX, REGISTRY}]
@@ -333,6 +373,7 @@ PLAIN: dict[str, Change] = {
     "cut the log": cut_log,
     "change a field of an object": registry_field,
     "change the objects": registry_object,
+    "hide an object": hide_object,
     "change a field of a JSON file": json_field,
     "change a field of a record": record_field,
     "reorder fields": field_order,

@@ -13,6 +13,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun
 from hallmark.policies.model_deployment.hold import told as told_hold
 from hallmark.policies.model_version.approvals import counts
+from hallmark.policies.model_version.renewal import is_of_before
 from hallmark_dashboard.lists import Unreadable
 from hallmark_dashboard.views.decisions import Decision
 from hallmark_dashboard.views.deployment import headline
@@ -165,7 +166,9 @@ def _waits(version: ModelVersion, given: OverviewInputs) -> bool:
     if version.spec.requested_by.name == given.person:
         return False
     return not any(
-        record.approver == given.person and counts(record, given.now)
+        record.approver == given.person
+        and counts(record, given.now)
+        and not is_of_before(record, version.status.rolled_back)
         for record in version.status.approvals
     )
 

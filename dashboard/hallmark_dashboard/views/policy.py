@@ -95,6 +95,8 @@ def _from_groups(approvals: Approvals) -> str:
     )
     if parse_duration(approvals.cooling_time):
         said += f" An approval counts {approvals.cooling_time} after it was given."
+    if approvals.renew_after_rollback:
+        said += " What was rolled back needs approvals given after that."
     return said
 
 

@@ -11,6 +11,7 @@ from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, VersionCondition
 from hallmark.api.training_run import TrainingRun
 from hallmark.policies.model_version.approvals import counts
+from hallmark.policies.model_version.renewal import must_be_renewed
 from hallmark.policies.model_version.shown import asks_for
 from hallmark.policies.unmet import Unmet, Votes, unmet, votes
 from hallmark_dashboard.views.chain import Link, chain
@@ -127,10 +128,15 @@ def version_detail(given: VersionInputs) -> VersionDetail:
 
 
 def _ballot(record: ApprovalRecord, given: VersionInputs) -> Ballot:
-    is_for = counts(record, given.now)
+    asked = given.policy.approvals if given.policy else None
+    rolled_back = given.version.status.rolled_back
+    renewed = not must_be_renewed(record, asked, rolled_back)
+    is_for = counts(record, given.now) and renewed
     final = record.accepted and record.decision != "Approved"
     state = State.STOPPED if final else State.GOOD if is_for else State.UNKNOWN
     reason = "Withdrawn" if record.withdrawn else record.reason
+    if record.accepted and not renewed:
+        reason = "BeforeRollback"
     return Ballot(
         record.approver,
         record.decision,

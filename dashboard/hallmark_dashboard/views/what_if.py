@@ -11,9 +11,10 @@ from datetime import datetime
 
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion, VersionCondition
-from hallmark.policies.model_version.approvals import counts, needs
+from hallmark.policies.model_version.approvals import needs
 from hallmark.policies.model_version.checks import check_evidence
 from hallmark.policies.model_version.inputs import VersionInputs
+from hallmark.policies.unmet import votes
 from hallmark_dashboard.views.standing import State
 from hallmark_dashboard.views.words import plural
 
@@ -109,8 +110,7 @@ def _reasons(
     )
     evidence = check_evidence(inputs)
     said = [refusal.message for refusal in (evidence.refusal, evidence.policy) if refusal]
-    approvers = {one.approver for one in version.status.approvals if counts(one, now)}
-    found = needs(candidate.spec.approvals, approvers)
+    found = needs(candidate.spec.approvals, votes(version, candidate.spec, now).approvers)
     if not found.enough:
         more = plural(found.more, "more person", "more people")
         said.append(f"{more} would have to approve it ({found.sentence}).")

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hallmark.api.common import Digest, FileModel, Uid
-from hallmark.api.model_version import ApprovalRecord
+from hallmark.api.common import Digest, FileModel, Timestamp, Uid
+from hallmark.api.model_version import ApprovalRecord, RolledBack
 
 LATCH_KEY = "latch.json"
 """The key of a latch's ConfigMap."""
@@ -23,6 +23,8 @@ class Attested(FileModel):
     attestation: Digest
     """The digest of what was signed."""
     uid: Uid
+    given: Timestamp | None = None
+    """When it was first brought; None where an earlier release heard it."""
 
 
 class Latch(FileModel):
@@ -44,8 +46,10 @@ class Latch(FileModel):
         default_factory=list
     )
     """Attestations of approvals that counted."""
+    rolled_back: RolledBack | None = None
+    """The last time that the bytes had to give way; one entry, however often they did."""
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is to be remembered."""
-        return not self.final and not self.attested
+        return not self.final and not self.attested and self.rolled_back is None

@@ -137,6 +137,9 @@ class Approvals(ApiModel):
     require_shown: bool = False
     """Whether an approval counts only where it names what its approver was shown
     (``shownDigest``)."""
+    renew_after_rollback: bool = False
+    """Whether a version that was rolled back, by drift or anything else, is rolled out anew on
+    approvals alone that were given after that."""
     on_revocation: OnRevocation = OnRevocation.ROLLBACK
     """What a denial or revocation of the active version does."""
     on_key_revocation: OnRevocation = OnRevocation.STOP

@@ -103,6 +103,18 @@ class ApprovalRecord(ApiModel):
     """The approver's key that signed it."""
     model_version: ObjectName | None = None
     """The ModelVersion that was decided on, where it is another one of the same bytes."""
+    given: Timestamp | None = None
+    """When the word was given: the object's making, or an earlier one of the same attestation."""
+
+
+class RolledBack(ApiModel):
+    """The last time that some bytes had to give way in a ModelDeployment, whatever the cause."""
+
+    time: Timestamp
+    deployment: Annotated[str, Field(max_length=253)]
+    """Where."""
+    reason: Annotated[str, Field(max_length=64)]
+    """Why, such as DriftRollback."""
 
 
 class SBOMSummary(ApiModel):
@@ -186,6 +198,8 @@ class ModelVersionStatus(ConditionedStatus):
     policy_digest: Digest | None = None
     """The ModelPolicy's content under which the conditions were found."""
     sbom: Annotated[SBOMSummary | None, Field(alias="sbom")] = None
+    rolled_back: RolledBack | None = None
+    """The last time that these bytes had to give way; approvals of before may not count since."""
     key_id: Annotated[str, Field(max_length=64)] | None = None
 
 

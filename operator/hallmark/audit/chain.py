@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from hallmark.audit.events import LOG_KIND, LogReason
 from hallmark.audit.head import Head, Place, doubt_about, is_signed_by, unheld
+from hallmark.audit.memory import LogMemory
 from hallmark.audit.record import (
     FIRST_PREVIOUS,
     AuditRecord,
@@ -105,6 +106,8 @@ class Chain:
                 else only of records that no signed head vouches for.
         """
         self.seq, self.hash = START
+        self.memory = LogMemory()
+        """What decisions need of the records."""
         self.problems: list[str] = []
         self.notes: list[str] = []
         """What is in order, and worth being known: a beginning that is not the first record."""
@@ -148,6 +151,7 @@ class Chain:
         """Make ``record`` the last one."""
         self._decisions.add(_short(record.decision_id))
         self.seq, self.hash = record.seq, record.hash
+        self.memory.hear(record, record.time)
         reason = _OWN_REASONS.get(record.reason) if record.kind == LOG_KIND else None
         if reason is not None:
             reason(self, record)

@@ -39,6 +39,8 @@ class AuditEvent(StrEnum):
     """Records whose time of keeping had ended were removed."""
     ROTATE = "rotate"
     """The audit key handed the log over to another one."""
+    DELETE = "delete"
+    """An object that records are about is gone."""
     GUARD = "guard"
     """A ModelPolicy, or an admission policy that Hallmark rests on, became another one."""
 
@@ -79,6 +81,8 @@ class LogReason(StrEnum):
     """A person looked at the break, and promotions go on."""
     RETENTION_ENDED = "RetentionEnded"
     """The records up to the one that is named were removed."""
+    DELETIONS_RECORDED = "DeletionsRecorded"
+    """From this record on whatever is gone is on record."""
     KEY_HANDED_OVER = "KeyHandedOver"
     """From this record on another audit key signs."""
 

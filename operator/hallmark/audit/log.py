@@ -26,6 +26,7 @@ from hallmark.audit.files import (
     sync_folder,
 )
 from hallmark.audit.head import Head, Place, sign_head
+from hallmark.audit.memory import LogMemory
 from hallmark.audit.opening import Anchored, Found, look_at
 from hallmark.audit.record import AuditRecord, Record, bounded_id, build_record, sign_record
 from hallmark.audit.recovery import (
@@ -149,6 +150,11 @@ class AuditLog:
     def seq(self) -> int:
         """The number of the last record; 0 before the log is verified."""
         return self._chain.seq if self._chain else 0
+
+    @property
+    def memory(self) -> LogMemory:
+        """What decisions need of the records; empty before the log is verified."""
+        return self._chain.memory if self._chain else LogMemory()
 
     def head(self) -> Head | None:
         """Return the last record, signed; None before the log is verified."""

@@ -21,6 +21,7 @@ from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.exits import ExitCode
 from hallmark.cli.objects import find, objects_of, policy_of, standing_of_object
 from hallmark.cli.output import Format, Output, print_as, say, state
+from hallmark.policies.model_version.renewal import must_be_renewed, when_and_where
 from hallmark.policies.model_version.shown import asks_for
 from hallmark.policies.unmet import kept_back, unmet
 
@@ -191,11 +192,16 @@ def _of_version(version: ModelVersion, known: Known) -> Iterator[Trouble]:
     asking = [found for found in known.deployments if asks_for(found, version)]
     for one in unmet(version, known.policy, known.policy_name, asking, known.now):
         yield Trouble(one.what, one.reason, one.sentence, one.who)
+    asked = known.policy.approvals if known.policy else None
+    rolled_back = version.status.rolled_back
     for record in version.status.approvals:
         if record.withdrawn:
             yield Trouble(f"ModelApproval {record.name}", "Withdrawn", "It was deleted.")
         elif not record.accepted:
             yield Trouble(f"ModelApproval {record.name}", record.reason, record.message)
+        elif rolled_back and must_be_renewed(record, asked, rolled_back):
+            why = f"The version {when_and_where(rolled_back)} after it was given; give another one."
+            yield Trouble(f"ModelApproval {record.name}", "BeforeRollback", why)
 
 
 def _of_conditions(found: TrainingRun | ModelApproval | ModelDeployment) -> Iterator[Trouble]:

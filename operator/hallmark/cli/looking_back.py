@@ -6,7 +6,7 @@ import json
 import shutil
 from datetime import UTC, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -92,11 +92,27 @@ def _show(one: Served) -> None:
         f"{one.deployment}: {what} served since {one.since} (record {one.record}, {one.how}), "
         f"{until}."
     )
+    if one.asked:
+        say(f"  the policy asked then for {_asked(one.asked)}")
+    if one.rolled_back:
+        say(f"  these bytes had been rolled back before, at {one.rolled_back}")
     for word in one.words:
         say(f"  {word.decision} by {word.by} at {word.time}: {word.outcome} (record {word.record})")
     if one.sealed is not None:
         facts = ", ".join(f"{key} {value}" for key, value in one.evidence.items())
         say(f"  sealed in record {one.sealed}: {facts}")
+
+
+def _asked(approvals: dict[str, Any]) -> str:
+    """Return what a policy asked of approvals, as a part of a sentence."""
+    groups = [f"{one.get('minimum', 1)} of '{one['name']}'" for one in approvals.get("groups", [])]
+    said = [f"{approvals.get('minimum', 1)} approvals", *groups]
+    cooling_time = approvals.get("coolingTime", "0s")
+    if cooling_time != "0s":
+        said.append(f"a cooling time of {cooling_time}")
+    if approvals.get("renewAfterRollback"):
+        said.append("new ones after a rollback")
+    return ", ".join(said)
 
 
 def pack(

@@ -95,6 +95,11 @@ class ObjectCache:
         entry = self._entries.get(Key(kind, namespace, name))
         return None if entry is None else _decoded(entry)
 
+    def uid(self, key: Key) -> str:
+        """Return the uid of the object that is there; empty where none is."""
+        entry = self._entries.get(key)
+        return entry.uid if entry else ""
+
     def keys(self, kind: Kind, namespace: str | None = None) -> Iterator[Key]:
         """Yield the places of all objects of a kind, in one namespace or in all."""
         for key in list(self._kinds[kind]):

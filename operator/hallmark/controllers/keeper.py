@@ -15,10 +15,12 @@ from datetime import datetime, timedelta
 
 from hallmark.api import names
 from hallmark.api.common import timestamp
+from hallmark.api.model_version import RolledBack
 from hallmark.audit import AuditLog, Record
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.files import log_files
 from hallmark.audit.head import Head
+from hallmark.audit.memory import DECIDED_AT, LogMemory
 from hallmark.audit.outside import (
     BREAK_KEY,
     GUARDS_KEY,
@@ -32,9 +34,12 @@ from hallmark.audit.outside import (
     signed_text,
 )
 from hallmark.cluster.audit_anchor import AnchorStore
+from hallmark.cluster.cache import Change
 from hallmark.cluster.kinds import CONFIG_MAP, MODEL_DEPLOYMENT, MODEL_POLICY
 from hallmark.controllers import metrics
+from hallmark.controllers.deletions import Deletions
 from hallmark.controllers.guards import GuardRecorder
+from hallmark.controllers.publishing import Publishing
 from hallmark.controllers.runtime import Operator, count, log
 from hallmark.errors import HallmarkError
 from hallmark.policies.acknowledgement import read_acknowledgement
@@ -53,6 +58,8 @@ class Keeper:
         self.loaded = asyncio.Event()
         """What an earlier process saw of the guards is known."""
         self.guards = GuardRecorder(operator)
+        self.deletions = Deletions(operator, self.guards.wanted)
+        self.publishing = Publishing(operator)
         self._operator = operator
         self._store = AnchorStore(operator.cluster, operator.settings.namespace)
         self._writing = asyncio.Lock()
@@ -89,9 +96,11 @@ class Keeper:
         for step in (
             self._flush,
             self._record_guards,
+            self.deletions.record,
             self._read,
             self._look_for_acknowledgement,
             self.anchor,
+            self.publishing.step,
             self._prune,
         ):
             try:
@@ -110,7 +119,7 @@ class Keeper:
         now = timestamp(self._operator.clock())
         known = {record.decision_id for record in (*self._pending, *self._arriving)}
         new = [
-            replace(record, details={**record.details, "decidedAt": now})
+            replace(record, details={DECIDED_AT: now, **record.details})
             for record in records
             if record.decision_id not in known
         ]
@@ -139,12 +148,24 @@ class Keeper:
             count(record)
         log.warning("Records wait outside the audit volume.", new=len(arrived), all=len(pending))
 
+    def rolled_back(self, namespace: str, digest: str) -> RolledBack | None:
+        """Return the last time that some bytes had to give way, of what waits outside."""
+        memory = LogMemory()
+        for record in self._pending:
+            memory.hear(record, timestamp(self._operator.clock()))
+        return memory.rolled_back(namespace, digest)
+
+    def changed(self, change: Change) -> None:
+        """Take what a watch told of, where it is that an object is gone."""
+        self.deletions.saw(change)
+
     def note(self, record: Record) -> None:
         """Have a record written soon, of what happened whether it is recorded or not."""
         self.guards.note(record)
 
     async def close(self) -> None:
         """Leave the anchor at the log's last record."""
+        await self.publishing.close()
         with suppress(HallmarkError, TimeoutError):
             async with asyncio.timeout(5):
                 await self.anchor()

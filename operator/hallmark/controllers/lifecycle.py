@@ -83,6 +83,7 @@ async def _reconcile(operator: Operator, watches: Watches, keeper: Keeper) -> No
     those that take trust or traffic away do not wait for it.
     """
     await watches.synced()
+    keeper.deletions.begin()
     with suppress(TimeoutError):
         async with asyncio.timeout(operator.settings.audit_patience_seconds):
             await keeper.started.wait()

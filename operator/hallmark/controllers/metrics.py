@@ -60,6 +60,10 @@ AUDIT_KEPT_OUTSIDE = Gauge(
     "hallmark_audit_kept_outside_records",
     "Records of withdrawals that wait outside the volume until the log takes them.",
 )
+AUDIT_UNPUBLISHED = Gauge(
+    "hallmark_audit_unpublished_records",
+    "Records that the published log does not have yet, where it is published.",
+)
 AUDIT_FREE_BYTES = Gauge("hallmark_audit_free_bytes", "Bytes that are free on the audit volume.")
 GUARD_CHANGES = Counter(
     "hallmark_guard_changes_total",

@@ -70,6 +70,7 @@ async def _reconcile(operator: Operator, namespace: str, name: str) -> None:
         operator.bundles,
         operator.drift,
         operator.clock,
+        operator.rolled_back,
         operator.unwritten,
     )
     try:

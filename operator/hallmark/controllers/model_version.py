@@ -19,7 +19,9 @@ from hallmark.resources.latch import latch_object
 async def reconcile(operator: Operator, namespace: str | None, name: str) -> None:
     """Say what holds of one version today."""
     system = operator.settings.namespace
-    sources = VersionSources(operator.cache, operator.identity, system, operator.clock)
+    sources = VersionSources(
+        operator.cache, operator.identity, system, operator.clock, operator.rolled_back
+    )
     gathered = await gather_version(sources, namespace or "", name)
     if gathered is None:
         return

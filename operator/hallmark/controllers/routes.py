@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from hallmark.api import names
 from hallmark.api.common import SummaryCondition
 from hallmark.api.model_approval import ReviewDecision
+from hallmark.api.model_deployment import DeploymentReason, Outcome
 from hallmark.api.model_version import VersionCondition
 from hallmark.cluster.cache import Change, Key
 from hallmark.cluster.indices import text, used_versions
@@ -97,6 +98,8 @@ def _model_version(change: Change, index: Index) -> Iterator[Key]:
     if _final(change.before) != _final(change.after):
         yield from _twins(change, index)
         yield from index.indexed("version", key.namespace, key.name, kind=MODEL_APPROVAL)
+    if _field(_status(change.before), "rolledBack") != _field(_status(change.after), "rolledBack"):
+        yield from index.indexed("version", key.namespace, key.name, kind=MODEL_APPROVAL)
     if _read_by_deployments(change.before) != _read_by_deployments(change.after):
         yield from index.indexed("version", key.namespace, key.name, kind=MODEL_DEPLOYMENT)
         for model in _either(change, lambda obj: text(obj, "spec", "model")):
@@ -139,7 +142,8 @@ def _read_by_deployments(version: Obj | None) -> object:
     ]
     metadata = version["metadata"]
     terminating = metadata.get("deletionTimestamp")
-    return metadata["uid"], terminating, version.get("spec"), shown, status.get("approvals")
+    words = status.get("approvals"), status.get("rolledBack")
+    return metadata["uid"], terminating, version.get("spec"), shown, words
 
 
 def _model_approval(change: Change, _: Index) -> Iterator[Key]:
@@ -149,13 +153,31 @@ def _model_approval(change: Change, _: Index) -> Iterator[Key]:
         yield Key(MODEL_VERSION, change.key.namespace, version)
 
 
-def _model_deployment(change: Change, _: Index) -> Iterator[Key]:
-    """A ModelDeployment concerns itself, and the versions whose use begins or ends."""
+def _model_deployment(change: Change, index: Index) -> Iterator[Key]:
+    """A ModelDeployment concerns itself, the versions whose use begins or ends or that gave way."""
     yield change.key
     before = used_versions(change.before) if change.before else frozenset()
     after = used_versions(change.after) if change.after else frozenset()
     for version in sorted(before ^ after):
         yield Key(MODEL_VERSION, change.key.namespace, version)
+    for digest, _ in sorted(_gave_way(change.before) ^ _gave_way(change.after)):
+        for found in index.indexed("digest", digest, kind=MODEL_VERSION):
+            if found.namespace == change.key.namespace:
+                yield found
+
+
+def _gave_way(deployment: Obj | None) -> set[tuple[str, str]]:
+    """Return the digests that were rolled back or stopped, and when, as far as is on record."""
+    status = _status(deployment)
+    history: list[dict[str, Any]] = status.get("history") or []
+    found = {
+        (str(entry.get("manifestDigest")), str(entry.get("to")))
+        for entry in history
+        if entry.get("outcome") == Outcome.ROLLED_BACK
+    }
+    if (status.get("rollout") or {}).get("cause") == DeploymentReason.STOPPED:
+        found.add((str(status.get("activeDigest")), ""))
+    return found
 
 
 def _model_policy(change: Change, index: Index) -> Iterator[Key]:
@@ -216,6 +238,10 @@ def _either(change: Change, of: Callable[[Obj], str]) -> Iterable[str]:
     return dict.fromkeys(
         said for obj in (change.before, change.after) if obj is not None and (said := of(obj))
     )
+
+
+def _status(obj: Obj | None) -> dict[str, Any]:
+    return (obj or {}).get("status") or {}
 
 
 def _field(obj: Obj | None, name: str) -> object:

@@ -22,6 +22,7 @@ from hallmark.api.common import (
     without_empty,
 )
 from hallmark.api.model_deployment import DeploymentCondition, DeploymentReason
+from hallmark.api.model_version import RolledBack
 from hallmark.audit import AuditLog
 from hallmark.audit.events import withdraws
 from hallmark.bundles.bundles import Bundles
@@ -48,6 +49,7 @@ from hallmark.controllers.trouble import unexpected
 from hallmark.errors import ArtifactError
 from hallmark.policies.conditions import ConditionUpdate, stalled, waiting
 from hallmark.policies.decision import Decision, Event, Record, unreadable
+from hallmark.policies.model_version.renewal import last_of
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.status import merge_conditions, shorten, transition_event
 
@@ -64,6 +66,14 @@ class Outside(Protocol):
 
     async def keep(self, records: Sequence[Record]) -> None:
         """Keep records safe until the log has them; ``HallmarkError`` where that fails, too."""
+        ...
+
+    def rolled_back(self, namespace: str, digest: str) -> RolledBack | None:
+        """Return the last time that some bytes had to give way, of what waits there."""
+        ...
+
+    def changed(self, change: Change) -> None:
+        """Take what a watch told of: that an object is gone is recorded."""
         ...
 
     def note(self, record: Record) -> None:
@@ -108,6 +118,11 @@ class Operator:
     def identity(self) -> Identity:
         """Who vouches for names."""
         return Identity(self.cluster, self.guards, self.clock)
+
+    def rolled_back(self, namespace: str, digest: str) -> RolledBack | None:
+        """Return the last time that some bytes had to give way in a namespace, as recorded."""
+        waits = self.outside.rolled_back(namespace, digest) if self.outside else None
+        return last_of(self.audit.memory.rolled_back(namespace, digest), waits)
 
     def observe(self, kind: Kind, obj: Obj) -> None:
         """Take the answer to an own write into the cache, and wake what it concerns.

@@ -29,6 +29,13 @@ class Settings(BaseSettings):
     """How often the anchor outside the audit volume is brought up to the log, at most."""
     audit_retention_days: Annotated[int, Field(ge=0, le=36500)] = 365
     """How long audit records are kept; 0: for ever."""
+    audit_publish: Annotated[
+        str,
+        Field(max_length=150, pattern=r"^([a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*)?$"),
+    ] = ""
+    """The installation's name for those who read its published log; empty: it is not published."""
+    audit_publish_seconds: Seconds = 60
+    """How often the published log is brought up, at most."""
     audit_patience_seconds: Seconds = 60
     """How long withdrawals wait at the start for the audit log to be verified."""
     store_credentials: Path = Path("/var/run/hallmark/store")

@@ -116,6 +116,8 @@ class Watches:
         return {informer.selection.kind.plural: informer.age for informer in self.informers}
 
     def _changed(self, change: Change) -> None:
+        if self._operator.outside is not None:
+            self._operator.outside.changed(change)
         if change.after is None and change.before is not None:
             self._forget(change.key, change.before)
         elif change.key.kind == NAMESPACE and change.before and change.after:

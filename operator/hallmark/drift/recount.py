@@ -6,8 +6,6 @@ the verdict follows from the log and the sealed baseline alone.
 
 from __future__ import annotations
 
-import base64
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -15,11 +13,12 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from hallmark.api.artifacts import Baseline
-from hallmark.api.common import Count, Digest, FileModel, Timestamp, canonical_json, parse_timestamp
+from hallmark.api.common import Count, Digest, FileModel, Timestamp, parse_timestamp
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import FeatureDrift, PodDriftState
 from hallmark.api.feedback import QualityState
 from hallmark.api.model_deployment import Drift
+from hallmark.api.packed import packed, unpacked
 from hallmark.drift.counts import watched
 from hallmark.drift.decision import most_moved
 from hallmark.drift.opinion import with_opinions
@@ -90,16 +89,15 @@ def pack(
         if drift.feedback
         else None,
     )
-    return base64.b64encode(zlib.compress(canonical_json(wire.to_wire()), 9)).decode()
+    return packed(wire.to_wire())
 
 
 def unpack(text: str) -> DriftEvidence | None:
     """Return the evidence in a record, or None where it is none."""
+    data = unpacked(text, MAX_UNPACKED)
     try:
-        inflater = zlib.decompressobj()
-        data = inflater.decompress(base64.b64decode(text, validate=True), MAX_UNPACKED)
-        return DriftEvidence.model_validate_json(data) if inflater.eof else None
-    except (ValueError, zlib.error, ValidationError):
+        return None if data is None else DriftEvidence.model_validate_json(data)
+    except ValidationError:
         return None
 
 

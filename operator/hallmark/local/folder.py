@@ -24,9 +24,11 @@ from hallmark.api.model_policy import ModelPolicy
 from hallmark.audit import AuditLog, Record
 from hallmark.audit.files import replace_file, sync_folder
 from hallmark.audit.head import Head
+from hallmark.audit.memory import LogMemory
 from hallmark.errors import ConfigurationError
 from hallmark.keys import load_private_key, private_pem, public_pem
 from hallmark.local.registry import Registry, read_registry
+from hallmark.policies.deletions import DeletionReason, deletion_record, deletions_are_recorded
 
 SEALING_KEY, AUDIT_KEY, APPROVER_KEY = "sealing", "audit", "approver"
 _PATIENCE = 60.0
@@ -189,23 +191,35 @@ class Transaction:
             HallmarkError: the audit log cannot be written; then nothing takes effect.
         """
         if records:
-            registry = registry.replace(audit=self._recorded(records))
+            registry = registry.replace(audit=self._recorded(records, registry))
         if registry != self.registry or not self.folder.exists:
             replace_file(self.folder.registry_file, registry.to_text(), os.fsync)
             sync_folder(self.folder.registry_file.parent, os.fsync)
         self.registry = registry
 
-    def _recorded(self, records: Sequence[Record]) -> Head | None:
-        """Record decisions; return how far the log reaches then."""
+    def _recorded(self, records: Sequence[Record], registry: Registry) -> Head | None:
+        """Record decisions, and what the registry no longer keeps; return how far the log is."""
         folder = self.folder
         log = AuditLog(folder.log_file, folder.key(AUDIT_KEY), clock=folder.clock)
         try:
             log.verify_rest(self.registry.audit)
             for record in records:
                 log.append(record)
+            for record in _deletions(log.memory, registry):
+                log.append(record)
             return log.head()
         finally:
             log.close()
+
+
+def _deletions(memory: LogMemory, registry: Registry) -> Iterator[Record]:
+    """Yield what is to be recorded of objects that a registry no longer keeps."""
+    kept = (registry.runs, registry.versions, registry.approvals, registry.deployments)
+    uids = {found.metadata.uid for objects in kept for found in objects}
+    for known in memory.known():
+        if known.uid not in uids:
+            yield deletion_record(known, DeletionReason.LEFT_OUT)
+    yield deletions_are_recorded()
 
 
 def _locked(descriptor: int) -> bool:

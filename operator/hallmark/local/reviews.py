@@ -21,7 +21,7 @@ from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.keys import key_id
 from hallmark.local.folder import APPROVER_KEY, Folder
 from hallmark.local.registry import LOCAL_RUN_ID, Registry
-from hallmark.policies.model_deployment.record import used_versions
+from hallmark.policies.model_deployment.record import gave_way, used_versions
 from hallmark.policies.model_version.attestation import attest
 from hallmark.policies.model_version.decide import decide_version
 from hallmark.policies.model_version.inputs import VersionInputs
@@ -110,6 +110,7 @@ def looked_at(
                 if twin.metadata.uid != version.metadata.uid
                 and twin.spec.artifact.manifest_digest == spec.artifact.manifest_digest
             ),
+            rolled_back=gave_way(registry.deployments, spec.artifact.manifest_digest),
             shown=shown_of(version, registry.deployments, registry.versions),
             present=frozenset(approval.metadata.uid for approval in registry.approvals),
             used_by=tuple(

@@ -58,7 +58,7 @@ Before a reviewer's decision counts (``model_version.approvals.CHAIN``):
   - The approver's key, or the API server through the identity policy, vouches for the name.
   - Nobody but the approver brings back an approval that was deleted: by signing another one.
   - Nobody approves what they asked for; deny or revoke it they may.
-  - The same person's approval counts once.
+  - The same person's approval counts once; anew where the bytes were rolled back since.
   - The approval's end is still to come.
 
 Why a version is never tried again (``model_deployment.checks.REJECTIONS``):

@@ -22,6 +22,7 @@ from hallmark.policies.model_version.approvals import (
     counts,
     needs,
 )
+from hallmark.policies.model_version.renewal import must_be_renewed
 from hallmark.quorum import Tally
 
 
@@ -89,10 +90,18 @@ class Votes:
 def votes(version: ModelVersion, policy: ModelPolicySpec | None, now: datetime) -> Votes:
     """Return who approved a version, and who cannot."""
     records, asked = version.status.approvals, policy.approvals if policy else None
-    approvers = sorted({record.approver for record in records if counts(record, now)})
+    rolled_back = version.status.rolled_back
+    approvers = sorted(
+        {
+            record.approver
+            for record in records
+            if counts(record, now) and not must_be_renewed(record, asked, rolled_back)
+        }
+    )
     excluded = [f"{version.spec.requested_by.name} asked for it"]
     excluded += [f"{name} approved it already" for name in approvers]
-    return Votes(asked, tuple(approvers), counting(records, asked, now), tuple(excluded))
+    counted = counting(records, asked, now, rolled_back)
+    return Votes(asked, tuple(approvers), counted, tuple(excluded))
 
 
 _CHECKS = (
@@ -254,7 +263,8 @@ def _approvals_here(
     if policy is None or not version.status.is_true(VersionCondition.APPROVED):
         return
     name = deployment.metadata.name
-    counted = approvals_in_force(version, name, policy.approvals, now)
+    rolled_back = version.status.rolled_back
+    counted = approvals_in_force(version, name, policy.approvals, now, rolled_back)
     found = needs(policy.approvals, counted.approvers)
     if not found.enough:
         yield Unmet(

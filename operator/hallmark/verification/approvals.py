@@ -9,11 +9,12 @@ from datetime import datetime
 from hallmark.api.common import parse_timestamp
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_policy import ModelPolicy
-from hallmark.api.model_version import ApprovalRecord, ModelVersion
+from hallmark.api.model_version import ApprovalRecord, ModelVersion, RolledBack
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.record import AuditRecord
-from hallmark.policies.model_version.approvals import Ballot, counts, is_final, needs, record_of
+from hallmark.policies.model_version.approvals import Ballot, counting, is_final, needs, record_of
 from hallmark.policies.model_version.attestation import fallen_key
+from hallmark.policies.model_version.audit import GIVEN
 from hallmark.policies.model_version.shown import shown_beside
 from hallmark.verification.links import Link, broken, holds, open_
 from hallmark.verification.recorded import Recorded
@@ -70,7 +71,18 @@ def approval_links(
         if heard.record is not None:
             earlier.append(heard.record)
         yield replace(heard.link, said=heard.link.said + _what_was_shown(entry, beside))
-    yield _sum(earlier, policy, now)
+    gave_way = _gave_way(version, recorded, None)
+    yield _sum(earlier, policy, gave_way, now)
+
+
+def _gave_way(
+    version: ModelVersion, recorded: Recorded | None, before: int | None
+) -> RolledBack | None:
+    """Return when a version's bytes last had to give way, before a record or at all."""
+    if recorded is None:
+        return None
+    digest = version.spec.artifact.manifest_digest
+    return recorded.rolled_back(version.metadata.namespace, digest, before)
 
 
 def _what_was_shown(entry: ApprovalEntry, beside: Mapping[str, str]) -> str:
@@ -120,8 +132,11 @@ def _heard(
             vouched_since=vouched,
             earlier=earlier,
             now=parse_timestamp(moment) if moment else now,
+            rolled_back=_gave_way(version, recorded, judged[0].seq if judged else None),
         )
     )
+    if judged and (given := judged[0].details.get(GIVEN)):
+        found = found.replace(given=given)
     if accepted and not found.accepted:
         return Heard(broken(name, f"It was recorded as accepted. {found.message}"))
     return _today(name, found, records, accepted=accepted, trusted=trusted, now=now)
@@ -175,15 +190,22 @@ def _today(
     return Heard(holds(name, said), found.replace(withdrawn=withdrawn))
 
 
-def _sum(records: Sequence[ApprovalRecord], policy: ModelPolicy | None, now: datetime) -> Link:
+def _sum(
+    records: Sequence[ApprovalRecord],
+    policy: ModelPolicy | None,
+    gave_way: RolledBack | None,
+    now: datetime,
+) -> Link:
     """Return what the decisions add up to today; that nobody approved is no break of the chain."""
     final = next((record for record in records if is_final(record)), None)
     if final is not None:
         return holds("approval", f"{final.decision} by {final.approver}; this is final")
-    approvers = sorted({record.approver for record in records if counts(record, now)})
-    if policy is None:
-        return open_("approval", f"{len(approvers)} approvals; how many are needed is not here.")
-    found = needs(policy.spec.approvals, approvers)
+    asked = policy.spec.approvals if policy else None
+    counted = counting(records, asked, now, gave_way)
+    if asked is None:
+        number = len(counted.approvers)
+        return open_("approval", f"{number} approvals; how many are needed is not here.")
+    found = needs(asked, counted.approvers)
     if not found.enough:
-        return open_("approval", f"{found.sentence} count today.")
-    return holds("approval", f"approved by {', '.join(approvers)}")
+        return open_("approval", f"{found.sentence} count today.{counted.sentence}")
+    return holds("approval", f"approved by {', '.join(counted.approvers)}")

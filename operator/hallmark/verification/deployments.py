@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hallmark.api.artifacts import Baseline
+from hallmark.api.common import parse_timestamp
+from hallmark.api.model_approval import ModelApprovalSpec, ReviewDecision
 from hallmark.api.model_deployment import DeploymentReason
+from hallmark.api.model_policy import Approvals
+from hallmark.api.model_version import ApprovalRecord
 from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.audit.memory import DECIDED_AT
 from hallmark.audit.record import AuditRecord
 from hallmark.drift.recount import Recount, recount, unpack
 from hallmark.policies.model_deployment.intent import intent_hash
+from hallmark.policies.model_version.approvals import counting, is_for, needs
+from hallmark.policies.model_version.audit import GIVEN
+from hallmark.policies.model_version.demands import read_demands
 from hallmark.verification.links import Link, broken, holds, open_
 from hallmark.verification.recorded import Period, Recorded, standing_words
 from hallmark.verification.registry import DeploymentEntry, plain_deployment
@@ -28,12 +36,16 @@ class Watched:
         recorded: the audit log.
         baselines: sealed baselines by manifest digest, as far as they are here.
         versions: manifest digest by the name of each ModelVersion of the namespace that is here.
+        decisions: what ModelApprovals say that are here, by uid.
+        policies: what ModelPolicies ask of approvals, by their digest, as far as they are here.
     """
 
     entry: DeploymentEntry
     recorded: Recorded
     baselines: Mapping[str, Baseline]
     versions: Mapping[str, str]
+    decisions: Mapping[str, ModelApprovalSpec] = field(default_factory=dict)
+    policies: Mapping[str, Approvals] = field(default_factory=dict)
 
     @property
     def records(self) -> Sequence[AuditRecord]:
@@ -95,7 +107,9 @@ def _rollout(watched: Watched) -> Link:
         return broken("rollout", f"Expected ModelVersion '{name}' with {digest}, found none.")
     if not watched.recorded.whole:
         return open_("rollout", f"'{name or 'nothing'}' serves; earlier records are gone.")
-    times = f"{len(periods)} times in service, each by approved bytes"
+    asked = all(read_demands(period.record.evidence) for period in periods if period.digest)
+    as_asked = " as the policy asked then" if asked else ""
+    times = f"{len(periods)} times in service, each by bytes approved{as_asked}"
     return holds("rollout", f"'{name or 'nothing'}' serves; {times}")
 
 
@@ -114,12 +128,70 @@ def _unapproved(watched: Watched, period: Period) -> str | None:
     if not period.digest:
         return None
     words = watched.recorded.words_on(watched.entry.namespace, period.digest)
-    approvers, rejected = standing_words(words, period.record.seq)
+    approvals, rejected = standing_words(words, period.record.seq)
+    gave = f"Record {period.record.seq} gave the traffic to bytes that"
     if rejected:
-        return f"Record {period.record.seq} gave the traffic to bytes that were rejected before."
-    if not approvers and watched.recorded.whole:
-        return f"Record {period.record.seq} gave the traffic to bytes that nobody had approved."
-    return None
+        return f"{gave} were rejected before."
+    if not watched.recorded.whole:
+        return None
+    if not approvals:
+        return f"{gave} nobody had approved."
+    demands = read_demands(period.record.evidence)
+    if demands is None:
+        return None
+    if watched.policies.get(demands.policy_digest, demands.approvals) != demands.approvals:
+        return (
+            f"Record {period.record.seq} names other demands than ModelPolicy '{demands.policy}' "
+            f"makes with the digest {demands.policy_digest}."
+        )
+    lacking = lacked(watched, period, approvals, demands.approvals)
+    return f"{gave} had not what the policy asked then: {lacking}" if lacking else None
+
+
+def lacked(
+    watched: Watched, period: Period, approvals: Sequence[AuditRecord], asked: Approvals
+) -> str | None:
+    """Return what approvals lacked when some bytes got the traffic, or None where nothing.
+
+    It is the operator's own count: people, groups, cooling time, and what a rollback demands.
+
+    Args:
+        watched: the deployment.
+        period: the time in service that began.
+        approvals: those that stood before.
+        asked: what the policy asked of them.
+    """
+    record = period.record
+    heard = [_as_heard(word, watched.decisions) for word in approvals]
+    here = [found for found in heard if is_for(found, record.name)]
+    gave_way = watched.recorded.rolled_back(record.namespace, period.digest, record.seq)
+    counted = counting(here, asked, parse_timestamp(record.time), gave_way)
+    found = needs(asked, counted.approvers)
+    return None if found.enough else f"{found.sentence}.{counted.sentence}"
+
+
+def _as_heard(word: AuditRecord, decisions: Mapping[str, ModelApprovalSpec]) -> ApprovalRecord:
+    """Return an approval as the operator had it on record then.
+
+    One that an earlier release heard does not say when exactly, and waits for nothing.
+    """
+    details, uid = word.details, word.details.get("approvalUid", "")
+    said = decisions.get(uid)
+    return ApprovalRecord(
+        uid=uid,
+        name=details.get("approval", ""),
+        decision=ReviewDecision.APPROVED,
+        approver=word.actor,
+        accepted=True,
+        reason=word.reason,
+        time=details.get(DECIDED_AT, _LONG_AGO),
+        given=details.get(GIVEN, word.time),
+        not_after=said.not_after if said else None,
+        targets=said.targets if said else [],
+    )
+
+
+_LONG_AGO = "1970-01-01T00:00:00Z"
 
 
 def _drift(watched: Watched) -> Iterator[Link]:

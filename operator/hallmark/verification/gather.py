@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from hallmark.api.model_approval import ModelApproval
@@ -12,7 +12,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun
 from hallmark.verification.deployments import names_intent
 from hallmark.verification.log import Log
-from hallmark.verification.recorded import Recorded
+from hallmark.verification.recorded import Recorded, Thing
 from hallmark.verification.registry import (
     DeploymentEntry,
     GoneEntry,
@@ -26,7 +26,7 @@ from hallmark.verification.registry import (
     run_entry,
     version_entry,
 )
-from hallmark.verification.wholeness import there
+from hallmark.verification.wholeness import there, went
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,8 @@ def gather(objects: Objects, namespaces: set[str] | None, log: Log | None) -> Ga
         ),
     )
     gone = _gone(registry, recorded, namespaces)
+    if recorded is not None:
+        left += _not_recorded(gone, recorded, uids)
     spaces = {entry.namespace for entry in (*registry.entries, *gone)}
     whole = registry.replace(
         namespaces=sorted(spaces), gone=gone, gone_policies=_gone_policies(registry, recorded)
@@ -111,6 +113,17 @@ def _gone(
         if namespaces is None or thing.namespace in namespaces
     ]
     return sorted(found, key=lambda entry: entry.key)
+
+
+def _not_recorded(
+    gone: Iterable[GoneEntry], recorded: Recorded, versions: set[str]
+) -> Iterator[str]:
+    for one in gone:
+        if not went(Thing(one.kind, one.namespace, one.name, one.uid), recorded, versions):
+            yield (
+                f"{one.kind} '{one.name}': it is not there, and the log does not say that it was "
+                f"deleted. Take a newer copy of the log: the operator records it within seconds."
+            )
 
 
 def _gone_policies(registry: Registry, recorded: Recorded | None) -> list[GonePolicy]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hallmark.api.common import parse_timestamp
 from hallmark.audit.record import AuditRecord
+from hallmark.policies.model_version.demands import read_demands
 from hallmark.verification.recorded import Period, Recorded
 
 
@@ -35,6 +36,9 @@ class Served:
         sealed: the record that sealed the bytes, or None where it is no longer kept.
         evidence: digests of what it was sealed from.
         words: people's decisions on the bytes up to the moment, oldest first.
+        asked: what the policy asked of approvals when it got the traffic; empty where the record
+            does not keep it.
+        rolled_back: when the bytes had last had to give way before that; None: never.
     """
 
     deployment: str
@@ -47,6 +51,8 @@ class Served:
     sealed: int | None
     evidence: dict[str, str]
     words: tuple[Word, ...]
+    asked: dict[str, Any]
+    rolled_back: str | None
 
     def to_wire(self) -> dict[str, Any]:
         """Return it as JSON for programs."""
@@ -84,6 +90,8 @@ def _served(recorded: Recorded, name: str, period: Period, moment: datetime) -> 
     record = period.record
     seal = _seal_of(recorded, record.namespace, period.digest)
     details = seal.details if seal else {}
+    demands = read_demands(record.evidence)
+    gave_way = recorded.rolled_back(record.namespace, period.digest, record.seq)
     kept = ("datasetFingerprint", "specDigest", "gateReportDigest", "requestedBy")
     return Served(
         deployment=name,
@@ -96,6 +104,8 @@ def _served(recorded: Recorded, name: str, period: Period, moment: datetime) -> 
         sealed=seal.seq if seal else None,
         evidence={key: details[key] for key in kept if key in details},
         words=tuple(_words(recorded, record.namespace, period.digest, moment)),
+        asked=demands.approvals.to_wire() if demands else {},
+        rolled_back=gave_way.time if gave_way else None,
     )
 
 

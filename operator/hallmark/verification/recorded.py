@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from hallmark.api.model_policy import ModelPolicy
-from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.api.model_version import RolledBack
+from hallmark.audit.events import AuditEvent, AuditOutcome, LogReason
+from hallmark.audit.memory import LogMemory
 from hallmark.audit.record import AuditRecord
 
 DECISIONS = (AuditEvent.APPROVE, AuditEvent.DENY, AuditEvent.REVOKE)
@@ -57,6 +59,11 @@ class Recorded:
         """The first record that some bytes of a namespace were sealed, by both."""
         self.policies: dict[str, str] = {}
         """The digest by which the newest record that does names each ModelPolicy, by its name."""
+        self._gave_way: dict[tuple[str, str], list[AuditRecord]] = defaultdict(list)
+        self.deleted: dict[str, AuditRecord] = {}
+        """The record that an object is gone, by its uid."""
+        self.names_deletions = False
+        """Whether whatever is gone is on record."""
         self._policies: set[tuple[str, str]] = set()
         for record in self.records:
             self._add(record)
@@ -77,6 +84,16 @@ class Recorded:
     def words_on(self, namespace: str, digest: str) -> Sequence[AuditRecord]:
         """Return people's decisions on some bytes of a namespace, in their order."""
         return self._words.get((namespace, digest), ())
+
+    def rolled_back(
+        self, namespace: str, digest: str, before: int | None = None
+    ) -> RolledBack | None:
+        """Return the last time that some bytes had to give way, before a record or at all."""
+        memory = LogMemory()
+        for record in self._gave_way.get((namespace, digest), ()):
+            if before is None or record.seq < before:
+                memory.hear(record, record.time)
+        return memory.rolled_back(namespace, digest)
 
     def names_policy(self, policy: ModelPolicy) -> bool:
         """Tell whether a record names a ModelPolicy with its present content."""
@@ -102,6 +119,12 @@ class Recorded:
     def _add(self, record: AuditRecord) -> None:
         self._of[record.kind, record.uid].append(record)
         details = record.details
+        if record.event == AuditEvent.ROLLBACK:
+            gave_way = record.namespace, details.get("fromDigest", "")
+            self._gave_way[gave_way].append(record)
+        if record.event == AuditEvent.DELETE:
+            self.names_deletions |= record.reason == LogReason.DELETIONS_RECORDED
+            self.deleted.setdefault(record.uid, record)
         if approval := details.get("approvalUid"):
             self._decisions[approval].append(record)
             self._words[record.namespace, details.get("manifestDigest", "")].append(record)
@@ -128,19 +151,20 @@ def _began(record: AuditRecord) -> Period | None:
         details = record.details
         version, digest = details.get("modelVersion", ""), details.get("manifestDigest", "")
         return Period(record, version, digest)
-    if (record.event, record.outcome) == (AuditEvent.ROLLBACK, AuditOutcome.STOPPED):
+    stopped = (record.event, record.outcome) == (AuditEvent.ROLLBACK, AuditOutcome.STOPPED)
+    if stopped or record.event == AuditEvent.DELETE:
         return Period(record, "", "")
     return None
 
 
-def standing_words(words: Iterable[AuditRecord], before: int) -> tuple[set[str], bool]:
-    """Return who had approved some bytes before a record, and whether somebody had rejected them.
+def standing_words(words: Iterable[AuditRecord], before: int) -> tuple[Sequence[AuditRecord], bool]:
+    """Return which approvals of some bytes stood before a record, and whether they were rejected.
 
     Args:
         words: people's decisions on the bytes, in their order.
         before: the number of a record.
     """
-    approved: dict[str, str] = {}
+    approved: dict[str, AuditRecord] = {}
     rejected = False
     for word in words:
         if word.seq >= before:
@@ -148,9 +172,9 @@ def standing_words(words: Iterable[AuditRecord], before: int) -> tuple[set[str],
         uid = word.details.get("approvalUid", "")
         accepted = word.outcome == AuditOutcome.ACCEPTED
         if word.event == AuditEvent.APPROVE and accepted:
-            approved[uid] = word.actor
+            approved[uid] = word
         elif word.event in {AuditEvent.APPROVE, AuditEvent.WITHDRAW}:
             approved.pop(uid, None)
         elif accepted:
             rejected = True
-    return set(approved.values()), rejected
+    return tuple(approved.values()), rejected

@@ -10,6 +10,7 @@ from datetime import datetime
 from hallmark.api.artifacts import Manifest
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
+from hallmark.audit.events import AuditEvent
 from hallmark.verification.approvals import approval_links
 from hallmark.verification.assessed import vex_by_folder
 from hallmark.verification.bundle import baseline_of, bundle_of
@@ -185,7 +186,7 @@ class _Verifier:
         named = {
             record.details.get("manifestDigest")
             for record in self._recorded.of("Deployment", entry.uid)
-            if record.evidence is not None
+            if record.event == AuditEvent.DRIFT and record.evidence is not None
         }
         baselines = {
             version.spec.artifact.manifest_digest: baseline
@@ -194,4 +195,8 @@ class _Verifier:
             and (baseline := baseline_of(version, self._evidence.files))
         }
         versions = {v.metadata.name: v.spec.artifact.manifest_digest for v in mine}
-        yield from deployment_links(Watched(entry, self._recorded, baselines, versions))
+        decisions = {approval.uid: approval.spec for approval in self._registry.approvals}
+        asked = {digest: policy.spec.approvals for digest, policy in self._policies.items()}
+        yield from deployment_links(
+            Watched(entry, self._recorded, baselines, versions, decisions, asked)
+        )

@@ -88,10 +88,31 @@ def _against_the_log(
     wanted = sorted(pair for pair in recorded.policies.items() if pair not in policies.items())
     if wanted != [(policy.name, policy.digest) for policy in registry.gone_policies]:
         yield "Expected each ModelPolicy as the newest record names it, or said to be gone."
+    for thing in sorted(present):
+        if record := recorded.deleted.get(thing.uid):
+            yield f"{thing.kind} '{thing.name}' is here; record {record.seq} says that it is gone."
     versions = {entry.uid for entry in registry.versions}
-    for thing in sorted(gone):
-        if thing.kind == "ModelApproval" and _still_counts(recorded, thing.uid, versions):
-            yield f"ModelApproval '{thing.name}' is not here, and no record says that it went."
+    for thing in sorted(gone & known):
+        if not went(thing, recorded, versions):
+            yield f"{thing.kind} '{thing.name}' is not here, and no record says that it went."
+
+
+def went(thing: Thing, recorded: Recorded, versions: set[str]) -> bool:
+    """Tell whether an object that is not there is known to be gone.
+
+    Args:
+        thing: the object.
+        recorded: the log; one of an earlier release does not say which objects were deleted.
+        versions: the uids of the versions that are there; decisions on others are left out.
+    """
+    if thing.uid in recorded.deleted:
+        return True
+    if thing.kind == "ModelApproval":
+        of_another = recorded.decision(thing.uid)[0].uid not in versions
+        return of_another or not (
+            recorded.names_deletions or _still_counts(recorded, thing.uid, versions)
+        )
+    return not recorded.names_deletions
 
 
 def _still_counts(recorded: Recorded, approval: str, versions: set[str]) -> bool:

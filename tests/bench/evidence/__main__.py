@@ -28,6 +28,7 @@ from hallmark.verification.files import FolderFiles
 from hallmark.verification.links import State
 from hallmark.verification.opening import verify_export
 from tests.bench.evidence.population import populated
+from tests.bench.evidence.sealing import demo_model
 from tests.bench.figures import Figure, figure
 from tests.chains import Whole, whole_chain
 from tests.unit.supply_chain.factories import FINGERPRINT, KEY, trusted
@@ -50,6 +51,7 @@ def main() -> int:
         whole.export(path / "export")
         for measured in (
             *_version(whole, path / "export"),
+            *demo_model(path),
             *_gigabyte(path, asked.mib),
             *_thousand(whole, path, asked.versions, asked.records),
         ):

@@ -29,6 +29,7 @@ from hallmark.api.model_policy import (
 )
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import FeatureType
+from hallmark.audit.memory import LogMemory
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
@@ -81,6 +82,7 @@ BASELINE = Baseline(
 )
 LABEL = names.LABEL_MANIFEST
 WATCHED = (MODEL_DEPLOYMENT, MODEL_VERSION, *CHILDREN)
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 CALM, SHIFTED = [40, 30, 30, 0], [0, 0, 100, 0]
 
 
@@ -114,9 +116,11 @@ class Ledger:
 
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
+        self.memory = LogMemory()
 
     def append(self, record: Record) -> None:
         self.records.setdefault(record.decision_id, record)
+        self.memory.hear(self.records[record.decision_id], timestamp(NEVER))
 
 
 class World:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +14,7 @@ import pytest
 
 from hallmark.api import names
 from hallmark.api.admission.words import audit_anchor
+from hallmark.api.common import timestamp
 from hallmark.audit import AuditLog
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.files import head_path, log_files
@@ -310,6 +312,34 @@ async def test_on_a_full_disk_decisions_wait_and_withdrawals_do_not(world: World
     assert written["details"]["decidedAt"].startswith("2026-06-01T12:00:00")
     assert not any(map(is_pending, (await world.anchor())["data"]))
     assert world.operator.audit.trouble == ""
+    await world.end()
+
+
+async def test_a_rollback_that_waits_outside_is_known_as_one_in_the_log_is(world: World) -> None:
+    gave_way = replace(
+        REVOCATION,
+        event=AuditEvent.ROLLBACK,
+        outcome=AuditOutcome.COMPLETED,
+        kind="Deployment",
+        reason="DriftRollback",
+        details={"fromDigest": "sha256:1"},
+    )
+    assert await world.begin()
+    world.full = True
+    await record(world.operator, (gave_way,))
+    moment = timestamp(world.now)
+    for _ in range(2):
+        found = world.operator.rolled_back(gave_way.namespace, "sha256:1")
+        assert found is not None
+        assert (found.time, found.reason) == (moment, "DriftRollback")
+        world.full = False
+        world.now += timedelta(hours=1)
+        await world.keeper.turn()  # Now it is in the log, with the time of the decision.
+    await world.again()
+    found = world.operator.rolled_back(gave_way.namespace, "sha256:1")
+    assert found is not None
+    assert found.time == moment
+    assert world.operator.rolled_back("elsewhere", "sha256:1") is None
     await world.end()
 
 

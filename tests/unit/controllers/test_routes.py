@@ -383,3 +383,43 @@ def test_what_is_remembered_concerns_the_versions_of_the_bytes(twins: ObjectCach
         key = Key(CONFIG_MAP, "hallmark-system", latch["metadata"]["name"])
         found = concerned(Change(key, before, after), twins)
         assert [(one.namespace, one.name) for one in found] == expected
+
+
+GAVE_WAY = {"outcome": "RolledBack", "to": "2026-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param({}, {"history": [GAVE_WAY]}, id="it was rolled back"),
+        pytest.param(
+            {"history": [GAVE_WAY]},
+            {"history": [{**GAVE_WAY, "to": "2026-01-02T00:00:00Z"}, GAVE_WAY]},
+            id="it was rolled back again",
+        ),
+        pytest.param({}, {"rollout": {"cause": "Stopped"}, "activeDigest": "d"}, id="it stopped"),
+    ],
+)
+def test_bytes_that_gave_way_concern_their_versions(before: Obj, after: Obj) -> None:
+    known = ObjectCache()
+    made = obj(MODEL_VERSION, "v2", spec={"model": "m", "artifact": {"manifestDigest": "d"}})
+    twin = obj(MODEL_VERSION, "v2", "elsewhere", spec=made["spec"])
+    for version in (made, twin):
+        known.observe(MODEL_VERSION, version)
+    sides = [
+        {
+            **obj(MODEL_DEPLOYMENT, "serves"),
+            "status": {
+                **status,
+                "history": [
+                    {**entry, "manifestDigest": "d"} for entry in status.get("history", [])
+                ],
+            },
+        }
+        for status in (before, after)
+    ]
+    change = Change(Key(MODEL_DEPLOYMENT, SPACE, "serves"), *sides)
+    assert concerned(change, known) == [
+        Key(MODEL_DEPLOYMENT, SPACE, "serves"),
+        Key(MODEL_VERSION, SPACE, "v2"),
+    ]

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ import pytest
 from hallmark.api import names
 from hallmark.api.latch import LATCH_KEY
 from hallmark.api.model_version import ModelVersion
+from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.audit.memory import LogMemory
+from hallmark.audit.record import Record
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.kinds import CONFIG_MAP, MODEL_APPROVAL, MODEL_POLICY, MODEL_VERSION
 from hallmark.controllers import metrics
@@ -299,6 +303,47 @@ async def test_what_is_remembered_is_written_again_where_it_was_deleted_or_damag
         await world.settle()
         assert world.get(CONFIG_MAP, name, SYSTEM)["data"] == good
         assert world.shown()["Denied"] == "True/Denied"
+
+
+async def test_a_rollback_is_remembered_with_the_bytes_whatever_is_deleted(
+    world: VersionWorld,
+) -> None:
+    """The Deployment is gone, the version is made anew, and the log has lost what was old."""
+    digest = version().spec.artifact.manifest_digest
+    record = Record(
+        "a rollback",
+        AuditEvent.ROLLBACK,
+        "Deployment",
+        SPACE,
+        "credit",
+        "gone",
+        AuditOutcome.COMPLETED,
+        "DriftRollback",
+        details={"fromDigest": digest, "decidedAt": "2026-05-31T00:00:00Z"},
+    )
+    world.ledger.append(record)
+    world.rule(approvals={"renewAfterRollback": True}, approvers=[RITA.to_wire()])
+    await world.settle()
+    assert len(world.latches()) == 1
+    world.ledger.memory = LogMemory()
+    world.remove(MODEL_VERSION, SPACE, "credit-v1")
+    await world.settle()
+    world.add(version(uid="made-again"))
+    anew = approval("anew", modelVersion={"name": "credit-v1", "uid": "made-again"})
+    world.say(anew)
+    await world.settle()
+    status = world.get(MODEL_VERSION, "credit-v1")["status"]
+    assert status["rolledBack"]["deployment"] == "credit"
+    assert world.shown()["Approved"] == "True/Approved", "It was given after the rollback."
+    world.ledger.append(
+        replace(
+            record,
+            decision_id="another",
+            details={"fromDigest": digest, "decidedAt": "2026-06-02T00:00:00Z"},
+        )
+    )
+    await world.look()
+    assert world.shown()["Approved"] == "False/AwaitingApproval"
 
 
 async def test_other_bytes_and_other_namespaces_are_left_alone(world: VersionWorld) -> None:

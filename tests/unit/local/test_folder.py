@@ -67,8 +67,16 @@ def test_a_decision_that_was_recorded_before_a_crash_is_completed_once(folder: F
     folder.registry_file.write_bytes(before)  # the process ended between log and registry
 
     commit(folder, "b", "c")
-    assert events(folder) == ["approve"] * 3
+    assert events(folder).count("approve") == 3
     assert verify_log(folder.log_file, folder.public_key(AUDIT_KEY)).ok
+
+
+def test_what_the_registry_does_not_keep_is_recorded_as_gone_once(folder: Folder) -> None:
+    commit(folder, "a")
+    commit(folder, "b")
+    lines = [json.loads(line) for line in folder.log_file.read_text().splitlines()]
+    gone = [(line["uid"], line["reason"]) for line in lines if line["event"] == "delete"]
+    assert gone == [("u-1", "LeftOut"), ("", "DeletionsRecorded")]
 
 
 def test_a_log_that_was_cut_with_its_head_is_found(folder: Folder) -> None:

@@ -16,18 +16,19 @@ from hallmark.training.graph import build
 from hallmark_predictor.prover import Prover
 from hallmark_predictor.runtime import open_graph
 from hallmark_predictor.scoring import open_scorer, proving_rows
-from hallmark_predictor.verification import verify_seal
+from hallmark_predictor.verification import Refused, verify_seal
 from tests.unit.predictor import factories
 from tests.unit.predictor.factories import NOW, SCHEMA_DOCUMENT, sealed, served_files
 from tests.unit.predictor.test_process import Process, predict
 from tests.unit.training.fits import fitted, small
 
 DATA = factories.onnx()
+NOWHERE = Path("/nonexistent")
 
 
 def test_a_child_answers_what_the_graph_answers_and_is_gone() -> None:
     rows = proving_rows(SCHEMA_DOCUMENT)
-    prover = Prover()
+    prover = Prover(NOWHERE, NOW)
     pid = prover.pid
     found = prover.answers(DATA, SCHEMA_DOCUMENT, rows)
     np.testing.assert_array_equal(found, open_graph(DATA, SCHEMA_DOCUMENT)(rows))
@@ -43,15 +44,26 @@ STRANGER = WHOLE.trust.replace(namespace="elsewhere")
 @pytest.mark.parametrize("trust", [WHOLE.trust, FORGED, STRANGER], ids=["ours", "forged", "other"])
 @pytest.mark.parametrize("end", [None, signal.SIGKILL])
 def test_a_seal_is_verified_as_well_by_a_child_and_without_it(
-    trust: Trust, end: int | None
+    tmp_path: Path, trust: Trust, end: int | None
 ) -> None:
-    prover = Prover()
+    file = tmp_path / "trust.json"
+    file.write_bytes(trust.to_bytes())
+    prover = Prover(file, NOW)
     if end is not None:
         os.kill(prover.pid, end)
-    found = prover.seal(trust.to_bytes(), trust, NOW)
+    found = prover.seal(trust, NOW)
     prover.close()
     assert found == verify_seal(trust, NOW)
     assert isinstance(found, Manifest) == (trust is WHOLE.trust)
+
+
+def test_a_child_speaks_for_no_other_trust_file_than_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "trust.json"
+    file.write_bytes(WHOLE.trust.to_bytes())
+    prover = Prover(file, NOW)
+    found = prover.seal(FORGED, NOW)
+    prover.close()
+    assert isinstance(found, Refused)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
@@ -59,7 +71,7 @@ def test_where_the_child_does_not_answer_this_process_asks_the_graph(
     number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hallmark_predictor.prover.PATIENCE", 0.2)
-    prover = Prover()
+    prover = Prover(NOWHERE, NOW)
     os.kill(prover.pid, number)
     scorer = open_scorer(DATA, SCHEMA_DOCUMENT, open_graph, prover.answers)
     assert scorer.row is not None
@@ -67,7 +79,7 @@ def test_where_the_child_does_not_answer_this_process_asks_the_graph(
 
 def test_what_the_runtime_cannot_load_is_an_error_here_as_well() -> None:
     with pytest.raises(Exception, match=r"(?i)protobuf|model"):
-        Prover().answers(b"no graph", SCHEMA_DOCUMENT, proving_rows(SCHEMA_DOCUMENT))
+        Prover(NOWHERE, NOW).answers(b"no graph", SCHEMA_DOCUMENT, proving_rows(SCHEMA_DOCUMENT))
 
 
 def test_other_answers_of_the_child_leave_the_model_to_the_runtime() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -121,7 +122,7 @@ def _published(folder: Path, signer: NoteSigner) -> tuple[Tree, Note | None] | s
     if isinstance(note, str):
         return f"{folder}: {note}"
     found = note.checkpoint
-    if found.origin != signer.key.name or not note.signed_by(signer.key):
+    if not is_of(note, signer):
         return (
             f"{folder}: expected a checkpoint of '{signer.key.name}' by this audit key, found one "
             f"of '{found.origin}'. After a change of the key publish under another name, into "
@@ -170,9 +171,30 @@ def _grow(
     time: int,
     sync: Sync,
 ) -> Note | str:
+    files = grow(read_from(folder), tree, records)
+    if isinstance(files, str):
+        return f"{folder}: {files}"
+    for path, data in files:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        replace_file(folder / path, data, sync)
+    note = signed(tree, signer, time)
+    write_checkpoint(folder, note, sync)
+    for path in full(files):
+        shutil.rmtree(folder / f"{path}.p", ignore_errors=True)
+    return note
+
+
+def grow(read: Read, tree: Tree, records: Sequence[AuditRecord]) -> list[tuple[str, bytes]] | str:
+    """Add records to a tree; return the files that are new, or a sentence.
+
+    Args:
+        read: returns files of what was published, for entries that the records do not have.
+        tree: of what was published; it grows.
+        records: up to the newest; from the next one, or from an earlier one.
+    """
     before, first = tree.size, records[0].seq
     start = before // WIDTH * WIDTH
-    known = _entries_before(folder, start, min(first - 1, before))
+    known = _entries_before(read, start, min(first - 1, before))
     if isinstance(known, str):
         return known
     entries = {start + place: entry for place, entry in enumerate(known)}
@@ -183,25 +205,32 @@ def _grow(
     def between(low: int, high: int) -> list[bytes]:
         return [entries[place] for place in range(low, high)]
 
-    files = [*grown_bundles(between, before, tree.size), *grown_tiles(tree, before)]
-    for path, data in files:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        replace_file(folder / path, data, sync)
-    note = sign_checkpoint(Checkpoint(signer.key.name, tree.size, tree.root()), [signer], time)
-    write_checkpoint(folder, note, sync)
+    return [*grown_bundles(between, before, tree.size), *grown_tiles(tree, before)]
+
+
+def full(files: Iterable[tuple[str, bytes]]) -> Iterator[str]:
+    """Yield the paths of full tiles: they are read in place of their parts, by everybody."""
     for path, _ in files:
-        # What is full is read in place of its parts, also for an older checkpoint.
         if ".p/" not in path:
-            shutil.rmtree(folder / f"{path}.p", ignore_errors=True)
-    return note
+            yield path
 
 
-def _entries_before(folder: Path, start: int, end: int) -> list[bytes] | str:
+def signed(tree: Tree, signer: NoteSigner, time: int) -> Note:
+    """Return the checkpoint of a tree, signed at a time (seconds since 1970)."""
+    return sign_checkpoint(Checkpoint(signer.key.name, tree.size, tree.root()), [signer], time)
+
+
+def is_of(note: Note, signer: NoteSigner) -> bool:
+    """Tell whether a checkpoint is of the log that a signer signs."""
+    return note.checkpoint.origin == signer.key.name and note.signed_by(signer.key)
+
+
+def _entries_before(read: Read, start: int, end: int) -> list[bytes] | str:
     """Return published entries from one place to before another, which the log has no more."""
     found: list[bytes] = []
     for place in range(start, end):
-        entry = read_entry(read_from(folder), place, end)
+        entry = read_entry(read, place, end)
         if isinstance(entry, str):
-            return f"{folder}: {entry}"
+            return entry
         found.append(entry)
     return found

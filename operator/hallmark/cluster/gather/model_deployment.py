@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from hallmark.api import names
 from hallmark.api.artifacts import BASELINE, Baseline
 from hallmark.api.common import parse_timestamp
 from hallmark.api.model_deployment import Drift, ModelDeployment, RolloutState
-from hallmark.api.model_version import ModelVersion
+from hallmark.api.model_version import ModelVersion, RolledBack
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.carried import baseline_among
 from hallmark.cluster.cache import Key, ObjectCache
@@ -97,6 +97,7 @@ class DeploymentSources:
         bundles: the store, for the baseline of what serves.
         drift: the predictors' reports.
         clock: the time, asked when everything was read.
+        rolled_back: the last time that some bytes had to give way, by namespace and digest.
         unwritten: records that the API server did not take.
     """
 
@@ -105,6 +106,7 @@ class DeploymentSources:
     bundles: Bundles
     drift: DriftMonitor
     clock: Callable[[], datetime]
+    rolled_back: Callable[[str, str], RolledBack | None]
     unwritten: Unwritten = field(default_factory=Unwritten)
 
 
@@ -130,6 +132,7 @@ async def gather_deployment(
     taken, free = await _names(sources.cluster, deployment, live)
     selected = live.get((SERVICE.kind, name)) or {"metadata": {}}
     selector: Mapping[str, str] = (selected.get("spec") or {}).get("selector") or {}
+    versions = tuple(_versions(cache, deployment))
     inputs = DeploymentInputs(
         deployment=deployment,
         now=sources.clock(),
@@ -139,7 +142,8 @@ async def gather_deployment(
         beyond=beyond,
         withdrawn_since=sources.unwritten.since(obj),
         unreadable=unreadable,
-        versions=tuple(_versions(cache, deployment)),
+        versions=versions,
+        rolled_back=dict(_rolled_back(sources, versions)),
         workloads={workload.manifest: workload for workload in _workloads(live)},
         pods=pods_of(cache, deployment),
         trusts=dict(_trusts(name, live)),
@@ -244,6 +248,17 @@ def _versions(cache: ObjectCache, deployment: ModelDeployment) -> Iterator[Model
         version = cache.read(ModelVersion, *key)
         if isinstance(version, ModelVersion):
             yield version
+
+
+def _rolled_back(
+    sources: DeploymentSources, versions: Iterable[ModelVersion]
+) -> Iterator[tuple[str, RolledBack]]:
+    """Yield when the bytes of versions last had to give way, by their digest."""
+    for version in versions:
+        digest = version.spec.artifact.manifest_digest
+        found = sources.rolled_back(version.metadata.namespace, digest)
+        if found is not None:
+            yield digest, found
 
 
 def _live(cache: ObjectCache, deployment: ModelDeployment, kind: Kind | None = None) -> Live:

@@ -14,7 +14,7 @@ from hallmark.api.artifacts import MANIFEST, REPORT, SLOT_SBOM, Manifest, final_
 from hallmark.api.latch import LATCH_KEY, Latch
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
-from hallmark.api.model_version import ModelVersion
+from hallmark.api.model_version import ModelVersion, RolledBack
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.cache import Key, Model, ObjectCache
 from hallmark.cluster.cluster import ApiError
@@ -45,12 +45,14 @@ class VersionSources:
         identity: says who vouches for the names of reviewers.
         system: the operator's own namespace, where latches stand.
         clock: the time.
+        rolled_back: the last time that some bytes had to give way, by namespace and digest.
     """
 
     cache: ObjectCache
     identity: Identity
     system: str
     clock: Callable[[], datetime]
+    rolled_back: Callable[[str, str], RolledBack | None]
 
 
 async def gather_version(
@@ -84,6 +86,7 @@ async def gather_version(
         latch=latch_of(cache, sources.system, version),
         present=_present(cache, version, approvals),
         shown=_shown(cache, version, approvals),
+        rolled_back=sources.rolled_back(namespace, version.spec.artifact.manifest_digest),
         used_by=tuple(_users(cache, namespace, version)),
     )
     return Gathered(obj, inputs)

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hallmark.api import names
+from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import Action, DeploymentReason, ModelDeploymentStatus, Outcome
 from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.audit.memory import DECIDED_AT
 from hallmark.policies.decision import Event, Record
 from hallmark.policies.model_deployment import canary
 from hallmark.policies.model_deployment.actions import BadAction, action_details
@@ -28,6 +30,7 @@ from hallmark.policies.model_deployment.triggers import (
     Trigger,
     Unapproved,
 )
+from hallmark.policies.model_version.demands import demands_of
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,7 @@ def _record(
     # Once for each time in service; since when the rollback goes on may be lost with its record.
     once = isinstance(step.trigger, TargetReady | Overdue) and event is not AuditEvent.ACTION
     since = "" if once else before.rollout.since or ""
+    serves = event is not AuditEvent.ACTION and isinstance(step.trigger, Ready | TargetReady)
     return Record(
         decision_id="/".join((metadata.uid, rollout.intent_hash, word, label, since, began)),
         event=event,
@@ -159,7 +163,9 @@ def _record(
             "manifestDigest": digest,
             "intent": rollout.intent_hash,
             **({"from": head.version, "fromDigest": head.manifest_digest} if head else {}),
+            **({DECIDED_AT: timestamp(before.inputs.now)} if event == AuditEvent.ROLLBACK else {}),
         },
+        evidence=demands_of(before.inputs.policy) if serves else "",
     )
 
 

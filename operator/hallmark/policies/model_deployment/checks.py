@@ -10,6 +10,7 @@ from hallmark.api.model_deployment import DeploymentReason
 from hallmark.api.model_policy import Approvals
 from hallmark.api.model_version import (
     ModelVersion,
+    RolledBack,
     VersionCondition,
     VersionReason,
 )
@@ -17,6 +18,7 @@ from hallmark.drift.counts import unwatchable
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Verification, Wait
 from hallmark.policies.model_version.approvals import Counted, approvals_in_force, is_for, needs
 from hallmark.policies.model_version.records import fell_with_its_key
+from hallmark.policies.model_version.renewal import last_of
 from hallmark.policies.refusals import Refusal, evaluate
 
 FRESH = timedelta(seconds=10)
@@ -50,6 +52,13 @@ def is_rejected(version: ModelVersion) -> bool:
 def is_approved(version: ModelVersion, inputs: DeploymentInputs) -> bool:
     """Tell whether the version is approved for this ModelDeployment now."""
     return is_approved_here(Proposal(version, inputs)) is None and not is_rejected(version)
+
+
+def would_be_approved(version: ModelVersion, inputs: DeploymentInputs) -> bool:
+    """Tell whether the version would be approved here now if it had not been rolled back."""
+    proposal = Proposal(version, inputs)
+    enough = needs(_asked(proposal), _counted(proposal, None).approvers).enough
+    return enough and not is_rejected(version)
 
 
 def is_not_denied(proposal: Proposal) -> Refusal | None:
@@ -96,7 +105,11 @@ def approvers_are_not_revoked(proposal: Proposal) -> Refusal | None:
         for record in proposal.version.status.approvals
         if fell_with_its_key(record) and is_for(record, proposal.inputs.name)
     ]
-    approvers = {*_counted(proposal).approvers, *(record.approver for record in fallen)}
+    # What serves is not asked for approvals of after a rollback.
+    counted = _counted(proposal, None)
+    approvers = {*counted.approvers, *(record.approver for record in fallen)}
+    if needs(_asked(proposal), counted.approvers).enough:
+        return None
     if not fallen or not needs(_asked(proposal), approvers).enough:
         return None
     return Refusal(
@@ -118,7 +131,9 @@ def bytes_are_not_refuted(proposal: Proposal) -> Refusal | None:
 
 def is_approved_here(proposal: Proposal) -> Refusal | None:
     """Enough reviewers have approved the version for this ModelDeployment."""
-    counted = _counted(proposal)
+    version, known = proposal.version, proposal.inputs.rolled_back
+    digest = version.spec.artifact.manifest_digest
+    counted = _counted(proposal, last_of(version.status.rolled_back, known.get(digest)))
     found = needs(_asked(proposal), counted.approvers)
     if found.enough:
         return None
@@ -130,9 +145,9 @@ def is_approved_here(proposal: Proposal) -> Refusal | None:
     )
 
 
-def _counted(proposal: Proposal) -> Counted:
-    inputs = proposal.inputs
-    return approvals_in_force(proposal.version, inputs.name, _asked(proposal), inputs.now)
+def _counted(proposal: Proposal, rolled_back: RolledBack | None) -> Counted:
+    inputs, asked = proposal.inputs, _asked(proposal)
+    return approvals_in_force(proposal.version, inputs.name, asked, inputs.now, rolled_back)
 
 
 def _asked(proposal: Proposal) -> Approvals | None:

@@ -19,7 +19,7 @@ from hallmark.api.model_deployment import (
     Rollout,
 )
 from hallmark.api.model_policy import ModelPolicy
-from hallmark.api.model_version import ModelVersion
+from hallmark.api.model_version import ModelVersion, RolledBack
 from hallmark.drift.decision import Memory
 from hallmark.drift.reports import Report
 from hallmark.policies.model_deployment.hold import hold_in_force
@@ -124,6 +124,8 @@ class DeploymentInputs:
     """Why the spec cannot be read; ``deployment`` then has one that asks for nothing."""
     beyond: tuple[str, ...] = ()
     """Sentences about what the spec asks for beyond the policy; ``deployment`` has the maximum."""
+    rolled_back: Mapping[str, RolledBack] = field(default_factory=dict)
+    """By manifest digest: the last time that the bytes had to give way, as the audit log knows."""
     hold: str = ""
     """Why no version may be promoted in this cluster now; empty where promotions go on."""
 

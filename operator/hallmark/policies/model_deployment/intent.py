@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hallmark.api.common import canonical_json
 from hallmark.api.model_deployment import ModelDeploymentSpec, RefusedIntent
 from hallmark.api.model_version import ModelVersion
-from hallmark.policies.model_deployment.checks import is_approved, is_rejected
+from hallmark.policies.model_deployment.checks import is_approved, is_rejected, would_be_approved
 from hallmark.policies.model_deployment.inputs import View
 
 FIELDS = frozenset({"model", "modelVersion", "strategy", "drift", "rollback"})
@@ -59,6 +59,7 @@ def intent_of(view: View) -> Intent | None:
         [version for version in inputs.versions if version.metadata.deletion_timestamp is None],
         approved=lambda version: is_approved(version, inputs),
         rejected=is_rejected,
+        renewable=lambda version: would_be_approved(version, inputs),
         at_least=serving.spec.version if serving else 0,
         active=view.status.active_digest if serving else None,
     )
@@ -69,6 +70,7 @@ def find_intent(
     versions: Iterable[ModelVersion],
     approved: Callable[[ModelVersion], bool],
     rejected: Callable[[ModelVersion], bool],
+    renewable: Callable[[ModelVersion], bool],
     at_least: int,
     active: str | None,
 ) -> Intent | None:
@@ -83,6 +85,8 @@ def find_intent(
         versions: the ModelVersions of the namespace.
         approved: whether a version is approved for this ModelDeployment now.
         rejected: whether a version was denied or revoked.
+        renewable: whether it would be approved if it had not been rolled back: it stays what is
+            asked for while an older one serves, which is not promoted anew because of that.
         at_least: the number of the version that serves, 0 where none does: a withdrawn
             approval is no reason to follow ``model`` backwards.
         active: the manifest digest that serves.
@@ -97,7 +101,9 @@ def find_intent(
     )
     newest = next((version for version in mine if approved(version)), None)
     if newest is not None and newest.spec.version >= at_least:
-        return intend(newest, spec)
+        serves = newest.spec.artifact.manifest_digest == active
+        newer = mine[: mine.index(newest)] if serves else []
+        return intend(next(filter(renewable, newer), newest), spec)
     if active is not None:
         serving = [version for version in mine if version.spec.artifact.manifest_digest == active]
         return intend(serving[0], spec) if serving else None

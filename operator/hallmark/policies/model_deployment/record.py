@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from hallmark.api.common import timestamp
 from hallmark.api.drift_state import DriftState
 from hallmark.api.model_deployment import (
+    DeploymentReason,
     HistoryEntry,
+    ModelDeployment,
     ModelDeploymentStatus,
     Outcome,
     RefusedIntent,
     Rollout,
     RolloutState,
 )
+from hallmark.api.model_version import RolledBack
 from hallmark.errors import IntegrityError
+from hallmark.policies.model_version.renewal import last_of
 
 HISTORY = 10
 REFUSED = 10
@@ -107,6 +112,20 @@ def _bounded(history: list[HistoryEntry]) -> list[HistoryEntry]:
         return kept
     stable = next((entry for entry in history[HISTORY:] if entry.was_stable), None)
     return [*kept[:-1], stable] if stable else kept
+
+
+def gave_way(deployments: Iterable[ModelDeployment], digest: str) -> RolledBack | None:
+    """Return the last time that some bytes had to give way, as far as it is on record there."""
+    found: list[RolledBack] = []
+    for deployment in deployments:
+        name, status = deployment.metadata.name, deployment.status
+        last, rollout = status.last_rollback, rollout_of(status)
+        if last is not None and last.from_digest == digest:
+            found.append(RolledBack(time=last.time, deployment=name, reason=last.reason))
+        stopped = rollout.cause == DeploymentReason.STOPPED and status.active_digest == digest
+        if stopped and rollout.since:
+            found.append(RolledBack(time=rollout.since, deployment=name, reason=rollout.cause))
+    return last_of(*found)
 
 
 def refuse(

@@ -16,8 +16,9 @@ from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.latch import MAX_ATTESTED
 from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
 from hallmark.api.model_policy import Approvals, ApproverKey
-from hallmark.api.model_version import ApprovalRecord, ModelVersion
+from hallmark.api.model_version import ApprovalRecord, ModelVersion, RolledBack
 from hallmark.policies.model_version.attestation import attestation_digest, attesting_key
+from hallmark.policies.model_version.renewal import is_of_before, must_be_renewed, when_and_where
 from hallmark.policies.model_version.shown import Shown
 from hallmark.policies.refusals import Refusal, evaluate
 from hallmark.quorum import Tally, tally
@@ -41,6 +42,8 @@ class Ballot:
         full: as many attestations of these bytes are remembered as can be.
         shown: what is shown of the version now; None where nobody can tell any more.
         must_show: whether the policy demands that an approval names what was shown.
+        first_given: when this attestation was first brought, where it was before.
+        rolled_back: the last time that the bytes had to give way, or None.
     """
 
     approval: ModelApproval
@@ -53,6 +56,8 @@ class Ballot:
     full: bool = False
     shown: Shown | None = None
     must_show: bool = False
+    first_given: str | None = None
+    rolled_back: RolledBack | None = None
 
 
 def names_this_object(ballot: Ballot) -> Refusal | None:
@@ -204,12 +209,14 @@ def _is_same_person(name: str, other: str) -> bool:
 
 
 def has_not_approved_before(ballot: Ballot) -> Refusal | None:
-    """The same person's approval counts once."""
+    """The same person's approval counts once; anew where the bytes were rolled back since."""
     spec = ballot.approval.spec
     if spec.decision is not ReviewDecision.APPROVED:
         return None
     for record in ballot.earlier:
         covers = not record.targets or (spec.targets and set(spec.targets) <= set(record.targets))
+        if is_of_before(record, ballot.rolled_back):
+            continue
         if record.approver == spec.approver and covers and counts(record, ballot.now):
             return Refusal(
                 ApprovalReason.DUPLICATE_APPROVER,
@@ -248,10 +255,14 @@ class Counted:
     Args:
         records: one for each approver.
         waiting: when others will count, the first first: the policy lets them wait.
+        of_before: whose approvals count no more, because of a rollback, and
+        rolled_back: which one.
     """
 
     records: tuple[ApprovalRecord, ...]
     waiting: tuple[datetime, ...]
+    of_before: tuple[str, ...] = ()
+    rolled_back: RolledBack | None = None
 
     @property
     def approvers(self) -> tuple[str, ...]:
@@ -260,10 +271,16 @@ class Counted:
 
     @property
     def sentence(self) -> str:
-        """From when on others count, after a space; empty where none waits."""
-        if not self.waiting:
-            return ""
-        return f" {len(self.waiting)} more count from {timestamp(self.waiting[0])} on."
+        """From when on others count, and which count no more, after a space; else empty."""
+        waiting = ""
+        if self.waiting:
+            waiting = f" {len(self.waiting)} more count from {timestamp(self.waiting[0])} on."
+        if not self.of_before or self.rolled_back is None:
+            return waiting
+        return (
+            f"{waiting} It {when_and_where(self.rolled_back)}, and the policy demands approvals "
+            f"given after that: earlier ones by {', '.join(self.of_before)} count no more."
+        )
 
 
 def record_of(ballot: Ballot) -> ApprovalRecord:
@@ -283,7 +300,15 @@ def record_of(ballot: Ballot) -> ApprovalRecord:
         targets=approval.spec.targets,
         attestation=attestation_digest(approval.spec),
         key_id=key if isinstance(key, str) else None,
+        given=_given(ballot),
     )
+
+
+def _given(ballot: Ballot) -> str:
+    """Return when a word was given: what is signed once is not given anew by another object."""
+    created = ballot.approval.metadata.creation_timestamp
+    known = [moment for moment in (created, ballot.first_given) if moment]
+    return timestamp(min([ballot.now, *map(parse_timestamp, known)]))
 
 
 def counts(record: ApprovalRecord, now: datetime) -> bool:
@@ -306,33 +331,57 @@ def is_final(record: ApprovalRecord) -> bool:
     return record.accepted and record.decision is not ReviewDecision.APPROVED
 
 
-def counting(records: Iterable[ApprovalRecord], policy: Approvals | None, now: datetime) -> Counted:
+def counting(
+    records: Iterable[ApprovalRecord],
+    policy: Approvals | None,
+    now: datetime,
+    rolled_back: RolledBack | None = None,
+) -> Counted:
     """Return which approvals count now, and which will.
 
     Args:
         records: what was decided about a version.
         policy: what its policy asks for; None where none applies: then nothing waits.
         now: the time.
+        rolled_back: the last time that the bytes had to give way; None: never, or it is not asked.
     """
     cooling_time = policy.cooling_time if policy else "0s"
     found, waiting = dict[str, ApprovalRecord](), list[datetime]()
+    of_before = set[str]()
     for record in records:
         if not counts(record, now):
+            continue
+        if must_be_renewed(record, policy, rolled_back):
+            of_before.add(record.approver)
             continue
         since = counts_from(record, cooling_time)
         if since <= now:
             found.setdefault(record.approver, record)
         else:
             waiting.append(since)
-    return Counted(tuple(found.values()), tuple(sorted(waiting)))
+    earlier = tuple(sorted(of_before - found.keys()))
+    return Counted(tuple(found.values()), tuple(sorted(waiting)), earlier, rolled_back)
 
 
 def approvals_in_force(
-    version: ModelVersion, deployment: str, policy: Approvals | None, now: datetime
+    version: ModelVersion,
+    deployment: str,
+    policy: Approvals | None,
+    now: datetime,
+    rolled_back: RolledBack | None = None,
 ) -> Counted:
-    """Return which approvals count for a ModelDeployment now, and which will."""
+    """Return which approvals count for a ModelDeployment now, and which will.
+
+    Args:
+        version: the version.
+        deployment: the ModelDeployment's name.
+        policy: what the policy asks for, or None.
+        now: the time.
+        rolled_back: as in ``counting``; it is asked of what is to be rolled out, not of what
+            serves.
+    """
     here = [record for record in version.status.approvals if is_for(record, deployment)]
-    return counting(here, policy, now)
+    return counting(here, policy, now, rolled_back)
 
 
 def needs(policy: Approvals | None, approvers: Collection[str]) -> Tally:

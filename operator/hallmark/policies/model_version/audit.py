@@ -9,10 +9,13 @@ from hallmark.api.model_approval import ApprovalReason, ReviewDecision
 from hallmark.api.model_version import ApprovalRecord, VersionCondition
 from hallmark.api.names import OPERATOR_NAME
 from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.audit.memory import DECIDED_AT
 from hallmark.policies.conditions import ConditionUpdate
 from hallmark.policies.decision import Record
 from hallmark.policies.model_version.inputs import VersionInputs
 
+GIVEN = "given"
+"""The detail that says when a word was given."""
 _EVENTS = {
     ReviewDecision.APPROVED: AuditEvent.APPROVE,
     ReviewDecision.DENIED: AuditEvent.DENY,
@@ -93,6 +96,9 @@ def _record(
         None,
     )
     asked = {"approvalDigest": decided.spec.content_digest()} if decided else {}
+    if approval and approval.given:
+        asked[GIVEN] = approval.given
+        asked[DECIDED_AT] = approval.time
     if decided and decided.spec.shown_digest:
         asked["shownDigest"] = decided.spec.shown_digest
     policy = inputs.policy

@@ -15,6 +15,7 @@ from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_version import (
     ApprovalRecord,
     ModelVersionStatus,
+    RolledBack,
     VersionCondition,
     VersionReason,
 )
@@ -43,6 +44,7 @@ from hallmark.policies.model_version.records import (
     next_records,
     who_decided,
 )
+from hallmark.policies.model_version.renewal import last_of
 from hallmark.policies.refusals import Refusal
 
 _C = VersionCondition
@@ -88,14 +90,25 @@ def _hearing(inputs: VersionInputs) -> Hearing:
         present=inputs.present,
         shown=inputs.shown,
         must_show=inputs.policy is not None and inputs.policy.spec.approvals.require_shown,
+        rolled_back=rolled_back(inputs),
     )
+
+
+def rolled_back(inputs: VersionInputs) -> RolledBack | None:
+    """Return the last time that the bytes had to give way, wherever that stands."""
+    remembered = inputs.latch.rolled_back if inputs.latch else None
+    return last_of(inputs.rolled_back, remembered, inputs.version.status.rolled_back)
 
 
 def _status(
     inputs: VersionInputs, evidence: Evidence | None, records: Sequence[ApprovalRecord]
 ) -> ModelVersionStatus:
     before = inputs.version.status
-    status = before.replace(approvals=list(records), used_by=sorted(inputs.used_by)[:64])
+    status = before.replace(
+        approvals=list(records),
+        used_by=sorted(inputs.used_by)[:64],
+        rolled_back=rolled_back(inputs),
+    )
     if evidence is None:
         return status
     return status.replace(
@@ -109,7 +122,8 @@ def latch_to_write(inputs: VersionInputs, decision: Decision) -> Latch | None:
     """Return what is to be remembered of the bytes, where that is more than is remembered."""
     if not isinstance(decision.status, ModelVersionStatus):
         return None
-    wanted = next_latch(inputs.version, decision.status.approvals, inputs.latch)
+    status = decision.status
+    wanted = next_latch(inputs.version, status.approvals, inputs.latch, status.rolled_back)
     return None if wanted == inputs.latch else wanted
 
 
@@ -117,7 +131,8 @@ def _next_look(inputs: VersionInputs, records: Sequence[ApprovalRecord]) -> floa
     """Return the seconds until something ends by itself, or None."""
     policy = inputs.policy.spec if inputs.policy else None
     approvers = policy.approvers if policy else []
-    waiting = counting(records, policy.approvals if policy else None, inputs.now).waiting
+    asked = policy.approvals if policy else None
+    waiting = counting(records, asked, inputs.now, rolled_back(inputs)).waiting
     ends: list[datetime | None] = [
         first_end(records, inputs.now),
         *waiting,
@@ -206,7 +221,7 @@ def _approved(
     if inputs.policy is None:
         return fails(_C.APPROVED, VersionReason.POLICY_MISSING, no_policy(inputs))
     asked = inputs.policy.spec.approvals
-    counted = counting(records, asked, inputs.now)
+    counted = counting(records, asked, inputs.now, rolled_back(inputs))
     found = needs(asked, counted.approvers)
     if found.enough:
         by = ", ".join(counted.approvers)

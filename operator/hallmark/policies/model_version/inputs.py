@@ -8,7 +8,7 @@ from datetime import datetime
 from hallmark.api.latch import Latch
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_policy import ModelPolicy
-from hallmark.api.model_version import ModelVersion, SBOMSummary
+from hallmark.api.model_version import ModelVersion, RolledBack, SBOMSummary
 from hallmark.policies.model_version.shown import Shown
 from hallmark.policies.refusals import Refusal
 
@@ -49,6 +49,7 @@ class VersionInputs:
         latch: what is remembered of these bytes, or None.
         present: the uids of all approvals of the namespace, where an attestation is new.
         shown: what is shown of the version now, where an approval that names that is new.
+        rolled_back: the last time that the bytes had to give way, as far as the audit log knows.
         used_by: the names of the ModelDeployments that serve it or could serve it again.
         known: what the files say, found now or a while ago.
         unread: whether the files were not read (yet).
@@ -70,6 +71,7 @@ class VersionInputs:
     latch: Latch | None = None
     present: frozenset[str] = frozenset()
     shown: Shown | None = None
+    rolled_back: RolledBack | None = None
     used_by: tuple[str, ...] = ()
     known: Evidence | None = None
     unread: bool = False

@@ -10,9 +10,14 @@ from hallmark.api.common import parse_timestamp
 from hallmark.api.latch import MAX_ATTESTED, MAX_FINAL, Attested, Latch
 from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
 from hallmark.api.model_policy import ApproverKey
-from hallmark.api.model_version import ApprovalRecord, ModelVersion
+from hallmark.api.model_version import ApprovalRecord, ModelVersion, RolledBack
 from hallmark.policies.model_version.approvals import Ballot, counts, is_final, record_of
-from hallmark.policies.model_version.attestation import attesting_key, fallen_key
+from hallmark.policies.model_version.attestation import (
+    attestation_digest,
+    attesting_key,
+    fallen_key,
+)
+from hallmark.policies.model_version.renewal import is_of_before, last_of
 from hallmark.policies.model_version.shown import Shown
 from hallmark.policies.refusals import Refusal
 
@@ -37,6 +42,7 @@ class Hearing:
         present: the uids of all approvals of the namespace, where an attestation is new.
         shown: what is shown of the version now, where an approval that names that is new.
         must_show: whether the policy demands that an approval names what was shown.
+        rolled_back: the last time that the bytes had to give way, or None.
     """
 
     version: ModelVersion
@@ -50,6 +56,7 @@ class Hearing:
     present: Set[str] = frozenset()
     shown: Shown | None = None
     must_show: bool = False
+    rolled_back: RolledBack | None = None
 
 
 def next_records(hearing: Hearing) -> tuple[ApprovalRecord, ...]:
@@ -65,7 +72,7 @@ def next_records(hearing: Hearing) -> tuple[ApprovalRecord, ...]:
     for approval in sorted(new, key=_age):
         if _can_be_judged(approval, hearing):
             records.append(_judged(approval, records, hearing))
-    return _bounded([*records, *_said_of_these_bytes(records, hearing)])
+    return _bounded([*records, *_said_of_these_bytes(records, hearing)], hearing.rolled_back)
 
 
 def fell_with_its_key(record: ApprovalRecord) -> bool:
@@ -78,7 +85,10 @@ def fell_with_its_key(record: ApprovalRecord) -> bool:
 
 
 def next_latch(
-    version: ModelVersion, records: Sequence[ApprovalRecord], latch: Latch | None
+    version: ModelVersion,
+    records: Sequence[ApprovalRecord],
+    latch: Latch | None,
+    rolled_back: RolledBack | None = None,
 ) -> Latch | None:
     """Return what is to be remembered of a version's bytes, or None where that is nothing.
 
@@ -92,21 +102,23 @@ def next_latch(
     for record in records:
         if is_final(record):
             final.setdefault(record.uid, _remembered(record, version.metadata.name))
-    attested = [
-        Attested(attestation=attestation, uid=uid)
-        for attestation, uid in _attested(records, latch).items()
-    ]
-    wanted = known.replace(final=list(final.values())[:MAX_FINAL], attested=attested[:MAX_ATTESTED])
+    attested = list(_attested(records, latch).values())
+    wanted = known.replace(
+        final=list(final.values())[:MAX_FINAL],
+        attested=attested[:MAX_ATTESTED],
+        rolled_back=last_of(known.rolled_back, rolled_back),
+    )
     return None if wanted.is_empty else wanted
 
 
-def _attested(records: Iterable[ApprovalRecord], latch: Latch | None) -> dict[str, str]:
-    """Return the uid of the approval that first brought each attestation that counted."""
-    found = {known.attestation: known.uid for known in latch.attested} if latch else {}
+def _attested(records: Iterable[ApprovalRecord], latch: Latch | None) -> dict[str, Attested]:
+    """Return by which approval and when each attestation that counted was first brought."""
+    found = {known.attestation: known for known in latch.attested} if latch else {}
     for record in records:
         counted = record.accepted or fell_with_its_key(record)
         if counted and record.attestation and not is_final(record):
-            found.setdefault(record.attestation, record.uid)
+            first = Attested(attestation=record.attestation, uid=record.uid, given=record.given)
+            found.setdefault(record.attestation, first)
     return found
 
 
@@ -153,6 +165,7 @@ def _judged(
     approval: ModelApproval, records: Sequence[ApprovalRecord], hearing: Hearing
 ) -> ApprovalRecord:
     attested = _attested(records, hearing.latch)
+    first = attested.get(attestation_digest(approval.spec) or "")
     return record_of(
         Ballot(
             approval,
@@ -161,12 +174,20 @@ def _judged(
             hearing.vouched_since,
             records,
             hearing.now,
-            withdrawn={found for found, uid in attested.items() if uid not in hearing.present},
+            withdrawn={
+                known.attestation for known in attested.values() if known.uid not in hearing.present
+            },
             full=len(attested) >= MAX_ATTESTED,
             shown=hearing.shown,
             must_show=hearing.must_show,
+            first_given=(first.given or _LONG_AGO) if first else None,
+            rolled_back=hearing.rolled_back,
         )
     )
+
+
+_LONG_AGO = "1970-01-01T00:00:00Z"
+"""When an attestation was given of which an earlier release kept no time."""
 
 
 def _can_be_judged(approval: ModelApproval, hearing: Hearing) -> bool:
@@ -228,19 +249,23 @@ def _fallen(
     return key if isinstance(key, Refusal) else None
 
 
-def _bounded(records: Sequence[ApprovalRecord]) -> tuple[ApprovalRecord, ...]:
+def _bounded(
+    records: Sequence[ApprovalRecord], rolled_back: RolledBack | None
+) -> tuple[ApprovalRecord, ...]:
     """Return at most 64 records, those first that something hangs on."""
     if len(records) <= MAX_RECORDS:
         return tuple(records)
-    ranked = sorted(records, key=lambda record: (_rank(record), record.time))
+    ranked = sorted(records, key=lambda record: (_rank(record, rolled_back), record.time))
     kept = {record.uid for record in ranked[:MAX_RECORDS]}
     return tuple(record for record in records if record.uid in kept)
 
 
-def _rank(record: ApprovalRecord) -> int:
+def _rank(record: ApprovalRecord, rolled_back: RolledBack | None) -> int:
     if is_final(record):
         return 0
-    return 1 if record.accepted and not record.withdrawn else 2
+    if not record.accepted or record.withdrawn:
+        return 3
+    return 2 if is_of_before(record, rolled_back) else 1
 
 
 def _age(approval: ModelApproval) -> tuple[str, str]:

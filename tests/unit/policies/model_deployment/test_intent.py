@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hallmark.api.model_deployment import RefusedIntent, RollbackMode
-from hallmark.api.model_version import ModelVersion
+from hallmark.api.model_version import ModelVersion, RolledBack
 from hallmark.policies.model_deployment.checks import is_rejected
 from hallmark.policies.model_deployment.intent import (
     Intent,
@@ -17,11 +17,16 @@ from tests.unit.policies.model_deployment.rollouts import STRATEGY, digest, spec
 
 def want(*versions: ModelVersion, at_least: int = 0, active: int = 0, **asked: object) -> int:
     """Return the number of the version that is asked for, 0 for none."""
+
+    def renewable(found: ModelVersion) -> bool:
+        return bool(found.status.approvals) and not is_rejected(found)
+
     intent = find_intent(
         spec(**asked),
         versions,
-        approved=lambda each: bool(each.status.approvals) and not is_rejected(each),
+        approved=lambda found: renewable(found) and found.status.rolled_back is None,
         rejected=is_rejected,
+        renewable=renewable,
         at_least=at_least,
         active=digest(active) if active else None,
     )
@@ -119,3 +124,27 @@ def test_a_withdrawn_approval_is_no_reason_to_go_backwards() -> None:
 
 def test_an_unapproved_newer_version_does_not_disturb_what_serves() -> None:
     assert want(version(1, approvals=()), RAW3, at_least=1, active=1) == 1
+
+
+def rolled_back(number: int) -> ModelVersion:
+    found, mark = (
+        version(number),
+        RolledBack(time="2026-01-01T00:00:00Z", deployment="d", reason=""),
+    )
+    return found.replace(status=found.status.replace(rolled_back=mark))
+
+
+@pytest.mark.parametrize(
+    ("active", "versions", "expected"),
+    [
+        pytest.param(1, (version(1), rolled_back(2)), 2, id="the former serves: it is not anew"),
+        pytest.param(0, (version(1), rolled_back(2)), 1, id="nothing serves: what may does"),
+        pytest.param(1, (version(1), version(2), rolled_back(3)), 2, id="what may serve is newer"),
+        pytest.param(2, (version(1), rolled_back(2)), 2, id="it serves here: it stays"),
+        pytest.param(1, (version(1), rolled_back(2), version(3)), 3, id="a newer one is approved"),
+    ],
+)
+def test_a_version_that_must_be_approved_anew_stays_what_a_model_asks_for(
+    active: int, versions: tuple[ModelVersion, ...], expected: int
+) -> None:
+    assert want(*versions, at_least=active, active=active) == expected

@@ -1,0 +1,92 @@
+"""What the log says that the operator needs, kept in memory while records are written and read.
+
+When some bytes last had to give way, and which objects there are that records are about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from hallmark.api.common import parse_timestamp
+from hallmark.api.model_version import RolledBack
+from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.audit.record import AuditRecord, Record
+
+DECIDED_AT = "decidedAt"
+"""The detail that says when a decision was made, where the record's time may be a later one."""
+_GAVE_WAY = {
+    (AuditEvent.ROLLBACK, AuditOutcome.COMPLETED),
+    (AuditEvent.ROLLBACK, AuditOutcome.STOPPED),
+}
+
+
+ABOUT = frozenset({"TrainingRun", "ModelVersion", "Deployment"})
+"""The kinds that records are about, besides the ModelApprovals that they name."""
+
+
+class Known(NamedTuple):
+    """An object that records are about."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    seq: int
+    """The last record about it."""
+
+
+class LogMemory:
+    """Is told of each record; keeps an entry for each object and for bytes that gave way.
+
+    Records are heard before what they say takes effect, so that nobody else knows of it earlier.
+    """
+
+    def __init__(self) -> None:
+        """Begin without any record."""
+        self._rollbacks: dict[tuple[str, str], RolledBack] = {}
+        self._known: dict[str, Known] = {}
+
+    def hear(self, record: Record | AuditRecord, time: str) -> None:
+        """Take a record that is written, or kept safe until it is.
+
+        Args:
+            record: the record.
+            time: its time, where it does not say itself when it was decided.
+        """
+        if isinstance(record, AuditRecord):
+            self._keep_object(record)
+        digest = record.details.get("fromDigest")
+        if digest and (record.event, record.outcome) in _GAVE_WAY:
+            found = RolledBack(
+                time=record.details.get(DECIDED_AT, time),
+                deployment=record.name,
+                reason=record.reason,
+            )
+            known = self._rollbacks.get((record.namespace, digest))
+            if known is None or parse_timestamp(known.time) < parse_timestamp(found.time):
+                self._rollbacks[record.namespace, digest] = found
+
+    def known(self) -> Sequence[Known]:
+        """Return the objects that records are about, and none says to be gone."""
+        return list(self._known.copy().values())  # Another thread may hear of one meanwhile.
+
+    def forget(self, uid: str) -> None:
+        """Take that an object is gone, and that this is on record."""
+        self._known.pop(uid, None)
+
+    def _keep_object(self, record: AuditRecord) -> None:
+        if record.event == AuditEvent.DELETE:
+            self.forget(record.uid)
+            return
+        space, details = record.namespace, record.details
+        if record.kind in ABOUT:
+            known = Known(record.kind, space, record.name, record.uid, record.seq)
+            self._known[record.uid] = known
+        if uid := details.get("approvalUid"):
+            name = details.get("approval", "")
+            self._known[uid] = Known("ModelApproval", space, name, uid, record.seq)
+
+    def rolled_back(self, namespace: str, digest: str) -> RolledBack | None:
+        """Return the last time that some bytes had to give way in a namespace, or None."""
+        return self._rollbacks.get((namespace, digest))

@@ -1,0 +1,125 @@
+"""That an object is gone is on record, however that came: seen, missed, or while nobody looked.
+
+The audit log says which objects there were, the cache which there are. So nothing hangs on an event
+of a watch: an object that was made anew under its name has another uid.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from hallmark.api.common import timestamp
+from hallmark.api.model_approval import ModelApproval
+from hallmark.api.model_deployment import ModelDeployment
+from hallmark.api.model_version import ModelVersion
+from hallmark.api.training_run import TrainingRun
+from hallmark.audit.memory import Known
+from hallmark.cluster.cache import Change, Key
+from hallmark.cluster.kinds import (
+    MODEL_APPROVAL,
+    MODEL_DEPLOYMENT,
+    MODEL_VERSION,
+    TRAINING_RUN,
+    Kind,
+    Obj,
+)
+from hallmark.cluster.parse import read
+from hallmark.controllers.runtime import Operator, count
+from hallmark.policies.decision import Record
+from hallmark.policies.deletions import (
+    DeletionReason,
+    Recorded,
+    deletion_record,
+    deletions_are_recorded,
+)
+from hallmark.policies.refusals import Refusal
+
+_MODELS: Mapping[Kind, type[Recorded]] = {
+    TRAINING_RUN: TrainingRun,
+    MODEL_VERSION: ModelVersion,
+    MODEL_APPROVAL: ModelApproval,
+    MODEL_DEPLOYMENT: ModelDeployment,
+}
+_KINDS = {kind.kind: kind for kind in _MODELS}
+MOST_AT_ONCE = 500
+"""Deletions that are recorded before the log's keeper does something else again."""
+MOST_LAST = 4096
+"""Objects whose last state is kept until their deletion is on record."""
+
+
+class Deletions:
+    """Holds what the log knows against what is there."""
+
+    def __init__(self, operator: Operator, wanted: asyncio.Event) -> None:
+        """Wait for the first lists.
+
+        Args:
+            operator: whose cache and log are compared.
+            wanted: set when there is something to record.
+        """
+        self._operator = operator
+        self._wanted = wanted
+        self._known = False
+        self._due = False
+        self._last: OrderedDict[str, tuple[Obj, str]] = OrderedDict()
+
+    def begin(self) -> None:
+        """Take that everything that is there is in the cache."""
+        self._known = self._due = True
+        self._wanted.set()
+
+    def saw(self, change: Change) -> None:
+        """Take that an object is gone, or another one has its place, where that is so."""
+        before, after = change.before, change.after
+        if change.key.kind not in _MODELS or before is None:
+            return
+        uid = str(before["metadata"]["uid"])
+        if after is not None and after["metadata"]["uid"] == uid:
+            return
+        self._last[uid] = before, timestamp(self._operator.clock())
+        while len(self._last) > MOST_LAST:
+            self._last.popitem(last=False)
+        self._due = True
+        self._wanted.set()
+
+    async def record(self) -> None:
+        """Record what is gone, some of it where it is much.
+
+        Raises:
+            ArtifactError: the log takes no record; it is tried again.
+        """
+        if not (self._known and self._due):
+            return
+        memory = self._operator.audit.memory
+        gone = [known for known in memory.known() if not self._is_there(known)]
+        for known in gone[:MOST_AT_ONCE]:
+            await self._append(self._record(known))
+            memory.forget(known.uid)
+            self._last.pop(known.uid, None)
+        self._due = len(gone) > MOST_AT_ONCE
+        if self._due:
+            self._wanted.set()
+        else:
+            await self._append(deletions_are_recorded())
+
+    def _is_there(self, known: Known) -> bool:
+        kind = _KINDS[known.kind]
+        return self._operator.cache.uid(Key(kind, known.namespace, known.name)) == known.uid
+
+    def _record(self, known: Known) -> Record:
+        last = self._last.get(known.uid)
+        if last is None:
+            return deletion_record(known, DeletionReason.FOUND_GONE)
+        obj, seen = last
+        return deletion_record(known, DeletionReason.DELETED, _as_model(known, obj), seen)
+
+    async def _append(self, record: Record) -> None:
+        if await asyncio.to_thread(self._operator.audit.append, record) is not None:
+            count(record)
+
+
+def _as_model(known: Known, obj: Obj) -> Recorded | None:
+    found: Recorded | Refusal = read(_MODELS[_KINDS[known.kind]], obj)
+    return None if isinstance(found, Refusal) else found
