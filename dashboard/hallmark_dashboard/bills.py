@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
 from hallmark.api.common import clip
-from hallmark.api.model_policy import Dependencies
+from hallmark.api.dependencies import Dependencies
 from hallmark.supply_chain.components import every_component, is_package, stated_licences
-from hallmark.supply_chain.dependencies import check_dependencies
-from hallmark.supply_chain.licences import LONGEST, Licensed, check_licences
+from hallmark.supply_chain.licences import LONGEST
+from hallmark.supply_chain.packages import (
+    Package,
+    check_packages,
+    python_packages,
+    states_a_digest,
+)
+from hallmark.supply_chain.vulnerabilities import LookUp
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,7 @@ class BillComponent:
     type: str
     licences: tuple[str, ...] = ()
     purl: str = ""
+    hashed: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,18 +74,34 @@ def _component(part: Mapping[str, Any]) -> BillComponent:
         clip(str(part.get("type", "")), 32),
         tuple(clip(text, LONGEST + 1) for text in stated_licences(part)),
         clip(str(part.get("purl", "")), 256),
+        states_a_digest(part),
     )
 
 
-def violations(bill: Bill, rules: Dependencies) -> tuple[str, ...]:
-    """Return a sentence for each package that a policy denies, or whose licence it does."""
-    packages = [(part.name, part.version) for part in bill.packages]
-    found = check_dependencies(packages, rules.denied)
-    found += check_licences(
-        (Licensed(part.name, part.version, part.licences) for part in bill.packages),
-        rules.licences,
-    )
-    return tuple(finding.sentence() for finding in found)
+def violations(
+    bill: Bill,
+    rules: Dependencies,
+    look_up: LookUp,
+    now: datetime,
+    also: Mapping[str, str],
+) -> tuple[str, ...]:
+    """Return a sentence for everything that a policy has against a model's packages.
+
+    Args:
+        bill: The bill.
+        rules: The policy's.
+        look_up: Says which vulnerabilities packages have; asked where the policy wants to know.
+        now: The time (aware).
+        also: Version by name of the packages that the model's report names.
+    """
+    packages = [
+        Package(part.name, part.version, part.purl, part.licences, part.hashed)
+        for part in bill.packages
+    ]
+    asked = {*python_packages(packages), *also.items()}
+    known = look_up(asked) if rules.vulnerabilities else None
+    found = check_packages(packages, rules, known, now, also=also.items())
+    return tuple(problem.sentence() for problem in found)
 
 
 def matching(bill: Bill, text: str) -> tuple[BillComponent, ...]:

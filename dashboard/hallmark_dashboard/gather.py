@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from hallmark.api.artifacts import Manifest
 from hallmark.api.model_approval import ModelApproval
@@ -58,7 +59,7 @@ from hallmark_dashboard.views.version import (
     VersionInputs,
     version_detail,
 )
-from hallmark_dashboard.views.what_if import Effect, WhatIf, chosen, effect, what_if
+from hallmark_dashboard.views.what_if import Effect, WhatIf, chosen, effect, kept, what_if
 
 
 async def gather_overview(services: Services, caller: Caller) -> Overview:
@@ -226,29 +227,39 @@ async def gather_changes(
 async def gather_what_if(
     services: Services, caller: Caller, name: str, spec: ModelPolicySpec
 ) -> WhatIf:
-    """Return what another spec of a policy would do to the versions that the caller may see.
+    """Return what another spec of a policy would do to what the caller may see.
 
     Raises:
         Problem: There is no such policy, or the caller may not see it.
     """
-    seen = await services.seen(caller, None, MODEL_VERSION)
+    seen = await services.seen(caller, None, MODEL_VERSION, MODEL_DEPLOYMENT)
     current = next((found for found in seen.policies() if found.metadata.name == name), None)
     if current is None:
         raise not_found("ModelPolicy", None, name)
-    versions = seen.versions()
-    spaces = {version.metadata.namespace for version in versions}
+    versions, deployments = seen.versions(), seen.deployments()
+    spaces = {found.metadata.namespace for found in (*versions, *deployments)}
     under = {space for space in spaces if seen.policy(space).name == name}
     concerned = [version for version in versions if version.metadata.namespace in under]
     looked_at = chosen(concerned)
+    held = [
+        kept(found, current.spec, spec)
+        for found in deployments
+        if found.metadata.namespace in under
+    ]
+    candidate = current.replace(spec=spec)
     limit = asyncio.Semaphore(8)
 
     async def one(version: ModelVersion) -> Effect:
         async with limit:
             files = await services.evidence.files(version, current.spec)
-        return effect(version, current.replace(spec=spec), files, seen.now)
+        if spec.dependencies.vulnerabilities is None:
+            return effect(version, candidate, files, seen.now)
+        return await asyncio.to_thread(
+            effect, version, candidate, files, seen.now, partial(services.feed.about, now=seen.now)
+        )
 
     effects = await asyncio.gather(*map(one, looked_at))
-    return what_if(effects, len(concerned) - len(looked_at))
+    return what_if(effects, len(concerned) - len(looked_at), [one for one in held if one])
 
 
 @dataclass(frozen=True)

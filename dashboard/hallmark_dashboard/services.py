@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 
 import aiohttp
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 
+from hallmark.api.dependencies import Dependencies
+from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.names import AUDIT_ANCHOR, SYSTEM_NAMESPACE
+from hallmark.api.report import Report
 from hallmark.audit.outside import HEAD_KEY
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import CONFIG_MAP, MODEL_POLICY, Kind
+from hallmark.supply_chain.osv_feed import Feed
 from hallmark_dashboard.access.callers import Caller, Callers
 from hallmark_dashboard.access.door import Door
 from hallmark_dashboard.access.rights import NAMESPACED_KINDS, Rights
 from hallmark_dashboard.audits import Audits
+from hallmark_dashboard.bills import Bill, violations
 from hallmark_dashboard.evidence import Evidence
 from hallmark_dashboard.metrics import Metrics
 from hallmark_dashboard.problems import Problem
@@ -76,8 +83,24 @@ class Services:
     limits: Limits
     metrics: Metrics
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    feed: Feed = field(init=False)
+    """What says which vulnerabilities packages have."""
     http: aiohttp.ClientSession | None = None
     """To predictors and the OpenID provider; opened when first needed."""
+
+    def __post_init__(self) -> None:
+        """Take the snapshot of OSV that the settings name."""
+        self.feed = Feed(self.settings.osv)
+
+    async def violations(
+        self, bill: Bill, policy: ModelPolicySpec | None, report: Report | None
+    ) -> tuple[str, ...]:
+        """Return a sentence for everything that a policy has against a model's packages."""
+        rules = policy.dependencies if policy else Dependencies()
+        now, also = self.now(), report.packages if report else {}
+        return await asyncio.to_thread(
+            violations, bill, rules, partial(self.feed.about, now=now), now, also
+        )
 
     def client(self) -> aiohttp.ClientSession:
         """Return what reaches predictors: no cookies, no redirects, no environment's proxy.

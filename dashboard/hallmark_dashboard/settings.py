@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from hallmark.api.names import OSV_FOLDER
 from hallmark.errors import ConfigurationError
 
 _PREFIX = "HALLMARK_DASHBOARD_"
@@ -21,6 +22,7 @@ class Settings:
         port: Where it listens.
         url: How browsers reach it; cookies are Secure where it begins with https.
         audit_log: The audit log's current file, which is only read.
+        osv: The folder with a snapshot of OSV, by which known vulnerabilities are found.
         store_credentials: The folder with credentials that read the artifact store.
         store_endpoint: The artifact store's address for reading, where it is not the policy's.
         session_key: The file with the key of the cookies; without it sessions end with the process.
@@ -33,6 +35,7 @@ class Settings:
     port: int = 8000
     url: str = "http://localhost:8000"
     audit_log: Path = Path("/var/lib/hallmark/logs/secure_mlops.log")
+    osv: Path = Path(OSV_FOLDER)
     store_credentials: Path = Path("/var/run/hallmark/store")
     store_endpoint: str = ""
     session_key: Path = Path("/var/run/hallmark/session/key")
@@ -71,7 +74,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
             f"{_PREFIX}{unknown[0].upper()}: expected one of {', '.join(known).upper()} behind "
             f"{_PREFIX}; correct the dashboard's environment."
         )
-    paths = {"audit_log", "store_credentials", "session_key", "oidc_secret"}
+    paths = {"audit_log", "osv", "store_credentials", "session_key", "oidc_secret"}
     values: dict[str, object] = {
         name: Path(value) if name in paths else value for name, value in given.items()
     }

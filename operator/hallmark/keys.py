@@ -26,9 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hallmark.api.common import clip, parse_timestamp
 from hallmark.api.model_policy import TrustedKey
 from hallmark.errors import ConfigurationError
-
-PKCS11_SCHEME = b"pkcs11:"
-"""How a key's file begins that names a key in a token instead of holding one."""
+from hallmark.pkcs11 import TokenKey, names_token, read_uri
 
 
 class Signer(Protocol):
@@ -79,9 +77,7 @@ def open_signer(content: bytes) -> Signer:
     Raises:
         ConfigurationError: There is no such key.
     """
-    if content.startswith(PKCS11_SCHEME):
-        from hallmark.pkcs11 import TokenKey, read_uri
-
+    if names_token(content):
         return TokenKey(read_uri(content.decode(errors="replace").strip()))
     return load_private_key(content)
 

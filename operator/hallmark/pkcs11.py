@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from hallmark.errors import ArtifactError, ConfigurationError
-from hallmark.keys import PKCS11_SCHEME
 
-SCHEME = PKCS11_SCHEME.decode()
+SCHEME = "pkcs11:"
+"""How a key's file begins that names a key in a token instead of holding one."""
 MOST = 4096
 """Characters of a URI."""
 _PATH = frozenset({"token", "object", "id", "serial", "manufacturer", "model", "type"})
@@ -49,6 +49,11 @@ class KeyPlace:
     pin_file: Path | None
 
 
+def names_token(text: str | bytes) -> bool:
+    """Tell whether what stands where a key stands is a URI: the key is in a token."""
+    return text.startswith(SCHEME) if isinstance(text, str) else text.startswith(SCHEME.encode())
+
+
 def read_uri(text: str) -> KeyPlace:
     """Return what a URI names.
 
@@ -56,7 +61,7 @@ def read_uri(text: str) -> KeyPlace:
         ConfigurationError: It is no such URI, or it does not say enough. A PIN in the URI is
             refused: what names a key may be seen by all.
     """
-    if not text.startswith(SCHEME) or len(text) > MOST or not text.isprintable():
+    if not names_token(text) or len(text) > MOST or not text.isprintable():
         raise _unusable(f"expected a URI of at most {MOST} characters that begins '{SCHEME}'")
     path, _, query = text.removeprefix(SCHEME).partition("?")
     named, asked = _attributes(path, ";", _PATH), _attributes(query, "&", _QUERY)

@@ -68,7 +68,7 @@ class Readings:
     async def read(
         self, headers: Mapping[bytes, bytes], receive: Receive, admit: Admit
     ) -> bytes | BadRequest:
-        """Return a request's body, or why it is not read.
+        """Return a request's body, unpacked where it came packed, or why it is not read.
 
         Args:
             headers: Of the request.
@@ -91,7 +91,7 @@ class Readings:
         if not self._looking:
             self._look_later(loop)
         try:
-            return await _whole(size, receive, admit)
+            body = await _whole(size, receive, admit)
         except asyncio.CancelledError:
             if reading.is_late and task.uncancel() == 0:
                 expected = f"all of it within {READ_SECONDS:g} seconds"
@@ -99,6 +99,9 @@ class Readings:
             raise
         finally:
             del self._of[task]
+        if isinstance(body, BadRequest) or not _is_packed(headers):
+            return body
+        return await _unpacked(body, admit)
 
     def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
         self._looking = True
@@ -156,12 +159,12 @@ def is_json(headers: Mapping[bytes, bytes]) -> bool:
     return headers.get(b"content-type", _JSON) == _JSON and BINARY_NAME not in headers
 
 
-def is_packed(headers: Mapping[bytes, bytes]) -> bool:
+def _is_packed(headers: Mapping[bytes, bytes]) -> bool:
     """Tell whether a body is compressed, as its headers say."""
     return headers.get(b"content-encoding", b"").lower() == b"gzip"
 
 
-async def unpacked(packed: bytes, admit: Admit) -> bytes | BadRequest:
+async def _unpacked(packed: bytes, admit: Admit) -> bytes | BadRequest:
     """Return what a gzip body holds, or why it is refused: its length is not known before.
 
     Args:

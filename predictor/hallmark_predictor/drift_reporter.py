@@ -174,7 +174,7 @@ class DriftRecorder:
         More than before is something to tell, also where every request fails.
         """
         requests = self._requests.count if self._requests else 0
-        told = self._outcomes.outcomes + self._outcomes.refused if self._outcomes else 0
+        told = self._outcomes.told if self._outcomes else 0
         return self.rows + self._refused.rows + requests + told
 
     def report(self, sequence: int) -> DriftReport:

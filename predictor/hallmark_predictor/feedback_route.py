@@ -15,11 +15,9 @@ from hallmark_predictor.bodies import (
     UNREAD,
     ClientGoneError,
     Readings,
-    is_packed,
     not_plain,
     send_in_time,
     send_unread,
-    unpacked,
 )
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.logs import place_of
@@ -96,8 +94,6 @@ class FeedbackRoute:
             return no_room(size, ANSWER, room, held)
 
         body = await self._readings.read(headers, receive, admit)
-        if not isinstance(body, BadRequest) and is_packed(headers):
-            body = await unpacked(body, admit)
         return self._refused(body) if isinstance(body, BadRequest) else await truth.answer(body)
 
     def _refused(self, wrong: BadRequest) -> tuple[int, bytes]:

@@ -18,11 +18,9 @@ from hallmark_predictor.bodies import (
     UNREAD,
     ClientGoneError,
     Readings,
-    is_packed,
     not_plain,
     send_in_time,
     send_unread,
-    unpacked,
 )
 from hallmark_predictor.data_plane import Answer, DataPlane, Method
 from hallmark_predictor.headers import AnswerHeaders
@@ -118,8 +116,6 @@ class Predictions:
             return no_room(size, plane.answer_bytes(size), room, held)
 
         body = await self._readings.read(headers, receive, admit)
-        if not isinstance(body, BadRequest) and is_packed(headers):
-            body = await unpacked(body, admit)
         if isinstance(body, BadRequest):
             return body, None
         json_length = _json_length(headers)

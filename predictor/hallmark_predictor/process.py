@@ -168,8 +168,8 @@ class Predictor:
                 self._reporter.outcomes_told()
 
         trust, server = model.trust, self._settings.api_server
-        plane = DataPlane(model, receipts_of(self._settings, trust))
-        truth = truth_of(plane, outcomes_told)
+        plane = DataPlane(model, receipts_of(self._settings, trust, model.schema))
+        truth = truth_of(plane, outcomes_told, lambda: not self._serving.ends_connections)
         self._serving.metrics.counter.blocks = answer_counter(trust.drift)
         recorder = DriftRecorder(
             model.windows,

@@ -1,14 +1,16 @@
 """Receipts of answers: what was answered comes back with the truth, and nobody can invent it.
 
 A receipt is 42 bytes in base64: a format, the version (the first 8 bytes of its manifest digest),
-when it was answered, a number of its own, the score and the label, and the first 18 bytes of an
-HMAC-SHA-256 of all that. Its key is of one Deployment, so that any Pod of it can judge what another
-one answered, and none needs to remember anything.
+2 bytes of the digest of its classes, when it was answered, a number of its own, the score and the
+label, and the first 16 bytes of an HMAC-SHA-256 of all that. Its key is of one Deployment, so that
+any Pod of it can judge what another one answered, of an earlier version with the same classes too,
+and none needs to remember anything.
 """
 
 from __future__ import annotations
 
 import binascii
+import hashlib
 import hmac
 import logging
 import secrets
@@ -22,12 +24,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from hallmark.api.artifacts import Trust
+from hallmark.api.artifacts import ServedSchema, Trust
+from hallmark.api.common import canonical_json
 from hallmark_predictor.settings import Settings
 
 LOG = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 CHARACTERS = 56
 """Of a receipt."""
 TOKEN, KEY = "token", "receipts"
@@ -36,8 +39,8 @@ LEAST = 32
 """Bytes that each of them must have."""
 READ_AGAIN = 10.0
 """Seconds after which the files are read again: a Secret may come later, and change."""
-_HEAD = struct.Struct(">B8sIQHB")
-_MAC = 18
+_HEAD = struct.Struct(">B8s2sIQHB")
+_MAC = 16
 _STEPS = 65_535
 """A score is one of so many steps from 0 to 1."""
 _PURPOSE = b"hallmark.dev/receipt/v1"
@@ -49,6 +52,7 @@ class Receipt:
 
     Attributes:
         version: The first 8 bytes of the manifest digest.
+        classes: The first 2 bytes of the classes' digest.
         at: When it was answered, in seconds since 1970.
         number: Another one for each answer.
         score: From 0 to 1.
@@ -56,6 +60,7 @@ class Receipt:
     """
 
     version: bytes
+    classes: bytes
     at: int
     number: int
     score: float
@@ -131,17 +136,23 @@ class Receipts:
     """Makes and reads the receipts of one version's answers."""
 
     def __init__(
-        self, files: SecretFiles, manifest_digest: str, clock: Callable[[], float] = time.time
+        self,
+        files: SecretFiles,
+        manifest_digest: str,
+        schema: ServedSchema,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Prepare.
 
         Args:
             files: Have the key.
             manifest_digest: Of the version that answers.
+            schema: Has its classes.
             clock: Tells seconds since 1970.
         """
         self.files = files
         self.version = bytes.fromhex(manifest_digest.removeprefix("sha256:")[:16])
+        self.classes = _digest_of_classes(schema)
         self.clock = clock
         # No other process, before or after, begins near it; ``next`` is one step for all threads.
         self._numbers = count(secrets.randbits(62))
@@ -165,7 +176,7 @@ class Receipts:
 
     def _made(self, key: bytes, now: int, number: int, label: int, score: float) -> bytes:
         steps = int(min(1.0, max(0.0, score)) * _STEPS + 0.5)
-        head = _HEAD.pack(FORMAT, self.version, now, number, steps, label)
+        head = _HEAD.pack(FORMAT, self.version, self.classes, now, number, steps, label)
         return binascii.b2a_base64(head + _mac(key, head), newline=False)
 
     def read(self, text: str) -> Receipt | None:
@@ -180,16 +191,23 @@ class Receipts:
         head, mac = data[: _HEAD.size], data[_HEAD.size :]
         if not hmac.compare_digest(_mac(key, head), mac):
             return None
-        made, version, at, number, steps, label = _HEAD.unpack(head)
-        return Receipt(version, at, number, steps / _STEPS, label) if made == FORMAT else None
+        made, version, classes, at, number, steps, label = _HEAD.unpack(head)
+        if made != FORMAT:
+            return None
+        return Receipt(version, classes, at, number, steps / _STEPS, label)
 
 
-def receipts_of(settings: Settings, trust: Trust) -> Receipts | None:
+def receipts_of(settings: Settings, trust: Trust, schema: ServedSchema) -> Receipts | None:
     """Return what makes a version's receipts, where feedback is declared."""
     if trust.drift.feedback is None:
         return None
     files = SecretFiles(settings.feedback, trust.namespace, trust.deployment)
-    return Receipts(files, trust.manifest_digest)
+    return Receipts(files, trust.manifest_digest, schema)
+
+
+def _digest_of_classes(schema: ServedSchema) -> bytes:
+    said = canonical_json([schema.classes, schema.positive])
+    return hashlib.sha256(said).digest()[:2]
 
 
 def _mac(key: bytes, head: bytes) -> bytes:

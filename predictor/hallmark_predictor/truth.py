@@ -18,13 +18,13 @@ from http import HTTPStatus
 import msgspec
 
 from hallmark.api.common import parse_duration
-from hallmark.api.feedback import Feedback
+from hallmark.api.feedback import EARLIER_VERSIONS, Feedback
 from hallmark.classification import scored_class
 from hallmark.drift.outcomes import Outcome, OutcomeCounter
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.json_body import parse_object
 from hallmark_predictor.problems import MAX_PROBLEMS, BadRequest, describe, refuse, shown
-from hallmark_predictor.receipts import KEY, LEAST, TOKEN, Receipts
+from hallmark_predictor.receipts import KEY, LEAST, TOKEN, Receipt, Receipts
 
 MAX_OUTCOMES = 5000
 """Of one request."""
@@ -41,7 +41,9 @@ class Fault(StrEnum):
     FORGED = "Forged"
     """Its receipt was not made by this Deployment."""
     OTHER_VERSION = "OtherVersion"
-    """Another version than the one that serves here gave the answer."""
+    """Another version gave the answer, and is not counted here (now)."""
+    OTHER_CLASSES = "OtherClasses"
+    """Another version gave the answer, which has other classes."""
     TOO_OLD = "TooOld"
     """The answer is older than the spec allows."""
     REPEATED = "Repeated"
@@ -73,7 +75,7 @@ class Judged:
 
 
 class Truth:
-    """Takes what became true of the answers of one version, for one Pod."""
+    """Takes what became true of answers, for one Pod: of its version, and of those before it."""
 
     def __init__(
         self,
@@ -82,6 +84,7 @@ class Truth:
         feedback: Feedback,
         counter: OutcomeCounter,
         on_window: Callable[[], None] = lambda: None,
+        serves_alone: Callable[[], bool] = lambda: True,
     ) -> None:
         """Prepare.
 
@@ -91,6 +94,7 @@ class Truth:
             feedback: Groups, and how old an answer may be.
             counter: Counts.
             on_window: Told whenever a window was closed.
+            serves_alone: Tells whether no other version has any traffic, as far as known.
         """
         schema = plane.model.schema
         self._plane = plane
@@ -102,6 +106,7 @@ class Truth:
         positive = None if schema.positive is None else self._classes[schema.positive]
         self._scored = scored_class(len(schema.classes), positive)
         self._on_window = on_window
+        self._serves_alone = serves_alone
         self.counter = counter
         self.faults = Counter[Fault]()
         """Since the start."""
@@ -140,15 +145,8 @@ class Truth:
                 f"key is the entry '{KEY}' of the Deployment's Secret, and may have changed since.",
             )
             return
-        if receipt.version != self._receipts.version:
-            serving = self._plane.model.trust
-            judged.refuse(
-                index,
-                Fault.OTHER_VERSION,
-                f"Expected the receipt of an answer of '{serving.model_version}' "
-                f"({serving.manifest_digest[:23]}), which serves here, found one of the version "
-                f"sha256:{receipt.version.hex()}; outcomes count while their version serves.",
-            )
+        if refused := self._not_here(receipt):
+            judged.refuse(index, *refused)
             return
         now = self._receipts.clock()
         if now - receipt.at > self._oldest:
@@ -184,7 +182,7 @@ class Truth:
             happened=label == scored,
             group=group,
         )
-        if self.counter.add(outcome, datetime.fromtimestamp(now, UTC)):
+        if self._count(receipt, outcome, datetime.fromtimestamp(now, UTC)):
             judged.counted += 1
         else:
             judged.refuse(
@@ -193,13 +191,47 @@ class Truth:
                 "Expected each receipt once, found one that was counted before.",
             )
 
+    def _not_here(self, receipt: Receipt) -> tuple[Fault, str] | None:
+        """Return why the answer of another version is not counted here, or None."""
+        if receipt.version == self._receipts.version:
+            return None
+        other, serving = receipt.version.hex(), self._plane.model.trust
+        expected = (
+            f"Expected the receipt of an answer of '{serving.model_version}' "
+            f"({serving.manifest_digest[:23]}), found one of the version sha256:{other}"
+        )
+        if not self._serves_alone():
+            return Fault.OTHER_VERSION, (
+                f"{expected}, which may serve beside it or in its place; send it again on a new "
+                f"connection."
+            )
+        if receipt.classes != self._receipts.classes:
+            return Fault.OTHER_CLASSES, (
+                f"{expected}, which has other classes; its outcomes count while it serves."
+            )
+        if not self.counter.takes(other):
+            return Fault.OTHER_VERSION, (
+                f"{expected}; this Pod counts {EARLIER_VERSIONS} earlier versions already."
+            )
+        return None
 
-def truth_of(plane: DataPlane, on_window: Callable[[], None] = lambda: None) -> Truth | None:
+    def _count(self, receipt: Receipt, outcome: Outcome, now: datetime) -> bool:
+        if receipt.version == self._receipts.version:
+            return self.counter.add(outcome, now)
+        return self.counter.add_earlier(receipt.version.hex(), outcome)
+
+
+def truth_of(
+    plane: DataPlane,
+    on_window: Callable[[], None] = lambda: None,
+    serves_alone: Callable[[], bool] = lambda: True,
+) -> Truth | None:
     """Return what takes the truth about a version's answers, where feedback is declared."""
     feedback = plane.model.trust.drift.feedback
     if feedback is None or plane.receipts is None:
         return None
-    return Truth(plane, plane.receipts, feedback, OutcomeCounter(feedback), on_window)
+    counter = OutcomeCounter(feedback)
+    return Truth(plane, plane.receipts, feedback, counter, on_window, serves_alone)
 
 
 def unauthorized(header: bytes | None, receipts: Receipts) -> BadRequest | None:

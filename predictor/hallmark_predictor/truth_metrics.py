@@ -1,11 +1,11 @@
-"""What Prometheus sees of delayed truth; groups and reasons are declared, and so bounded."""
+"""What Prometheus sees of delayed truth; groups, reasons and earlier versions are bounded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hallmark.drift.quality import calibration_error
+from hallmark.drift.quality_evidence import calibration_error
 from hallmark_predictor.truth import Fault, Truth
 
 if TYPE_CHECKING:
@@ -23,6 +23,15 @@ def families(truth: Truth) -> Iterator[Metric]:
     outcomes.add_metric(["Right"], counter.correct)
     outcomes.add_metric(["Wrong"], counter.outcomes - counter.correct)
     yield outcomes
+    earlier = CounterMetricFamily(
+        "hallmark_predictor_earlier_outcomes",
+        "Answers of versions that served before whose truth was told, by result.",
+        labels=["version", "result"],
+    )
+    for version, (count, right) in counter.earlier.items():
+        earlier.add_metric([version, "Right"], right)
+        earlier.add_metric([version, "Wrong"], count - right)
+    yield earlier
     refused = CounterMetricFamily(
         "hallmark_predictor_refused_outcomes", "Outcomes that were not counted.", labels=["reason"]
     )

@@ -75,7 +75,7 @@ class Worker:
         gc.collect()
         gc.freeze()
         gc.enable()
-        receipts = receipts_of(self._settings, found.trust)
+        receipts = receipts_of(self._settings, found.trust, found.schema)
         if receipts is not None:
             self._serving.truth = self
         self._serving.start(DataPlane(found, receipts), self._teller)

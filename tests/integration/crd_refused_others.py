@@ -173,6 +173,29 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         {"drift": {"feedback": {"groups": ["a\nb"]}}},
         "drift.feedback.groups",
     ),
+    "a floor for groups without a group": (
+        DEPLOYMENT,
+        {"drift": {"feedback": {"groupFloor": {"minimumAccuracy": "0.8"}}}},
+        "'groupFloor' is for the groups in 'groups'",
+    ),
+    "more outcomes of a group than are kept": (
+        DEPLOYMENT,
+        {
+            "drift": {
+                "feedback": {
+                    "groups": ["a"],
+                    "window": 100,
+                    "groupFloor": {"minimumAccuracy": "0.8", "minimumOutcomes": 501},
+                }
+            }
+        },
+        "must be at most 5 times 'window'",
+    ),
+    "a floor for groups without a number": (
+        DEPLOYMENT,
+        {"drift": {"feedback": {"groups": ["a"], "groupFloor": {}}}},
+        "minimumAccuracy",
+    ),
     "another answer to the truth": (
         DEPLOYMENT,
         {"drift": {"feedback": {"then": "Retrain"}}},
@@ -197,6 +220,36 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         POLICY,
         {"drift": {"maxThreshold": "0"}},
         "The number must be above zero",
+    ),
+    "a policy that permits all rows to be refused": (
+        POLICY,
+        {"drift": {"rejections": {"maxLimit": "1"}}},
+        "must be a share above 0 and below 1",
+    ),
+    "a policy that permits more late answers than are counted": (
+        POLICY,
+        {"drift": {"requests": {"maxLatency": "1s"}}},
+        "at most 500ms",
+    ),
+    "a policy that permits four probing clients": (
+        POLICY,
+        {"drift": {"probing": {"maxClients": 4}}},
+        "drift.probing.maxClients",
+    ),
+    "a policy that demands that answers may be no age": (
+        POLICY,
+        {"drift": {"feedback": {"minMaxAge": "0s"}}},
+        "The duration must be longer than zero",
+    ),
+    "a policy that demands a budget of nothing": (
+        POLICY,
+        {"drift": {"minFalseRollbackRisk": "0"}},
+        "The risk must be above 0 and at most 1",
+    ),
+    "a policy that demands a group twice": (
+        POLICY,
+        {"drift": {"feedback": {"groups": ["a", "a"]}}},
+        "drift.feedback.groups",
     ),
     "a drift window that is too small": (DEPLOYMENT, {"drift": {"window": 99}}, "drift.window"),
     "a watched feature that is named twice": (

@@ -83,6 +83,8 @@ class Installation:
             "HALLMARK_STORE_CREDENTIALS": str(self.store.credentials),
             "HALLMARK_HEALTH_PORT": str(self.port),
             "HALLMARK_METRICS_PORT": str(self.port),
+            "HALLMARK_OSV": str(self.folder / "osv"),
+            "HALLMARK_OSV_SECONDS": "0.2",
             "HALLMARK_HEARTBEAT_SECONDS": "1",
             "HALLMARK_AUDIT_SECONDS": "1",
         }
@@ -214,6 +216,7 @@ class Installation:
             "HALLMARK_TASK": str(folder / "task.json"),
             "HALLMARK_SEALING_KEY": str(folder / "key.pem"),
             "HALLMARK_STORE_CREDENTIALS": str(self.store.credentials),
+            "HALLMARK_OSV": str(self.folder / "osv"),
             "TERMINATION_LOG": str(folder / "end"),
         }
         if module == "hallmark.training":

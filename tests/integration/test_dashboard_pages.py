@@ -142,6 +142,7 @@ def test_no_address_is_too_odd_for_an_answer(site: Site, path: str) -> None:
 
 def test_what_another_policy_would_stop_is_shown_and_nothing_is_applied(site: Site) -> None:
     sealed = put_version(site, fresh("loan"))
+    put_deployment(site, fresh("loose"), sealed)
     name = site.policy
     before = site.api.get(objects.model_policy(name))
     with site.browser("vera") as browser:
@@ -149,12 +150,16 @@ def test_what_another_policy_would_stop_is_shown_and_nothing_is_applied(site: Si
         text = re.search(r"<textarea[^>]*>(.*?)</textarea>", page.text, re.DOTALL)[1]
         fields = {"csrf": Page(page).field("csrf"), "spec": unescape(text)}
         answer = browser.post(f"/policies/{name}/what-if", data=fields)
+        closer = {**fields, "spec": f"{fields['spec']}\ndrift: {{probing: {{maxClients: 1}}}}"}
+        watching = browser.post(f"/policies/{name}/what-if", data=closer)
         wrong = browser.post(f"/policies/{name}/what-if", data={**fields, "spec": "a: 1"})
 
     assert answer.status_code == 200, answer.text
     assert "It would newly stop" in Page(answer).text
     assert sealed["metadata"]["name"] in answer.text
-    assert site.hidden not in answer.text
+    assert site.hidden not in answer.text + watching.text
+    assert "would newly promote nothing" in Page(watching).text
+    assert "Expected spec.drift.probing with clients at most 1" in Page(watching).text
     assert wrong.status_code == 422
     assert site.api.get(objects.model_policy(name)) == before
 
@@ -440,7 +445,8 @@ def test_drift_is_drawn_from_what_predictors_counted(site: Site, shown: dict[str
 
 def test_realised_quality_is_drawn_beside_what_was_sealed(site: Site) -> None:
     active = put_version(site, fresh("loan"), 4)
-    feedback = {"window": 100, "minimumAccuracy": "0.9", "groups": ["women"]}
+    floor = {"minimumAccuracy": "0.75", "minimumOutcomes": 50}
+    feedback = {"window": 100, "minimumAccuracy": "0.9", "groups": ["women"], "groupFloor": floor}
     made = put_deployment(site, fresh("truth"), active, drift={"feedback": feedback})
     name, digest = made["metadata"]["name"], active["spec"]["artifact"]["manifestDigest"]
     window = {
@@ -462,7 +468,19 @@ def test_realised_quality_is_drawn_beside_what_was_sealed(site: Site) -> None:
         "outcomes": 100,
         "accuracy": "0.7000",
         "calibrationError": "0.2500",
-        "groups": [{"group": "women", "outcomes": 50, "accuracy": "0.6000"}],
+        "neededOfGroup": "3.5",
+        "earlier": [{"version": "7" * 16, "outcomes": 40, "accuracy": "0.8000"}],
+        "groups": [
+            {
+                "group": "women",
+                "outcomes": 50,
+                "accuracy": "0.6000",
+                "belowFloor": True,
+                "voters": 1,
+                "failing": 1,
+                "evidence": "4.7",
+            }
+        ],
     }
     report = objects.drift_report(manifestDigest=digest, outcomes=told)
     condition(
@@ -478,6 +496,10 @@ def test_realised_quality_is_drawn_beside_what_was_sealed(site: Site) -> None:
     assert "Of the newest 100 outcomes 70.0 % are right" in text
     assert "1 of 1 Pod with a window of 100 outcomes are below a floor" in text
     assert "women" in text
+    assert "stopped: BelowFloor" in text
+    assert "0.75, in at least 50 outcomes" in text
+    assert "Versions that served before" in text
+    assert "7" * 16 in text
     told = site.call("vera", "GET", f"/api/quality/{site.namespace}/{name}").json()
     assert (told["below_floor"], told["accuracy"], len(told["course"])) == (True, 0.7, 1)
 

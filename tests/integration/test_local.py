@@ -13,18 +13,20 @@ from pathlib import Path
 import httpx
 import pytest
 
+from hallmark.api.dependencies import Dependencies, Vulnerabilities
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_deployment import ActionName
 from hallmark.audit.verify import verify_log
 from hallmark.keys import load_private_key, public_pem
 from hallmark.local.folder import Folder
 from hallmark.local.pods import LocalPods
-from hallmark.local.reviews import decide_here
+from hallmark.local.reviews import decide_here, looked_at
 from hallmark.local.rollouts import Rollouts
 from hallmark.local.runs import image_here
 from hallmark.local.server import act_here
 from tests.data.hmda import MODEL, hmda_csv
 from tests.integration.local_chain import Chain, Server, traffic
+from tests.unit.supply_chain.osv_entries import affected, entry, snapshot
 
 FIRST, SECOND = "mortgage-v1", "mortgage-v2"
 OTHER = {"parameters": [{"name": "C", "value": "0.5"}], "testFraction": "0.4"}
@@ -181,6 +183,27 @@ def test_bytes_that_were_changed_never_serve(copied: Chain) -> None:
         server.send_signal(signal.SIGINT)
     assert first.startswith("nothing serves")
     assert "model.onnx" in first
+
+
+def test_a_snapshot_in_the_folder_is_held_against_its_versions(copied: Chain) -> None:
+    folder = Folder(copied.state)
+    registry = folder.read()
+    rules = Dependencies(vulnerabilities=Vulnerabilities())
+    spec = registry.policy.spec.replace(dependencies=rules)
+    demanding = registry.replace(policy=registry.policy.replace(spec=spec))
+
+    def passed() -> tuple[str, str]:
+        (version, _) = looked_at(folder, demanding, demanding.versions[0])
+        found = version.status.condition("PolicyPassed")
+        assert found is not None
+        return found.reason, found.message
+
+    assert passed()[0] == "PolicyFailed"
+    snapshot(copied.state / "osv", entry("GHSA-0", affected("else")))
+    assert passed()[0] == "PolicyPassed"
+    snapshot(copied.state / "osv", entry("GHSA-1", affected("numpy", ranges=[])))
+    reason, message = passed()
+    assert (reason, "GHSA-1 in 'numpy'" in message) == ("PackagesRefused", True)
 
 
 def test_a_run_that_was_killed_is_run_again(chain: Chain) -> None:

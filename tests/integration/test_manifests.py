@@ -12,13 +12,22 @@ from typing import Any
 import pytest
 import yaml
 
+from hallmark.api.names import OSV_FOLDER
 from tests.cluster import Cluster
 from tests.integration.api import RefusedError
 from tests.integration.conftest import AUTHOR, REVIEWER, ROOT, World
 
 WITH_DASHBOARD = " + dashboard"
 WITH_READER = f"{WITH_DASHBOARD} + store-reader"
-FOLDERS = ["base", "overlays/local", "overlays/kind", f"overlays/local{WITH_READER}"]
+WITH_OSV = " + osv"
+FOLDERS = [
+    "base",
+    "overlays/local",
+    "overlays/kind",
+    f"overlays/local{WITH_READER}",
+    f"base{WITH_OSV}",
+    f"overlays/kind{WITH_DASHBOARD}{WITH_OSV}",
+]
 
 
 def built(world: World, folder: str) -> list[dict[str, Any]]:
@@ -110,6 +119,25 @@ def test_beside_the_reader_the_dashboard_reaches_no_store_that_writes(world: Wor
     assert {"name": "bucket", "mountPath": "/data/hallmark", "readOnly": True} in container[
         "volumeMounts"
     ]
+
+
+@pytest.mark.parametrize("dashboard", ["", WITH_DASHBOARD])
+def test_the_snapshot_of_osv_is_mounted_to_read_where_it_is_looked_for(
+    world: World, dashboard: str
+) -> None:
+    found = built(world, f"overlays/kind{dashboard}{WITH_OSV}")
+    mounts = {
+        workload["metadata"]["name"]: mount
+        for workload in found
+        if workload["kind"] == "Deployment"
+        for container in workload["spec"]["template"]["spec"]["containers"]
+        for mount in container["volumeMounts"]
+        if mount["name"] == "osv"
+    }
+
+    names = ["hallmark-operator", *(["hallmark-dashboard"] if dashboard else [])]
+    expected = {"name": "osv", "mountPath": OSV_FOLDER, "readOnly": True}
+    assert mounts == dict.fromkeys(names, expected)
 
 
 def network_policies(world: World, folder: str) -> dict[str, Any]:

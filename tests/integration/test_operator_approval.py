@@ -45,6 +45,7 @@ from tests.integration.operator_world import (
     until,
 )
 from tests.integration.test_operator_run import run, seal_job, train_job
+from tests.unit.supply_chain.osv_entries import affected, entry, snapshot
 
 __all__ = [
     "api",
@@ -251,7 +252,7 @@ async def test_a_changed_policy_is_applied_to_versions_that_exist(
     }
     changed = await api.merge(MODEL_POLICY, None, installation.policy, {"spec": strict})
     found = await installation.wait_for(
-        MODEL_VERSION, namespace, "loan-v1", "PolicyPassed=False/PolicyFailed", "Stalled=True"
+        MODEL_VERSION, namespace, "loan-v1", "PolicyPassed=False/PackagesRefused", "Stalled=True"
     )
     assert "0.9999" in message(found, "PolicyPassed")
     assert "the policy's dependencies.licences accept" in message(found, "PolicyPassed")
@@ -261,6 +262,39 @@ async def test_a_changed_policy_is_applied_to_versions_that_exist(
     await installation.wait_for(
         MODEL_VERSION, namespace, "loan-v1", "Verified=False/SignerRevoked", "Ready=False/Refused"
     )
+
+
+async def test_a_version_is_held_against_each_snapshot_of_vulnerabilities_and_each_exception(
+    api: ApiCluster, namespace: str, installation: Installation, version: Obj
+) -> None:
+    async def expect(condition: str) -> Obj:
+        return await installation.wait_for(MODEL_VERSION, namespace, "loan-v1", condition)
+
+    async def demand(rules: Obj | None) -> None:
+        spec = {"dependencies": {"vulnerabilities": rules}}
+        await api.merge(MODEL_POLICY, None, installation.policy, {"spec": spec})
+
+    await demand({})
+    found = await expect("PolicyPassed=False/PolicyFailed")
+    assert "found no such folder" in message(found, "PolicyPassed")
+    snapshot(installation.folder / "osv", entry("GHSA-0", affected("else")), zipped=True)
+    found = await expect("PolicyPassed=True/PolicyPassed")
+    before = found["status"]["feedDigest"]
+
+    flaw = entry("GHSA-1", affected("NumPy", ranges=[]), aliases=["CVE-1"])
+    snapshot(installation.folder / "osv", flaw, zipped=True)
+    found = await expect("PolicyPassed=False/PackagesRefused")
+    assert "GHSA-1 in 'numpy'" in message(found, "PolicyPassed")
+    assert found["status"]["feedDigest"] != before
+
+    until_ = timestamp(datetime.now(UTC) + timedelta(seconds=6))
+    excepted = {"package": "numpy", "id": "CVE-1", "reason": "not reachable", "until": until_}
+    await demand({"exceptions": [excepted]})
+    await expect("PolicyPassed=True/PolicyPassed")
+    found = await expect("PolicyPassed=False/PackagesRefused")
+    assert f"its exception ended {until_}" in message(found, "PolicyPassed")
+    await demand(None)
+    await expect("PolicyPassed=True/PolicyPassed")
 
 
 async def test_a_changed_manifest_in_the_store_is_found(

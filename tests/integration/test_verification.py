@@ -16,6 +16,7 @@ import yaml
 
 from hallmark.api.common import canonical_json, parse_timestamp, sha256_digest, timestamp
 from hallmark.cli.evidence import folder_in_store, sealed_in
+from hallmark.cli.scan import look_up_in
 from hallmark.keys import Purpose, Signer, private_pem, public_pem
 from hallmark.local.folder import APPROVER_KEY, SEALING_KEY, now
 from hallmark.store import open_store
@@ -34,6 +35,7 @@ from hallmark.verification.links import Link, State, Verdict
 from hallmark.verification.log import log_of
 from hallmark.verification.oci import as_folder
 from hallmark.verification.opening import verify_export, verify_folder
+from hallmark.verification.registry import Registry
 from hallmark.verification.trusted import Trusted, trusted_key
 from tests.chains import MODEL, Whole, objects_of, whole_chain
 from tests.integration.api import Obj
@@ -41,6 +43,7 @@ from tests.integration.command_line import run_hallmark
 from tests.mutations.__main__ import tell, tried
 from tests.mutations.changes import KINDS
 from tests.unit.supply_chain.factories import OTHER_KEY
+from tests.unit.supply_chain.osv_entries import affected, entry, snapshot
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,30 @@ def test_every_link_of_a_chain_that_nobody_changed_holds(whole: Whole, exported:
     assert found >= {"dataset", "run", "gates", "artifacts", "signature", "provenance", "SBOM",
                      "policy", "decision", "approval", "record", "rollout", "drift", "rollback",
                      "log", "index", "complete", "copies", "files"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("osv", "state", "said"),
+    [
+        ([], State.OPEN, "expected a snapshot of OSV"),
+        ([entry("GHSA-0", affected("else"))], State.HOLDS, "meets ModelPolicy"),
+        ([entry("GHSA-1", affected("numpy", ranges=[]))], State.OPEN, "GHSA-1 in 'numpy'"),
+    ],
+)
+def test_known_vulnerabilities_are_those_of_the_verifiers_snapshot(
+    whole: Whole, copied: Path, tmp_path: Path, osv: list[Obj], state: State, said: str
+) -> None:
+    file = copied / "models" / "registry.json"
+    registry = json.loads(file.read_bytes())
+    (policy,) = registry["policies"]
+    policy["spec"]["dependencies"]["vulnerabilities"] = {}
+    file.write_bytes(Registry.model_validate(registry).to_text())
+    look_up = look_up_in(snapshot(tmp_path / "osv", *osv) if osv else None, now())
+
+    verdict = verify_export(copied, whole.trusted, now(), look_up)
+    found = [link for one in verdict.subjects for link in one.links if link.name == "policy"]
+    assert {link.state for link in found} == {state}
+    assert all(said in link.said for link in found)
 
 
 def test_the_same_chain_gives_the_same_bytes(whole: Whole, exported: Path, tmp_path: Path) -> None:

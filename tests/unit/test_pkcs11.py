@@ -20,7 +20,6 @@ from hallmark.api.model_policy import TrustedKey
 from hallmark.audit.log import AuditLog
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.keys import (
-    PKCS11_SCHEME,
     Signer,
     is_signature,
     key_id,
@@ -28,7 +27,7 @@ from hallmark.keys import (
     public_pem,
     sign,
 )
-from hallmark.pkcs11 import MOST, SCHEME, KeyPlace, read_uri
+from hallmark.pkcs11 import MOST, KeyPlace, names_token, read_uri
 from hallmark.supply_chain.signing import VerifiedSignature, sign_bundle, verify_bundle
 from tests.unit.supply_chain.factories import NOW
 
@@ -74,8 +73,12 @@ def test_names_are_read_as_they_are(token: str, label: str, identity: bytes) -> 
     )
 
 
-def test_the_scheme_is_one() -> None:
-    assert PKCS11_SCHEME.decode() == SCHEME
+@pytest.mark.parametrize("text", ["pkcs11:token=a", "pkcs11:"])
+def test_a_uri_is_told_from_a_key_as_text_and_as_bytes(text: str) -> None:
+    assert names_token(text)
+    assert names_token(text.encode())
+    assert not names_token(f" {text}")
+    assert not names_token("-----BEGIN PRIVATE KEY-----")
 
 
 def test_a_token_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:

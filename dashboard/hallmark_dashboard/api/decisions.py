@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Response
 
 from hallmark.api.common import clip
 from hallmark.api.model_deployment import ActionName
-from hallmark.api.model_policy import Dependencies
 from hallmark.cluster.kinds import MODEL_VERSION
 from hallmark_dashboard import writes
 from hallmark_dashboard.api.schemas import (
@@ -25,7 +24,7 @@ from hallmark_dashboard.api.schemas import (
     WhatIfRequest,
 )
 from hallmark_dashboard.api.strict import strict
-from hallmark_dashboard.bills import Bill, violations
+from hallmark_dashboard.bills import Bill
 from hallmark_dashboard.gather import gather_what_if
 from hallmark_dashboard.predicting import predict as predict_with
 from hallmark_dashboard.services import Services, services_of
@@ -87,7 +86,7 @@ async def predict(services: Given, caller: ApiCaller, asked: PredictBody) -> Res
 async def policy_what_if(
     services: Given, caller: ApiCaller, name: str, asked: WhatIfBody
 ) -> WhatIf:
-    """Hold the versions that the caller may see against another spec, and apply nothing."""
+    """Hold what the caller may see against another spec, and apply nothing."""
     return await gather_what_if(services, caller, name, asked.spec)
 
 
@@ -125,11 +124,11 @@ async def scan_sbom(services: Given, caller: ApiCaller, asked: ScanBody) -> Scan
     policy = applied.policy.spec if applied.policy else None
     bill = await services.evidence.bill(version, policy)
     dockerfile = await services.evidence.dockerfile(version, policy)
-    rules = policy.dependencies if policy else Dependencies()
-    found = violations(bill.content, rules) if bill.content else ()
-    problems = tuple(
-        clip(sentence, 1024) for sentence in (bill.sentence, dockerfile.sentence) if sentence
-    )
+    report = await services.evidence.report(version, policy)
+    content = bill.content
+    found = await services.violations(content, policy, report.content) if content else ()
+    said = (bill.sentence, dockerfile.sentence, report.sentence)
+    problems = tuple(clip(sentence, 1024) for sentence in said if sentence)
     return Scan(
         asked.model_version,
         version.spec.sbom_digest,

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from hallmark.api.generated import to_yaml
-from hallmark.api.model_policy import Dependencies
 from hallmark.cluster.kinds import (
     MODEL_DEPLOYMENT,
     MODEL_VERSION,
@@ -17,7 +16,6 @@ from hallmark.cluster.kinds import (
 )
 from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.bills import matching as components_of
-from hallmark_dashboard.bills import violations
 from hallmark_dashboard.evidence import is_download
 from hallmark_dashboard.gather import (
     gather_changes,
@@ -87,8 +85,7 @@ async def version(
     """Show a version: is it what it says, and how good is it?"""
     evidence = await gather_version(services_of(request), caller, namespace, name)
     report, bill, policy = evidence.report.content, evidence.bill.content, evidence.policy
-    rules = policy.dependencies if policy else Dependencies()
-    found = violations(bill, rules) if bill else ()
+    found = await services_of(request).violations(bill, policy, report) if bill else ()
     listed = evidence.manifest.content.files if evidence.manifest.content else []
     others = [
         other.metadata.name

@@ -15,6 +15,7 @@ from hallmark.api.model_policy import (
 )
 from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.api.training_run import Comparison, Gate
+from hallmark.policies.model_deployment.floors import demanded
 from hallmark_dashboard.views.standing import Standing, standing
 from hallmark_dashboard.views.words import plural
 
@@ -133,6 +134,11 @@ def demands(spec: ModelPolicySpec) -> list[Demand]:
         found.append(Demand("Licences", f"Only {', '.join(licences.allowed)}."))
     if licences.denied:
         found.append(Demand("Licences", f"None of {', '.join(licences.denied)}."))
+    if spec.drift:
+        asked = "; ".join(demanded(spec.drift)) or "nothing"
+        found.append(
+            Demand("Watching", f"A Deployment promotes nothing new unless it watches: {asked}.")
+        )
     if spec.sources.allowed:
         found.append(
             Demand("Sources", f"Data may come from {', '.join(spec.sources.allowed)} alone.")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hallmark.api.feedback import GroupQuality, QualityState
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.report import Report
-from hallmark.drift.quality import calibration_error
+from hallmark.drift.quality_evidence import calibration_error
 from hallmark_dashboard.traffic import SeenOutcomes
+from hallmark_dashboard.views.standing import State
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,39 @@ class QualityPoint:
 
 @dataclass(frozen=True)
 class GroupLine:
-    """A group's accuracy, as it came true and as it was sealed; None where it was not measured."""
+    """A group's accuracy, as it came true and as it was sealed; None where it was not measured.
+
+    Attributes:
+        group: Which one.
+        outcomes: In as many of the newest windows as a verdict needs.
+        accuracy: Of these.
+        sealed: Of the test rows.
+        state: Stopped below the floor, good above it with enough outcomes, else unknown; None
+            where no floor is declared.
+        evidence: The power of ten that was found; empty where there are too few outcomes.
+    """
 
     group: str
     outcomes: int
     accuracy: float | None
     sealed: float | None
+    state: State | None = None
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
+class EarlierLine:
+    """What became true of the answers of a version that served before.
+
+    Attributes:
+        version: Its name, or the first digits of its manifest digest where history forgot it.
+        outcomes: That the Pods were told since their start.
+        accuracy: Of these.
+    """
+
+    version: str
+    outcomes: int
+    accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -50,7 +79,11 @@ class QualityDetail:
         window: Outcomes in a window.
         evidence: The power of ten that was found.
         needed: The power of ten that it must reach.
+        minimum_group_accuracy: The declared floor of each group, or nothing.
+        minimum_group_outcomes: How many outcomes of a group a verdict needs; 0 without a floor.
+        needed_of_group: The power of ten that the evidence on a group must reach.
         groups: By name.
+        earlier: Versions that served before, those with most outcomes first.
         course: Windows since the dashboard began to watch, oldest first.
     """
 
@@ -67,7 +100,11 @@ class QualityDetail:
     window: int
     evidence: str
     needed: str
+    minimum_group_accuracy: str
+    minimum_group_outcomes: int
+    needed_of_group: str
     groups: tuple[GroupLine, ...]
+    earlier: tuple[EarlierLine, ...]
     course: tuple[QualityPoint, ...]
 
 
@@ -88,7 +125,7 @@ def quality_detail(
     digest = deployment.status.active_digest
     course = [_point(seen) for seen in windows if seen.manifest_digest == digest]
     metrics = {metric.name: _number(metric.value) for metric in report.metrics} if report else {}
-    sealed = _sealed_groups(report, declared.groups)
+    sealed, floor = _sealed_groups(report, declared.groups), declared.group_floor
     return QualityDetail(
         below_floor=quality.below_floor if quality else False,
         voters=quality.voters if quality else 0,
@@ -103,12 +140,40 @@ def quality_detail(
         window=declared.window,
         evidence=quality.evidence if quality else "",
         needed=quality.needed if quality else "",
+        minimum_group_accuracy=floor.minimum_accuracy if floor else "",
+        minimum_group_outcomes=floor.minimum_outcomes if floor else 0,
+        needed_of_group=quality.needed_of_group if quality else "",
         groups=tuple(
-            GroupLine(told.group, told.outcomes, _number(told.accuracy), sealed.get(told.group))
+            GroupLine(
+                told.group,
+                told.outcomes,
+                _number(told.accuracy),
+                sealed.get(told.group),
+                _stands(told) if floor else None,
+                told.evidence,
+            )
             for told in (quality.groups if quality else ())
         ),
+        earlier=_earlier(deployment, quality) if quality else (),
         course=tuple(point for point in course if point is not None),
     )
+
+
+def _earlier(deployment: ModelDeployment, quality: QualityState) -> tuple[EarlierLine, ...]:
+    served = {
+        entry.manifest_digest.removeprefix("sha256:")[:16]: entry.version
+        for entry in deployment.status.history
+    }
+    return tuple(
+        EarlierLine(served.get(told.version, told.version), told.outcomes, _number(told.accuracy))
+        for told in quality.earlier
+    )
+
+
+def _stands(told: GroupQuality) -> State:
+    if told.below_floor:
+        return State.STOPPED
+    return State.GOOD if told.voters else State.UNKNOWN
 
 
 def _point(seen: SeenOutcomes) -> QualityPoint | None:

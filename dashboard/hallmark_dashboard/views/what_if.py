@@ -1,20 +1,24 @@
-"""Which versions another policy would stop, before anybody applies it. Pure.
+"""What another policy would stop, before anybody applies it: versions and promotions. Pure.
 
-The checks are the operator's own (``hallmark.policies.model_version.checks``).
+The checks are the operator's own (``hallmark.policies.model_version.checks`` and
+``hallmark.policies.model_deployment.bounds``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from hallmark.api.model_policy import ModelPolicy
+from hallmark.api.model_deployment import ModelDeployment
+from hallmark.api.model_policy import ModelPolicy, ModelPolicySpec
 from hallmark.api.model_version import ModelVersion, VersionCondition
+from hallmark.policies.model_deployment.bounds import beyond_policy
 from hallmark.policies.model_version.approvals import needs
-from hallmark.policies.model_version.checks import check_evidence
+from hallmark.policies.model_version.checks import asked_packages, check_evidence
 from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.unmet import votes
+from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED, LookUp
 from hallmark_dashboard.views.standing import State
 from hallmark_dashboard.views.words import plural
 
@@ -54,6 +58,25 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A ModelDeployment that would promote nothing new under another policy.
+
+    Attributes:
+        namespace: Of the ModelDeployment.
+        name: Its name.
+        reasons: What it asks for too much of, or watches too little.
+        new: Whether the policy of today lets it promote.
+        state: How it stands then.
+    """
+
+    namespace: str
+    name: str
+    reasons: tuple[str, ...]
+    new: bool
+    state: State = State.STOPPED
+
+
+@dataclass(frozen=True)
 class WhatIf:
     """What another policy would do.
 
@@ -61,11 +84,24 @@ class WhatIf:
         headline: The first line.
         effects: Stopped ones that serve first, then other stopped ones, unknown and good ones.
         left_out: Versions that were not looked at.
+        kept: ModelDeployments that would promote nothing new; what they serve goes on.
     """
 
     headline: str
     effects: tuple[Effect, ...]
     left_out: int
+    kept: tuple[Kept, ...] = ()
+
+
+def kept(
+    deployment: ModelDeployment, today: ModelPolicySpec, candidate: ModelPolicySpec
+) -> Kept | None:
+    """Return what another policy would keep a ModelDeployment from promoting for, or None."""
+    reasons = beyond_policy(deployment.spec, candidate)
+    if not reasons:
+        return None
+    metadata, now = deployment.metadata, beyond_policy(deployment.spec, today)
+    return Kept(metadata.namespace, metadata.name, reasons, new=not now)
 
 
 def chosen(versions: Sequence[ModelVersion]) -> list[ModelVersion]:
@@ -76,9 +112,26 @@ def chosen(versions: Sequence[ModelVersion]) -> list[ModelVersion]:
     return ordered[:MOST]
 
 
-def effect(version: ModelVersion, candidate: ModelPolicy, files: Files, now: datetime) -> Effect:
-    """Return what another policy would do to a version."""
-    found = list(_reasons(version, candidate, files, now)) if not files.sentence else []
+def effect(
+    version: ModelVersion,
+    candidate: ModelPolicy,
+    files: Files,
+    now: datetime,
+    look_up: LookUp = lambda _: NOT_MOUNTED,
+) -> Effect:
+    """Return what another policy would do to a version.
+
+    Args:
+        version: The version.
+        candidate: The other policy.
+        files: What is sealed of the version.
+        now: The time (aware).
+        look_up: Says which vulnerabilities packages have; without it there is no snapshot.
+    """
+    inputs = _inputs(version, candidate, files, now)
+    if candidate.spec.dependencies.vulnerabilities is not None:
+        inputs = replace(inputs, vulnerabilities=look_up(asked_packages(inputs)))
+    found = list(_reasons(inputs, candidate)) if not files.sentence else []
     unknown = (files.sentence,) if files.sentence else ()
     state = State.UNKNOWN if unknown else State.STOPPED if found else State.GOOD
     held = (
@@ -96,10 +149,10 @@ def effect(version: ModelVersion, candidate: ModelPolicy, files: Files, now: dat
     )
 
 
-def _reasons(
+def _inputs(
     version: ModelVersion, candidate: ModelPolicy, files: Files, now: datetime
-) -> Sequence[str]:
-    inputs = VersionInputs(
+) -> VersionInputs:
+    return VersionInputs(
         version=version,
         now=now,
         policy_name=candidate.metadata.name,
@@ -108,6 +161,10 @@ def _reasons(
         report=files.report,
         sbom=files.sbom,
     )
+
+
+def _reasons(inputs: VersionInputs, candidate: ModelPolicy) -> Sequence[str]:
+    version, now = inputs.version, inputs.now
     evidence = check_evidence(inputs)
     said = [refusal.message for refusal in (evidence.refusal, evidence.policy) if refusal]
     found = needs(candidate.spec.approvals, votes(version, candidate.spec, now).approvers)
@@ -117,7 +174,7 @@ def _reasons(
     return said
 
 
-def what_if(effects: Sequence[Effect], left_out: int) -> WhatIf:
+def what_if(effects: Sequence[Effect], left_out: int, held: Sequence[Kept] = ()) -> WhatIf:
     """Return what another policy would do, the worst first."""
     order = (State.STOPPED, State.UNKNOWN, State.GOOD)
     ordered = sorted(
@@ -129,4 +186,7 @@ def what_if(effects: Sequence[Effect], left_out: int) -> WhatIf:
     said = f"It would newly stop {plural(len(new), 'version')}"
     said += f", {len(serving)} of them in use" if new else ""
     said += f"; of {plural(unknown, 'other')} nothing can be told" if unknown else ""
-    return WhatIf(f"{said}.", tuple(ordered), left_out)
+    newly = sum(one.new for one in held)
+    said += f"; {plural(newly, 'Deployment')} would newly promote nothing" if newly else ""
+    worst = sorted(held, key=lambda one: (not one.new, one.namespace, one.name))
+    return WhatIf(f"{said}.", tuple(ordered), left_out, tuple(worst))

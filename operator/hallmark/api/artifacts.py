@@ -32,8 +32,9 @@ from hallmark.api.common import (
     canonical_json,
     sha256_digest,
 )
+from hallmark.api.dependencies import Dependencies
 from hallmark.api.model_deployment import Drift
-from hallmark.api.model_policy import Licences, ReadLimits, ReviewerGroup, TrustedKey
+from hallmark.api.model_policy import ReadLimits, ReviewerGroup, TrustedKey
 from hallmark.api.training_run import (
     FeatureType,
     Gate,
@@ -390,8 +391,7 @@ class SealTask(FileModel):
     """As the training Job reported it."""
     spec_digest: Digest
     dataset_fingerprint: Digest
-    denied_packages: list[str]
-    licences: Licences = Field(default_factory=Licences)
+    dependencies: Dependencies = Field(default_factory=Dependencies)
     spec: dict[str, Any] | None = None
     """What the run asks for (``told_spec``), for the provenance; absent: by its digest alone."""
     image: str = ""

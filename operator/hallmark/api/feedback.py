@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from hallmark.api.common import (
     ApiModel,
@@ -27,6 +27,10 @@ SCORE_SCALE = 10_000
 """Scores are told as whole numbers of so many parts of one."""
 OUTCOME_WINDOWS = 5
 """So many closed windows of outcomes a report holds."""
+EARLIER_VERSIONS = 10
+"""So many versions that served before a Pod counts outcomes of: as many as a history has."""
+VersionDigits = Annotated[str, Field(pattern=r"^[a-f0-9]{16}$", max_length=16)]
+"""The first 16 hex digits of a version's manifest digest, as receipts name it."""
 
 
 class OnFeedback(StrEnum):
@@ -45,12 +49,38 @@ def _share(field: str) -> dict[str, object]:
     )
 
 
+class GroupFloor(ApiModel):
+    """What is expected of the truth about each group's answers."""
+
+    minimum_accuracy: Annotated[DecimalString, Field(json_schema_extra=_share("The accuracy"))]
+    """The least share of a group's answers that must come true."""
+    minimum_outcomes: Annotated[int, Field(ge=30, le=1_000_000)] = 100
+    """Outcomes of a group in a Pod's newest windows; with fewer there is no verdict on it."""
+
+
 class Feedback(ApiModel):
     """That answers come with a receipt, and what is expected of their truth once it is known.
 
     Who may tell the truth is said by the Secret ``<name>-feedback`` beside the object: see
     docs/deploy.md.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "!has(self.groupFloor) || (has(self.groups) && self.groups.size() > 0)",
+                "'groupFloor' is for the groups in 'groups'; name some, or remove it.",
+                field="groupFloor",
+            ),
+            rule(
+                "!has(self.groupFloor) || "
+                f"self.groupFloor.minimumOutcomes <= {OUTCOME_WINDOWS} * self.window",
+                f"'groupFloor.minimumOutcomes' must be at most {OUTCOME_WINDOWS} times 'window': a "
+                "Pod keeps so many windows.",
+                field="groupFloor",
+            ),
+        )
+    )
 
     minimum_accuracy: (
         Annotated[DecimalString, Field(json_schema_extra=_share("The accuracy"))] | None
@@ -67,6 +97,8 @@ class Feedback(ApiModel):
         default_factory=list
     )
     """Of people; an outcome may name one of them, and is counted by it, too."""
+    group_floor: GroupFloor | None = None
+    """What is expected of each group's answers; none: they are only counted."""
     max_age: PositiveDuration = "2160h"
     """How old an answer may be whose truth is told."""
     false_rollback_risk: Risk = "0.01"
@@ -107,6 +139,14 @@ class OutcomeWindow(ApiModel):
     )
 
 
+class EarlierOutcomes(ApiModel):
+    """Outcomes of answers of a version that served before; they decide nothing."""
+
+    version: VersionDigits
+    outcomes: Count
+    correct: Count
+
+
 class OutcomeReport(ApiModel):
     """What a Pod was told since its start of what became true of answers."""
 
@@ -117,14 +157,35 @@ class OutcomeReport(ApiModel):
     windows: Annotated[list[OutcomeWindow], Field(max_length=OUTCOME_WINDOWS)] = Field(
         default_factory=list
     )
+    earlier: Annotated[list[EarlierOutcomes], Field(max_length=EARLIER_VERSIONS)] = Field(
+        default_factory=list
+    )
+    """Since the Pod's start, of other versions than its own; in no window and no other count."""
+
+
+class EarlierQuality(ApiModel):
+    """What became true of the answers of a version that served before."""
+
+    version: VersionDigits
+    outcomes: Count
+    """That the Pods were told since their start."""
+    accuracy: Annotated[str, Field(max_length=16)]
 
 
 class GroupQuality(ApiModel):
-    """The realised accuracy of a group in the newest windows."""
+    """The realised accuracy of a group, in so many of the newest windows as a verdict needs."""
 
     group: GroupName
     outcomes: Count
     accuracy: Annotated[str, Field(max_length=16)]
+    below_floor: bool = False
+    """More than half of the Pods that know enough of the group are below its floor."""
+    voters: Count = 0
+    """How many Pods know enough of it; none where no floor is declared."""
+    failing: Count = 0
+    """How many of them are below the floor, with as much evidence as the error budget asks for."""
+    evidence: Annotated[str, Field(max_length=16)] = ""
+    """The power of ten of the e-value (the median over these Pods)."""
 
 
 class QualityState(ApiModel):
@@ -134,11 +195,13 @@ class QualityState(ApiModel):
     """
 
     below_floor: bool = False
-    """More than half of the Pods that have a window are below a declared floor."""
+    """More than half of the Pods that have a window are below a floor of all answers, or more
+    than half of those that know enough of a group below the floor of groups."""
     voters: Count = 0
     """How many Pods have a window."""
     failing: Count = 0
-    """How many of them are below a floor, with as much evidence as the error budget asks for."""
+    """How many of them are below a floor of all answers, with as much evidence as the error budget
+    asks for."""
     unsure: Count = 0
     """How many are below one, and evidence is missing."""
     outcomes: Count = 0
@@ -148,8 +211,14 @@ class QualityState(ApiModel):
     """The power of ten of the greatest e-value (the median over the Pods)."""
     needed: Annotated[str, Field(max_length=16)] = ""
     """The power of ten that it must reach, by the error budget."""
+    needed_of_group: Annotated[str, Field(max_length=16)] = ""
+    """The power of ten that the evidence on a group must reach; all groups share a part."""
     windows: Count = 0
     """On how many windows of a Pod the error budget is spent in the Deployment's life, at most."""
     groups: Annotated[list[GroupQuality], Field(max_length=MAX_GROUPS)] = Field(
         default_factory=list
     )
+    earlier: Annotated[list[EarlierQuality], Field(max_length=EARLIER_VERSIONS)] = Field(
+        default_factory=list
+    )
+    """Of versions that served before, those with most outcomes; they decide nothing."""

@@ -473,6 +473,8 @@ class DeploymentReason(StrEnum):
     """The rollback's target drifts too; a person must look."""
     CRASH_ROLLBACK = "CrashRollback"
     """The Pods of what served ended again and again, which caused a rollback."""
+    PACKAGE_ROLLBACK = "PackageRollback"
+    """A package of what served is accepted no more, and the policy asks for a rollback."""
     COOLING_DOWN = "CoolingDown"
     """The candidate is ready; the traffic has moved too lately, or too often in a day."""
     DRIFT_ROLLBACK = "DriftRollback"

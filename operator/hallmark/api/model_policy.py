@@ -9,10 +9,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from hallmark.api.common import (
-    MAX_WATCHED,
     ApiModel,
     ConditionedStatus,
-    DecimalString,
     DurationString,
     ObjectName,
     PositiveDuration,
@@ -20,10 +18,11 @@ from hallmark.api.common import (
     ShortText,
     Timestamp,
     UserName,
-    WatchedName,
     canonical_json,
     sha256_digest,
 )
+from hallmark.api.dependencies import Dependencies
+from hallmark.api.drift_floors import DriftFloors
 from hallmark.api.rules import NAME, SET, cel, list_map, rule
 from hallmark.api.scheduling import ClassName
 from hallmark.api.training_run import Gates, PIIAction, PIIDetector
@@ -147,7 +146,8 @@ class Approvals(ApiModel):
     approver without whom it has too few approvals. A key in a thief's hands signs anything, so
     that by default nothing that hangs on it serves."""
     on_no_target: OnNoTarget = OnNoTarget.HOLD
-    """What happens where a rollback that drift or a person asked for has no target."""
+    """What happens where a rollback that drift, a person or a refused package asked for has no
+    target."""
     revocation_deadline: Annotated[
         str,
         Field(
@@ -166,76 +166,6 @@ class Approvals(ApiModel):
     on_revocation_without_target: OnNoTarget = OnNoTarget.STOP
     """What happens to a version that was withdrawn where no other one can take over, or none did
     within ``revocationDeadline``. With Stop its Pods end; whatever passes later takes over."""
-
-
-_SERIES = "([0-9]+!)?[0-9]+([.][0-9]+)*"
-_VERSION = f"{_SERIES}((a|b|rc)[0-9]+)?([.]post[0-9]+)?([.]dev[0-9]+)?"
-_BOUND = f"((<|<=|>|>=|==|!=){_VERSION}|(==|!=){_SERIES}[.][*])"
-DENIED = f"^[a-z0-9]+(-[a-z0-9]+)*({_BOUND}(,{_BOUND})*)?$"
-"""A normalised name, alone or with bounds of PEP 440; ``packaging`` reads all that fits."""
-
-
-_LICENCE = "^[A-Za-z0-9.+-]+( WITH [A-Za-z0-9.-]+)?$"
-LicenceList = Annotated[
-    list[ShortText],
-    Field(
-        max_length=256,
-        json_schema_extra={
-            **SET,
-            **cel(
-                rule(
-                    f"self.all(id, id.matches('{_LICENCE}') && !id.startsWith('LicenseRef-'))",
-                    "Give ids of SPDX's licence list, such as 'MIT', or one with an exception, "
-                    "such as 'GPL-2.0-only WITH Classpath-exception-2.0'.",
-                )
-            ),
-        },
-    ),
-]
-
-
-class Licences(ApiModel):
-    """The licences that packages may have, by SPDX's ids.
-
-    Of alternatives (OR) one must be accepted, of what holds together (AND) all. Where a rule is
-    given, a licence that SPDX does not know, or that a package does not state, is not accepted.
-    """
-
-    allowed: LicenceList = Field(default_factory=list)
-    """Those that are accepted; empty: all that are not denied. An exception (``WITH``) is accepted
-    only where it is named."""
-    denied: LicenceList = Field(default_factory=list)
-    """Those that are not accepted, with any exception too."""
-
-    @property
-    def are_given(self) -> bool:
-        """Whether any rule is given."""
-        return bool(self.allowed or self.denied)
-
-
-class Dependencies(ApiModel):
-    """The packages that may be in a model's image."""
-
-    denied: Annotated[
-        list[ShortText],
-        Field(
-            max_length=256,
-            json_schema_extra={
-                **SET,
-                **cel(
-                    rule(
-                        f"self.all(name, name.matches('{DENIED}'))",
-                        "Give names of packages in their normal form (lower case, with dashes), "
-                        "each alone or with versions, such as 'pillow>=9,<10.3'.",
-                    )
-                ),
-            },
-        ),
-    ] = Field(default_factory=list)
-    """Names of Python packages, normalised (lower case, dashes), each alone or with the versions
-    that are denied (PEP 440), such as ``pillow>=9,<10.3``. ``<`` and ``>`` go by the order of
-    versions alone: ``<10.3`` denies 10.3rc1 too."""
-    licences: Licences = Field(default_factory=Licences)
 
 
 Endpoint = Annotated[
@@ -351,32 +281,6 @@ class DeploymentBounds(ApiModel):
     """PriorityClasses that a ModelDeployment may name; empty: none."""
     max_hold: PositiveDuration = "168h"
     """How long a person may hold a ModelDeployment; a hold that lasts longer ends then."""
-
-
-_POSITIVE = cel(rule("double(self) > 0.0", "The number must be above zero, such as '0.2'."))
-
-
-class DriftFloors(ApiModel):
-    """How closely every ModelDeployment must watch its traffic; what is absent is not demanded."""
-
-    max_threshold: Annotated[DecimalString, Field(json_schema_extra=_POSITIVE)] | None = None
-    """The highest PSI that may count as no drift."""
-    max_window: Annotated[int, Field(ge=100, le=1000000)] | None = None
-    """The most rows of a window."""
-    max_consecutive: Annotated[int, Field(ge=1, le=5)] | None = None
-    """The most windows in a row that must drift."""
-    min_false_rollback_risk: Annotated[DecimalString, Field(json_schema_extra=_POSITIVE)] | None = (
-        None
-    )
-    """The smallest error budget: the smaller it is, the more evidence a rollback needs."""
-    features: Annotated[list[WatchedName], Field(max_length=MAX_WATCHED, json_schema_extra=SET)] = (
-        Field(default_factory=list)
-    )
-    """Those that must be watched where a ModelDeployment names some."""
-    max_rejections: Annotated[DecimalString, Field(json_schema_extra=_POSITIVE)] | None = None
-    """The highest limit of refused rows; one must be declared then."""
-    automatic_rollback: bool = False
-    """Whether ``rollback`` must be Automatic."""
 
 
 CIDRs = Annotated[

@@ -164,6 +164,8 @@ class VersionReason(StrEnum):
     """No ModelPolicy applies to the namespace."""
     POLICY_FAILED = "PolicyFailed"
     """The version does not meet the policy of today."""
+    PACKAGES_REFUSED = "PackagesRefused"
+    """A package of the version is not what the policy of today accepts."""
     STORE_UNAVAILABLE = "StoreUnavailable"
     """The sealed files cannot be read now; what was found before is shown."""
     AWAITING_APPROVAL = "AwaitingApproval"
@@ -197,6 +199,8 @@ class ModelVersionStatus(ConditionedStatus):
     """ModelDeployments that serve this version or could roll back to it."""
     policy_digest: Digest | None = None
     """The ModelPolicy's content under which the conditions were found."""
+    feed_digest: Digest | None = None
+    """The snapshot of OSV by which they were found, where the policy asks for one."""
     sbom: Annotated[SBOMSummary | None, Field(alias="sbom")] = None
     rolled_back: RolledBack | None = None
     """The last time that these bytes had to give way; approvals of before may not count since."""

@@ -6,6 +6,8 @@ import hashlib
 
 SYSTEM_NAMESPACE = "hallmark-system"
 """Where the operator, the sealing Jobs and the embedded store live."""
+OSV_FOLDER = "/var/run/hallmark/osv"
+"""Where a snapshot of OSV is mounted."""
 
 FIELD_MANAGER = "hallmark-operator"
 PREDICTOR_FIELD_MANAGER = "hallmark-predictor"

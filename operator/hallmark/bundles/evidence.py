@@ -10,6 +10,7 @@ from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.keys import UnusableKey, moments_of, usable_key
 from hallmark.policies.model_version.inputs import Evidence
+from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED, Known, judged_until
 
 BELIEVED = timedelta(hours=6)
 """Nothing is rolled out on this word alone: every byte is read then. It bounds how long the
@@ -18,9 +19,10 @@ version's own conditions may lag behind a store that somebody changed."""
 
 @dataclass(frozen=True)
 class _Known:
-    """What was found, under which policy, at whose request, and until when it is believed."""
+    """What was found, under which policy and feed, at whose request, and until when it counts."""
 
     policy: str
+    feed: str
     asked: str
     until: datetime
     evidence: Evidence
@@ -34,21 +36,33 @@ class EvidenceMemory:
         self._known: dict[str, _Known] = {}
 
     def recall(
-        self, version: ModelVersion, policy: ModelPolicySpec | None, now: datetime
+        self,
+        version: ModelVersion,
+        policy: ModelPolicySpec | None,
+        now: datetime,
+        feed: Known | None = None,
     ) -> Evidence | None:
-        """Return what was found under this very policy, or None where the files must be read."""
+        """Return what was found under this very policy, or None where the files must be read.
+
+        Args:
+            version: the version.
+            policy: the policy that applies.
+            now: the time.
+            feed: the snapshot of OSV as it was last looked at, where the policy asks for one.
+        """
         if policy is None:
             return None
         uid = version.metadata.uid
         if uid not in self._known:
-            shown = _shown(version, policy, now)
+            shown = _shown(version, policy, now, feed)
             if shown is None:
                 return None
             # After a start the versions are read again one after the other, not all at once.
             self._remember(version, policy, shown, now, _spread(uid) * BELIEVED)
         known = self._known[uid]
-        asked = (known.policy, known.asked) == (policy.digest, asked_by(version))
-        return known.evidence if asked and now < known.until else None
+        found = (known.policy, known.feed, known.asked)
+        asked = (policy.digest, feed.digest if feed else "", asked_by(version))
+        return known.evidence if found == asked and now < known.until else None
 
     def remember(
         self, version: ModelVersion, policy: ModelPolicySpec, evidence: Evidence, now: datetime
@@ -75,8 +89,9 @@ class EvidenceMemory:
         now: datetime,
         time: timedelta,
     ) -> None:
-        until = min([now + time, *moments_of(policy.signers, now)])
-        known = _Known(policy.digest, asked_by(version), until, evidence)
+        ends = [evidence.until] if evidence.until else []
+        until = min([now + time, *moments_of(policy.signers, now), *ends])
+        known = _Known(policy.digest, evidence.feed, asked_by(version), until, evidence)
         self._known[version.metadata.uid] = known
 
 
@@ -85,7 +100,9 @@ def asked_by(version: ModelVersion) -> str:
     return version.metadata.annotations.get(names.ANNOTATION_RECONCILE, "")
 
 
-def _shown(version: ModelVersion, policy: ModelPolicySpec, now: datetime) -> Evidence | None:
+def _shown(
+    version: ModelVersion, policy: ModelPolicySpec, now: datetime, feed: Known | None
+) -> Evidence | None:
     """Return what the status says, where all held under this policy and the key may be used."""
     status = version.status
     held = (
@@ -93,12 +110,15 @@ def _shown(version: ModelVersion, policy: ModelPolicySpec, now: datetime) -> Evi
         VersionCondition.SBOM_READY,
         VersionCondition.POLICY_PASSED,
     )
-    if status.policy_digest != policy.digest or not all(map(status.is_true, held)):
+    digest = feed.digest if feed else ""
+    found = (status.policy_digest, status.feed_digest or "")
+    if found != (policy.digest, digest) or not all(map(status.is_true, held)):
         return None
+    until = judged_until(feed or NOT_MOUNTED, policy.dependencies.vulnerabilities, now)
     for key in policy.signers:
         usable = usable_key(key, now, version.made_at)
         if key.key_id == status.key_id and not isinstance(usable, UnusableKey):
-            return Evidence(key_id=key.key_id, sbom=status.sbom)
+            return Evidence(key_id=key.key_id, sbom=status.sbom, feed=digest, until=until)
     return None
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
-from hallmark.cli.app import app
-from hallmark.errors import HallmarkError
+from hallmark.kernels import choose_kernels
+
+choose_kernels()
+
+from hallmark.cli.app import app  # noqa: E402 - numpy takes the kernels as they are
+from hallmark.errors import HallmarkError  # noqa: E402
 
 DEBUG = "HALLMARK_DEBUG"
 

@@ -21,7 +21,8 @@ from hallmark.cli.options import DryRun, Reason
 from hallmark.cli.review import FromExport, exported, offered, require_shown
 from hallmark.cluster.kinds import MODEL_VERSION, Obj
 from hallmark.errors import ClusterError, ConfigurationError
-from hallmark.keys import PKCS11_SCHEME, Signer, open_signer
+from hallmark.keys import Signer, open_signer
+from hallmark.pkcs11 import names_token
 from hallmark.policies.model_version.attestation import attest
 from hallmark.policies.model_version.records import final_word, who_decided
 from hallmark.resources import decisions
@@ -197,8 +198,7 @@ def read_key(path: Path, option: str = "--attest-with") -> Signer:
     """
     try:
         named = str(path)
-        token = named.startswith(PKCS11_SCHEME.decode())
-        return open_signer(named.encode() if token else path.read_bytes())
+        return open_signer(named.encode() if names_token(named) else path.read_bytes())
     except OSError as error:
         raise ConfigurationError(
             f"{option}: expected a file with a private key, found that {path} cannot be read "

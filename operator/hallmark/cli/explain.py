@@ -46,6 +46,8 @@ _ADVICE: dict[tuple[str, str], str] = {
         "Deployment",
         DeploymentReason.ON_HOLD,
     ): "Wait for its end, or lift it: hallmark unhold {name} -n {namespace} --reason ...",
+    ("Deployment", DeploymentReason.PACKAGE_ROLLBACK): "Train anew with the fixed package, or ask "
+    "the platform engineer for an exception; then name the new version.",
     ("Deployment", DeploymentReason.CRASH_ROLLBACK): "Look why its Pods end (their log and "
     "termination message), then acknowledge, or ask for another version.",
     ("Deployment", DeploymentReason.DRIFT_ROLLBACK): "Look at the traffic (hallmark drift {name} "
@@ -252,8 +254,11 @@ def _meaning(kind: str, reason: str) -> str:
 def _of_service(deployment: ModelDeployment, known: Known) -> Iterator[Trouble]:
     """Yield what keeps a ModelDeployment from moving, and what its candidate lacks."""
     status = deployment.status
-    for one in kept_back(deployment, known.now):
-        if one.reason != DeploymentReason.ON_HOLD:  # A condition says it.
+    ready = status.condition(SummaryCondition.READY)
+    said = ready.message if ready else ""
+    for one in kept_back(deployment, known.policy, known.now):
+        # Conditions say that it is on hold, and some of what the policy does not allow.
+        if one.reason != DeploymentReason.ON_HOLD and one.sentence not in said:
             todo = advice(deployment, one.reason) or one.who
             yield Trouble("Promotion", one.reason, one.sentence, todo)
     if (asked := status.unserved) is not None:

@@ -13,7 +13,8 @@ from hallmark.cli.keys import new_key_secret, trusted_key
 from hallmark.cluster.cluster import ApiError, Cluster
 from hallmark.cluster.kinds import APPS_DEPLOYMENT, CONFIG_MAP, MODEL_POLICY, SECRET, Obj
 from hallmark.errors import ClusterError, ConfigurationError
-from hallmark.keys import PKCS11_SCHEME, Purpose, key_id, load_private_key
+from hallmark.keys import Purpose, key_id, load_private_key
+from hallmark.pkcs11 import names_token
 
 SECRET_OF = {
     Purpose.SEAL: names.SEALING_KEY_SECRET,
@@ -85,7 +86,7 @@ def require_private_half(secret: Obj | None, key: TrustedKey, purpose: Purpose) 
         )
     name, content = secret["metadata"]["name"], read_entry(secret, PRIVATE)
     # What is in a token is the business of whoever has the token.
-    if not content.startswith(PKCS11_SCHEME) and key_id(load_private_key(content)) != key.key_id:
+    if not names_token(content) and key_id(load_private_key(content)) != key.key_id:
         raise ConfigurationError(
             f"Expected the private half of {short} in the Secret {name}, found another key's: what "
             "it signs would be refused. Remove the Secret and make a key anew."

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,7 @@ from hallmark.cli.exits import ExitCode
 from hallmark.cli.extra import needs_the_extra
 from hallmark.cli.objects import objects_of, parsed_or_raise
 from hallmark.cli.output import STATES, Format, Output, console, plain, print_as
+from hallmark.cli.scan import OSV, look_up_in
 from hallmark.cli.trust import Trust, trusted_of
 from hallmark.cluster.cluster import ApiError, Cluster
 from hallmark.cluster.kinds import CONFIG_MAP, MODEL_POLICY
@@ -137,6 +139,7 @@ def verify(
     audit_log: AuditLog = None,
     credentials: Credentials = None,
     endpoint: Endpoint = None,
+    osv: OSV = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="End with 3 where a link is not proved.")
     ] = False,
@@ -150,12 +153,12 @@ def verify(
     trusted = trusted_of(trust or ())
     access = StoreAccess(credentials, endpoint)
     if folder is not None:
-        verdict = _of_export(folder, trusted)
+        verdict = _of_export(folder, trusted, osv)
     elif state is not None:
-        verdict = _of_folder(state, trusted)
+        verdict = _of_folder(state, trusted, osv)
     else:
         with _exported(_source(place, None, audit_log, access, everywhere)) as exported:
-            verdict = _of_export(exported, trusted)
+            verdict = _of_export(exported, trusted, osv)
     show_verdict(verdict, output)
     if not verdict.ok:
         raise typer.Exit(ExitCode.REFUSED)
@@ -163,7 +166,7 @@ def verify(
         raise typer.Exit(ExitCode.WAITING)
 
 
-def _of_export(folder: Path, trusted: Trusted) -> Verdict:
+def _of_export(folder: Path, trusted: Trusted, osv: Path | None) -> Verdict:
     with needs_the_extra():
         from hallmark.verification.oci import as_folder
         from hallmark.verification.opening import is_export, verify_export
@@ -173,14 +176,17 @@ def _of_export(folder: Path, trusted: Trusted) -> Verdict:
                 f"Expected an export in {folder}, found no export.json; name what 'hallmark "
                 "export' wrote, or give --state for a chain of 'hallmark local'."
             )
-        return verify_export(export, trusted, datetime.now(UTC))
+        now = datetime.now(UTC)
+        return verify_export(export, trusted, now, look_up_in(osv, now))
 
 
-def _of_folder(state: Path, trusted: Trusted) -> Verdict:
+def _of_folder(state: Path, trusted: Trusted, osv: Path | None) -> Verdict:
     with needs_the_extra():
         from hallmark.verification.opening import verify_folder
     folder, objects = _local(state)
-    verdict, left = verify_folder(state, objects, folder.log_file, trusted, datetime.now(UTC))
+    now = datetime.now(UTC)
+    look_up = look_up_in(osv, now) if osv else partial(folder.feed.about, now=now)
+    verdict, left = verify_folder(state, objects, folder.log_file, trusted, now, look_up)
     _say_left_out(left)
     return verdict
 
@@ -272,9 +278,9 @@ def show_verdict(verdict: Verdict, output: Format) -> None:
     named = f" {verdict.digest}" if verdict.digest else ""
     root = Tree(Text(f"chain{named}", style="bold"))
     for subject in verdict.subjects:
-        branch = root.add(_line(subject.state, f"{subject.kind} {subject.name}", ""))
+        branch = root.add(verdict_line(subject.state, f"{subject.kind} {subject.name}", ""))
         for link in subject.links:
-            branch.add(_line(link.state, link.name, link.said))
+            branch.add(verdict_line(link.state, link.name, link.said))
     console().print(root)
     counts = ", ".join(
         f"{sum(link.state == state for one in verdict.subjects for link in one.links)} {word}"
@@ -284,7 +290,8 @@ def show_verdict(verdict: Verdict, output: Format) -> None:
     console().print(plain(f"The chain {word}: {counts}."))
 
 
-def _line(state: str, what: str, said: str) -> Text:
+def verdict_line(state: str, what: str, said: str) -> Text:
+    """Return a line of a verdict: tick, cross or dash, what it is about, and what was found."""
     mark, kind = _MARKS[state]
     line = Text(f"{mark} ", style=STATES[kind])
     line.append(plain(what), style="")

@@ -19,6 +19,7 @@ from hallmark.cluster.kinds import MODEL_VERSION
 from hallmark.errors import HallmarkError
 from hallmark.policies.model_version.checks import check_evidence
 from hallmark.policies.model_version.inputs import Evidence, VersionInputs
+from hallmark.supply_chain.vulnerabilities import Known
 
 AT_ONCE = 4
 """Versions that are read at the same time."""
@@ -34,10 +35,11 @@ log = structlog.get_logger("hallmark")
 
 @dataclass(frozen=True)
 class _Question:
-    """Of which files under which policy something was asked."""
+    """Of which files under which policy, by which feed, something was asked."""
 
     policy: str
     asked: str
+    feed: str
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class EvidenceReader:
         wake: Callable[[Key], None],
         unexpected: Callable[[Exception], str],
         clock: Callable[[], datetime],
+        feed: Callable[[], Known | None],
     ) -> None:
         """Start with nothing asked.
 
@@ -69,12 +72,14 @@ class EvidenceReader:
             wake: asks for a look at a version.
             unexpected: told of a bug; returns the sentence that is shown.
             clock: the time.
+            feed: the snapshot of OSV as it was last looked at; None before that.
         """
         self._memory = memory
         self._read_files = read_files
         self._wake = wake
         self._unexpected = unexpected
         self._clock = clock
+        self._feed = feed
         self._room = asyncio.Semaphore(AT_ONCE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._answers: dict[str, _Answer] = {}
@@ -85,7 +90,10 @@ class EvidenceReader:
         version, policy = inputs.version, inputs.policy
         if policy is None:
             return inputs
-        known = self._memory.recall(version, policy.spec, inputs.now)
+        feed = self._feed() if asks_for_feed(inputs) else None
+        if feed is None and asks_for_feed(inputs):
+            return replace(inputs, unread=True)  # Who watches it asks for another look.
+        known = self._memory.recall(version, policy.spec, inputs.now, feed)
         if known is None:
             known = self._taken(inputs)
         if known is not None:
@@ -124,7 +132,7 @@ class EvidenceReader:
         """Return what was just read for these inputs; it counts for one decision."""
         uid = inputs.version.metadata.uid
         answer = self._answers.get(uid)
-        if answer is None or answer.question != _question(inputs):
+        if answer is None or answer.question != self._question(inputs):
             self._answers.pop(uid, None)
             return None
         if answer.evidence is None or inputs.policy is None:
@@ -157,10 +165,11 @@ class EvidenceReader:
         self._wake(Key(MODEL_VERSION, metadata.namespace, metadata.name))
 
     async def _answer(self, inputs: VersionInputs) -> _Answer:
-        question = _question(inputs)
         try:
             async with self._room, asyncio.timeout(PATIENCE):
-                evidence = check_evidence(await self._read_files(inputs))
+                read = await self._read_files(inputs)
+                # A bill of ten thousand packages takes a second, in which nothing else would go on.
+                evidence = await asyncio.to_thread(check_evidence, read)
         except HallmarkError as error:
             return self._failed(inputs, str(error))
         except TimeoutError:
@@ -172,15 +181,24 @@ class EvidenceReader:
             )
         except Exception as error:
             return self._failed(inputs, self._unexpected(error))
+        question = self._question(inputs)
+        if evidence.refusal is None:  # The feed may have been replaced since it was looked at.
+            question = replace(question, feed=evidence.feed)
         return _Answer(question, evidence)
 
     def _failed(self, inputs: VersionInputs, trouble: str) -> _Answer:
         uid = inputs.version.metadata.uid
         failures = self._failures[uid] = self._failures.get(uid, 0) + 1
         wait = min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(failures - 1, 8))
-        return _Answer(_question(inputs), trouble=trouble, again=self._clock() + wait)
+        return _Answer(self._question(inputs), trouble=trouble, again=self._clock() + wait)
+
+    def _question(self, inputs: VersionInputs) -> _Question:
+        digest = inputs.policy.spec.digest if inputs.policy else ""
+        feed = self._feed() if asks_for_feed(inputs) else None
+        return _Question(digest, asked_by(inputs.version), feed.digest if feed else "")
 
 
-def _question(inputs: VersionInputs) -> _Question:
-    digest = inputs.policy.spec.digest if inputs.policy else ""
-    return _Question(digest, asked_by(inputs.version))
+def asks_for_feed(inputs: VersionInputs) -> bool:
+    """Whether the policy wants known vulnerabilities to be looked for."""
+    policy = inputs.policy
+    return policy is not None and policy.spec.dependencies.vulnerabilities is not None

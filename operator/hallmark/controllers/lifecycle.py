@@ -18,6 +18,7 @@ from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.controllers import dispatch, heartbeat, logs, tasks
 from hallmark.controllers.event_queue import EventQueue
+from hallmark.controllers.feed_watch import watch_feed
 from hallmark.controllers.guards import GuardWatch
 from hallmark.controllers.keeper import Keeper
 from hallmark.controllers.queue import Outcome, WorkQueue
@@ -62,6 +63,7 @@ async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) 
             _reconcile(operator, watches, keeper),
             dispatch.resync(operator),
             operator.events.run(),
+            watch_feed(operator),
             heartbeat.beat(operator),
         )
     ]

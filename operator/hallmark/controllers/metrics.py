@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from hallmark.api.common import parse_timestamp
+from hallmark.api.common import ConditionStatus, SummaryCondition, parse_timestamp
 from hallmark.api.model_deployment import ModelDeploymentStatus
 from hallmark.cluster.kinds import HALLMARK_KINDS
+from hallmark.policies.conditions import ConditionUpdate
+from hallmark.policies.model_deployment.troubles import troubles
 
 RECONCILES = Counter(
     "hallmark_reconcile_total", "Reconciles, by kind and how they ended.", ["kind", "outcome"]
@@ -85,29 +87,65 @@ UNSERVED_SINCE = Gauge(
     "Since when (Unix time) what a ModelDeployment asks for has not served, and why not.",
     ["model_namespace", "model_deployment", "reason"],
 )
-_unserved: dict[tuple[str, str], str] = {}
-"""The reason that is shown of each ModelDeployment."""
+TROUBLE = Gauge(
+    "hallmark_deployment_trouble",
+    "1 while a condition of a ModelDeployment is not as it should be, and why.",
+    ["model_namespace", "model_deployment", "condition", "reason"],
+)
+ODD_ROWS = Gauge(
+    "hallmark_deployment_odd_rows",
+    "1 while clients' rows are odd in a way since the version got the traffic.",
+    ["model_namespace", "model_deployment", "oddity"],
+)
+POLICY_UNUSABLE = Gauge(
+    "hallmark_policy_unusable",
+    "1 while a ModelPolicy cannot be used, and why.",
+    ["policy", "reason"],
+)
+_Sample = tuple[Gauge, tuple[str, ...], float]
+"""Of which metric, with which labels, and its value."""
+_shown: dict[tuple[str, str], list[tuple[Gauge, tuple[str, ...]]]] = {}
+"""What is shown of each ModelDeployment and, without a namespace, of each ModelPolicy."""
 
 
-def show_deployment(namespace: str, deployment: str, status: ModelDeploymentStatus) -> None:
-    """Show how many Pods of a ModelDeployment are silent, and what it asks for in vain."""
-    state, found = status.drift_state, status.unserved
-    SILENT_PODS.labels(namespace, deployment).set(state.silent_pods if state else 0)
-    _forget_unserved(namespace, deployment)
-    if found is not None:
-        since = parse_timestamp(found.since).timestamp()
-        UNSERVED_SINCE.labels(namespace, deployment, found.reason).set(since)
-        _unserved[namespace, deployment] = found.reason
+def show_deployment(
+    namespace: str,
+    deployment: str,
+    status: ModelDeploymentStatus,
+    conditions: Iterable[ConditionUpdate],
+) -> None:
+    """Show what somebody on call must know of a ModelDeployment."""
+    of, state, unserved = (namespace, deployment), status.drift_state, status.unserved
+    found: list[_Sample] = [(SILENT_PODS, of, state.silent_pods if state else 0)]
+    found += [(TROUBLE, (*of, *told), 1) for told in troubles(status, conditions)]
+    found += [(ODD_ROWS, (*of, oddity), 1) for oddity in (state.odd if state else [])]
+    if unserved is not None:
+        since = parse_timestamp(unserved.since).timestamp()
+        found.append((UNSERVED_SINCE, (*of, unserved.reason), since))
+    _show(of, found)
 
 
-def forget_deployment(namespace: str, deployment: str) -> None:
-    """Show nothing of a ModelDeployment that is gone."""
-    with suppress(KeyError):
-        SILENT_PODS.remove(namespace, deployment)
-    _forget_unserved(namespace, deployment)
+def show_policy(policy: str, conditions: Iterable[ConditionUpdate]) -> None:
+    """Show whether a ModelPolicy can be used."""
+    told = [
+        (POLICY_UNUSABLE, (policy, found.reason), 1)
+        for found in conditions
+        if found.type == SummaryCondition.STALLED and found.status is ConditionStatus.TRUE
+    ]
+    _show(("", policy), told)
 
 
-def _forget_unserved(namespace: str, deployment: str) -> None:
-    reason = _unserved.pop((namespace, deployment), None)
-    if reason is not None:
-        UNSERVED_SINCE.remove(namespace, deployment, reason)
+def forget(namespace: str, name: str) -> None:
+    """Show nothing of a ModelDeployment, or (without a namespace) a ModelPolicy that is gone."""
+    _show((namespace, name), [])
+
+
+def _show(of: tuple[str, str], found: Iterable[_Sample]) -> None:
+    values = {(gauge, labels): value for gauge, labels, value in found}
+    for gauge, labels in _shown.pop(of, []):
+        if (gauge, labels) not in values:
+            gauge.remove(*labels)
+    for (gauge, labels), value in values.items():
+        gauge.labels(*labels).set(value)
+    if values:
+        _shown[of] = list(values)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from hallmark.api import names
 from hallmark.api.artifacts import DownloadURLs
-from hallmark.api.model_deployment import ModelDeployment
+from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentStatus
 from hallmark.cluster.children import children, reference, retired
 from hallmark.cluster.cluster import CONFLICT, ApiError
 from hallmark.cluster.gather.model_deployment import (
@@ -85,7 +85,11 @@ async def _reconcile(operator: Operator, namespace: str, name: str) -> None:
         if world is None:
             break
         if isinstance(world.inputs, Refusal):
-            await run_decision(operator, world.obj, unreadable(world.inputs))
+            decided = unreadable(world.inputs)
+            metrics.show_deployment(
+                namespace or "", name, ModelDeploymentStatus(), decided.conditions
+            )
+            await run_decision(operator, world.obj, decided)
             break
         world = await _step(operator, world, world.inputs)
     if trouble is not None:
@@ -98,7 +102,7 @@ async def _step(
     """Decide and carry it out; return the world where the next step may follow at once."""
     inputs, decided = await _decide(operator, replace(inputs, hold=operator.hold()))
     metadata = inputs.deployment.metadata
-    metrics.show_deployment(metadata.namespace, metadata.name, decided.status)
+    metrics.show_deployment(metadata.namespace, metadata.name, decided.status, decided.conditions)
     if decided.drift_memory is not None:
         operator.drift.remember(
             metadata.namespace, metadata.name, inputs.reported_in, decided.drift_memory

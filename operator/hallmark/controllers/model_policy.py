@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.cluster.kinds import MODEL_POLICY
+from hallmark.controllers import metrics
 from hallmark.controllers.runtime import Operator, reconciler, refuse, run_decision
+from hallmark.policies.conditions import stalled
 from hallmark.policies.model_policy.decide import AuditState, decide_policy
 from hallmark.policies.refusals import Refusal
 
@@ -17,7 +19,10 @@ async def reconcile(operator: Operator, namespace: str | None, name: str) -> Non
     if obj is None or policy is None:
         return
     if isinstance(policy, Refusal):
+        metrics.show_policy(name, stalled(policy.reason, policy.message))
         await refuse(operator, obj, policy)
         return
     audit = AuditState(operator.hold(), operator.audit.trouble)
-    await run_decision(operator, obj, decide_policy(policy, audit))
+    decided = decide_policy(policy, audit)
+    metrics.show_policy(name, decided.conditions)
+    await run_decision(operator, obj, decided)

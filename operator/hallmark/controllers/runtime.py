@@ -52,6 +52,7 @@ from hallmark.policies.decision import Decision, Event, Record, unreadable
 from hallmark.policies.model_version.renewal import last_of
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.status import merge_conditions, shorten, transition_event
+from hallmark.supply_chain.osv_feed import Feed
 
 log = structlog.get_logger("hallmark")
 
@@ -102,16 +103,19 @@ class Operator:
     hold: Callable[[], str] = str
     """Why no version may be promoted; empty where promotions go on."""
 
+    feed: Feed = field(init=False)
     reader: EvidenceReader = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the reader of sealed files, which asks for another look when it has read."""
+        self.feed = Feed(self.settings.osv)
         self.reader = EvidenceReader(
             self.evidence,
-            file_reader(self.stores),
+            file_reader(self.stores, self.feed),
             self.queue.request,
             partial(unexpected, MODEL_VERSION),
             self.clock,
+            lambda: self.feed.state,
         )
 
     @property

@@ -38,6 +38,12 @@ class Settings(BaseSettings):
     """How often the published log is brought up, at most."""
     audit_patience_seconds: Seconds = 60
     """How long withdrawals wait at the start for the audit log to be verified."""
+    osv: Path = Path(names.OSV_FOLDER)
+    """The folder with a snapshot of OSV, by which known vulnerabilities are found."""
+    osv_claim: Annotated[str, Field(max_length=253)] = ""
+    """The claim of that folder, which sealing Jobs mount as well; empty: none does."""
+    osv_seconds: Seconds = 60
+    """How often it is looked whether the snapshot was replaced."""
     store_credentials: Path = Path("/var/run/hallmark/store")
     health_port: Port = 8081
     metrics_port: Port = 9090

@@ -67,7 +67,7 @@ async def _children(
         case TrainingJob(task, urls):
             return training_children(run, policy, task, urls, task.image)
         case SealingJob(task):
-            return sealing_children(inputs.system, task, policy)
+            return sealing_children(inputs.system, task, policy, operator.settings.osv_claim)
         case SealedVersion():
             space = run.metadata.namespace
             number = await reserve_version(operator.cluster, operator.cache, space, run.spec.model)

@@ -129,11 +129,12 @@ class Watches:
             self._operator.drift.forget(key.namespace or "", key.name)
             self._operator.unwritten.forget(obj)
             self._note_lost_action(obj)
-            metrics.forget_deployment(key.namespace or "", key.name)
+            metrics.forget(key.namespace or "", key.name)
         elif key.kind == MODEL_VERSION:
             self._operator.reader.forget(obj["metadata"]["uid"])
         elif key.kind == MODEL_POLICY:
             self._guards.changed(Change(key, obj, None))
+            metrics.forget("", key.name)
 
     def _note_lost_action(self, obj: Obj) -> None:
         """What a person asked for of an object that is gone is recorded all the same."""

@@ -7,18 +7,18 @@ that few of them can neither cause a verdict nor hide one.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from hallmark.api.common import parse_duration, timestamp
+from hallmark.api.common import parse_duration
 from hallmark.api.drift_report import LATENCY_BOUNDS, AnswerBlock, DriftReport
 from hallmark.api.drift_state import AnswerState
 from hallmark.api.model_deployment import Drift, RequestLimits
+from hallmark.drift.block_counter import BlockCounter
 from hallmark.drift.blocks import last_blocks, problem_of_blocks
-from hallmark.drift.clients import Clients, Share, judged
+from hallmark.drift.clients import Share
 
 LATE = Decimal("0.05")
 """The share of answers that may take longer than ``maxLatency``."""
@@ -31,7 +31,7 @@ def bound_of(max_latency: str) -> int:
     return bisect_left(LATENCY_BOUNDS, parse_duration(max_latency).total_seconds() * 1000)
 
 
-class AnswerCounter:
+class AnswerCounter(BlockCounter[AnswerBlock]):
     """Counts requests in blocks, and keeps the newest ones."""
 
     def __init__(self, limits: RequestLimits, keep: int) -> None:
@@ -41,21 +41,8 @@ class AnswerCounter:
             limits: How many requests make a block, and when an answer is late.
             keep: How many blocks are kept.
         """
-        self._minimum = limits.minimum
+        super().__init__(_COLUMNS, limits.minimum, keep)
         self._bound = bound_of(limits.max_latency) if limits.max_latency else len(LATENCY_BOUNDS)
-        self._closed: deque[AnswerBlock] = deque(maxlen=keep)
-        self._number = 0
-        self._begin()
-
-    def _begin(self) -> None:
-        self._clients = Clients(_COLUMNS)
-        self._look_at = self._minimum
-        self._since: datetime | None = None
-
-    @property
-    def kept(self) -> list[AnswerBlock]:
-        """The newest blocks, oldest first."""
-        return list(self._closed)
 
     def add(self, client: str, bucket: int | None, now: datetime) -> None:
         """Count a request.
@@ -69,30 +56,22 @@ class AnswerCounter:
         self._since = self._since or now
         self._clients.add(client, _FAILED if bucket is None else late)
         if self._clients.total >= self._look_at:
-            self._look_at += max(1, self._minimum // 4)
-            self._close(self._since)
+            self._look(self._since)
 
-    def _close(self, since: datetime) -> None:
+    def _block(self, number: int, start: str) -> AnswerBlock | None:
         failed = self._judged([_FAILED], [_IN_TIME, _LATE, _FAILED], self._minimum)
         if failed is None:
-            return
+            return None
         # Who is left out differs: there may be fewer answers than requests.
         late = self._judged([_LATE], [_IN_TIME, _LATE], self._minimum // 2) or Share()
-        self._number += 1
-        self._closed.append(
-            AnswerBlock(
-                number=self._number,
-                start=timestamp(since),
-                requests=failed.of,
-                failed=failed.found,
-                timed=late.of,
-                late=late.found,
-            )
+        return AnswerBlock(
+            number=number,
+            start=start,
+            requests=failed.of,
+            failed=failed.found,
+            timed=late.of,
+            late=late.found,
         )
-        self._begin()
-
-    def _judged(self, found: Sequence[int], of: Sequence[int], minimum: int) -> Share | None:
-        return judged(self._clients.fair(found, of), self._clients.everything(found, of), minimum)
 
 
 def answer_counter(drift: Drift) -> AnswerCounter | None:

@@ -316,6 +316,7 @@ def _state(inputs: DriftInputs, memory: Memory) -> DriftState:
             [vote.quality for vote in memory.votes.values()],
             memory.outcome_windows,
             _recorded(inputs.former),
+            (vote.earlier for vote in memory.votes.values()),
         ),
         needed=_needed(inputs.drift, memory),
         windows=max(inputs.former.windows, rounded_up(memory.windows)),

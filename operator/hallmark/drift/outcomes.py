@@ -14,9 +14,11 @@ from datetime import datetime
 
 from hallmark.api.common import parse_timestamp, timestamp
 from hallmark.api.feedback import (
+    EARLIER_VERSIONS,
     OUTCOME_WINDOWS,
     SCORE_BINS,
     SCORE_SCALE,
+    EarlierOutcomes,
     Feedback,
     GroupOutcomes,
     OutcomeReport,
@@ -103,19 +105,23 @@ class OutcomeCounter:
         """Since the start."""
         self.refused = 0
         """Outcomes that were not counted."""
+        self.earlier: dict[str, list[int]] = {}
+        """Of versions that served before: outcomes and how many of them were right."""
 
     @property
     def kept(self) -> list[OutcomeWindow]:
         """The newest windows, oldest first."""
         return list(self._windows)
 
+    @property
+    def told(self) -> int:
+        """All outcomes since the start, counted or refused, of whatever version."""
+        return self.outcomes + self.refused + sum(count for count, _ in self.earlier.values())
+
     def add(self, outcome: Outcome, now: datetime) -> bool:
         """Count an outcome; tell whether its receipt is new."""
-        if outcome.number in self._seen:
+        if not self._is_new(outcome.number):
             return False
-        self._seen[outcome.number] = None
-        if len(self._seen) > MAX_SEEN:
-            del self._seen[next(iter(self._seen))]
         self.outcomes += 1
         self.correct += outcome.correct
         if self._open is None:
@@ -127,6 +133,33 @@ class OutcomeCounter:
             self._open = None
         return True
 
+    def takes(self, version: str) -> bool:
+        """Tell whether another version is counted, or there is room for it."""
+        return version in self.earlier or len(self.earlier) < EARLIER_VERSIONS
+
+    def add_earlier(self, version: str, outcome: Outcome) -> bool:
+        """Count an outcome of another version, which is in no window; tell whether it is new.
+
+        Args:
+            version: The first 16 hex digits of its manifest digest; it must be taken (``takes``).
+            outcome: What became true.
+        """
+        if not self._is_new(outcome.number):
+            return False
+        counts = self.earlier.setdefault(version, [0, 0])
+        counts[0] += 1
+        counts[1] += outcome.correct
+        return True
+
+    def _is_new(self, number: int) -> bool:
+        """Tell whether a receipt was not counted before, and remember it."""
+        if number in self._seen:
+            return False
+        self._seen[number] = None
+        if len(self._seen) > MAX_SEEN:
+            del self._seen[next(iter(self._seen))]
+        return True
+
     def report(self) -> OutcomeReport:
         """Return what is reported now."""
         return OutcomeReport(
@@ -134,6 +167,10 @@ class OutcomeCounter:
             correct=self.correct,
             refused=self.refused,
             windows=self.kept,
+            earlier=[
+                EarlierOutcomes(version=version, outcomes=outcomes, correct=correct)
+                for version, (outcomes, correct) in self.earlier.items()
+            ],
         )
 
 
@@ -145,6 +182,11 @@ def problem_of(report: OutcomeReport | None, feedback: Feedback | None) -> str |
         return f"claims {report.correct} right of {report.outcomes} outcomes."
     if sum(window.outcomes for window in report.windows) > report.outcomes:
         return f"has more outcomes in its windows than its total of {report.outcomes}."
+    names = [told.version for told in report.earlier]
+    if len(set(names)) != len(names):
+        return "names an earlier version twice."
+    if any(told.correct > told.outcomes for told in report.earlier):
+        return "claims more right than told of an earlier version."
     for former, window in zip([None, *report.windows], report.windows, strict=False):
         if former and window.number != former.number + 1:
             return f"has window {window.number} of outcomes after window {former.number}."

@@ -1,18 +1,6 @@
-"""Whether what became true of answers is worse than a declared floor.
+"""Whether what became true of answers is worse than a declared floor, of all or of a group.
 
-Accuracy: the null is that each answer, whatever came before it, is right with a probability of at
-least the floor. A mixture of ways to be worse is held against it: for each the ratio of the
-probabilities of what came is a supermartingale, and so is their mean.
-
-Calibration: the null is that of each row the probability of the event, whatever came before, is at
-most the limit away from its score. With ``D`` the events of a bin less its scores, ``n`` the rows
-and ``c`` above zero, ``exp(-n (c limit + c^2 / 8))`` times the product over the bins of
-``cosh(c D)`` is a supermartingale: the mean over all signs of the bins of what Hoeffding's lemma
-(1963, lemma 1) bounds for each.
-
-As for drift (``hallmark.drift.evidence``) a martingale begins at each window, with its share of
-the error budget, so that a verdict holds whenever one looks, and a late loss is held against its
-own outcomes alone. Neither null needs rows to be independent.
+How sure that must be: ``hallmark.drift.quality_evidence``.
 """
 
 from __future__ import annotations
@@ -20,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil, exp, fsum, log
+from math import ceil
 from statistics import median
 
 from hallmark.api.common import parse_timestamp
 from hallmark.api.drift_state import DriftState
 from hallmark.api.feedback import (
-    SCORE_SCALE,
+    EARLIER_VERSIONS,
+    EarlierOutcomes,
+    EarlierQuality,
     Feedback,
     GroupQuality,
     OnFeedback,
@@ -36,11 +26,15 @@ from hallmark.api.feedback import (
 )
 from hallmark.api.model_deployment import Drift
 from hallmark.drift.budget import MOST_WINDOWS, as_text, needed_by, rounded_up
+from hallmark.drift.quality_evidence import (
+    accuracy_evidence,
+    calibration_error,
+    calibration_evidence,
+)
+from hallmark.drift.quality_groups import GroupVote, group_states, group_votes
 
-WORSE_ODDS = (1.1, 1.25, 1.5, 2.0, 4.0, 16.0)
-"""By so much the odds of a wrong answer are higher in the alternatives."""
-SLOPES = (0.1, 0.2, 0.4, 0.8, 1.6)
-"""What ``c`` is in the alternatives: four times the calibration error beyond the limit is best."""
+GROUPS_SAID = 3
+"""So many groups a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +44,10 @@ class QualityVote:
     Attributes:
         newest: Its newest window since the promotion.
         window: Which one it is in the life of the ModelDeployment.
-        below: It is below a floor.
+        below: It is below a floor of all answers.
         evidence: The natural logarithm of the greatest e-value.
         fails: There is as much evidence as the budget asks for, too.
+        groups: What they say of each group.
     """
 
     newest: OutcomeWindow
@@ -60,62 +55,16 @@ class QualityVote:
     below: bool
     evidence: float
     fails: bool
-
-
-def accuracy_evidence(correct: int, outcomes: int, floor: float) -> float:
-    """Return the natural logarithm of the e-value against an accuracy of at least the floor."""
-    wrong = outcomes - correct
-    found = []
-    for odds in WORSE_ODDS:
-        worse = (1 - floor) / floor * odds
-        right = 1 / (1 + worse)
-        found.append(correct * log(right / floor) + wrong * log((1 - right) / (1 - floor)))
-    return _log_mean(found)
-
-
-def calibration_evidence(windows: Sequence[OutcomeWindow], limit: float) -> float:
-    """Return the same against a calibration error of at most the limit."""
-    gaps, rows = _gaps(windows)
-    return _log_mean(
-        [
-            fsum(_log_cosh(slope * gap) for gap in gaps)
-            - rows * (slope * limit + slope * slope / 8)
-            for slope in SLOPES
-        ]
-    )
-
-
-def calibration_error(windows: Sequence[OutcomeWindow]) -> float:
-    """Return the expected calibration error: the mean gap of the bins, by their rows.
-
-    Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian
-    binning", 2015.
-    """
-    gaps, rows = _gaps(windows)
-    return fsum(map(abs, gaps)) / rows
-
-
-def _gaps(windows: Sequence[OutcomeWindow]) -> tuple[list[float], int]:
-    """Return the events of each bin less its scores, and how many outcomes there are."""
-    happened = [sum(counts) for counts in zip(*(one.happened for one in windows), strict=True)]
-    scores = [sum(counts) for counts in zip(*(one.scores for one in windows), strict=True)]
-    gaps = [events - told / SCORE_SCALE for events, told in zip(happened, scores, strict=True)]
-    return gaps, sum(one.outcomes for one in windows)
-
-
-def _log_cosh(value: float) -> float:
-    size = abs(value)
-    return size + log((1 + exp(-2 * size)) / 2)
-
-
-def _log_mean(values: Sequence[float]) -> float:
-    most = max(values)
-    return most + log(fsum(exp(value - most) for value in values) / len(values))
+    groups: tuple[GroupVote, ...] = ()
 
 
 def floors(feedback: Feedback) -> int:
     """Return how many floors are declared; each has the same part of the budget."""
-    declared = (feedback.minimum_accuracy, feedback.maximum_calibration_error)
+    declared = (
+        feedback.minimum_accuracy,
+        feedback.maximum_calibration_error,
+        feedback.group_floor,
+    )
     return sum(floor is not None for floor in declared)
 
 
@@ -153,6 +102,7 @@ def quality_vote(
         below=any(below for below, _ in found),
         evidence=max((proof for _, proof in found), default=0.0),
         fails=any(below and proof >= enough for below, proof in found),
+        groups=group_votes(windows, feedback, _needed_of_group(feedback, number)),
     )
 
 
@@ -169,8 +119,17 @@ def _needed(feedback: Feedback, window: int) -> float:
     return needed_by(float(feedback.false_rollback_risk), max(1, floors(feedback)), window)
 
 
+def _needed_of_group(feedback: Feedback, window: int) -> float:
+    parts = max(1, floors(feedback)) * max(1, len(feedback.groups))
+    return needed_by(float(feedback.false_rollback_risk), parts, window)
+
+
 def quality_state(
-    feedback: Feedback | None, votes: Iterable[QualityVote | None], spent: int, former: int
+    feedback: Feedback | None,
+    votes: Iterable[QualityVote | None],
+    spent: int,
+    former: int,
+    earlier: Iterable[Sequence[EarlierOutcomes]] = (),
 ) -> QualityState | None:
     """Return what all Pods say together; None where no feedback is declared.
 
@@ -179,32 +138,51 @@ def quality_state(
         votes: of the Pods.
         spent: on how many windows of a Pod the budget is spent.
         former: which number of these is on record.
+        earlier: what the Pods were told of versions that served before.
     """
     if feedback is None:
         return None
     voters = [vote for vote in votes if vote is not None]
     failing = sum(vote.fails for vote in voters)
+    groups = group_states([told for vote in voters for told in vote.groups])
     state = QualityState(
-        below_floor=2 * failing > len(voters),
+        below_floor=2 * failing > len(voters) or any(group.below_floor for group in groups),
         voters=len(voters),
         failing=failing,
         unsure=sum(vote.below and not vote.fails for vote in voters),
         windows=max(former, rounded_up(spent)),
+        earlier=_earlier(earlier),
     )
     if not voters:
         return state
     newest = [vote.newest for vote in voters]
     outcomes, correct = sum(one.outcomes for one in newest), sum(one.correct for one in newest)
     proof = median(vote.evidence for vote in voters)
-    declared = floors(feedback) > 0
+    declared = floors(feedback) - (feedback.group_floor is not None) > 0
+    window = max(1, spent)
     return state.replace(
         outcomes=outcomes,
         accuracy=f"{correct / outcomes:.4f}",
         calibration_error=f"{calibration_error(newest):.4f}",
         evidence=as_text(proof) if declared else "",
-        needed=as_text(_needed(feedback, max(1, spent))) if declared else "",
-        groups=_groups(newest),
+        needed=as_text(_needed(feedback, window)) if declared else "",
+        needed_of_group=as_text(_needed_of_group(feedback, window)) if feedback.group_floor else "",
+        groups=groups,
     )
+
+
+def _earlier(told: Iterable[Sequence[EarlierOutcomes]]) -> list[EarlierQuality]:
+    """Return the sums of those versions that most outcomes are known of."""
+    sums: dict[str, tuple[int, int]] = {}
+    for one in (version for pod in told for version in pod):
+        outcomes, correct = sums.get(one.version, (0, 0))
+        sums[one.version] = outcomes + one.outcomes, correct + one.correct
+    known = [
+        EarlierQuality(version=version, outcomes=count, accuracy=f"{correct / count:.4f}")
+        for version, (count, correct) in sums.items()
+        if 0 < count <= MOST_WINDOWS
+    ]
+    return sorted(known, key=lambda one: (-one.outcomes, one.version))[:EARLIER_VERSIONS]
 
 
 def spent_on(votes: Iterable[QualityVote | None]) -> int:
@@ -213,21 +191,26 @@ def spent_on(votes: Iterable[QualityVote | None]) -> int:
     return counted[(len(counted) - 1) // 2] if counted else 0
 
 
-def _groups(windows: Sequence[OutcomeWindow]) -> list[GroupQuality]:
-    totals: dict[str, tuple[int, int]] = {}
-    for told in (group for window in windows for group in window.groups):
-        outcomes, correct = totals.get(told.group, (0, 0))
-        totals[told.group] = outcomes + told.outcomes, correct + told.correct
-    return [
-        GroupQuality(group=group, outcomes=outcomes, accuracy=f"{correct / outcomes:.4f}")
-        for group, (outcomes, correct) in sorted(totals.items())
-        if outcomes
-    ]
-
-
 def is_below_floor(state: DriftState) -> bool:
     """Tell whether what became true is worse than a declared floor."""
     return state.quality is not None and state.quality.below_floor
+
+
+def newly_below(before: QualityState | None, now: QualityState) -> bool:
+    """Tell whether a floor was missed just now: that of all answers, or one more group's."""
+    if before is None or not before.below_floor:
+        return now.below_floor
+    if _fails(now) and not _fails(before):
+        return True
+    return bool(_names(groups_below(now)) - _names(groups_below(before)))
+
+
+def _fails(quality: QualityState) -> bool:
+    return 2 * quality.failing > quality.voters
+
+
+def _names(groups: Sequence[GroupQuality]) -> set[str]:
+    return {told.group for told in groups}
 
 
 def quality_rolls_back(state: DriftState, drift: Drift) -> bool:
@@ -250,12 +233,32 @@ def quality_sentence(state: DriftState, drift: Drift) -> str:
     if quality.evidence:
         said.append(f"; evidence 10^{quality.evidence}, needed 10^{quality.needed}")
     text = f"{''.join(said)}."
+    if _fails(quality):
+        text += f" {quality.failing} of {quality.voters} Pods that know enough are below the floor."
+    text += _groups_said(quality, declared)
     if quality.below_floor:
-        text += (
-            f" {quality.failing} of {quality.voters} Pods that know enough are below the floor: "
-            f"see whether the outcomes are right, then retrain, or roll back."
-        )
+        text += " See whether the outcomes are right, then retrain, or roll back."
     return text
+
+
+def groups_below(quality: QualityState) -> list[GroupQuality]:
+    """Return the groups that are below their floor, the least accurate first."""
+    below = [told for told in quality.groups if told.below_floor]
+    return sorted(below, key=lambda told: (float(told.accuracy), told.group))
+
+
+def _groups_said(quality: QualityState, declared: Feedback) -> str:
+    floor, below = declared.group_floor, groups_below(quality)
+    if floor is None or not below:
+        return ""
+    said = "".join(
+        f" Of {told.outcomes} outcomes of the group '{told.group}' {_per_cent(told.accuracy)} are "
+        f"right (at least {_per_cent(floor.minimum_accuracy)} expected); evidence "
+        f"10^{told.evidence}, needed 10^{quality.needed_of_group}."
+        for told in below[:GROUPS_SAID]
+    )
+    left_out = len(below) - GROUPS_SAID
+    return f"{said} So are {left_out} more groups." if left_out > 0 else said
 
 
 def _per_cent(share: str) -> str:
@@ -269,6 +272,11 @@ def quality_differs(before: QualityState | None, after: QualityState | None) -> 
     """Tell whether a state shows or decides anything that the former did not."""
     if before is None or after is None:
         return before is not after
+    versions = [
+        {one.version: one.accuracy for one in quality.earlier} for quality in (before, after)
+    ]
+    if versions[0].keys() != versions[1].keys():
+        return True
     decided = ("below_floor", "voters", "failing", "unsure", "windows")
     if any(getattr(before, name) != getattr(after, name) for name in decided):
         return True
@@ -276,9 +284,17 @@ def quality_differs(before: QualityState | None, after: QualityState | None) -> 
         (before.accuracy, after.accuracy),
         (before.calibration_error, after.calibration_error),
     ]
-    groups = {group.group: group.accuracy for group in before.groups}
-    pairs += [(groups.get(group.group, ""), group.accuracy) for group in after.groups]
-    return len(before.groups) != len(after.groups) or any(_moved(*pair) for pair in pairs)
+    pairs += [(versions[0][name], accuracy) for name, accuracy in versions[1].items()]
+    groups = {group.group: group for group in before.groups}
+    if groups.keys() != {group.group for group in after.groups}:
+        return True
+    known = [(groups[group.group], group) for group in after.groups]
+    pairs += [(former.accuracy, group.accuracy) for former, group in known]
+    return any(_moved(*pair) for pair in pairs) or any(
+        (former.below_floor, former.voters, former.failing)
+        != (group.below_floor, group.voters, group.failing)
+        for former, group in known
+    )
 
 
 def _moved(before: str, after: str) -> bool:

@@ -8,23 +8,22 @@ cause the verdict nor hide it.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 
-from hallmark.api.common import timestamp
 from hallmark.api.drift_report import DriftReport, RefusedFeature, RejectionBlock
 from hallmark.api.drift_state import DriftState
 from hallmark.api.model_deployment import Drift, Rejections
+from hallmark.drift.block_counter import BlockCounter
 from hallmark.drift.blocks import last_blocks, problem_of_blocks
-from hallmark.drift.clients import Clients, judged
 
 _ANSWERED, _REFUSED = range(2)
 ROWS = (_ANSWERED, _REFUSED)
 """The columns in which a client's rows are counted."""
 
 
-class RejectionCounter:
+class RejectionCounter(BlockCounter[RejectionBlock]):
     """Counts answered and refused rows in blocks, and keeps the newest ones."""
 
     def __init__(self, rejections: Rejections, keep: int) -> None:
@@ -34,20 +33,7 @@ class RejectionCounter:
             rejections: How many rows make a block.
             keep: How many blocks are kept.
         """
-        self._minimum = rejections.minimum
-        self._closed: deque[RejectionBlock] = deque(maxlen=keep)
-        self._number = 0
-        self._begin()
-
-    def _begin(self) -> None:
-        self._clients = Clients(len(ROWS))
-        self._look_at = self._minimum
-        self._since: datetime | None = None
-
-    @property
-    def kept(self) -> list[RejectionBlock]:
-        """The newest blocks, oldest first."""
-        return list(self._closed)
+        super().__init__(len(ROWS), rejections.minimum, keep)
 
     def add(self, client: str, answered: int, refused: int, now: datetime) -> bool:
         """Count a request; tell whether it ended a block.
@@ -68,31 +54,13 @@ class RejectionCounter:
             self._since = now
         self._clients.add(client, _ANSWERED, answered)
         self._clients.add(client, _REFUSED, refused)
-        if self._clients.total < self._look_at:
-            return False
-        # Not at each request: every client is looked at.
-        self._look_at = self._clients.total + max(1, self._minimum // 4)
-        return self._close(self._since)
+        return self._clients.total >= self._look_at and self._look(self._since)
 
-    def _close(self, since: datetime) -> bool:
-        counted = judged(
-            self._clients.fair([_REFUSED], ROWS),
-            self._clients.everything([_REFUSED], ROWS),
-            self._minimum,
-        )
+    def _block(self, number: int, start: str) -> RejectionBlock | None:
+        counted = self._judged([_REFUSED], ROWS, self._minimum)
         if counted is None:
-            return False
-        self._number += 1
-        self._closed.append(
-            RejectionBlock(
-                number=self._number,
-                start=timestamp(since),
-                rows=counted.of,
-                refused=counted.found,
-            )
-        )
-        self._begin()
-        return True
+            return None
+        return RejectionBlock(number=number, start=start, rows=counted.of, refused=counted.found)
 
 
 def rejection_counter(drift: Drift) -> RejectionCounter | None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from hallmark.api.artifacts import BaselineFeature
 from hallmark.api.drift_report import MAX_WINDOWS
-from hallmark.api.feedback import OUTCOME_WINDOWS, SCORE_BINS, Feedback
+from hallmark.api.feedback import EARLIER_VERSIONS, OUTCOME_WINDOWS, SCORE_BINS, Feedback
 from hallmark.api.model_deployment import Drift
 from hallmark.drift.budget import kept_windows
 from hallmark.drift.votes import Vote
@@ -48,6 +48,8 @@ _OUTCOMES = 128
 """Outcomes since the start."""
 _OUTCOME_WINDOW = 320
 """A window of outcomes: number, times, counts and the names of its fields; without bins."""
+_EARLIER = 96
+"""Outcomes of a version that served before."""
 _SCORE_DIGITS = 4
 """What a sum of scores has more than a count."""
 
@@ -58,7 +60,7 @@ def _outcome_bytes(feedback: Feedback | None) -> int:
     digits = len(str(feedback.window)) + 1
     groups = sum(64 + len(name) + 2 * digits for name in feedback.groups)
     window = _OUTCOME_WINDOW + SCORE_BINS * (3 * digits + _SCORE_DIGITS) + groups
-    return _OUTCOMES + OUTCOME_WINDOWS * window
+    return _OUTCOMES + OUTCOME_WINDOWS * window + EARLIER_VERSIONS * _EARLIER
 
 
 def report_bytes(features: Sequence[BaselineFeature], drift: Drift) -> int:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hallmark.api.common import parse_timestamp
 from hallmark.api.drift_report import DriftReport, DriftWindow, OddBlock, RefusedFeature
 from hallmark.api.drift_state import PodDriftState
+from hallmark.api.feedback import EarlierOutcomes
 from hallmark.api.model_deployment import Drift
 from hallmark.drift.answers import NO_ANSWER_VOTE, AnswerVote, answer_vote
 from hallmark.drift.budget import MOST_WINDOWS, kept_windows, needed
@@ -60,6 +61,8 @@ class Vote:
     """Odd blocks of clients since the promotion."""
     quality: QualityVote | None = field(default=None, compare=False, repr=False)
     """What became true of its answers; None where too little is known."""
+    earlier: tuple[EarlierOutcomes, ...] = ()
+    """Outcomes of versions that served before; they decide nothing."""
     turn: int = 0
     """The call of ``judge`` in which it was given: the lower, the older."""
 
@@ -125,6 +128,7 @@ def vote_of(
         answers=answer_vote(report, drift, question.since),
         odd=odd_since(report, question.since),
         quality=quality_vote(report.outcomes, feedback, question.since, before.outcomes),
+        earlier=tuple(report.outcomes.earlier) if report.outcomes and feedback else (),
         turn=turn,
     )
     if not counts:

@@ -1,9 +1,9 @@
 """A folder that holds a chain: where everything is, its keys, its lock and its record.
 
 ``models/`` has the registry, the sealed bundles and the estimators, ``sbom/`` the SBOMs, ``logs/``
-the audit log; ``keys/`` is for this user alone. A change is a transaction under a lock: what was
-decided is recorded and synced first, then the registry is replaced whole, so that a process that is
-killed leaves the state before or after.
+the audit log, ``osv/`` a snapshot of OSV where somebody put one; ``keys/`` is for this user alone.
+A change is a transaction under a lock: what was decided is recorded and synced first, then the
+registry is replaced whole, so that a process that is killed leaves the state before or after.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -29,6 +30,7 @@ from hallmark.errors import ConfigurationError
 from hallmark.keys import load_private_key, private_pem, public_pem
 from hallmark.local.registry import Registry, read_registry
 from hallmark.policies.deletions import DeletionReason, deletion_record, deletions_are_recorded
+from hallmark.supply_chain.osv_feed import Feed
 
 SEALING_KEY, AUDIT_KEY, APPROVER_KEY = "sealing", "audit", "approver"
 _PATIENCE = 60.0
@@ -56,6 +58,11 @@ class Folder:
     def log_file(self) -> Path:
         """The audit log."""
         return self.path / "logs" / "secure_mlops.log"
+
+    @cached_property
+    def feed(self) -> Feed:
+        """The snapshot of OSV, by which known vulnerabilities are found."""
+        return Feed(self.path / "osv")
 
     @property
     def exists(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hallmark.api.artifacts import MANIFEST, REPORT, SLOT_SBOM, final_name
 from hallmark.api.common import NamespacedMeta, timestamp
@@ -23,6 +24,7 @@ from hallmark.local.folder import APPROVER_KEY, Folder
 from hallmark.local.registry import LOCAL_RUN_ID, Registry
 from hallmark.policies.model_deployment.record import gave_way, used_versions
 from hallmark.policies.model_version.attestation import attest
+from hallmark.policies.model_version.checks import asked_packages
 from hallmark.policies.model_version.decide import decide_version
 from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.model_version.shown import shown_of
@@ -94,32 +96,34 @@ def looked_at(
 
     manifest = read(MANIFEST)
     now = folder.clock()
-    decision = decide_version(
-        VersionInputs(
-            version=version,
-            now=now,
-            policy_name=registry.policy.metadata.name,
-            policy=registry.policy,
-            manifest=None if manifest is None else manifest.decode(errors="replace"),
-            report=read(REPORT),
-            sbom=read(final_name(SLOT_SBOM, run_id)),
-            approvals=registry.approvals_of(version.metadata.name),
-            twins=tuple(
-                twin
-                for twin in registry.versions
-                if twin.metadata.uid != version.metadata.uid
-                and twin.spec.artifact.manifest_digest == spec.artifact.manifest_digest
-            ),
-            rolled_back=gave_way(registry.deployments, spec.artifact.manifest_digest),
-            shown=shown_of(version, registry.deployments, registry.versions),
-            present=frozenset(approval.metadata.uid for approval in registry.approvals),
-            used_by=tuple(
-                deployment.metadata.name
-                for deployment in registry.deployments
-                if version.metadata.name in used_versions(deployment.status)
-            ),
-        )
+    inputs = VersionInputs(
+        version=version,
+        now=now,
+        policy_name=registry.policy.metadata.name,
+        policy=registry.policy,
+        manifest=None if manifest is None else manifest.decode(errors="replace"),
+        report=read(REPORT),
+        sbom=read(final_name(SLOT_SBOM, run_id)),
+        approvals=registry.approvals_of(version.metadata.name),
+        twins=tuple(
+            twin
+            for twin in registry.versions
+            if twin.metadata.uid != version.metadata.uid
+            and twin.spec.artifact.manifest_digest == spec.artifact.manifest_digest
+        ),
+        rolled_back=gave_way(registry.deployments, spec.artifact.manifest_digest),
+        shown=shown_of(version, registry.deployments, registry.versions),
+        present=frozenset(approval.metadata.uid for approval in registry.approvals),
+        used_by=tuple(
+            deployment.metadata.name
+            for deployment in registry.deployments
+            if version.metadata.name in used_versions(deployment.status)
+        ),
     )
+    if registry.policy.spec.dependencies.vulnerabilities is not None:
+        known = folder.feed.about(asked_packages(inputs), now)
+        inputs = replace(inputs, vulnerabilities=known)
+    decision = decide_version(inputs)
     status = decision.status or version.status
     conditions = merge_conditions(version.status.conditions, decision.conditions, now, 1)
     return version.replace(status=status.replace(conditions=conditions)), decision.records

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from hallmark.api.artifacts import (
@@ -234,8 +235,13 @@ class _Driver:
         """Do what a sealing Job does, and read what it left."""
         self._announce(TrainStage.DONE, 96, "Sealing: hashing, checking, signing.")
         try:
+            now = self._folder.clock()
             outcome = seal(
-                task, self._store, lambda: self._folder.key(SEALING_KEY), self._folder.clock()
+                task,
+                self._store,
+                lambda: self._folder.key(SEALING_KEY),
+                now,
+                partial(self._folder.feed.about, now=now),
             )
             code = 0 if outcome.sealed else REFUSED_EXIT_CODE
         except HallmarkError as error:
@@ -293,14 +299,14 @@ class _Driver:
         _copy(sealed / final_name(SLOT_SBOM, run_id), sbom)
 
 
-def small_file(store: Store, path: str) -> bytes | None:
-    """Return a small object's bytes, or None where there is none.
+def small_file(store: Store, path: str, limit: int = _SMALL) -> bytes | None:
+    """Return the bytes of an object of at most ``limit`` bytes, or None where there is none.
 
     Raises:
-        ArtifactError: it cannot be read, or is not small.
+        ArtifactError: it cannot be read, or is larger.
     """
     try:
-        return store.get(path, limit=_SMALL)
+        return store.get(path, limit=limit)
     except ArtifactMissing:
         return None
 

@@ -49,7 +49,7 @@ Before it becomes a ModelVersion (``training_run.seal.AFTER_READING``):
 
 What a ModelVersion must show today (``model_version.checks.TODAY``):
   - The version is what its signature says, by a key that the policy trusts.
-  - The sealed report clears today's floors; no package or licence is denied today.
+  - The sealed report clears today's floors, and the packages today's rules.
 
 Before a reviewer's decision counts (``model_version.approvals.CHAIN``):
   - The approval is of this ModelVersion, not of another that had its name.

@@ -14,6 +14,7 @@ from hallmark.api.common import Condition, ConditionStatus
 from hallmark.api.model_deployment import DeploymentReason, ModelDeployment
 from hallmark.api.model_policy import Approvals, ModelPolicySpec
 from hallmark.api.model_version import ModelVersion, VersionCondition, VersionReason
+from hallmark.policies.model_deployment.bounds import beyond_policy
 from hallmark.policies.model_deployment.hold import told
 from hallmark.policies.model_version.approvals import (
     Counted,
@@ -230,11 +231,13 @@ def _deployment(
 ) -> Iterator[Unmet]:
     """Yield what keeps a version from serving in one ModelDeployment that asks for it."""
     yield from _approvals_here(deployment, version, policy, now)
-    yield from kept_back(deployment, now)
+    yield from kept_back(deployment, policy, now)
     yield from _refused_here(deployment, version)
 
 
-def kept_back(deployment: ModelDeployment, now: datetime) -> Iterator[Unmet]:
+def kept_back(
+    deployment: ModelDeployment, policy: ModelPolicySpec | None, now: datetime
+) -> Iterator[Unmet]:
     """Yield what keeps any version from being promoted in a ModelDeployment."""
     name, namespace = deployment.metadata.name, deployment.metadata.namespace
     spec, status, what = deployment.spec, deployment.status, f"Deployment {name}"
@@ -251,6 +254,8 @@ def kept_back(deployment: ModelDeployment, now: datetime) -> Iterator[Unmet]:
         who = "Its end, or anybody with the verb 'unhold' on modeldeployments: "
         who += f"hallmark unhold {name} -n {namespace} --reason ..."
         yield Unmet(what, DeploymentReason.ON_HOLD, Standing.WAITING, held, who)
+    for beyond in beyond_policy(spec, policy) if policy else ():
+        yield Unmet(what, DeploymentReason.INVALID_SPEC, Standing.STOPPED, beyond, _WHO_ASKS)
 
 
 def _approvals_here(

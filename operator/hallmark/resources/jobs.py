@@ -86,8 +86,17 @@ def training_children(
     )
 
 
-def sealing_children(system: str, task: SealTask, policy: ModelPolicySpec) -> tuple[Obj, ...]:
-    """Return the objects that seal a run, in the system namespace, in the order to apply."""
+def sealing_children(
+    system: str, task: SealTask, policy: ModelPolicySpec, osv_claim: str = ""
+) -> tuple[Obj, ...]:
+    """Return the objects that seal a run, in the system namespace, in the order to apply.
+
+    Args:
+        system: the operator's namespace.
+        task: what the Job is told.
+        policy: the policy that applies.
+        osv_claim: the claim with a snapshot of OSV; empty where there is none.
+    """
     metadata = {
         "name": names.seal_job_name(task.namespace, task.run_name, task.run_uid),
         "namespace": system,
@@ -96,7 +105,7 @@ def sealing_children(system: str, task: SealTask, policy: ModelPolicySpec) -> tu
     return (
         _task_config_map(metadata, task.to_bytes().decode()),
         _network_policy(metadata, [dns_rule(policy.network.dns), store_rule(policy)]),
-        _sealing_job(metadata, policy),
+        _sealing_job(metadata, policy, osv_claim),
     )
 
 
@@ -163,16 +172,18 @@ def _training_job(run: TrainingRun, metadata: Obj, image: str, scratch: str) -> 
     return job
 
 
-def _sealing_job(metadata: Obj, policy: ModelPolicySpec) -> Obj:
+def _sealing_job(metadata: Obj, policy: ModelPolicySpec, osv_claim: str) -> Obj:
     handed = (
         {"name": "handed", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
         {"name": "handed", "mountPath": str(HANDED)},
     )
+    looks = policy.dependencies.vulnerabilities is not None
+    osv = [_osv_volume(osv_claim)] if osv_claim and looks else []
     pod = _pod(
         policy.images.sealer,
         "hallmark.supply_chain",
         SEALER_RESOURCES,
-        [_config_volume("task", metadata["name"], "/etc/hallmark"), handed],
+        [_config_volume("task", metadata["name"], "/etc/hallmark"), handed, *osv],
     )
     return _job(metadata, _with_secrets(pod, handed, sealing_secret(policy)), SEAL_SECONDS)
 
@@ -263,6 +274,11 @@ def _config_volume(name: str, config_map: str, path: str) -> tuple[Obj, Obj]:
 def _secret_volume(name: str, secret: str, path: str) -> tuple[Obj, Obj]:
     volume = {"name": name, "secret": {"secretName": secret, "defaultMode": 0o440}}
     return volume, {"name": name, "mountPath": path, "readOnly": True}
+
+
+def _osv_volume(claim: str) -> tuple[Obj, Obj]:
+    volume = {"name": "osv", "persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
+    return volume, {"name": "osv", "mountPath": names.OSV_FOLDER, "readOnly": True}
 
 
 def _dataset_volumes(dataset: Dataset | None) -> tuple[list[Obj], list[Obj]]:

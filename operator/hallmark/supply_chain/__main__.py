@@ -10,12 +10,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from hallmark.api import names
 from hallmark.api.artifacts import REFUSED_EXIT_CODE, SealOutcome, SealTask
 from hallmark.api.common import clip
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark.keys import open_signer
 from hallmark.store import open_store
 from hallmark.supply_chain.handing_over import HANDED, close_to_children, remove
+from hallmark.supply_chain.osv_feed import Feed
 from hallmark.supply_chain.sealing import seal
 
 _FAILED_EXIT_CODE = 1
@@ -27,7 +29,8 @@ def main(environment: Mapping[str, str]) -> int:
     Args:
         environment: May name other places than the contract's: ``HALLMARK_TASK``,
             ``HALLMARK_HANDED`` (its files are removed once they are read), ``TERMINATION_LOG``;
-            ``HALLMARK_SEALING_KEY`` and ``HALLMARK_STORE_CREDENTIALS``, which stay where they are.
+            ``HALLMARK_SEALING_KEY`` and ``HALLMARK_STORE_CREDENTIALS``, which stay where they are;
+            ``HALLMARK_OSV``, the folder with a snapshot of OSV.
     """
     try:
         outcome = _run(environment)
@@ -59,7 +62,8 @@ def _run(environment: Mapping[str, str]) -> SealOutcome:
     )
     key = _read(key_file)
     remove(handed)
-    return seal(task, store, lambda: open_signer(key), datetime.now(UTC))
+    now, feed = datetime.now(UTC), Feed(Path(environment.get("HALLMARK_OSV", names.OSV_FOLDER)))
+    return seal(task, store, lambda: open_signer(key), now, lambda asked: feed.about(asked, now))
 
 
 def _read(path: Path) -> bytes:

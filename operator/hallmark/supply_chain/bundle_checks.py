@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TypeVar
 
 from packaging.utils import canonicalize_name
@@ -31,14 +32,14 @@ from hallmark.api.artifacts import (
 from hallmark.api.common import LABEL, SCORE, FileModel
 from hallmark.api.report import Report
 from hallmark.reporting.page import page
-from hallmark.supply_chain.dependencies import check_dependencies
 from hallmark.supply_chain.findings import finding
-from hallmark.supply_chain.licences import check_licences, licensed_parts
 from hallmark.supply_chain.manifest import FileFact, check_files
 from hallmark.supply_chain.onnx_form import check_onnx_form
+from hallmark.supply_chain.packages import check_packages, packages_of, python_packages
 from hallmark.supply_chain.sbom import SBOM, check_sbom, read_sbom
 from hallmark.supply_chain.served_check import check_golden
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
+from hallmark.supply_chain.vulnerabilities import LookUp
 
 MAX_BUNDLE = 128 * 1024 * 1024
 """The most bytes of all files together that are sealed: they are held in memory."""
@@ -80,7 +81,13 @@ def check_manifest(task: SealTask, manifest: Manifest) -> list[Finding]:
     return found
 
 
-def check_bundle(task: SealTask, manifest: Manifest, files: Mapping[str, bytes]) -> list[Finding]:
+def check_bundle(
+    task: SealTask,
+    manifest: Manifest,
+    files: Mapping[str, bytes],
+    look_up: LookUp,
+    now: datetime,
+) -> list[Finding]:
     """Return everything that keeps these bytes from being sealed; empty if nothing does.
 
     Whether the served form answers as it should is left to ``served_check.check_apart``.
@@ -89,6 +96,8 @@ def check_bundle(task: SealTask, manifest: Manifest, files: Mapping[str, bytes])
         task: What is to be sealed, as the operator says.
         manifest: What the training Job says it made; ``check_manifest`` found nothing.
         files: The bytes of each file, by its name in the bundle.
+        look_up: Says which vulnerabilities packages have; asked where the policy wants to know.
+        now: The moment of sealing (aware).
     """
     if found := check_files(manifest, {name: FileFact.of(data) for name, data in files.items()}):
         return found
@@ -96,6 +105,7 @@ def check_bundle(task: SealTask, manifest: Manifest, files: Mapping[str, bytes])
         *_check_documents(task, files),
         *check_onnx_form(files[MODEL_ONNX]),
         *_check_sbom(task, manifest, files),
+        *_check_packages(task, manifest, files, look_up, now),
     ]
 
 
@@ -127,7 +137,7 @@ def _check_report(task: SealTask, report: Report, shown: bytes) -> list[Finding]
         found.append(finding(REPORT, f"a report on {task.dataset_fingerprint}", identity))
     if shown != page(report):
         found.append(finding(REPORT_PAGE, f"the page that {REPORT} renders to", "another"))
-    return found + check_dependencies(report.packages.items(), task.denied_packages)
+    return found
 
 
 def _check_schema(
@@ -173,19 +183,32 @@ def _check_sbom(task: SealTask, manifest: Manifest, files: Mapping[str, bytes]) 
         fingerprint=task.dataset_fingerprint,
         files={each.name: each.digest for each in manifest.files},
     )
-    if isinstance(read, SBOM):
-        found += _check_packages(read, files)
-        found += check_dependencies(read.packages, task.denied_packages)
-        parts = licensed_parts({"components": [*read.components]})
-        found += check_licences(parts, task.licences)
-    return found
+    return [*found, *(_left_out(read, files) if isinstance(read, SBOM) else ())]
 
 
-def _check_packages(bill: SBOM, files: Mapping[str, bytes]) -> list[Finding]:
+def _check_packages(
+    task: SealTask,
+    manifest: Manifest,
+    files: Mapping[str, bytes],
+    look_up: LookUp,
+    now: datetime,
+) -> list[Finding]:
+    """Return what the policy has against the packages of the bill and of the report."""
+    report = _read(Report, REPORT, files)
+    also = report.packages.items() if isinstance(report, Report) else ()
+    bill = read_sbom(files[final_name(SLOT_SBOM, manifest.run_id)])
+    parts = list(packages_of({"components": [*bill.components]})) if isinstance(bill, SBOM) else []
+    asked = task.dependencies.vulnerabilities is not None
+    known = look_up({*python_packages(parts), *also}) if asked else None
+    return check_packages(parts, task.dependencies, known, now, also=also)
+
+
+def _left_out(bill: SBOM, files: Mapping[str, bytes]) -> list[Finding]:
     """Return the packages of the report that the bill of materials leaves out."""
     report = _read(Report, REPORT, files)
     reported = report.packages.items() if isinstance(report, Report) else ()
-    listed = {(canonicalize_name(name), version) for name, version in bill.packages}
+    parts = packages_of({"components": [*bill.components]})
+    listed = {(canonicalize_name(name), version) for name, version in python_packages(parts)}
     return [
         finding("SBOM", f"the package '{name}' {version}, which {REPORT} has", "no such")
         for name, version in sorted(reported)

@@ -40,3 +40,13 @@ def stated_licences(part: Mapping[str, Any]) -> Iterator[str]:
         named = stated if isinstance(stated, dict) else {}
         expression = choice.get("expression") if isinstance(choice, dict) else None
         yield str(expression or named.get("id") or named.get("name") or "")
+
+
+def property_values(part: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Return the values that a component's properties of a name have."""
+    found = part.get("properties")
+    return tuple(
+        str(stated.get("value", ""))
+        for stated in (found if isinstance(found, list) else ())
+        if isinstance(stated, dict) and stated.get("name") == name
+    )

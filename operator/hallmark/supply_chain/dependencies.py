@@ -13,7 +13,9 @@ from packaging.version import Version
 from hallmark.api.artifacts import Finding
 from hallmark.supply_chain.findings import finding
 
-_CHECK = "Dependencies"
+PACKAGES = "Dependencies"
+RULE = "Policy rule"
+"""What a finding is about: a package, or a rule that cannot be read."""
 _ORDERS = {"<": operator.lt, ">": operator.gt}
 
 
@@ -34,13 +36,13 @@ def check_dependencies(packages: Iterable[tuple[str, str]], denied: Iterable[str
         rule = _read_rule(text)
         if rule is None:
             expected = "a name, or a name with a range such as 'pillow<10.3', in the policy's"
-            found.append(finding(_CHECK, f"{expected} dependencies.denied", f"'{text}'"))
+            found.append(finding(RULE, f"{expected} dependencies.denied", f"'{text}'"))
         else:
             rules.setdefault(canonicalize_name(rule.name), []).append(rule)
     present = {(canonicalize_name(name), version) for name, version in packages}
     return found + [
         finding(
-            _CHECK,
+            PACKAGES,
             f"no package '{rule}' (the policy's dependencies.denied names it)",
             f"'{name}' {version}".strip(),
         )

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from license_expression import (
     AND,
@@ -22,8 +21,8 @@ from license_expression import (
 )
 
 from hallmark.api.artifacts import Finding
-from hallmark.api.model_policy import Licences
-from hallmark.supply_chain.components import every_component, is_package, stated_licences
+from hallmark.api.dependencies import Licences
+from hallmark.supply_chain.dependencies import PACKAGES, RULE
 from hallmark.supply_chain.findings import finding
 
 LONGEST = 1024
@@ -95,21 +94,13 @@ def check_licences(parts: Iterable[Licensed], rules: Licences) -> list[Finding]:
             stated = ", ".join(f"'{text}'" for text in part.licences) or "none stated"
             found.append(
                 finding(
-                    "Dependencies",
+                    PACKAGES,
                     f"a licence of '{part.name}' {part.version}".rstrip()
                     + " that the policy's dependencies.licences accept",
                     stated,
                 )
             )
     return found
-
-
-def licensed_parts(document: Mapping[str, Any]) -> Iterator[Licensed]:
-    """Yield the packages of a CycloneDX document."""
-    for part in every_component(document):
-        if is_package(part.get("type"), part.get("purl")):
-            name, version = str(part.get("name", "")), str(part.get("version", ""))
-            yield Licensed(name, version, tuple(stated_licences(part)))
 
 
 @dataclass(frozen=True)
@@ -147,9 +138,7 @@ def _unreadable(rules: Licences) -> Iterator[Finding]:
         for text in entries:
             if _single(text) is None:
                 where = f"the policy's dependencies.licences.{field}"
-                yield finding(
-                    "Dependencies", f"an id of SPDX's licence list in {where}", f"'{text}'"
-                )
+                yield finding(RULE, f"an id of SPDX's licence list in {where}", f"'{text}'")
 
 
 def _single(text: str) -> str | None:

@@ -11,13 +11,12 @@ from typing import Any
 from cyclonedx.model import HashAlgorithm
 from cyclonedx.model.component import ComponentType
 from cyclonedx.schema import SchemaVersion
-from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
 from hallmark.api.artifacts import MODEL_ONNX, Finding
 from hallmark.api.model_version import SBOMSummary
-from hallmark.supply_chain.components import is_package
+from hallmark.supply_chain.components import property_values
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.library import FILES_PROPERTY, TRAINING, USED_PROPERTY, Library
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
@@ -45,11 +44,6 @@ class SBOM:
     """The Python packages, as far as a bill tells of them here."""
     components: tuple[Mapping[str, Any], ...] = field(repr=False)
     """All of them, those inside others too."""
-
-    @functools.cached_property
-    def packages(self) -> tuple[tuple[str, str], ...]:
-        """Name and version of each Python package, as its own name says and as its purl says."""
-        return tuple(pair for component in self.components for pair in _names(component))
 
 
 @functools.lru_cache(maxsize=2)
@@ -174,19 +168,6 @@ def _nested(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _names(component: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return (name, version) of a library, by its own name and, where it differs, by its purl."""
-    if not is_package(component["type"], component.get("purl")):
-        return []
-    own = (component["name"], component.get("version", ""))
-    try:
-        purl = PackageURL.from_string(component.get("purl", ""))
-    except ValueError:
-        return [own]
-    by_purl = (purl.name, purl.version or "")
-    return [own] if canonicalize_name(own[0]) == canonicalize_name(by_purl[0]) else [own, by_purl]
-
-
 def _is_python(component: Mapping[str, Any]) -> bool:
     return str(component.get("purl", "")).startswith("pkg:pypi/")
 
@@ -196,15 +177,10 @@ def _library(component: Mapping[str, Any]) -> Library:
     return Library(
         name=canonicalize_name(component["name"]),
         version=component.get("version", ""),
-        files=next(iter(_properties(component, FILES_PROPERTY)), None),
+        files=next(iter(property_values(component, FILES_PROPERTY)), None),
         wheel=_digest_of(component),
-        used_in=_properties(component, USED_PROPERTY) or (TRAINING,),
+        used_in=property_values(component, USED_PROPERTY) or (TRAINING,),
     )
-
-
-def _properties(component: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    stated = component.get("properties", [])
-    return tuple(str(one.get("value", "")) for one in stated if one.get("name") == name)
 
 
 def _digest_of(component: Mapping[str, Any]) -> str | None:

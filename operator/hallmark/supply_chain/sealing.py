@@ -45,6 +45,7 @@ from hallmark.supply_chain.signing import (
     verify_bundle,
 )
 from hallmark.supply_chain.verify import signed_resources
+from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED, LookUp
 
 _MESSAGE_LIMIT = 1000
 
@@ -64,6 +65,7 @@ def seal(
     store: Store,
     read_key: Callable[[], Signer],
     now: datetime,
+    look_up: LookUp = lambda _: NOT_MOUNTED,
 ) -> SealOutcome:
     """Seal one run's upload, or say why not.
 
@@ -72,6 +74,7 @@ def seal(
         store: Where the upload is and the bundle goes.
         read_key: Gives the sealing key; called only once the checks found nothing.
         now: The moment of sealing (aware).
+        look_up: Says which vulnerabilities packages have; without it no snapshot is mounted.
 
     Raises:
         ArtifactError: The store failed; trying again may help.
@@ -81,7 +84,7 @@ def seal(
     if not isinstance(upload, _Upload):
         return _refused(upload)
     files = upload.files
-    if found := check_bundle(task, upload.manifest, files):
+    if found := check_bundle(task, upload.manifest, files, look_up, now):
         return _refused(found)
     if found := check_apart(files[MODEL_ONNX], files[SCHEMA], files[GOLDEN]):
         return _refused(found)

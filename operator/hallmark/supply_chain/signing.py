@@ -123,6 +123,25 @@ def named_signer(bundle: str) -> str | None:
         return None
 
 
+def not_signed(bundle: str, model: str, resources: Mapping[str, str]) -> str:
+    """Return how a bundle is about something else; empty where it is about exactly these resources.
+
+    Who signed it is not looked at. Never raises, whatever ``bundle`` holds.
+
+    Args:
+        bundle: The text of ``model.sigstore.json``.
+        model: The name that it must give the model.
+        resources: As in ``verify_bundle``.
+    """
+    try:
+        named, signed = _read_statement(_read_bundle(bundle)[1])
+    except (MalformedEnvelope, UnreadableJSON) as error:
+        return f"Expected an OpenSSF model signature v1.0, found {clip(str(error))}."
+    if named != model:
+        return f"Expected a signature that names the model '{model}', found '{clip(named, 64)}'."
+    return "" if signed == dict(resources) else _difference(signed, resources)
+
+
 def is_trusted_signature(
     keys: Sequence[TrustedKey],
     payload_type: str,

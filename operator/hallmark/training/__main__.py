@@ -6,7 +6,11 @@ import os
 import sys
 from pathlib import Path
 
-from hallmark.training.job import Paths, run
+from hallmark.kernels import choose_kernels
+
+choose_kernels()
+
+from hallmark.training.job import Paths, run  # noqa: E402 - numpy takes the kernels as they are
 
 if __name__ == "__main__":
     sys.exit(

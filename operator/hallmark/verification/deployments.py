@@ -14,6 +14,7 @@ from hallmark.api.model_version import ApprovalRecord
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.memory import DECIDED_AT
 from hallmark.audit.record import AuditRecord
+from hallmark.drift.quality import groups_below
 from hallmark.drift.recount import Recount, recount, unpack
 from hallmark.policies.model_deployment.intent import intent_hash
 from hallmark.policies.model_version.approvals import counting, is_for, needs
@@ -248,6 +249,9 @@ def _told_again(record: AuditRecord, baselines: Mapping[str, Baseline]) -> Link:
     told = (details.get("accuracy"), details.get("calibrationError"))
     if told != (quality.accuracy, quality.calibration_error):
         return broken(name, "The outcomes give another accuracy or calibration error.")
+    named = {key: value for key, value in details.items() if key.startswith("group.")}
+    if named != {f"group.{one.group}": one.accuracy for one in groups_below(quality)}:
+        return broken(name, "The outcomes say of other groups that they are below the floor.")
     return holds(name, f"made again from the outcomes: accuracy {quality.accuracy}")
 
 

@@ -11,6 +11,7 @@ from hallmark.api.common import parse_timestamp
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun
+from hallmark.supply_chain.vulnerabilities import LookUp
 from hallmark.verification.bundle import Bundle
 from hallmark.verification.files import Files
 from hallmark.verification.recorded import Recorded
@@ -33,6 +34,7 @@ class Held:
         recorded: the audit log, where there is one that can be believed.
         trusted: the verifier's keys.
         now: when no key may be revoked.
+        look_up: says which vulnerabilities packages have.
         vex: the paths of what reviewers say of vulnerabilities, in order.
     """
 
@@ -44,6 +46,7 @@ class Held:
     recorded: Recorded | None
     trusted: Trusted
     now: datetime
+    look_up: LookUp
     vex: Sequence[str] = ()
 
     @property

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from hallmark.errors import ConfigurationError
+from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED, LookUp
 from hallmark.verification.files import INDEX, LOG, REGISTRY, FolderFiles
 from hallmark.verification.gather import Objects, gather
 from hallmark.verification.links import Subject, Verdict, broken
@@ -20,8 +21,16 @@ def is_export(folder: Path) -> bool:
     return (folder / INDEX).exists()
 
 
-def verify_export(folder: Path, trusted: Trusted, now: datetime) -> Verdict:
+def verify_export(
+    folder: Path, trusted: Trusted, now: datetime, look_up: LookUp = lambda _: NOT_MOUNTED
+) -> Verdict:
     """Return how every link of an export stands. Whatever is in it, nothing is raised for that.
+
+    Args:
+        folder: the export.
+        trusted: the verifier's keys.
+        now: when the keys must be valid (aware).
+        look_up: says which vulnerabilities packages have; without it nobody knows.
 
     Raises:
         ArtifactError: a file cannot be read by this user.
@@ -32,11 +41,16 @@ def verify_export(folder: Path, trusted: Trusted, now: datetime) -> Verdict:
     if isinstance(registry, str):
         return Verdict((Subject("Export", "the whole", (broken("registry", registry),)),))
     log = log_of(folder / LOG, None, trusted, now)
-    return verify(Evidence(registry, files, log, exported=True), trusted, now)
+    return verify(Evidence(registry, files, log, True, look_up), trusted, now)
 
 
 def verify_folder(
-    folder: Path, objects: Objects, log: Path, trusted: Trusted, now: datetime
+    folder: Path,
+    objects: Objects,
+    log: Path,
+    trusted: Trusted,
+    now: datetime,
+    look_up: LookUp = lambda _: NOT_MOUNTED,
 ) -> tuple[Verdict, list[str]]:
     """Return how every link of a chain in a folder stands, and what is not part of it.
 
@@ -46,6 +60,7 @@ def verify_folder(
         log: its audit log's current file.
         trusted: the verifier's keys.
         now: when the keys must be valid (aware).
+        look_up: as of ``verify_export``.
 
     Raises:
         ConfigurationError: there is no audit log to say what belongs to it.
@@ -54,5 +69,5 @@ def verify_folder(
     if found is None:
         raise ConfigurationError(f"Expected an audit log {log}, found none.")
     gathered = gather(objects, None, found)
-    evidence = Evidence(gathered.registry, FolderFiles(folder), found, exported=False)
+    evidence = Evidence(gathered.registry, FolderFiles(folder), found, False, look_up)
     return verify(evidence, trusted, now), gathered.left_out

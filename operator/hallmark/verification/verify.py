@@ -11,6 +11,7 @@ from hallmark.api.artifacts import Manifest
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
 from hallmark.audit.events import AuditEvent
+from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED, LookUp
 from hallmark.verification.approvals import approval_links
 from hallmark.verification.assessed import vex_by_folder
 from hallmark.verification.bundle import baseline_of, bundle_of
@@ -49,12 +50,14 @@ class Evidence:
         files: the files.
         log: the audit log, or None.
         exported: whether it is an export, whose every file is named by its index.
+        look_up: says which vulnerabilities packages have, by the verifier's own snapshot of OSV.
     """
 
     registry: Registry
     files: Files
     log: Log | None
     exported: bool
+    look_up: LookUp = lambda _: NOT_MOUNTED
 
 
 def verify(evidence: Evidence, trusted: Trusted, now: datetime) -> Verdict:
@@ -151,6 +154,7 @@ class _Verifier:
             trusted=self._trusted,
             now=self._now,
             vex=self._vex.get(self._bundles[version.metadata.uid].folder, ()),
+            look_up=self._evidence.look_up,
         )
         decisions = self._approvals.get(version.metadata.uid, [])
         links = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hallmark.api.artifacts import (
     BUNDLE,
@@ -18,7 +19,7 @@ from hallmark.api.report import Report
 from hallmark.api.training_run import Gate, GateResult, TrainingRun
 from hallmark.audit.events import AuditEvent
 from hallmark.audit.record import AuditRecord
-from hallmark.policies.model_version.checks import Verified, meets_policy
+from hallmark.policies.model_version.checks import Verified, asked_packages, meets_policy
 from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.sealed import read_report, version_contradiction
 from hallmark.supply_chain.manifest import FileFact, check_files
@@ -204,6 +205,8 @@ def _policy(held: Held, manifest: Manifest, report: Report | str) -> Link:
         report=held.files.read(held.bundle.folder + REPORT, MAX_DOCUMENT),
         sbom=held.sealed_bill(manifest) or None,
     )
+    if held.policy.spec.dependencies.vulnerabilities is not None:
+        inputs = replace(inputs, vulnerabilities=held.look_up(asked_packages(inputs)))
     refusal = meets_policy(inputs, Verified(manifest, ""))
     if refusal is not None:
         # No forgery: what was fine then need not be so under a policy of later.

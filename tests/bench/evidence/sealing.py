@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hallmark.api.artifacts import MANIFEST, REPORT, SLOT_SBOM, Manifest, SealTask
 from hallmark.api.common import sha256_digest
+from hallmark.api.dependencies import Dependencies
 from hallmark.api.names import run_prefix
 from hallmark.api.report import Report
 from hallmark.api.training_run import ModelCard
@@ -77,7 +78,7 @@ def _seal(made: Artifacts, path: Path) -> None:
         manifest_digest=sha256_digest(data),
         spec_digest=manifest.spec_digest,
         dataset_fingerprint=manifest.dataset_fingerprint,
-        denied_packages=["torch"],
+        dependencies=Dependencies(denied=["torch"]),
         store_uri=store.uri,
         store_region="us-east-1",
     )

@@ -10,11 +10,17 @@ import pytest
 
 from hallmark.api import names
 from hallmark.api.common import Condition, ConditionStatus, timestamp
+from hallmark.api.dependencies import (
+    Dependencies,
+    Vulnerabilities,
+    VulnerabilityException,
+)
 from hallmark.api.model_policy import ModelPolicySpec, TrustedKey
 from hallmark.api.model_version import ModelVersion, SBOMSummary
 from hallmark.bundles.evidence import BELIEVED, EvidenceMemory
 from hallmark.policies.model_version.inputs import Evidence
 from hallmark.policies.refusals import Refusal
+from hallmark.supply_chain.vulnerabilities import Known
 from tests.unit.policies.model_deployment.rollouts import NOW, condition, policy
 from tests.unit.policies.model_deployment.rollouts import version as a_version
 from tests.unit.supply_chain.factories import KEY, trusted
@@ -256,3 +262,37 @@ def test_when_the_time_is_over_the_status_does_not_renew_it() -> None:
     memory.recall(found, POLICY, NOW)
     assert memory.recall(found, POLICY, NOW + BELIEVED) is None
     assert memory.recall(found, POLICY, NOW + BELIEVED * 2) is None
+
+
+LOOKS = policy_of(dependencies=Dependencies(vulnerabilities=Vulnerabilities()))
+FEED, OTHER_FEED = (Known(f"sha256:{digit * 64}", NOW) for digit in "01")
+
+
+@pytest.mark.parametrize(("feed", "known"), [(FEED, True), (OTHER_FEED, False), (None, False)])
+@pytest.mark.parametrize("started", [False, True])
+def test_what_was_found_counts_under_the_same_snapshot_alone(
+    feed: Known | None, known: bool, started: bool
+) -> None:
+    found = shown(version(), under=LOOKS, feed_digest=FEED.digest)
+    memory = EvidenceMemory()
+    evidence = replace(GOOD, feed=FEED.digest)
+    if not started:
+        memory.remember(found, LOOKS, evidence, NOW)
+    assert memory.recall(found, LOOKS, NOW, feed) == (evidence if known else None)
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_what_time_alone_may_change_is_believed_until_then(started: bool) -> None:
+    ends = timestamp(NOW + MINUTE)
+    excepted = VulnerabilityException(package="numpy", id="GHSA-1", reason="x", until=ends)
+    rules = Vulnerabilities(exceptions=[excepted])
+    under = policy_of(dependencies=Dependencies(vulnerabilities=rules))
+    found, memory = shown(version(), under=under, feed_digest=FEED.digest), EvidenceMemory()
+    if not started:
+        evidence = replace(GOOD, feed=FEED.digest, until=NOW + MINUTE)
+        memory.remember(found, under, evidence, NOW)
+    assert memory.recall(found, under, NOW, FEED) is not None
+    end = memory.until(found)
+    assert end is not None
+    assert end <= NOW + MINUTE
+    assert memory.recall(found, under, NOW + MINUTE, FEED) is None

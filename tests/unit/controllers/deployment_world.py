@@ -18,6 +18,8 @@ from typing import Any, cast
 from hallmark.api import names
 from hallmark.api.artifacts import Baseline, BaselineFeature, DownloadURLs, Finding
 from hallmark.api.common import ObjectMeta, parse_timestamp, sha256_digest, timestamp
+from hallmark.api.dependencies import Dependencies
+from hallmark.api.drift_floors import DriftFloors
 from hallmark.api.drift_report import LATENCY_BOUNDS
 from hallmark.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from hallmark.api.model_policy import (
@@ -250,7 +252,9 @@ class World:
 
     def set_policy(self, **approvals: object) -> None:
         deployments = DeploymentBounds.model_validate(approvals.pop("deployments", {}))
+        dependencies = Dependencies.model_validate(approvals.pop("dependencies", {}))
         self.most_replicas = deployments.max_replicas
+        drift = approvals.pop("drift", None)
         policy = ModelPolicy(
             metadata=ObjectMeta(name="default"),
             spec=ModelPolicySpec(
@@ -259,8 +263,11 @@ class World:
                 store={"uri": "s3://models", "endpoint": "http://store:7070"},  # type: ignore[arg-type]
                 images=Images(trainer="t:1", sealer="s:1", predictor="p:1"),
                 deployments=deployments,
+                drift=DriftFloors.model_validate(drift) if drift else None,
+                dependencies=dependencies,
             ),
         )
+        self.policy = policy
         self._put(MODEL_POLICY, "", "default", spec=policy.spec.to_wire())
 
     def seal(self, number: int, *, approved: bool = True, baseline: Baseline = BASELINE) -> None:
@@ -305,6 +312,16 @@ class World:
         """Approve (no changes), deny, revoke or withdraw a version's approval."""
         status = rollouts.version(number, **changes).status
         self._put(MODEL_VERSION, SPACE, rollouts.version_name(number), status=status.to_wire())
+
+    def judge_packages(self, number: int, reason: str) -> None:
+        """Say of a version's packages what the policy of today says."""
+        passed = rollouts.condition("PolicyPassed", true=reason == "PolicyPassed", reason=reason)
+        status = self.version(number).status
+        others = [found for found in status.conditions if found.type != passed.type]
+        changed = status.replace(
+            conditions=[*others, passed], policy_digest=self.policy.spec.digest
+        )
+        self._put(MODEL_VERSION, SPACE, rollouts.version_name(number), status=changed.to_wire())
 
     def corrupt_bytes(self, number: int) -> None:
         """Flip a byte of the version's model in the store."""
@@ -467,11 +484,12 @@ class World:
         blocks: Sequence[tuple[int, int]] = (),
         odd: Sequence[str] = (),
         right: Sequence[int] = (),
+        women: Sequence[int] = (),
     ) -> None:
         """Let the Pods of a version report closed windows, refused rows, requests and oddities.
 
         Of each block of 200 requests so many failed, and so many were late; ``right`` says of
-        each window of outcomes how many of its hundred answers came true.
+        each window of outcomes how many of its hundred answers came true, ``women`` of fifty.
         Of each kind of oddity the client with that place in the list is at fault.
         """
         self._sequence += 1
@@ -502,7 +520,7 @@ class World:
                 "requests": requests,
                 "answers": self._blocks(blocks),
                 "odd": self._odd(odd),
-                **({"outcomes": self._outcomes(right)} if right else {}),
+                **({"outcomes": self._outcomes(right, women)} if right else {}),
             }
         obj = self.cluster.objects[self._key()]
         obj.setdefault("status", {}).setdefault("drift", {}).update(reports)
@@ -531,10 +549,11 @@ class World:
         ]
         return {"rows": 6400, "near": 320, "blocks": 100, "probing": len(kinds), "newest": blocks}
 
-    def _outcomes(self, right: Sequence[int]) -> Obj:
+    def _outcomes(self, right: Sequence[int], women: Sequence[int]) -> Obj:
+        """Return windows of a hundred outcomes; half of these are of women, where some are told."""
         self.wait(1)
         start = timestamp(self.now)
-        windows = [
+        windows: list[Obj] = [
             {
                 "number": number,
                 "start": start,
@@ -547,6 +566,8 @@ class World:
             }
             for number, correct in enumerate(right, 1)
         ]
+        for window, correct in zip(windows, women, strict=False):
+            window["groups"] = [{"group": "women", "outcomes": WINDOW // 2, "correct": correct}]
         return {"outcomes": WINDOW * len(right), "correct": sum(right), "windows": windows}
 
     def crash(self, number: int, *, times: int = 1, code: int = 137, pods: int = 99) -> None:

@@ -21,6 +21,38 @@ def feedback(world: World, **declared: object) -> World:
     return with_two_versions(world)
 
 
+GROUPS = {"groups": ["men", "women"], "groupFloor": {"minimumAccuracy": "0.8"}}
+
+
+def test_a_version_that_fails_one_group_gives_way_though_it_is_right_on_the_whole(
+    world: World,
+) -> None:
+    feedback(world, minimumAccuracy="0.8", then="Rollback", **GROUPS)
+    world.report(2, CALM, right=[90, 90], women=[42, 41])
+    world.settle()
+    assert (world.serving, world.condition("DriftDetected")) == (2, "False/NoDrift")
+    world.report(2, CALM, right=[90, 90, 82, 82], women=[42, 41, 20, 18])
+    world.settle()
+    assert world.serving == 1
+    assert world.condition("RolledBack") == "True/DriftRollback"
+    said = "Below the floor of groups: 'women' (accuracy 0.3800 in 100 outcomes)"
+    assert said in world.message("Ready")
+
+
+def test_a_group_that_falls_behind_later_is_told_too(world: World) -> None:
+    feedback(world, minimumAccuracy="0.8", **GROUPS)
+    world.report(2, CALM, right=[45, 45], women=[42, 41])
+    world.settle()
+    assert world.recorded("drift") == ["detected"]
+    world.report(2, CALM, right=[45, 45, 40, 40], women=[42, 41, 18, 18])
+    world.settle()
+    assert world.recorded("drift") == ["detected"] * 2
+    world.report(2, CALM, right=[45, 45, 40, 40, 40], women=[42, 41, 18, 18, 18])
+    world.settle()
+    assert world.recorded("drift") == ["detected"] * 2
+    assert (world.serving, world.state) == (2, "Stable")
+
+
 def test_a_version_whose_answers_do_not_come_true_gives_way_once(world: World) -> None:
     feedback(world, minimumAccuracy="0.8", then="Rollback")
     spec = world.spec

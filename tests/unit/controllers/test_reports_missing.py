@@ -141,7 +141,7 @@ def test_without_its_baseline_no_verdict_stands(world: World) -> None:
 def test_what_was_shown_of_a_deployment_that_is_gone_goes(world: World) -> None:
     world.wait(PATIENCE + 1)
     world.settle()
-    metrics.forget_deployment(SPACE, NAME)
-    metrics.forget_deployment(SPACE, NAME)
+    metrics.forget(SPACE, NAME)
+    metrics.forget(SPACE, NAME)
     assert SYSTEM_NAMESPACE not in {labels[0] for labels in metrics.SILENT_PODS._metrics}
     assert (SPACE, NAME) not in metrics.SILENT_PODS._metrics

@@ -52,14 +52,18 @@ WATCHED = (MODEL_VERSION, MODEL_APPROVAL, MODEL_DEPLOYMENT, MODEL_POLICY, CONFIG
 class VersionWorld:
     """A namespace under a policy, and the operator's controllers of versions and approvals."""
 
-    def __init__(self, folder: Path, stores: Stores | None = None) -> None:
+    def __init__(
+        self, folder: Path, stores: Stores | None = None, settings: Settings | None = None
+    ) -> None:
         """Make the world.
 
         Args:
             folder: the store.
             stores: opens the store; without it the folder.
+            settings: the operator's.
         """
         self.folder = folder
+        self.settings = settings or Settings(namespace=SYSTEM)
         self.now: datetime = NOW
         self.cluster = MemoryCluster()
         self.ledger = Ledger()
@@ -74,7 +78,7 @@ class VersionWorld:
             return await dispatch.reconcile(self.operator, key)
 
         operator = Operator(
-            settings=Settings(namespace=SYSTEM),
+            settings=self.settings,
             cluster=self.cluster,
             cache=ObjectCache(),
             audit=cast("Any", self.ledger),

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from hallmark.api.dependencies import Dependencies, Licences, Vulnerabilities
 from hallmark.api.model_deployment import ModelDeployment
-from hallmark.api.model_policy import Dependencies, Licences
 from hallmark.api.training_run import GateResult, MetricValue
 from hallmark.policies.model_version.shown import serving_version
 from hallmark.policies.unmet import unmet, votes
+from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED
 from hallmark_dashboard.bills import Bill, BillComponent, changes, matching, read_bill, violations
 from hallmark_dashboard.problems import Right
 from hallmark_dashboard.seen import Unreadable
@@ -447,6 +448,10 @@ def bill(**packages: str) -> Bill:
     return Bill("1.6", "", tuple(parts))
 
 
+def against(found: Bill, rules: Dependencies, **reported: str) -> tuple[str, ...]:
+    return violations(found, rules, lambda _: NOT_MOUNTED, NOW, reported)
+
+
 def test_bills_are_read_searched_compared_and_held_against_a_policy() -> None:
     import json
 
@@ -455,8 +460,10 @@ def test_bills_are_read_searched_compared_and_held_against_a_policy() -> None:
     assert [part.name for part in found.packages] == ["numpy", "scikit-learn", "zope-interface"]
     assert [part.name for part in matching(found, "SCIKIT")] == ["scikit-learn"]
     denied = Dependencies(denied=["Zope.Interface", "absent"])
-    assert len(violations(found, denied)) == 1
-    assert len(violations(found, Dependencies(licences=Licences(denied=["MIT"])))) == 3
+    mit = Dependencies(licences=Licences(denied=["MIT"]))
+    looked = Dependencies(vulnerabilities=Vulnerabilities())
+    assert [len(against(found, rules)) for rules in (denied, mit, looked)] == [1, 3, 1]
+    assert len(against(found, Dependencies(denied=["torch"]), torch="2")) == 1
     assert [
         (c.name, c.before, c.after) for c in changes(bill(a="1", b="1"), bill(a="2", c="1"))
     ] == [
@@ -596,6 +603,7 @@ def test_a_policy_is_told_in_words_with_whom_it_stops() -> None:
         approvals={"minimum": 2},
         gates=[{"metric": "accuracy", "comparison": "AtLeast", "threshold": "0.7"}],
         dependencies={"denied": ["torch"]},
+        drift={"maxThreshold": "0.25", "probing": {"maxClients": 2, "rollback": True}},
     )
     stopped = version(told={"PolicyPassed": "False/PolicyFailed"})
     found = policy_detail(strict, [SPACE], [version("fine"), stopped])
@@ -603,7 +611,14 @@ def test_a_policy_is_told_in_words_with_whom_it_stops() -> None:
 
     assert "stops 1 version of 2" in found.headline
     assert [one.name for one in found.stopped] == ["loan-v1"]
-    for words in ("2 people", "accuracy must be at least 0.7", "torch", "No data may come from"):
+    for words in (
+        "2 people",
+        "accuracy must be at least 0.7",
+        "torch",
+        "No data may come from",
+        "spec.drift.threshold at most 0.25; ",
+        "spec.drift.probing with clients at most 2, then Rollback.",
+    ):
         assert words in told
     assert demands(policy(sources={"allowed": ["https://a/"]}).spec)
 

@@ -18,7 +18,7 @@ from hallmark_dashboard.problems import Right
 from hallmark_dashboard.traffic import SeenOutcomes, SeenWindow
 from hallmark_dashboard.views.deployment import asked_version, deployment_detail
 from hallmark_dashboard.views.drift import bin_labels, drift_detail
-from hallmark_dashboard.views.quality import GroupLine, quality_detail
+from hallmark_dashboard.views.quality import EarlierLine, GroupLine, quality_detail
 from hallmark_dashboard.views.standing import (
     State,
 )
@@ -269,6 +269,60 @@ def test_realised_quality_stands_beside_the_sealed_one() -> None:
     assert "sealed 0.91" in drawn.accuracy.description
     assert drawn.calibration is None, "the report does not have it"
     assert (drawn.state, len(drawn.table.rows if drawn.table else [])) == (State.STOPPED, 2)
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ({"belowFloor": True, "voters": 1, "failing": 1, "evidence": "9.1"}, State.STOPPED),
+        ({"voters": 1, "evidence": "0.1"}, State.GOOD),
+        ({}, State.UNKNOWN),
+    ],
+)
+def test_a_group_stands_to_its_floor(told: dict[str, object], state: State) -> None:
+    quality = {
+        **QUALITY,
+        "groups": [{"group": "f", "outcomes": 50, "accuracy": "0.4000", **told}],
+        "neededOfGroup": "4.2",
+    }
+    floor = {"groups": ["f"], "groupFloor": {"minimumAccuracy": "0.75"}}
+    found = quality_detail(
+        deployment(
+            status={**SERVES, "driftState": {"quality": quality}},
+            drift={"feedback": FEEDBACK | floor},
+        ),
+        sealed_report(),
+        [],
+    )
+    assert found is not None
+    assert (found.minimum_group_accuracy, found.needed_of_group) == ("0.75", "4.2")
+    assert [line.state for line in found.groups] == [state]
+
+
+def test_versions_that_served_before_have_their_names() -> None:
+    known, forgotten = OTHER.removeprefix("sha256:")[:16], "7" * 16
+    earlier = [
+        {"version": known, "outcomes": 90, "accuracy": "0.8000"},
+        {"version": forgotten, "outcomes": 2, "accuracy": "0.5000"},
+    ]
+    times = {"from": THEN, "to": THEN}
+    history = [
+        {"version": "loan-v1", "manifestDigest": OTHER, "outcome": "Replaced", **times},
+    ]
+    state = {"quality": {**QUALITY, "earlier": earlier}}
+    found = quality_detail(
+        deployment(
+            status={**SERVES, "history": history, "driftState": state},
+            drift={"feedback": FEEDBACK},
+        ),
+        None,
+        [],
+    )
+    assert found is not None
+    assert found.earlier == (
+        EarlierLine("loan-v1", 90, 0.8),
+        EarlierLine(forgotten, 2, 0.5),
+    )
 
 
 def test_what_a_pod_writes_breaks_no_page() -> None:

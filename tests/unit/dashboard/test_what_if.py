@@ -8,8 +8,8 @@ from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
 from hallmark_dashboard.pages.forms import policy_spec
 from hallmark_dashboard.problems import Problem
-from hallmark_dashboard.views.what_if import MOST, Effect, Files, chosen, effect, what_if
-from tests.unit.dashboard.objects import approval, conditions
+from hallmark_dashboard.views.what_if import MOST, Effect, Files, chosen, effect, kept, what_if
+from tests.unit.dashboard.objects import approval, conditions, deployment
 from tests.unit.dashboard.objects import version as plain_version
 from tests.unit.policies.training_run.runs import NOW, SBOM, bundle, policy, version
 from tests.unit.supply_chain.factories import OTHER_KEY, trusted
@@ -105,6 +105,30 @@ def test_what_is_in_use_comes_first_and_the_rest_is_counted() -> None:
     many = [plain_version(f"v{n}", number=n) for n in range(1, MOST + 50)]
     assert len(chosen(many)) == MOST
     assert chosen(many)[0].spec.version == MOST + 49
+
+
+def test_a_deployment_that_watches_too_little_is_kept_and_named_with_every_reason() -> None:
+    floors = {"maxWindow": 100, "probing": {}}
+    today, strict = policy().spec, policy(drift=floors).spec
+    loose = deployment("loan")
+    close = deployment("card", drift={"window": 100, "probing": {}})
+
+    found = kept(loose, today, strict)
+    assert found is not None
+    assert [reason.split(" (")[0] for reason in found.reasons] == [
+        "Expected spec.drift.probing declared",
+        "Expected spec.drift.window at most 100",
+    ]
+    assert (found.name, found.new, found.state) == ("loan", True, "stopped")
+    assert kept(close, today, strict) is None
+    again = kept(loose, strict, strict)
+    assert again is not None
+    assert not again.new
+    told = what_if([], 0, [again, found])
+    assert told.headline == (
+        "It would newly stop 0 versions; 1 Deployment would newly promote nothing."
+    )
+    assert told.kept == (found, again)
 
 
 @pytest.mark.parametrize(

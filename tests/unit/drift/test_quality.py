@@ -18,11 +18,11 @@ from hallmark.api.feedback import SCORE_BINS, Feedback, OnFeedback, OutcomeRepor
 from hallmark.api.model_deployment import Drift
 from hallmark.drift.decision import DriftVerdict, judge
 from hallmark.drift.outcomes import MAX_SEEN, Outcome, OutcomeCounter
-from hallmark.drift.quality import (
+from hallmark.drift.quality import quality_rolls_back
+from hallmark.drift.quality_evidence import (
     accuracy_evidence,
     calibration_error,
     calibration_evidence,
-    quality_rolls_back,
 )
 from hallmark.drift.recount import pack, recount, unpack
 from hallmark.drift.room import report_bytes

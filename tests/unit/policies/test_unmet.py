@@ -148,6 +148,7 @@ def test_whatever_keeps_it_back_in_a_deployment_is_told(given: View, *, on_hold:
         assert "OnHold" in {one.reason for one in lacking}
 
 
+BEYOND: dict[str, object] = {"scheduling": {"priorityClassName": "models"}}
 HERE: dict[str, tuple[ModelVersion, dict[str, object], set[str]]] = {
     "approvals for another ModelDeployment": (
         version(2, approvals=(approval(targets=("other",)),)),
@@ -160,10 +161,11 @@ HERE: dict[str, tuple[ModelVersion, dict[str, object], set[str]]] = {
         {"AwaitingApproval"},
     ),
     "a spec that suspends": (version(2), {"suspend": True}, {"Suspended"}),
+    "a spec beyond the policy": (version(2), BEYOND, {"InvalidSpec"}),
     "all of it": (
         version(2, approvals=(approval(targets=("other",)),)),
-        {"suspend": True},
-        {"Suspended", "AwaitingApproval"},
+        {"suspend": True, **BEYOND},
+        {"Suspended", "AwaitingApproval", "InvalidSpec"},
     ),
 }
 

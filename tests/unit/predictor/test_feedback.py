@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.drift_report import DriftReport
-from hallmark.api.feedback import SCORE_SCALE, Feedback
+from hallmark.api.feedback import EARLIER_VERSIONS, SCORE_SCALE, Feedback
 from hallmark.api.model_deployment import Drift
 from hallmark_predictor.app import create_app
 from hallmark_predictor.data_plane import Answer, DataPlane
@@ -33,6 +33,7 @@ from tests.unit.predictor.factories import DEPLOYMENT, NAMESPACE, ROW
 TOKEN, KEY = "t" * 32, "k" * 32
 FEEDBACK = Feedback(window=100, groups=["women", "men"], max_age="24h")
 DIGEST = factories.sealed().trust.manifest_digest
+SCHEMA = factories.model().schema
 
 
 def secret(folder: Path, **entries: str) -> Path:
@@ -74,18 +75,20 @@ def pod(
     deployment: str = DEPLOYMENT,
     digest: str = "",
     feedback: Feedback = FEEDBACK,
+    classes: dict[str, object] | None = None,
 ) -> Pod:
     clock = [1_780_000_000.0] if now is None else now
     model = factories.model(drift=Drift(window=100, feedback=feedback))
     files = SecretFiles(folder, NAMESPACE, deployment)
-    receipts = Receipts(files, digest or model.trust.manifest_digest, lambda: clock[0])
+    schema = model.schema.replace(**(classes or {}))
+    receipts = Receipts(files, digest or model.trust.manifest_digest, schema, lambda: clock[0])
     plane = DataPlane(model, receipts)
-    truth = truth_of(plane)
+    serving = Serving(Metrics())
+    truth = truth_of(plane, serves_alone=lambda: not serving.ends_connections)
     assert truth is not None
     recorder = DriftRecorder(
         model.windows, model.columns, model.trust.manifest_digest, outcomes=truth.counter
     )
-    serving = Serving(Metrics())
     serving.truth = truth
     serving.metrics.truth(lambda: families(truth))
     serving.start(plane, recorder)
@@ -114,7 +117,7 @@ def test_a_receipt_says_what_was_answered(
     tmp_path_factory: pytest.TempPathFactory, label: int, score: float
 ) -> None:
     folder = secret(tmp_path_factory.mktemp("secret"))
-    receipts = Receipts(SecretFiles(folder, NAMESPACE, DEPLOYMENT), DIGEST, lambda: 1000.0)
+    receipts = Receipts(SecretFiles(folder, NAMESPACE, DEPLOYMENT), DIGEST, SCHEMA, lambda: 1000.0)
     text = receipts.one(label, score).decode()
     found = receipts.read(text)
     assert len(text) == CHARACTERS
@@ -125,7 +128,7 @@ def test_a_receipt_says_what_was_answered(
 
 @given(st.data())
 def test_no_changed_bit_and_no_other_text_is_a_receipt(data: st.DataObject) -> None:
-    receipts = Receipts(_Known(), DIGEST)
+    receipts = Receipts(_Known(), DIGEST, SCHEMA)
     text = receipts.one(1, 0.75).decode()
     raw = bytearray(base64.b64decode(text))
     at = data.draw(st.integers(0, 8 * len(raw) - 1))
@@ -148,7 +151,7 @@ class _Known(SecretFiles):
 def test_a_secret_may_come_later_and_change(tmp_path: Path) -> None:
     now = [0.0]
     files = SecretFiles(tmp_path, NAMESPACE, DEPLOYMENT, lambda: now[0])
-    receipts = Receipts(files, DIGEST)
+    receipts = Receipts(files, DIGEST, SCHEMA)
     assert receipts.one(0, 0.5) == b""
     secret(tmp_path, receipts="short")
     now[0] += READ_AGAIN
@@ -271,8 +274,30 @@ def _of_another_deployment(home: Pod, other: Path) -> tuple[Pod, str]:
     return home, pod(secret(other), deployment="cards").answer()[0]["receipt"]
 
 
-def _of_another_version(home: Pod, other: Path) -> tuple[Pod, str]:
-    return home, pod(secret(other), digest="sha256:" + "7" * 64).answer()[0]["receipt"]
+EARLIER = "sha256:" + "7" * 64
+
+
+def _of_another_version_that_may_serve(home: Pod, other: Path) -> tuple[Pod, str]:
+    home.serving.active_digest = "shared"
+    return home, pod(secret(other), digest=EARLIER).answer()[0]["receipt"]
+
+
+def _of_what_serves_now(home: Pod, other: Path) -> tuple[Pod, str]:
+    home.serving.active_digest = EARLIER
+    return home, pod(secret(other), digest=EARLIER).answer()[0]["receipt"]
+
+
+def _of_other_classes(home: Pod, other: Path) -> tuple[Pod, str]:
+    turned = {"classes": ["yes", "no"]}
+    return home, pod(secret(other), digest=EARLIER, classes=turned).answer()[0]["receipt"]
+
+
+def _of_the_eleventh_version(home: Pod, other: Path) -> tuple[Pod, str]:
+    for number in range(EARLIER_VERSIONS):
+        found = pod(secret(other), digest=f"sha256:{number:016x}{0:048x}")
+        told = {"receipt": found.answer()[0]["receipt"], "outcome": "no"}
+        assert home.take(told).counted == 1
+    return home, pod(secret(other), digest=EARLIER).answer()[0]["receipt"]
 
 
 def _too_old(home: Pod, other: Path) -> tuple[Pod, str]:
@@ -292,7 +317,10 @@ def _repeated(home: Pod, other: Path) -> tuple[Pod, str]:
     [
         (_forged, {}, "Forged", "Expected a receipt as this Deployment's answers have it"),
         (_of_another_deployment, {}, "Forged", "Expected a receipt"),
-        (_of_another_version, {}, "OtherVersion", "which serves here, found one of the version"),
+        (_of_another_version_that_may_serve, {}, "OtherVersion", "send it again on a new conn"),
+        (_of_what_serves_now, {}, "OtherVersion", "send it again on a new connection"),
+        (_of_other_classes, {}, "OtherClasses", "which has other classes"),
+        (_of_the_eleventh_version, {}, "OtherVersion", "counts 10 earlier versions already"),
         (_too_old, {}, "TooOld", "Expected an answer of the last 24h"),
         (_repeated, {}, "Repeated", "found one that was counted before"),
         (_repeated, {"outcome": "yes"}, "Repeated", "each receipt once"),
@@ -319,6 +347,49 @@ def test_what_is_no_truth_about_an_answer_is_refused_in_a_sentence(
     assert (told["outcome"], told["reason"]) == (0, reason)
     assert sentence in str(told["error"])
     assert home.truth.counter.outcomes == before + 1
+
+
+def test_the_truth_of_an_earlier_version_counts_under_that_version_alone(
+    one: Pod, tmp_path: Path
+) -> None:
+    """As many wrong answers as make windows, which would be below any floor."""
+    earlier = pod(secret(tmp_path), digest=EARLIER)
+    answers = earlier.answer(250)
+    wrong = {"yes": "no", "no": "yes"}
+    told = [{"receipt": found["receipt"], "outcome": wrong[found["label"]]} for found in answers]
+    told[0]["outcome"] = answers[0]["label"]
+    own = one.answer()[0]
+    judged = one.take(*told, {"receipt": own["receipt"], "outcome": own["label"]})
+    assert (judged.counted, judged.details) == (251, [])
+    assert one.take(told[0]).refused == {"Repeated": 1}, "none counts twice"
+    report = one.recorder.report(1)
+    assert DriftReport.model_validate(report.to_wire(), strict=True) == report
+    assert report.outcomes is not None
+    assert report.outcomes.windows == []
+    assert (report.outcomes.outcomes, report.outcomes.correct) == (1, 1)
+    assert [version.to_wire() for version in report.outcomes.earlier] == [
+        {"version": "7" * 16, "outcomes": 250, "correct": 1}
+    ]
+    text = one.serving.metrics.exposition().decode()
+    name = f'hallmark_predictor_earlier_outcomes_total{{result="Wrong",version="{"7" * 16}"}}'
+    assert f"{name} 249.0" in text
+    assert one.recorder.seen >= 252
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [({"outcome": "maybe"}, "UnknownOutcome"), ({"group": "children"}, "UnknownGroup")],
+)
+def test_an_earlier_version_s_outcomes_are_held_to_the_same(
+    one: Pod, tmp_path: Path, change: dict[str, str], reason: str
+) -> None:
+    earlier = pod(secret(tmp_path), one.now, digest=EARLIER)
+    texts = [answer["receipt"] for answer in earlier.answer(2)]
+    judged = one.take({"receipt": texts[0], "outcome": "no", **change})
+    assert judged.refused == {reason: 1}
+    one.now[0] += 24 * 3600 + 1
+    assert one.take({"receipt": texts[1], "outcome": "no"}).refused == {"TooOld": 1}
+    assert one.truth.counter.earlier == {}
 
 
 # -- the route --------------------------------------------------------------------------------

@@ -38,10 +38,10 @@ def training(**spec: Any) -> dict[str, Obj]:  # noqa: ANN401
     return {child["kind"]: child for child in children}
 
 
-def sealing(**changes: Any) -> dict[str, Obj]:  # noqa: ANN401
+def sealing(*, osv_claim: str = "", **changes: Any) -> dict[str, Obj]:  # noqa: ANN401
     spec = policy(**changes).spec
     task = seal_task(inputs(run=trained()), spec)
-    children = sealing_children("hallmark-system", task, spec)
+    children = sealing_children("hallmark-system", task, spec, osv_claim)
     return {child["kind"]: child for child in children}
 
 
@@ -245,3 +245,20 @@ def test_a_version_is_named_like_its_run_and_outlives_it() -> None:
     assert made["metadata"]["name"] == NAME
     assert "ownerReferences" not in made["metadata"]
     assert made["spec"]["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("claim", "looks", "mounted"),
+    [("osv", True, True), ("osv", False, False), ("", True, False), ("", False, False)],
+)
+def test_the_snapshot_of_osv_is_mounted_to_read_where_it_is_asked_for(
+    claim: str, looks: bool, mounted: bool
+) -> None:
+    rules = {"vulnerabilities": {}} if looks else {}
+    spec = pod(sealing(osv_claim=claim, dependencies=rules))
+    expected = {"name": "osv", "mountPath": names.OSV_FOLDER, "readOnly": True}
+    containers = [*spec["initContainers"], *spec["containers"]]
+    found = [mount for one in containers for mount in one["volumeMounts"] if mount == expected]
+    assert len(found) == mounted
+    claims = [volume.get("persistentVolumeClaim") for volume in spec["volumes"]]
+    assert ({"claimName": "osv", "readOnly": True} in claims) is mounted

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from hallmark.api.model_policy import DENIED
+from hallmark.api.dependencies import DENIED
 from hallmark.supply_chain.dependencies import check_dependencies
 from tests.examples import examples
 

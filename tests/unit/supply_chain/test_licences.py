@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.model_policy import Licences
-from hallmark.supply_chain.licences import Licensed, check_licences, licensed_parts
+from hallmark.api.dependencies import Licences
+from hallmark.supply_chain.licences import Licensed, check_licences
+from hallmark.supply_chain.packages import Package, packages_of
 from tests.examples import examples
 
 CLASSPATH = "GPL-2.0-only WITH Classpath-exception-2.0"
@@ -112,7 +113,7 @@ def test_without_a_rule_no_licence_is_asked_for() -> None:
 def test_a_package_hides_neither_inside_another_nor_under_another_type(type_: str) -> None:
     inner = {"type": type_, "name": "evil", "version": "1", "licenses": [{"expression": "X"}]}
     document = {"components": [{"type": "file", "name": "f", "components": [inner]}]}
-    assert list(licensed_parts(document)) == [Licensed("evil", "1", ("X",))]
+    assert list(packages_of(document)) == [Package("evil", "1", "", ("X",))]
 
 
 ATOMS = st.sampled_from(["MIT", "Apache-2.0", "GPL-3.0-only", "LicenseRef-x", "unheard-of"])
@@ -146,22 +147,3 @@ def test_an_expression_means_what_its_parts_mean(tree: Tree, allowed: set[str]) 
 @examples(200)
 def test_whatever_is_stated_never_raises(stated: str) -> None:
     passes(stated, allowed=["Apache-2.0"])
-
-
-JSON = st.recursive(
-    st.none() | st.text(max_size=5) | st.integers(),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["components", "licenses", "license", "expression", "type", "name"]),
-            inner,
-        )
-    ),
-    max_leaves=20,
-)
-
-
-@given(st.dictionaries(st.just("components"), JSON))
-@examples(100)
-def test_a_document_of_any_form_is_read(document: dict[str, object]) -> None:
-    check_licences(licensed_parts(document), Licences(allowed=["MIT"]))

@@ -23,7 +23,7 @@ from hallmark.api.training_run import (
 )
 from hallmark.supply_chain.debian import DebianPackage
 from hallmark.supply_chain.library import SERVING, TRAINING, Library
-from hallmark.supply_chain.licences import licensed_parts
+from hallmark.supply_chain.packages import packages_of
 from hallmark.supply_chain.sbom import SBOM, check_sbom, read_sbom
 from tests.examples import examples
 from tests.unit.supply_chain import factories
@@ -45,11 +45,11 @@ def test_the_bill_has_no_findings_and_reads_back() -> None:
     read = read_sbom(data)
     assert isinstance(read, SBOM)
     assert (read.model, read.run_id, read.dataset_fingerprint) == (MODEL, RUN_ID, FINGERPRINT)
-    assert read.packages == (
-        ("numpy", "2.4.6"),
-        ("scikit-learn", "1.9.1"),
-        ("zope-interface", "8.0"),
-    )
+    assert [package.version for package in packages_of(json.loads(data))] == [
+        "2.4.6",
+        "1.9.1",
+        "8.0",
+    ]
     assert read.files == {"model.onnx": FILES["model.onnx"]}
     assert (read.summary.components, read.summary.spec_version) == (5, "1.6")
 
@@ -115,10 +115,7 @@ def test_libraries_need_each_other_and_the_model_what_no_library_needs() -> None
 def test_packages_of_the_system_are_listed_and_no_packages_of_the_models() -> None:
     data = factories.sbom(libraries=LIBRARIES[:1], debian=DEBIAN)
     assert check(data) == []
-    read = read_sbom(data)
-    assert isinstance(read, SBOM)
-    assert read.packages == (("scikit-learn", "1.9.1"),)
-    assert [part.name for part in licensed_parts(json.loads(data))] == ["scikit-learn"]
+    assert [package.name for package in packages_of(json.loads(data))] == ["scikit-learn"]
     licences = {part["name"]: part.get("licenses") for part in json.loads(data)["components"]}
     assert licences["libc6"] == [
         {"license": {"id": "MIT"}},
@@ -361,20 +358,22 @@ def test_it_is_refused(data: bytes, sentence: str) -> None:
     assert any(sentence in each for each in check(data)), check(data)
 
 
-def test_a_package_is_found_one_level_deeper_and_under_the_name_in_its_purl() -> None:
-    document = json.loads(factories.sbom(packages={"numpy": "2"}))
-    library = next(each for each in document["components"] if each["type"] == "library")
-    library["components"] = [
-        {"type": "library", "name": "innocent", "version": "1", "purl": "pkg:pypi/evil@1"}
-    ]
-    read = read_sbom(canonical_json(document))
-    assert isinstance(read, SBOM)
-    assert set(read.packages) == {("numpy", "2"), ("innocent", "1"), ("evil", "1")}
-    assert read.summary.components == 4
-
-
 @given(st.binary(max_size=64), st.integers(min_value=0, max_value=1000), st.integers(0, 64))
 def test_reading_never_raises(noise: bytes, start: int, cut: int) -> None:
     data = factories.sbom(packages={})
     mutated = data[:start] + noise + data[start + cut :]
     assert isinstance(read_sbom(mutated), SBOM | Finding)
+
+
+def test_of_what_serves_alone_the_lock_has_a_digest_and_of_what_trains_the_bill() -> None:
+    found = {
+        (package.name, package.version): package.hashed
+        for package in packages_of(json.loads(factories.sbom(libraries=LIBRARIES)))
+    }
+    assert found == {
+        ("click", "8.5.1"): True,
+        ("numpy", "2.4.6"): True,
+        ("scikit-learn", "1.9.1"): False,
+        ("stranger", ""): False,
+        ("uvicorn", "0.54.0"): True,
+    }

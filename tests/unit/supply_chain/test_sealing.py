@@ -37,12 +37,15 @@ from hallmark.keys import private_pem
 from hallmark.refusal import Refusal
 from hallmark.store import Store, open_store
 from hallmark.supply_chain.dsse import IN_TOTO, is_signed_by, open_envelope
+from hallmark.supply_chain.osv_feed import Feed
 from hallmark.supply_chain.sealing import seal
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
+from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED, LookUp
 from hallmark.training.baseline import bin_predictions
 from tests.unit.store.versitygw import BUCKET, Gateway
 from tests.unit.supply_chain import factories
 from tests.unit.supply_chain.factories import KEY, MODEL, NOW, OTHER_KEY, trusted
+from tests.unit.supply_chain.osv_entries import affected, entry, snapshot
 from tests.unit.supply_chain.uploads import (
     RUN_ID,
     RUN_UID,
@@ -298,7 +301,7 @@ def test_a_document_is_refused(changes: Mapping[str, bytes], sentence: str) -> N
 def test_a_licence_that_the_policy_does_not_accept_is_not_sealed() -> None:
     store, each = open_store("memory://"), upload()
     each.put(store)
-    strict = task(each, licences={"allowed": ["MIT"]})
+    strict = task(each, dependencies={"licences": {"allowed": ["MIT"]}})
     expect_refusal(store, strict, "the policy's dependencies.licences accept, found none stated")
 
 
@@ -400,6 +403,9 @@ def start(folder: Path, gateway: Gateway, each: SealTask | bytes) -> tuple[int, 
         "HALLMARK_TASK": str(folder / "task.json"),
         "HALLMARK_SEALING_KEY": str(folder / "private.pem"),
         "HALLMARK_STORE_CREDENTIALS": str(gateway.credentials),
+        "HALLMARK_OSV": str(
+            snapshot(folder / "osv", entry("GHSA-1", affected("numpy", ranges=[])))
+        ),
         "TERMINATION_LOG": str(folder / "termination-log"),
     }
     command = [sys.executable, "-m", "hallmark.supply_chain"]
@@ -418,9 +424,15 @@ def test_the_process_seals_refuses_and_fails_with_its_exit_code(
     GOOD.put(gateway.store(tmp_path.name))
     code, outcome = start(tmp_path, gateway, task(GOOD, **address))
     assert (code, outcome.sealed) == (0, True)
-    code, outcome = start(tmp_path, gateway, task(GOOD, **address, denied_packages=["numpy"]))
+    code, outcome = start(
+        tmp_path, gateway, task(GOOD, **address, dependencies={"denied": ["numpy"]})
+    )
     assert (code, outcome.sealed) == (10, False)
     assert "'numpy' 2.4.6" in outcome.message
+    looked = {"vulnerabilities": {}}
+    code, outcome = start(tmp_path, gateway, task(GOOD, **address, dependencies=looked))
+    assert (code, outcome.sealed) == (10, False)
+    assert "'numpy' 2.4.6, severity unknown" in outcome.message
     code, outcome = start(tmp_path, gateway, b"{}")
     assert (code, outcome.sealed) == (1, False)
     assert "task.json cannot be read" in outcome.message
@@ -439,3 +451,16 @@ def test_the_signed_statement_is_the_same_each_time(store: Store) -> None:
     run(store)
     assert payload() == first
     assert canonical_json(json.loads(first)) == first
+
+
+@pytest.mark.parametrize("mounted", [False, True])
+def test_a_model_with_a_known_vulnerability_is_not_sealed(mounted: bool, tmp_path: Path) -> None:
+    store, made = open_store("memory://"), upload()
+    made.put(store)
+    feed = Feed(snapshot(tmp_path, entry("GHSA-1", affected("Scikit_Learn", versions=["1.9.1"]))))
+    look_up: LookUp = (lambda asked: feed.about(asked, NOW)) if mounted else lambda _: NOT_MOUNTED
+    looked = {"vulnerabilities": {"acceptedSeverity": "Critical"}}
+    outcome = seal(task(made, dependencies=looked), store, lambda: KEY, NOW, look_up)
+    assert not outcome.sealed
+    expected = "GHSA-1 in 'scikit-learn' 1.9.1" if mounted else "expected a snapshot of OSV"
+    assert expected in outcome.message

@@ -17,6 +17,7 @@ from hallmark.api.artifacts import (
     ServedSchema,
 )
 from hallmark.api.common import sha256_digest
+from hallmark.api.dependencies import Dependencies
 from hallmark.api.names import model_prefix, run_prefix
 from hallmark.api.training_run import Algorithm
 from hallmark.store import Store, open_store
@@ -41,7 +42,7 @@ def sealed(store: Store, made: Artifacts, denied: list[str]) -> SealOutcome:
         manifest_digest=sha256_digest(data),
         spec_digest=manifest.spec_digest,
         dataset_fingerprint=manifest.dataset_fingerprint,
-        denied_packages=denied,
+        dependencies=Dependencies(denied=denied),
         store_uri=store.uri,
         store_region="us-east-1",
     )

@@ -180,7 +180,7 @@ def task(each: Upload | None = None, **changes: object) -> SealTask:
         "manifest_digest": (each or upload()).digest,
         "spec_digest": SPEC_DIGEST,
         "dataset_fingerprint": FINGERPRINT,
-        "denied_packages": ["torch"],
+        "dependencies": {"denied": ["torch"]},
         "spec": {"model": MODEL},
         "image": "localhost/hallmark-operator:1",
         "store_uri": "memory://",

@@ -17,10 +17,11 @@ from tests.unit.controllers.test_deployment import with_two_versions
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> AuditRecord:
     world = World(tmp_path_factory.mktemp("world"))
-    feedback = {"window": 100, "minimumAccuracy": "0.8"}
+    floor = {"minimumAccuracy": "0.8"}
+    feedback = {"window": 100, "groups": ["men", "women"], "groupFloor": floor} | floor
     world.ask(drift={"window": 100, "feedback": feedback})
     with_two_versions(world)
-    world.report(2, CALM, right=[85, 40, 40])
+    world.report(2, CALM, right=[85, 40, 40], women=[42, 20, 18])
     world.settle()
     (found,) = (r for r in world.ledger.records.values() if r.reason == "QualityBelowFloor")
     return build_record(found, 7, "2026-06-01T12:00:00Z", "sha256:" + "0" * 64)
@@ -75,6 +76,8 @@ def test_it_is_made_again_from_the_outcomes(record: AuditRecord) -> None:
         ({"accuracy": "0.3900"}, "give another accuracy"),
         ({"calibrationError": "0.0000"}, "give another accuracy or calibration error"),
         ({"failing": "0"}, "are below a floor"),
+        ({"group.women": "0.3900"}, "of other groups"),
+        ({"group.men": "0.3000"}, "of other groups"),
     ],
 )
 def test_what_the_outcomes_do_not_say_is_broken(
@@ -83,6 +86,12 @@ def test_what_the_outcomes_do_not_say_is_broken(
     found = link(changed(record, **told))
     assert found.state == "broken"
     assert said in found.said
+
+
+def test_a_group_that_was_below_cannot_be_left_out(record: AuditRecord) -> None:
+    assert record.details["group.women"] == "0.3800"
+    without = {key: value for key, value in record.details.items() if key != "group.women"}
+    assert link(record.model_copy(update={"details": without})).state == "broken"
 
 
 def test_outcomes_that_were_good_give_no_verdict(record: AuditRecord) -> None:

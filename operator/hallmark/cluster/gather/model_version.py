@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,7 +19,7 @@ from hallmark.api.model_version import ModelVersion, RolledBack
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.cache import Key, Model, ObjectCache
 from hallmark.cluster.cluster import ApiError
-from hallmark.cluster.evidence_reader import ReadFiles
+from hallmark.cluster.evidence_reader import ReadFiles, asks_for_feed
 from hallmark.cluster.gather.model_policy import gather_policy
 from hallmark.cluster.gather.training_run import small_file
 from hallmark.cluster.identity import Identity
@@ -26,12 +27,13 @@ from hallmark.cluster.kinds import CONFIG_MAP, MODEL_APPROVAL, MODEL_DEPLOYMENT,
 from hallmark.cluster.parse import Gathered
 from hallmark.policies.model_approval.inputs import ApprovalInputs
 from hallmark.policies.model_deployment.record import used_versions
-from hallmark.policies.model_version.checks import SBOM_BYTES
+from hallmark.policies.model_version.checks import SBOM_BYTES, asked_packages
 from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.model_version.shown import Shown, shown_of
 from hallmark.policies.refusals import Refusal
 from hallmark.store import ArtifactMissing, Store
 from hallmark.supply_chain.manifest import read_manifest
+from hallmark.supply_chain.osv_feed import Feed
 
 log = structlog.get_logger("hallmark")
 
@@ -161,13 +163,17 @@ def _twins(cache: ObjectCache, version: ModelVersion) -> Iterator[ModelVersion]:
     yield from _read(cache, ModelVersion, (key for key in here if key.name != metadata.name))
 
 
-def file_reader(stores: Stores) -> ReadFiles:
-    """Return what reads a version's files from the policy's store."""
+def file_reader(stores: Stores, feed: Feed) -> ReadFiles:
+    """Return what reads a version's files from the policy's store, and asks about its packages."""
 
     async def read(inputs: VersionInputs) -> VersionInputs:
         if inputs.policy is None:
             return inputs
-        return await _with_files(stores.open(inputs.policy.spec.store), inputs)
+        found = await _with_files(stores.open(inputs.policy.spec.store), inputs)
+        if not asks_for_feed(found):
+            return found
+        known = await asyncio.to_thread(lambda: feed.about(asked_packages(found), inputs.now))
+        return replace(found, vulnerabilities=known)
 
     return read
 
@@ -206,7 +212,7 @@ async def _sbom(
 ) -> bytes | None:
     """Return the SBOM's bytes unless its summary is all that is needed, and known already."""
     version, policy = inputs.version, inputs.policy
-    judged = policy is not None and policy.spec.dependencies.licences.are_given
+    judged = policy is not None and policy.spec.dependencies.need_the_bill
     if manifest is None or (version.status.sbom is not None and not judged):
         return None
     found = read_manifest(manifest, version.spec.artifact.manifest_digest)

@@ -7,15 +7,17 @@ the policy allows, and the object says what was not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hallmark.api.common import ResourceAmounts, Resources, parse_duration, quantity
 from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentSpec
-from hallmark.api.model_policy import DeploymentBounds, LargestPod, ModelPolicy
+from hallmark.api.model_policy import DeploymentBounds, LargestPod, ModelPolicy, ModelPolicySpec
 from hallmark.api.scheduling import Scheduling
 from hallmark.policies.model_deployment.floors import below_floors
 
 _AMOUNTS = ("cpu", "memory")
+_MOST = 4
+"""Sentences that are told at once."""
 
 
 def bounds_of(policy: ModelPolicy | None) -> DeploymentBounds:
@@ -33,8 +35,7 @@ def bounded(
     ``strategy`` is left as it is: it belongs to the intent (see ``progress_deadline``).
     """
     spec, bounds = deployment.spec, bounds_of(policy)
-    floors = policy.spec.drift if policy else None
-    beyond = (*_beyond(spec, bounds), *below_floors(spec, floors))
+    beyond = beyond_policy(spec, policy.spec) if policy else tuple(_beyond(spec, bounds))
     if not beyond:
         return deployment, ()
     resources = spec.resources and _fitted(spec.resources, bounds.max_resources)
@@ -44,6 +45,18 @@ def bounded(
         scheduling=_allowed(spec.scheduling, bounds),
     )
     return deployment.replace(spec=fitted), beyond
+
+
+def beyond_policy(spec: ModelDeploymentSpec, policy: ModelPolicySpec) -> tuple[str, ...]:
+    """Return a sentence for all that asks for more, or watches less closely, than a policy says."""
+    return (*_beyond(spec, policy.deployments), *below_floors(spec, policy.drift))
+
+
+def told(beyond: Sequence[str]) -> str:
+    """Return what is beyond the policy, with no more sentences than a condition's message holds."""
+    left_out = len(beyond) - _MOST
+    more = f" {left_out} more are told once these are met." if left_out > 0 else ""
+    return f"{' '.join(beyond[:_MOST])}{more}"
 
 
 def progress_deadline(spec: ModelDeploymentSpec, policy: ModelPolicy | None) -> str:

@@ -19,7 +19,7 @@ from hallmark.drift.quality import is_below_floor
 from hallmark.drift.silence import sentence
 from hallmark.policies import conditions as triple
 from hallmark.policies.conditions import ConditionUpdate, fails, holds, unknown
-from hallmark.policies.model_deployment import canary, checks
+from hallmark.policies.model_deployment import bounds, canary, checks
 from hallmark.policies.model_deployment.carrying import likely_target
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.hold import said
@@ -254,7 +254,7 @@ def _summary_of_trouble(view: View, wait: Wait | None) -> tuple[ConditionUpdate,
             f"'{name}' was refused before for what is asked; change what you ask for.",
         )
     if view.inputs.beyond and view.head is not None:
-        return triple.stalled(_R.INVALID_SPEC, view.inputs.beyond[0])
+        return triple.stalled(_R.INVALID_SPEC, bounds.told(view.inputs.beyond))
     return None
 
 

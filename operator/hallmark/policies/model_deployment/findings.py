@@ -8,7 +8,7 @@ from hallmark.api import names
 from hallmark.api.drift_state import AnswerState, DriftState, Verdict
 from hallmark.api.model_deployment import DeploymentReason, ModelDeploymentStatus
 from hallmark.audit.events import AuditEvent, AuditOutcome
-from hallmark.drift.quality import is_below_floor
+from hallmark.drift.quality import groups_below, newly_below
 from hallmark.drift.silence import sentence
 from hallmark.policies.decision import Event, Record
 from hallmark.policies.model_deployment.conditions import is_rolled_back
@@ -70,7 +70,7 @@ def _rejection_records(before: ModelDeploymentStatus, view: View) -> Iterator[Re
 
 def _quality_records(before: ModelDeploymentStatus, view: View) -> Iterator[Record]:
     """Return that the answers are worse than a floor, where they are just now."""
-    drift = _new(before, view, is_below_floor)
+    drift = _newly_below(before, view)
     if drift is None or drift.quality is None:
         return
     quality = drift.quality
@@ -85,7 +85,8 @@ def _quality_records(before: ModelDeploymentStatus, view: View) -> Iterator[Reco
             "failing": str(quality.failing),
             "accuracy": quality.accuracy,
             "calibrationError": quality.calibration_error,
-        },
+        }
+        | {f"group.{told.group}": told.accuracy for told in groups_below(quality)},
         evidence=drift_evidence(view),
     )
 
@@ -169,7 +170,7 @@ def finding_events(before: ModelDeploymentStatus, view: View) -> Iterator[Event]
     if rejection is not None:
         message = has_rejected(before, rejection)
         yield Event(DeploymentReason.INPUT_REJECTED, message, warning=True)
-    wrong = _new(before, view, is_below_floor)
+    wrong = _newly_below(before, view)
     if wrong is not None:
         message = has_been_wrong(before, wrong)
         yield Event(DeploymentReason.QUALITY_BELOW_FLOOR, message, warning=True)
@@ -220,6 +221,16 @@ def _new_answers(
         yield DeploymentReason.REQUESTS_FAIL, has_failed(before, now, drift), now
     if (now := _new(before, view, answers_late)) is not None:
         yield DeploymentReason.ANSWERS_LATE, has_been_late(before, now, drift), now
+
+
+def _newly_below(before: ModelDeploymentStatus, view: View) -> DriftState | None:
+    """Return the drift state where a floor of the truth is missed that was not before."""
+    now, then = view.status.drift_state, before.drift_state
+    if now is None or now.quality is None:
+        return None
+    same = then is not None and then.manifest_digest == now.manifest_digest
+    former = then.quality if same and then is not None else None
+    return now if newly_below(former, now.quality) else None
 
 
 def _newly_odd(before: ModelDeploymentStatus, view: View) -> DriftState | None:

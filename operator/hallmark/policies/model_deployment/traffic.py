@@ -11,7 +11,7 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.drift.answers import failing_sentence, late_sentence
 from hallmark.drift.odd import odd_sentence, probing_rolls_back
-from hallmark.drift.quality import is_below_floor, quality_rolls_back
+from hallmark.drift.quality import GROUPS_SAID, groups_below, is_below_floor, quality_rolls_back
 
 
 def reason_to_roll_back(
@@ -76,10 +76,17 @@ def has_been_wrong(status: ModelDeploymentStatus, drift: DriftState) -> str:
     quality = drift.quality
     if quality is None:
         return ""
+    groups = [
+        f"'{told.group}' (accuracy {told.accuracy} in {told.outcomes} outcomes)"
+        for told in groups_below(quality)
+    ]
+    more = f" and {len(groups) - GROUPS_SAID} more" if len(groups) > GROUPS_SAID else ""
+    named = ", ".join(groups[:GROUPS_SAID])
+    of = f" Below the floor of groups: {named}{more}." if groups else ""
     return (
         f"The answers of '{status.active_model_version}' came true less often than declared, or "
         f"not as often as their scores say: accuracy {quality.accuracy}, calibration error "
-        f"{quality.calibration_error} in the newest {quality.outcomes} outcomes."
+        f"{quality.calibration_error} in the newest {quality.outcomes} outcomes.{of}"
     )
 
 

@@ -17,7 +17,7 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_policy import OnNoTarget
 from hallmark.api.model_version import ModelVersion
-from hallmark.policies.model_deployment import analysis, canary, checks
+from hallmark.policies.model_deployment import analysis, bounds, canary, checks
 from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.crashes import crash_loop
@@ -25,6 +25,7 @@ from hallmark.policies.model_deployment.flapping import cools_down
 from hallmark.policies.model_deployment.hold import said
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.intent import Intent, intent_of, is_refused
+from hallmark.policies.model_deployment.packages import is_judged_alike, refused_packages
 from hallmark.policies.model_deployment.pods import (
     did_not_start,
     has_one,
@@ -234,6 +235,7 @@ def look_at_serving(view: View) -> Look:
         look_at_withdrawal(view)
         or _look_at_drift(view)
         or _look_at_crashes(view)
+        or _look_at_packages(view)
         or _look_at_rollback(view)
     )
 
@@ -307,6 +309,28 @@ def _look_at_crashes(view: View) -> Look:
         return None
     crashes = crash_loop(view)
     return _roll_back(view, cause, crashes) if crashes else None
+
+
+def _look_at_packages(view: View) -> Look:
+    """Return the rollback that refused packages ask for: once, and never on from its target."""
+    cause, last = DeploymentReason.PACKAGE_ROLLBACK, view.status.last_rollback
+    if (
+        view.rollout.state is RolloutState.ROLLING_BACK
+        or view.rollout.cause == cause
+        or (last is not None and not last.acknowledged)
+        or view.stopped
+        or view.held is not None
+    ):
+        return None
+    refused = refused_packages(view)
+    if refused is None:
+        return None
+    found = _roll_back(view, cause, refused.message)
+    if isinstance(found, RollBack) and not is_judged_alike(found.target, view):
+        name = found.target.metadata.name
+        wait = f"{refused.message} '{name}' is being judged by the same rules."
+        return Wait(DeploymentReason.VERIFYING, wait, again=checks.RETRY_SECONDS)
+    return found
 
 
 def _roll_back(view: View, cause: str, message: str, *, urgent: bool = False) -> Look:
@@ -448,9 +472,15 @@ def _look_at_current(view: View, intent: Intent) -> Look:
         return Unapproved(unapproved.message)
     if inputs.foreign:
         return Wait(DeploymentReason.FOREIGN_OBJECT, inputs.foreign[0], stalled=True, again=5.0)
-    if inputs.beyond:
-        return Wait(DeploymentReason.INVALID_SPEC, inputs.beyond[0], stalled=True)
-    return Cleared(intent.version)
+    return _beyond(view) or Cleared(intent.version)
+
+
+def _beyond(view: View) -> Wait | None:
+    """Return that the spec asks for more, or watches less, than the policy of today lets it."""
+    beyond = view.inputs.beyond
+    if not beyond:
+        return None
+    return Wait(DeploymentReason.INVALID_SPEC, bounds.told(beyond), stalled=True)
 
 
 def _look_at_starting(view: View, intent: Intent) -> Look:
@@ -483,7 +513,7 @@ def _frozen(view: View) -> Wait | None:
         )
     if view.inputs.hold:
         return Wait(DeploymentReason.AUDIT_BROKEN, view.inputs.hold, stalled=True)
-    return cools_down(view)
+    return _beyond(view) or cools_down(view)
 
 
 def _look_at_canary(view: View, intent: Intent) -> Look:

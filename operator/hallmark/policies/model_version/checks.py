@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from hallmark.api.artifacts import Manifest
 from hallmark.api.common import sha256_digest
+from hallmark.api.dependencies import Dependencies
 from hallmark.api.gates import evaluate_gates, failure
-from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import SBOMSummary, VersionReason
+from hallmark.api.report import Report
 from hallmark.keys import KeyFault, UnusableKey, usable_key
 from hallmark.policies.model_version.inputs import Evidence, VersionInputs
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.sealed import read_report, version_contradiction
-from hallmark.supply_chain.dependencies import check_dependencies
-from hallmark.supply_chain.licences import check_licences, licensed_parts
+from hallmark.supply_chain.packages import (
+    Named,
+    check_packages,
+    is_about_a_package,
+    packages_of,
+    python_packages,
+)
 from hallmark.supply_chain.signing import named_signer
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
+from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED, judged_until
 
 SBOM_BYTES = 4 << 20
 """A longer SBOM is not read."""
+REPORT_BYTES = 8 << 20
+"""A longer report is not read."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,7 @@ def signer_refusal(inputs: VersionInputs) -> Refusal | None:
 
 
 def meets_policy(inputs: VersionInputs, verified: Verified) -> Refusal | None:
-    """The sealed report clears today's floors; no package or licence is denied today."""
+    """The sealed report clears today's floors, and the packages today's rules."""
     if inputs.policy is None:
         return Refusal(VersionReason.POLICY_MISSING, no_policy(inputs))
     report = read_report(verified.manifest, inputs.report or b"")
@@ -85,28 +94,51 @@ def meets_policy(inputs: VersionInputs, verified: Verified) -> Refusal | None:
         return Refusal(VersionReason.POLICY_FAILED, report)
     policy = inputs.policy.spec
     failed = failure(evaluate_gates((), policy.gates, report.metrics, report.inconclusive))
-    denied = check_dependencies(report.packages.items(), policy.dependencies.denied)
-    sentences = [finding.sentence() for finding in denied] + list(_licence_problems(inputs, policy))
-    said = " ".join(text for text in (failed, *sentences) if text)
-    return Refusal(VersionReason.POLICY_FAILED, said) if said else None
+    unknown, refused = _package_problems(inputs, report, policy.dependencies)
+    said = " ".join(filter(None, (failed, *unknown, *refused)))
+    reason = VersionReason.PACKAGES_REFUSED if refused else VersionReason.POLICY_FAILED
+    return Refusal(reason, said) if said else None
 
 
-def _licence_problems(inputs: VersionInputs, policy: ModelPolicySpec) -> Iterator[str]:
-    """Yield a sentence for each package of the sealed SBOM whose licence is not accepted."""
-    rules, digest = policy.dependencies.licences, inputs.version.spec.sbom_digest
-    if not rules.are_given:
-        return
+def _package_problems(
+    inputs: VersionInputs, report: Report, rules: Dependencies
+) -> tuple[list[str], list[str]]:
+    """Return a sentence for each reason why packages cannot be judged, and for each refused one."""
+    bill = _bill(inputs) if rules.need_the_bill else {}
+    found = check_packages(
+        packages_of({} if isinstance(bill, str) else bill),
+        rules,
+        inputs.vulnerabilities,
+        inputs.now,
+        also=report.packages.items(),
+    )
+    unknown = [bill] if isinstance(bill, str) else []
+    unknown += [problem.sentence() for problem in found if not is_about_a_package(problem)]
+    return unknown, [problem.sentence() for problem in found if is_about_a_package(problem)]
+
+
+def _bill(inputs: VersionInputs) -> dict[str, Any] | str:
+    """Return the sealed SBOM, or the sentence that it is not there."""
+    digest = inputs.version.spec.sbom_digest
     if inputs.sbom is None or sha256_digest(inputs.sbom) != digest:
         found = sha256_digest(inputs.sbom) if inputs.sbom is not None else "none"
-        yield f"Expected the sealed SBOM ({digest}) to see licences, found {found}; restore it."
-        return
+        return f"Expected the sealed SBOM ({digest}) to judge packages, found {found}; restore it."
     try:
-        document = parse_object(inputs.sbom, SBOM_BYTES)
+        return parse_object(inputs.sbom, SBOM_BYTES)
     except UnreadableJSON as error:
-        yield f"Expected a JSON object as the sealed SBOM, found {error}."
-        return
-    for found_part in check_licences(licensed_parts(document), rules):
-        yield found_part.sentence()
+        return f"Expected a JSON object as the sealed SBOM, found {error}."
+
+
+def asked_packages(inputs: VersionInputs) -> set[Named]:
+    """Return the packages, by the bill and by the report, of which vulnerabilities are asked."""
+    asked: set[Named] = set()
+    try:
+        asked |= python_packages(packages_of(parse_object(inputs.sbom or b"", SBOM_BYTES)))
+        said = parse_object(inputs.report or b"", REPORT_BYTES).get("packages")
+    except UnreadableJSON:
+        return asked  # What cannot be read is refused for that.
+    named = said.items() if isinstance(said, dict) else ()
+    return asked | {(name, str(version)) for name, version in named}
 
 
 TODAY = (verify, meets_policy)
@@ -119,7 +151,15 @@ def check_evidence(inputs: VersionInputs) -> Evidence:
     verified = verify(inputs)
     if isinstance(verified, Refusal):
         return Evidence(refusal=verified, sbom=summary)
-    return Evidence(key_id=verified.key_id, policy=meets_policy(inputs, verified), sbom=summary)
+    rules = inputs.policy.spec.dependencies.vulnerabilities if inputs.policy else None
+    known = inputs.vulnerabilities or NOT_MOUNTED
+    return Evidence(
+        key_id=verified.key_id,
+        policy=meets_policy(inputs, verified),
+        sbom=summary,
+        feed=known.digest if rules else "",
+        until=judged_until(known, rules, inputs.now),
+    )
 
 
 def summarise(sbom: bytes | None, digest: str) -> SBOMSummary | None:

@@ -115,6 +115,7 @@ def _status(
         sbom=evidence.sbom,
         key_id=evidence.key_id or before.key_id,
         policy_digest=inputs.policy.spec.digest if inputs.policy else None,
+        feed_digest=evidence.feed or None,
     )
 
 

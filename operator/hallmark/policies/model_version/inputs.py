@@ -11,6 +11,7 @@ from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion, RolledBack, SBOMSummary
 from hallmark.policies.model_version.shown import Shown
 from hallmark.policies.refusals import Refusal
+from hallmark.supply_chain.vulnerabilities import Known as KnownVulnerabilities
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,16 @@ class Evidence:
         refusal: why the signature does not hold.
         policy: why the version does not meet the policy.
         sbom: the SBOM in short, where it is in the store.
+        feed: the digest of the snapshot of OSV that was looked at; empty where none was.
+        until: when time alone may change what is said of the policy, or None.
     """
 
     key_id: str | None = None
     refusal: Refusal | None = None
     policy: Refusal | None = None
     sbom: SBOMSummary | None = None
+    feed: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class VersionInputs:
         manifest: the text of ``manifest.json`` in the store; None where there is none.
         report: the bytes of ``report.json`` in the store; None where there is none.
         sbom: the bytes of the SBOM, read once; None where it was not read or is not there.
+        vulnerabilities: what a snapshot of OSV says of its packages, where the policy asks for it.
         approvals: the ModelApprovals that name this version.
         vouched_since: since when the approvals' identity policy has been in force, or None.
         vouching_known: whether the API server could say so.
@@ -64,6 +70,7 @@ class VersionInputs:
     manifest: str | None = None
     report: bytes | None = None
     sbom: bytes | None = None
+    vulnerabilities: KnownVulnerabilities | None = None
     approvals: tuple[ModelApproval, ...] = ()
     vouched_since: str | None = None
     vouching_known: bool = True

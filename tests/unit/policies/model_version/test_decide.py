@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hallmark.api.common import Condition, ConditionStatus, NamespacedMeta, sha256_digest, timestamp
+from hallmark.api.dependencies import Severity
 from hallmark.api.model_deployment import (
     HistoryEntry,
     ModelDeployment,
@@ -22,12 +23,15 @@ from hallmark.policies.model_deployment.record import used_versions
 from hallmark.policies.model_version.checks import summarise
 from hallmark.policies.model_version.decide import decide_version
 from hallmark.policies.model_version.inputs import VersionInputs
+from hallmark.supply_chain.osv_entry import Vulnerability
+from hallmark.supply_chain.vulnerabilities import Known
 from tests.unit.policies.model_version.ballots import RITA, VOUCHED_SINCE, approval
 from tests.unit.policies.training_run.runs import NOW, SBOM, bundle, policy, version
 from tests.unit.supply_chain.factories import OTHER_KEY, trusted
 
 OTHER = "sha256:" + "9" * 64
 APPROVERS = [RITA.to_wire()]
+FLAW = Vulnerability("numpy", "2.4.6", "GHSA-1", ("CVE-1",), Severity.HIGH, "3.0")
 
 
 def inputs(**changes: Any) -> VersionInputs:  # noqa: ANN401
@@ -153,12 +157,12 @@ STATES = [
     ),
     pytest.param(
         inputs(policy=policy(dependencies={"denied": ["Scikit.Learn"]})),
-        {"PolicyPassed": "False/PolicyFailed"},
+        {"PolicyPassed": "False/PackagesRefused"},
         id="a package that is denied today fails versions that exist",
     ),
     pytest.param(
         inputs(policy=policy(dependencies={"denied": ["scikit-learn>=1,<99"]})),
-        {"PolicyPassed": "False/PolicyFailed", "Ready": "False/Refused"},
+        {"PolicyPassed": "False/PackagesRefused", "Ready": "False/Refused"},
         id="a range of versions that is denied today fails versions that exist",
     ),
     pytest.param(
@@ -172,14 +176,50 @@ STATES = [
         id="licences that are asked for and cannot be seen fail",
     ),
     pytest.param(
+        inputs(policy=policy(dependencies={"requireHashes": True})),
+        {"PolicyPassed": "False/PackagesRefused"},
+        id="a package without a digest fails versions that exist",
+    ),
+    pytest.param(
         inputs(policy=policy(dependencies={"licences": {"denied": ["MIT"]}}), sbom=SBOM + b" "),
         {"PolicyPassed": "False/PolicyFailed"},
         id="licences are judged by the signed SBOM alone",
     ),
     pytest.param(
         inputs(policy=policy(dependencies={"licences": {"allowed": ["MIT"]}})),
-        {"PolicyPassed": "False/PolicyFailed"},
+        {"PolicyPassed": "False/PackagesRefused"},
         id="a licence that is not stated fails versions that exist",
+    ),
+    pytest.param(
+        inputs(policy=policy(dependencies={"denied": ["scikit-learn"]}), report=b"{}"),
+        {"PolicyPassed": "False/PolicyFailed"},
+        id="a report that cannot be read refuses no package",
+    ),
+    pytest.param(
+        inputs(policy=policy(dependencies={"denied": ["~what"]})),
+        {"PolicyPassed": "False/PolicyFailed"},
+        id="a rule that cannot be read refuses no package, and passes none",
+    ),
+    pytest.param(
+        inputs(policy=policy(dependencies={"vulnerabilities": {}})),
+        {"PolicyPassed": "False/PolicyFailed"},
+        id="a snapshot that is missing refuses no package, and passes none",
+    ),
+    pytest.param(
+        inputs(
+            policy=policy(dependencies={"vulnerabilities": {}}),
+            vulnerabilities=Known(OTHER, NOW, trouble=("a whole snapshot", "half of one")),
+        ),
+        {"PolicyPassed": "False/PolicyFailed"},
+        id="a broken snapshot refuses no package, and passes none",
+    ),
+    pytest.param(
+        inputs(
+            policy=policy(dependencies={"vulnerabilities": {}}),
+            vulnerabilities=Known(OTHER, NOW, found=(FLAW,)),
+        ),
+        {"PolicyPassed": "False/PackagesRefused", "Ready": "False/Refused"},
+        id="a known vulnerability fails versions that exist",
     ),
     pytest.param(
         inputs(report=b"{}"),

@@ -399,8 +399,8 @@ def test_tasks_carry_the_policys_demands() -> None:
     assert task.image == "trainer@sha256:1"
     sealing = seal_task(inputs(run=trained()), strict.spec)
     assert sealing.manifest_digest == bundle().digest
-    assert sealing.denied_packages == ["left-pad"]
-    assert sealing.licences.denied == ["GPL-3.0-only"]
+    assert sealing.dependencies.denied == ["left-pad"]
+    assert sealing.dependencies.licences.denied == ["GPL-3.0-only"]
 
 
 def test_every_refusal_is_a_sentence_of_the_runs_reasons() -> None:

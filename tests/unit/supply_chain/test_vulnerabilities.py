@@ -1,0 +1,185 @@
+"""Which known vulnerabilities a policy accepts, until when, and what it says of the others."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hallmark.api.common import timestamp
+from hallmark.api.dependencies import Severity, Vulnerabilities, VulnerabilityException
+from hallmark.supply_chain.osv_entry import Vulnerability
+from hallmark.supply_chain.vulnerabilities import (
+    NOT_MOUNTED,
+    Known,
+    check_vulnerabilities,
+    judged_until,
+)
+from tests.examples import examples
+from tests.unit.supply_chain.osv_entries import NOW
+
+DAY = timedelta(days=1)
+
+
+def flaw(
+    id_: str = "GHSA-1",
+    severity: Severity | None = Severity.HIGH,
+    *aliases: str,
+    package: str = "pillow",
+    fixed: str = "2.0",
+) -> Vulnerability:
+    return Vulnerability(package, "1.0", id_, aliases, severity, fixed)
+
+
+def known(*found: Vulnerability) -> Known:
+    return Known("sha256:" + "0" * 64, NOW - DAY, found)
+
+
+def exception(
+    id_: str = "GHSA-1", package: str = "pillow", ends: timedelta = DAY
+) -> VulnerabilityException:
+    until = timestamp(NOW + ends)
+    return VulnerabilityException(package=package, id=id_, reason="not reachable", until=until)
+
+
+def rules(
+    accepted: Severity = Severity.NONE,
+    *exceptions: VulnerabilityException,
+    age: str | None = None,
+) -> Vulnerabilities:
+    return Vulnerabilities(
+        accepted_severity=accepted, exceptions=list(exceptions), max_feed_age=age
+    )
+
+
+def sentences(known_: Known, rules_: Vulnerabilities | None) -> list[str]:
+    return [found.sentence() for found in check_vulnerabilities(known_, rules_, NOW)]
+
+
+@pytest.mark.parametrize("stated", [*Severity, None])
+@pytest.mark.parametrize("accepted", [*Severity])
+def test_only_a_severity_that_is_known_and_within_the_limit_passes(
+    stated: Severity | None, accepted: Severity
+) -> None:
+    order = list(Severity)
+    passes = stated is not None and order.index(stated) <= order.index(accepted)
+    assert (sentences(known(flaw("GHSA-1", stated)), rules(accepted)) == []) is passes
+
+
+def test_a_refusal_names_package_version_id_severity_fix_and_rule() -> None:
+    (said,) = sentences(known(flaw("GHSA-1", Severity.HIGH, "CVE-1")), rules(Severity.LOW))
+    assert said == (
+        "Vulnerabilities: expected none above severity Low (the policy's "
+        "dependencies.vulnerabilities), found GHSA-1 in 'pillow' 1.0, severity High, fixed in 2.0 "
+        "(also CVE-1)."
+    )
+
+
+def test_without_a_rule_nobody_looks() -> None:
+    assert sentences(NOT_MOUNTED, None) == []
+    assert judged_until(known(), None, NOW) is None
+
+
+@pytest.mark.parametrize("accepted", [*Severity])
+def test_without_a_snapshot_nothing_passes(accepted: Severity) -> None:
+    (said,) = sentences(NOT_MOUNTED, rules(accepted))
+    assert "expected a snapshot of OSV" in said
+
+
+def test_a_snapshot_that_cannot_be_read_hides_nothing_that_was_found() -> None:
+    broken = Known("sha256:0", NOW, (flaw(),), trouble=("a whole one", "3 entries"))
+    assert len(sentences(broken, rules())) == 2
+
+
+@pytest.mark.parametrize(
+    ("age", "passes"), [(None, True), ("25h", True), ("24h", False), ("1h", False)]
+)
+def test_a_snapshot_may_not_be_older_than_the_policy_says(age: str | None, passes: bool) -> None:
+    assert (sentences(known(), rules(age=age)) == []) is passes
+
+
+def test_a_snapshot_that_tells_no_time_is_too_old() -> None:
+    assert sentences(Known("sha256:0"), rules(age="1h"))
+
+
+@pytest.mark.parametrize(
+    ("given", "passes"),
+    [
+        pytest.param(exception(), True, id="by its id"),
+        pytest.param(exception("CVE-1"), True, id="by an alias"),
+        pytest.param(exception("cve-1"), True, id="in lower case"),
+        pytest.param(exception("CVE-2"), False, id="of another one"),
+        pytest.param(exception(package="numpy"), False, id="of another package"),
+        pytest.param(exception(ends=timedelta(0)), False, id="that ends now"),
+        pytest.param(exception(ends=-DAY), False, id="that ended"),
+    ],
+)
+@pytest.mark.parametrize("severity", [Severity.CRITICAL, None])
+def test_an_exception_counts_for_its_vulnerability_until_it_ends(
+    given: VulnerabilityException, passes: bool, severity: Severity | None
+) -> None:
+    found = sentences(known(flaw("GHSA-1", severity, "CVE-1")), rules(Severity.NONE, given))
+    assert (found == []) is passes
+
+
+def test_an_exception_that_ended_is_named() -> None:
+    (said,) = sentences(known(flaw()), rules(Severity.NONE, exception(ends=-DAY)))
+    assert "its exception ended 2026-11-27" in said
+
+
+def test_entries_of_one_vulnerability_are_one_finding_of_the_worst_severity_known() -> None:
+    same = (
+        flaw("PYSEC-1", None, "CVE-1"),
+        flaw("GHSA-1", Severity.LOW, "CVE-1"),
+        flaw("OTHER-1", Severity.MEDIUM, "GHSA-1"),
+        flaw("GHSA-1", Severity.HIGH, package="numpy"),
+    )
+    assert sentences(known(*same), rules(Severity.HIGH)) == []
+    said = sentences(known(*same), rules(Severity.LOW))
+    assert [("numpy" in one, "severity Medium" in one) for one in said] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_an_exception_for_one_of_several_entries_hides_none_of_the_others() -> None:
+    same = (flaw("A-1", None, "X-1"), flaw("B-1", Severity.HIGH, "X-1", "Y-1"))
+    (said,) = sentences(known(*same), rules(Severity.NONE, exception("Y-1")))
+    assert "A-1 in" in said
+
+
+@given(st.lists(st.sampled_from([flaw(), flaw("GHSA-2", None, "CVE-1"), flaw("CVE-1")])))
+@examples(50)
+def test_neither_order_nor_repetition_matters(found: list[Vulnerability]) -> None:
+    one, other = known(*found), known(*reversed(found), *found)
+    assert sentences(one, rules()) == sentences(other, rules())
+
+
+@pytest.mark.parametrize(
+    ("given", "until"),
+    [
+        (rules(), None),
+        (rules(Severity.NONE, exception(ends=3 * DAY), exception(ends=2 * DAY)), 2 * DAY),
+        (rules(Severity.NONE, exception(ends=-DAY)), None),
+        (rules(age="36h"), timedelta(hours=12)),
+        (rules(Severity.NONE, exception(), age="36h"), timedelta(hours=12)),
+        (rules(age="12h"), None),
+    ],
+)
+def test_it_is_known_when_time_alone_changes_the_verdict(
+    given: Vulnerabilities, until: timedelta | None
+) -> None:
+    assert judged_until(known(), given, NOW) == (NOW + until if until is not None else None)
+
+
+@given(st.integers(min_value=-50, max_value=50), st.integers(min_value=0, max_value=99))
+@examples(100)
+def test_until_then_the_verdict_is_the_same(ends: int, later: int) -> None:
+    hour = timedelta(hours=1)
+    given = rules(Severity.NONE, exception(ends=ends * hour), age="60h")
+    said, until = known(flaw()), judged_until(known(flaw()), given, NOW)
+    moment = NOW + later * hour
+    if until is None or moment < until:
+        assert check_vulnerabilities(said, given, moment) == check_vulnerabilities(said, given, NOW)
