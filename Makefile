@@ -93,6 +93,7 @@ lock: $(READY) ## Pin the dependencies of pyproject.toml anew
 	@for extra in $(LOCKS); do cp requirements/dev.txt requirements/$$extra.txt; \
 	  $(COMPILE) --extra $$extra pyproject.toml -o requirements/$$extra.txt; done
 	@echo uv | $(COMPILE) - -o requirements/bootstrap.txt
+	@$(BIN)/python -m hallmark.supply_chain.serving requirements/predictor.txt
 
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --quiet --fix .; $(BIN)/ruff format .

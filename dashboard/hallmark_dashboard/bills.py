@@ -11,12 +11,8 @@ from packaging.utils import canonicalize_name
 
 from hallmark.api.common import clip
 from hallmark.api.dependencies import Dependencies
-from hallmark.supply_chain.licences import (
-    LONGEST,
-    every_component,
-    is_package,
-    stated_licences,
-)
+from hallmark.supply_chain.components import every_component, is_package, stated_licences
+from hallmark.supply_chain.licences import LONGEST
 from hallmark.supply_chain.packages import (
     Package,
     check_packages,
@@ -49,7 +45,7 @@ class Bill:
     @property
     def packages(self) -> tuple[BillComponent, ...]:
         """The packages."""
-        return tuple(found for found in self.components if is_package(found.type))
+        return tuple(found for found in self.components if is_package(found.type, found.purl))
 
 
 @dataclass(frozen=True)

@@ -64,21 +64,21 @@ def digest(root: Path, files: Iterable[Path], base: str) -> str:
     return total.hexdigest()[:12]
 
 
-SHARED = "requirements/shared.txt"
+SHARED = ("requirements/shared.txt", "requirements/wheels.py")
 OPERATOR = Recipe(
-    "operator", "operator/Dockerfile", (SHARED, "requirements/operator.txt", "operator/hallmark")
+    "operator", "operator/Dockerfile", (*SHARED, "requirements/operator.txt", "operator/hallmark")
 )
 TRAINER = Recipe(
-    "trainer", "operator/Dockerfile", (SHARED, "requirements/trainer.txt", "operator/hallmark")
+    "trainer", "operator/Dockerfile", (*SHARED, "requirements/trainer.txt", "operator/hallmark")
 )
 PREDICTOR = Recipe(
     "predictor",
     "predictor/Dockerfile",
-    (SHARED, "requirements/predictor.txt", "operator/hallmark", "predictor/hallmark_predictor"),
+    (*SHARED, "requirements/predictor.txt", "operator/hallmark", "predictor/hallmark_predictor"),
 )
 DASHBOARD = Recipe(
     "dashboard",
     "dashboard/Dockerfile",
-    (SHARED, "requirements/dashboard.txt", "operator/hallmark", "dashboard/hallmark_dashboard"),
+    (*SHARED, "requirements/dashboard.txt", "operator/hallmark", "dashboard/hallmark_dashboard"),
 )
 ALL = (OPERATOR, TRAINER, PREDICTOR, DASHBOARD)

@@ -132,6 +132,19 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
             intersections=True,
         ),
     ),
+    "a run with the longest model card": (
+        RUN,
+        {
+            "modelCard": {
+                **dict.fromkeys(
+                    ("users", "useCases", "technicalLimitations", "performanceTradeoffs"),
+                    ["é" * 512] * 16,
+                ),
+                "ethicalConsiderations": [{"name": "a", "mitigationStrategy": "b" * 512}] * 16,
+            }
+        },
+    ),
+    "a run with a model card that says nothing": (RUN, {"modelCard": {}}),
     "an approval that ends": (APPROVAL, {"notAfter": "2030-01-31T12:00:00Z", "targets": ["a"]}),
     "a denial": (APPROVAL, {"decision": "Denied"}),
     "a revocation": (APPROVAL, {"decision": "Revoked"}),

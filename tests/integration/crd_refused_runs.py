@@ -326,6 +326,16 @@ REFUSED_RUNS: dict[str, tuple[Any, Obj, str]] = {
         )
         for confidence in ("0.499999999", "0.999000001", "1", "-0.95")
     },
+    **{
+        f"a model card with {what}": (RUN, {"modelCard": card}, sentence)
+        for what, card, sentence in (
+            ("an empty word", {"users": [" \t"]}, "Say something, for whoever reads"),
+            ("no word", {"useCases": [""]}, "should be at least 1 chars long"),
+            ("a word too long", {"technicalLimitations": ["a" * 513]}, "Too long: may not be"),
+            ("too many words", {"performanceTradeoffs": ["a"] * 17}, "must have at most 16 items"),
+            ("a risk of no name", {"ethicalConsiderations": [{}]}, "name: Required value"),
+        )
+    },
     "a confidence in per cent": (
         RUN,
         evaluation(confidence="95%"),

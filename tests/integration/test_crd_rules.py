@@ -121,6 +121,12 @@ FROZEN: dict[str, tuple[Any, Obj, Obj, str]] = {
         "'pii' cannot change",
     ),
     "a run's evaluation": (RUN, {}, evaluation(resamples=999), "'evaluation' cannot change"),
+    "a run's model card": (
+        RUN,
+        {"modelCard": {"users": ["clerks"]}},
+        {"modelCard": {"users": ["anybody"]}},
+        "'modelCard' cannot change",
+    ),
     "a run's bundle": (
         RUN,
         {**NO_SCHEMA, "sealed": SEALED},

@@ -14,10 +14,21 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hallmark.api.common import parse_timestamp, sha256_digest, timestamp
+from hallmark.api.common import canonical_json, parse_timestamp, sha256_digest, timestamp
+from hallmark.cli.evidence import folder_in_store, sealed_in
 from hallmark.cli.scan import look_up_in
-from hallmark.keys import Purpose, private_pem, public_pem
-from hallmark.local.folder import SEALING_KEY, now
+from hallmark.keys import Purpose, Signer, private_pem, public_pem
+from hallmark.local.folder import APPROVER_KEY, SEALING_KEY, now
+from hallmark.store import open_store
+from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope
+from hallmark.supply_chain.vex import (
+    Analysis,
+    Assessment,
+    Justification,
+    file_name,
+    parts_named,
+    sign_vex,
+)
 from hallmark.verification.files import LOG
 from hallmark.verification.history import served_at
 from hallmark.verification.links import Link, State, Verdict
@@ -183,6 +194,139 @@ def test_without_a_log_to_believe_nothing_says_when_a_retired_key_signed(
     said = {link.name: link.said for link in links(verdict, State.OPEN)}
     assert "No record says that it sealed before" in said["signature"]
     assert "no record says that it signed before" in said["provenance"]
+
+
+def said_of(folder: Path) -> tuple[Path, Obj]:
+    """Return the file of one version's provenance in an export, and its statement."""
+    file = sorted(folder.glob("models/*/*/provenance/*.json"))[0]
+    return file, json.loads(base64.b64decode(json.loads(file.read_bytes())["payload"]))
+
+
+def other_spec(statement: Obj) -> None:
+    spec = statement["predicate"]["buildDefinition"]["externalParameters"]["spec"]
+    spec["trainer"]["parameters"][0]["value"] = "9.0"
+
+
+def other_rows(statement: Obj) -> None:
+    spec = statement["predicate"]["buildDefinition"]["externalParameters"]["spec"]
+    spec["dataset"]["recordsFingerprint"] = "sha256:" + "0" * 64
+
+
+def other_library(statement: Obj) -> None:
+    statement["predicate"]["buildDefinition"]["resolvedDependencies"][-1]["uri"] += "1"
+
+
+def a_library_less(statement: Obj) -> None:
+    statement["predicate"]["buildDefinition"]["resolvedDependencies"].pop()
+
+
+def another_field(statement: Obj) -> None:
+    statement["predicate"]["runDetails"]["builder"]["version"] = {"hallmark": "1"}
+
+
+def as_before(statement: Obj) -> None:
+    definition = statement["predicate"]["buildDefinition"]
+    del definition["externalParameters"]["spec"]
+    del definition["resolvedDependencies"][2:]
+    del statement["predicate"]["runDetails"]["builder"]["builderDependencies"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (other_spec, "Expected the spec of the TrainingRun in it"),
+        (other_rows, "Expected the spec of the TrainingRun in it"),
+        (other_library, "Expected the statement about this run, its libraries"),
+        (a_library_less, "Expected the statement about this run, its libraries"),
+        (another_field, "Expected the statement about this run, its libraries"),
+        (as_before, ""),
+    ],
+)
+def test_provenance_that_the_sealing_key_signed_must_agree_with_all_that_is_there(
+    whole: Whole, copied: Path, change: Callable[[Obj], None], sentence: str
+) -> None:
+    file, statement = said_of(copied)
+    change(statement)
+    key = whole.folder.key(SEALING_KEY)
+    file.write_bytes(canonical_json(sign_envelope(key, IN_TOTO, canonical_json(statement))))
+    verdict = verify_export(copied, whole.trusted, now())
+    found = [link.said for link in links(verdict, State.BROKEN) if link.name == "provenance"]
+    assert [sentence in text for text in found] == ([True] if sentence else [])
+
+
+def test_provenance_has_the_spec_and_no_row(whole: Whole, copied: Path) -> None:
+    _, statement = said_of(copied)
+    definition = statement["predicate"]["buildDefinition"]
+    spec = definition["externalParameters"]["spec"]
+    assert spec["gates"] == [{"metric": "accuracy", "comparison": "AtLeast", "threshold": "0.6"}]
+    assert spec["dataset"] == {
+        "recordsFingerprint": "sha256:" + definition["resolvedDependencies"][0]["digest"]["sha256"]
+    }
+    assert "pkg:pypi/scikit-learn@" in json.dumps(definition["resolvedDependencies"])
+    assert "north,yes" not in json.dumps(statement)
+
+
+def assessed(whole: Whole, folder: Path, key: Signer, name: str = "loan-v1") -> Path:
+    """Put a word on a vulnerability beside a version's bundle in an export; return its file."""
+    version = whole.folder.read().version(name)
+    assert version is not None
+    store = open_store(f"file://{folder}")
+    sealed = sealed_in(store, version)
+    parts = parts_named(sealed.bill, "numpy")
+    why = Justification.CODE_NOT_REACHABLE
+    said = Assessment("CVE-2026-1", parts, Analysis.NOT_AFFECTED, why, "Not imported.", now())
+    envelope = sign_vex(key, sealed, said)
+    path = folder_in_store(version) + file_name(envelope)
+    store.put(path, envelope)
+    return folder / path
+
+
+def vex_said(whole: Whole, folder: Path, trusted: Trusted | None = None) -> dict[str, State]:
+    """Return what is said of vulnerabilities in an export, and whether it counts."""
+    subjects = verify_export(folder, trusted or whole.trusted, now()).subjects
+    found = [link for subject in subjects for link in subject.links if link.name == "VEX"]
+    return {link.said: link.state for link in found}
+
+
+def test_vex_of_a_reviewer_holds_and_is_exported(whole: Whole, tmp_path: Path) -> None:
+    key = whole.folder.key(APPROVER_KEY)
+    file = assessed(whole, whole.folder.path, key)
+    try:
+        whole.export(tmp_path / "export")
+    finally:
+        file.unlink()
+        file.parent.rmdir()
+    verdict = verify_export(tmp_path / "export", whole.trusted, now())
+    assert links(verdict, State.BROKEN) == []
+    ((said, state),) = vex_said(whole, tmp_path / "export").items()
+    assert state is State.HOLDS
+    assert said.startswith("CVE-2026-1 in numpy: not_affected (code_not_reachable), says ")
+    unknown = vex_said(whole, tmp_path / "export", Trusted(whole.trusted.signers))
+    assert unknown == {"Give the keys of approvers to check who says it.": State.OPEN}
+
+
+def test_vex_of_a_stranger_or_of_another_version_counts_for_nothing(
+    whole: Whole, copied: Path
+) -> None:
+    assessed(whole, copied, OTHER_KEY)
+    (said,) = vex_said(whole, copied)
+    assert said.startswith("It counts for nothing: No trusted key of an approver")
+
+    file = assessed(whole, copied, whole.folder.key(APPROVER_KEY))
+    other = assessed(whole, copied, whole.folder.key(APPROVER_KEY), "loan-v2")
+    file.rename(other.parent / file.name)
+    found = vex_said(whole, copied)
+    assert sorted(found.values()) == [State.HOLDS, State.OPEN, State.OPEN]
+    assert any("signed something else than VEX about these bytes" in said for said in found)
+
+
+def test_a_file_that_is_not_named_as_vex_is_one_that_nothing_signed_names(
+    whole: Whole, copied: Path
+) -> None:
+    file = assessed(whole, copied, whole.folder.key(APPROVER_KEY))
+    file.rename(file.with_name("other.json"))
+    said = [link.said for link in links(verify_export(copied, whole.trusted, now()), State.BROKEN)]
+    assert any("nothing signed names it" in sentence for sentence in said)
 
 
 def _link_out(folder: Path) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,7 @@ from hallmark.api.common import (
     UserName,
     WatchedName,
     canonical_json,
+    sha256_digest,
 )
 from hallmark.api.dependencies import Dependencies
 from hallmark.api.model_deployment import Drift
@@ -81,19 +82,41 @@ FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 """The greatest number that the served form takes."""
 
 
-def spec_digest(spec: TrainingRunSpec) -> str:
-    """Return the digest of what a run asks for: its spec without ``suspend`` and requester.
+def asked_spec(spec: TrainingRunSpec) -> dict[str, Any]:
+    """Return what a run asks for: its spec without ``suspend`` and requester.
 
     A field that has its default counts as left out, so that a later release that knows more
-    fields finds the same digest for the same manifest.
+    fields finds the same for the same manifest.
     """
-    asked = spec.model_dump(
+    return spec.model_dump(
         mode="json",
         by_alias=True,
         exclude_defaults=True,
         exclude={"suspend", "requested_by", "job_ttl"},
     )
-    return f"sha256:{hashlib.sha256(canonical_json(asked)).hexdigest()}"
+
+
+def spec_digest(spec: TrainingRunSpec) -> str:
+    """Return the digest of what a run asks for."""
+    return sha256_digest(canonical_json(asked_spec(spec)))
+
+
+RECORDS_FINGERPRINT = "recordsFingerprint"
+"""In a spec that is told to others: what stands for inline records."""
+
+
+def told_spec(spec: TrainingRunSpec, fingerprint: str) -> dict[str, Any]:
+    """Return what a run asks for, as others may read it: inline records by fingerprint alone.
+
+    Args:
+        spec: The run's spec.
+        fingerprint: The digest of its rows.
+    """
+    asked = asked_spec(spec)
+    dataset = asked.get("dataset", {})
+    if dataset.pop("records", None) is not None:
+        dataset[RECORDS_FINGERPRINT] = fingerprint
+    return asked
 
 
 def run_id(spec: str, fingerprint: str, image: str) -> str:
@@ -369,6 +392,10 @@ class SealTask(FileModel):
     spec_digest: Digest
     dataset_fingerprint: Digest
     dependencies: Dependencies = Field(default_factory=Dependencies)
+    spec: dict[str, Any] | None = None
+    """What the run asks for (``told_spec``), for the provenance; absent: by its digest alone."""
+    image: str = ""
+    """The reference of the image that seals."""
     store_uri: str
     store_endpoint: str | None = None
     store_region: str

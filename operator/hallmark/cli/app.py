@@ -26,6 +26,7 @@ from hallmark.cli import (
     status,
     tree,
     verifying,
+    vex,
 )
 
 app = typer.Typer(
@@ -56,5 +57,6 @@ for part in (
     reproducing,
     image,
     looking_back,
+    vex,
 ):
     part.register(app)

@@ -190,8 +190,8 @@ def require_open(version: ModelVersion, said: Said) -> None:
         )
 
 
-def read_key(path: Path) -> Signer:
-    """Return the private key in a file.
+def read_key(path: Path, option: str = "--attest-with") -> Signer:
+    """Return the private key in a file that an option names.
 
     Raises:
         ConfigurationError: it cannot be read, or holds no such key.
@@ -201,7 +201,7 @@ def read_key(path: Path) -> Signer:
         return open_signer(named.encode() if names_token(named) else path.read_bytes())
     except OSError as error:
         raise ConfigurationError(
-            f"--attest-with: expected a file with a private key, found that {path} cannot be read "
+            f"{option}: expected a file with a private key, found that {path} cannot be read "
             f"({type(error).__name__})."
         ) from error
 

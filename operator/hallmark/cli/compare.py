@@ -7,9 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.report import Report
-from hallmark.api.training_run import TrainingRunSpec
+from hallmark.api.training_run import ModelCard, TrainingRunSpec
+from hallmark.supply_chain.components import is_of_system
 
 
 @dataclass(frozen=True)
@@ -123,10 +126,41 @@ def components(sbom: Mapping[str, Any] | None) -> dict[str, str]:
     found = (sbom or {}).get("components")
     listed = [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []
     return {
-        str(part.get("name")): str(part.get("version") or "")
+        _said_name(part): str(part.get("version") or "")
         for part in listed
         if part.get("type") == "library"
     }
+
+
+def words(sbom: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what the model's author says of it in the model card of an SBOM, with what it is on.
+
+    A card that is none has no words.
+    """
+    try:
+        considered = sbom["metadata"]["component"]["modelCard"]["considerations"]
+        known = {key: text for key, text in considered.items() if key != "fairnessAssessments"}
+        card = ModelCard.model_validate(known)
+    except (KeyError, TypeError, AttributeError, ValidationError):
+        return []
+    risks = [
+        f"{risk.name} ({risk.mitigation_strategy})" if risk.mitigation_strategy else risk.name
+        for risk in card.ethical_considerations
+    ]
+    by_topic = {
+        "Users": card.users,
+        "Use cases": card.use_cases,
+        "Limitations": card.technical_limitations,
+        "Trade-offs": card.performance_tradeoffs,
+        "Risks to people": risks,
+    }
+    return [(topic, text) for topic, texts in by_topic.items() for text in texts]
+
+
+def _said_name(part: Mapping[str, Any]) -> str:
+    """Return a package's name; one of the system's may have that of a Python package."""
+    name = str(part.get("name"))
+    return f"{name} (Debian)" if is_of_system(part.get("purl")) else name
 
 
 def _texts(part: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Change]:

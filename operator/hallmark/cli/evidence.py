@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
@@ -18,17 +20,19 @@ from pydantic import ValidationError
 
 from hallmark.api.artifacts import MANIFEST, REPORT, SLOT_SBOM, Manifest, final_name
 from hallmark.api.common import sha256_digest
+from hallmark.api.model_policy import ApproverKey
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.report import Report
 from hallmark.api.training_run import TrainingRun
 from hallmark.cli.cluster import Place, cluster_of, placed
-from hallmark.cli.compare import Change, Side, components, differences
+from hallmark.cli.compare import Change, Side, components, differences, words
 from hallmark.cli.extra import needs_the_extra
 from hallmark.cli.objects import get_version, parsed_or_raise, policy_of
 from hallmark.cli.output import Format, Output, console, plain, print_as, print_table, say
 from hallmark.cluster.cluster import ApiError, Cluster
 from hallmark.cluster.kinds import TRAINING_RUN
 from hallmark.errors import ArtifactError, ConfigurationError
+from hallmark.supply_chain.vex import FOLDER, MAX_BYTES, MOST, Heard, Sealed, is_named, read_vex
 
 if TYPE_CHECKING:
     from hallmark.store import Store
@@ -143,9 +147,8 @@ def read_evidence(store: Store, version: ModelVersion) -> tuple[Report, dict[str
     Raises:
         ArtifactError: they cannot be read, or are others.
     """
-    folder = _folder(version)
-    manifest = _sealed(store, folder + MANIFEST, version.spec.artifact.manifest_digest)
-    run_id = Manifest.model_validate_json(manifest).run_id
+    folder = folder_in_store(version)
+    run_id = sealed_manifest(store, version).run_id
     report = _sealed(store, folder + REPORT, version.spec.gate_report_digest)
     document = _sealed(store, folder + final_name(SLOT_SBOM, run_id), version.spec.sbom_digest)
     try:
@@ -156,7 +159,23 @@ def read_evidence(store: Store, version: ModelVersion) -> tuple[Report, dict[str
         ) from error
 
 
-def _folder(version: ModelVersion) -> str:
+def sealed_manifest(store: Store, version: ModelVersion) -> Manifest:
+    """Return a version's manifest: exactly the bytes that its digest names.
+
+    Raises:
+        ArtifactError: it cannot be read, or is another.
+    """
+    path = folder_in_store(version) + MANIFEST
+    data = _sealed(store, path, version.spec.artifact.manifest_digest)
+    try:
+        return Manifest.model_validate_json(data)
+    except ValidationError as error:
+        raise ArtifactError(
+            f"{path} has a form that this command does not know; update it."
+        ) from error
+
+
+def folder_in_store(version: ModelVersion) -> str:
     """Return the bundle's folder below the store's root."""
     path = urlsplit(version.spec.artifact.uri).path.strip("/")
     start = path.find("models/")
@@ -183,20 +202,76 @@ def sbom(
     endpoint: Endpoint = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Show what is in a version: packages and versions; with -o json the CycloneDX document."""
-    document = asyncio.run(_sbom(place, name, StoreAccess(credentials, endpoint)))
+    """Show what is in a version: its model card's words, its packages, what VEX says of them.
+
+    With -o json, the CycloneDX document.
+    """
+    document, heard = asyncio.run(_sbom(place, name, StoreAccess(credentials, endpoint)))
     if output is not Format.TABLE:
         print_as(document, output)
         return
+    for topic, text in words(document):
+        say(f"{topic}: {text}")
     found = components(document)
     wanted = {key: found[key] for key in sorted(found) if (search or "").lower() in key.lower()}
     print_table(("PACKAGE", "VERSION"), wanted.items())
     say(f"{len(wanted)} of {len(found)} packages.")
+    for said in heard:
+        say(said if isinstance(said, str) else said.sentence())
 
 
-async def _sbom(place: Place, name: str, access: StoreAccess) -> dict[str, Any]:
+async def _sbom(
+    place: Place, name: str, access: StoreAccess
+) -> tuple[dict[str, Any], list[Heard | str]]:
     async with cluster_of(place.user) as cluster:
         version = await get_version(cluster, place.namespace, name)
+        _, policy = await policy_of(cluster, place.namespace)
         store = await store_of(cluster, place.namespace, access)
-        _, document = await asyncio.to_thread(read_evidence, store, version)
-    return document
+    keys = policy.approvers if policy else []
+    return await asyncio.to_thread(_with_vex, store, version, keys)
+
+
+def _with_vex(
+    store: Store, version: ModelVersion, keys: Sequence[ApproverKey]
+) -> tuple[dict[str, Any], list[Heard | str]]:
+    """Return a version's SBOM, and what is said of vulnerabilities in it."""
+    sealed = sealed_in(store, version)
+    heard = list(vex_beside(store, version, sealed, keys, datetime.now(UTC)))
+    counting = [said for said in heard if not isinstance(said, str)]
+    if others := len(heard) - len(counting):
+        first = next(said for said in heard if isinstance(said, str))
+        return dict(sealed.bill), [*counting, f"{others} VEX count for nothing: {first}"]
+    return dict(sealed.bill), [*counting]
+
+
+def sealed_in(store: Store, version: ModelVersion) -> Sealed:
+    """Return what VEX of a version is about: exactly the bytes that its digests name.
+
+    Raises:
+        ArtifactError: they cannot be read, or are others.
+    """
+    _, bill = read_evidence(store, version)
+    return Sealed(sealed_manifest(store, version), version.spec.artifact.manifest_digest, bill)
+
+
+def vex_beside(
+    store: Store,
+    version: ModelVersion,
+    sealed: Sealed,
+    keys: Sequence[ApproverKey],
+    now: datetime,
+) -> Iterator[Heard | str]:
+    """Yield what each envelope beside a bundle says, or why it counts for nothing.
+
+    Raises:
+        ArtifactError: the store cannot list them.
+    """
+    folder = folder_in_store(version)
+    names = [entry.path for entry in store.list(f"{folder}{FOLDER}/")]
+    for name in [path for path in names if is_named(path.removeprefix(folder))][:MOST]:
+        try:
+            data = store.get(name, limit=MAX_BYTES)
+        except ArtifactError as error:
+            yield str(error)
+        else:
+            yield read_vex(data, sealed, keys, now)

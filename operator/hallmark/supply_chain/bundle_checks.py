@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeVar
 
+from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
 from hallmark.api.artifacts import (
@@ -175,13 +176,14 @@ def _check_predictions(schema: ServedSchema, baseline: Baseline) -> list[Finding
 def _check_sbom(task: SealTask, manifest: Manifest, files: Mapping[str, bytes]) -> list[Finding]:
     data = files[final_name(SLOT_SBOM, manifest.run_id)]
     read = read_sbom(data)
-    return check_sbom(
+    found = check_sbom(
         read,
         model=task.model,
         run_id=manifest.run_id,
         fingerprint=task.dataset_fingerprint,
         files={each.name: each.digest for each in manifest.files},
     )
+    return [*found, *(_left_out(read, files) if isinstance(read, SBOM) else ())]
 
 
 def _check_packages(
@@ -199,6 +201,19 @@ def _check_packages(
     asked = task.dependencies.vulnerabilities is not None
     known = look_up({*python_packages(parts), *also}) if asked else None
     return check_packages(parts, task.dependencies, known, now, also=also)
+
+
+def _left_out(bill: SBOM, files: Mapping[str, bytes]) -> list[Finding]:
+    """Return the packages of the report that the bill of materials leaves out."""
+    report = _read(Report, REPORT, files)
+    reported = report.packages.items() if isinstance(report, Report) else ()
+    parts = packages_of({"components": [*bill.components]})
+    listed = {(canonicalize_name(name), version) for name, version in python_packages(parts)}
+    return [
+        finding("SBOM", f"the package '{name}' {version}, which {REPORT} has", "no such")
+        for name, version in sorted(reported)
+        if (canonicalize_name(name), version) not in listed
+    ]
 
 
 def _read(kind: type[Document], name: str, files: Mapping[str, bytes]) -> Document | Finding:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from license_expression import (
     AND,
@@ -28,7 +27,6 @@ from hallmark.supply_chain.findings import finding
 
 LONGEST = 1024
 """Characters of an expression; a longer one is not understood."""
-_NO_PACKAGES = ("data", "file")
 _KNOWN_NAMES = {
     "Apache License 2.0": "Apache-2.0",
     "Apache License, Version 2.0": "Apache-2.0",
@@ -103,32 +101,6 @@ def check_licences(parts: Iterable[Licensed], rules: Licences) -> list[Finding]:
                 )
             )
     return found
-
-
-def every_component(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the components of a CycloneDX document, those inside others too."""
-    waiting = [document.get("components")]
-    while waiting:
-        found = waiting.pop()
-        for part in found if isinstance(found, list) else ():
-            if isinstance(part, dict):
-                waiting.append(part.get("components"))
-                yield part
-
-
-def is_package(type_: object) -> bool:
-    """Tell whether a component of that type is a package: all but data and files, so none hides."""
-    return type_ not in _NO_PACKAGES
-
-
-def stated_licences(part: Mapping[str, Any]) -> Iterator[str]:
-    """Yield each licence of a CycloneDX component: an expression, an id or a name."""
-    found = part.get("licenses")
-    for choice in found if isinstance(found, list) else ():
-        stated = choice.get("license") if isinstance(choice, dict) else None
-        named = stated if isinstance(stated, dict) else {}
-        expression = choice.get("expression") if isinstance(choice, dict) else None
-        yield str(expression or named.get("id") or named.get("name") or "")
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,16 @@ from packaging.utils import canonicalize_name
 
 from hallmark.api.artifacts import Finding
 from hallmark.api.dependencies import Dependencies
-from hallmark.supply_chain.dependencies import PACKAGES, check_dependencies
-from hallmark.supply_chain.findings import finding
-from hallmark.supply_chain.licences import (
-    Licensed,
-    check_licences,
+from hallmark.supply_chain.components import (
     every_component,
     is_package,
+    property_values,
     stated_licences,
 )
+from hallmark.supply_chain.dependencies import PACKAGES, check_dependencies
+from hallmark.supply_chain.findings import finding
+from hallmark.supply_chain.library import SERVING, USED_PROPERTY
+from hallmark.supply_chain.licences import Licensed, check_licences
 from hallmark.supply_chain.vulnerabilities import (
     NOT_MOUNTED,
     VULNERABILITIES,
@@ -47,7 +48,8 @@ class Package:
         version: its version, in any form; may be empty.
         purl: its package URL, where one is stated.
         licences: what it states of its licence.
-        hashed: whether it states a digest of what it was installed from.
+        hashed: whether it states a digest of what it was installed from. What serves alone does
+            not: the predictor's image is installed from a lock, which has it.
     """
 
     name: str
@@ -77,10 +79,15 @@ class Package:
 def packages_of(document: Mapping[str, Any]) -> Iterator[Package]:
     """Yield the packages of a CycloneDX document, those inside others too."""
     for part in every_component(document):
-        if is_package(part.get("type")):
+        if is_package(part.get("type"), part.get("purl")):
             name, version, purl = (str(part.get(key) or "") for key in ("name", "version", "purl"))
             licences = tuple(stated_licences(part))
-            yield Package(name, version, purl, licences, states_a_digest(part))
+            yield Package(name, version, purl, licences, _is_pinned(part))
+
+
+def _is_pinned(part: Mapping[str, Any]) -> bool:
+    """Tell whether a digest is known: the bill's, or that of the predictor's lock."""
+    return states_a_digest(part) or property_values(part, USED_PROPERTY) == (SERVING,)
 
 
 def states_a_digest(part: Mapping[str, Any]) -> bool:

@@ -1,169 +1,31 @@
-"""The software bill of materials of a model: CycloneDX 1.6, with a model card.
-
-The same inputs give the same bytes: there is no timestamp, and the serial number is derived from
-the run id.
-"""
+"""The software bill of materials of a model, read and checked: CycloneDX 1.6."""
 
 from __future__ import annotations
 
 import functools
-import json
 import sys
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cyclonedx.contrib.license.factories import LicenseFactory
-from cyclonedx.model import HashAlgorithm, HashType, Property
-from cyclonedx.model.bom import Bom
-from cyclonedx.model.component import Component, ComponentType
-from cyclonedx.output.json import JsonV1Dot6
+from cyclonedx.model import HashAlgorithm
+from cyclonedx.model.component import ComponentType
 from cyclonedx.schema import SchemaVersion
-from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import Finding
-from hallmark.api.common import canonical_json
+from hallmark.api.artifacts import MODEL_ONNX, Finding
 from hallmark.api.model_version import SBOMSummary
-from hallmark.api.report import AttributeFairness, Report
+from hallmark.supply_chain.components import property_values
 from hallmark.supply_chain.findings import finding
+from hallmark.supply_chain.library import FILES_PROPERTY, TRAINING, USED_PROPERTY, Library
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 
 SPEC_VERSION = "1.6"
 MAX_BYTES = 4 * 1024 * 1024
 """A bill that is longer is refused unread."""
-
-_MODEL_REF = "model"
-_DATASET_REF = "dataset"
-_PRIVATE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "sbom.hallmark.dev")
-
-
-def build_sbom(
-    *,
-    model: str,
-    run_id: str,
-    packages: Mapping[str, str],
-    licences: Mapping[str, str],
-    fingerprint: str,
-    report: Report,
-    files: Mapping[str, str],
-) -> bytes:
-    """Return the bill of materials as canonical JSON.
-
-    Sealing checks it against the schema of CycloneDX (``read_sbom``): the trainer's image does
-    not have the validator.
-
-    Args:
-        model: The model's name.
-        run_id: The run's id; the model component's version and the seed of the serial number.
-        packages: Version by name of the Python packages that made and load the model.
-        licences: Licence by normalised name, as an SPDX expression or in other words; a package
-            that is not among them has none in the bill.
-        fingerprint: The dataset's digest.
-        report: What was measured; the model card holds its metrics.
-        files: Digest (``sha256:...``) by name of the files that the bill describes.
-    """
-    root = Component(
-        type=ComponentType.MACHINE_LEARNING_MODEL, name=model, version=run_id, bom_ref=_MODEL_REF
-    )
-    parts = [
-        _dataset(fingerprint),
-        *(_file(name, digest) for name, digest in sorted(files.items())),
-        *(
-            _library(name, version, licences.get(canonicalize_name(name), ""))
-            for name, version in sorted(packages.items())
-        ),
-    ]
-    bom = Bom(
-        serial_number=uuid.uuid5(_PRIVATE_NAMESPACE, f"{model}/{run_id}"),
-        components=parts,
-    )
-    bom.metadata.component = root
-    bom.register_dependency(root, parts)
-    document = json.loads(JsonV1Dot6(bom).output_as_string())
-    del document["metadata"]["timestamp"]
-    # The library does not know model cards yet.
-    document["metadata"]["component"]["modelCard"] = _model_card(report)
-    return canonical_json(document)
-
-
-def _dataset(fingerprint: str) -> Component:
-    return Component(
-        type=ComponentType.DATA,
-        name="training-dataset",
-        version=fingerprint,
-        bom_ref=_DATASET_REF,
-        hashes=[_hash(fingerprint)],
-    )
-
-
-def _file(name: str, digest: str) -> Component:
-    return Component(
-        type=ComponentType.FILE, name=name, bom_ref=f"file:{name}", hashes=[_hash(digest)]
-    )
-
-
-def _library(name: str, version: str, licence: str) -> Component:
-    """Return a package. Words that are no SPDX expression are a licence's name."""
-    purl = PackageURL("pypi", None, canonicalize_name(name), version)
-    return Component(
-        type=ComponentType.LIBRARY,
-        name=canonicalize_name(name),
-        version=version,
-        purl=purl,
-        bom_ref=purl.to_string(),
-        licenses=[LicenseFactory().make_from_string(licence)] if licence else [],
-        properties=[Property(name="hallmark:installed-name", value=name)]
-        if name != canonicalize_name(name)
-        else [],
-    )
-
-
-def _hash(digest: str) -> HashType:
-    return HashType(alg=HashAlgorithm.SHA_256, content=digest.removeprefix("sha256:"))
-
-
-def _model_card(report: Report) -> dict[str, Any]:
-    """Return CycloneDX's model card of a report. Groups of people are counted, never named."""
-    return {
-        "modelParameters": {
-            "approach": {"type": "supervised"},
-            "task": "classification",
-            "modelArchitecture": report.algorithm,
-            "datasets": [{"ref": _DATASET_REF}],
-        },
-        "quantitativeAnalysis": {
-            "performanceMetrics": [
-                {"type": each.name, "value": each.value} for each in report.metrics
-            ]
-        },
-        "considerations": {
-            "fairnessAssessments": [_fairness_assessment(each) for each in report.fairness]
-        },
-        "properties": [
-            {"name": f"hallmark:parameter:{name}", "value": value}
-            for name, value in sorted(report.parameters.items())
-        ]
-        + [
-            {"name": "hallmark:rows", "value": str(report.rows)},
-            {"name": "hallmark:seed", "value": str(report.seed)},
-        ],
-    }
-
-
-def _fairness_assessment(each: AttributeFairness) -> dict[str, str]:
-    def said(value: float | None) -> str:
-        return "inconclusive" if value is None else f"{value:.6f}"
-
-    return {
-        "groupAtRisk": f"The {len(each.groups)} groups of '{each.attribute}'",
-        "harms": (
-            f"Demographic parity difference: {said(each.demographic_parity_difference)}; "
-            f"equalized odds difference: {said(each.equalized_odds_difference)}."
-        ),
-    }
+MAX_COMPONENTS = 2048
+"""A bill that has more is refused: the schema's check compares each with each."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +37,11 @@ class SBOM:
     dataset_fingerprint: str | None
     files: Mapping[str, str]
     """Digest by name of each described file."""
+    model_digest: str | None
+    """Digest of the served form, as the model itself has it; bills of before name none."""
     summary: SBOMSummary
+    libraries: tuple[Library, ...] = field(repr=False)
+    """The Python packages, as far as a bill tells of them here."""
     components: tuple[Mapping[str, Any], ...] = field(repr=False)
     """All of them, those inside others too."""
 
@@ -212,6 +78,9 @@ def _document(data: bytes) -> dict[str, Any] | Finding:
         return finding("SBOM", "a JSON object", str(error))
     if (version := document.get("specVersion")) != SPEC_VERSION:
         return finding("SBOM", f"CycloneDX {SPEC_VERSION}", f"specVersion {version!r}")
+    listed = document.get("components")
+    if isinstance(listed, list) and len(listed) > MAX_COMPONENTS:
+        return finding("SBOM", f"at most {MAX_COMPONENTS} components", str(len(listed)))
     return document
 
 
@@ -234,6 +103,8 @@ def _contents(document: Mapping[str, Any]) -> SBOM | Finding:
             for each in every
             if each["type"] == ComponentType.FILE.value
         },
+        model_digest=_digest_of(root),
+        libraries=tuple(_library(part) for part in every if _is_python(part)),
         summary=SBOMSummary(components=len(every), spec_version=SPEC_VERSION),
         components=tuple(every),
     )
@@ -257,6 +128,7 @@ def check_sbom(
         ("model", model, read.model),
         ("run id", run_id, read.run_id),
         ("dataset fingerprint", fingerprint, read.dataset_fingerprint),
+        ("digest of the model", files.get(MODEL_ONNX), read.model_digest or files.get(MODEL_ONNX)),
         *(
             (f"digest of '{name}'", files.get(name, "no such file"), digest)
             for name, digest in sorted(read.files.items())
@@ -294,6 +166,21 @@ def _nested(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
         found.append(each)
         waiting.extend(each.get("components", []))
     return found
+
+
+def _is_python(component: Mapping[str, Any]) -> bool:
+    return str(component.get("purl", "")).startswith("pkg:pypi/")
+
+
+def _library(component: Mapping[str, Any]) -> Library:
+    """Return a Python package; bills of before have those that trained alone, and do not say so."""
+    return Library(
+        name=canonicalize_name(component["name"]),
+        version=component.get("version", ""),
+        files=next(iter(property_values(component, FILES_PROPERTY)), None),
+        wheel=_digest_of(component),
+        used_in=property_values(component, USED_PROPERTY) or (TRAINING,),
+    )
 
 
 def _digest_of(component: Mapping[str, Any]) -> str | None:

@@ -132,7 +132,9 @@ def _publish(
                     f"{standing}; somebody changed it: look into it, remove it, and run again",
                 )
     provenance = f"{folder}{PROVENANCE_FOLDER}/{task.run_uid}.json"
-    store.put_new(provenance, sign_provenance(key, task, upload.manifest))
+    bill = read_sbom(upload.files[final_name(SLOT_SBOM, upload.manifest.run_id)])
+    said = sign_provenance(key, task, upload.manifest, bill if isinstance(bill, SBOM) else None)
+    store.put_new(provenance, said)
     resources = signed_resources(upload.manifest, task.manifest_digest)
     bundle = sign_bundle(key, task.model, resources)
     if not store.put_new(folder + BUNDLE, bundle.encode()) and not _stands(

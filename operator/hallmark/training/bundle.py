@@ -11,12 +11,12 @@ from hallmark.api.artifacts import Baseline, ServedSchema, TrainOutcome, TrainSt
 from hallmark.api.common import Digest, sha256_digest
 from hallmark.api.gates import most_telling_first
 from hallmark.api.report import Report
-from hallmark.api.training_run import GateResult
+from hallmark.api.training_run import GateResult, ModelCard
 from hallmark.reporting.page import page
 from hallmark.supply_chain.dockerfile import render_dockerfile
-from hallmark.supply_chain.installed import installed_licences, installed_packages
+from hallmark.supply_chain.installed import installed_packages
 from hallmark.supply_chain.manifest import build_manifest
-from hallmark.supply_chain.sbom import build_sbom
+from hallmark.supply_chain.sbom_making import build_sbom, parts_here
 from hallmark.training import gates, graph, served
 from hallmark.training.baseline import bin_predictions, build_baseline
 from hallmark.training.dataset import ValidatedDataset
@@ -49,10 +49,10 @@ def make(
     files[api.SLOT_SBOM] = build_sbom(
         model=task.spec.model,
         run_id=run_id,
-        packages=report.packages,
-        licences=installed_licences(),
+        parts=parts_here(),
         fingerprint=data.fingerprint,
         report=report,
+        card=task.spec.model_card or ModelCard(),
         files={
             api.final_name(slot, run_id): sha256_digest(content) for slot, content in files.items()
         },

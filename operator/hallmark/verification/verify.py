@@ -13,9 +13,11 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.audit.events import AuditEvent
 from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED, LookUp
 from hallmark.verification.approvals import approval_links
+from hallmark.verification.assessed import vex_by_folder
 from hallmark.verification.bundle import baseline_of, bundle_of
 from hallmark.verification.deployments import Watched, deployment_links
 from hallmark.verification.files import INDEX, Files, problems_of_index
+from hallmark.verification.held import Held
 from hallmark.verification.links import Link, Subject, Verdict, broken, holds, open_
 from hallmark.verification.log import Log, audit_link
 from hallmark.verification.recorded import Recorded
@@ -30,7 +32,7 @@ from hallmark.verification.registry import (
     version_of,
 )
 from hallmark.verification.trusted import Trusted
-from hallmark.verification.versions import Held, run_links, version_links
+from hallmark.verification.versions import run_links, version_links
 from hallmark.verification.wholeness import (
     complete_link,
     copies_link,
@@ -88,6 +90,7 @@ class _Verifier:
         self._bundles = {
             version.metadata.uid: bundle_of(version, evidence.files) for version in self._versions
         }
+        self._vex = vex_by_folder(evidence.files)
         self._runs: dict[str, RunEntry] = {entry.uid: entry for entry in registry.runs}
         self._approvals: dict[str, list[ApprovalEntry]] = defaultdict(list)
         for entry in registry.approvals:
@@ -150,6 +153,7 @@ class _Verifier:
             recorded=self._recorded,
             trusted=self._trusted,
             now=self._now,
+            vex=self._vex.get(self._bundles[version.metadata.uid].folder, ()),
             look_up=self._evidence.look_up,
         )
         decisions = self._approvals.get(version.metadata.uid, [])

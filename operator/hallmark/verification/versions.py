@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 
 from hallmark.api.artifacts import (
     BUNDLE,
     REPORT,
-    SLOT_SBOM,
     Finding,
     Manifest,
-    final_name,
     run_id,
     spec_digest,
 )
-from hallmark.api.common import canonical_json, parse_timestamp
 from hallmark.api.gates import evaluate_gates, failure
-from hallmark.api.model_policy import ModelPolicy
-from hallmark.api.model_version import ModelVersion, VersionReason
+from hallmark.api.model_version import VersionReason
 from hallmark.api.report import Report
 from hallmark.api.training_run import Gate, GateResult, TrainingRun
 from hallmark.audit.events import AuditEvent
@@ -27,57 +22,15 @@ from hallmark.audit.record import AuditRecord
 from hallmark.policies.model_version.checks import Verified, asked_packages, meets_policy
 from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.sealed import read_report, version_contradiction
-from hallmark.supply_chain.dsse import IN_TOTO, MalformedEnvelope, open_envelope
 from hallmark.supply_chain.manifest import FileFact, check_files
-from hallmark.supply_chain.provenance import statement
 from hallmark.supply_chain.sbom import check_sbom, read_sealed_sbom
-from hallmark.supply_chain.signing import MAX_BYTES, is_trusted_signature
-from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
+from hallmark.supply_chain.signing import MAX_BYTES
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
-from hallmark.supply_chain.vulnerabilities import LookUp
-from hallmark.verification.bundle import Bundle, provenance_name
-from hallmark.verification.files import Files
+from hallmark.verification.assessed import vex_links
+from hallmark.verification.built import provenance_link
+from hallmark.verification.held import MAX_DOCUMENT, Held
 from hallmark.verification.links import Link, broken, holds, open_
 from hallmark.verification.recorded import Recorded
-from hallmark.verification.trusted import Trusted
-
-_DOCUMENT = 16 << 20
-
-
-@dataclass(frozen=True)
-class Held:
-    """A version, with all that it is held against.
-
-    Args:
-        version: the version.
-        bundle: its files.
-        files: all files.
-        run: the run that it came from, where it is there.
-        policy: the policy that the newest record about it names, or the only one there is.
-        recorded: the audit log, where there is one that can be believed.
-        trusted: the verifier's keys.
-        now: when no key may be revoked.
-        look_up: says which vulnerabilities packages have.
-    """
-
-    version: ModelVersion
-    bundle: Bundle
-    files: Files
-    run: TrainingRun | None
-    policy: ModelPolicy | None
-    recorded: Recorded | None
-    trusted: Trusted
-    now: datetime
-    look_up: LookUp
-
-    @property
-    def sealed_at(self) -> datetime | None:
-        """When the signed log first says that these bytes were sealed here, or None."""
-        if self.recorded is None:
-            return None
-        spec, namespace = self.version.spec, self.version.metadata.namespace
-        found = self.recorded.seals.get((namespace, spec.artifact.manifest_digest))
-        return parse_timestamp(found.time) if found else None
 
 
 def version_links(held: Held) -> Iterator[Link]:
@@ -93,14 +46,15 @@ def version_links(held: Held) -> Iterator[Link]:
         yield _gates(held, report)
         yield _artifacts(held, manifest)
         yield _signature(held, manifest)
-        yield _provenance(held, manifest)
+        yield provenance_link(held, manifest)
         yield _sbom(held, manifest)
         yield _policy(held, manifest, report)
+    yield from vex_links(held)
     yield _record(held)
 
 
 def _report(held: Held, manifest: Manifest) -> Report | str:
-    data = held.files.read(held.bundle.folder + REPORT, _DOCUMENT)
+    data = held.files.read(held.bundle.folder + REPORT, MAX_DOCUMENT)
     return read_report(manifest, data or b"")
 
 
@@ -220,48 +174,8 @@ def _signature(held: Held, manifest: Manifest) -> Link:
     return holds("signature", f"by the key {sealed.key_id}")
 
 
-def _provenance(held: Held, manifest: Manifest) -> Link:
-    """The sealing key signed where the bundle comes from, and that is this run."""
-    data = held.files.read(provenance_name(held.version), _DOCUMENT)
-    if data is None:
-        if held.run is not None and held.run.spec.sealed is not None:
-            return open_("provenance", "It stayed where the bundle was sealed.")
-        return broken("provenance", "Expected the provenance of the run, found none.")
-    try:
-        envelope = parse_object(data, _DOCUMENT)
-        payload, signature = open_envelope(envelope, IN_TOTO)
-    except (UnreadableJSON, MalformedEnvelope) as error:
-        return broken("provenance", f"Expected a signed envelope, found {error}.")
-    spec = held.version.spec
-    wanted = statement(
-        manifest,
-        manifest_digest=spec.artifact.manifest_digest,
-        run_name=spec.training_run.name,
-        run_uid=spec.training_run.uid,
-    )
-    one_form = canonical_json(envelope) == data and "keyid" in envelope["signatures"][0]
-    if payload != wanted or not one_form:
-        return broken("provenance", "Expected the statement about this run and its files.")
-    if not held.trusted.signers:
-        return open_("provenance", "Give the sealing key's public half to check it.")
-    keys = held.trusted.signers
-    signer = is_trusted_signature(keys, IN_TOTO, payload, signature, held.now, held.sealed_at)
-    if signer is None and held.sealed_at is None and _only_ended(held, payload, signature):
-        return open_("provenance", "Its key has ended, and no record says that it signed before.")
-    if signer is None:
-        return broken("provenance", "Expected a signature of a trusted sealing key, found none.")
-    return holds("provenance", f"signed by the key {signer}")
-
-
-def _only_ended(held: Held, payload: bytes, signature: bytes) -> bool:
-    """Tell whether a key that counts no more, for its end alone, made a signature."""
-    keys = [key.replace(valid_until=None) for key in held.trusted.signers]
-    return is_trusted_signature(keys, IN_TOTO, payload, signature, held.now) is not None
-
-
 def _sbom(held: Held, manifest: Manifest) -> Link:
-    name = final_name(SLOT_SBOM, manifest.run_id)
-    data = held.files.read(held.bundle.folder + name, _DOCUMENT) or b""
+    data = held.sealed_bill(manifest)
     found = check_sbom(
         read_sealed_sbom(data),
         model=manifest.model,
@@ -288,10 +202,8 @@ def _policy(held: Held, manifest: Manifest, report: Report | str) -> Link:
         now=held.now,
         policy_name=held.policy.metadata.name,
         policy=held.policy,
-        report=held.files.read(held.bundle.folder + REPORT, _DOCUMENT),
-        sbom=held.files.read(
-            held.bundle.folder + final_name(SLOT_SBOM, manifest.run_id), _DOCUMENT
-        ),
+        report=held.files.read(held.bundle.folder + REPORT, MAX_DOCUMENT),
+        sbom=held.sealed_bill(manifest) or None,
     )
     if held.policy.spec.dependencies.vulnerabilities is not None:
         inputs = replace(inputs, vulnerabilities=held.look_up(asked_packages(inputs)))

@@ -68,7 +68,9 @@ def _version(
         store.put(folder + name, data)
     store.put(folder + MANIFEST, mine.to_bytes())
     store.put(folder + BUNDLE, bundle.encode())
-    said = statement(mine, manifest_digest=digest, run_name=run.name, run_uid=run.uid)
+    said = statement(
+        mine, manifest_digest=digest, run_name=run.name, run_uid=run.uid, build=None, bill=None
+    )
     signed = canonical_json(sign_envelope(key, IN_TOTO, said))
     store.put(provenance_name(version), signed)
     return version

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from hallmark.api.artifacts import MANIFEST, REPORT, SLOT_SBOM, Manifest, SealTask
 from hallmark.api.common import sha256_digest
-from hallmark.api.model_policy import Dependencies
+from hallmark.api.dependencies import Dependencies
 from hallmark.api.names import run_prefix
 from hallmark.api.report import Report
+from hallmark.api.training_run import ModelCard
 from hallmark.local.folder import now
 from hallmark.store import open_store
-from hallmark.supply_chain.installed import installed_licences
-from hallmark.supply_chain.sbom import build_sbom
+from hallmark.supply_chain.installed import installed_libraries
+from hallmark.supply_chain.sbom_making import build_sbom, parts_here
 from hallmark.supply_chain.sealing import seal
 from hallmark.training.outcome import Artifacts
 from tests.bench.figures import Figure, figure
@@ -39,17 +40,19 @@ def demo_model(path: Path) -> Iterator[Figure]:
 
 
 def _bill_of_materials(made: Artifacts) -> None:
-    """Render the SBOM once more; it is the one that was uploaded."""
+    """Read the packages and render the SBOM once more; it is the one that was uploaded."""
+    installed_libraries.cache_clear()
+    parts_here.cache_clear()
     report = Report.model_validate_json(made.files[REPORT])
     manifest = Manifest.model_validate_json(made.files[MANIFEST])
     sealed = {file.name: file.digest for file in manifest.files}
     built = build_sbom(
         model=manifest.model,
         run_id=manifest.run_id,
-        packages=report.packages,
-        licences=installed_licences(),
+        parts=parts_here(),
         fingerprint=manifest.dataset_fingerprint,
         report=report,
+        card=ModelCard(),
         files={name: digest for name, digest in sealed.items() if _is_described(name)},
     )
     assert built == made.files[SLOT_SBOM]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.artifacts import spec_digest
+from hallmark.api.artifacts import asked_spec, spec_digest, told_spec
 from hallmark.api.training_run import TrainingRunSpec
 
 LEAST: dict[str, Any] = {
@@ -57,3 +57,14 @@ def test_what_does_not_change_the_result_does_not_count(changes: dict[str, Any])
 )
 def test_what_changes_the_result_counts(changes: dict[str, Any]) -> None:
     assert digest(**changes) != digest()
+
+
+def test_others_are_told_the_whole_spec_but_neither_records_nor_who_asked() -> None:
+    by_name = TrainingRunSpec.model_validate(LEAST)
+    assert told_spec(by_name, "sha256:rows") == asked_spec(by_name)
+    assert "requestedBy" not in told_spec(by_name, "sha256:rows")
+
+    inline = {**LEAST, "dataset": {"records": "income,default\n1,yes\n", "format": "JSONLines"}}
+    told = told_spec(TrainingRunSpec.model_validate(inline), "sha256:rows")
+    assert told["dataset"] == {"format": "JSONLines", "recordsFingerprint": "sha256:rows"}
+    assert {**told, "dataset": None} == {**asked_spec(by_name), "dataset": None}

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from hallmark.api.common import timestamp
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import MetricValue
-from hallmark.cli.compare import Side, differences
+from hallmark.cli.compare import Side, differences, words
 from hallmark.cli.objects import Objects
 from hallmark.cli.prune import over_by
 from tests.unit.cli.test_approvals import digest, version
@@ -78,3 +80,37 @@ def test_only_old_versions_that_nothing_needs_are_over() -> None:
     found = over_by(Objects(versions=versions), NOW - timedelta(days=30), keep=2)
 
     assert [one.metadata.name for one, _ in found] == ["loan-v1"]
+
+
+def card(**considered: object) -> dict[str, object]:
+    return {"metadata": {"component": {"modelCard": {"considerations": considered}}}}
+
+
+def test_an_authors_words_on_a_model_are_told_by_topic() -> None:
+    found = words(
+        card(
+            useCases=["loans"],
+            users=["clerks", "auditors"],
+            fairnessAssessments=[{"groupAtRisk": "all"}],
+            ethicalConsiderations=[
+                {"name": "refusals", "mitigationStrategy": "read again"},
+                {"name": "haste"},
+            ],
+        )
+    )
+
+    assert found == [
+        ("Users", "clerks"),
+        ("Users", "auditors"),
+        ("Use cases", "loans"),
+        ("Risks to people", "refusals (read again)"),
+        ("Risks to people", "haste"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"metadata": []}, {"metadata": {"component": None}}, card(users=7), card(other=[])],
+)
+def test_a_card_of_another_form_has_no_words(document: dict[str, object]) -> None:
+    assert words(document) == []

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from packaging.utils import canonicalize_name
 
 from hallmark.api.artifacts import Manifest
 from hallmark.api.common import sha256_digest
 from hallmark.api.model_policy import TrustedKey
 from hallmark.api.report import AttributeFairness, GroupMetrics, Report
-from hallmark.api.training_run import MetricValue
+from hallmark.api.training_run import MetricValue, ModelCard
 from hallmark.keys import key_id, public_pem
+from hallmark.supply_chain.debian import DebianPackage
+from hallmark.supply_chain.library import Library
 from hallmark.supply_chain.manifest import build_manifest
-from hallmark.supply_chain.sbom import build_sbom
+from hallmark.supply_chain.sbom_making import Parts, build_sbom
 from hallmark.supply_chain.signing import sign_bundle
 from hallmark.supply_chain.verify import signed_resources
 
@@ -64,18 +67,24 @@ def sbom(
     *,
     packages: Mapping[str, str] = PACKAGES,
     licences: Mapping[str, str] | None = None,
+    libraries: Sequence[Library] | None = None,
+    debian: Sequence[DebianPackage] = (),
     files: Mapping[str, str] | None = None,
     model: str = MODEL,
     run_id: str = RUN_ID,
     fingerprint: str = FINGERPRINT,
+    card: ModelCard | None = None,
+    **measured: object,
 ) -> bytes:
+    named = [(canonicalize_name(name), version) for name, version in sorted(packages.items())]
+    stated = [Library(*pair, licence=(licences or {}).get(pair[0], "")) for pair in named]
     return build_sbom(
         model=model,
         run_id=run_id,
-        packages=packages,
-        licences=licences or {},
+        parts=Parts(tuple(stated if libraries is None else libraries), tuple(debian)),
         fingerprint=fingerprint,
-        report=report(),
+        report=report(**measured),
+        card=card or ModelCard(),
         files={"model.onnx": sha256_digest(b"onnx")} if files is None else files,
     )
 

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from hallmark.api.artifacts import SLOT_SBOM
+from hallmark.supply_chain.vex import Analysis, Assessment, Justification, document, parts_named
 from hallmark.training.outcome import Artifacts
 from tests.foreign import HERE, built, needs, said
+from tests.unit.supply_chain.factories import NOW
 from tests.unit.training import factories as training
 
 pytestmark = pytest.mark.slow
@@ -58,6 +60,20 @@ def test_another_validator_takes_it(
     bill: dict[str, Any], validate: Callable[[dict[str, Any]], str]
 ) -> None:
     assert validate(bill) == "valid"
+
+
+def test_another_validator_takes_what_a_reviewer_says_of_a_vulnerability(
+    bill: dict[str, Any], validate: Callable[[dict[str, Any]], str]
+) -> None:
+    said = Assessment(
+        vulnerability="CVE-2026-1234",
+        parts=parts_named(bill, "numpy"),
+        analysis=Analysis.NOT_AFFECTED,
+        justification=Justification.CODE_NOT_REACHABLE,
+        detail="Not imported.",
+        at=NOW,
+    )
+    assert validate(document(said, bill["serialNumber"])) == "valid"
 
 
 @pytest.mark.parametrize("change", [a_licence_twice, a_field_more, a_short_hash])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from email.message import Message
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,11 +12,17 @@ from hypothesis import strategies as st
 
 from hallmark.api.artifacts import Finding
 from hallmark.api.common import canonical_json, sha256_digest
-from hallmark.supply_chain.installed import (
-    installed_licences,
-    installed_packages,
-    stated_licence,
+from hallmark.api.report import CertifiedAt, NoiseLevel, RobustnessReport
+from hallmark.api.training_run import (
+    Comparison,
+    EthicalConsideration,
+    Evaluation,
+    GateResult,
+    MetricValue,
+    ModelCard,
 )
+from hallmark.supply_chain.debian import DebianPackage
+from hallmark.supply_chain.library import SERVING, TRAINING, Library
 from hallmark.supply_chain.packages import packages_of
 from hallmark.supply_chain.sbom import SBOM, check_sbom, read_sbom
 from tests.examples import examples
@@ -53,6 +59,87 @@ def test_the_same_inputs_give_the_same_bytes_at_another_time() -> None:
     time.sleep(0.002)
     assert factories.sbom() == first
     assert factories.sbom(run_id="ffffffffffff") != first
+
+
+LIBRARIES = [
+    Library("scikit-learn", "1.9.1", "BSD-3-Clause", ("numpy",), sha256_digest(b"files")),
+    Library("numpy", "2.4.6", "", (), None, sha256_digest(b"wheel"), (TRAINING, SERVING)),
+    Library("uvicorn", "0.54.0", "BSD-3-Clause", ("click",), used_in=(SERVING,)),
+    Library("click", "8.5.1", "", ("uvicorn",), used_in=(SERVING,)),
+    Library("stranger", "", "", ("numpy", "absent")),
+]
+DEBIAN = [
+    DebianPackage(
+        "libc6", "2.36-9+deb12u10", "amd64", "debian", "debian-12", ("Expat", "GPL-2+", "MIT")
+    ),
+    DebianPackage("zlib1g", "1:1.2.13", "amd64", "debian", "debian-12", (), ("libc6",)),
+]
+
+
+def test_a_library_has_its_hashes_and_where_it_is_used() -> None:
+    data = factories.sbom(libraries=LIBRARIES)
+    assert check(data) == []
+    parts = {part["name"]: part for part in json.loads(data)["components"]}
+    digest = sha256_digest(b"wheel").removeprefix("sha256:")
+    assert parts["numpy"]["hashes"] == [{"alg": "SHA-256", "content": digest}]
+    assert "hashes" not in parts["scikit-learn"]
+    assert parts["scikit-learn"]["properties"] == [
+        {"name": "hallmark:files-sha256", "value": sha256_digest(b"files")},
+        {"name": "hallmark:used-in", "value": "training"},
+    ]
+    assert parts["numpy"]["properties"] == [
+        {"name": "hallmark:used-in", "value": use} for use in ("serving", "training")
+    ]
+    assert parts["stranger"]["purl"] == "pkg:pypi/stranger"
+
+
+def test_libraries_need_each_other_and_the_model_what_no_library_needs() -> None:
+    document = json.loads(factories.sbom(libraries=LIBRARIES, debian=DEBIAN))
+    needs = {node["ref"]: node.get("dependsOn", []) for node in document["dependencies"]}
+    assert needs["model"] == [
+        "dataset",
+        "file:model.onnx",
+        "pkg:deb/debian/zlib1g@1:1.2.13?arch=amd64&distro=debian-12",
+        "pkg:pypi/click@8.5.1",
+        "pkg:pypi/scikit-learn@1.9.1",
+        "pkg:pypi/stranger",
+    ]
+    assert needs["pkg:pypi/scikit-learn@1.9.1"] == ["pkg:pypi/numpy@2.4.6"]
+    assert needs["pkg:deb/debian/zlib1g@1:1.2.13?arch=amd64&distro=debian-12"] == [
+        "pkg:deb/debian/libc6@2.36-9%2Bdeb12u10?arch=amd64&distro=debian-12"
+    ]
+    assert needs["pkg:pypi/click@8.5.1"] == ["pkg:pypi/uvicorn@0.54.0"]
+    assert set(needs) == {"model", *(part["bom-ref"] for part in document["components"])}
+
+
+def test_packages_of_the_system_are_listed_and_no_packages_of_the_models() -> None:
+    data = factories.sbom(libraries=LIBRARIES[:1], debian=DEBIAN)
+    assert check(data) == []
+    assert [package.name for package in packages_of(json.loads(data))] == ["scikit-learn"]
+    licences = {part["name"]: part.get("licenses") for part in json.loads(data)["components"]}
+    assert licences["libc6"] == [
+        {"license": {"id": "MIT"}},
+        {"license": {"name": "Expat"}},
+        {"license": {"name": "GPL-2+"}},
+    ]
+    assert licences["zlib1g"] is None
+
+
+@given(st.permutations(LIBRARIES), st.permutations(DEBIAN))
+@examples(10)
+def test_the_order_in_which_parts_are_found_changes_no_byte(
+    libraries: list[Library], debian: list[DebianPackage]
+) -> None:
+    wanted = factories.sbom(libraries=LIBRARIES, debian=DEBIAN)
+    assert factories.sbom(libraries=libraries, debian=debian) == wanted
+
+
+def test_another_library_is_another_bill_by_its_number_too() -> None:
+    numbers = {
+        json.loads(factories.sbom(libraries=LIBRARIES[:count]))["serialNumber"]
+        for count in range(len(LIBRARIES))
+    }
+    assert len(numbers) == len(LIBRARIES)
 
 
 def test_the_model_depends_on_its_data_files_and_libraries() -> None:
@@ -103,50 +190,115 @@ def test_whatever_a_package_calls_its_licence_the_bill_is_valid_and_has_one(lice
     assert len(numpy["licenses"]) == 1
 
 
-MIT = "License :: OSI Approved :: MIT License"
-BSD = "License :: OSI Approved :: BSD License"
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        pytest.param([("License-Expression", "MIT"), ("License", "no")], "MIT", id="of today"),
-        pytest.param([("License", "Apache 2.0"), ("Classifier", MIT)], "Apache 2.0", id="words"),
-        pytest.param([("License", "UNKNOWN"), ("Classifier", MIT)], "MIT License", id="unknown"),
-        pytest.param([("License", "a\n b"), ("Classifier", MIT)], "MIT License", id="a text"),
-        pytest.param(
-            [("License", "a" * 999), ("Classifier", BSD)], "BSD License", id="a long line"
-        ),
-        pytest.param([("Classifier", MIT), ("Classifier", BSD)], "", id="two, and no word how"),
-        pytest.param([("Classifier", "Topic :: MIT License")], "", id="no licence"),
-        pytest.param([], "", id="nothing"),
-    ],
-)
-def test_the_licence_that_a_package_states(fields: list[tuple[str, str]], expected: str) -> None:
-    metadata = Message()
-    for name, value in fields:
-        metadata[name] = value
-    assert stated_licence(metadata) == expected  # type: ignore[arg-type]
-
-
-def test_what_trains_here_states_its_licences() -> None:
-    licences = installed_licences()
-    assert licences["scikit-learn"] == "BSD-3-Clause"
-    assert set(licences) <= set(installed_packages())
+def card(data: bytes) -> dict[str, Any]:
+    """Return the model card of a bill."""
+    found: dict[str, Any] = json.loads(data)["metadata"]["component"]["modelCard"]
+    return found
 
 
 def test_the_model_card_has_metrics_and_fairness_and_names_no_group_of_people() -> None:
     data = factories.sbom()
-    card = json.loads(data)["metadata"]["component"]["modelCard"]
-    assert card["modelParameters"]["datasets"] == [{"ref": "dataset"}]
-    assert card["quantitativeAnalysis"]["performanceMetrics"] == [
+    assert check(data) == []
+    found = card(data)
+    assert found["modelParameters"]["datasets"] == [{"ref": "dataset"}]
+    assert found["modelParameters"]["architectureFamily"] == "linear model"
+    assert found["quantitativeAnalysis"]["performanceMetrics"] == [
         {"type": "accuracy", "value": "0.912000"}
     ]
-    (fairness,) = card["considerations"]["fairnessAssessments"]
+    (fairness,) = found["considerations"]["fairnessAssessments"]
     assert fairness["groupAtRisk"] == "The 2 groups of 'origin'"
-    assert "0.040000" in fairness["harms"]
-    assert "inconclusive" in fairness["harms"]
+    assert "demographic parity difference: 0.040000" in fairness["harms"]
+    assert "equalized odds difference: inconclusive" in fairness["harms"]
     assert b"Northerner" not in data
+
+
+ROBUSTNESS = RobustnessReport(
+    epsilon=0.1,
+    moving=["income"],
+    rows=100,
+    test_rows=100,
+    bound="Exact",
+    bound_l2="Lower",
+    unmovable=0.0,
+    attack="WorstCase",
+    curve=[CertifiedAt(radius=0.25, certified_accuracy=0.5, certified_accuracy_l2=0.6)],
+    noise_rows=100,
+    noise_draws=10,
+    noise=[NoiseLevel(deviations=0.1, stability=0.99)],
+)
+
+
+def test_the_model_card_has_intervals_robustness_and_what_the_gates_said() -> None:
+    gate = GateResult(
+        metric="accuracy",
+        comparison=Comparison.AT_LEAST,
+        threshold="0.9",
+        value="0.912000",
+        passed=True,
+    )
+    metric = MetricValue(name="accuracy", value="0.912000", lower="0.900000", upper="0.920000")
+    data = factories.sbom(
+        metrics=[metric], robustness=ROBUSTNESS, gates=[gate], evaluation=Evaluation()
+    )
+    assert check(data) == []
+    found = card(data)
+    norm = "changes up to 0.25 standard deviations in the {} norm"
+    assert found["quantitativeAnalysis"]["performanceMetrics"] == [
+        {
+            "type": "accuracy",
+            "value": "0.912000",
+            "confidenceInterval": {"lowerBound": "0.900000", "upperBound": "0.920000"},
+        },
+        {"type": "certifiedAccuracy", "value": "0.500000", "slice": norm.format("maximum")},
+        {"type": "certifiedAccuracyL2", "value": "0.600000", "slice": norm.format("Euclidean")},
+        {
+            "type": "noiseStability",
+            "value": "0.990000",
+            "slice": "Gaussian noise of 0.1 standard deviations",
+        },
+    ]
+    facts = {fact["name"]: fact["value"] for fact in found["properties"]}
+    assert facts["hallmark:confidence"] == "0.95"
+    assert facts["hallmark:robustness:bound"] == "Exact"
+    assert facts["hallmark:gate:Run:accuracy"] == "AtLeast 0.9, Estimate: 0.912000, passed"
+
+
+def test_the_dataset_says_how_many_rows_it_has_and_which_columns_are_sensitive() -> None:
+    proxies = [{"attribute": name, "rows": 9} for name in ("origin", "age")]
+    document = json.loads(factories.sbom(proxies=proxies))
+    (dataset,) = [part for part in document["components"] if part["type"] == "data"]
+    (data,) = dataset["data"]
+    assert data["sensitiveData"] == ["age", "origin"]
+    assert {"name": "hallmark:train-rows", "value": "300"} in data["contents"]["properties"]
+    assert dataset["hashes"][0]["content"] == FINGERPRINT.removeprefix("sha256:")
+
+
+WORDS = st.text(min_size=1, max_size=512).filter(str.strip)
+TEXTS = st.lists(WORDS, max_size=3)
+
+
+@given(
+    st.builds(
+        ModelCard,
+        users=TEXTS,
+        use_cases=TEXTS,
+        technical_limitations=TEXTS,
+        performance_tradeoffs=TEXTS,
+        ethical_considerations=st.lists(
+            st.builds(EthicalConsideration, name=WORDS, mitigation_strategy=st.none() | WORDS),
+            max_size=2,
+        ),
+    )
+)
+@examples(30)
+def test_whatever_its_author_says_of_a_model_stands_in_the_card_word_for_word(
+    said: ModelCard,
+) -> None:
+    data = factories.sbom(card=said)
+    assert check(data) == []
+    found = card(data)["considerations"]
+    del found["fairnessAssessments"]
+    assert ModelCard.model_validate(found) == said
 
 
 def changed(**changes: object) -> bytes:
@@ -162,6 +314,11 @@ def changed(**changes: object) -> bytes:
         pytest.param(b'{"a":1,"a":2}', "a name twice", id="a name twice"),
         pytest.param(b"[" * 100_000, "nested too deeply", id="a deep nest"),
         pytest.param(b" " * 5_000_000, "5000000 bytes", id="more bytes than are read"),
+        pytest.param(
+            changed(components=[{"type": "data", "name": str(number)} for number in range(2049)]),
+            "at most 2048 components",
+            id="more components than are compared",
+        ),
         pytest.param(changed(specVersion="1.4"), "specVersion '1.4'", id="an older version"),
         pytest.param(changed(version=True), "$.version breaks the rule", id="a broken schema"),
         pytest.param(changed(extra=1), "additionalProperties", id="an unknown field"),
@@ -186,6 +343,11 @@ def changed(**changes: object) -> bytes:
             id="a file with another digest",
         ),
         pytest.param(
+            factories.sbom(files={"model.onnx": sha256_digest(b"other")}),
+            "digest of the model",
+            id="a model with another digest",
+        ),
+        pytest.param(
             factories.sbom(files={"extra": sha256_digest(b"other")}),
             "no such file",
             id="a file that is not in the bundle",
@@ -203,8 +365,15 @@ def test_reading_never_raises(noise: bytes, start: int, cut: int) -> None:
     assert isinstance(read_sbom(mutated), SBOM | Finding)
 
 
-def test_the_installed_packages_are_those_of_this_interpreter() -> None:
-    packages = installed_packages()
-    assert packages["pydantic"].startswith("2.")
-    assert "cyclonedx-python-lib" in packages
-    assert list(packages) == sorted(packages)
+def test_of_what_serves_alone_the_lock_has_a_digest_and_of_what_trains_the_bill() -> None:
+    found = {
+        (package.name, package.version): package.hashed
+        for package in packages_of(json.loads(factories.sbom(libraries=LIBRARIES)))
+    }
+    assert found == {
+        ("click", "8.5.1"): True,
+        ("numpy", "2.4.6"): True,
+        ("scikit-learn", "1.9.1"): False,
+        ("stranger", ""): False,
+        ("uvicorn", "0.54.0"): True,
+    }

@@ -110,7 +110,14 @@ def test_provenance_names_the_run_and_is_signed(store: Store) -> None:
     statement = json.loads(payload)
     build = statement["predicate"]["buildDefinition"]
     assert build["externalParameters"]["trainingRun"] == "credit-1"
-    assert [each["name"] for each in build["resolvedDependencies"]] == ["dataset", "trainer image"]
+    assert build["externalParameters"]["spec"] == {"model": MODEL}
+    assert [each.get("uri", each.get("name")) for each in build["resolvedDependencies"]] == [
+        "dataset",
+        "trainer image",
+        "pkg:pypi/numpy@2.4.6",
+        "pkg:pypi/scikit-learn@1.9.1",
+        "pkg:pypi/zope-interface@8.0",
+    ]
     assert {each["name"] for each in statement["subject"]} == {*GOOD.files, MANIFEST}
 
 
@@ -261,6 +268,11 @@ def sbom(
             {SLOT_SBOM: sbom(packages={"torch": "2.9"})},
             "found 'torch' 2.9",
             id="a denied package in the bill of materials",
+        ),
+        pytest.param(
+            {SLOT_SBOM: sbom(packages={"numpy": "2.4.6"})},
+            "expected the package 'scikit_learn' 1.9.1, which report.json has, found no such",
+            id="a bill of materials that leaves a package out",
         ),
         pytest.param({SLOT_SBOM: b"{}"}, "specVersion None", id="no bill of materials"),
         pytest.param(

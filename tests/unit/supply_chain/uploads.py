@@ -181,6 +181,8 @@ def task(each: Upload | None = None, **changes: object) -> SealTask:
         "spec_digest": SPEC_DIGEST,
         "dataset_fingerprint": FINGERPRINT,
         "dependencies": {"denied": ["torch"]},
+        "spec": {"model": MODEL},
+        "image": "localhost/hallmark-operator:1",
         "store_uri": "memory://",
         "store_endpoint": None,
         "store_region": "us-east-1",

@@ -6,6 +6,7 @@ from hallmark.api.artifacts import (
     SealTask,
     TrainTask,
     spec_digest,
+    told_spec,
 )
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.policies.training_run.inputs import RunInputs
@@ -47,6 +48,8 @@ def seal_task(inputs: RunInputs, policy: ModelPolicySpec) -> SealTask:
         spec_digest=spec_digest(run.spec),
         dataset_fingerprint=run.status.dataset_fingerprint or "",
         dependencies=policy.dependencies,
+        spec=told_spec(run.spec, run.status.dataset_fingerprint or ""),
+        image=policy.images.sealer,
         store_uri=policy.store.uri,
         store_endpoint=policy.store.endpoint,
         store_region=policy.store.region,

@@ -1,0 +1,64 @@
+"""A version, with all that it is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hallmark.api.artifacts import SLOT_SBOM, Manifest, final_name
+from hallmark.api.common import parse_timestamp
+from hallmark.api.model_policy import ModelPolicy
+from hallmark.api.model_version import ModelVersion
+from hallmark.api.training_run import TrainingRun
+from hallmark.supply_chain.vulnerabilities import LookUp
+from hallmark.verification.bundle import Bundle
+from hallmark.verification.files import Files
+from hallmark.verification.recorded import Recorded
+from hallmark.verification.trusted import Trusted
+
+MAX_DOCUMENT = 16 << 20
+"""Bytes of a document that is read whole."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A version, with all that it is held against.
+
+    Args:
+        version: the version.
+        bundle: its files.
+        files: all files.
+        run: the run that it came from, where it is there.
+        policy: the policy that the newest record about it names, or the only one there is.
+        recorded: the audit log, where there is one that can be believed.
+        trusted: the verifier's keys.
+        now: when no key may be revoked.
+        look_up: says which vulnerabilities packages have.
+        vex: the paths of what reviewers say of vulnerabilities, in order.
+    """
+
+    version: ModelVersion
+    bundle: Bundle
+    files: Files
+    run: TrainingRun | None
+    policy: ModelPolicy | None
+    recorded: Recorded | None
+    trusted: Trusted
+    now: datetime
+    look_up: LookUp
+    vex: Sequence[str] = ()
+
+    @property
+    def sealed_at(self) -> datetime | None:
+        """When the signed log first says that these bytes were sealed here, or None."""
+        if self.recorded is None:
+            return None
+        spec, namespace = self.version.spec, self.version.metadata.namespace
+        found = self.recorded.seals.get((namespace, spec.artifact.manifest_digest))
+        return parse_timestamp(found.time) if found else None
+
+    def sealed_bill(self, manifest: Manifest) -> bytes:
+        """Return the bytes of the bill of materials; nothing where it is not there."""
+        name = final_name(SLOT_SBOM, manifest.run_id)
+        return self.files.read(self.bundle.folder + name, MAX_DOCUMENT) or b""
