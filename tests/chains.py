@@ -15,8 +15,9 @@ import httpx
 import numpy as np
 
 from hallmark.api.common import NamespacedMeta
+from hallmark.api.drift import Drift
 from hallmark.api.model_approval import ReviewDecision
-from hallmark.api.model_deployment import Drift, RollbackMode
+from hallmark.api.model_deployment import RollbackMode
 from hallmark.api.training_run import TrainingRun, TrainingRunSpec
 from hallmark.keys import Purpose
 from hallmark.local.begin import begin

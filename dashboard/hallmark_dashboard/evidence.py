@@ -22,7 +22,6 @@ from hallmark.api.artifacts import (
     REPORT,
     REPORT_PAGE,
     SCHEMA,
-    Baseline,
     Manifest,
 )
 from hallmark.api.common import clip, sha256_digest
@@ -30,6 +29,7 @@ from hallmark.api.model_policy import ModelPolicySpec, Store
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import model_prefix
 from hallmark.api.report import Report
+from hallmark.api.served import Baseline
 from hallmark.bundles.stores import Stores
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.store import ArtifactMissing, ArtifactTooLarge

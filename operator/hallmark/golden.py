@@ -12,8 +12,8 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from hallmark.api.artifacts import FLOAT32_MAX, ServedFeature
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.served import FLOAT32_MAX, ServedFeature
 
 MAX_GOLDEN_ROWS = 128
 _UNBOUNDED = (-1e3, 1e3)

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from hallmark.api.common import clip, parse_timestamp
-from hallmark.api.model_policy import TrustedKey
+from hallmark.api.trust import TrustedKey
 from hallmark.errors import ConfigurationError
 from hallmark.token_uri import names_token, read_uri
 

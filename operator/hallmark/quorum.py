@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from hallmark.api.model_policy import ReviewerGroup
+from hallmark.api.trust import ReviewerGroup
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hallmark.api.artifacts import ServedFeature, ServedSchema
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.served import ServedFeature, ServedSchema
 from hallmark_predictor.datatypes import DATATYPES
 
 

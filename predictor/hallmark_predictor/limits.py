@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
 from hallmark_predictor.encoding import Column, taken_range
 
 

@@ -7,16 +7,10 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import (
-    BASELINE,
-    MODEL_ONNX,
-    SCHEMA,
-    Baseline,
-    Manifest,
-    ServedSchema,
-    Trust,
-)
+from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA, Manifest
 from hallmark.api.drift_report import DriftWindow
+from hallmark.api.served import Baseline, ServedSchema
+from hallmark.api.trust import Trust
 from hallmark.drift.budget import kept_windows
 from hallmark.drift.counts import BinCounter, watched
 from hallmark.drift.probing import ClientWatch

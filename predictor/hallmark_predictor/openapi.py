@@ -8,9 +8,9 @@ from typing import Any
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from hallmark.api.artifacts import ServedFeature, ServedSchema
+from hallmark.api.columns import FeatureType, OutOfRange
 from hallmark.api.common import VERSION
-from hallmark.api.training_run import FeatureType, OutOfRange
+from hallmark.api.served import ServedFeature, ServedSchema
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.datatypes import NUMBERS
 from hallmark_predictor.encoding import MAX_ROWS

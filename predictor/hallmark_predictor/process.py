@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from hallmark.api.artifacts import REFUSED_EXIT_CODE
+from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftWindow
-from hallmark.api.model_deployment import Drift
 from hallmark.drift.answers import answer_counter
 from hallmark.drift.budget import kept_windows
 from hallmark.drift.rejections import rejection_counter

@@ -22,7 +22,9 @@ import numpy as np
 from msgspec import Struct
 from msgspec.msgpack import decode, encode
 
-from hallmark.api.artifacts import Manifest, ServedSchema, Trust
+from hallmark.api.artifacts import Manifest
+from hallmark.api.served import ServedSchema
+from hallmark.api.trust import Trust
 from hallmark.drift.counts import Rows
 from hallmark_predictor.logs import place_of
 from hallmark_predictor.runtime import open_graph

@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
 from hallmark.drift.counts import Rows
 from hallmark_predictor.encoding import MAX_ROWS, Column, taken_range
 from hallmark_predictor.protocol import Output

@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import UNSET, Raw, Struct, UnsetType
 from numpy.typing import NDArray
 
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
 from hallmark_predictor.datatypes import DATATYPES
 from hallmark_predictor.encoding import MAX_ROWS, Column
 from hallmark_predictor.limits import Limits

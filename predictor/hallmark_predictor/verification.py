@@ -17,14 +17,13 @@ from hallmark.api.artifacts import (
     REPORT,
     SERVED_FILES,
     SLOT_SBOM,
-    Finding,
     Manifest,
     ManifestFile,
-    Trust,
-    TrustApproval,
     final_name,
 )
 from hallmark.api.common import parse_timestamp, sha256_digest
+from hallmark.api.findings import Finding
+from hallmark.api.trust import Trust, TrustApproval
 from hallmark.quorum import tally
 from hallmark.refusal import Refusal
 from hallmark.supply_chain.manifest import read_manifest

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hallmark.api.artifacts import Baseline, Manifest, ServedSchema
+from hallmark.api.artifacts import Manifest
+from hallmark.api.served import Baseline, ServedSchema
 from hallmark.drift.counts import BinCounter
 from hallmark.drift.psi import Reference
 from hallmark.training.outcome import Artifacts, RefusedRun

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from hallmark.api import artifacts as api
-from hallmark.api.artifacts import Trust
 from hallmark.api.common import sha256_digest
-from hallmark.api.model_deployment import Drift
+from hallmark.api.drift import Drift
+from hallmark.api.trust import Trust
 from hallmark.errors import ConfigurationError
 from hallmark.local.folder import SEALING_KEY, now
 from hallmark.local.image import Read, context

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hallmark.api import names
-from hallmark.api.artifacts import TrainOutcome, TrainStage
+from hallmark.api.tasks import TrainOutcome, TrainStage
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.kinds import (
     CONFIG_MAP,

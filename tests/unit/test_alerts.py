@@ -13,7 +13,8 @@ from prometheus_client import REGISTRY
 
 from hallmark.api.drift_report import Oddity
 from hallmark.api.drift_state import DriftState
-from hallmark.api.model_deployment import DeploymentReason, ModelDeploymentStatus, Unserved
+from hallmark.api.model_deployment import ModelDeploymentStatus, Unserved
+from hallmark.api.reasons import DeploymentReason
 from hallmark.cluster.kinds import HALLMARK_KINDS
 from hallmark.controllers import metrics
 from hallmark.policies.conditions import holds, stalled

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from hallmark.api.common import parse_timestamp
-from hallmark.api.model_policy import TrustedKey
+from hallmark.api.trust import TrustedKey
 from hallmark.errors import ConfigurationError
 from hallmark.keys import (
     KeyFault,

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.model_policy import TrustedKey
+from hallmark.api.trust import TrustedKey
 from hallmark.audit.log import AuditLog
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.keys import (

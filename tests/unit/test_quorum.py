@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.model_policy import ReviewerGroup
+from hallmark.api.trust import ReviewerGroup
 from hallmark.quorum import tally
 
 PEOPLE = ["ada", "bob", "cyd", "dan", "eve"]

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from hallmark.api.common import ObjectName, Resources
+from hallmark.api.drift import Drift
 from hallmark.api.model_approval import ReviewDecision
-from hallmark.api.model_deployment import ActionName, Drift, RollbackMode, Strategy
+from hallmark.api.model_deployment import ActionName, RollbackMode, Strategy
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.training_run import (
     PII,

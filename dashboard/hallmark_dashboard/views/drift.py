@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from hallmark.api.artifacts import Baseline, BaselineFeature
 from hallmark.api.model_deployment import ModelDeployment
+from hallmark.api.served import Baseline, BaselineFeature
 from hallmark.drift.budget import spent
 from hallmark.drift.opinion import jensen_shannon, null_share
 from hallmark.drift.psi import Reference

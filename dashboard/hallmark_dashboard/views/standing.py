@@ -13,7 +13,8 @@ from hallmark.api.common import (
     SummaryCondition,
 )
 from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
-from hallmark.api.model_version import ModelVersion, VersionCondition, VersionReason
+from hallmark.api.model_version import ModelVersion, VersionCondition
+from hallmark.api.reasons import VersionReason
 from hallmark.api.training_run import TrainingRun
 from hallmark_dashboard.views.remembered import remembered
 

@@ -8,11 +8,8 @@ from functools import cache
 
 from hallmark.api.common import TroubleReason, parse_timestamp
 from hallmark.api.model_approval import ApprovalReason
-from hallmark.api.model_deployment import DeploymentReason
-from hallmark.api.model_policy import PolicyReason
-from hallmark.api.model_version import VersionReason
+from hallmark.api.reasons import DeploymentReason, PolicyReason, RunReason, VersionReason
 from hallmark.api.reference import reasons
-from hallmark.api.training_run import RunReason
 
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 

@@ -7,30 +7,26 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from hallmark.api.canary import Canary, CanaryRecord, ErrorShare, Latency
+from hallmark.api.canary import Canary, CanaryRecord
 from hallmark.api.common import (
-    MAX_WATCHED,
     ApiModel,
     Clipped,
     ConditionedStatus,
-    DecimalString,
     Digest,
     DurationString,
     NamespacedResource,
     ObjectName,
     PositiveDuration,
     Resources,
-    Risk,
     Timestamp,
-    WatchedName,
 )
+from hallmark.api.drift import Drift
 from hallmark.api.drift_report import (
     DriftReport,
 )
 from hallmark.api.drift_state import DriftState
-from hallmark.api.feedback import Feedback
 from hallmark.api.mirror import Mirror, MirrorRecord
-from hallmark.api.rules import SERVICE_NAME, SET, cel, rule
+from hallmark.api.rules import SERVICE_NAME, cel, rule
 from hallmark.api.scheduling import Scheduling
 
 
@@ -77,99 +73,6 @@ class Strategy(ApiModel):
     def canary_or_default(self) -> Canary:
         """The steps that are asked for, or the usual ones."""
         return self.canary or Canary()
-
-
-class OnRejections(StrEnum):
-    """What too many refused rows lead to."""
-
-    ALERT = "Alert"
-    ROLLBACK = "Rollback"
-
-
-class Rejections(ApiModel):
-    """When too many rows are refused, so that drift watching is blind."""
-
-    limit: Annotated[
-        DecimalString,
-        Field(
-            json_schema_extra=cel(
-                rule(
-                    "double(self) > 0.0 && double(self) < 1.0",
-                    "The limit must be a share above 0 and below 1, such as '0.1'.",
-                )
-            )
-        ),
-    ] = "0.1"
-    """The share of refused rows above which a block of rows is too many."""
-    minimum: Annotated[int, Field(ge=100, le=1000000)] = 200
-    """Rows in a block, for each Pod, beside those of the busiest clients."""
-    then: OnRejections = OnRejections.ALERT
-    """Alert, or roll back as drift does, where ``rollback`` is Automatic."""
-
-
-class Probing(ApiModel):
-    """What clients lead to that feel their way along the model's decision boundary."""
-
-    clients: Annotated[int, Field(ge=1, le=3)] = 2
-    """So many clients must be seen by one Pod; with 1, a single hostile client is enough."""
-    then: OnRejections = OnRejections.ALERT
-    """Alert, or roll back as drift does, where ``rollback`` is Automatic."""
-
-
-class RequestLimits(ApiModel):
-    """When what serves fails too many of its requests, or takes too long for its answers."""
-
-    model_config = ConfigDict(
-        json_schema_extra=cel(
-            rule(
-                "has(self.maxErrors) || has(self.maxLatency)",
-                "Give 'maxErrors', 'maxLatency' or both; without either nothing is looked at.",
-            )
-        )
-    )
-
-    minimum: Annotated[int, Field(ge=100, le=1000000)] = 200
-    """Requests in a block, for each Pod, beside those of the busiest clients."""
-    max_errors: ErrorShare | None = None
-    """The greatest share of requests that it may fail to answer; none: it is not looked at."""
-    max_latency: Latency | None = None
-    """How much of the processor's time 95 per cent of its answers may take (batches: for each 100
-    rows), rounded up to a bound of the histogram; none: it is not looked at."""
-    then: OnRejections = OnRejections.ALERT
-    """Alert, or roll back as drift does, where ``rollback`` is Automatic."""
-
-
-class Drift(ApiModel):
-    """When the traffic is too far from the training data."""
-
-    features: Annotated[list[WatchedName], Field(max_length=MAX_WATCHED, json_schema_extra=SET)] = (
-        Field(default_factory=list)
-    )
-    """Which features are watched, ``prediction/score`` and ``prediction/label`` among them; empty:
-    all of the baseline."""
-    threshold: Annotated[
-        DecimalString,
-        Field(
-            json_schema_extra=cel(
-                rule("double(self) > 0.0", "The threshold must be above zero, such as '0.2'.")
-            )
-        ),
-    ] = "0.2"
-    """The PSI above which a window drifts."""
-    false_rollback_risk: Risk = "0.01"
-    """How likely chance alone may ever cause a drift rollback, in the Deployment's whole life."""
-    window: Annotated[int, Field(ge=100, le=1000000)] = 500
-    """Rows in a window, for each Pod."""
-    consecutive: Annotated[int, Field(ge=1, le=5)] = 2
-    """How many windows in a row must drift."""
-    rejections: Rejections | None = None
-    """Refused rows that are a verdict of their own; without it they are only counted."""
-    probing: Probing | None = None
-    """Probing that is a verdict of its own; without it it is told, counted and put on record."""
-    feedback: Feedback | None = None
-    """Delayed truth: answers get receipts, and ``POST /feedback`` takes what became true."""
-    requests: RequestLimits | None = None
-    """Errors and late answers that are a verdict of their own; without it they are only counted."""
 
 
 class RollbackMode(StrEnum):
@@ -398,129 +301,6 @@ class DeploymentCondition(StrEnum):
     """What serves came by a rollback that is not over."""
     ON_HOLD = "OnHold"
     """A person keeps the traffic from moving."""
-
-
-class DeploymentReason(StrEnum):
-    """Reasons in a ModelDeployment's conditions, refusals and rollbacks."""
-
-    PENDING = "Pending"
-    """The object was seen."""
-    INVALID_SPEC = "InvalidSpec"
-    """The spec asks for something that cannot be done."""
-    POLICY_MISSING = "PolicyMissing"
-    """No ModelPolicy applies to the namespace."""
-    VERSION_MISSING = "VersionMissing"
-    """There is no such ModelVersion (yet)."""
-    VERIFYING = "Verifying"
-    """The candidate is being verified."""
-    VERIFIED = "Verified"
-    """Signature, policy and bytes were checked."""
-    VERIFICATION_FAILED = "VerificationFailed"
-    """The candidate does not verify."""
-    AWAITING_APPROVAL = "AwaitingApproval"
-    """The candidate has not been approved."""
-    APPROVED = "Approved"
-    """The version is approved for this Deployment."""
-    DENIED = "Denied"
-    """A reviewer denied the candidate."""
-    REVOKED = "Revoked"
-    """A reviewer revoked the version, or the key that signed it has ended."""
-    KEY_REVOKED = "KeyRevoked"
-    """The key that signed the version was revoked, or one that attested its approvals."""
-    STARTING = "Starting"
-    """The candidate's Pods are starting."""
-    MIRRORING = "Mirroring"
-    """The candidate gets copies of requests, answers nobody, and is compared with what serves."""
-    MIRROR_FAILED = "MirrorFailed"
-    """The candidate's answers to copies spoke against it; it never had any traffic."""
-    CANARY = "Canary"
-    """The candidate has a share of the traffic and is being watched."""
-    CANARY_FAILED = "CanaryFailed"
-    """The candidate's own traffic spoke against it; what served before has all of it again."""
-    PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
-    """The candidate did not become Ready in time."""
-    PREDICTOR_REFUSED = "PredictorRefused"
-    """A predictor refused the version; its sentence is in the message."""
-    BAKING = "Baking"
-    """The version serves and is being watched before it counts as stable."""
-    SERVING = "Serving"
-    """The version serves."""
-    UNAVAILABLE = "Unavailable"
-    """No Pod of the active version is ready."""
-    SUSPENDED = "Suspended"
-    """Promotion is frozen by the spec or an action."""
-    ON_HOLD = "OnHold"
-    """A person holds the traffic where it is, until the end of the hold."""
-    NOT_HELD = "NotHeld"
-    """Nobody holds it."""
-    ACKNOWLEDGED = "Acknowledged"
-    """A person accepted that another version serves than is asked for."""
-    HOLD_ENDED = "HoldEnded"
-    """The end of a hold came."""
-    NO_DRIFT = "NoDrift"
-    """The last windows look like the training data."""
-    INCONCLUSIVE = "Inconclusive"
-    """Too few rows to tell."""
-    REPORTS_MISSING = "ReportsMissing"
-    """Pods that serve have stopped reporting, so that nobody knows of their traffic."""
-    BASELINE_MISSING = "BaselineMissing"
-    """The signed baseline cannot be read, so that no report is judged."""
-    DRIFT_DETECTED = "DriftDetected"
-    """The traffic is too far from the training data."""
-    INPUT_REJECTED = "InputRejected"
-    """So many rows are refused that nobody knows whether the traffic drifts."""
-    REQUESTS_FAIL = "RequestsFail"
-    """The version fails more of its requests than the spec allows."""
-    ANSWERS_LATE = "AnswersLate"
-    """More of its answers take longer than the spec allows."""
-    ODD_ROWS = "OddRows"
-    """A client's rows look made to find the model's decision boundary."""
-    QUALITY_BELOW_FLOOR = "QualityBelowFloor"
-    """What became true of the answers is worse than the floor that the spec declares."""
-    PROBED = "Probed"
-    """As many clients probe the decision boundary as the spec declares to be too many."""
-    TARGET_DRIFTS = "TargetDrifts"
-    """The rollback's target drifts too; a person must look."""
-    CRASH_ROLLBACK = "CrashRollback"
-    """The Pods of what served ended again and again, which caused a rollback."""
-    PACKAGE_ROLLBACK = "PackageRollback"
-    """A package of what served is accepted no more, and the policy asks for a rollback."""
-    COOLING_DOWN = "CoolingDown"
-    """The candidate is ready; the traffic has moved too lately, or too often in a day."""
-    DRIFT_ROLLBACK = "DriftRollback"
-    """Drift caused a rollback."""
-    ERROR_ROLLBACK = "ErrorRollback"
-    """Failed requests caused a rollback."""
-    LATENCY_ROLLBACK = "LatencyRollback"
-    """Late answers caused a rollback, to a version that had been in time."""
-    REVOCATION_ROLLBACK = "RevocationRollback"
-    """A revocation caused a rollback."""
-    MANUAL_ROLLBACK = "ManualRollback"
-    """A person asked for the rollback."""
-    ROLLING_BACK = "RollingBack"
-    """The target is being verified and started."""
-    NO_VERIFIED_TARGET = "NoVerifiedTarget"
-    """No earlier version passes all checks today."""
-    NOT_ROLLED_BACK = "NotRolledBack"
-    """The intended version serves."""
-    IDLE = "Idle"
-    """Nothing is under way."""
-    ABORTED = "Aborted"
-    """A person dropped the candidate."""
-    REFUSED = "Refused"
-    """What is asked for was refused before."""
-    INVALID_ACTION = "InvalidAction"
-    """The action's annotation cannot be read."""
-    FOREIGN_OBJECT = "ForeignObject"
-    """An object of a needed name belongs to somebody else."""
-    STOPPED = "Stopped"
-    """The policy says that nothing may serve."""
-    DELETING = "Deleting"
-    """The object is being deleted: nothing new starts, and what may not serve is stopped."""
-    AUDIT_BROKEN = "AuditBroken"
-    """The audit log was changed; no version is promoted until a person acknowledges it."""
-    ACTION_LOST = "ActionLost"
-    """The object was deleted before an action that stood on it ran."""
 
 
 class StoreDependence(ApiModel):

@@ -12,11 +12,9 @@ from hallmark.api.common import (
     ApiModel,
     ConditionedStatus,
     DurationString,
-    ObjectName,
     PositiveDuration,
     Resource,
     ShortText,
-    Timestamp,
     UserName,
     canonical_json,
     sha256_digest,
@@ -26,52 +24,7 @@ from hallmark.api.drift_floors import DriftFloors
 from hallmark.api.rules import NAME, SET, cel, list_map, rule
 from hallmark.api.scheduling import ClassName
 from hallmark.api.training_run import Gates, PIIAction, PIIDetector
-
-KeyId = Annotated[str, Field(pattern=r"^[a-f0-9]{64}$", max_length=64)]
-
-
-class TrustedKey(ApiModel):
-    """A public key that is trusted for one purpose.
-
-    ``keyId`` is the SHA-256 (hex) of the key's SubjectPublicKeyInfo in PEM, which is also the
-    hint in an OpenSSF model signature.
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra=cel(
-            rule(
-                "!has(self.validFrom) || !has(self.validUntil) || self.validFrom < self.validUntil",
-                "'validFrom' must be before 'validUntil'.",
-                field="validFrom",
-            )
-        )
-    )
-
-    key_id: KeyId
-    """SHA-256 (hex) of the public key in PEM."""
-    public_key: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=1024,
-            json_schema_extra=cel(
-                rule(
-                    "self.startsWith('-----BEGIN PUBLIC KEY-----') && !self.contains('PRIVATE')",
-                    "Give the public key in PEM ('-----BEGIN PUBLIC KEY-----'), and no private "
-                    "key.",
-                )
-            ),
-        ),
-    ]
-    """The public key (ECDSA P-256) in PEM."""
-    valid_from: Timestamp | None = None
-    """From when on the key may sign."""
-    valid_until: Timestamp | None = None
-    """Until when the key may sign. What was accepted before that goes on counting."""
-    revoked_at: Timestamp | None = None
-    """From this moment nothing that the key signed counts, whenever it was signed. Leave a key
-    that was stolen in the list with this moment: one that is only taken out starts nothing new,
-    and what serves goes on."""
+from hallmark.api.trust import KeyId, ReviewerGroup, TrustedKey
 
 
 class ApproverKey(TrustedKey):
@@ -94,30 +47,6 @@ class OnNoTarget(StrEnum):
 
     HOLD = "Hold"
     STOP = "Stop"
-
-
-class ReviewerGroup(ApiModel):
-    """People who look at one kind of risk, some of whom must approve.
-
-    Who is a member is the policy's word: nobody says of himself what he stands for. A member of
-    several groups stands for one of them alone.
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra=cel(
-            rule(
-                "!has(self.minimum) || self.minimum <= self.members.size()",
-                "A group must have at least as many members as must approve.",
-                field="minimum",
-            )
-        )
-    )
-
-    name: ObjectName
-    members: Annotated[list[UserName], Field(min_length=1, max_length=64, json_schema_extra=SET)]
-    """Their names, as the API server authenticates them."""
-    minimum: Annotated[int, Field(ge=1, le=8)] = 1
-    """How many of them must approve."""
 
 
 class Approvals(ApiModel):
@@ -393,21 +322,6 @@ class PolicyCondition(StrEnum):
 
     AUDIT_BROKEN = "AuditBroken"
     """The audit log was changed, or takes no record; promotions wait."""
-
-
-class PolicyReason(StrEnum):
-    """Reasons in a ModelPolicy's conditions."""
-
-    VALID = "Valid"
-    """The policy can be used."""
-    INVALID_KEY = "InvalidKey"
-    """A public key cannot be read, or its id is not the digest of the key."""
-    AUDIT_WHOLE = "AuditWhole"
-    """The audit log is what the operator wrote, and takes records."""
-    AUDIT_BROKEN = "AuditBroken"
-    """The audit log is not what the operator wrote; a person must look and acknowledge it."""
-    AUDIT_UNWRITABLE = "AuditUnwritable"
-    """The audit log takes no record: its volume is full or fails. Decisions wait."""
 
 
 class ModelPolicyStatus(ConditionedStatus):

@@ -16,10 +16,7 @@ from hallmark.api.common import VERSION, TroubleReason
 from hallmark.api.crd import KINDS, Kind, Schema, open_api_schema
 from hallmark.api.generated import prose
 from hallmark.api.model_approval import ApprovalReason
-from hallmark.api.model_deployment import DeploymentReason
-from hallmark.api.model_policy import PolicyReason
-from hallmark.api.model_version import VersionReason
-from hallmark.api.training_run import RunReason
+from hallmark.api.reasons import DeploymentReason, PolicyReason, RunReason, VersionReason
 
 PAGE = Path("docs/reference.md")
 REASONS: dict[str, type[StrEnum]] = {

@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from hallmark.api.artifacts import Finding
 from hallmark.api.common import ColumnName, Digest, FileModel, ObjectName
+from hallmark.api.findings import Finding
 from hallmark.api.training_run import Evaluation, GateResult, MetricValue, PIIAction
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from hallmark.api.columns import FeatureType, OutOfRange
 from hallmark.api.common import (
     ApiModel,
     ColumnName,
@@ -21,6 +22,8 @@ from hallmark.api.common import (
     ShortText,
     Timestamp,
     UserName,
+    canonical_json,
+    sha256_digest,
 )
 from hallmark.api.rules import NAME, SET, cel, immutable_but, list_map, rule
 
@@ -150,24 +153,6 @@ class SealedBundle(ApiModel):
     """The bundle's folder: where the policy's store has the bundles of the model."""
     manifest_digest: Digest
     """The digest of its ``manifest.json``."""
-
-
-class FeatureType(StrEnum):
-    """The type of a column's values."""
-
-    NUMBER = "Number"
-    INTEGER = "Integer"
-    BOOLEAN = "Boolean"
-    CATEGORY = "Category"
-
-
-class OutOfRange(StrEnum):
-    """The predictor's answer to a number below the minimum or above the maximum."""
-
-    REFUSE = "Refuse"
-    """It is refused. What is certified holds within the range."""
-    ALLOW = "Allow"
-    """It is answered. What is certified holds as if there were no range."""
 
 
 class Feature(ApiModel):
@@ -635,65 +620,6 @@ class RunCondition(StrEnum):
     """The model is sealed as a ModelVersion."""
 
 
-class RunReason(StrEnum):
-    """Reasons in a TrainingRun's conditions."""
-
-    PENDING = "Pending"
-    """The run was seen and waits for its turn."""
-    SUSPENDED = "Suspended"
-    """The run is suspended by its spec."""
-    POLICY_MISSING = "PolicyMissing"
-    """No ModelPolicy applies to the namespace."""
-    TRAINING = "Training"
-    """The training Job runs."""
-    SEALING = "Sealing"
-    """The sealing Job runs."""
-    SEALED = "Sealed"
-    """A ModelVersion was created."""
-    ALREADY_SEALED = "AlreadySealed"
-    """A ModelVersion of the same name and spec digest exists; nothing was trained."""
-    VALID = "Valid"
-    """The data passed."""
-    CLEAR = "Clear"
-    """No personal datum was found, or each was dropped or masked as declared."""
-    FITTED = "Fitted"
-    """The model was fitted and measured."""
-    PASSED = "Passed"
-    """All gates passed."""
-    SPEC_CONFLICT = "SpecConflict"
-    """A ModelVersion of this name comes from another spec."""
-    INVALID_SPEC = "InvalidSpec"
-    """The spec asks for something that cannot be done."""
-    SYSTEM_NAMESPACE = "SystemNamespace"
-    """The run is in the operator's own namespace, where the keys are."""
-    DATASET_MISSING = "DatasetMissing"
-    """The ConfigMap, volume claim or Secret that the dataset names is not there (yet)."""
-    BUNDLE_MISSING = "BundleMissing"
-    """The bundle that is to be adopted is not in the store (yet)."""
-    DATASET_NOT_OFFERED = "DatasetNotOffered"
-    """It is there, and its label does not offer it to runs."""
-    SOURCE_REFUSED = "SourceRefused"
-    """The policy does not allow the dataset's source, or it could not be read."""
-    FINGERPRINT_MISMATCH = "FingerprintMismatch"
-    """The dataset is not the one whose fingerprint the spec names."""
-    DATA_INVALID = "DataInvalid"
-    """Rows break the declared schema."""
-    PII_FOUND = "PIIFound"
-    """Personal data were found where the rule says Refuse."""
-    TRAINING_FAILED = "TrainingFailed"
-    """The training Job ended without an outcome."""
-    DEADLINE_EXCEEDED = "DeadlineExceeded"
-    """The run took longer than its deadline."""
-    GATE_FAILED = "GateFailed"
-    """At least one gate did not pass."""
-    SEAL_REFUSED = "SealRefused"
-    """The sealing Job refused the artifacts."""
-    SEALING_FAILED = "SealingFailed"
-    """The sealing Job ended without an outcome."""
-    FOREIGN_OBJECT = "ForeignObject"
-    """An object of a needed name belongs to somebody else."""
-
-
 class TrainingRunStatus(ConditionedStatus):
     """The outcome of the run."""
 
@@ -719,3 +645,40 @@ class TrainingRun(NamespacedResource):
     kind: Literal["TrainingRun"] = "TrainingRun"
     spec: TrainingRunSpec
     status: TrainingRunStatus = Field(default_factory=TrainingRunStatus)
+
+
+def asked_spec(spec: TrainingRunSpec) -> dict[str, Any]:
+    """Return what a run asks for: its spec without ``suspend`` and requester.
+
+    A field that has its default counts as left out, so that a later release that knows more
+    fields finds the same for the same manifest.
+    """
+    return spec.model_dump(
+        mode="json",
+        by_alias=True,
+        exclude_defaults=True,
+        exclude={"suspend", "requested_by", "job_ttl"},
+    )
+
+
+def spec_digest(spec: TrainingRunSpec) -> str:
+    """Return the digest of what a run asks for."""
+    return sha256_digest(canonical_json(asked_spec(spec)))
+
+
+RECORDS_FINGERPRINT = "recordsFingerprint"
+"""In a spec that is told to others: what stands for inline records."""
+
+
+def told_spec(spec: TrainingRunSpec, fingerprint: str) -> dict[str, Any]:
+    """Return what a run asks for, as others may read it: inline records by fingerprint alone.
+
+    Args:
+        spec: The run's spec.
+        fingerprint: The digest of its rows.
+    """
+    asked = asked_spec(spec)
+    dataset = asked.get("dataset", {})
+    if dataset.pop("records", None) is not None:
+        dataset[RECORDS_FINGERPRINT] = fingerprint
+    return asked

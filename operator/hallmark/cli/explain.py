@@ -12,11 +12,12 @@ import typer
 
 from hallmark.api.common import Condition, ConditionStatus, NamespacedResource, SummaryCondition
 from hallmark.api.model_approval import ApprovalReason, ModelApproval
-from hallmark.api.model_deployment import DeploymentReason, ModelDeployment
+from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.reasons import DeploymentReason, RunReason
 from hallmark.api.reference import REASONS, reasons
-from hallmark.api.training_run import RunReason, TrainingRun
+from hallmark.api.training_run import TrainingRun
 from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.exits import ExitCode
 from hallmark.cli.objects import find, objects_of, policy_of, standing_of_object

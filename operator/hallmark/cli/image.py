@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hallmark.api.artifacts import Manifest, Trust
-from hallmark.api.model_deployment import Drift
+from hallmark.api.artifacts import Manifest
+from hallmark.api.drift import Drift
+from hallmark.api.trust import Trust
 from hallmark.cli.extra import needs_the_extra
 from hallmark.cli.output import say
 from hallmark.cli.reproducing import chosen

@@ -10,7 +10,7 @@ import typer
 
 from hallmark.api import names
 from hallmark.api.generated import to_yaml
-from hallmark.api.model_policy import TrustedKey
+from hallmark.api.trust import TrustedKey
 from hallmark.audit.succession import HANDOVER, hand_over, read_handover
 from hallmark.cli.cluster import Place, cluster_of
 from hallmark.cli.key_changes import found_key

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from hallmark.api import names
-from hallmark.api.model_policy import ApproverKey, TrustedKey
+from hallmark.api.model_policy import ApproverKey
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.trust import TrustedKey
 from hallmark.cli.cluster import Place, cluster_of
 from hallmark.cli.key_changes import keys_of
 from hallmark.cli.key_places import current_key, read_policy, system_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 
 from hallmark.api import names
-from hallmark.api.model_policy import ModelPolicy, ModelPolicySpec, TrustedKey
+from hallmark.api.model_policy import ModelPolicy, ModelPolicySpec
+from hallmark.api.trust import TrustedKey
 from hallmark.audit.head import Head
 from hallmark.audit.outside import HEAD_KEY, anchored
 from hallmark.cli.cluster import Place

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark.api.common import API_VERSION
 from hallmark.api.generated import to_yaml
-from hallmark.api.model_policy import Approvals, Images, ModelPolicySpec, Store, TrustedKey
+from hallmark.api.model_policy import Approvals, Images, ModelPolicySpec, Store
 from hallmark.api.names import (
     AUDIT_KEY_SECRET,
     DEFAULT_POLICY,
@@ -23,6 +23,7 @@ from hallmark.api.names import (
     STORE_SECRET,
     SYSTEM_NAMESPACE,
 )
+from hallmark.api.trust import TrustedKey
 from hallmark.cli.cluster import User, cluster_of
 from hallmark.cli.options import AsGroups, AsUser, Context
 from hallmark.cluster.kinds import SECRET, Kind, Obj

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
+from hallmark.api.drift import Drift
 from hallmark.api.model_approval import ReviewDecision
-from hallmark.api.model_deployment import ActionName, Drift, RollbackMode
+from hallmark.api.model_deployment import ActionName, RollbackMode
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.training_run import TrainingRun
 from hallmark.cli.compare import Side, differences

@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from hallmark.api.artifacts import REPORT_PAGE, TrainStage
+from hallmark.api.artifacts import REPORT_PAGE
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.tasks import TrainStage
 from hallmark.api.training_run import Comparison, GateResult, TrainingRun
 from hallmark.cli.explain import advice
 from hallmark.cli.output import plain, print_table, say, state

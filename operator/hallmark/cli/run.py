@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from hallmark.api.artifacts import spec_digest
 from hallmark.api.generated import to_yaml
-from hallmark.api.training_run import TrainingRun
+from hallmark.api.training_run import TrainingRun, spec_digest
 from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.exits import ExitCode
 from hallmark.cli.files import read_object

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 from hallmark.api import names
 from hallmark.api.common import SummaryCondition
 from hallmark.api.model_approval import ReviewDecision
-from hallmark.api.model_deployment import DeploymentReason, Outcome
+from hallmark.api.model_deployment import Outcome
 from hallmark.api.model_version import VersionCondition
+from hallmark.api.reasons import DeploymentReason
 from hallmark.cluster.cache import Change, Key
 from hallmark.cluster.indices import text, used_versions
 from hallmark.cluster.kinds import (

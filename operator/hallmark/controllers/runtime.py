@@ -21,8 +21,9 @@ from hallmark.api.common import (
     SummaryCondition,
     without_empty,
 )
-from hallmark.api.model_deployment import DeploymentCondition, DeploymentReason
+from hallmark.api.model_deployment import DeploymentCondition
 from hallmark.api.model_version import RolledBack
+from hallmark.api.reasons import DeploymentReason
 from hallmark.audit import AuditLog
 from hallmark.audit.events import withdraws
 from hallmark.bundles.bundles import Bundles

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hallmark.api.training_run import RunReason
+from hallmark.api.reasons import RunReason
 from hallmark.cluster.cluster import ForeignObject
 from hallmark.cluster.gather.training_run import gather_run, stale_seals
 from hallmark.cluster.kinds import TRAINING_RUN

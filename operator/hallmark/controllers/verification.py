@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from hallmark.api.model_deployment import DeploymentReason, RolloutState
+from hallmark.api.model_deployment import RolloutState
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.reasons import DeploymentReason
 from hallmark.bundles.carried import verify_carried
 from hallmark.cluster.gather.model_deployment import read_carried
 from hallmark.controllers.runtime import Operator, log

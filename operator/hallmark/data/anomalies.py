@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.data.table import Column, ColumnType, Table, first_rows
 
 FENCE = 3.0

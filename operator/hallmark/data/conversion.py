@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.data.physical import plain, whole_digits
 from hallmark.data.table import Column, ColumnSpec, ColumnType, Table, first_rows
 from hallmark.data.twins import spelling

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from hallmark.api.artifacts import Finding
-from hallmark.api.training_run import Feature, FeatureType, Schema, Target
+from hallmark.api.columns import FeatureType
+from hallmark.api.findings import Finding
+from hallmark.api.training_run import Feature, Schema, Target
 
 
 def check_declaration(schema: Schema) -> list[Finding]:

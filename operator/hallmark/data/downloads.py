@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 from urllib.parse import quote, urljoin, urlsplit
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.data.addresses import is_public_address
 from hallmark.data.files import source_finding, too_big
 

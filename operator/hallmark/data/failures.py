@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hallmark.api.artifacts import MAX_ROWS_LISTED, Finding
+from hallmark.api.findings import MAX_ROWS_LISTED, Finding
 
 MAX_FAILURES = 20
 """So many kinds of failures are told; the last one counts the rest."""

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.api.training_run import Schema
 from hallmark.data.table import Column, ColumnType, Table
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.api.report import ColumnDecision
 from hallmark.api.training_run import PII, PIIAction, PIIDetector, Schema
 from hallmark.data.cells import Cells, readable

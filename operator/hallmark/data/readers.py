@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import polars as pl
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.api.model_policy import ReadLimits
 from hallmark.api.training_run import CSVDialect, DataFormat
 from hallmark.data.compression import PIECE_BYTES, plain_pieces

@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 import polars as pl
 
-from hallmark.api.artifacts import MAX_ROWS_LISTED
+from hallmark.api.findings import MAX_ROWS_LISTED
 from hallmark.api.training_run import Feature, Schema
 from hallmark.data.lazy import lazy
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.api.training_run import Schema, Target
 from hallmark.data.leakage import MAX_CLASSES
 from hallmark.data.table import Column, first_rows

@@ -13,9 +13,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from hallmark.api.common import parse_duration
+from hallmark.api.drift import Drift, RequestLimits
 from hallmark.api.drift_report import LATENCY_BOUNDS, AnswerBlock, DriftReport
 from hallmark.api.drift_state import AnswerState
-from hallmark.api.model_deployment import Drift, RequestLimits
 from hallmark.drift.block_counter import BlockCounter
 from hallmark.drift.blocks import last_blocks, problem_of_blocks
 from hallmark.drift.clients import Share

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from math import ceil, log, log1p
 
+from hallmark.api.drift import Drift
 from hallmark.api.drift_report import MAX_WINDOWS
-from hallmark.api.model_deployment import Drift
 
 EVIDENCE_ROWS = 500
 """So many rows evidence is gathered from, where the windows that must drift hold fewer."""

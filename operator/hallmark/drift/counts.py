@@ -13,9 +13,9 @@ from itertools import accumulate, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.api.artifacts import Baseline, BaselineFeature, ServedSchema
 from hallmark.api.common import LABEL, SCORE
-from hallmark.api.model_deployment import Drift
+from hallmark.api.drift import Drift
+from hallmark.api.served import Baseline, BaselineFeature, ServedSchema
 
 Rows = NDArray[np.float32]
 """Encoded rows, shape (rows, features of the served schema); null is NaN."""

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from hallmark.api.artifacts import Baseline
+from hallmark.api.drift import Drift
 from hallmark.api.drift_state import DriftState, FeatureDrift, PodDriftState, Verdict
-from hallmark.api.model_deployment import Drift
+from hallmark.api.served import Baseline
 from hallmark.drift.answers import answer_sentences, answer_state
 from hallmark.drift.budget import as_text, needed, rounded_up
 from hallmark.drift.counts import watched

@@ -29,7 +29,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.api.artifacts import BaselineFeature
+from hallmark.api.served import BaselineFeature
 
 Floats = NDArray[np.float64]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from hallmark.api.common import parse_timestamp
+from hallmark.api.drift import Drift, OnRejections
 from hallmark.api.drift_report import DriftReport, OddBlock, Oddity, OddRows
 from hallmark.api.drift_state import DriftState
-from hallmark.api.model_deployment import Drift, OnRejections
 from hallmark.drift.region import BLOCK
 
 

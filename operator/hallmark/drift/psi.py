@@ -16,7 +16,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.api.artifacts import BaselineFeature
+from hallmark.api.served import BaselineFeature
 
 SMOOTHING = 0.5
 """Added to each occupied bin's count on both sides, so that an empty bin has a finite logarithm.

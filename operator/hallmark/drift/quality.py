@@ -12,6 +12,7 @@ from math import ceil
 from statistics import median
 
 from hallmark.api.common import parse_timestamp
+from hallmark.api.drift import Drift
 from hallmark.api.drift_state import DriftState
 from hallmark.api.feedback import (
     EARLIER_VERSIONS,
@@ -24,7 +25,6 @@ from hallmark.api.feedback import (
     OutcomeWindow,
     QualityState,
 )
-from hallmark.api.model_deployment import Drift
 from hallmark.drift.budget import MOST_WINDOWS, as_text, needed_by, rounded_up
 from hallmark.drift.quality_evidence import (
     accuracy_evidence,

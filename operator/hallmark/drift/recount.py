@@ -12,13 +12,13 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from hallmark.api.artifacts import Baseline
 from hallmark.api.common import Count, Digest, FileModel, Timestamp, parse_timestamp
+from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import FeatureDrift, PodDriftState
 from hallmark.api.feedback import QualityState
-from hallmark.api.model_deployment import Drift
 from hallmark.api.packed import packed, unpacked
+from hallmark.api.served import Baseline
 from hallmark.drift.counts import watched
 from hallmark.drift.decision import most_moved
 from hallmark.drift.opinion import with_opinions

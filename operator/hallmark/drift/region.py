@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.api.artifacts import TrainingRegion
+from hallmark.api.served import TrainingRegion
 from hallmark.drift.counts import CountedRows, Rows
 
 Floats = NDArray[np.float64]

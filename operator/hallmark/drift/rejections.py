@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 
+from hallmark.api.drift import Drift, Rejections
 from hallmark.api.drift_report import DriftReport, RefusedFeature, RejectionBlock
 from hallmark.api.drift_state import DriftState
-from hallmark.api.model_deployment import Drift, Rejections
 from hallmark.drift.block_counter import BlockCounter
 from hallmark.drift.blocks import last_blocks, problem_of_blocks
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from hallmark.api.artifacts import BaselineFeature
+from hallmark.api.drift import Drift
 from hallmark.api.drift_report import MAX_WINDOWS
 from hallmark.api.feedback import EARLIER_VERSIONS, OUTCOME_WINDOWS, SCORE_BINS, Feedback
-from hallmark.api.model_deployment import Drift
+from hallmark.api.served import BaselineFeature
 from hallmark.drift.budget import kept_windows
 from hallmark.drift.votes import Vote
 

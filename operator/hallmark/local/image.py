@@ -9,14 +9,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import (
-    DOCKERFILE,
-    SERVED_FILES,
-    SLOT_SBOM,
-    Manifest,
-    Trust,
-    final_name,
-)
+from hallmark.api.artifacts import DOCKERFILE, SERVED_FILES, SLOT_SBOM, Manifest, final_name
+from hallmark.api.trust import Trust
 from hallmark.errors import ConfigurationError
 from hallmark.supply_chain.dockerfile import TRUST, render_dockerfile
 from hallmark.supply_chain.manifest import check_bytes

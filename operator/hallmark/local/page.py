@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 from jinja2 import Environment, StrictUndefined
 
-from hallmark.api.artifacts import ServedFeature, ServedSchema, Trust
+from hallmark.api.served import ServedFeature, ServedSchema
+from hallmark.api.trust import Trust
 from hallmark_predictor.example import example_row
 
 _PAGE = """<!doctype html>

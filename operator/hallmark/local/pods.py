@@ -11,17 +11,12 @@ from http import HTTPStatus
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hallmark.api.artifacts import (
-    BASELINE,
-    REFUSED_EXIT_CODE,
-    SERVED_FILES,
-    Baseline,
-    Manifest,
-    Trust,
-)
+from hallmark.api.artifacts import BASELINE, REFUSED_EXIT_CODE, SERVED_FILES, Manifest
 from hallmark.api.common import sha256_digest
 from hallmark.api.drift_report import DriftReport, DriftWindow
 from hallmark.api.names import manifest_label, model_prefix
+from hallmark.api.served import Baseline
+from hallmark.api.trust import Trust
 from hallmark.drift.rejections import rejection_counter
 from hallmark.errors import HallmarkError
 from hallmark.policies.model_deployment.inputs import PodState, Workload

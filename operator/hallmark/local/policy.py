@@ -12,9 +12,9 @@ from hallmark.api.model_policy import (
     ModelPolicySpec,
     Sources,
     Store,
-    TrustedKey,
 )
 from hallmark.api.names import DEFAULT_POLICY
+from hallmark.api.trust import TrustedKey
 from hallmark.keys import key_id
 
 LOCAL_STORE = Store(uri="s3://this-folder")

@@ -11,8 +11,8 @@ from typing import BinaryIO
 import numpy as np
 from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
-from hallmark.api.artifacts import TrainStage, TrainTask
 from hallmark.api.model_policy import ModelPolicySpec, Sources
+from hallmark.api.tasks import TrainStage, TrainTask
 from hallmark.api.training_run import Dataset, PIIAction
 from hallmark.data.sources import Mounts
 from hallmark.errors import ConfigurationError

@@ -14,12 +14,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import Trust
 from hallmark.api.common import NamespacedMeta
+from hallmark.api.drift import Drift
 from hallmark.api.model_deployment import (
     Action,
     ActionName,
-    Drift,
     ModelDeployment,
     ModelDeploymentSpec,
     RollbackMode,
@@ -29,6 +28,7 @@ from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_policy import Store as StoreSpec
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import ANNOTATION_ACTION, manifest_label
+from hallmark.api.trust import Trust
 from hallmark.audit import Record
 from hallmark.audit.files import replace_file
 from hallmark.bundles.bundles import Bundles

@@ -18,19 +18,14 @@ from hallmark.api.artifacts import (
     REFUSED_EXIT_CODE,
     REPORT,
     SLOT_SBOM,
-    SealOutcome,
-    SealTask,
-    TrainOutcome,
-    TrainStage,
-    TrainTask,
     UploadURLs,
     final_name,
-    spec_digest,
 )
 from hallmark.api.common import NamespacedMeta, canonical_json, sha256_digest, timestamp
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import DEFAULT_POLICY, model_prefix, run_prefix
-from hallmark.api.training_run import TrainingRun
+from hallmark.api.tasks import SealOutcome, SealTask, TrainOutcome, TrainStage, TrainTask
+from hallmark.api.training_run import TrainingRun, spec_digest
 from hallmark.data.sources import Mounts
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark.local.folder import SEALING_KEY, Folder

@@ -11,9 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from hallmark.api.common import Condition, ConditionStatus
-from hallmark.api.model_deployment import DeploymentReason, ModelDeployment
+from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_policy import Approvals, ModelPolicySpec
-from hallmark.api.model_version import ModelVersion, VersionCondition, VersionReason
+from hallmark.api.model_version import ModelVersion, VersionCondition
+from hallmark.api.reasons import DeploymentReason, VersionReason
 from hallmark.policies.model_deployment.bounds import beyond_policy
 from hallmark.policies.model_deployment.hold import told
 from hallmark.policies.model_version.approvals import (

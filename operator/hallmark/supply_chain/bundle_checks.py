@@ -20,17 +20,15 @@ from hallmark.api.artifacts import (
     SCHEMA,
     SLOT_SBOM,
     UPLOAD_SLOTS,
-    Baseline,
-    Finding,
-    Golden,
     Manifest,
-    SealTask,
-    ServedSchema,
     final_name,
     run_id,
 )
 from hallmark.api.common import LABEL, SCORE, FileModel
+from hallmark.api.findings import Finding
 from hallmark.api.report import Report
+from hallmark.api.served import Baseline, Golden, ServedSchema
+from hallmark.api.tasks import SealTask
 from hallmark.reporting.page import page
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.manifest import FileFact, check_files

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hallmark.api.artifacts import MANIFEST, SERVED_FILES, Finding, Manifest
+from hallmark.api.artifacts import MANIFEST, SERVED_FILES, Manifest
 from hallmark.api.common import sha256_digest
+from hallmark.api.findings import Finding
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.manifest import FileFact, read_manifest
 

@@ -10,7 +10,7 @@ from packaging.specifiers import Specifier
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.supply_chain.findings import finding
 
 PACKAGES = "Dependencies"

@@ -20,8 +20,8 @@ from license_expression import (
     get_spdx_licensing,
 )
 
-from hallmark.api.artifacts import Finding
 from hallmark.api.dependencies import Licences
+from hallmark.api.findings import Finding
 from hallmark.supply_chain.dependencies import PACKAGES, RULE
 from hallmark.supply_chain.findings import finding
 

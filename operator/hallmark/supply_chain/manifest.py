@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import BUNDLE, MANIFEST, Finding, Manifest, ManifestFile
+from hallmark.api.artifacts import BUNDLE, MANIFEST, Manifest, ManifestFile
 from hallmark.api.common import sha256_digest
+from hallmark.api.findings import Finding
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 

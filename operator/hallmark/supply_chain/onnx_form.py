@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.supply_chain.findings import finding
 
 _ARITHMETIC = frozenset({"Add", "Sub", "Div", "MatMul", "ReduceSum", "Sigmoid", "Softmax"})

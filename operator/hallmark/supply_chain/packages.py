@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
-from hallmark.api.artifacts import Finding
 from hallmark.api.dependencies import Dependencies
+from hallmark.api.findings import Finding
 from hallmark.supply_chain.components import (
     every_component,
     is_package,

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hallmark.api.artifacts import Manifest, SealTask
+from hallmark.api.artifacts import Manifest
 from hallmark.api.common import canonical_json
+from hallmark.api.tasks import SealTask
 from hallmark.keys import Signer
 from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope
 from hallmark.supply_chain.library import FILES_PROPERTY, TRAINING, Library
@@ -31,7 +32,7 @@ class Build:
     """What only the sealing Job knew of a build; statements of before had none of it.
 
     Attributes:
-        spec: what the run asked for (``hallmark.api.artifacts.told_spec``).
+        spec: what the run asked for (``hallmark.api.training_run.told_spec``).
         image: the reference of the image that sealed; empty where it is not known.
     """
 

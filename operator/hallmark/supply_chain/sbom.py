@@ -14,7 +14,8 @@ from cyclonedx.schema import SchemaVersion
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import MODEL_ONNX, Finding
+from hallmark.api.artifacts import MODEL_ONNX
+from hallmark.api.findings import Finding
 from hallmark.api.model_version import SBOMSummary
 from hallmark.supply_chain.components import property_values
 from hallmark.supply_chain.findings import finding

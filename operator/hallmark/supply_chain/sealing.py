@@ -20,15 +20,14 @@ from hallmark.api.artifacts import (
     REPORT,
     SCHEMA,
     SLOT_SBOM,
-    Finding,
     Manifest,
-    SealOutcome,
-    SealTask,
     final_name,
 )
 from hallmark.api.common import clip, sha256_digest
-from hallmark.api.model_policy import TrustedKey
+from hallmark.api.findings import Finding
 from hallmark.api.names import model_prefix, run_prefix
+from hallmark.api.tasks import SealOutcome, SealTask
+from hallmark.api.trust import TrustedKey
 from hallmark.keys import Signer, key_id, public_pem
 from hallmark.store import ArtifactMissing, ArtifactTooLarge, Store
 from hallmark.supply_chain import manifest as manifests

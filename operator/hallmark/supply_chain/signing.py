@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark.api.artifacts import BUNDLE
 from hallmark.api.common import canonical_json, clip
-from hallmark.api.model_policy import TrustedKey
-from hallmark.api.model_version import VersionReason
+from hallmark.api.reasons import VersionReason
+from hallmark.api.trust import TrustedKey
 from hallmark.keys import KeyFault, Signer, UnusableKey, key_id, usable_key
 from hallmark.refusal import Refusal
 from hallmark.supply_chain.dsse import (

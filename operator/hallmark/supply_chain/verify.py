@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hallmark.api.artifacts import MANIFEST, Finding, Manifest
+from hallmark.api.artifacts import MANIFEST, Manifest
 from hallmark.api.common import clip
-from hallmark.api.model_policy import TrustedKey
-from hallmark.api.model_version import VersionReason
+from hallmark.api.findings import Finding
+from hallmark.api.reasons import VersionReason
+from hallmark.api.trust import TrustedKey
 from hallmark.refusal import Refusal
 from hallmark.supply_chain.manifest import check_bytes, check_files, read_manifest
 from hallmark.supply_chain.signing import VerifiedSignature, verify_bundle

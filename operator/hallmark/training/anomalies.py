@@ -19,7 +19,8 @@ import polars as pl
 from sklearn.covariance import EmpiricalCovariance
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from hallmark.api.artifacts import Finding, ServedFeature
+from hallmark.api.findings import Finding
+from hallmark.api.served import ServedFeature
 from hallmark.data.anomalies import tukey_fences
 from hallmark.data.duplicates import Rows, rows_finding
 from hallmark.training.matrix import Matrix, is_number

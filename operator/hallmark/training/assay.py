@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import BinaryIO
 
-from hallmark.api.artifacts import Finding, TrainStage, TrainTask
+from hallmark.api.findings import Finding
 from hallmark.api.gates import ambiguous_attributes, unknown_metrics
+from hallmark.api.tasks import TrainStage, TrainTask
 from hallmark.api.training_run import Dataset, Schema
 from hallmark.data import (
     anomalies,

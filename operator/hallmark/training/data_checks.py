@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hallmark.api.artifacts import Finding, ServedFeature
+from hallmark.api.findings import Finding
 from hallmark.api.report import DataReport, FeatureLeakage
+from hallmark.api.served import ServedFeature
 from hallmark.data.duplicates import Rows, rows_finding, shared_with_training
 from hallmark.training.anomalies import find_anomalies
 from hallmark.training.dataset import ValidatedDataset

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from hallmark.api.artifacts import Finding, TrainStage
+from hallmark.api.findings import Finding
 from hallmark.api.report import ColumnDecision, QualityPart
+from hallmark.api.tasks import TrainStage
 from hallmark.api.training_run import Schema
 from hallmark.data.schema import Validation
 from hallmark.data.table import Table

@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
 from sklearn.utils._param_validation import InvalidParameterError
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.api.training_run import Algorithm, Parameter, Trainer
 
 Arguments = Mapping[str, Any]

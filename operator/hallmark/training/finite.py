@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from hallmark.api.artifacts import Finding, ServedFeature
+from hallmark.api.findings import Finding
+from hallmark.api.served import ServedFeature
 from hallmark.training.plain import LinearScores, PlainModel
 from hallmark.training.preprocessing import Encoding
 

@@ -13,14 +13,9 @@ from typing import BinaryIO, TypeVar
 
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import (
-    REFUSED_EXIT_CODE,
-    Finding,
-    TrainOutcome,
-    TrainStage,
-    TrainTask,
-    UploadURLs,
-)
+from hallmark.api.artifacts import REFUSED_EXIT_CODE, UploadURLs
+from hallmark.api.findings import Finding
+from hallmark.api.tasks import TrainOutcome, TrainStage, TrainTask
 from hallmark.api.training_run import Progress
 from hallmark.data.sources import Mounts, SourceRules, fetch
 from hallmark.errors import ConfigurationError, HallmarkError

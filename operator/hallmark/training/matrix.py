@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from hallmark.api.artifacts import Finding, ServedFeature
-from hallmark.api.training_run import FeatureType, Schema
+from hallmark.api.columns import FeatureType
+from hallmark.api.findings import Finding
+from hallmark.api.served import ServedFeature
+from hallmark.api.training_run import Schema
 from hallmark.data.leakage import MAX_CLASSES
 from hallmark.data.table import Column, ColumnType, Table
 

@@ -6,8 +6,9 @@ from functools import partial
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from hallmark.api.artifacts import Finding, TrainStage, TrainTask
+from hallmark.api.findings import Finding
 from hallmark.api.gates import evaluate_gates, failure
+from hallmark.api.tasks import TrainStage, TrainTask
 from hallmark.api.training_run import Evaluation, Trainer, TrainingRunSpec
 from hallmark.training import estimators, gates, matrix, pipeline
 from hallmark.training.bootstrap import Resampling, row_mean

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from hallmark.api.artifacts import Finding, TrainOutcome, TrainStage
 from hallmark.api.common import Digest
+from hallmark.api.findings import Finding
 from hallmark.api.gates import most_telling_first
+from hallmark.api.tasks import TrainOutcome, TrainStage
 from hallmark.api.training_run import GateResult, MetricValue
 
 MAX_MESSAGE_BYTES = 4096

@@ -12,7 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from hallmark.api.artifacts import Finding, ServedFeature
+from hallmark.api.findings import Finding
+from hallmark.api.served import ServedFeature
 from hallmark.api.training_run import Trainer
 from hallmark.training import estimators, preprocessing
 from hallmark.training.finite import check_scores

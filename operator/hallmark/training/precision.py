@@ -18,8 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from hallmark.api.artifacts import FLOAT32_MAX, Finding
-from hallmark.api.training_run import FeatureType, Schema
+from hallmark.api.columns import FeatureType
+from hallmark.api.findings import Finding
+from hallmark.api.served import FLOAT32_MAX
+from hallmark.api.training_run import Schema
 from hallmark.data.table import Table
 
 _REACH = 512

@@ -17,8 +17,8 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from hallmark.api.artifacts import ServedFeature
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.served import ServedFeature
 from hallmark.training.matrix import Matrix, is_number
 
 Encoded = npt.NDArray[np.floating[Any]]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hallmark.api.artifacts import ServedFeature, TrainingRegion
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.served import ServedFeature, TrainingRegion
 from hallmark.classification import predicted_classes, scores
 from hallmark.drift.region import BLOCK, are_outside, margins, nearest, places, scaled
 from hallmark.training.matrix import Matrix

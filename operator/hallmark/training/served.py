@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from onnxruntime import InferenceSession, SessionOptions
 
-from hallmark.api.artifacts import Finding, Golden, ServedFeature
+from hallmark.api.findings import Finding
+from hallmark.api.served import Golden, ServedFeature
 from hallmark.classification import predicted_classes
 from hallmark.golden import golden_rows
 from hallmark.supply_chain.onnx_form import MAX_BYTES

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.api.training_run import Trainer
 from hallmark.training.matrix import Truth
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hallmark.api.artifacts import ServedFeature
 from hallmark.api.report import (
     AttributeFairness,
     CalibrationBin,
     Proxy,
     RobustnessReport,
 )
+from hallmark.api.served import ServedFeature
 from hallmark.training import gates, matrix
 from hallmark.training.data_checks import DataChecks
 from hallmark.training.pipeline import Fitted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 from hallmark.supply_chain.vex import FOLDER, MAX_BYTES, MOST, Heard, Sealed, is_named, read_vex
 from hallmark.verification.files import Files

@@ -12,14 +12,14 @@ from hallmark.api.artifacts import (
     MANIFEST,
     SLOT_JOBLIB,
     SLOT_SBOM,
-    Baseline,
-    Finding,
     Manifest,
     final_name,
 )
 from hallmark.api.common import sha256_digest
+from hallmark.api.findings import Finding
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import model_prefix
+from hallmark.api.served import Baseline
 from hallmark.supply_chain.manifest import MAX_BYTES, read_manifest
 from hallmark.supply_chain.signing import PROVENANCE_FOLDER
 from hallmark.verification.files import Files

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hallmark.api.artifacts import MANIFEST, REPORT, Finding, Manifest, final_name, spec_digest
+from hallmark.api.artifacts import MANIFEST, REPORT, Manifest, final_name
 from hallmark.api.common import sha256_digest
+from hallmark.api.findings import Finding
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.report import Report
-from hallmark.api.training_run import Gate, TrainingRun
+from hallmark.api.training_run import Gate, TrainingRun, spec_digest
 from hallmark.errors import ConfigurationError
 from hallmark.policies.sealed import read_report, version_contradiction
 from hallmark.supply_chain.manifest import MAX_BYTES, read_manifest

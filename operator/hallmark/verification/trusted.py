@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from hallmark.api.model_policy import ApproverKey, ModelPolicySpec, TrustedKey
+from hallmark.api.model_policy import ApproverKey, ModelPolicySpec
+from hallmark.api.trust import TrustedKey
 from hallmark.keys import Purpose, key_id, load_public_key, public_pem
 
 

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hallmark.api.artifacts import (
-    BUNDLE,
-    REPORT,
-    Finding,
-    Manifest,
-    run_id,
-    spec_digest,
-)
+from hallmark.api.artifacts import BUNDLE, REPORT, Manifest, run_id
+from hallmark.api.findings import Finding
 from hallmark.api.gates import evaluate_gates, failure
-from hallmark.api.model_version import VersionReason
+from hallmark.api.reasons import VersionReason
 from hallmark.api.report import Report
-from hallmark.api.training_run import Gate, GateResult, TrainingRun
+from hallmark.api.training_run import Gate, GateResult, TrainingRun, spec_digest
 from hallmark.audit.events import AuditEvent
 from hallmark.audit.record import AuditRecord
 from hallmark.policies.model_version.checks import Verified, asked_packages, meets_policy

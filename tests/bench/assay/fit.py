@@ -14,8 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from hallmark.api.artifacts import ServedFeature
-from hallmark.api.training_run import FeatureType, Trainer
+from hallmark.api.columns import FeatureType
+from hallmark.api.served import ServedFeature
+from hallmark.api.training_run import Trainer
 from hallmark.training.matrix import Matrix, Truth
 from hallmark.training.pipeline import Fitted, fit
 from tests.bench.figures import Figure, figure

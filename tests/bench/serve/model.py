@@ -11,9 +11,11 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA, ServedFeature
-from hallmark.api.model_deployment import Drift
-from hallmark.api.training_run import FeatureType, Trainer
+from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA
+from hallmark.api.columns import FeatureType
+from hallmark.api.drift import Drift
+from hallmark.api.served import ServedFeature
+from hallmark.api.training_run import Trainer
 from hallmark.training.baseline import bin_predictions, build_baseline
 from hallmark.training.graph import build
 from hallmark.training.pipeline import Fitted, fit

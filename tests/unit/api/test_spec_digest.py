@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.artifacts import asked_spec, spec_digest, told_spec
-from hallmark.api.training_run import TrainingRunSpec
+from hallmark.api.training_run import TrainingRunSpec, asked_spec, spec_digest, told_spec
 
 LEAST: dict[str, Any] = {
     "model": "loan",

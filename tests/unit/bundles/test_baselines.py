@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hallmark.api.artifacts import Baseline, BaselineFeature
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.served import Baseline, BaselineFeature
 from hallmark.bundles.bundles import KEPT_BYTES, BaselineMemory
 
 EDGES = [float(edge) for edge in range(1, 10)]

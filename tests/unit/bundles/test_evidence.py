@@ -15,8 +15,9 @@ from hallmark.api.dependencies import (
     Vulnerabilities,
     VulnerabilityException,
 )
-from hallmark.api.model_policy import ModelPolicySpec, TrustedKey
+from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ModelVersion, SBOMSummary
+from hallmark.api.trust import TrustedKey
 from hallmark.bundles.evidence import BELIEVED, EvidenceMemory
 from hallmark.policies.model_version.inputs import Evidence
 from hallmark.policies.refusals import Refusal

@@ -9,7 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark.api.common import timestamp
-from hallmark.api.model_policy import ModelPolicySpec, TrustedKey
+from hallmark.api.model_policy import ModelPolicySpec
+from hallmark.api.trust import TrustedKey
 from hallmark.cli.key_changes import (
     FIELDS,
     Change,

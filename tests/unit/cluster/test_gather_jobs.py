@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import SealOutcome, TrainOutcome
+from hallmark.api.tasks import SealOutcome, TrainOutcome
 from hallmark.cluster.gather.jobs import job_view, pod_view
 from hallmark.policies.training_run.jobs import PodView, parse_outcome
 

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from hallmark.api import names
-from hallmark.api.artifacts import Baseline, BaselineFeature, DownloadURLs, Finding
+from hallmark.api.artifacts import DownloadURLs
+from hallmark.api.columns import FeatureType
 from hallmark.api.common import ObjectMeta, parse_timestamp, sha256_digest, timestamp
 from hallmark.api.dependencies import Dependencies
 from hallmark.api.drift_floors import DriftFloors
 from hallmark.api.drift_report import LATENCY_BOUNDS
+from hallmark.api.findings import Finding
 from hallmark.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from hallmark.api.model_policy import (
     Approvals,
@@ -30,7 +32,7 @@ from hallmark.api.model_policy import (
     ModelPolicySpec,
 )
 from hallmark.api.model_version import ModelVersion
-from hallmark.api.training_run import FeatureType
+from hallmark.api.served import Baseline, BaselineFeature
 from hallmark.audit.memory import LogMemory
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.evidence import EvidenceMemory

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.artifacts import Baseline, BaselineFeature
-from hallmark.api.model_deployment import Drift
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.drift import Drift
+from hallmark.api.served import Baseline, BaselineFeature
 from hallmark.drift.counts import unwatchable, watched
 from tests.unit.controllers.deployment_world import CALM, SHIFTED, World
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.artifacts import Baseline
 from hallmark.api.drift_report import DriftWindow
 from hallmark.api.feedback import OutcomeWindow
 from hallmark.api.model_deployment import ActionName, LastAction, ModelDeployment
 from hallmark.api.report import AttributeFairness, GroupMetrics, Report
+from hallmark.api.served import Baseline
 from hallmark.api.training_run import MetricValue
 from hallmark_dashboard.pages.shown import shown_quality
 from hallmark_dashboard.problems import Right

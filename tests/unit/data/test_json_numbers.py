@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.api.training_run import DataFormat
 from hallmark.data.readers import read
 from tests.examples import examples

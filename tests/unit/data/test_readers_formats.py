@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.api.training_run import CSVDialect, CSVEncoding, DataFormat
 from hallmark.data.conversion import convert
 from hallmark.data.fingerprint import fingerprint

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from hallmark.api.artifacts import Baseline, BaselineFeature, ServedFeature, ServedSchema
+from hallmark.api.columns import FeatureType
 from hallmark.api.common import timestamp
+from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport, DriftWindow
 from hallmark.api.drift_state import DriftState, PodDriftState
-from hallmark.api.model_deployment import Drift
-from hallmark.api.training_run import FeatureType
+from hallmark.api.served import Baseline, BaselineFeature, ServedFeature, ServedSchema
 from hallmark.drift.counts import BinCounter
 from hallmark.drift.decision import DriftInputs
 from hallmark.drift.reports import Report

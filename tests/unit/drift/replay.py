@@ -13,9 +13,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.api.artifacts import Baseline, BaselineFeature
-from hallmark.api.model_deployment import Drift
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.drift import Drift
+from hallmark.api.served import Baseline, BaselineFeature
 from hallmark.drift.budget import kept_windows, needed
 from hallmark.drift.evidence import Evidence
 from hallmark.drift.psi import FALSE_ALARM, Reference, chi_square_quantile

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.common import timestamp
+from hallmark.api.drift import Drift, RequestLimits
 from hallmark.api.drift_report import AnswerBlock
-from hallmark.api.model_deployment import Drift, RequestLimits
 from hallmark.drift.answers import AnswerCounter, bound_of
 from hallmark.drift.clients import ALONE
 from hallmark.drift.decision import DriftVerdict, judge

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import BaselineFeature, ServedFeature, ServedSchema
-from hallmark.api.model_deployment import Drift
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.drift import Drift
+from hallmark.api.served import BaselineFeature, ServedFeature, ServedSchema
 from hallmark.drift.counts import BinCounter, watched
 from tests.unit.drift import factories
 

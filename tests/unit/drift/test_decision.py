@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.common import timestamp
+from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import DriftState
-from hallmark.api.model_deployment import Drift
 from hallmark.drift.counts import BinCounter
 from hallmark.drift.decision import judge
 from hallmark.drift.reports import ReportFault, newest_number

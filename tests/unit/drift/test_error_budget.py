@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import DriftState
-from hallmark.api.model_deployment import Drift
 from hallmark.drift.budget import MOST_WINDOWS
 from hallmark.drift.decision import DriftVerdict, judge
 from tests.unit.drift.factories import inputs, report, traffic

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import BaselineFeature
-from hallmark.api.model_deployment import Drift
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.drift import Drift
+from hallmark.api.served import BaselineFeature
 from hallmark.drift.budget import MOST_WINDOWS, kept_windows, needed, rounded_up, weight
 from hallmark.drift.evidence import Evidence, log_gamma, log_urn
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import distance
 
+from hallmark.api.drift import Drift
 from hallmark.api.drift_state import DriftState
-from hallmark.api.model_deployment import Drift
 from hallmark.drift.decision import judge
 from hallmark.drift.opinion import jensen_shannon, null_share
 from tests.examples import examples

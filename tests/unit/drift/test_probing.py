@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from hallmark.api.artifacts import ServedFeature, TrainingRegion
+from hallmark.api.columns import FeatureType
 from hallmark.api.drift_report import PROBERS, Oddity
-from hallmark.api.training_run import FeatureType
+from hallmark.api.served import ServedFeature, TrainingRegion
 from hallmark.drift.probing import MAX_CLIENTS, PROBING_STEPS, ClientWatch, most_by_chance
 from hallmark.drift.region import BLOCK, Region, nearest, places
 from hallmark.training.region import build_region

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import BaselineFeature
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.served import BaselineFeature
 from hallmark.drift.psi import Reference, Stability, chance_limit, chi_square_quantile
 from tests.examples import examples
 

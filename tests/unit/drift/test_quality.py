@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.common import timestamp
+from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import DriftState
 from hallmark.api.feedback import SCORE_BINS, Feedback, OnFeedback, OutcomeReport, OutcomeWindow
-from hallmark.api.model_deployment import Drift
 from hallmark.drift.decision import DriftVerdict, judge
 from hallmark.drift.outcomes import MAX_SEEN, Outcome, OutcomeCounter
 from hallmark.drift.quality import quality_rolls_back

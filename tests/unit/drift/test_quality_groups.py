@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from hallmark.api.common import timestamp
+from hallmark.api.drift import Drift
 from hallmark.api.drift_state import DriftState
 from hallmark.api.feedback import Feedback, OutcomeReport, QualityState
-from hallmark.api.model_deployment import Drift
 from hallmark.drift.decision import judge
 from hallmark.drift.outcomes import Outcome, OutcomeCounter
 from hallmark.drift.quality import newly_below

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hallmark.api.common import timestamp
+from hallmark.api.drift import Drift, Rejections
 from hallmark.api.drift_report import DriftReport, RefusedFeature, RejectionBlock
 from hallmark.api.drift_state import DriftState
-from hallmark.api.model_deployment import Drift, Rejections
 from hallmark.drift.clients import ALONE, MAX_CLIENTS
 from hallmark.drift.decision import DriftVerdict, judge
 from hallmark.drift.rejections import RejectionCounter

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from hallmark.api.artifacts import BaselineFeature
+from hallmark.api.columns import FeatureType
 from hallmark.api.common import timestamp
+from hallmark.api.drift import Drift, Rejections
 from hallmark.api.drift_report import (
     MAX_REFUSED_FEATURES,
     MAX_WINDOWS,
@@ -19,8 +20,8 @@ from hallmark.api.drift_report import (
     RefusedFeature,
     RequestCounts,
 )
-from hallmark.api.model_deployment import Drift, ModelDeploymentStatus, Rejections
-from hallmark.api.training_run import FeatureType
+from hallmark.api.model_deployment import ModelDeploymentStatus
+from hallmark.api.served import BaselineFeature
 from hallmark.drift.room import (
     CHEAP_BYTES,
     FEW_PODS,

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import Baseline, BaselineFeature
+from hallmark.api.columns import FeatureType
 from hallmark.api.common import timestamp
+from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import DriftState
-from hallmark.api.model_deployment import Drift
-from hallmark.api.training_run import FeatureType
+from hallmark.api.served import Baseline, BaselineFeature
 from hallmark.drift.decision import DriftInputs, DriftVerdict, Memory, judge
 from hallmark.drift.reports import Report, ReportFault
 from hallmark.drift.room import MAX_ENTRIES

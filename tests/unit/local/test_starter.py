@@ -11,7 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.training_run import FeatureType, TrainingRun
+from hallmark.api.columns import FeatureType
+from hallmark.api.training_run import TrainingRun
 from hallmark.cli.files import parse_object
 from hallmark.errors import ConfigurationError
 from hallmark.local.starter import Starter, make_starter, starter_text

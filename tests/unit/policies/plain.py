@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from hallmark.api.artifacts import Trust
 from hallmark.api.common import ConditionedStatus, timestamp
+from hallmark.api.trust import Trust
 from hallmark.drift.decision import Memory
 from hallmark.policies.conditions import ConditionUpdate
 from hallmark.policies.decision import Event

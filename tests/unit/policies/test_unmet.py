@@ -8,12 +8,8 @@ from hypothesis import strategies as st
 
 from hallmark.api.common import Condition, ConditionStatus, timestamp
 from hallmark.api.model_deployment import ModelDeployment
-from hallmark.api.model_version import (
-    ModelVersion,
-    RolledBack,
-    VersionCondition,
-    VersionReason,
-)
+from hallmark.api.model_version import ModelVersion, RolledBack, VersionCondition
+from hallmark.api.reasons import VersionReason
 from hallmark.cli.explain import Known, troubles_of
 from hallmark.policies.model_deployment.decide import DeploymentDecision, decide
 from hallmark.policies.model_deployment.inputs import View

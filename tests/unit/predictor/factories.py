@@ -12,23 +12,13 @@ from pathlib import Path
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hallmark.api.artifacts import (
-    BASELINE,
-    MODEL_ONNX,
-    REPORT,
-    SCHEMA,
-    Baseline,
-    BaselineFeature,
-    DownloadURLs,
-    ServedFeature,
-    ServedSchema,
-    Trust,
-    TrustApproval,
-)
+from hallmark.api.artifacts import BASELINE, MODEL_ONNX, REPORT, SCHEMA, DownloadURLs
+from hallmark.api.columns import FeatureType
 from hallmark.api.common import canonical_json, sha256_digest
-from hallmark.api.model_deployment import Drift
-from hallmark.api.model_policy import TrustedKey
-from hallmark.api.training_run import FeatureType, Trainer
+from hallmark.api.drift import Drift
+from hallmark.api.served import Baseline, BaselineFeature, ServedFeature, ServedSchema
+from hallmark.api.training_run import Trainer
+from hallmark.api.trust import Trust, TrustApproval, TrustedKey
 from hallmark.drift.counts import BinCounter, Rows
 from hallmark.keys import key_id, public_pem
 from hallmark.supply_chain.manifest import build_manifest

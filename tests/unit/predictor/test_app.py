@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import FLOAT32_MAX
+from hallmark.api.served import FLOAT32_MAX
 from hallmark_predictor.app import create_app, framework
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from hypothesis import given
 
-from hallmark.api.artifacts import ServedFeature
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.served import ServedFeature
 from hallmark_predictor import docs_page
 from hallmark_predictor.encoding import columns_of, rows_of_instances
 from hallmark_predictor.example import example_row, example_tensors

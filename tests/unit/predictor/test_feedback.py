@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.feedback import EARLIER_VERSIONS, SCORE_SCALE, Feedback
-from hallmark.api.model_deployment import Drift
 from hallmark_predictor.app import create_app
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder

@@ -8,8 +8,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from hallmark.api.drift import Drift
 from hallmark.api.feedback import Feedback
-from hallmark.api.model_deployment import Drift
 from hallmark_predictor.receipts import Receipts, SecretFiles
 from tests.unit.predictor.factories import (
     DEPLOYMENT,

@@ -18,9 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA, ServedSchema
+from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.mirror import SCORE_BOUNDS, MirrorReport
+from hallmark.api.served import ServedSchema
 from hallmark.api.training_run import Trainer
 from hallmark.drift.mirrored import MirrorCounter
 from hallmark.training.graph import build

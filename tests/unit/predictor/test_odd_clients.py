@@ -7,11 +7,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA, Baseline, ServedFeature
+from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA
+from hallmark.api.columns import FeatureType
+from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import DriftState
-from hallmark.api.model_deployment import Drift
-from hallmark.api.training_run import FeatureType, Trainer
+from hallmark.api.served import Baseline, ServedFeature
+from hallmark.api.training_run import Trainer
 from hallmark.drift.counts import Rows
 from hallmark.drift.decision import DriftInputs, judge
 from hallmark.training.baseline import bin_predictions, build_baseline

@@ -7,10 +7,11 @@ from functools import cache
 import numpy as np
 import pytest
 
-from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA, Baseline
+from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA
 from hallmark.api.common import LABEL, SCORE
+from hallmark.api.drift import Drift
 from hallmark.api.drift_state import DriftState, Verdict
-from hallmark.api.model_deployment import Drift
+from hallmark.api.served import Baseline
 from hallmark.api.training_run import Algorithm
 from hallmark.classification import predicted_classes, scores
 from hallmark.drift.counts import BinCounter, Rows

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hallmark.api.artifacts import MODEL_ONNX, Manifest, Trust
+from hallmark.api.artifacts import MODEL_ONNX, Manifest
 from hallmark.api.training_run import Algorithm
+from hallmark.api.trust import Trust
 from hallmark.training.graph import build
 from hallmark_predictor.prover import Prover
 from hallmark_predictor.runtime import open_graph

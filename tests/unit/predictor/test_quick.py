@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import ServedFeature
-from hallmark.api.training_run import FeatureType, OutOfRange
+from hallmark.api.columns import FeatureType, OutOfRange
+from hallmark.api.served import ServedFeature
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.encoding import columns_of, rows_of_instances
 from hallmark_predictor.json_body import parse_object

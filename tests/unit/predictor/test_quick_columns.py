@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import ServedFeature
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.served import ServedFeature
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.datatypes import DATATYPES
 from hallmark_predictor.encoding import Column, columns_of

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import FLOAT32_MAX, ServedFeature
+from hallmark.api.columns import FeatureType, OutOfRange
+from hallmark.api.drift import Drift, Rejections
 from hallmark.api.drift_report import MAX_REFUSED_FEATURES, DriftReport
-from hallmark.api.model_deployment import Drift, Rejections
-from hallmark.api.training_run import FeatureType, OutOfRange
+from hallmark.api.served import FLOAT32_MAX, ServedFeature
 from hallmark.drift.refusals import NO_FEATURE, Fault, Reason, RefusalCounter, Refusals
 from hallmark.drift.rejections import rejection_counter
 from hallmark_predictor.app import create_app

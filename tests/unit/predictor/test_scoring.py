@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hallmark.api.artifacts import MODEL_ONNX, ServedFeature, ServedSchema
+from hallmark.api.artifacts import MODEL_ONNX
+from hallmark.api.served import ServedFeature, ServedSchema
 from hallmark.api.training_run import Algorithm
 from hallmark.drift.counts import Rows
 from hallmark.training.graph import build

@@ -1,14 +1,8 @@
 import pytest
 
-from hallmark.api.artifacts import (
-    BASELINE,
-    MODEL_ONNX,
-    SCHEMA,
-    SERVED_FILES,
-    Manifest,
-    Trust,
-)
+from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA, SERVED_FILES, Manifest
 from hallmark.api.common import sha256_digest
+from hallmark.api.trust import Trust
 from hallmark_predictor.model import Model, open_model
 from hallmark_predictor.verification import (
     Place,

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hallmark.api.drift import Rejections
 from hallmark.api.drift_report import DriftReport
-from hallmark.api.model_deployment import Rejections
 from hallmark.drift.counts import BinCounter
 from hallmark.drift.rejections import RejectionCounter
 from hallmark.drift.windows import WindowCounter

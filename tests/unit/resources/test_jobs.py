@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from hallmark.api import names
-from hallmark.api.artifacts import SealTask, TrainTask, UploadURLs
+from hallmark.api.artifacts import UploadURLs
 from hallmark.api.common import Resources
+from hallmark.api.tasks import SealTask, TrainTask
 from hallmark.policies.training_run.tasks import seal_task, train_task
 from hallmark.resources.amounts import resources
 from hallmark.resources.egress import rule_to

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import Finding, Manifest
+from hallmark.api.artifacts import Manifest
 from hallmark.api.common import canonical_json, sha256_digest
+from hallmark.api.findings import Finding
 from hallmark.supply_chain.manifest import FileFact, check_bytes, check_files, read_manifest
 from tests.unit.supply_chain import factories
 from tests.unit.supply_chain.factories import FILES

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import Finding
 from hallmark.api.common import canonical_json, sha256_digest
+from hallmark.api.findings import Finding
 from hallmark.api.report import CertifiedAt, NoiseLevel, RobustnessReport
 from hallmark.api.training_run import (
     Comparison,

@@ -26,11 +26,10 @@ from hallmark.api.artifacts import (
     SCHEMA,
     SLOT_JOBLIB,
     SLOT_SBOM,
-    SealOutcome,
-    SealTask,
 )
 from hallmark.api.common import canonical_json, sha256_digest
 from hallmark.api.names import model_prefix, run_prefix
+from hallmark.api.tasks import SealOutcome, SealTask
 from hallmark.api.training_run import Comparison, GateResult
 from hallmark.errors import ArtifactError
 from hallmark.keys import private_pem

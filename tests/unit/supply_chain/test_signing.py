@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.common import canonical_json, sha256_digest
-from hallmark.api.model_policy import TrustedKey
-from hallmark.api.model_version import VersionReason
+from hallmark.api.reasons import VersionReason
+from hallmark.api.trust import TrustedKey
 from hallmark.keys import public_pem
 from hallmark.refusal import Refusal
 from hallmark.supply_chain.dsse import IN_TOTO, pae, sign_envelope

@@ -7,18 +7,12 @@ import io
 import polars as pl
 import pytest
 
-from hallmark.api.artifacts import (
-    BUNDLE,
-    MANIFEST,
-    SCHEMA,
-    Manifest,
-    SealOutcome,
-    SealTask,
-    ServedSchema,
-)
+from hallmark.api.artifacts import BUNDLE, MANIFEST, SCHEMA, Manifest
 from hallmark.api.common import sha256_digest
 from hallmark.api.dependencies import Dependencies
 from hallmark.api.names import model_prefix, run_prefix
+from hallmark.api.served import ServedSchema
+from hallmark.api.tasks import SealOutcome, SealTask
 from hallmark.api.training_run import Algorithm
 from hallmark.store import Store, open_store
 from hallmark.supply_chain.sealing import seal

@@ -22,20 +22,16 @@ from hallmark.api.artifacts import (
     SCHEMA,
     SLOT_JOBLIB,
     SLOT_SBOM,
-    Baseline,
-    BaselineFeature,
-    Golden,
     Manifest,
-    SealTask,
-    ServedFeature,
-    ServedSchema,
     final_name,
     run_id,
 )
+from hallmark.api.columns import FeatureType
 from hallmark.api.common import sha256_digest
 from hallmark.api.names import run_prefix
 from hallmark.api.report import Report
-from hallmark.api.training_run import FeatureType
+from hallmark.api.served import Baseline, BaselineFeature, Golden, ServedFeature, ServedSchema
+from hallmark.api.tasks import SealTask
 from hallmark.reporting.page import page
 from hallmark.store import Store
 from hallmark.supply_chain.dockerfile import render_dockerfile

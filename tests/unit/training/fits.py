@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from hallmark.api.artifacts import ServedFeature
-from hallmark.api.training_run import Algorithm, FeatureType, Trainer
+from hallmark.api.columns import FeatureType
+from hallmark.api.served import ServedFeature
+from hallmark.api.training_run import Algorithm, Trainer
 from hallmark.training.matrix import Matrix, Truth
 from hallmark.training.pipeline import Fitted, fit
 

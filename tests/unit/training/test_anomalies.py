@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes
 
-from hallmark.api.artifacts import ServedFeature
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.served import ServedFeature
 from hallmark.training.anomalies import find_anomalies
 from hallmark.training.matrix import Matrix
 

@@ -19,11 +19,13 @@ import polars as pl
 import pytest
 
 from hallmark.api import artifacts as api
-from hallmark.api.artifacts import Baseline, Golden, Manifest, ServedSchema, TrainStage, run_id
+from hallmark.api.artifacts import Manifest, run_id
 from hallmark.api.common import LABEL, SCORE, sha256_digest
 from hallmark.api.gates import DATA, known_metrics
 from hallmark.api.report import Report
 from hallmark.api.report_schema import report_schema
+from hallmark.api.served import Baseline, Golden, ServedSchema
+from hallmark.api.tasks import TrainStage
 from hallmark.reporting.page import page
 from hallmark.training.assay import validate_dataset
 from hallmark.training.bundle import image_digest

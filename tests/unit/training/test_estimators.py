@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.api.training_run import Algorithm, Parameter
 from hallmark.training import estimators
 from hallmark.training.pipeline import fit

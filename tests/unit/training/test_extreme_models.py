@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from hallmark.api import artifacts as api
-from hallmark.api.artifacts import Finding, ServedFeature
-from hallmark.api.training_run import Algorithm, FeatureType, OutOfRange, Trainer
+from hallmark.api.columns import FeatureType, OutOfRange
+from hallmark.api.findings import Finding
+from hallmark.api.served import ServedFeature
+from hallmark.api.training_run import Algorithm, Trainer
 from hallmark.training import estimators
 from hallmark.training.finite import check_scores
 from hallmark.training.outcome import Artifacts, RefusedRun

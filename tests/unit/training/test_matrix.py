@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.training.matrix import class_names, encode, truth
 from tests.unit.data.factories import category, schema, table
 

@@ -13,8 +13,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from hallmark.api.artifacts import ServedFeature
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.served import ServedFeature
 from hallmark.training import preprocessing
 from hallmark.training.preprocessing import learn
 from tests.examples import examples

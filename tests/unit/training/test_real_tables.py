@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from hallmark.api import artifacts as api
-from hallmark.api.artifacts import TrainStage
 from hallmark.api.report import Report
+from hallmark.api.tasks import TrainStage
 from hallmark.training.outcome import Artifacts, RefusedRun
 from tests.data import tables
 from tests.data.tables import RealTable, number

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hallmark.api.artifacts import ServedFeature
-from hallmark.api.training_run import Algorithm, FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.served import ServedFeature
+from hallmark.api.training_run import Algorithm
 from hallmark.training.matrix import Matrix, Truth
 from hallmark.training.pipeline import Fitted
 from hallmark.training.robustness import Robustness, attack, certify, measure_robustness

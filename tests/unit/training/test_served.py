@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import Finding, ServedFeature
-from hallmark.api.training_run import Algorithm, FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.findings import Finding
+from hallmark.api.served import ServedFeature
+from hallmark.api.training_run import Algorithm
 from hallmark.classification import predicted_classes
 from hallmark.golden import MAX_GOLDEN_ROWS, golden_rows
 from hallmark.supply_chain.onnx_form import check_onnx_form

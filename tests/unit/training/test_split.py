@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.training.split import Split, split
 from tests.unit.training.fits import trainer
 

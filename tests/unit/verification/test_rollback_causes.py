@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hallmark.api.model_deployment import DeploymentReason as Reason
+from hallmark.api.reasons import DeploymentReason as Reason
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.record import AuditRecord
 from hallmark.verification.deployments import Watched, deployment_links

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.findings import Finding
 from hallmark.api.training_run import CSVDialect, CSVEncoding, DataFormat
 from hallmark.data import readers
 from hallmark.errors import ConfigurationError

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
-from hallmark.api.artifacts import Finding
+from hallmark.api.columns import FeatureType
 from hallmark.api.common import NamespacedMeta
+from hallmark.api.findings import Finding
 from hallmark.api.report import ColumnDecision
 from hallmark.api.training_run import (
     PII,
@@ -19,7 +20,6 @@ from hallmark.api.training_run import (
     DataFormat,
     Dataset,
     Feature,
-    FeatureType,
     Gate,
     PIIAction,
     PIIDetector,

@@ -10,13 +10,13 @@ from hallmark.api.model_deployment import (
     ACTION_IDS,
     Action,
     ActionName,
-    DeploymentReason,
     LastAction,
     ModelDeployment,
     ModelDeploymentStatus,
     RolloutState,
 )
 from hallmark.api.names import ANNOTATION_ACTION, OPERATOR_NAME, UNREADABLE, short_hash
+from hallmark.api.reasons import DeploymentReason
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.decision import Record
 from hallmark.policies.model_deployment.hold import asked_hold, ends_at, said

@@ -18,12 +18,8 @@ from hallmark.api.canary import CanaryAnalysis, CanaryCounts, CanaryRecord
 from hallmark.api.common import parse_timestamp
 from hallmark.api.drift_report import DriftReport, RequestCounts
 from hallmark.api.drift_state import DriftState, Verdict
-from hallmark.api.model_deployment import (
-    DeploymentReason,
-    HistoryEntry,
-    ModelDeploymentStatus,
-    Outcome,
-)
+from hallmark.api.model_deployment import HistoryEntry, ModelDeploymentStatus, Outcome
+from hallmark.api.reasons import DeploymentReason
 from hallmark.drift.answers import LATE, bound_of
 from hallmark.drift.clients import Share, judged
 from hallmark.policies.model_deployment.drift import judge_drift

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from hallmark.api import names
 from hallmark.api.common import timestamp
-from hallmark.api.model_deployment import Action, DeploymentReason, ModelDeploymentStatus, Outcome
+from hallmark.api.model_deployment import Action, ModelDeploymentStatus, Outcome
+from hallmark.api.reasons import DeploymentReason
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.memory import DECIDED_AT
 from hallmark.policies.decision import Event, Record

@@ -6,14 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from hallmark.api.common import ConditionStatus
-from hallmark.api.model_deployment import DeploymentReason
 from hallmark.api.model_policy import Approvals
-from hallmark.api.model_version import (
-    ModelVersion,
-    RolledBack,
-    VersionCondition,
-    VersionReason,
-)
+from hallmark.api.model_version import ModelVersion, RolledBack, VersionCondition
+from hallmark.api.reasons import DeploymentReason, VersionReason
 from hallmark.drift.counts import unwatchable
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Verification, Wait
 from hallmark.policies.model_version.approvals import Counted, approvals_in_force, is_for, needs

@@ -8,12 +8,12 @@ from hallmark.api.common import SummaryCondition
 from hallmark.api.drift_state import DriftState, Verdict
 from hallmark.api.model_deployment import (
     DeploymentCondition,
-    DeploymentReason,
     ModelDeploymentStatus,
     Outcome,
     RollbackMode,
     RolloutState,
 )
+from hallmark.api.reasons import DeploymentReason
 from hallmark.drift.odd import is_probed
 from hallmark.drift.quality import is_below_floor
 from hallmark.drift.silence import sentence

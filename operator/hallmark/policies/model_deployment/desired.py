@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hallmark.api import names
-from hallmark.api.artifacts import Trust
 from hallmark.api.common import parse_duration, parse_timestamp
 from hallmark.api.model_deployment import (
-    DeploymentReason,
     HistoryEntry,
     ModelDeploymentStatus,
     Outcome,
@@ -18,6 +16,8 @@ from hallmark.api.model_deployment import (
     RolloutState,
 )
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.reasons import DeploymentReason
+from hallmark.api.trust import Trust
 from hallmark.policies.model_deployment import canary, checks, mirror
 from hallmark.policies.model_deployment.carrying import likely_target, must_carry
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, View

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from hallmark.api import names
-from hallmark.api.artifacts import Baseline
 from hallmark.api.common import parse_timestamp
+from hallmark.api.drift import Drift
 from hallmark.api.drift_state import DriftState
-from hallmark.api.model_deployment import Drift, ModelDeployment
+from hallmark.api.model_deployment import ModelDeployment
+from hallmark.api.served import Baseline
 from hallmark.drift.decision import DriftInputs, DriftVerdict, Memory, judge
 from hallmark.drift.recount import pack
 from hallmark.drift.reports import Report

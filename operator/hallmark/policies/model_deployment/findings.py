@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from hallmark.api import names
 from hallmark.api.drift_state import AnswerState, DriftState, Verdict
-from hallmark.api.model_deployment import DeploymentReason, ModelDeploymentStatus
+from hallmark.api.model_deployment import ModelDeploymentStatus
+from hallmark.api.reasons import DeploymentReason
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.drift.quality import groups_below, newly_below
 from hallmark.drift.silence import sentence

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hallmark.api import names
-from hallmark.api.artifacts import Baseline
 from hallmark.api.common import parse_duration, parse_timestamp
+from hallmark.api.drift import Drift
 from hallmark.api.model_deployment import (
-    DeploymentReason,
-    Drift,
     HistoryEntry,
     Hold,
     ModelDeployment,
@@ -20,6 +18,8 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion, RolledBack
+from hallmark.api.reasons import DeploymentReason
+from hallmark.api.served import Baseline
 from hallmark.drift.decision import Memory
 from hallmark.drift.reports import Report
 from hallmark.policies.model_deployment.hold import hold_in_force

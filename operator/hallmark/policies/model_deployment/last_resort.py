@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hallmark.api import names
-from hallmark.api.model_deployment import DeploymentReason
+from hallmark.api.reasons import DeploymentReason
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.decision import Record
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, View

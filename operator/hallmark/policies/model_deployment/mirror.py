@@ -18,7 +18,8 @@ from hallmark.api import names
 from hallmark.api.common import parse_timestamp
 from hallmark.api.drift_report import LATENCY_BOUNDS, DriftReport
 from hallmark.api.mirror import SCORE_BOUNDS, Mirror, MirrorCounts, MirrorRecord, MirrorReport
-from hallmark.api.model_deployment import DeploymentReason, Rollout, RolloutState
+from hallmark.api.model_deployment import Rollout, RolloutState
+from hallmark.api.reasons import DeploymentReason
 from hallmark.drift.answers import LATE, bound_of
 from hallmark.drift.clients import Share, judged
 from hallmark.policies.model_deployment.canary import is_beside

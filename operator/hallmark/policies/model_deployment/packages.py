@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hallmark.api.dependencies import OnViolation
-from hallmark.api.model_deployment import DeploymentReason
-from hallmark.api.model_version import ModelVersion, VersionCondition, VersionReason
+from hallmark.api.model_version import ModelVersion, VersionCondition
+from hallmark.api.reasons import DeploymentReason, VersionReason
 from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.refusals import Refusal
 

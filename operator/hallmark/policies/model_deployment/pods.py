@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hallmark.api import names
 from hallmark.api.artifacts import REFUSED_EXIT_CODE
-from hallmark.api.model_deployment import DeploymentReason, RolloutState
+from hallmark.api.model_deployment import RolloutState
+from hallmark.api.reasons import DeploymentReason
 from hallmark.policies.model_deployment.bounds import progress_deadline
 from hallmark.policies.model_deployment.canary import candidate_replicas
 from hallmark.policies.model_deployment.inputs import PodState, View, Workload

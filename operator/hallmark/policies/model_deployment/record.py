@@ -8,7 +8,6 @@ from datetime import datetime
 from hallmark.api.common import timestamp
 from hallmark.api.drift_state import DriftState
 from hallmark.api.model_deployment import (
-    DeploymentReason,
     HistoryEntry,
     ModelDeployment,
     ModelDeploymentStatus,
@@ -18,6 +17,7 @@ from hallmark.api.model_deployment import (
     RolloutState,
 )
 from hallmark.api.model_version import RolledBack
+from hallmark.api.reasons import DeploymentReason
 from hallmark.errors import IntegrityError
 from hallmark.policies.model_version.renewal import last_of
 

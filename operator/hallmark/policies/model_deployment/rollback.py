@@ -6,14 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hallmark.api.common import parse_duration, parse_timestamp
-from hallmark.api.model_deployment import (
-    DeploymentReason,
-    Drift,
-    HistoryEntry,
-    ModelDeploymentStatus,
-    RefusedIntent,
-)
+from hallmark.api.drift import Drift
+from hallmark.api.model_deployment import HistoryEntry, ModelDeploymentStatus, RefusedIntent
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.reasons import DeploymentReason
 from hallmark.policies.model_deployment import checks
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Wait

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from hallmark.api.drift import Drift, OnRejections
 from hallmark.api.drift_state import DriftState, Verdict
-from hallmark.api.model_deployment import (
-    DeploymentReason,
-    Drift,
-    ModelDeploymentStatus,
-    OnRejections,
-)
+from hallmark.api.model_deployment import ModelDeploymentStatus
+from hallmark.api.reasons import DeploymentReason
 from hallmark.drift.answers import failing_sentence, late_sentence
 from hallmark.drift.odd import odd_sentence, probing_rolls_back
 from hallmark.drift.quality import GROUPS_SAID, groups_below, is_below_floor, quality_rolls_back

@@ -16,7 +16,6 @@ from hallmark.api.canary import CanaryRecord
 from hallmark.api.common import timestamp
 from hallmark.api.mirror import MirrorRecord
 from hallmark.api.model_deployment import (
-    DeploymentReason,
     HistoryEntry,
     LastRollback,
     ModelDeploymentStatus,
@@ -25,6 +24,7 @@ from hallmark.api.model_deployment import (
     RolloutState,
 )
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.reasons import DeploymentReason
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
 from hallmark.policies.model_deployment.record import (
     closed_history,

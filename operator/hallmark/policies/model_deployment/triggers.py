@@ -8,15 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hallmark.api.model_deployment import (
-    DeploymentReason,
-    HistoryEntry,
-    Outcome,
-    RollbackMode,
-    RolloutState,
-)
+from hallmark.api.model_deployment import HistoryEntry, Outcome, RollbackMode, RolloutState
 from hallmark.api.model_policy import OnNoTarget
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.reasons import DeploymentReason
 from hallmark.policies.model_deployment import analysis, canary, checks, mirror
 from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.checks import Proposal

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hallmark.api.common import ConditionStatus, SummaryCondition, timestamp
-from hallmark.api.model_deployment import DeploymentReason, Unserved
+from hallmark.api.model_deployment import Unserved
+from hallmark.api.reasons import DeploymentReason
 from hallmark.policies.conditions import ConditionUpdate
 from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.model_deployment.intent import intent_of

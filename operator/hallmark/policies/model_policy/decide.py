@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hallmark.api.model_policy import ModelPolicy, PolicyCondition, PolicyReason, TrustedKey
+from hallmark.api.model_policy import ModelPolicy, PolicyCondition
+from hallmark.api.reasons import PolicyReason
+from hallmark.api.trust import TrustedKey
 from hallmark.errors import ConfigurationError
 from hallmark.keys import key_id
 from hallmark.policies.conditions import ConditionUpdate, fails, holds, ready, stalled

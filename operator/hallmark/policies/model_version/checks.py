@@ -9,7 +9,8 @@ from hallmark.api.artifacts import Manifest
 from hallmark.api.common import sha256_digest
 from hallmark.api.dependencies import Dependencies
 from hallmark.api.gates import evaluate_gates, failure
-from hallmark.api.model_version import SBOMSummary, VersionReason
+from hallmark.api.model_version import SBOMSummary
+from hallmark.api.reasons import VersionReason
 from hallmark.api.report import Report
 from hallmark.keys import KeyFault, UnusableKey, usable_key
 from hallmark.policies.model_version.inputs import Evidence, VersionInputs

@@ -17,8 +17,8 @@ from hallmark.api.model_version import (
     ModelVersionStatus,
     RolledBack,
     VersionCondition,
-    VersionReason,
 )
+from hallmark.api.reasons import VersionReason
 from hallmark.keys import moments_of
 from hallmark.policies.conditions import (
     ConditionUpdate,

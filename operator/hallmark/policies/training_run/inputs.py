@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from hallmark.api.artifacts import SealTask, TrainTask, UploadURLs
+from hallmark.api.artifacts import UploadURLs
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion, ModelVersionSpec, Requester
+from hallmark.api.tasks import SealTask, TrainTask
 from hallmark.api.training_run import Progress, TrainingRun
 from hallmark.policies.decision import Decision, Reference
 from hallmark.policies.training_run.jobs import JobView, PodView

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hallmark.api.artifacts import (
-    REFUSED_EXIT_CODE,
-    SealOutcome,
-    TrainOutcome,
-    TrainStage,
-)
-from hallmark.api.training_run import RunCondition, RunReason
+from hallmark.api.artifacts import REFUSED_EXIT_CODE
+from hallmark.api.reasons import RunReason
+from hallmark.api.tasks import SealOutcome, TrainOutcome, TrainStage
+from hallmark.api.training_run import RunCondition
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.training_run.inputs import RunInputs
 from hallmark.policies.training_run.jobs import JobView, PodView, parse_outcome

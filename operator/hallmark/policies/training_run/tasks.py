@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from hallmark.api.artifacts import (
-    SealTask,
-    TrainTask,
-    spec_digest,
-    told_spec,
-)
 from hallmark.api.model_policy import ModelPolicySpec
+from hallmark.api.tasks import SealTask, TrainTask
+from hallmark.api.training_run import spec_digest, told_spec
 from hallmark.policies.training_run.inputs import RunInputs
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from hallmark.api.artifacts import ServedFeature
-from hallmark.api.training_run import FeatureType
+from hallmark.api.columns import FeatureType
+from hallmark.api.served import ServedFeature
 from hallmark.training.matrix import is_number
 
 Floats = npt.NDArray[np.float64]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hallmark.api.artifacts import ServedFeature
 from hallmark.api.report import CertifiedAt, NoiseLevel, RobustnessReport
+from hallmark.api.served import ServedFeature
 from hallmark.training.matrix import Matrix, Truth
 from hallmark.training.pipeline import Fitted
 from hallmark.training.plain import LinearScores

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hallmark.api.artifacts import Baseline, BaselineFeature, Trust
+from hallmark.api.columns import FeatureType
 from hallmark.api.common import Condition, ConditionStatus, NamespacedMeta, ObjectMeta, timestamp
+from hallmark.api.drift import Drift
 from hallmark.api.drift_state import DriftState
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_deployment import (
-    Drift,
     HistoryEntry,
     ModelDeployment,
     ModelDeploymentSpec,
@@ -28,7 +28,6 @@ from hallmark.api.model_policy import (
     OnNoTarget,
     OnRevocation,
     Store,
-    TrustedKey,
 )
 from hallmark.api.model_version import (
     ApprovalRecord,
@@ -40,7 +39,8 @@ from hallmark.api.model_version import (
     RunReference,
 )
 from hallmark.api.names import manifest_label
-from hallmark.api.training_run import FeatureType
+from hallmark.api.served import Baseline, BaselineFeature
+from hallmark.api.trust import Trust, TrustedKey
 from hallmark.policies.model_deployment.inputs import (
     DeploymentInputs,
     PodState,

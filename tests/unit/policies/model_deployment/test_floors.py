@@ -9,8 +9,8 @@ import pytest
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
+from hallmark.api.drift import Drift
 from hallmark.api.drift_floors import DriftFloors
-from hallmark.api.model_deployment import Drift
 from hallmark.policies.model_deployment.bounds import bounded
 from hallmark.policies.model_deployment.floors import BLOCKS, DEMANDS, below_floors, demanded
 from hallmark.policies.model_deployment.inputs import DeploymentInputs

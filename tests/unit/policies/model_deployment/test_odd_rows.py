@@ -2,8 +2,9 @@
 
 import pytest
 
+from hallmark.api.drift import Drift, Probing
 from hallmark.api.drift_report import Oddity
-from hallmark.api.model_deployment import Drift, ModelDeploymentStatus, Probing
+from hallmark.api.model_deployment import ModelDeploymentStatus
 from hallmark.audit.events import AuditEvent
 from hallmark.drift.odd import is_probed
 from hallmark.policies.model_deployment.audit import Step, events

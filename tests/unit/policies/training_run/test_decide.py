@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.artifacts import SealOutcome, TrainStage
 from hallmark.api.common import ConditionStatus, timestamp
+from hallmark.api.tasks import SealOutcome, TrainStage
 from hallmark.api.training_run import GateResult
 from hallmark.policies.decision import Decision, Reference
 from hallmark.policies.refusals import evaluate
