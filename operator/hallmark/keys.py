@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hallmark.api.common import clip, parse_timestamp
 from hallmark.api.model_policy import TrustedKey
 from hallmark.errors import ConfigurationError
-from hallmark.pkcs11 import TokenKey, names_token, read_uri
+from hallmark.token_uri import names_token, read_uri
 
 
 class Signer(Protocol):
@@ -78,6 +78,8 @@ def open_signer(content: bytes) -> Signer:
         ConfigurationError: There is no such key.
     """
     if names_token(content):
+        from hallmark.pkcs11 import TokenKey
+
         return TokenKey(read_uri(content.decode(errors="replace").strip()))
     return load_private_key(content)
 

@@ -1,97 +1,21 @@
-"""A private key that stays in a PKCS#11 token: a hardware module, a card, a cloud's key service.
-
-A key is named by a URI (RFC 7512) with the token, the key's label or id, and the module to load:
-``pkcs11:token=hallmark;object=sealing?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=/pin``.
-"""
+"""A private key that stays in a PKCS#11 token: a hardware module, a card, a cloud's key service."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, unquote_to_bytes
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from hallmark.errors import ArtifactError, ConfigurationError
+from hallmark.token_uri import KeyPlace, unusable
 
-SCHEME = "pkcs11:"
-"""How a key's file begins that names a key in a token instead of holding one."""
-MOST = 4096
-"""Characters of a URI."""
-_PATH = frozenset({"token", "object", "id", "serial", "manufacturer", "model", "type"})
-_QUERY = frozenset({"module-path", "pin-source"})
 _COORDINATE = 32
 """Bytes of a number on P-256."""
-
-
-@dataclass(frozen=True)
-class KeyPlace:
-    """Where a key is.
-
-    Args:
-        module: the token's library.
-        token: its label.
-        label: the key's label, or None.
-        id: the key's id, or None.
-        pin_file: holds the user's PIN, or None where the token asks for none.
-    """
-
-    module: Path
-    token: str
-    label: str | None
-    id: bytes | None
-    pin_file: Path | None
-
-
-def names_token(text: str | bytes) -> bool:
-    """Tell whether what stands where a key stands is a URI: the key is in a token."""
-    return text.startswith(SCHEME) if isinstance(text, str) else text.startswith(SCHEME.encode())
-
-
-def read_uri(text: str) -> KeyPlace:
-    """Return what a URI names.
-
-    Raises:
-        ConfigurationError: It is no such URI, or it does not say enough. A PIN in the URI is
-            refused: what names a key may be seen by all.
-    """
-    if not names_token(text) or len(text) > MOST or not text.isprintable():
-        raise _unusable(f"expected a URI of at most {MOST} characters that begins '{SCHEME}'")
-    path, _, query = text.removeprefix(SCHEME).partition("?")
-    named, asked = _attributes(path, ";", _PATH), _attributes(query, "&", _QUERY)
-    missing = [name for name in ("token",) if name not in named]
-    missing += [name for name in ("module-path",) if name not in asked]
-    if "object" not in named and "id" not in named:
-        missing.append("object or id")
-    if missing:
-        raise _unusable(f"expected the attributes {' and '.join(missing)} as well")
-    pin = unquote(asked["pin-source"]).removeprefix("file:") if "pin-source" in asked else None
-    return KeyPlace(
-        module=Path(unquote(asked["module-path"])),
-        token=unquote(named["token"]),
-        label=unquote(named["object"]) if "object" in named else None,
-        id=unquote_to_bytes(named["id"]) if "id" in named else None,
-        pin_file=Path(pin) if pin else None,
-    )
-
-
-def _attributes(text: str, separator: str, known: frozenset[str]) -> Mapping[str, str]:
-    found: dict[str, str] = {}
-    for part in filter(None, text.split(separator)):
-        name, equals, value = part.partition("=")
-        if not equals or name in found or name not in known:
-            # The value may be a PIN.
-            raise _unusable(
-                f"expected each of {', '.join(sorted(known))} at most once, found '{name[:32]}'"
-            )
-        found[name] = value
-    return found
 
 
 class TokenKey:
@@ -159,7 +83,7 @@ def _find(place: KeyPlace) -> tuple[Any, ec.EllipticCurvePublicKey]:
     try:
         import pkcs11
     except ImportError as error:
-        raise _unusable("expected the Python package python-pkcs11 (extra 'hsm')") from error
+        raise unusable("expected the Python package python-pkcs11 (extra 'hsm')") from error
     from pkcs11.util.ec import encode_ec_public_key
 
     pin = _pin(place.pin_file)
@@ -174,11 +98,11 @@ def _find(place: KeyPlace) -> tuple[Any, ec.EllipticCurvePublicKey]:
         public: Any = session.get_key(object_class=pkcs11.ObjectClass.PUBLIC_KEY, **named)
         key = load_der_public_key(encode_ec_public_key(public))
     except (pkcs11.PKCS11Error, RuntimeError, OSError, ValueError) as error:
-        raise _unusable(
+        raise unusable(
             f"token '{place.token}' by {place.module}: {type(error).__name__} {error}".rstrip()
         ) from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise _unusable("expected a key on the curve P-256, found another kind")
+        raise unusable("expected a key on the curve P-256, found another kind")
     return private, key
 
 
@@ -198,8 +122,4 @@ def _pin(file: Path | None) -> str | None:
     try:
         return file.read_text().strip()
     except OSError as error:
-        raise _unusable(f"the PIN's file {file} cannot be read ({error.strerror})") from error
-
-
-def _unusable(why: str) -> ConfigurationError:
-    return ConfigurationError(f"The key in a PKCS#11 token cannot be used: {why}.")
+        raise unusable(f"the PIN's file {file} cannot be read ({error.strerror})") from error

@@ -9,7 +9,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from hallmark.errors import ClusterError
 from hallmark_predictor.cluster_api import ClusterApi
@@ -25,7 +28,29 @@ MAX_PAUSE = 30.0
 
 SHARED = "shared"
 """No version's digest: in a canary every Pod ends connections, so that clients are shared out."""
-OnDigest = Callable[[str | None], None]
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Which requests are copied, and to whom."""
+
+    candidate: str
+    """A manifest digest."""
+    since: str
+    """When that began."""
+    percent: int
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What the ConfigMap says."""
+
+    digest: str | None = None
+    """The version that has the traffic; ``SHARED`` while two have it; None: none is named."""
+    copies: Copies | None = None
+
+
+OnTraffic = Callable[[Traffic], None]
 
 
 def active_digest(config_map: dict[str, Any]) -> str | None:
@@ -37,17 +62,34 @@ def active_digest(config_map: dict[str, Any]) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def copies_of(config_map: dict[str, Any]) -> Copies | None:
+    """Return what is to be copied, or None; what cannot be read says nothing."""
+    text = (config_map.get("data") or {}).get("mirror")
+    if not isinstance(text, str):
+        return None
+    try:
+        found = msgspec.json.decode(text, type=Copies)
+    except msgspec.MsgspecError:
+        return None
+    return found if 0 < found.percent <= 100 else None
+
+
+def traffic_of(config_map: dict[str, Any]) -> Traffic:
+    """Return what the ConfigMap says."""
+    return Traffic(active_digest(config_map), copies_of(config_map))
+
+
 class ActiveWatch:
     """Follows one ConfigMap."""
 
-    def __init__(self, api: ClusterApi, namespace: str, deployment: str, tell: OnDigest) -> None:
+    def __init__(self, api: ClusterApi, namespace: str, deployment: str, tell: OnTraffic) -> None:
         """Prepare to watch.
 
         Args:
             api: The API server.
             namespace: The predictor's namespace.
             deployment: The ModelDeployment's name.
-            tell: Called with the digest that has the traffic, or None while none is named.
+            tell: Called with who has the traffic, and who gets copies of it.
         """
         self._api = api
         self._path = f"/api/v1/namespaces/{namespace}/configmaps"
@@ -76,14 +118,14 @@ class ActiveWatch:
         selector = {"fieldSelector": f"metadata.name={self._name}"}
         listed = self._api.get(self._path, selector)
         items = listed.get("items") or []
-        self._tell(active_digest(items[0]) if items else None)
+        self._tell(traffic_of(items[0]) if items else Traffic())
         version = str(listed.get("metadata", {}).get("resourceVersion", ""))
         query = selector | {"resourceVersion": version, "timeoutSeconds": str(SERVER_TIMEOUT)}
         for event in self._api.watch(self._path, query, SILENCE):
             match event.get("type"):
                 case "ADDED" | "MODIFIED":
-                    self._tell(active_digest(event.get("object") or {}))
+                    self._tell(traffic_of(event.get("object") or {}))
                 case "DELETED":
-                    self._tell(None)
+                    self._tell(Traffic())
                 case "ERROR":
                     return  # Too old a version, mostly: list again.

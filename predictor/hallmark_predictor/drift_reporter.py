@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,6 +33,9 @@ from hallmark_predictor.logs import place_of
 from hallmark_predictor.report_schedule import INTERVAL, Schedule
 from hallmark_predictor.request_counter import RequestCounter
 from hallmark_predictor.threads import in_thread
+
+if TYPE_CHECKING:
+    from hallmark.drift.mirrored import MirrorCounter
 
 LOG = logging.getLogger(__name__)
 
@@ -92,6 +96,8 @@ class DriftRecorder:
         self._rejections = rejections
         self._watch = watch
         self._outcomes = outcomes
+        self.mirror: MirrorCounter | None = None
+        """Counts how a candidate answers copies, while requests are copied."""
         self._senders: list[tuple[str, int]] = []
         """Whose the rows in the buffer are, where they are watched."""
         self._buffer = np.empty((BUFFER_ROWS, columns), dtype=np.float32)
@@ -169,13 +175,14 @@ class DriftRecorder:
 
     @property
     def seen(self) -> int:
-        """Rows that were answered or refused since the start, requests, and outcomes.
+        """Rows that were answered or refused since the start, requests, outcomes, and copies.
 
         More than before is something to tell, also where every request fails.
         """
         requests = self._requests.count if self._requests else 0
         told = self._outcomes.told if self._outcomes else 0
-        return self.rows + self._refused.rows + requests + told
+        copies = self.mirror.copies if self.mirror else 0
+        return self.rows + self._refused.rows + requests + told + copies
 
     def report(self, sequence: int) -> DriftReport:
         """Return what is to be reported now."""
@@ -189,6 +196,7 @@ class DriftRecorder:
             answers=self._requests.blocks.kept if self._requests and self._requests.blocks else [],
             odd=self._watch.report() if self._watch else None,
             outcomes=self._outcomes.report() if self._outcomes else None,
+            mirror=self.mirror.told() if self.mirror else None,
         )
 
     def _flush(self) -> None:

@@ -74,7 +74,9 @@ class Predictions:
         try:
             wrong = self._turned_away(start - state.get(CAME, start))
             if wrong is None:
-                answer, own = await self._answer(plane, method, headers, state, receive, held)
+                answer, own = await self._answer(
+                    plane, method, headers, state, receive, held, client
+                )
             else:
                 answer = wrong
             code = await self._send(answer, plane.headers, client, trace, receive, send)
@@ -103,6 +105,7 @@ class Predictions:
         state: Mapping[str, object],
         receive: Receive,
         held: Held,
+        client: str,
     ) -> _Answered:
         """Return the answer, and what a right one took of the processor (``own_seconds``)."""
         wrong = not_plain(headers)
@@ -122,8 +125,14 @@ class Predictions:
         if isinstance(json_length, BadRequest):
             return json_length, None
         if len(body) <= INLINE_BODY or json_length is not None:
-            return _timed(method, body, json_length)
-        return await self._in_lane(method, body)
+            answer, own = _timed(method, body, json_length)
+        else:
+            answer, own = await self._in_lane(method, body)
+        copier = self._serving.copier
+        if copier is not None and not isinstance(answer, BadRequest):
+            infer = method == plane.infer
+            copier.offer(body, answer, client, infer=infer, json_length=json_length)
+        return answer, own
 
     async def _in_lane(self, method: Method, body: bytes) -> _Answered:
         lane = self._serving.lane

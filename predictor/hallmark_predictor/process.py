@@ -25,7 +25,7 @@ from hallmark.drift.budget import kept_windows
 from hallmark.drift.rejections import rejection_counter
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark_predictor import logs
-from hallmark_predictor.active_watch import ActiveWatch
+from hallmark_predictor.active_watch import ActiveWatch, Traffic
 from hallmark_predictor.cluster_api import ClusterApi
 from hallmark_predictor.cpus import cpu_limit, worker_count
 from hallmark_predictor.data_plane import DataPlane
@@ -50,6 +50,7 @@ from hallmark_predictor.truth_metrics import families
 from hallmark_predictor.verification import Refused
 
 if TYPE_CHECKING:
+    from hallmark_predictor.mirroring import Mirroring
     from hallmark_predictor.workers import Workers
 
 LOG = logging.getLogger("hallmark_predictor")
@@ -77,6 +78,7 @@ class Predictor:
             config, self._serving, settings.drain_seconds, self._end_workers
         )
         self._workers: Workers | None = None
+        self._mirroring: Mirroring | None = None
         self._failure: tuple[int, str] | None = None
         self._reporter: DriftReporter | None = None
 
@@ -168,8 +170,14 @@ class Predictor:
                 self._reporter.outcomes_told()
 
         trust, server = model.trust, self._settings.api_server
+
+        def serves_alone() -> bool:
+            serving = self._serving
+            told = server is None or serving.active_digest == trust.manifest_digest
+            return told and not serving.draining
+
         plane = DataPlane(model, receipts_of(self._settings, trust, model.schema))
-        truth = truth_of(plane, outcomes_told, lambda: not self._serving.ends_connections)
+        truth = truth_of(plane, outcomes_told, serves_alone)
         self._serving.metrics.counter.blocks = answer_counter(trust.drift)
         recorder = DriftRecorder(
             model.windows,
@@ -201,7 +209,7 @@ class Predictor:
         LOG.info("Serving %s, manifest %s.", trust.model_version, trust.manifest_digest)
         if server is None or self._reporter is None:
             return
-        self._watch(server, trust.manifest_digest)
+        self._watch(server, plane, recorder)
         await self._reporter.run()
 
     def _make_reporter(
@@ -211,20 +219,28 @@ class Predictor:
         schedule = Schedule(drift.consecutive, time.monotonic(), random.random, kept_windows(drift))
         return DriftReporter(recorder, ClusterApi(server), path, self._settings.pod, schedule)
 
-    def _watch(self, server: ApiServer, own_digest: str) -> None:
-        """Follow which version has the traffic."""
+    def _watch(self, server: ApiServer, plane: DataPlane, recorder: DriftRecorder) -> None:
+        """Follow which version has the traffic, and which gets copies of it."""
+        own_digest = plane.model.trust.manifest_digest
         loop = asyncio.get_running_loop()
         where = self._settings.namespace, self._settings.deployment
 
-        def follow(digest: str | None) -> None:
+        def follow(traffic: Traffic) -> None:
+            digest = traffic.digest
             if self._reporter and digest == own_digest != self._serving.active_digest:
                 self._reporter.version_activated()
             self._serving.active_digest = digest
             if self._workers:
                 self._workers.tell(digest)
+            if self._mirroring is None and traffic.copies is not None:
+                from hallmark_predictor.mirroring import Mirroring
 
-        def tell(digest: str | None) -> None:
-            loop.call_soon_threadsafe(follow, digest)
+                self._mirroring = Mirroring(self._settings, self._serving, plane, recorder)
+            if self._mirroring is not None:
+                self._mirroring.follow(traffic)
+
+        def tell(traffic: Traffic) -> None:
+            loop.call_soon_threadsafe(follow, traffic)
 
         watch = ActiveWatch(ClusterApi(server), *where, tell)
         threading.Thread(target=watch.run, name="active-watch", daemon=True).start()

@@ -31,6 +31,15 @@ class Records(Protocol):
         """Take the rows at fault in a refused request, and the address of who sent them."""
 
 
+class Copies(Protocol):
+    """Copies requests to a candidate (``Copier``)."""
+
+    def offer(
+        self, body: bytes, answer: Answer, client: str, *, infer: bool, json_length: int | None
+    ) -> None:
+        """Copy a request that was answered, if it is its turn and there is room."""
+
+
 class TakesTruth(Protocol):
     """Takes what became true of answers (``Truth``)."""
 
@@ -58,6 +67,8 @@ class Serving:
         self.recorder: Records | None = None
         self.truth: TakesTruth | None = None
         """Where feedback is declared."""
+        self.copier: Copies | None = None
+        """While a candidate gets copies of requests."""
         self.heads: Heads | None = None
         self.answer_heads: AnswerHeads | None = None
         self.waiting_for = "The model is being verified."

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hallmark.api.names import PREDICTOR_PORT
+from hallmark.api.names import MIRROR_PORT, PREDICTOR_PORT
 from hallmark.errors import ConfigurationError
 
 DEFAULT_FEEDBACK = Path("/var/run/hallmark/feedback")
@@ -56,6 +56,10 @@ class Settings:
     """Folder of the Secret that says who may tell the truth; empty where there is none."""
     feed: tuple[int, int] | None
     """In a further process of a Pod: the sockets that lead to the first one and come from it."""
+    mirror_port: int
+    """Where a candidate takes copies of requests."""
+    mirror_host: str
+    """Where it is reached; empty: at the Service that the operator makes for it."""
     api_server: ApiServer | None
     """None outside of a cluster: then nothing is reported or watched."""
 
@@ -96,6 +100,8 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         workers=given.workers,
         feedback=given.feedback,
         feed=given.feed,
+        mirror_port=given.mirror_port,
+        mirror_host=given.mirror_host,
         api_server=api_server,
     )
 
@@ -130,6 +136,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--memory", type=_whole, metavar="BYTES", help="that it may take; the container's if less")
     add("--workers", type=_whole, help="processes; as many as the container's limits allow")
     add("--feed", type=_sockets, help=argparse.SUPPRESS)
+    add("--mirror-port", type=int, default=MIRROR_PORT, help=argparse.SUPPRESS)
+    add("--mirror-host", default="", help=argparse.SUPPRESS)
     return parser
 
 

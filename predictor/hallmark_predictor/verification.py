@@ -131,7 +131,7 @@ def verify_files(manifest: Manifest, files: Mapping[str, bytes]) -> Refused | No
             return Refused(f"The file '{name}' of the bundle is missing.")
         if len(data) != entry.size or sha256_digest(data) != entry.digest:
             return Refused(
-                f"The file '{name}' in the store is not the one that was sealed: expected "
+                f"The file '{name}' is not the one that was sealed: expected "
                 f"{entry.digest[:19]} ({entry.size} bytes), found {sha256_digest(data)[:19]} "
                 f"({len(data)} bytes). Seal the run again or restore the file."
             )

@@ -97,7 +97,12 @@ NODE = Programs(
 VERSITYGW = Programs(
     "versitygw", "versitygw", {"versitygw": "hallmark.dev/tests/cluster/versitygw"}
 )
-ALL = (CONTROL_PLANE, NODE, VERSITYGW)
+METRICS_SERVER = Programs(
+    "metrics-server",
+    "metrics-server",
+    {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
+)
+ALL = (CONTROL_PLANE, NODE, VERSITYGW, METRICS_SERVER)
 
 
 def program(name: str) -> Path:

@@ -27,7 +27,17 @@ def versitygw() -> StaticImage:
     return StaticImage("localhost/versitygw", files, ("/versitygw",), folders=("/data",))
 
 
-STATIC = {"localhost/pause": pause, "localhost/versitygw": versitygw}
+def metrics_server() -> StaticImage:
+    """Return the image of what tells autoscalers the use of Pods; few tests need it."""
+    files = {"/metrics-server": binaries.program("metrics-server")}
+    return StaticImage("localhost/metrics-server", files, ("/metrics-server",))
+
+
+STATIC = {
+    "localhost/pause": pause,
+    "localhost/versitygw": versitygw,
+    "localhost/metrics-server": metrics_server,
+}
 
 
 @contextmanager
@@ -74,6 +84,13 @@ def _build(engine: Engine, recipe: Recipe, base: str, progress: Progress) -> str
     return reference
 
 
+def build_one(recipe: Recipe) -> str:
+    """Build one image with buildah, if its content has changed; return its reference."""
+    engine = Buildah()
+    with binaries.exclusive(cache_folder() / "images.lock"):
+        return _build(engine, recipe, engine.base(Progress()), Progress())
+
+
 def _build_static(image: StaticImage) -> str:
     """Give a static image to the Docker engine; nodes without one import it directly."""
     if docker_answers():
@@ -81,6 +98,12 @@ def _build_static(image: StaticImage) -> str:
             archive.write(image, Path(file.name))
             run("docker", "load", "--input", file.name)
     return image.reference
+
+
+def build_metrics_server(progress: Progress) -> str:
+    """Build the image of metrics-server; return its reference."""
+    binaries.build((binaries.METRICS_SERVER,), progress)
+    return _build_static(metrics_server())
 
 
 def build_images(progress: Progress | None = None) -> dict[str, str]:

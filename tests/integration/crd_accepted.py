@@ -212,6 +212,27 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
             }
         },
     ),
+    "a mirror before a canary, with all that may be said of it": (
+        DEPLOYMENT,
+        {
+            "strategy": {
+                "type": "Canary",
+                "mirror": {
+                    "percent": 1,
+                    "pause": "0s",
+                    "analysis": {
+                        "minimumRows": 1,
+                        "maxDisagreement": "0",
+                        "maxScoreDifference": "0.2",
+                        "minimumRequests": 1,
+                        "maxRejections": "1",
+                        "maxErrors": "0.5",
+                        "maxLatency": "500ms",
+                    },
+                },
+            }
+        },
+    ),
     **{
         f"a deployment with resources {number}": (DEPLOYMENT, {"resources": asked})
         for number, asked in enumerate(

@@ -102,6 +102,30 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         {"strategy": {"type": "Canary", "canary": {"analysis": {"maxLatency": "501ms"}}}},
         "at most 500ms",
     ),
+    **{
+        f"a mirror of {percent} per cent": (
+            DEPLOYMENT,
+            {"strategy": {"mirror": {"percent": percent}}},
+            "spec.strategy.mirror.percent",
+        )
+        for percent in (0, 101)
+    },
+    **{
+        f"a mirror whose {name} is {value}": (
+            DEPLOYMENT,
+            {"strategy": {"mirror": {"analysis": {name: value}}}},
+            refusal,
+        )
+        for name, value, refusal in (
+            ("maxDisagreement", "1.01", "share of rows with another label must be between 0 and 1"),
+            ("maxRejections", "2", "share of refused copies must be between 0 and 1"),
+            ("maxErrors", "2", "share of failed requests must be between 0 and 1"),
+            ("maxLatency", "501ms", "at most 500ms"),
+            ("maxScoreDifference", "0", "above 0 and at most 0.2"),
+            ("maxScoreDifference", "0.21", "above 0 and at most 0.2"),
+            ("minimumRows", 0, "minimumRows"),
+        )
+    },
     "a cap of no switch": (DEPLOYMENT, {"strategy": {"maxSwitchesPerDay": 0}}, "maxSwitchesPerDay"),
     "a spread that is named twice": (
         DEPLOYMENT,

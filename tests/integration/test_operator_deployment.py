@@ -133,8 +133,8 @@ class Stage:
             )
         )
 
-    async def decide(self, version: Obj, decision: str = "Approved") -> None:
-        """Create an attested decision of the reviewer."""
+    async def decide(self, version: Obj, decision: str = "Approved", *, again: str = "") -> None:
+        """Create an attested decision of the reviewer, under another name where it is one more."""
         spec = {
             "modelVersion": {
                 "name": version["metadata"]["name"],
@@ -148,7 +148,7 @@ class Stage:
             "reason": "Evidence read.",
         }
         spec["attestation"] = attest(APPROVER, MODEL, ModelApprovalSpec.model_validate(spec))
-        name = f"{version['metadata']['name']}-{decision.lower()}"
+        name = f"{version['metadata']['name']}-{decision.lower()}{again}"
         await self.installation.api.create(_object("ModelApproval", self.namespace, name, spec))
 
     async def approved(self, name: str, number: int) -> Obj:
@@ -355,6 +355,31 @@ async def test_drift_rolls_back_within_seconds_and_once(stage: Stage) -> None:
     uid = found["metadata"]["uid"]
     events = stage.installation.audited(uid)
     assert events.count("rollback") == 2, "started and completed, once"
+
+    # Who asks for it anew, under a policy that minds, waits for people who know of the rollback.
+    renew = {"spec": {"approvals": {"renewAfterRollback": True}}}
+    api, policy = stage.installation.api, stage.installation.policy
+    await api.merge(MODEL_POLICY, None, policy, renew)
+    try:
+        space = stage.namespace
+        lacks = await stage.installation.wait_for(
+            MODEL_VERSION, space, "v2", "Approved=False/AwaitingApproval"
+        )
+        assert lacks["status"]["rolledBack"]["deployment"] == NAME
+        assert lacks["status"]["rolledBack"]["reason"] == "DriftRollback"
+        changed = {"spec": {"strategy": {"keepWarm": "2h"}}}
+        await api.merge(MODEL_DEPLOYMENT, space, NAME, changed)
+        waiting = await stage.wait_for("Ready=False/AwaitingApproval")
+        assert "(DriftRollback)" in message(waiting, "Ready")
+        assert await stage.serving() == label(first)
+        await stage.decide(second, again="-again")
+        await stage.wait_field("activeModelVersion", "v2")
+        await stage.wait_for("Ready=True")
+        assert await stage.serving() == label(second)
+    finally:
+        await api.merge(
+            MODEL_POLICY, None, policy, {"spec": {"approvals": {"renewAfterRollback": None}}}
+        )
 
 
 async def test_flipped_bytes_are_refused_and_named(stage: Stage) -> None:

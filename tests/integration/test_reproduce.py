@@ -18,6 +18,7 @@ from hallmark.api import artifacts as api
 from hallmark.api.common import canonical_json, sha256_digest
 from hallmark.api.training_run import SealedBundle
 from hallmark.errors import ConfigurationError
+from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope
 from hallmark.supply_chain.manifest import FileFact, build_manifest
 from hallmark.verification.bundle import folder_of
 from hallmark.verification.links import State
@@ -25,7 +26,8 @@ from hallmark.verification.reproduced import RULES, Reproduction, compare
 from hallmark.verification.sealed import Sealed, sealed_of
 from tests.chains import Whole, records, two_versions
 from tests.examples import examples
-from tests.integration.command_line import Done, run_hallmark
+from tests.integration.command_line import run_hallmark
+from tests.unit.supply_chain.factories import OTHER_KEY
 
 SPACE, NAME = "credit", "loan-v1"
 ROOT = Path(__file__).parents[2]
@@ -88,10 +90,6 @@ def forged(sealed: Sealed, changed: Mapping[str, bytes]) -> Sealed:
 
 def states(found: Reproduction) -> dict[str, State]:
     return {link.name.partition("_")[0]: link.state for link in found.links}
-
-
-def reproduced(done: Done) -> dict[str, str]:
-    return {one["name"]: one["verdict"] for one in json.loads(done.stdout)["artifacts"]}
 
 
 @pytest.mark.parametrize("asked", [NAME, "loan/loan-v1", "loan/1"])
@@ -158,6 +156,36 @@ def test_a_file_more_or_less_is_a_cross(sealed: Sealed) -> None:
     assert states(less)[api.GOLDEN] is State.BROKEN
 
 
+def _statement(**changes: object) -> bytes:
+    """Return a signed statement whose own parts are replaced."""
+    whole = {"subject": [{"name": api.MANIFEST, "digest": {"sha256": "0" * 64}}], **changes}
+    return canonical_json(sign_envelope(OTHER_KEY, IN_TOTO, canonical_json(whole)))
+
+
+@pytest.mark.parametrize(
+    ("provenance", "state"),
+    [
+        (None, State.OPEN),
+        (b"{}", State.BROKEN),
+        (b"no JSON", State.BROKEN),
+        (_statement(), State.BROKEN),
+        (_statement(subject=None), State.BROKEN),
+        (_statement(subject=[7]), State.BROKEN),
+        (_statement(subject=[{"name": [], "digest": {"sha256": []}}]), State.BROKEN),
+        (_statement(subject=[]), State.BROKEN),
+    ],
+)
+def test_a_provenance_of_other_files_is_a_cross(
+    sealed: Sealed, provenance: bytes | None, state: State
+) -> None:
+    def read(name: str, limit: int) -> bytes | None:
+        return provenance if name.startswith("provenance/") else sealed.read(name, limit)
+
+    found = compare(replace(sealed, read=read), slots(sealed), sealed.report.packages)
+
+    assert states(found)["provenance"] is state
+
+
 def another_package(folder: Path) -> dict[str, str]:
     """Install a package in a folder, and return the environment of a Python that finds it."""
     info = folder / "zebra-1.5.dist-info"
@@ -185,7 +213,7 @@ def test_other_libraries_are_named_and_excuse_their_list_alone(
     opened = {
         one["name"].partition("_")[0] for one in found["artifacts"] if one["said"][:4] == "the "
     }
-    assert opened == {"report.json", "report.html", "sbom", "manifest.json"}
+    assert opened == {"report.json", "report.html", "sbom", "Dockerfile", "manifest.json"}
     same = {
         one["name"].partition("_")[0] for one in found["artifacts"] if one["verdict"] == "holds"
     }
@@ -195,7 +223,6 @@ def test_other_libraries_are_named_and_excuse_their_list_alone(
         "schema.json",
         "baseline.json",
         "golden.json",
-        "Dockerfile",
     }
 
 
@@ -203,7 +230,7 @@ def test_other_libraries_are_named_and_excuse_their_list_alone(
     ("slot", "former", "present"),
     [
         (api.DOCKERFILE, b"USER 65532:65532", b"RUN evil; a==b"),
-        (api.DOCKERFILE, b"# Serves", b'#     "a==1", \\\n# Serves'),
+        (api.DOCKERFILE, b'dev.hallmark.dataset="sha', b'dev.hallmark.dataset="SHA'),
         (api.REPORT_PAGE, b"</body>", b"<p>It is better.</p></body>"),
         (api.REPORT, b'"seed":', b'"sown":'),
         (api.SLOT_SBOM, b'"machine-learning-model"', b'"library"'),
@@ -220,6 +247,24 @@ def test_other_libraries_excuse_nothing_else(
     found = compare(other, made, {**sealed.report.packages, "zebra": "1.5"})
 
     assert states(found)[slot.partition(".")[0] if slot == api.SLOT_SBOM else slot] is State.BROKEN
+
+
+def test_another_system_is_named_and_excuses_the_bill_alone(sealed: Sealed) -> None:
+    made = slots(sealed)
+    bill = json.loads(made[api.SLOT_SBOM])
+    openssl = {"name": "openssl", "version": "3", "purl": "pkg:deb/debian/openssl@3"}
+    bill["components"].append({"type": "library", **openssl})
+    python = {"name": "hallmark:python", "value": "CPython 3.99"}
+    bill["metadata"]["component"]["properties"] = [python]
+    other = forged(sealed, {api.SLOT_SBOM: canonical_json(bill)})
+
+    found = compare(other, made, sealed.report.packages)
+
+    named = {library.name: library.then for library in found.libraries}
+    assert named == {"deb/openssl": "3", "hallmark:python": "CPython 3.99"}
+    assert State.BROKEN not in states(found).values()
+    opened = {name for name, state in states(found).items() if state is State.OPEN}
+    assert opened == {"sbom", "manifest.json", api.BUNDLE, "provenance"}
 
 
 def test_other_rows_are_refused_by_their_fingerprint(exported: Path, tmp_path: Path) -> None:

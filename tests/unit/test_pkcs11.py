@@ -27,8 +27,8 @@ from hallmark.keys import (
     public_pem,
     sign,
 )
-from hallmark.pkcs11 import MOST, KeyPlace, names_token, read_uri
 from hallmark.supply_chain.signing import VerifiedSignature, sign_bundle, verify_bundle
+from hallmark.token_uri import MOST, KeyPlace, names_token, read_uri
 from tests.unit.supply_chain.factories import NOW
 
 MODULE = "module-path=/lib/token.so"

@@ -17,6 +17,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment.actions import pending_action
 from hallmark.policies.model_deployment.hold import told as told_hold
 from hallmark_dashboard.problems import Right
+from hallmark_dashboard.views.comparison import Comparison, comparison
 from hallmark_dashboard.views.rates import UNTOLD, Rates
 from hallmark_dashboard.views.rows import (
     DeploymentRow,
@@ -96,6 +97,7 @@ class DeploymentDetail:
     url: str
     policy: str
     rates: Rates
+    comparison: Comparison | None
 
 
 def deed_rights(deployment: ModelDeployment, action: ActionName) -> tuple[Right, ...]:
@@ -157,6 +159,7 @@ def deployment_detail(
         status.url or "",
         policy_name,
         rates,
+        comparison(deployment),
     )
 
 
@@ -239,6 +242,7 @@ _ORDER = (
     (RolloutState.VERIFYING, "verify"),
     (RolloutState.AWAITING_APPROVAL, "approval"),
     (RolloutState.STARTING, "start"),
+    (RolloutState.MIRRORING, "mirror"),
     (RolloutState.CANARY, "canary"),
     (RolloutState.PROMOTED, "bake"),
     (RolloutState.STABLE, "stable"),
@@ -254,8 +258,12 @@ def _steps(deployment: ModelDeployment) -> list[tuple[str, State]]:
         return [(f"{rollout.state.value}: {rollout.reason}", State.STOPPED)]
     if rollout.state is RolloutState.ROLLING_BACK:
         return [("rolling back", State.STOPPED)]
-    stepwise = deployment.spec.strategy.type is StrategyType.CANARY
-    order = [step for step in _ORDER if stepwise or step[0] is not RolloutState.CANARY]
+    strategy = deployment.spec.strategy
+    skipped = {
+        *(() if strategy.type is StrategyType.CANARY else (RolloutState.CANARY,)),
+        *(() if strategy.mirror else (RolloutState.MIRRORING,)),
+    }
+    order = [step for step in _ORDER if step[0] not in skipped]
     states = [state for state, _ in order]
     if rollout.state not in states:
         return []

@@ -17,6 +17,7 @@ from hallmark.api.common import (
     Timestamp,
 )
 from hallmark.api.feedback import OutcomeReport
+from hallmark.api.mirror import MirrorReport
 
 BinCounts = Annotated[list[Count], Field(max_length=259)]
 """Rows per bin of one feature: one count for each bin of the baseline, in its order."""
@@ -209,3 +210,5 @@ class DriftReport(ApiModel):
     region."""
     outcomes: OutcomeReport | None = None
     """What became true of answers; absent where no feedback is declared."""
+    mirror: MirrorReport | None = None
+    """How a candidate answered copies of requests; absent where none were asked for."""

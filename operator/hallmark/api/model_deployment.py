@@ -29,6 +29,7 @@ from hallmark.api.drift_report import (
 )
 from hallmark.api.drift_state import DriftState
 from hallmark.api.feedback import Feedback
+from hallmark.api.mirror import Mirror, MirrorRecord
 from hallmark.api.rules import SERVICE_NAME, SET, cel, rule
 from hallmark.api.scheduling import Scheduling
 
@@ -65,6 +66,8 @@ class Strategy(ApiModel):
     """How long a candidate may take to become Ready."""
     canary: Canary | None = None
     """The steps, where the type is Canary; without them 10, 25 and 50 per cent for 5m each."""
+    mirror: Mirror | None = None
+    """Copies of requests for the candidate before it has any traffic; none: it gets none."""
     cool_down: DurationString | None = None
     """How long after a rollback nothing new is promoted; none: it may follow at once."""
     max_switches_per_day: Annotated[int, Field(ge=1, le=9)] | None = None
@@ -212,6 +215,7 @@ class RolloutState(StrEnum):
     VERIFYING = "Verifying"
     AWAITING_APPROVAL = "AwaitingApproval"
     STARTING = "Starting"
+    MIRRORING = "Mirroring"
     CANARY = "Canary"
     PROMOTED = "Promoted"
     STABLE = "Stable"
@@ -237,6 +241,8 @@ class Rollout(ApiModel):
     """SHA-256 (hex) of the ``trust.json`` with which the version's Pods start."""
     canary: CanaryRecord | None = None
     """In Canary: where it stands."""
+    mirror: MirrorRecord | None = None
+    """In Mirroring: what was seen of the candidate's answers."""
     released: bool = False
     """A person let this candidate through although promotion is frozen."""
     drift_rollback_spent: bool = False
@@ -423,6 +429,10 @@ class DeploymentReason(StrEnum):
     """The key that signed the version was revoked, or one that attested its approvals."""
     STARTING = "Starting"
     """The candidate's Pods are starting."""
+    MIRRORING = "Mirroring"
+    """The candidate gets copies of requests, answers nobody, and is compared with what serves."""
+    MIRROR_FAILED = "MirrorFailed"
+    """The candidate's answers to copies spoke against it; it never had any traffic."""
     CANARY = "Canary"
     """The candidate has a share of the traffic and is being watched."""
     CANARY_FAILED = "CanaryFailed"

@@ -75,6 +75,13 @@ REQUESTER_IDENTITY_POLICY = "hallmark-requester-identity"
 AUDIT_ANCHOR_POLICY = "hallmark-audit-anchor"
 
 PREDICTOR_PORT = 8080
+MIRROR_PORT = 8081
+"""Where a candidate takes copies of requests, from Pods of its own ModelDeployment alone."""
+
+
+def mirror_name(deployment: str) -> str:
+    """Return the name of the Service of a candidate that gets copies of requests."""
+    return f"{deployment}-mirror"
 
 
 def short_hash(*parts: str, digits: int = 10) -> str:

@@ -10,6 +10,7 @@ from hallmark.cli import (
     audit,
     evidence,
     explain,
+    image,
     importing,
     init,
     key_steps,
@@ -54,6 +55,7 @@ for part in (
     verifying,
     importing,
     reproducing,
+    image,
     looking_back,
     vex,
 ):

@@ -22,11 +22,11 @@ from hallmark.cli.review import FromExport, exported, offered, require_shown
 from hallmark.cluster.kinds import MODEL_VERSION, Obj
 from hallmark.errors import ClusterError, ConfigurationError
 from hallmark.keys import Signer, open_signer
-from hallmark.pkcs11 import names_token
 from hallmark.policies.model_version.attestation import attest
 from hallmark.policies.model_version.records import final_word, who_decided
 from hallmark.resources import decisions
 from hallmark.resources.decisions import not_after
+from hallmark.token_uri import names_token
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from hallmark.cluster.cluster import ApiError, Cluster
 from hallmark.cluster.kinds import APPS_DEPLOYMENT, CONFIG_MAP, MODEL_POLICY, SECRET, Obj
 from hallmark.errors import ClusterError, ConfigurationError
 from hallmark.keys import Purpose, key_id, load_private_key
-from hallmark.pkcs11 import names_token
+from hallmark.token_uri import names_token
 
 SECRET_OF = {
     Purpose.SEAL: names.SEALING_KEY_SECRET,

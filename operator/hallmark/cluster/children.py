@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from types import MappingProxyType
 
 from hallmark.api import names
 from hallmark.api.artifacts import DownloadURLs
 from hallmark.cluster.gather.model_deployment import DeploymentWorld, Live
-from hallmark.cluster.kinds import APPS_DEPLOYMENT, CONFIG_MAP, Obj, kind_of
+from hallmark.cluster.kinds import APPS_DEPLOYMENT, CONFIG_MAP, SERVICE, Obj, kind_of
 from hallmark.cluster.trim import trimmed
 from hallmark.policies.decision import Apply, Reference, Shrink
 from hallmark.policies.model_deployment.desired import Plan, PlannedVersion
@@ -112,16 +112,23 @@ def _wanted(
     active = names.manifest_label(plan.active_digest) if plan.active_digest else None
     if active and plan.active_digest:
         yield predictor.service(owner, None if plan.shared else active)
-        yield predictor.active_config_map(owner, plan.active_digest, shared=plan.shared)
+        told = predictor.mirrored(*astuple(plan.copies)) if plan.copies else ""
+        yield predictor.active_config_map(
+            owner, plan.active_digest, shared=plan.shared, mirror=told
+        )
     yield from predictor.account(owner)
+    candidate = names.manifest_label(plan.copies.candidate) if plan.copies else ""
     if policy is not None:
-        yield predictor.network_policy(owner, policy.spec, world.api_servers)
+        yield predictor.network_policy(owner, policy.spec, world.api_servers, candidate)
     for version in plan.versions:
         if not version.only_shrinks and version.label in bundles:
             yield carried.bundle_config_map(owner, version.label, bundles[version.label])
         if not version.only_shrinks:
             yield from _wanted_version(inputs, version, urls)
     yield predictor.disruption_budget(owner, active)
+    if candidate:
+        # The last one: where a stranger has its name, all else is made.
+        yield predictor.mirror_service(owner, candidate)
 
 
 def _wanted_version(
@@ -176,6 +183,9 @@ def _unplanned(
     for (kind, _), obj in live.items():
         if kind == APPS_DEPLOYMENT.kind and _label(obj) not in labels:
             yield reference(obj)
+    aside = live.get((SERVICE.kind, names.mirror_name(name)))
+    if aside is not None and plan.copies is None:
+        yield reference(aside)
     for (kind, child), obj in live.items():
         made = child.startswith((f"{name}-trust-", f"{name}-bundle-"))
         if kind == CONFIG_MAP.kind and made and child not in kept:

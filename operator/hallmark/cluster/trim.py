@@ -154,7 +154,7 @@ def _config_map(parts: Obj) -> Obj:
     return {**_only(parts, ("immutable",)), "data": data}
 
 
-_CONFIG_MAP_KEYS = ("manifestDigest", "shared", "highest")
+_CONFIG_MAP_KEYS = ("manifestDigest", "shared", "mirror", "highest")
 
 
 BUNDLE_FACTS = "bundle"

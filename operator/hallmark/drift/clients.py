@@ -85,13 +85,12 @@ class Clients:
             found: The columns that hold what is looked for.
             of: The columns that hold all of which it is a part.
         """
+        return _fair(self._grouped(), found, of)
+
+    def all_fair(self, questions: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Share]:
+        """Return several such shares: of the columns first named in those named second."""
         groups = self._grouped()
-        bad, whole = groups[:, found].sum(axis=1), groups[:, of].sum(axis=1)
-        ends = max(1, len(groups) // LEFT_OUT)
-        kept = np.ones(len(groups), dtype=bool)
-        kept[np.argsort(-bad, kind="stable")[:ends]] = False
-        kept[np.argsort(bad - whole, kind="stable")[:ends]] = False
-        return Share(int(whole[kept].sum()), int(bad[kept].sum()))
+        return [_fair(groups, found, of) for found, of in questions]
 
     def _grouped(self) -> NDArray[np.int64]:
         """Return the counts of groups, shape (groups, columns): the busiest are kept apart."""
@@ -101,3 +100,13 @@ class Clients:
         filled = np.zeros((-len(counts) % number, self._columns), dtype=np.int64)
         groups = np.vstack((counts, filled)).reshape(-1, number, self._columns)
         return np.asarray(groups.sum(axis=0), dtype=np.int64)
+
+
+def _fair(groups: NDArray[np.int64], found: Sequence[int], of: Sequence[int]) -> Share:
+    """Return what ``Clients.fair`` does, from counts of shape (groups, columns)."""
+    bad, whole = groups[:, found].sum(axis=1), groups[:, of].sum(axis=1)
+    ends = max(1, len(groups) // LEFT_OUT)
+    kept = np.ones(len(groups), dtype=bool)
+    kept[np.argsort(-bad, kind="stable")[:ends]] = False
+    kept[np.argsort(bad - whole, kind="stable")[:ends]] = False
+    return Share(int(whole[kept].sum()), int(bad[kept].sum()))

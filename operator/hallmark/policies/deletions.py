@@ -46,8 +46,7 @@ def deletion_record(
     message = {
         DeletionReason.DELETED: f"{title} was deleted.",
         DeletionReason.FOUND_GONE: (
-            f"{title} was not there any more when the operator looked: it was deleted while the "
-            f"operator was away."
+            f"{title} was not there any more when the operator looked, which had not seen it go."
         ),
         DeletionReason.LEFT_OUT: f"{title} is not kept any longer.",
     }[reason]

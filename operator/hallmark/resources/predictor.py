@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -112,15 +113,22 @@ def service(owner: ModelDeployment, manifest: str | None) -> Obj:
     }
 
 
-def active_config_map(owner: ModelDeployment, manifest_digest: str, *, shared: bool = False) -> Obj:
+def active_config_map(
+    owner: ModelDeployment, manifest_digest: str, *, shared: bool = False, mirror: str = ""
+) -> Obj:
     """Return the ConfigMap from which predictors learn who has the traffic.
 
     Args:
         owner: the ModelDeployment.
         manifest_digest: the version that serves.
         shared: a candidate answers beside it.
+        mirror: which requests are copied to whom (``mirrored``); empty: none.
     """
-    data = {"manifestDigest": manifest_digest, **({"shared": "true"} if shared else {})}
+    data = {
+        "manifestDigest": manifest_digest,
+        **({"shared": "true"} if shared else {}),
+        **({"mirror": mirror} if mirror else {}),
+    }
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -143,8 +151,44 @@ def disruption_budget(owner: ModelDeployment, manifest: str | None) -> Obj:
     }
 
 
+def mirrored(candidate: str, since: str, percent: int) -> str:
+    """Return what predictors are told to copy, as JSON.
+
+    Args:
+        candidate: the manifest digest of the version that gets the copies.
+        since: when that began, as in the record.
+        percent: of the requests.
+    """
+    found = {"candidate": candidate, "since": since, "percent": percent}
+    return json.dumps(found, sort_keys=True)
+
+
+def mirror_service(owner: ModelDeployment, candidate: str) -> Obj:
+    """Return the Service of a candidate's Pods that take copies of requests."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(owner, names.mirror_name(owner.metadata.name)),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": pod_labels(owner, candidate),
+            "ports": [
+                {
+                    "name": "mirror",
+                    "port": names.MIRROR_PORT,
+                    "targetPort": names.MIRROR_PORT,
+                    "protocol": "TCP",
+                }
+            ],
+        },
+    }
+
+
 def network_policy(
-    owner: ModelDeployment, policy: ModelPolicySpec, api_servers: Iterable[ApiServer]
+    owner: ModelDeployment,
+    policy: ModelPolicySpec,
+    api_servers: Iterable[ApiServer],
+    candidate: str = "",
 ) -> Obj:
     """Return the NetworkPolicy: requests in; DNS, the store and the API server out.
 
@@ -152,6 +196,8 @@ def network_policy(
         owner: the ModelDeployment.
         policy: where the store and the name servers are.
         api_servers: the API server's addresses; no selector can name it.
+        candidate: the manifest label of the version whose Pods may be sent copies of requests, by
+            Pods of this ModelDeployment alone; empty: none.
     """
     to_api = [
         {
@@ -167,9 +213,25 @@ def network_policy(
         "spec": {
             "podSelector": {"matchLabels": pod_labels(owner, None)},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"ports": [{"protocol": "TCP", "port": names.PREDICTOR_PORT}]}],
-            "egress": [dns_rule(policy.network.dns), store_rule(policy), *to_api],
+            "ingress": [
+                {"ports": [{"protocol": "TCP", "port": names.PREDICTOR_PORT}]},
+                *([_copies("from", pod_labels(owner, None))] if candidate else []),
+            ],
+            "egress": [
+                dns_rule(policy.network.dns),
+                store_rule(policy),
+                *to_api,
+                *([_copies("to", pod_labels(owner, candidate))] if candidate else []),
+            ],
         },
+    }
+
+
+def _copies(direction: str, labels: dict[str, str]) -> Obj:
+    """Return the rule that lets copies of requests come from, or go to, Pods of this namespace."""
+    return {
+        direction: [{"podSelector": {"matchLabels": labels}}],
+        "ports": [{"protocol": "TCP", "port": names.MIRROR_PORT}],
     }
 
 

@@ -1,71 +1,75 @@
-"""The Dockerfile of an image that serves one model without a download."""
+"""The Dockerfile of an image that serves one model by itself: verified, and without a download."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 
-from packaging.utils import canonicalize_name
-
+from hallmark.api.artifacts import SERVED_FILES, SLOT_SBOM, final_name
 from hallmark.errors import ConfigurationError
 
+TRUST = "trust.json"
+"""Beside the served files in the image: whose seal and approvals count there."""
+MODEL_FOLDER = "/opt/model"
 _RUN_ID = re.compile(r"[a-f0-9]{12}")
-_PACKAGE = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
-_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_OWN_DISTRIBUTION = "hallmark-operator"  # The base image holds it.
+_DIGEST = re.compile(r"sha256:[a-f0-9]{64}")
 
 _TEMPLATE = """\
-# Serves the model of run {run_id}. BASE is Hallmark's predictor image; it is pinned by digest:
-#   docker build --build-arg BASE=<registry>/hallmark-predictor --build-arg BASE_SHA256=<64 hex> .
+# Serves the model of run {run_id} by itself. 'hallmark image' writes the files that it copies.
+# BASE is Hallmark's predictor image; it and the model are named by digest (64 hex digits):
+#   docker build --build-arg BASE=<registry>/hallmark-predictor --build-arg BASE_SHA256=<hex> \\
+#     --build-arg MANIFEST_SHA256=<hex> .
 ARG BASE
 ARG BASE_SHA256
 FROM ${{BASE}}@sha256:${{BASE_SHA256}}
-LABEL dev.hallmark.run-id="{run_id}"
-USER 0:0
-{install}COPY --chown=0:0 --chmod=0444 [{copies}, "/opt/model/"]
+ARG MANIFEST_SHA256
+LABEL dev.hallmark.run-id="{run_id}" \\
+      dev.hallmark.dataset="{dataset}" \\
+      dev.hallmark.sbom="{sbom}" \\
+      dev.hallmark.manifest="sha256:${{MANIFEST_SHA256}}"
+COPY --chown=0:0 --chmod=0444 [{copies}, "{folder}/"]
 USER 65532:65532
+# The packages of the image are those that the bill of materials lists, or there is no image.
+RUN ["/opt/venv/bin/python3", "-m", "hallmark_predictor.contents", "{folder}/{bill}"]
 EXPOSE 8080
-ENTRYPOINT ["/opt/venv/bin/python3", "-m", "hallmark_predictor"]
-"""
-
-_INSTALL = """\
-RUN ["python3", "-m", "pip", "--python", "/opt/venv/bin/python3", "install", "--no-cache-dir", \\
-     "--no-deps", "--only-binary=:all:", \\
-{pins}]
+HEALTHCHECK CMD ["/opt/venv/bin/python3", "-m", "hallmark_predictor.health"]
+ENTRYPOINT ["/opt/venv/bin/python3", "-m", "hallmark_predictor", \\
+            "--bundle={folder}", "--trust={folder}/{trust}"]
+CMD []
 """
 
 
-def render_dockerfile(*, run_id: str, packages: Mapping[str, str], files: Sequence[str]) -> bytes:
+def render_dockerfile(*, run_id: str, dataset: str, sbom: str) -> bytes:
     """Return the Dockerfile's bytes: the same for the same arguments.
 
-    It starts from the predictor's image by digest, needs no shell, installs exactly the given
-    versions and runs as uid 65532.
+    It starts from the predictor's image by digest, needs no shell and no network, and runs as uid
+    65532, also while it is built.
 
     Args:
         run_id: 12 hex digits.
-        packages: Version by name of the packages that loading the model needs.
-        files: Names of the files to copy; at least one.
+        dataset: The fingerprint of the rows.
+        sbom: The digest of the bill of materials.
 
     Raises:
-        ConfigurationError: A name or version could not stand in a Dockerfile.
+        ConfigurationError: One of them has another form, and could hold another instruction.
     """
     _require(_RUN_ID, "run id", run_id)
-    if not files:
-        raise ConfigurationError("A Dockerfile needs at least one file to copy; none was given.")
-    for name in files:
-        _require(_FILE, "file name", name)
-    pins: dict[str, str] = {canonicalize_name(name): version for name, version in packages.items()}
-    pins.pop(_OWN_DISTRIBUTION, None)
-    for name, version in pins.items():
-        _require(_PACKAGE, "package name", name)
-        _require(_VERSION, f"version of '{name}'", version)
-    lines = ", \\\n".join(f'     "{name}=={version}"' for name, version in sorted(pins.items()))
+    _require(_DIGEST, "fingerprint", dataset)
+    _require(_DIGEST, "digest", sbom)
+    bill = final_name(SLOT_SBOM, run_id)
     return _TEMPLATE.format(
         run_id=run_id,
-        install=_INSTALL.format(pins=lines) if pins else "",
-        copies=", ".join(f'"{name}"' for name in sorted(files)),
+        dataset=dataset,
+        sbom=sbom,
+        copies=", ".join(f'"{name}"' for name in sorted(context_files(run_id))),
+        folder=MODEL_FOLDER,
+        bill=bill,
+        trust=TRUST,
     ).encode()
+
+
+def context_files(run_id: str) -> list[str]:
+    """Return the names of the files that the Dockerfile copies."""
+    return [*SERVED_FILES, final_name(SLOT_SBOM, run_id), TRUST]
 
 
 def _require(pattern: re.Pattern[str], what: str, text: str) -> None:

@@ -24,8 +24,6 @@ from hallmark.training.outcome import Artifacts, listed
 from hallmark.training.region import build_region
 from hallmark.training.trained import Measured, Trained
 
-_SERVING_PACKAGES = ("numpy", "onnxruntime")
-
 
 def make(
     task: TrainTask,
@@ -60,9 +58,7 @@ def make(
         },
     )
     files[api.DOCKERFILE] = render_dockerfile(
-        run_id=run_id,
-        packages={name: report.packages[name] for name in _SERVING_PACKAGES},
-        files=api.SERVED_FILES,
+        run_id=run_id, dataset=data.fingerprint, sbom=sha256_digest(files[api.SLOT_SBOM])
     )
     manifest = build_manifest(
         namespace=task.namespace,

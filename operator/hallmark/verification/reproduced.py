@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from packageurl import PackageURL
+
 from hallmark.api.artifacts import (
     BASELINE,
     BUNDLE,
@@ -23,13 +25,10 @@ from hallmark.api.artifacts import (
     Manifest,
     final_name,
 )
-from hallmark.api.common import canonical_json, sha256_digest
+from hallmark.api.common import canonical_json, clip, sha256_digest
 from hallmark.api.report import Report
 from hallmark.reporting.page import page
 from hallmark.supply_chain.dsse import IN_TOTO, MalformedEnvelope, open_envelope
-from hallmark.supply_chain.provenance import MAX_BYTES as SIGNED_BYTES
-from hallmark.supply_chain.provenance import build_in, statement
-from hallmark.supply_chain.sbom import SBOM, read_sealed_sbom
 from hallmark.supply_chain.signing import PROVENANCE_FOLDER, not_signed
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 from hallmark.supply_chain.verify import signed_resources
@@ -46,11 +45,11 @@ Raises LookupError, TypeError or ValueError where it is not such an artifact at 
 
 @dataclass(frozen=True)
 class Library:
-    """A Python package that is another one here.
+    """A package that is another one here: Python's, or the system's, or Python itself.
 
     Args:
-        name: normalised.
-        then: the version that the sealed report names; empty where there was none.
+        name: normalised; before that of a system's package stands its kind, such as ``deb/``.
+        then: the version that the sealed report or bill names; empty where there was none.
         now: the version here; empty where there is none.
     """
 
@@ -142,22 +141,18 @@ def _bill(side: _Side) -> bytes:
         for part in side.document["components"]
         if part["type"] in {"data", "file"} and part["name"] not in side.excused_names
     ]
-    model = {**side.document["metadata"]["component"], "properties": None}
-    changed = {
-        "components": kept,
-        "dependencies": None,
-        "serialNumber": None,
-        "metadata": {**side.document["metadata"], "component": model},
-    }
-    return canonical_json({**side.document, **changed})
+    root = {**side.document["metadata"]["component"], "properties": None}
+    metadata = {**side.document["metadata"], "component": root}
+    rest = {"components": kept, "dependencies": None, "metadata": metadata, "serialNumber": None}
+    return canonical_json({**side.document, **rest})
 
 
 def _dockerfile(side: _Side) -> bytes:
-    return b"\n".join(line for line in side.data.splitlines() if not _PIN.fullmatch(line))
+    return _SBOM_LABEL.sub(b"", side.data) if SLOT_SBOM in side.excused else side.data
 
 
-_PIN = re.compile(rb' *"[a-z0-9-]+==[A-Za-z0-9.!+_-]+"(, \\|\])')
-"""A line of the Dockerfile that pins a package, and does nothing else."""
+_SBOM_LABEL = re.compile(rb'(?<=dev\.hallmark\.sbom=")sha256:[a-f0-9]{64}(?=" \\\n)')
+"""The digest of the SBOM, which lists libraries, in the Dockerfile's label."""
 
 
 def _manifest(side: _Side) -> bytes:
@@ -191,11 +186,28 @@ def compare(sealed: Sealed, made: Mapping[str, bytes], now: Mapping[str, str]) -
         made: what training made here, by slot.
         now: the Python packages here, as ``installed_packages``.
     """
-    libraries = tuple(_libraries(sealed.report.packages, now))
+    then = {**sealed.report.packages, **_system(sealed.file(SLOT_SBOM))}
+    libraries = tuple(_libraries(then, {**now, **_system(made.get(SLOT_SBOM))}))
     links = list(_artifact_links(sealed, made, others=bool(libraries)))
     links += _signed_links(sealed, made[MANIFEST], links[-1].state)
     metadata = sealed.version.metadata
     return Reproduction(f"{metadata.namespace}/{metadata.name}", tuple(links), libraries, {})
+
+
+def _system(bill: bytes | None) -> dict[str, str]:
+    """Return what a bill lists beside Python packages, by name: the system's, and Python itself."""
+    try:
+        document = parse_object(bill or b"", JSON_BYTES)
+        purls = [PackageURL.from_string(p["purl"]) for p in document["components"] if "purl" in p]
+        told = document["metadata"]["component"].get("properties", [])
+        python = {entry["name"]: entry["value"] for entry in told if entry["name"] == _PYTHON}
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return {}
+    packages = {f"{p.type}/{p.name}": p.version or "" for p in purls if p.type != "pypi"}
+    return {**packages, **python}
+
+
+_PYTHON = "hallmark:python"
 
 
 def _libraries(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Library]:
@@ -231,7 +243,7 @@ def _artifact_links(sealed: Sealed, made: Mapping[str, bytes], *, others: bool) 
         yield broken(name, _missing(name, in_seal=True))
 
 
-_BY_PLACE = frozenset({SLOT_SBOM, MANIFEST})
+_BY_PLACE = frozenset({SLOT_SBOM, DOCKERFILE, MANIFEST})
 """What may differ though each library has its version: an image of ours knows the digests of wheels
 and the system's packages, another place does not."""
 _UNREAD = "the sealed bytes are not where they were, so that nothing says in what they differ"
@@ -263,34 +275,32 @@ def _signed_links(sealed: Sealed, manifest: bytes, state: State) -> Iterator[Lin
             yield open_(name, "signs the sealed manifest, and this one is another")
         return
     read = Manifest.model_validate_json(manifest)
-    digest = sha256_digest(manifest)
-    wrong = not_signed(sealed.version.spec.bundle, read.model, signed_resources(read, digest))
+    resources = signed_resources(read, sha256_digest(manifest))
+    wrong = not_signed(sealed.version.spec.bundle, read.model, resources)
     said = "signs exactly these bytes; the signature itself is random"
     yield broken(BUNDLE, wrong) if wrong else holds(BUNDLE, said)
-    reference = sealed.version.spec.training_run
-    bill = read_sealed_sbom(sealed.file(SLOT_SBOM) or b"")
-
-    def wanted(payload: bytes) -> bytes:
-        return statement(
-            read,
-            manifest_digest=digest,
-            run_name=reference.name,
-            run_uid=reference.uid,
-            build=build_in(payload),
-            bill=bill if isinstance(bill, SBOM) else None,
-        )
-
-    yield _provenance_link(sealed.provenance(), wanted)
+    yield _provenance_link(sealed.provenance(), resources)
 
 
-def _provenance_link(envelope: bytes | None, wanted: Callable[[bytes], bytes]) -> Link:
+def _provenance_link(envelope: bytes | None, resources: Mapping[str, str]) -> Link:
+    """Who made it and how is in the statement too: that is for ``hallmark verify``."""
     if envelope is None:
         return open_(PROVENANCE_FOLDER, "There is none beside the bundle.")
     try:
-        payload, _ = open_envelope(parse_object(envelope, SIGNED_BYTES), IN_TOTO)
+        payload, _ = open_envelope(parse_object(envelope, JSON_BYTES), IN_TOTO)
+        subjects = parse_object(payload, JSON_BYTES)["subject"]
+        named = [
+            (str(subject["name"]), f"sha256:{subject['digest']['sha256']}") for subject in subjects
+        ]
     except (MalformedEnvelope, UnreadableJSON) as error:
         return broken(PROVENANCE_FOLDER, f"Expected a signed statement, found {error}.")
-    if payload != (follows := wanted(payload)):
-        where = first_difference(payload, follows)
-        return broken(PROVENANCE_FOLDER, f"Expected the statement that follows: {where}.")
-    return holds(PROVENANCE_FOLDER, "signs the statement that follows from these bytes")
+    except (LookupError, TypeError):
+        return broken(PROVENANCE_FOLDER, "Expected a statement with subjects, found another form.")
+    if named != sorted(resources.items()):
+        wrong = sorted({name for name, _ in set(named) ^ set(resources.items())})
+        return broken(
+            PROVENANCE_FOLDER,
+            f"Expected a statement about exactly these files, found one that differs in "
+            f"{clip(', '.join(wrong) or 'their order')}.",
+        )
+    return holds(PROVENANCE_FOLDER, "its statement is about exactly these bytes")

@@ -13,12 +13,11 @@ from hallmark.api.training_run import Gate, TrainingRun
 from hallmark.errors import ConfigurationError
 from hallmark.policies.sealed import read_report, version_contradiction
 from hallmark.supply_chain.manifest import MAX_BYTES, read_manifest
-from hallmark.supply_chain.provenance import MAX_BYTES as SIGNED_BYTES
 from hallmark.supply_chain.signing import PROVENANCE_FOLDER
 
 Read = Callable[[str, int], bytes | None]
 """Returns a file of a version's folder by its name; None where there is none, or more bytes."""
-_REPORT_BYTES = 16 << 20
+_DOCUMENT_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Sealed:
     def provenance(self) -> bytes | None:
         """Return the signed provenance of the version's run, where there is one."""
         uid = self.version.spec.training_run.uid
-        return self.read(f"{PROVENANCE_FOLDER}/{uid}.json", SIGNED_BYTES)
+        return self.read(f"{PROVENANCE_FOLDER}/{uid}.json", _DOCUMENT_BYTES)
 
 
 def sealed_of(version: ModelVersion, run: TrainingRun | None, read: Read) -> Sealed:
@@ -91,7 +90,7 @@ def sealed_of(version: ModelVersion, run: TrainingRun | None, read: Read) -> Sea
             f"{name} cannot be reproduced: expected its TrainingRun with spec "
             f"{manifest.spec_digest}, found {asked}; another run has taken that name."
         )
-    report = read_report(manifest, read(REPORT, _REPORT_BYTES) or b"")
+    report = read_report(manifest, read(REPORT, _DOCUMENT_BYTES) or b"")
     if isinstance(report, str):
         raise ConfigurationError(f"{name} cannot be reproduced: {report}")
     return Sealed(version, run, manifest, report, read)

@@ -148,12 +148,27 @@ def test_nor_under_another_key_or_over_tiles_that_are_not_its_own(
     installation.record(1)
     for name in list(bucket.files):
         damaged = Bucket({**bucket.files, name: b"x" * len(bucket.files[name])})
-        if name.startswith("tile/entries"):
-            continue  # The next step reads its last entry, below.
-        assert damaged.publisher(installation.log).step(6, TIME).problem
+        assert damaged.publisher(installation.log).step(6, TIME).problem, name
         missing = Bucket({other: data for other, data in bucket.files.items() if other != name})
         if name != CHECKPOINT:
             assert missing.publisher(installation.log).step(6, TIME).problem
+
+
+def test_an_entry_that_was_changed_where_it_is_published_is_not_published_again(
+    installation: Installation,
+) -> None:
+    """Who can write the store changes a record that the next bundle has as well."""
+    bucket = Bucket()
+    in_parts(installation, [5], bucket)
+    installation.record(1)
+    (name,) = [name for name in bucket.files if name.startswith("tile/entries")]
+    for place in range(0, len(bucket.files[name]), 97):
+        data = bytearray(bucket.files[name])
+        data[place] ^= 1
+        damaged = Bucket({**bucket.files, name: bytes(data)})
+        found = damaged.publisher(installation.log).step(6, TIME)
+        assert found.problem
+        assert damaged.files[CHECKPOINT] == bucket.files[CHECKPOINT]
 
 
 def test_what_retention_removed_stays_published(installation: Installation) -> None:

@@ -46,6 +46,7 @@ from hallmark.cluster.kinds import (
     MODEL_POLICY,
     MODEL_VERSION,
     NAMESPACE,
+    NETWORK_POLICY,
     POD,
     SECRET,
     SERVICE,
@@ -115,6 +116,9 @@ class FolderStores(Stores):
 
 class Ledger:
     """The audit log in memory, with the real one's idempotence."""
+
+    trouble = ""
+    """Why it takes no record: it takes all."""
 
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
@@ -381,7 +385,7 @@ class World:
 
     def answers(self) -> int:
         """How many ready Pods the Service selects."""
-        services = self._of(SERVICE)
+        services = self._services()
         if not services:
             return 0
         selector = services[0]["spec"]["selector"]
@@ -467,7 +471,7 @@ class World:
 
     def traffic(self, counts: list[int], windows: int = 2) -> None:
         """Let the Pods that have the traffic report closed windows."""
-        services = self._of(SERVICE)
+        services = self._services()
         if not services:
             return
         self.report(self.serving, counts, windows)
@@ -484,6 +488,7 @@ class World:
         blocks: Sequence[tuple[int, int]] = (),
         odd: Sequence[str] = (),
         right: Sequence[int] = (),
+        mirror: Obj | None = None,
         women: Sequence[int] = (),
     ) -> None:
         """Let the Pods of a version report closed windows, refused rows, requests and oddities.
@@ -521,6 +526,7 @@ class World:
                 "answers": self._blocks(blocks),
                 "odd": self._odd(odd),
                 **({"outcomes": self._outcomes(right, women)} if right else {}),
+                **({"mirror": mirror} if mirror else {}),
             }
         obj = self.cluster.objects[self._key()]
         obj.setdefault("status", {}).setdefault("drift", {}).update(reports)
@@ -615,7 +621,7 @@ class World:
     @property
     def serving(self) -> int:
         """The number of the version that the Service selects (beside a candidate), 0 for none."""
-        services = self._of(SERVICE)
+        services = self._services()
         if not services:
             return 0
         active = names.manifest_label(self.status.active_digest or "")
@@ -624,13 +630,35 @@ class World:
     @property
     def shared(self) -> dict[int, int]:
         """How many ready Pods of each version the Service leads to."""
-        [service] = self._of(SERVICE)
+        [service] = self._services()
         found: dict[int, int] = {}
         for pod in self._of(POD):
             labels, [ready] = pod["metadata"]["labels"], pod["status"]["conditions"]
             if service["spec"]["selector"].items() <= labels.items() and ready["status"] == "True":
                 number = self.numbers[labels[names.LABEL_MANIFEST]]
                 found[number] = found.get(number, 0) + 1
+        return found
+
+    @property
+    def copied(self) -> Obj | None:
+        """What predictors are told to copy, where the candidate can be reached for it, else None.
+
+        All that has to do with it is there, or nothing.
+        """
+        [told] = [
+            each for each in self._of(CONFIG_MAP) if each["metadata"]["name"] == "credit-active"
+        ]
+        mirror = told["data"].get("mirror")
+        services = [each for each in self._of(SERVICE) if each["metadata"]["name"] != NAME]
+        [rules] = [each["spec"] for each in self._of(NETWORK_POLICY)]
+        ports = [port["port"] for rule in rules["egress"] for port in rule["ports"]]
+        assert len(services) == ports.count(names.MIRROR_PORT) == (mirror is not None)
+        if mirror is None:
+            return None
+        found: Obj = json.loads(mirror)
+        assert services[0]["spec"]["selector"][names.LABEL_MANIFEST] == names.manifest_label(
+            found["candidate"]
+        )
         return found
 
     @property
@@ -675,7 +703,10 @@ class World:
             assert obj is None or obj["spec"] == getattr(self, "asked", obj["spec"])
             self._check_hold()
         elif obj and obj["kind"] == "Service":
-            self._check_switch(obj)
+            if obj["metadata"]["name"] == NAME:
+                self._check_switch(obj)
+            else:
+                self._check_copies(obj)
         elif obj and obj["kind"] == "Deployment":
             self._check_workload(obj)
 
@@ -721,6 +752,17 @@ class World:
         assert asked or self.switches, "the first version gets traffic without any Pod"
         self.switches.append(label)
 
+    def _check_copies(self, service: Obj) -> None:
+        """Copies of requests go to the candidate on record alone, which people trust."""
+        if names.LABEL_DEPLOYMENT not in service["metadata"].get("labels", {}):
+            return  # a stranger's
+        label = service["spec"]["selector"][names.LABEL_MANIFEST]
+        rollout = self.status.rollout
+        assert rollout is not None
+        assert rollout.state == "Mirroring"
+        assert label == names.manifest_label(rollout.manifest_digest or "")
+        self._must_be_trusted(self.numbers[label], "gets copies of requests")
+
     def _check_share(self) -> None:
         """A Service of two versions leads to what serves and to a trusted candidate alone."""
         active, rollout = self.numbers[self.switches[-1]], self.status.rollout
@@ -734,7 +776,7 @@ class World:
     def _check_workload(self, workload: Obj) -> None:
         label = workload["metadata"]["labels"][names.LABEL_MANIFEST]
         number, known = self.numbers[label], workload.get("status") is not None
-        active = self._of(SERVICE)
+        active = self._services()
         serves = active and active[0]["spec"]["selector"].get(names.LABEL_MANIFEST) == label
         if not known and not serves:
             self._must_be_trusted(number, "gets Pods")
@@ -781,6 +823,10 @@ class World:
     def _of(self, kind: Kind) -> list[Obj]:
         prefix = kind.kind + kind.api_version
         return [obj for key, obj in list(self.cluster.objects.items()) if key[0] == prefix]
+
+    def _services(self) -> list[Obj]:
+        """Return the Service that clients use, if there is one."""
+        return [obj for obj in self._of(SERVICE) if obj["metadata"]["name"] == NAME]
 
     def _key(self, kind: Kind = MODEL_DEPLOYMENT, name: str = NAME) -> Key:
         return (kind.kind + kind.api_version, SPACE if kind.namespaced else "", name)

@@ -318,6 +318,27 @@ def test_a_reviewers_own_words_stand_beside_the_verdict() -> None:
     assert (ballot.said, ballot.counts, ballot.reason) == ("I read it.", False, "SelfApproval")
 
 
+ROLLED_BACK = {
+    "approvals": [approval("rita")],
+    "rolledBack": {"time": "2026-06-01T11:58:00Z", "deployment": "loan", "reason": "ErrorRollback"},
+}
+RENEWS = policy(approvals={"renewAfterRollback": True}).spec
+
+
+def test_an_approval_of_before_a_rollback_is_told_and_may_be_given_anew() -> None:
+    found = detail(version=version(status=ROLLED_BACK), policy=RENEWS)
+    (ballot,) = found.ballots
+    assert (ballot.counts, ballot.reason) == (False, "BeforeRollback")
+    verbs = [choice.verb for choice in choices(found, "rita", ()) if choice.possible]
+    assert verbs == ["approve", "deny", "revoke"]
+    assert "1 more person must approve it" in found.unmet[0].sentence
+    assert "(ErrorRollback)" in found.unmet[0].sentence
+    waits = seen(versions=[version(status=ROLLED_BACK)]).waiting
+    assert [item.name for item in waits] == ["loan-v1"], "It waits for her again."
+    (ballot,) = detail(version=version(status=ROLLED_BACK)).ballots
+    assert ballot.counts, "The policy does not mind."
+
+
 @pytest.mark.parametrize(
     ("person", "found", "possible"),
     [

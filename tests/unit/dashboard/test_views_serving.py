@@ -161,6 +161,31 @@ def test_what_is_out_of_the_ordinary_with_what_serves_is_said(
     assert words in deployment_detail(found, None, {}, "default", NOW).slots[0].fact
 
 
+def test_a_candidate_that_gets_copies_is_compared_and_its_steps_are_shown() -> None:
+    counts = {"requests": 400, "failed": 2, "taken": 398, "rows": 398, "other": 12}
+    spans = {"scored": [398] * 5, "apart": [20, 0, 0, 0, 0], "timed": [398], "late": [7]}
+    rollout = {
+        "state": "Mirroring",
+        "modelVersion": "loan-v2",
+        "mirror": {"started": THEN, "dropped": 3, "all": {**counts, **spans}},
+    }
+    found = deployment(strategy={"mirror": {}}, status={**SERVES, "rollout": rollout})
+    detail = deployment_detail(found, None, {}, "default", NOW)
+    assert [word for word, _ in detail.steps][2:4] == ["start", "mirror"]
+    assert detail.comparison is not None
+    assert (detail.comparison.candidate, detail.comparison.dropped) == ("loan-v2", 3)
+    assert detail.comparison.facts == (
+        ("copies failed", "2 of 400 (0.5 %)"),
+        ("copies refused", "0 of 398 (0.0 %)"),
+        ("rows with another label", "12 of 398 (3.0 %)"),
+        ("scores more than 0.01 apart", "20 of 398 (5.0 %)"),
+        ("answers after more than 1 ms", "7 of 398 (1.8 %)"),
+    )
+    calm = deployment_detail(deployment(status=SERVES), None, {}, "default", NOW)
+    assert calm.comparison is None
+    assert "mirror" not in [word for word, _ in calm.steps]
+
+
 def test_the_newest_approved_version_is_asked_for() -> None:
     ready = [version(f"loan-v{n}", number=n, told=APPROVED) for n in (1, 2)]
     waiting = version("loan-v3", number=3)

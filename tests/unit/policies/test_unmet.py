@@ -6,9 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.common import Condition, ConditionStatus
+from hallmark.api.common import Condition, ConditionStatus, timestamp
 from hallmark.api.model_deployment import ModelDeployment
-from hallmark.api.model_version import ModelVersion, VersionCondition, VersionReason
+from hallmark.api.model_version import (
+    ModelVersion,
+    RolledBack,
+    VersionCondition,
+    VersionReason,
+)
 from hallmark.cli.explain import Known, troubles_of
 from hallmark.policies.model_deployment.decide import DeploymentDecision, decide
 from hallmark.policies.model_deployment.inputs import View
@@ -198,3 +203,20 @@ def test_bytes_that_were_refused_here_are_told_as_refused_for_good() -> None:
     (one,) = [one for one in lacks(given, refused) if one.what == f"Deployment {NAME}"]
     assert (one.state, one.reason) == (Standing.STOPPED, "PredictorRefused")
     assert "does not try again by itself" in one.sentence
+
+
+def test_explain_says_which_decision_is_of_before_a_rollback() -> None:
+    mark = RolledBack(time=timestamp(NOW), deployment="credit", reason="DriftRollback")
+    old = approval("rita").replace(given=timestamp(at(-60)))
+    new = approval("rob").replace(given=timestamp(at(60)))
+    found = version(approvals=(old, new))
+    found = found.replace(status=found.status.replace(rolled_back=mark))
+    spec = policy().spec
+    asked = spec.approvals.replace(renew_after_rollback=True, minimum=2)
+    known = Known(policy=spec.replace(approvals=asked), policy_name="default", now=at(120))
+    told = {trouble.what: trouble for trouble in troubles_of(found, known)}
+    assert told["ModelApproval by-rita"].reason == "BeforeRollback"
+    assert "give another one" in told["ModelApproval by-rita"].why
+    assert "ModelApproval by-rob" not in told
+    plain = Known(policy=spec, policy_name="default", now=at(120))
+    assert not any(one.reason == "BeforeRollback" for one in troubles_of(found, plain))

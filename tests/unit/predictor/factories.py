@@ -237,6 +237,8 @@ def write_settings(
         "workers": None,
         "feedback": folder / "feedback",
         "feed": None,
+        "mirror_port": 0,
+        "mirror_host": "",
         "api_server": None,
     }
     return Settings(**{**values, **changes})  # type: ignore[arg-type]

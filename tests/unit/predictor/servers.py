@@ -128,13 +128,14 @@ class FakeApiServer:
         assert self._server
         return ApiServer("127.0.0.1", self._server.server_port, self.credentials)
 
-    def name_active(self, digest: str | None) -> None:
-        """Create, change or (None) delete the ConfigMap."""
+    def name_active(self, digest: str | None, *, mirror: str | None = None) -> None:
+        """Create, change or (None) delete the ConfigMap; ``mirror`` is what is to be copied."""
         with self._lock:
             kind = "DELETED" if digest is None else "MODIFIED" if self._config_map else "ADDED"
             changed = self._config_map or {}
             if digest is not None:
-                changed = {"data": {"manifestDigest": digest}}
+                data = {"manifestDigest": digest}
+                changed = {"data": data if mirror is None else {**data, "mirror": mirror}}
             self._config_map = None if digest is None else changed
             self._events.append({"type": kind, "object": changed})
             for each in self._watches:

@@ -1,3 +1,4 @@
+import json
 import queue
 import threading
 from collections.abc import Iterator
@@ -6,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from hallmark.errors import ClusterError
-from hallmark_predictor.active_watch import SHARED, ActiveWatch, active_digest
+from hallmark_predictor.active_watch import (
+    SHARED,
+    ActiveWatch,
+    Copies,
+    Traffic,
+    active_digest,
+    copies_of,
+)
 from hallmark_predictor.cluster_api import ClusterApi
 from tests.unit.predictor.servers import FakeApiServer
 
@@ -20,9 +28,9 @@ def api(tmp_path: Path) -> Iterator[FakeApiServer]:
 
 
 @pytest.fixture
-def told(api: FakeApiServer) -> Iterator["queue.Queue[str | None]"]:
+def told(api: FakeApiServer) -> Iterator["queue.Queue[Traffic]"]:
     """What a watch tells, from before it begins; it lists and watches until the test ends."""
-    found: queue.Queue[str | None] = queue.Queue()
+    found: queue.Queue[Traffic] = queue.Queue()
     watch = ActiveWatch(ClusterApi(api.address, timeout=2), "team", "loans", found.put)
     ended = threading.Event()
 
@@ -39,13 +47,13 @@ def told(api: FakeApiServer) -> Iterator["queue.Queue[str | None]"]:
 
 
 def test_each_change_of_the_active_version_is_told(
-    api: FakeApiServer, told: "queue.Queue[str | None]"
+    api: FakeApiServer, told: "queue.Queue[Traffic]"
 ) -> None:
-    assert told.get(timeout=60) is None
+    assert told.get(timeout=60) == Traffic()
     assert api.watched.acquire(timeout=60)
     for digest in (ONE, TWO, None, ONE):
         api.name_active(digest)
-        assert told.get(timeout=60) == digest
+        assert told.get(timeout=60) == Traffic(digest)
 
 
 @pytest.mark.parametrize(
@@ -63,22 +71,44 @@ def test_while_two_versions_answer_no_version_is_named(data: object, named: str 
     assert SHARED not in {ONE, TWO}
 
 
+GOOD = {"candidate": TWO, "since": "2026-11-28T12:00:00Z", "percent": 40}
+
+
+@pytest.mark.parametrize(
+    ("mirror", "copies"),
+    [
+        (json.dumps(GOOD), Copies(TWO, "2026-11-28T12:00:00Z", 40)),
+        (json.dumps({**GOOD, "percent": 0}), None),
+        (json.dumps({**GOOD, "percent": 101}), None),
+        (json.dumps({**GOOD, "percent": "40"}), None),
+        (json.dumps({"candidate": TWO}), None),
+        ("{", None),
+        ("", None),
+        (None, None),
+        (7, None),
+    ],
+)
+def test_what_is_to_be_copied_is_read_strictly(mirror: object, copies: Copies | None) -> None:
+    assert copies_of({"data": {"manifestDigest": ONE, "mirror": mirror}}) == copies
+    assert copies_of({}) is None
+
+
 def test_after_a_watch_ended_it_lists_and_watches_again(
-    api: FakeApiServer, told: "queue.Queue[str | None]"
+    api: FakeApiServer, told: "queue.Queue[Traffic]"
 ) -> None:
-    assert told.get(timeout=60) is None
+    assert told.get(timeout=60) == Traffic()
     assert api.watched.acquire(timeout=60)
     api.name_active(ONE)
-    assert told.get(timeout=60) == ONE
+    assert told.get(timeout=60) == Traffic(ONE)
     api.end_watches()
-    assert told.get(timeout=60) == ONE
+    assert told.get(timeout=60) == Traffic(ONE)
     for last in (None, {"type": "ERROR", "object": {"code": 410}}, {"type": "BOOKMARK"}):
         assert api.watched.acquire(timeout=60)
         api.end_watches(last)
-        assert told.get(timeout=60) == ONE
+        assert told.get(timeout=60) == Traffic(ONE)
     assert api.watched.acquire(timeout=60)
     api.name_active(TWO)
-    assert told.get(timeout=60) == TWO
+    assert told.get(timeout=60) == Traffic(TWO)
 
 
 def test_a_refused_list_is_an_error_with_the_servers_sentence(api: FakeApiServer) -> None:

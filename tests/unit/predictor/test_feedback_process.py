@@ -10,7 +10,15 @@ from typing import Any
 
 from hallmark.api.feedback import Feedback
 from hallmark.api.model_deployment import Drift
-from tests.unit.predictor.factories import instances, sealed, traffic
+from hallmark_predictor.receipts import Receipts, SecretFiles
+from tests.unit.predictor.factories import (
+    DEPLOYMENT,
+    NAMESPACE,
+    instances,
+    model,
+    sealed,
+    traffic,
+)
 from tests.unit.predictor.test_process import Process, eventually
 from tests.unit.predictor.test_workers import WORKERS, listeners, newest
 
@@ -33,7 +41,8 @@ def test_outcomes_count_once_whichever_process_takes_them(tmp_path: Path) -> Non
     (folder / "receipts").write_text("k" * 40)
     drift = Drift(window=100, feedback=Feedback(window=100, minimum_accuracy="0.5"))
     with ExitStack() as stack:
-        process = Process(tmp_path, stack, sealed(drift=drift))
+        whole = sealed(drift=drift)
+        process = Process(tmp_path, stack, whole)
         process.start(f"--workers={WORKERS}", f"--feedback={folder}", "--drain-seconds=0.2")
         process.wait_until("/readyz")
         eventually(lambda: listeners(process.port) == WORKERS)
@@ -49,10 +58,25 @@ def test_outcomes_count_once_whichever_process_takes_them(tmp_path: Path) -> Non
                 told = [{"receipt": one, "outcome": "yes"} for one in receipts[start : start + 10]]
                 status, found = post(process, "/feedback", {"outcomes": told}, **bearer)
                 assert (status, found["counted"], found["refused"]) == (200, counted, 10 - counted)
+        files = SecretFiles(folder, NAMESPACE, DEPLOYMENT)
+        earlier = Receipts(files, "sha256:" + "7" * 64, model().schema)
+
+        def counted_of_earlier() -> int:
+            told = [{"receipt": earlier.one(0, 0.5).decode(), "outcome": "yes"}]
+            counted: int = post(process, "/feedback", {"outcomes": told}, **bearer)[1]["counted"]
+            return counted
+
+        assert counted_of_earlier() == 0, "nobody has told yet which version has the traffic"
+        process.api.name_active(whole.trust.manifest_digest)
+        eventually(lambda: counted_of_earlier() == 1)
+        process.api.name_active("sha256:" + "7" * 64)
+        eventually(lambda: counted_of_earlier() == 0)
         assert post(process, "/feedback", {"outcomes": []}, authorization="Bearer no")[0] == 401
 
         process.send(signal.SIGTERM)
         assert process.exit_code() == 0
         last = newest(process).outcomes
         assert last is not None
-        assert (last.outcomes, last.refused, len(last.windows)) == (120, 120, 1)
+        assert (last.outcomes, len(last.windows)) == (120, 1)
+        assert last.refused >= 122
+        assert [one.version for one in last.earlier] == ["7" * 16]

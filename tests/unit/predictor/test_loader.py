@@ -43,7 +43,7 @@ def test_other_bytes_in_the_store_are_refused_at_once(
         store.files[name] = wrong
         found = load(write_settings(tmp_path, WHOLE.trust, store.urls), NOW)
         assert isinstance(found, Refused)
-        assert f"'{name}' in the store is not the one that was sealed" in found.message
+        assert f"'{name}' is not the one that was sealed" in found.message
 
 
 def test_a_replaced_trust_file_is_refused(tmp_path: Path, store: FileStore) -> None:

@@ -203,7 +203,7 @@ def test_it_lives_while_it_loads_serves_and_reports(process: Process) -> None:
         pytest.param(sealed(key=factories.OTHER_KEY), "key", id="signed by a stranger"),
         pytest.param(
             Sealed(sealed().files | {MODEL_ONNX: b"x"}, sealed().trust),
-            "'model.onnx' in the store is not the one that was sealed",
+            "'model.onnx' is not the one that was sealed",
             id="other bytes in the store",
         ),
     ],

@@ -206,7 +206,7 @@ def test_one_flipped_bit_in_any_served_file_is_refused(name: str) -> None:
     for wrong in (flipped, whole.files[name] + b" ", b""):
         found = verify_files(manifest, whole.files | {name: wrong})
         assert isinstance(found, Refused)
-        assert f"The file '{name}' in the store is not the one that was sealed" in found.message
+        assert f"The file '{name}' is not the one that was sealed" in found.message
 
 
 def test_a_missing_file_is_refused() -> None:

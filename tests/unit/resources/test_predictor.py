@@ -24,6 +24,7 @@ def every_object() -> list[dict[str, Any]]:
     return [
         *predictor.account(OWNER),
         predictor.service(OWNER, VERSION.manifest),
+        predictor.mirror_service(OWNER, VERSION.manifest),
         predictor.active_config_map(OWNER, rollouts.digest(1)),
         predictor.disruption_budget(OWNER, VERSION.manifest),
         predictor.network_policy(OWNER, rollouts.policy().spec, [ApiServer("10.0.0.1", 6443)]),
@@ -112,6 +113,29 @@ def test_the_secret_of_feedback_is_mounted_by_its_name_where_that_is_declared() 
     ]
     assert mount["mountPath"] == str(DEFAULT_FEEDBACK)
     assert mount["readOnly"]
+
+
+def rules_of(candidate: str) -> dict[str, Any]:
+    found = predictor.network_policy(OWNER, rollouts.policy().spec, [], candidate)
+    return dict(found["spec"])
+
+
+def test_copies_come_from_own_pods_alone_and_go_to_the_candidate_alone() -> None:
+    plain, with_copies = rules_of(""), rules_of("0123456789ab")
+    ports = [{"protocol": "TCP", "port": names.MIRROR_PORT}]
+    own = {names.LABEL_DEPLOYMENT: "credit"}
+    candidate = {**own, names.LABEL_MANIFEST: "0123456789ab"}
+    assert [rule for rule in with_copies["ingress"] if rule not in plain["ingress"]] == [
+        {"from": [{"podSelector": {"matchLabels": own}}], "ports": ports}
+    ]
+    assert [rule for rule in with_copies["egress"] if rule not in plain["egress"]] == [
+        {"to": [{"podSelector": {"matchLabels": candidate}}], "ports": ports}
+    ]
+    everything = [rule for rules in (plain["ingress"], plain["egress"]) for rule in rules]
+    assert not any(
+        port["port"] == names.MIRROR_PORT for rule in everything for port in rule["ports"]
+    )
+    assert predictor.mirror_service(OWNER, "0123456789ab")["spec"]["selector"] == candidate
 
 
 def test_scaling_changes_nothing_but_the_number() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hallmark.supply_chain import osv_feed
+from hallmark.supply_chain import osv_feed, osv_files
 from hallmark.supply_chain.osv_feed import Feed
 from hallmark.supply_chain.vulnerabilities import Known
 from tests.unit.supply_chain.osv_entries import NOW, affected, entry, snapshot
@@ -133,7 +133,7 @@ def test_a_table_of_contents_that_claims_gigabytes_is_not_read(tmp_path: Path) -
     snapshot(tmp_path, entry("GHSA-1"), zipped=True)
     data = bytearray((tmp_path / "all.zip").read_bytes())
     # Its size is a field of the last record; before it room is made for what it claims.
-    padding = bytes(osv_feed.DIRECTORY_BYTES)
+    padding = bytes(osv_files.DIRECTORY_BYTES)
     data[-10:-6] = (len(padding) + 200).to_bytes(4, "little")
     (tmp_path / "all.zip").write_bytes(padding + data)
     known = about(tmp_path)
@@ -188,9 +188,13 @@ def test_entries_together_are_bounded(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_what_is_found_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(osv_feed, "MOST_FOUND", 1)
-    known = about(snapshot(tmp_path, entry("GHSA-1"), entry("GHSA-2")))
-    assert known.trouble is not None
-    assert "more than 1 vulnerabilities" in known.trouble[1]
+    feed = Feed(snapshot(tmp_path, entry("GHSA-1"), entry("GHSA-2")))
+    known = feed.about(PACKAGES, NOW)
+    assert known.trouble == ("at most 1 vulnerabilities of one model", "more")
+    assert len(known.found) == 1
+    # One model's packages say nothing of the snapshot, by which others are judged.
+    assert feed.state is not None
+    assert (feed.state.trouble, feed.state.digest) == (None, known.digest)
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -219,7 +223,7 @@ def test_a_snapshot_that_is_replaced_while_it_is_read_is_never_mixed(
 ) -> None:
     """What is returned is what one of the two says as a whole."""
     snapshot(tmp_path, entry("GHSA-1"), zipped=True)
-    contents, replaced = osv_feed._contents, []
+    contents, replaced = osv_feed.contents, []
 
     def replacing(*arguments: object) -> object:
         if not replaced:
@@ -228,7 +232,7 @@ def test_a_snapshot_that_is_replaced_while_it_is_read_is_never_mixed(
             snapshot(tmp_path, entry("GHSA-7"), entry("GHSA-8"), zipped=True)
         return contents(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(osv_feed, "_contents", replacing)
+    monkeypatch.setattr(osv_feed, "contents", replacing)
     known = about(tmp_path)
     assert [found.id for found in known.found] == ["GHSA-7", "GHSA-8"]
     assert known.digest == Feed(tmp_path).about((), NOW).digest
@@ -238,7 +242,7 @@ def test_a_snapshot_that_never_stands_still_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot(tmp_path, entry("GHSA-1"))
-    contents, count = osv_feed._contents, []
+    contents, count = osv_feed.contents, []
 
     def replacing(*arguments: object) -> object:
         count.append(True)
@@ -246,7 +250,7 @@ def test_a_snapshot_that_never_stands_still_says_so(
         os.utime(tmp_path / "x.json", ns=(len(count), len(count)))
         return contents(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(osv_feed, "_contents", replacing)
+    monkeypatch.setattr(osv_feed, "contents", replacing)
     known = about(tmp_path)
     assert known.trouble is not None
     assert "changes while it is read" in known.trouble[1]

@@ -143,7 +143,7 @@ def upload(changes: Mapping[str, bytes] | None = None, **manifest: str) -> Uploa
         BASELINE: baseline().to_bytes(),
         REPORT: factories.report().to_bytes(),
         GOLDEN: golden().to_bytes(),
-        DOCKERFILE: render_dockerfile(run_id=RUN_ID, packages={}, files=[MODEL_ONNX]),
+        DOCKERFILE: render_dockerfile(run_id=RUN_ID, dataset=FINGERPRINT, sbom=FINGERPRINT),
         **(changes or {}),
     }
     if REPORT_PAGE not in slots:

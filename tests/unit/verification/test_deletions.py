@@ -10,12 +10,15 @@ from hallmark.api.common import timestamp
 from hallmark.audit.events import LOG_KIND, AuditEvent, AuditOutcome
 from hallmark.audit.memory import Known
 from hallmark.audit.record import AuditRecord, Record, build_record
+from hallmark.audit.verify import AuditVerdict
 from hallmark.policies.deletions import (
     DeletionReason,
     deletion_record,
     deletions_are_recorded,
 )
+from hallmark.verification.gather import Objects, gather
 from hallmark.verification.history import served_at
+from hallmark.verification.log import Log
 from hallmark.verification.recorded import Recorded, Thing
 from hallmark.verification.registry import DeploymentEntry, GoneEntry, Registry
 from hallmark.verification.wholeness import complete_link, went
@@ -111,3 +114,13 @@ def test_the_mark_is_about_the_log_and_no_object() -> None:
     assert recorded.names_deletions
     assert recorded.things() == set()
     assert COMPLETE.kind == LOG_KIND
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_who_exports_is_told_of_what_the_log_does_not_say_yet(*, deleted: bool) -> None:
+    records = [PROMOTED, COMPLETE, *([gone("Deployment")] if deleted else [])]
+    recorded = log(*records)
+    found = gather(Objects(), None, Log(AuditVerdict(True, 2, (), ()), recorded, None, "key"))
+    assert [one.name for one in found.registry.gone] == ["credit"]
+    assert bool(found.left_out) is not deleted
+    assert all("Take a newer copy of the log" in said for said in found.left_out)

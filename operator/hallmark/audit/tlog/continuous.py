@@ -13,8 +13,8 @@ from pathlib import Path
 from hallmark.audit.files import lines_of, opened
 from hallmark.audit.record import AuditRecord, read_record
 from hallmark.audit.tlog.note import NoteSigner
-from hallmark.audit.tlog.publish import checkpoint_of, full, grow, is_of, signed
-from hallmark.audit.tlog.tiles import CHECKPOINT, Read, read_entry, read_tree
+from hallmark.audit.tlog.publish import checkpoint_of, entries_before, full, grow, is_of, signed
+from hallmark.audit.tlog.tiles import CHECKPOINT, Read, read_tree
 from hallmark.audit.tlog.tree import Tree
 
 MOST_AT_ONCE = 4096
@@ -113,7 +113,7 @@ class Publisher:
                 f"Expected the log from record {before + 1}, which is to be published next, found "
                 f"it {first}: what was removed cannot be published any more."
             )
-        if problem := self._another(before, records[0]):
+        if problem := self._another(tree, records[0]):
             return problem
         files = grow(self._place.read, tree, records)
         if isinstance(files, str):
@@ -125,14 +125,13 @@ class Publisher:
             self._place.remove(f"{path}.p/")
         return ""
 
-    def _another(self, before: int, first: AuditRecord) -> str:
+    def _another(self, tree: Tree, first: AuditRecord) -> str:
         """Return how a record does not follow the last one that was published, or nothing."""
-        if not before:
-            return ""
-        entry = read_entry(self._place.read, before - 1, before)
-        if isinstance(entry, str):
-            return entry
-        if read_record(entry).hash == first.prev:
+        before = tree.size
+        last = entries_before(self._place.read, tree, max(before - 1, 0), before)
+        if isinstance(last, str):
+            return last
+        if not last or read_record(last[0]).hash == first.prev:
             return ""
         return (
             f"Expected record {first.seq} after record {before} as it was published, found one "

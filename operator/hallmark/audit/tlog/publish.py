@@ -194,7 +194,7 @@ def grow(read: Read, tree: Tree, records: Sequence[AuditRecord]) -> list[tuple[s
     """
     before, first = tree.size, records[0].seq
     start = before // WIDTH * WIDTH
-    known = _entries_before(read, start, min(first - 1, before))
+    known = entries_before(read, tree, start, min(first - 1, before))
     if isinstance(known, str):
         return known
     entries = {start + place: entry for place, entry in enumerate(known)}
@@ -225,12 +225,17 @@ def is_of(note: Note, signer: NoteSigner) -> bool:
     return note.checkpoint.origin == signer.key.name and note.signed_by(signer.key)
 
 
-def _entries_before(read: Read, start: int, end: int) -> list[bytes] | str:
-    """Return published entries from one place to before another, which the log has no more."""
+def entries_before(read: Read, tree: Tree, start: int, end: int) -> list[bytes] | str:
+    """Return published entries from one place to before another, or a sentence.
+
+    They are held against the tree, so that it does not matter who can write where they are.
+    """
     found: list[bytes] = []
     for place in range(start, end):
         entry = read_entry(read, place, end)
         if isinstance(entry, str):
             return entry
+        if leaf_hash(entry) != tree.levels[0][place]:
+            return f"Expected record {place + 1} as the published tiles name it, found another one."
         found.append(entry)
     return found

@@ -11,13 +11,14 @@ from hallmark.api.model_deployment import Action, DeploymentReason, ModelDeploym
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.memory import DECIDED_AT
 from hallmark.policies.decision import Event, Record
-from hallmark.policies.model_deployment import canary
+from hallmark.policies.model_deployment import canary, mirror
 from hallmark.policies.model_deployment.actions import BadAction, action_details
 from hallmark.policies.model_deployment.findings import finding_events
 from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.model_deployment.triggers import (
     Cleared,
+    Mirrored,
     NoTarget,
     Overdue,
     Ready,
@@ -52,6 +53,7 @@ _AUDITED: dict[type[Trigger], tuple[AuditEvent, AuditOutcome, str]] = {
     Cleared: (AuditEvent.VERIFY, AuditOutcome.PASSED, "Start"),
     Refused: (AuditEvent.VERIFY, AuditOutcome.REFUSED, "Refuse"),
     Ready: (AuditEvent.PROMOTE, AuditOutcome.PROMOTED, "Promote"),
+    Mirrored: (AuditEvent.PROMOTE, AuditOutcome.STARTED, "Mirror"),
     Stepped: (AuditEvent.PROMOTE, AuditOutcome.STARTED, "Step"),
     Settled: (AuditEvent.PROMOTE, AuditOutcome.STABLE, "Settle"),
     RollBack: (AuditEvent.ROLLBACK, AuditOutcome.STARTED, "TurnBack"),
@@ -78,6 +80,8 @@ def transition_records(before: View, step: Step) -> Iterator[Record]:
         return
     event, outcome, word = audited
     reason, message = _said(step.trigger, step.view)
+    if before.rollout.mirror is not None and isinstance(step.trigger, Ready | Stepped):
+        message = f"{mirror.said(before)} {message}".rstrip()
     if reason in _AFTER_THE_CHECKS:
         event = AuditEvent.PROMOTE
     yield _record(before, step, event, outcome, word, reason, message)
@@ -85,6 +89,7 @@ def transition_records(before: View, step: Step) -> Iterator[Record]:
 
 _AFTER_THE_CHECKS = (
     DeploymentReason.PROGRESS_DEADLINE_EXCEEDED,
+    DeploymentReason.MIRROR_FAILED,
     DeploymentReason.CANARY_FAILED,
 )
 """Why a candidate is refused that passed every check."""
@@ -110,6 +115,8 @@ def _said(trigger: Trigger, after: View) -> tuple[str, str]:
             return current, message
         case Settled():
             return DeploymentReason.SERVING, ""
+        case Mirrored():
+            return DeploymentReason.MIRRORING, mirror.said(after)
         case Stepped():
             return DeploymentReason.CANARY, canary.said(after)
         case _:

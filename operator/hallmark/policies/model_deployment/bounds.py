@@ -7,7 +7,7 @@ the policy allows, and the object says what was not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from hallmark.api.common import ResourceAmounts, Resources, parse_duration, quantity
 from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentSpec
@@ -16,8 +16,6 @@ from hallmark.api.scheduling import Scheduling
 from hallmark.policies.model_deployment.floors import below_floors
 
 _AMOUNTS = ("cpu", "memory")
-_MOST = 4
-"""Sentences that are told at once."""
 
 
 def bounds_of(policy: ModelPolicy | None) -> DeploymentBounds:
@@ -50,13 +48,6 @@ def bounded(
 def beyond_policy(spec: ModelDeploymentSpec, policy: ModelPolicySpec) -> tuple[str, ...]:
     """Return a sentence for all that asks for more, or watches less closely, than a policy says."""
     return (*_beyond(spec, policy.deployments), *below_floors(spec, policy.drift))
-
-
-def told(beyond: Sequence[str]) -> str:
-    """Return what is beyond the policy, with no more sentences than a condition's message holds."""
-    left_out = len(beyond) - _MOST
-    more = f" {left_out} more are told once these are met." if left_out > 0 else ""
-    return f"{' '.join(beyond[:_MOST])}{more}"
 
 
 def progress_deadline(spec: ModelDeploymentSpec, policy: ModelPolicy | None) -> str:

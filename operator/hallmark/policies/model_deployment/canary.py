@@ -46,14 +46,19 @@ def split(weight: int, replicas: int) -> Split:
 
 
 def is_stepwise(view: View) -> bool:
-    """Tell whether the candidate on record takes over step by step.
+    """Tell whether the candidate on record takes over step by step."""
+    strategy = view.inputs.deployment.spec.strategy
+    return strategy.type is StrategyType.CANARY and is_beside(view)
 
-    Only beside another version that may serve, and not after a person promoted it.
+
+def is_beside(view: View) -> bool:
+    """Tell whether the candidate on record must show itself beside another version that may serve.
+
+    Not after a person promoted it.
     """
-    head, spec = view.head, view.inputs.deployment.spec
+    head = view.head
     return (
-        spec.strategy.type is StrategyType.CANARY
-        and head is not None
+        head is not None
         and head.manifest_digest != view.rollout.manifest_digest
         and not view.stopped
         and not view.rollout.released
@@ -73,6 +78,9 @@ def candidate_replicas(view: View) -> int:
     replicas = view.inputs.deployment.spec.replicas
     if view.rollout.state not in {RolloutState.STARTING, RolloutState.CANARY}:
         return replicas
+    mirrored = view.inputs.deployment.spec.strategy.mirror is not None and is_beside(view)
+    if view.rollout.state is RolloutState.STARTING and mirrored:
+        return replicas  # Copies come before the first step, and all that are asked for.
     step = step_of(view)
     return split(step.weight, replicas).candidate if step else replicas
 
@@ -112,11 +120,14 @@ def shares_traffic(view: View) -> bool:
 
 def observed(view: View) -> Rollout | None:
     """Return the rollout that says since when the candidate lacks Pods."""
-    rollout, record = view.status.rollout, view.rollout.canary
-    if rollout is None or record is None or rollout.state is not RolloutState.CANARY:
-        return rollout
-    short = None if has_its_pods(view) else record.short_since or timestamp(view.inputs.now)
-    return rollout.replace(canary=record.replace(short_since=short))
+    rollout, now = view.status.rollout, timestamp(view.inputs.now)
+    if rollout is None:
+        return None
+    full, canary, mirror = has_its_pods(view), rollout.canary, rollout.mirror
+    return rollout.replace(
+        canary=canary and canary.replace(short_since=None if full else canary.short_since or now),
+        mirror=mirror and mirror.replace(short_since=None if full else mirror.short_since or now),
+    )
 
 
 # -- what is said -----------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from hallmark.drift.quality import is_below_floor
 from hallmark.drift.silence import sentence
 from hallmark.policies import conditions as triple
 from hallmark.policies.conditions import ConditionUpdate, fails, holds, unknown
-from hallmark.policies.model_deployment import bounds, canary, checks
+from hallmark.policies.model_deployment import canary, checks, mirror
 from hallmark.policies.model_deployment.carrying import likely_target
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.hold import said
@@ -27,6 +27,7 @@ from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.intent import intent_of, is_refused
 from hallmark.policies.model_deployment.pods import refusing_pod
 from hallmark.policies.model_deployment.traffic import answers_late, requests_fail
+from hallmark.policies.model_deployment.triggers import CANDIDATE
 from hallmark.policies.refusals import evaluate
 
 _C = DeploymentCondition
@@ -98,6 +99,8 @@ def _progressing(view: View) -> ConditionUpdate:
     match rollout.state:
         case _S.VERIFYING | _S.STARTING:
             return holds(_C.PROGRESSING, rollout.state, f"Candidate '{rollout.model_version}'.")
+        case _S.MIRRORING:
+            return holds(_C.PROGRESSING, _R.MIRRORING, mirror.said(view))
         case _S.CANARY:
             return holds(_C.PROGRESSING, _R.CANARY, canary.said(view))
         case _S.ROLLING_BACK:
@@ -241,7 +244,7 @@ def _summary_of_trouble(view: View, wait: Wait | None) -> tuple[ConditionUpdate,
         case _S.ROLLING_BACK:
             target = f"Rolling back to '{rollout.model_version}'. {rollout.message}"
             return triple.waiting(_R.ROLLING_BACK, wait.message if wait else target)
-        case _S.VERIFYING | _S.AWAITING_APPROVAL | _S.STARTING | _S.CANARY as state:
+        case state if state in CANDIDATE:
             return triple.waiting(*_candidate_waits(view, state, wait))
     if is_rolled_back(status) and status.last_rollback:
         return triple.stalled(status.last_rollback.reason, _from_to(status))
@@ -254,7 +257,7 @@ def _summary_of_trouble(view: View, wait: Wait | None) -> tuple[ConditionUpdate,
             f"'{name}' was refused before for what is asked; change what you ask for.",
         )
     if view.inputs.beyond and view.head is not None:
-        return triple.stalled(_R.INVALID_SPEC, bounds.told(view.inputs.beyond))
+        return triple.stalled(_R.INVALID_SPEC, view.inputs.beyond_said)
     return None
 
 
@@ -272,6 +275,7 @@ def _candidate_waits(view: View, state: RolloutState, wait: Wait | None) -> tupl
         _S.VERIFYING: (_R.VERIFYING, f"{name} is being verified."),
         _S.AWAITING_APPROVAL: (_R.AWAITING_APPROVAL, f"{name} waits for approval."),
         _S.STARTING: (_R.STARTING, f"The Pods of {name} are starting."),
+        _S.MIRRORING: (_R.MIRRORING, mirror.said(view)),
         _S.CANARY: (_R.CANARY, canary.said(view)),
     }
     return said[state]

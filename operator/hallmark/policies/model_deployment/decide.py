@@ -53,6 +53,7 @@ from hallmark.policies.model_deployment.drift import judge_drift
 from hallmark.policies.model_deployment.findings import drift_records
 from hallmark.policies.model_deployment.hold import ends_at, hold_in_force
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, View, Wait
+from hallmark.policies.model_deployment.mirror import observed as with_comparison
 from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.model_deployment.rollback import stable_entries
 from hallmark.policies.model_deployment.transitions import follow
@@ -77,6 +78,8 @@ WAITING_TARGET = timedelta(seconds=30)
 """When something is looked for again that may take the place of what was withdrawn."""
 CANARY_LOOK = timedelta(seconds=5)
 """When what a candidate's traffic says is looked at again."""
+_SHOWN = (RolloutState.MIRRORING, RolloutState.CANARY)
+"""The states in which requests, or copies of them, reach the candidate."""
 BASELINE_SECONDS = 30.0
 """When a baseline that the store did not give is asked for again."""
 
@@ -150,8 +153,8 @@ def _step(view: View) -> Step | Need:
             return first
         if first is not None and not isinstance(first, Wait):
             return _follow(view, first)
-    if view.rollout.state is RolloutState.CANARY and not view.ending:
-        # It has traffic: nothing that takes time is looked at before what people said of it.
+    if view.rollout.state in _SHOWN and not view.ending:
+        # It has traffic, or copies: nothing that takes time comes before what people said of it.
         rejected = rejected_candidate(view)
         if rejected is not None:
             return _follow(view, rejected)
@@ -223,6 +226,7 @@ def _observe(inputs: DeploymentInputs, drift: DriftVerdict | None) -> ModelDeplo
     healthy = workload is not None and workload.ready >= asked > 0
     noticed = status.replace(rollout=noted(status, inputs))
     noticed = noticed.replace(rollout=observed(View(inputs, noticed)))
+    noticed = noticed.replace(rollout=with_comparison(View(inputs, noticed)))
     seen = status.replace(
         drift_state=drift.state if drift else _last_drift(inputs),
         history=_with_health(status, healthy, inputs.now),
@@ -311,11 +315,12 @@ def _moments(view: View) -> Iterator[datetime]:
     if rollout.state in {RolloutState.STARTING, RolloutState.ROLLING_BACK}:
         limit = progress_deadline(view.inputs.deployment.spec, view.inputs.policy)
         yield view.until(rollout.since, limit)
-    if rollout.state is RolloutState.CANARY:
+    if rollout.state in _SHOWN:
         yield view.inputs.now + CANARY_LOOK
-        if rollout.canary and rollout.canary.short_since:
+        record = rollout.canary or rollout.mirror
+        if record and record.short_since:
             limit = progress_deadline(view.inputs.deployment.spec, view.inputs.policy)
-            yield view.until(rollout.canary.short_since, limit)
+            yield view.until(record.short_since, limit)
     for entry in stable_entries(view.status)[:1]:
         if entry.to:
             yield parse_timestamp(entry.to) + parse_duration(strategy.keep_warm)

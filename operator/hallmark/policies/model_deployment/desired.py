@@ -18,7 +18,7 @@ from hallmark.api.model_deployment import (
     RolloutState,
 )
 from hallmark.api.model_version import ModelVersion
-from hallmark.policies.model_deployment import canary, checks
+from hallmark.policies.model_deployment import canary, checks, mirror
 from hallmark.policies.model_deployment.carrying import likely_target, must_carry
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, View
 from hallmark.policies.model_deployment.rollback import refused_since, stable_entries
@@ -68,6 +68,8 @@ class Plan:
     """Which version the Service selects; None: there is no Service yet."""
     shared: bool = False
     """The Service leads to the Pods of a candidate, too."""
+    copies: mirror.Copies | None = None
+    """A candidate gets copies of requests."""
     versions: tuple[PlannedVersion, ...] = ()
     carried: frozenset[str] = frozenset()
     """Manifest labels of versions whose served files stay in the cluster: those that are planned,
@@ -86,10 +88,12 @@ def plan(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> Plan:
     by_digest = {version.digest: version for version in wanted}
     target = likely_target(status, inputs)
     carried = {*by_digest, *({target.manifest_digest} if target else ())}
-    view = View(inputs, status)
+    view, answering = View(inputs, status), with_traffic(status, inputs, others)
     return Plan(
-        active_digest=with_traffic(status, inputs, others),
+        active_digest=answering,
         shared=canary.shares_traffic(view),
+        # What stands in for the version that serves is not what the candidate is compared with.
+        copies=mirror.copies(view) if answering == status.active_digest else None,
         versions=tuple(by_digest.values()),
         carried=frozenset(map(names.manifest_label, carried)),
         withdrawn=frozenset(withdrawn_labels(inputs)),
@@ -189,7 +193,12 @@ def _serving(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[Pl
 
 def _coming(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> list[PlannedVersion]:
     rollout = status.rollout or Rollout()
-    states = {RolloutState.STARTING, RolloutState.CANARY, RolloutState.ROLLING_BACK}
+    states = {
+        RolloutState.STARTING,
+        RolloutState.MIRRORING,
+        RolloutState.CANARY,
+        RolloutState.ROLLING_BACK,
+    }
     if rollout.state not in states:
         return []
     if not rollout.model_version or not rollout.manifest_digest:

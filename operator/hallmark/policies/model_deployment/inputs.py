@@ -26,6 +26,9 @@ from hallmark.policies.model_deployment.hold import hold_in_force
 from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.refusals import Refusal
 
+_MOST_SAID = 4
+"""Sentences about one thing that are told at once."""
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -133,6 +136,13 @@ class DeploymentInputs:
     def name(self) -> str:
         """The ModelDeployment's name."""
         return self.deployment.metadata.name
+
+    @property
+    def beyond_said(self) -> str:
+        """``beyond`` as a text, with no more sentences than a condition's message holds."""
+        left_out = len(self.beyond) - _MOST_SAID
+        more = f" {left_out} more are told once these are met." if left_out > 0 else ""
+        return f"{' '.join(self.beyond[:_MOST_SAID])}{more}"
 
     def version(self, name: str | None, digest: str | None) -> ModelVersion | None:
         """Return the ModelVersion of that name, if its bytes are the ones meant."""

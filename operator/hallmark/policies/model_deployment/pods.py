@@ -10,6 +10,9 @@ from hallmark.policies.model_deployment.canary import candidate_replicas
 from hallmark.policies.model_deployment.inputs import PodState, View, Workload
 from hallmark.policies.refusals import Refusal
 
+_MAY_WAIT = (RolloutState.STARTING, RolloutState.MIRRORING, RolloutState.CANARY)
+"""The states in which a candidate waits while promotion is frozen."""
+
 
 def refusing_pod(view: View, digest: str | None, trust: str | None = None) -> PodState | None:
     """Return a Pod of the version whose predictor refused to load it, or None.
@@ -38,9 +41,10 @@ def did_not_start(view: View) -> Refusal | None:
         )
     running = is_running(view, rollout.manifest_digest, rollout.trust_sha256)
     deadline = progress_deadline(spec, view.inputs.policy)
-    waits = view.frozen and rollout.state in {RolloutState.STARTING, RolloutState.CANARY}
-    # In a canary Pods may be short later than when the step began.
-    since = rollout.canary.short_since if rollout.canary else rollout.since
+    waits = view.frozen and rollout.state in _MAY_WAIT
+    # In a canary or a mirror Pods may be short later than when it began.
+    record = rollout.canary or rollout.mirror
+    since = record.short_since if record else rollout.since
     if running or spec.replicas == 0 or waits or not view.elapsed(since, deadline):
         return None
     return Refusal(

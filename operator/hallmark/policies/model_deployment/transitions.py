@@ -3,16 +3,18 @@
 ``triggers.py`` finds the trigger; nothing but ``follow`` changes a state. A pair that is not in
 the table changes nothing: the trigger is looked at again in the next state.
 
-A candidate goes Verifying -> (AwaitingApproval) -> Starting -> (Canary) -> Promoted -> Stable, or
-ends in Refused. What serves goes Promoted or Stable -> RollingBack -> Stable, or ends in Held. The
-two are independent until Promoted, so a version that is baking becomes stable while a candidate is
-looked at, and drift of what serves interrupts a candidate, which begins again afterwards.
+A candidate goes Verifying -> (AwaitingApproval) -> Starting -> (Mirroring) -> (Canary) -> Promoted
+-> Stable, or ends in Refused. What serves goes Promoted or Stable -> RollingBack -> Stable, or ends
+in Held. The two are independent until Promoted, so a version that is baking becomes stable while a
+candidate is looked at, and drift of what serves interrupts a candidate, which begins again
+afterwards.
 """
 
 from __future__ import annotations
 
 from hallmark.api.canary import CanaryRecord
 from hallmark.api.common import timestamp
+from hallmark.api.mirror import MirrorRecord
 from hallmark.api.model_deployment import (
     DeploymentReason,
     HistoryEntry,
@@ -41,6 +43,7 @@ from hallmark.policies.model_deployment.triggers import (
     Acknowledged,
     Cleared,
     Intended,
+    Mirrored,
     NoTarget,
     Overdue,
     Ready,
@@ -65,12 +68,16 @@ TABLE: dict[tuple[RolloutState, type[Trigger]], RolloutState] = {
     **{(state, Withdrawn): _S.IDLE for state in (*CANDIDATE, _S.REFUSED)},
     (_S.VERIFYING, Unapproved): _S.AWAITING_APPROVAL,
     (_S.STARTING, Unapproved): _S.AWAITING_APPROVAL,
+    (_S.MIRRORING, Unapproved): _S.AWAITING_APPROVAL,
     (_S.CANARY, Unapproved): _S.AWAITING_APPROVAL,
     (_S.VERIFYING, Cleared): _S.STARTING,
     (_S.AWAITING_APPROVAL, Cleared): _S.STARTING,
     **{(state, Refused): _S.REFUSED for state in CANDIDATE},
     (_S.STARTING, Ready): _S.PROMOTED,
+    (_S.STARTING, Mirrored): _S.MIRRORING,
     (_S.STARTING, Stepped): _S.CANARY,
+    (_S.MIRRORING, Ready): _S.PROMOTED,
+    (_S.MIRRORING, Stepped): _S.CANARY,
     (_S.CANARY, Stepped): _S.CANARY,
     (_S.CANARY, Ready): _S.PROMOTED,
     (_S.IDLE, Settled): _S.STABLE,
@@ -100,6 +107,8 @@ def follow(
     after = rollout_of(changed)
     if state is not _S.CANARY:
         after = after.replace(canary=None)
+    if state is not _S.MIRRORING:
+        after = after.replace(mirror=None)
     since = before.since if before.state is state and _same(before, after) else None
     return changed.replace(rollout=after.replace(state=state, since=since or timestamp(inputs.now)))
 
@@ -130,6 +139,8 @@ def _carried_out(
             return _refused(trigger, status, now)
         case Ready():
             return _promoted(status, now)
+        case Mirrored():
+            return _mirrored(status, now)
         case Stepped():
             return _stepped(trigger, status, now)
         case Settled():
@@ -196,6 +207,11 @@ def _refused(trigger: Refused, status: ModelDeploymentStatus, now: str) -> Model
     )
     refused = refuse(status, rollout.intent_hash, rollout.manifest_digest, refusal.reason, now)
     return without_candidate(refused).replace(rollout=rollout)
+
+
+def _mirrored(status: ModelDeploymentStatus, now: str) -> ModelDeploymentStatus:
+    """The candidate gets copies of requests from now on."""
+    return status.replace(rollout=rollout_of(status).replace(mirror=MirrorRecord(started=now)))
 
 
 def _stepped(trigger: Stepped, status: ModelDeploymentStatus, now: str) -> ModelDeploymentStatus:

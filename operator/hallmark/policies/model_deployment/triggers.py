@@ -17,7 +17,7 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_policy import OnNoTarget
 from hallmark.api.model_version import ModelVersion
-from hallmark.policies.model_deployment import analysis, bounds, canary, checks
+from hallmark.policies.model_deployment import analysis, canary, checks, mirror
 from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.crashes import crash_loop
@@ -48,9 +48,12 @@ CANDIDATE = (
     RolloutState.VERIFYING,
     RolloutState.AWAITING_APPROVAL,
     RolloutState.STARTING,
+    RolloutState.MIRRORING,
     RolloutState.CANARY,
 )
 """The states in which a candidate is under way."""
+WATCHED = (RolloutState.STARTING, RolloutState.MIRRORING, RolloutState.CANARY)
+"""Those in which it has Pods."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,11 @@ class Refused:
 @dataclass(frozen=True)
 class Ready:
     """All Pods of the candidate are ready, it still passes, and promotion is not frozen."""
+
+
+@dataclass(frozen=True)
+class Mirrored:
+    """The candidate gets copies of requests, and answers nobody."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +172,7 @@ Trigger = (
     | Cleared
     | Refused
     | Ready
+    | Mirrored
     | Stepped
     | Settled
     | RollBack
@@ -455,11 +464,13 @@ def _look_at_current(view: View, intent: Intent) -> Look:
     inputs, state = view.inputs, view.rollout.state
     unapproved = checks.is_approved_here(Proposal(intent.version, inputs))
     if unapproved is not None and state is not RolloutState.VERIFYING:
-        if state in {RolloutState.STARTING, RolloutState.CANARY}:
+        if state in WATCHED:
             return Unapproved(unapproved.message)
         return Wait(unapproved.reason, unapproved.message)
     if state is RolloutState.STARTING:
         return _look_at_starting(view, intent)
+    if state is RolloutState.MIRRORING:
+        return _look_at_mirror(view, intent)
     if state is RolloutState.CANARY:
         return _look_at_canary(view, intent)
     missing = checks.verified(intent.version, inputs)
@@ -477,10 +488,9 @@ def _look_at_current(view: View, intent: Intent) -> Look:
 
 def _beyond(view: View) -> Wait | None:
     """Return that the spec asks for more, or watches less, than the policy of today lets it."""
-    beyond = view.inputs.beyond
-    if not beyond:
+    if not view.inputs.beyond:
         return None
-    return Wait(DeploymentReason.INVALID_SPEC, bounds.told(beyond), stalled=True)
+    return Wait(DeploymentReason.INVALID_SPEC, view.inputs.beyond_said, stalled=True)
 
 
 def _look_at_starting(view: View, intent: Intent) -> Look:
@@ -497,8 +507,13 @@ def _look_at_starting(view: View, intent: Intent) -> Look:
         return Wait(
             DeploymentReason.STARTING, f"The Pods of '{name}' are starting{what_pods_say(view)}."
         )
-    first = Stepped(0, Evidence()) if canary.is_stepwise(view) else Ready()
+    first = _with_traffic(view) if mirror.declared(view) is None else Mirrored()
     return _frozen(view) or checks.verified(intent.version, view.inputs) or first
+
+
+def _with_traffic(view: View) -> Stepped | Ready:
+    """Return the first share of the traffic: a step's, or all."""
+    return Stepped(0, Evidence()) if canary.is_stepwise(view) else Ready()
 
 
 def _frozen(view: View) -> Wait | None:
@@ -514,6 +529,23 @@ def _frozen(view: View) -> Wait | None:
     if view.inputs.hold:
         return Wait(DeploymentReason.AUDIT_BROKEN, view.inputs.hold, stalled=True)
     return _beyond(view) or cools_down(view)
+
+
+def _look_at_mirror(view: View, intent: Intent) -> Look:
+    """Return what the candidate's answers to copies and the clock say."""
+    asked, record = mirror.declared(view), view.rollout.mirror
+    failure = did_not_start(view) or mirror.refusal(view)
+    if failure is not None:
+        return Refused(failure)
+    if not is_running(view, intent.digest, view.rollout.trust_sha256):
+        text = f"{mirror.said(view)} Its Pods are starting{what_pods_say(view)}."
+        return Wait(DeploymentReason.MIRRORING, text)
+    if asked is not None and record is not None:
+        text, lacking = mirror.said(view), mirror.lacking(view)
+        if not view.elapsed(view.rollout.since, asked.pause) or lacking:
+            return Wait(DeploymentReason.MIRRORING, f"{text[:-1]}; {lacking}." if lacking else text)
+    frozen = _frozen(view)
+    return frozen or checks.verified(intent.version, view.inputs) or _with_traffic(view)
 
 
 def _look_at_canary(view: View, intent: Intent) -> Look:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from hallmark.api.artifacts import Trust, TrustApproval
 from hallmark.api.common import sha256_digest
+from hallmark.api.model_deployment import Drift
+from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
 from hallmark.policies.model_version.approvals import approvals_in_force
@@ -14,20 +18,48 @@ def trust_of(inputs: DeploymentInputs, version: ModelVersion) -> Trust | None:
     verification = inputs.verifications.get(version.spec.artifact.manifest_digest)
     if inputs.policy is None or verification is None or verification.refusal is not None:
         return None
+    return trust_here(
+        version,
+        inputs.policy.spec,
+        verification.manifest,
+        inputs.name,
+        inputs.deployment.spec.drift,
+        inputs.now,
+    )
+
+
+def trust_here(
+    version: ModelVersion,
+    policy: ModelPolicySpec,
+    manifest: str,
+    deployment: str,
+    drift: Drift,
+    now: datetime,
+) -> Trust:
+    """Return what predictors of a version are to trust; whether that suffices is theirs to say.
+
+    Args:
+        version: the version, with the decisions on it that were accepted.
+        policy: whose keys and approvals count.
+        manifest: the text of ``manifest.json``.
+        deployment: the name of what serves it.
+        drift: how its traffic is watched.
+        now: when approvals must be in force (aware).
+    """
     spec, metadata = version.spec, version.metadata
-    asked = inputs.policy.spec.approvals
-    approvals = approvals_in_force(version, inputs.name, asked, inputs.now).records
+    asked = policy.approvals
+    approvals = approvals_in_force(version, deployment, asked, now).records
     return Trust(
-        namespace=inputs.deployment.metadata.namespace,
-        deployment=inputs.name,
+        namespace=metadata.namespace,
+        deployment=deployment,
         model_version=metadata.name,
         model_version_uid=metadata.uid,
         version=spec.version,
         sealed_at=metadata.creation_timestamp,
-        manifest=verification.manifest,
+        manifest=manifest,
         manifest_digest=spec.artifact.manifest_digest,
         bundle=spec.bundle,
-        keys=inputs.policy.spec.signers,
+        keys=policy.signers,
         approvals=[
             TrustApproval(
                 uid=record.uid,
@@ -42,8 +74,8 @@ def trust_of(inputs: DeploymentInputs, version: ModelVersion) -> Trust | None:
         ],
         minimum_approvals=asked.minimum,
         groups=asked.groups,
-        policy_digest=inputs.policy.spec.digest,
-        drift=inputs.deployment.spec.drift,
+        policy_digest=policy.digest,
+        drift=drift,
     )
 
 

@@ -49,6 +49,7 @@ from hallmark.policies.model_deployment.inputs import (
     Workload,
 )
 from hallmark.policies.model_deployment.intent import intent_hash
+from hallmark.policies.model_deployment.triggers import WATCHED
 from hallmark.policies.model_deployment.trust import trust_of
 from hallmark.policies.refusals import Refusal
 
@@ -273,7 +274,7 @@ def candidate_status(
 ) -> ModelDeploymentStatus:
     """Return the record of a candidate beside what serves, if anything does."""
     before = serving_status(*entries) if entries else ModelDeploymentStatus()
-    started = state in {RolloutState.STARTING, RolloutState.CANARY}
+    started = state in WATCHED
     shown = started or state is RolloutState.AWAITING_APPROVAL
     fields: dict[str, object] = {
         "state": state,

@@ -11,9 +11,10 @@ from pydantic.alias_generators import to_camel
 
 from hallmark.api.drift_floors import DriftFloors
 from hallmark.api.model_deployment import Drift
-from hallmark.policies.model_deployment.bounds import bounded, told
+from hallmark.policies.model_deployment.bounds import bounded
 from hallmark.policies.model_deployment.floors import BLOCKS, DEMANDS, below_floors, demanded
-from tests.unit.policies.model_deployment.rollouts import deployment, policy, spec
+from hallmark.policies.model_deployment.inputs import DeploymentInputs
+from tests.unit.policies.model_deployment.rollouts import NOW, deployment, policy, spec
 
 # floor: (its value, what meets it just so in whatever spelling, what is closer, what is not close)
 TABLE: dict[str, tuple[Any, list[Any], list[Any], list[Any]]] = {
@@ -167,8 +168,9 @@ def test_everything_at_once_is_told_at_once_and_in_a_message_s_room() -> None:
     )
     beyond = list(below_floors(spec(rollback="Manual", drift={}), everything))
     assert len(beyond) == 8
-    assert "4 more are told" in told(beyond)
-    assert len(told(beyond)) < 2048
+    inputs = DeploymentInputs(deployment(), NOW, policy(), beyond=tuple(beyond))
+    assert "4 more are told" in inputs.beyond_said
+    assert len(inputs.beyond_said) < 2048
     assert len(list(demanded(everything))) == 8
 
 

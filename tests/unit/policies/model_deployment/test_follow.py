@@ -9,15 +9,18 @@ import pytest
 
 from hallmark.api.canary import CanaryCounts, CanaryRecord
 from hallmark.api.common import timestamp
+from hallmark.api.mirror import MirrorRecord
 from hallmark.api.model_deployment import LastRollback, ModelDeploymentStatus, Outcome, RolloutState
 from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
 from hallmark.policies.model_deployment.intent import intend
 from hallmark.policies.model_deployment.transitions import TABLE, follow
 from hallmark.policies.model_deployment.triggers import (
+    WATCHED,
     Acknowledged,
     Cleared,
     Intended,
+    Mirrored,
     NoTarget,
     Overdue,
     Ready,
@@ -61,6 +64,7 @@ TRIGGERS: tuple[Trigger, ...] = (
     Cleared(V3),
     Refused(Refusal("Denied", "A reviewer denied it.")),
     Ready(),
+    Mirrored(),
     Stepped(1, SEEN),
     Settled(),
     RollBack(V1, "DriftRollback", "It drifted."),
@@ -71,11 +75,13 @@ TRIGGERS: tuple[Trigger, ...] = (
     Acknowledged(),
 )
 STEP = CanaryRecord(step=0, started=timestamp(at(20)), rows=100, rejected=3)
+COPIES = MirrorRecord(started=timestamp(at(20)), dropped=3)
 STATUS: dict[RolloutState, ModelDeploymentStatus] = {
     S.IDLE: serving_status(*TWO, state=S.IDLE),
     S.VERIFYING: candidate_status(3, *TWO),
     S.AWAITING_APPROVAL: candidate_status(3, *TWO, state=S.AWAITING_APPROVAL),
     S.STARTING: candidate_status(3, *TWO, state=S.STARTING),
+    S.MIRRORING: candidate_status(3, *TWO, state=S.MIRRORING, mirror=COPIES),
     S.CANARY: candidate_status(3, *TWO, state=S.CANARY, canary=STEP),
     S.PROMOTED: serving_status(entry(2, start=10, stable=False), TWO[1], state=S.PROMOTED),
     S.STABLE: serving_status(*TWO),
@@ -122,7 +128,8 @@ def test_every_cell_leaves_a_record_that_holds(state: RolloutState, trigger: Tri
     assert followed.history[0].manifest_digest == followed.active_digest
     assert [served.to for served in followed.history].count(None) == 1
     assert (followed.rollout.canary is not None) is (expected is S.CANARY)
-    if expected not in {S.AWAITING_APPROVAL, S.STARTING, S.CANARY}:
+    assert (followed.rollout.mirror is not None) is (expected is S.MIRRORING)
+    if expected not in {S.AWAITING_APPROVAL, *WATCHED}:
         assert followed.candidate_digest is None, "a candidate is shown that is none"
 
 

@@ -18,6 +18,7 @@ STATES = (
     RolloutState.VERIFYING,
     RolloutState.AWAITING_APPROVAL,
     RolloutState.STARTING,
+    RolloutState.MIRRORING,
     RolloutState.CANARY,
     RolloutState.PROMOTED,
     RolloutState.STABLE,
@@ -26,21 +27,22 @@ STATES = (
     RolloutState.HELD,
 )
 EXPECTED = """
-             Idle        Verifying   Awaiting    Starting    Canary      Promoted    Stable      Refused     RollingBack Held
-Intended     Verifying   Verifying   Verifying   Verifying   Verifying   Verifying   Verifying   Verifying   .           Verifying
-Withdrawn    .           Idle        Idle        Idle        Idle        .           .           Idle        .           .
-Unapproved   .           Awaiting    .           Awaiting    Awaiting    .           .           .           .           .
-Cleared      .           Starting    Starting    .           .           .           .           .           .           .
-Refused      .           Refused     Refused     Refused     Refused     .           .           .           .           .
-Ready        .           .           .           Promoted    Promoted    .           .           .           .           .
-Stepped      .           .           .           Canary      Canary      .           .           .           .           .
-Settled      Stable      Verifying   Awaiting    Starting    Canary      Stable      .           Refused     .           .
-RollBack     RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack
-TargetReady  .           .           .           .           .           .           .           .           Stable      .
-NoTarget     Held        Held        Held        Held        Held        Held        Held        Held        Held        Held
-Stop         Held        Held        Held        Held        Held        Held        Held        Held        Held        Held
-Overdue      .           .           .           .           .           .           .           .           RollingBack .
-Acknowledged Idle        Verifying   Awaiting    Starting    Canary      Promoted    Stable      Refused     .           Idle
+             Idle        Verifying   Awaiting    Starting    Mirroring   Canary      Promoted    Stable      Refused     RollingBack Held
+Intended     Verifying   Verifying   Verifying   Verifying   Verifying   Verifying   Verifying   Verifying   Verifying   .           Verifying
+Withdrawn    .           Idle        Idle        Idle        Idle        Idle        .           .           Idle        .           .
+Unapproved   .           Awaiting    .           Awaiting    Awaiting    Awaiting    .           .           .           .           .
+Cleared      .           Starting    Starting    .           .           .           .           .           .           .           .
+Refused      .           Refused     Refused     Refused     Refused     Refused     .           .           .           .           .
+Ready        .           .           .           Promoted    Promoted    Promoted    .           .           .           .           .
+Mirrored     .           .           .           Mirroring   .           .           .           .           .           .           .
+Stepped      .           .           .           Canary      Canary      Canary      .           .           .           .           .
+Settled      Stable      Verifying   Awaiting    Starting    Mirroring   Canary      Stable      .           Refused     .           .
+RollBack     RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack RollingBack
+TargetReady  .           .           .           .           .           .           .           .           .           Stable      .
+NoTarget     Held        Held        Held        Held        Held        Held        Held        Held        Held        Held        Held
+Stop         Held        Held        Held        Held        Held        Held        Held        Held        Held        Held        Held
+Overdue      .           .           .           .           .           .           .           .           .           RollingBack .
+Acknowledged Idle        Verifying   Awaiting    Starting    Mirroring   Canary      Promoted    Stable      Refused     .           Idle
 """  # noqa: E501 - a table
 SHORT = {"Awaiting": "AwaitingApproval"}
 
@@ -71,6 +73,8 @@ def test_only_a_ready_candidate_or_target_moves_traffic() -> None:
     assert moving == {
         (RolloutState.STARTING, Ready),
         (RolloutState.STARTING, Stepped),
+        (RolloutState.MIRRORING, Ready),
+        (RolloutState.MIRRORING, Stepped),
         (RolloutState.CANARY, Stepped),
         (RolloutState.CANARY, Ready),
         (RolloutState.ROLLING_BACK, TargetReady),

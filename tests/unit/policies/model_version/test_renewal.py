@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from hallmark.api.common import timestamp
 from hallmark.api.latch import Attested, Latch
+from hallmark.api.model_deployment import LastRollback, Rollout
 from hallmark.api.model_policy import Approvals, OnRevocation
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, RolledBack
 from hallmark.policies.decision import Decision
 from hallmark.policies.model_deployment.checks import Proposal, is_approved_here
+from hallmark.policies.model_deployment.record import gave_way
 from hallmark.policies.model_deployment.trust import trust_of
 from hallmark.policies.model_deployment.withdrawal import withdrawal
 from hallmark.policies.model_version.approvals import counting
@@ -214,3 +216,25 @@ def test_what_serves_elsewhere_is_neither_withdrawn_nor_kept_from_starting_pods(
     trust = trust_of(given_inputs, asked)
     assert trust is not None
     assert [one.approver for one in trust.approvals] == ["rita"]
+
+
+def test_without_a_log_at_hand_the_records_of_deployments_say_what_gave_way() -> None:
+    """As in a folder without a cluster."""
+    back = LastRollback(from_="credit-v2", to="credit-v1", from_digest=rollouts.digest(2),
+                        to_digest=rollouts.digest(1), reason="DriftRollback",
+                        time=timestamp(NOW))  # fmt: skip
+    held = rollouts.serving_status(rollouts.entry(1))
+    rollout = (held.rollout or Rollout()).replace(cause="Stopped", since=timestamp(NOW + SECOND))
+    deployments = [
+        rollouts.deployment(status=status)
+        for status in (
+            rollouts.serving_status(rollouts.entry(1)).replace(last_rollback=back),
+            held.replace(rollout=rollout),
+        )
+    ]
+    rolled, stopped = (gave_way(deployments, rollouts.digest(number)) for number in (2, 1))
+    assert rolled is not None
+    assert (rolled.time, rolled.reason) == (timestamp(NOW), "DriftRollback")
+    assert stopped is not None
+    assert (stopped.time, stopped.reason) == (timestamp(NOW + SECOND), "Stopped")
+    assert gave_way(deployments, rollouts.digest(3)) is None

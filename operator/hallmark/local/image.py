@@ -1,0 +1,116 @@
+"""The build context of an image that serves one version by itself: checked, then written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from hallmark.api.artifacts import (
+    DOCKERFILE,
+    SERVED_FILES,
+    SLOT_SBOM,
+    Manifest,
+    Trust,
+    final_name,
+)
+from hallmark.errors import ConfigurationError
+from hallmark.supply_chain.dockerfile import TRUST, render_dockerfile
+from hallmark.supply_chain.manifest import check_bytes
+from hallmark.verification.differences import first_difference
+from hallmark_predictor.loader import load_trusted
+from hallmark_predictor.verification import Place, Refused
+
+Read = Callable[[str, int], bytes | None]
+"""Returns a file of the bundle by its name; None where there is none, or more bytes."""
+
+
+def context(document: bytes, read: Read, now: datetime) -> Mapping[str, bytes]:
+    """Return the files of a build context by name, once the predictor itself would serve them.
+
+    Args:
+        document: ``trust.json``: whose seal and approvals count in the image.
+        read: reads the bundle.
+        now: the moment at which the signer's key must be valid (aware).
+
+    Raises:
+        ConfigurationError: it would not serve, or its Dockerfile is another one.
+    """
+    trust = _trust(document)
+    served: dict[str, bytes] = {}
+
+    def fetch(manifest: Manifest) -> Mapping[str, bytes]:
+        for name in SERVED_FILES:
+            entry = manifest.file(name)
+            data = read(name, entry.size) if entry else None
+            if data is not None:
+                served[name] = data
+        return served
+
+    place = Place(trust.namespace, trust.deployment)
+    sha256 = hashlib.sha256(document).hexdigest()
+    found = load_trusted(document, sha256, place, now, fetch)
+    if isinstance(found, Refused):
+        raise ConfigurationError(f"{trust.model_version} would not serve: {found.message}")
+    manifest = Manifest.model_validate_json(trust.manifest)
+    bill = final_name(SLOT_SBOM, manifest.run_id)
+    files = {name: _sealed(manifest, name, read) for name in (DOCKERFILE, bill)}
+    _require_own_dockerfile(manifest, bill, files[DOCKERFILE])
+    return {**served, **files, TRUST: document}
+
+
+def write_context(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a build context into a new folder.
+
+    Raises:
+        ConfigurationError: the folder is there already, or cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True)
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Expected a new folder {folder}, found that it cannot be made ({error.strerror}); "
+            "name another one."
+        ) from error
+
+
+def _trust(document: bytes) -> Trust:
+    try:
+        return Trust.model_validate_json(document)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise ConfigurationError(
+            f"Expected a trust file, as the ConfigMap '<deployment>-trust-...' has it, found "
+            f"{first['msg']} at '{'.'.join(map(str, first['loc'])) or 'the whole'}'."
+        ) from error
+
+
+def _sealed(manifest: Manifest, name: str, read: Read) -> bytes:
+    entry = manifest.file(name)
+    data = read(name, entry.size) if entry else None
+    if data is None:
+        raise ConfigurationError(f"Expected '{name}' of the sealed bundle, found none.")
+    if problem := check_bytes(manifest, name, data):
+        raise ConfigurationError(problem.sentence())
+    return data
+
+
+def _require_own_dockerfile(manifest: Manifest, bill: str, found: bytes) -> None:
+    """Refuse what somebody else wrote: a build runs what a Dockerfile says."""
+    entry = manifest.file(bill)
+    wanted = render_dockerfile(
+        run_id=manifest.run_id,
+        dataset=manifest.dataset_fingerprint,
+        sbom=entry.digest if entry else "",
+    )
+    if found != wanted:
+        raise ConfigurationError(
+            f"Expected the Dockerfile that this release of Hallmark makes, found another: "
+            f"{first_difference(found, wanted)}. Seal the run again with this release, or take the "
+            "one that sealed it."
+        )
