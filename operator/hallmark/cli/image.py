@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hallmark.api.artifacts import Manifest, Trust
 from hallmark.api.model_deployment import Drift
 from hallmark.cli.extra import needs_the_extra
 from hallmark.cli.output import say
@@ -82,8 +83,10 @@ def image(
         from hallmark.local.image import context, write_context
     document, read = _source(name, state, bundle, trust_file)
     files = context(document, read, datetime.now(UTC))
+    trust = Trust.model_validate_json(document)
+    _require_named(name, trust)
     write_context(folder, files)
-    digest = _manifest_hex(document)
+    digest = hashlib.sha256(trust.manifest.encode()).hexdigest()
     command = _command(build or Engine.DOCKER, folder, digest, base or "NAME@sha256:HEX", tag)
     if build is None:
         say(f"{folder}: {len(files)} files. Build it: {shlex.join(command)}")
@@ -106,11 +109,16 @@ def _command(engine: Engine, folder: Path, digest: str, base: str, tag: str | No
     return [*start, *options, *(["--tag", tag] if tag else []), str(folder)]
 
 
-def _manifest_hex(document: bytes) -> str:
-    from hallmark.api.artifacts import Trust
-
-    trust = Trust.model_validate_json(document)
-    return hashlib.sha256(trust.manifest.encode()).hexdigest()
+def _require_named(asked: str, trust: Trust) -> None:
+    """Refuse a trust file that is about another version than the one that was named."""
+    model, slash, version = asked.rpartition("/")
+    own = Manifest.model_validate_json(trust.manifest).model
+    numbered = version == str(trust.version) if slash else False
+    if (slash and model != own) or not (version == trust.model_version or numbered):
+        raise ConfigurationError(
+            f"Expected the trust file of '{asked}', found that of {own}/{trust.model_version} "
+            f"(number {trust.version})."
+        )
 
 
 def _source(

@@ -143,7 +143,7 @@ def _bill(side: _Side) -> bytes:
     ]
     root = {**side.document["metadata"]["component"], "properties": None}
     metadata = {**side.document["metadata"], "component": root}
-    rest = {"components": kept, "dependencies": None, "metadata": metadata, "serialNumber": None}
+    rest = {"components": kept, "dependencies": None, "serialNumber": None, "metadata": metadata}
     return canonical_json({**side.document, **rest})
 
 
