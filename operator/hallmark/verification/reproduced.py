@@ -243,7 +243,7 @@ def _artifact_links(sealed: Sealed, made: Mapping[str, bytes], *, others: bool) 
         yield broken(name, _missing(name, in_seal=True))
 
 
-_BY_PLACE = frozenset({SLOT_SBOM, MANIFEST})
+_BY_PLACE = frozenset({SLOT_SBOM, DOCKERFILE, MANIFEST})
 """What may differ though each library has its version: an image of ours knows the digests of wheels
 and the system's packages, another place does not."""
 _UNREAD = "the sealed bytes are not where they were, so that nothing says in what they differ"
