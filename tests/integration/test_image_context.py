@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import pytest
 from hallmark.api import artifacts as api
 from hallmark.api.common import sha256_digest
 from hallmark.api.drift import Drift
+from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.trust import Trust
 from hallmark.errors import ConfigurationError
-from hallmark.local.folder import SEALING_KEY, now
+from hallmark.local.folder import SEALING_KEY, Folder, now
 from hallmark.local.image import Read, context
+from hallmark.local.reviews import decide_here
 from hallmark.policies.model_deployment.trust import trust_here
 from hallmark.supply_chain.manifest import FileFact, build_manifest
 from hallmark.supply_chain.signing import sign_bundle
@@ -162,3 +165,29 @@ def test_a_file_that_is_gone_or_changed_is_said(whole: Whole, name: str) -> None
 
         with pytest.raises(ConfigurationError, match=name):
             context(document, changed, now())
+
+
+@pytest.mark.parametrize(
+    ("decision", "sentence"),
+    [
+        (ReviewDecision.REVOKED, "loan-v1 would not serve: a reviewer revoked it"),
+        (None, "loan-v1 would not serve: it is not PolicyPassed today. Dependencies: "),
+    ],
+)
+def test_what_fell_after_its_approval_is_not_made_an_image(
+    whole: Whole, tmp_path: Path, decision: ReviewDecision | None, sentence: str
+) -> None:
+    folder = Folder(Path(shutil.copytree(whole.folder.path, tmp_path / "chain")))
+    if decision is not None:
+        decide_here(folder, "loan-v1", decision, "A leak was found.")
+    else:
+        with folder.transaction() as transaction:
+            policy = transaction.registry.policy
+            rules = policy.spec.dependencies.replace(denied=["numpy"])
+            stricter = policy.replace(spec=policy.spec.replace(dependencies=rules))
+            transaction.commit(transaction.registry.replace(policy=stricter), ())
+    done = run_hallmark("image", "loan/1", str(tmp_path / "new"), "--state", str(folder.path))
+
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert not (tmp_path / "new").exists()

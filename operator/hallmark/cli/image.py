@@ -144,13 +144,17 @@ def _source(
 def _of_folder(name: str, state: Path) -> tuple[bytes, Read]:
     from hallmark.api.artifacts import MANIFEST
     from hallmark.local.folder import Folder
+    from hallmark.local.image import require_standing
+    from hallmark.local.reviews import looked_at
     from hallmark.policies.model_deployment.trust import trust_here
     from hallmark.supply_chain.manifest import MAX_BYTES
     from hallmark.verification.bundle import folder_of
     from hallmark.verification.files import FolderFiles
 
-    registry = Folder(state).read()
-    version = chosen(registry.versions, name)
+    folder = Folder(state)
+    registry = folder.read()
+    version, _ = looked_at(folder, registry, chosen(registry.versions, name))
+    require_standing(version)
     files = FolderFiles(state / folder_of(version))
     manifest = (files.read(MANIFEST, MAX_BYTES) or b"").decode(errors="replace")
     model = version.spec.model

@@ -10,8 +10,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from hallmark.api.artifacts import DOCKERFILE, SERVED_FILES, SLOT_SBOM, Manifest, final_name
+from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.api.trust import Trust
 from hallmark.errors import ConfigurationError
+from hallmark.policies.model_deployment.checks import CONDITIONS
 from hallmark.supply_chain.dockerfile import TRUST, render_dockerfile
 from hallmark.supply_chain.manifest import check_bytes
 from hallmark.verification.differences import first_difference
@@ -54,6 +56,28 @@ def context(document: bytes, read: Read, now: datetime) -> Mapping[str, bytes]:
     files = {name: _sealed(manifest, name, read) for name in (DOCKERFILE, bill)}
     _require_own_dockerfile(manifest, bill, files[DOCKERFILE])
     return {**served, **files, TRUST: document}
+
+
+def require_standing(version: ModelVersion) -> None:
+    """Refuse a version that nothing would begin to serve, as it was looked at just now.
+
+    The trust file has approvals; it has no word of a denial, a revocation, or today's policy.
+
+    Raises:
+        ConfigurationError: it was denied or revoked, or does not meet what is asked of it.
+    """
+    name, status = version.metadata.name, version.status
+    for final in (VersionCondition.DENIED, VersionCondition.REVOKED):
+        if status.is_true(final):
+            raise ConfigurationError(
+                f"{name} would not serve: a reviewer {final.lower()} it, which is final; name "
+                "another version."
+            )
+    for asked in (*CONDITIONS, VersionCondition.APPROVED):
+        if not status.is_true(asked):
+            found = status.condition(asked)
+            said = found.message if found else "Nobody has looked yet."
+            raise ConfigurationError(f"{name} would not serve: it is not {asked} today. {said}")
 
 
 def write_context(folder: Path, files: Mapping[str, bytes]) -> None:
