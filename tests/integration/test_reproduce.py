@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from hallmark.api import artifacts as api
 from hallmark.api.common import canonical_json, sha256_digest
-from hallmark.api.training_run import SealedBundle
+from hallmark.api.training_run import Dataset, SealedBundle
 from hallmark.errors import ConfigurationError
+from hallmark.local.reproduce import Rows, reproduce
 from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope
 from hallmark.supply_chain.manifest import FileFact, build_manifest
 from hallmark.verification.bundle import folder_of
@@ -319,3 +320,19 @@ def test_what_cannot_be_made_again_is_said(sealed: Sealed) -> None:
     ):
         with pytest.raises(ConfigurationError, match=sentence):
             sealed_of(version, there, files)
+
+
+@pytest.mark.parametrize(
+    ("source", "where"),
+    [
+        ({"configMap": {"name": "rows", "key": "a.csv"}}, "'a.csv' of the ConfigMap 'rows'"),
+        ({"volumeClaim": {"claimName": "lake", "path": "a.csv"}}, "the volume of the claim 'lake'"),
+        ({"uri": "https://data.example/a.csv"}, "at the address that its TrainingRun names"),
+    ],
+)
+def test_where_the_rows_were_is_said(sealed: Sealed, source: dict[str, object], where: str) -> None:
+    dataset = Dataset.model_validate(source)
+    run = sealed.run.replace(spec=sealed.run.spec.replace(dataset=dataset))
+
+    with pytest.raises(ConfigurationError, match=f"{where}.*--data"):
+        reproduce(replace(sealed, run=run), Rows(), lambda *_: None)

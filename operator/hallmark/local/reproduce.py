@@ -123,12 +123,18 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _require_url(dataset: Dataset, policy: ModelPolicySpec | None) -> None:
-    """Refuse what needs a file: a mounted volume, or a URL that only a stranger's export names."""
+    """Refuse what needs a file: a mount, or a URL that only a stranger's export names."""
     if dataset.uri is not None and policy is not None:
         return
-    where = "at the address that its TrainingRun names" if dataset.uri else "on a volume"
+    where = "at the address that its TrainingRun names"
+    if dataset.config_map is not None:
+        source = dataset.config_map
+        where = f"not here: the run read '{source.key}' of the ConfigMap '{source.name}'"
+    elif dataset.volume_claim is not None:
+        where = f"on the volume of the claim '{dataset.volume_claim.claim_name}'"
     raise ConfigurationError(
-        f"The rows are {where}; fetch them, and name the file with --data. An export holds no rows."
+        f"The rows are {where}; fetch them, and name the file with --data. What is sealed holds no "
+        "rows."
     )
 
 
