@@ -17,6 +17,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, cast
 
+from hallmark.api.common import clip
 from hallmark.supply_chain.strict_json import UnreadableJSON
 
 ENTRY_BYTES = 4 << 20
@@ -66,7 +67,9 @@ def stamps_of(folder: Path) -> Stamps:
         return tuple(_stamp(folder, name) for name in names)
     except FileNotFoundError as error:
         missing = Path(str(error.filename))
-        what = "no such folder" if missing == folder else f"a link to nothing, '{missing.name}'"
+        what = (
+            "no such folder" if missing == folder else f"a link to nothing, '{clip(missing.name)}'"
+        )
         raise UnusableFolder(what) from error
     except OSError as error:
         raise UnusableFolder(f"what cannot be read ({type(error).__name__})") from error

@@ -153,6 +153,11 @@ def test_a_table_of_contents_that_claims_gigabytes_is_not_read(tmp_path: Path) -
             lambda folder: (folder / "a.json").symlink_to(folder / "b"), "a link", id="broken link"
         ),
         pytest.param(
+            lambda folder: os.symlink(b"/nowhere", os.fsencode(folder) + b"/\xff.json"),
+            "a link to nothing, '?.json'",
+            id="broken link whose name is not UTF-8",
+        ),
+        pytest.param(
             lambda folder: (folder.rmdir(), folder.write_text("x")), "cannot be read", id="a file"
         ),
     ],
