@@ -9,8 +9,15 @@ _NO_PACKAGES = ("data", "file")
 
 
 def every_component(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the components of a CycloneDX document, those inside others too."""
+    """Yield the components of a CycloneDX document, those inside others and what it describes too.
+
+    What it describes, the root itself, is none of them.
+    """
+    metadata = document.get("metadata")
+    root = metadata.get("component") if isinstance(metadata, dict) else None
     waiting = [document.get("components")]
+    if isinstance(root, dict):
+        waiting.append(root.get("components"))
     while waiting:
         found = waiting.pop()
         for part in found if isinstance(found, list) else ():
@@ -22,9 +29,10 @@ def every_component(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def is_package(type_: object, purl: object) -> bool:
     """Tell whether a component is a package of the model's: so that none hides, almost all are.
 
-    Data, files and the packages of the image's system, which dpkg installed, are none.
+    Data and files without a package URL and the packages of the image's system, which dpkg
+    installed, are none.
     """
-    return type_ not in _NO_PACKAGES and not is_of_system(purl)
+    return (type_ not in _NO_PACKAGES or bool(purl)) and not is_of_system(purl)
 
 
 def is_of_system(purl: object) -> bool:

@@ -163,9 +163,11 @@ def is_about_a_package(found: Finding) -> bool:
 
 
 def _url(text: str) -> PackageURL | None:
+    """Return a package URL, or None where it cannot be read. Its scheme may be in any case."""
     from packageurl import PackageURL
 
+    scheme, _, rest = text.strip().partition(":")
     try:
-        return PackageURL.from_string(text) if text else None
+        return PackageURL.from_string(f"{scheme.lower()}:{rest}") if text else None
     except ValueError:
         return None

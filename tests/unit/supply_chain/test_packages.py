@@ -52,9 +52,13 @@ OWN = ("pillow", "1.0")
         pytest.param(part("pkg:pypi/pillow"), {OWN, ("pillow", "")}, id="no version there"),
         pytest.param(part("pkg:pypi/a/evil@1"), {OWN, ("evil", "1")}, id="with a namespace"),
         pytest.param(part("pkg:PyPI/Evil@1"), {OWN, ("evil", "1")}, id="in odd case"),
+        pytest.param(part("PKG:pypi/evil@1"), {OWN, ("evil", "1")}, id="a scheme in odd case"),
         pytest.param(part("nonsense"), {OWN}, id="a package URL that is none"),
         pytest.param(part("pkg:deb/debian/pillow@1"), set(), id="a package of Debian"),
         pytest.param(part(type="data"), set(), id="data"),
+        pytest.param(
+            part("pkg:pypi/pillow@1.0", type="file"), {OWN}, id="a file with a package URL"
+        ),
         pytest.param(part(type="application"), {OWN}, id="an application"),
         pytest.param(part(version=None), {("pillow", "")}, id="without a version"),
         pytest.param(part(name=5, version=[]), {("5", "")}, id="of odd types"),
@@ -67,6 +71,16 @@ def test_a_package_is_found_under_every_name_and_version_that_is_stated(
     stated: dict[str, Any], expected: set[tuple[str, str]]
 ) -> None:
     assert asked(stated) == expected
+
+
+@pytest.mark.parametrize("root", [{"components": [part()]}, {"components": [part(components=[1])]}])
+def test_a_package_inside_what_the_document_describes_is_found(root: dict[str, Any]) -> None:
+    assert python_packages(packages_of({"metadata": {"component": root}})) == {OWN}
+
+
+@pytest.mark.parametrize("metadata", [None, 5, [], {}, {"component": 5}, {"component": part()}])
+def test_metadata_of_any_form_has_no_package_of_its_own(metadata: object) -> None:
+    assert not python_packages(packages_of({"metadata": metadata}))
 
 
 def test_the_three_rules_are_one_verdict() -> None:
