@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,17 +10,17 @@ _NO_PACKAGES = ("data", "file")
 
 
 def every_component(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the components of a CycloneDX document, those inside others and what it describes too.
+    """Yield the components of a CycloneDX document, those inside others too, level by level.
 
-    What it describes, the root itself, is none of them.
+    Those inside what it describes count, what it describes does not.
     """
     metadata = document.get("metadata")
     root = metadata.get("component") if isinstance(metadata, dict) else None
-    waiting = [document.get("components")]
+    waiting = deque([document.get("components")])
     if isinstance(root, dict):
         waiting.append(root.get("components"))
     while waiting:
-        found = waiting.pop()
+        found = waiting.popleft()
         for part in found if isinstance(found, list) else ():
             if isinstance(part, dict):
                 waiting.append(part.get("components"))

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from hallmark.api.artifacts import MODEL_ONNX
 from hallmark.api.findings import Finding
 from hallmark.api.model_version import SBOMSummary
-from hallmark.supply_chain.components import property_values
+from hallmark.supply_chain.components import every_component, property_values
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.library import FILES_PROPERTY, TRAINING, USED_PROPERTY, Library
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
@@ -91,8 +91,7 @@ def _contents(document: Mapping[str, Any]) -> SBOM | Finding:
         return finding(
             "SBOM", "a machine-learning-model as metadata.component", repr(root.get("type"))
         )
-    components: list[dict[str, Any]] = document.get("components", [])
-    every = list(_nested(components))
+    every = list(every_component(document))
     return SBOM(
         model=root["name"],
         run_id=root.get("version", ""),
@@ -156,17 +155,6 @@ def _schema_problem(data: bytes) -> str | None:
     if error is None:
         return None
     return f"{error.data.json_path} breaks the rule '{error.data.validator}'"
-
-
-def _nested(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the components and those inside them: a package must not hide one level deeper."""
-    found: list[dict[str, Any]] = []
-    waiting = list(components)
-    while waiting:
-        each = waiting.pop(0)
-        found.append(each)
-        waiting.extend(each.get("components", []))
-    return found
 
 
 def _is_python(component: Mapping[str, Any]) -> bool:

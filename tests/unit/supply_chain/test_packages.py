@@ -17,6 +17,7 @@ from hallmark.supply_chain.packages import (
     packages_of,
     python_packages,
 )
+from hallmark.supply_chain.sbom import SBOM, read_sbom
 from hallmark.supply_chain.vulnerabilities import Known
 from tests.examples import examples
 from tests.unit.supply_chain import factories
@@ -76,6 +77,15 @@ def test_a_package_is_found_under_every_name_and_version_that_is_stated(
 @pytest.mark.parametrize("root", [{"components": [part()]}, {"components": [part(components=[1])]}])
 def test_a_package_inside_what_the_document_describes_is_found(root: dict[str, Any]) -> None:
     assert python_packages(packages_of({"metadata": {"component": root}})) == {OWN}
+
+
+def test_sealing_sees_a_package_inside_the_model_too() -> None:
+    document = json.loads(factories.sbom())
+    document["metadata"]["component"]["components"] = [part(**{"bom-ref": "inside"})]
+    bill = read_sbom(json.dumps(document).encode())
+
+    assert isinstance(bill, SBOM), bill
+    assert OWN in python_packages(packages_of({"components": [*bill.components]}))
 
 
 @pytest.mark.parametrize("metadata", [None, 5, [], {}, {"component": 5}, {"component": part()}])
