@@ -47,6 +47,8 @@ MOST_AT_ONCE = 500
 """Deletions that are recorded before the log's keeper does something else again."""
 MOST_LAST = 4096
 """Objects whose last state is kept until their deletion is on record."""
+MOST_UNKNOWN = 64
+"""Of these, so many that no record is about: a first record may still be under way."""
 
 
 class Deletions:
@@ -82,8 +84,7 @@ class Deletions:
         if after is not None and after["metadata"]["uid"] == uid:
             return
         self._last[uid] = before, timestamp(self._operator.clock())
-        while len(self._last) > MOST_LAST:
-            self._last.popitem(last=False)
+        self._keep_last(MOST_LAST)
         if self._operator.audit.memory.knows(uid):
             self._look_again()
 
@@ -95,7 +96,10 @@ class Deletions:
         """
         memory = self._operator.audit.memory
         news = self._seen, memory.heard
-        if not self._listed or news == self._compared:
+        if not self._listed:
+            return
+        if news == self._compared:
+            self._keep_last(MOST_UNKNOWN)
             return
         gone = [known for known in memory.known() if not self._is_there(known)]
         for known in gone[:MOST_AT_ONCE]:
@@ -107,6 +111,10 @@ class Deletions:
             return
         await self._append(deletions_are_recorded())
         self._compared = news  # What came meanwhile is looked at the next time.
+
+    def _keep_last(self, most: int) -> None:
+        while len(self._last) > most:
+            self._last.popitem(last=False)
 
     def _look_again(self) -> None:
         self._seen += 1

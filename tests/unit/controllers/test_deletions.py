@@ -226,6 +226,7 @@ async def test_an_object_that_nothing_is_recorded_of_leaves_no_record(world: Wor
         watched.remove(TRAINING_RUN, f"u{number}", f"run-{number}")
     assert not world.keeper.guards.wanted.is_set(), "It wakes nobody either."
     assert of_objects(await watched.turn()) == []
+    assert len(world.keeper.deletions._last) == deletions.MOST_UNKNOWN, "Nor does it fill memory."
     await world.end()
 
 
