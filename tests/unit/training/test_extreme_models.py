@@ -177,7 +177,6 @@ def test_a_range_that_lets_numbers_pass_is_no_range_to_a_certificate() -> None:
     assert found[1].metrics["certifiedAccuracy"] == free == found[0].report.certified_without_range
 
 
-FLOAT32_MAX = 3.4028234663852886e38
 NUMBERS: dict[str, list[float]] = {
     "the ends of float32": [FLOAT32_MAX, -FLOAT32_MAX],
     "near the end of float32": [FLOAT32_MAX, 3.3e38, 1e38, 1.0],
