@@ -24,8 +24,8 @@ from hallmark.policies.model_deployment import analysis, canary
 from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.canary import Split, split
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
+from hallmark.policies.model_deployment.look import look
 from hallmark.policies.model_deployment.transitions import Ready, Stepped
-from hallmark.policies.model_deployment.triggers import look
 from tests.unit.drift.factories import baseline, report, traffic
 from tests.unit.policies.model_deployment.rollouts import (
     NOW,
