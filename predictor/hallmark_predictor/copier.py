@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
+from asyncio import FIRST_COMPLETED
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -116,14 +117,13 @@ class Copier:
         try:
             while not link.lost.done():
                 self._link = link if link.is_the_candidate else None
-                await asyncio.wait([link.lost, link.greeted], timeout=LOOK_SECONDS)
-                self._link = link if link.is_the_candidate else None
-                await asyncio.wait([link.lost], timeout=LOOK_SECONDS)
+                news = [link.lost] if link.is_the_candidate else [link.lost, link.greeted]
+                await asyncio.wait(news, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
                 if link.is_silent(ANSWER_SECONDS):
                     link.end()
         finally:
             self._link = None
-            link.end()
+            link.leave()
 
 
 class _Link(asyncio.Protocol):
@@ -169,15 +169,19 @@ class _Link(asyncio.Protocol):
         return owes and self._clock() - since > seconds
 
     def end(self) -> None:
-        """End the connection, and count what was under way.
+        """End the connection that the candidate does not keep, and count what was under way.
 
         The copy that it was at has failed; those behind it never had their turn.
         """
+        if self._waiting:
+            self._counter.failed(self._waiting.popleft()[0])
+        self.leave()
+
+    def leave(self) -> None:
+        """End the connection; what was under way is no word about the candidate."""
         if self._transport is not None:
             self._transport.abort()
-        if self._waiting:
-            self._counter.failed(self._waiting[0][0])
-            self._counter.dropped += len(self._waiting) - 1
+        self._counter.dropped += len(self._waiting)
         self._waiting.clear()
         self._out.clear()
         self._bytes = 0

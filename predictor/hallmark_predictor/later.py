@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Later:
-    """An application that is made in a thread, once; who asks before waits for it."""
+    """An application that is made in a thread, once; who asks before waits for it.
+
+    If it could not be made, as where memory is short, who asks next has it tried again.
+    """
 
     def __init__(self, serving: Serving) -> None:
         """Make nothing yet.
@@ -34,7 +37,7 @@ class Later:
 
     async def made(self) -> ASGIApp:
         """Return the application."""
-        if self._making is None:
+        if self._making is None or _failed(self._making):
             self._making = asyncio.create_task(in_thread(self._make, "routes"))
         return await asyncio.shield(self._making)
 
@@ -42,3 +45,7 @@ class Later:
         from hallmark_predictor.app import framework
 
         return framework(self._serving)
+
+
+def _failed(task: asyncio.Task[ASGIApp]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)

@@ -37,6 +37,8 @@ class Mirroring:
         self._recorder = recorder
         self._asked: Copies | None = None
         self._task: asyncio.Task[None] | None = None
+        self._counter: MirrorCounter | None = None
+        """Of the newest mirror, which may be interrupted and go on."""
 
     def follow(self, traffic: Traffic) -> None:
         """Take the part that is left to this Pod's version."""
@@ -61,7 +63,9 @@ class Mirroring:
         host = (
             settings.mirror_host or f"{mirror_name(settings.deployment)}.{settings.namespace}.svc"
         )
-        counter = MirrorCounter(asked.candidate, asked.since)
+        counter = self._counter
+        if counter is None or (counter.candidate, counter.since) != (asked.candidate, asked.since):
+            counter = self._counter = MirrorCounter(asked.candidate, asked.since)
         classes = self._plane.model.schema.classes
         copier = Copier(host, settings.mirror_port, classes, counter, asked.percent)
         self._serving.copier, self._recorder.mirror = copier, counter

@@ -46,6 +46,8 @@ class LogMemory:
         """Begin without any record."""
         self._rollbacks: dict[tuple[str, str], RolledBack] = {}
         self._known: dict[str, Known] = {}
+        self.heard = 0
+        """How many objects became known, however many of them are forgotten by now."""
 
     def hear(self, record: Record | AuditRecord, time: str) -> None:
         """Take a record that is written, or kept safe until it is.
@@ -71,6 +73,10 @@ class LogMemory:
         """Return the objects that records are about, and none says to be gone."""
         return list(self._known.copy().values())  # Another thread may hear of one meanwhile.
 
+    def knows(self, uid: str) -> bool:
+        """Tell whether records are about an object, and none says that it is gone."""
+        return uid in self._known
+
     def forget(self, uid: str) -> None:
         """Take that an object is gone, and that this is on record."""
         self._known.pop(uid, None)
@@ -81,11 +87,14 @@ class LogMemory:
             return
         space, details = record.namespace, record.details
         if record.kind in ABOUT:
-            known = Known(record.kind, space, record.name, record.uid, record.seq)
-            self._known[record.uid] = known
+            self._keep(Known(record.kind, space, record.name, record.uid, record.seq))
         if uid := details.get("approvalUid"):
             name = details.get("approval", "")
-            self._known[uid] = Known("ModelApproval", space, name, uid, record.seq)
+            self._keep(Known("ModelApproval", space, name, uid, record.seq))
+
+    def _keep(self, known: Known) -> None:
+        self.heard += known.uid not in self._known
+        self._known[known.uid] = known
 
     def rolled_back(self, namespace: str, digest: str) -> RolledBack | None:
         """Return the last time that some bytes had to give way in a namespace, or None."""

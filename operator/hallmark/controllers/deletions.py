@@ -47,6 +47,8 @@ MOST_AT_ONCE = 500
 """Deletions that are recorded before the log's keeper does something else again."""
 MOST_LAST = 4096
 """Objects whose last state is kept until their deletion is on record."""
+MOST_UNKNOWN = 64
+"""Of these, so many that no record is about: a first record may still be under way."""
 
 
 class Deletions:
@@ -61,14 +63,17 @@ class Deletions:
         """
         self._operator = operator
         self._wanted = wanted
-        self._known = False
-        self._due = False
+        self._listed = False
+        self._seen = 0
+        """How often a watch told of something that the log knows, or all of them began to."""
+        self._compared = (0, 0)
+        """What was seen and heard when log and cache were last compared to the end."""
         self._last: OrderedDict[str, tuple[Obj, str]] = OrderedDict()
 
     def begin(self) -> None:
         """Take that everything that is there is in the cache."""
-        self._known = self._due = True
-        self._wanted.set()
+        self._listed = True
+        self._look_again()
 
     def saw(self, change: Change) -> None:
         """Take that an object is gone, or another one has its place, where that is so."""
@@ -79,10 +84,9 @@ class Deletions:
         if after is not None and after["metadata"]["uid"] == uid:
             return
         self._last[uid] = before, timestamp(self._operator.clock())
-        while len(self._last) > MOST_LAST:
-            self._last.popitem(last=False)
-        self._due = True
-        self._wanted.set()
+        self._keep_last(MOST_LAST)
+        if self._operator.audit.memory.knows(uid):
+            self._look_again()
 
     async def record(self) -> None:
         """Record what is gone, some of it where it is much.
@@ -90,19 +94,31 @@ class Deletions:
         Raises:
             ArtifactError: the log takes no record; it is tried again.
         """
-        if not (self._known and self._due):
-            return
         memory = self._operator.audit.memory
+        news = self._seen, memory.heard
+        if not self._listed:
+            return
+        if news == self._compared:
+            self._keep_last(MOST_UNKNOWN)
+            return
         gone = [known for known in memory.known() if not self._is_there(known)]
         for known in gone[:MOST_AT_ONCE]:
             await self._append(self._record(known))
             memory.forget(known.uid)
             self._last.pop(known.uid, None)
-        self._due = len(gone) > MOST_AT_ONCE
-        if self._due:
+        if len(gone) > MOST_AT_ONCE:
             self._wanted.set()
-        else:
-            await self._append(deletions_are_recorded())
+            return
+        await self._append(deletions_are_recorded())
+        self._compared = news  # What came meanwhile is looked at the next time.
+
+    def _keep_last(self, most: int) -> None:
+        while len(self._last) > most:
+            self._last.popitem(last=False)
+
+    def _look_again(self) -> None:
+        self._seen += 1
+        self._wanted.set()
 
     def _is_there(self, known: Known) -> bool:
         kind = _KINDS[known.kind]

@@ -64,7 +64,7 @@ AUDIT_KEPT_OUTSIDE = Gauge(
 )
 AUDIT_UNPUBLISHED = Gauge(
     "hallmark_audit_unpublished_records",
-    "Records that the published log does not have yet, where it is published.",
+    "Records by which the published log differed from the log when it was to be published.",
 )
 AUDIT_FREE_BYTES = Gauge("hallmark_audit_free_bytes", "Bytes that are free on the audit volume.")
 GUARD_CHANGES = Counter(

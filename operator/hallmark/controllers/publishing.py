@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark.api import names
 from hallmark.api.model_policy import ModelPolicy
-from hallmark.audit.tlog.continuous import MOST_AT_ONCE, Place, Published, Publisher
+from hallmark.audit.tlog.continuous import Place, Published, Publisher
 from hallmark.audit.tlog.note import NoteSigner, log_signer
 from hallmark.cluster.kinds import MODEL_POLICY
 from hallmark.controllers import metrics
@@ -67,6 +67,8 @@ class Publishing:
         self._publisher: tuple[Store, Publisher] | None = None
         self._running: asyncio.Task[Published] | None = None
         self._due: datetime | None = None
+        self._wanted = 0
+        """How far the log was when it was last time to publish; what came since does not lag."""
         self._size = 0
         self._told = ""
 
@@ -79,7 +81,9 @@ class Publishing:
         operator, now = self._operator, self._operator.clock()
         if not operator.settings.audit_publish or not operator.audit.ready:
             return
-        metrics.AUDIT_UNPUBLISHED.set(operator.audit.seq - self._size)
+        if self._due is None or now >= self._due:
+            self._wanted = operator.audit.seq
+        self._tell_lag()
         if self._running is not None:
             if not self._running.done():
                 return
@@ -90,8 +94,9 @@ class Publishing:
         self._due = now + timedelta(seconds=operator.settings.audit_publish_seconds)
         publisher = self._find()
         if publisher is not None:
-            seq, moment = operator.audit.seq, int(now.timestamp())
-            self._running = asyncio.create_task(asyncio.to_thread(_step, publisher, seq, moment))
+            moment = int(now.timestamp())
+            step = asyncio.to_thread(_step, publisher, self._wanted, moment)
+            self._running = asyncio.create_task(step)
 
     async def close(self) -> None:
         """Leave what is under way; what is published says how far it came."""
@@ -115,13 +120,16 @@ class Publishing:
 
     def _take(self, found: Published, now: datetime) -> None:
         self._size = found.size
-        left = self._operator.audit.seq - found.size
-        metrics.AUDIT_UNPUBLISHED.set(left)
-        if left > MOST_AT_ONCE and not found.problem:
+        self._tell_lag()
+        if found.size < self._wanted and not found.problem:
             self._due = now  # There was more than one step publishes.
         if found.problem and found.problem != self._told:
             log.error("The audit log is not published any further.", error=found.problem)
         self._told = found.problem
+
+    def _tell_lag(self) -> None:
+        """Show how far both differ: a log that ends before what is published is none that is."""
+        metrics.AUDIT_UNPUBLISHED.set(abs(self._wanted - self._size))
 
 
 def _step(publisher: Publisher, seq: int, time: int) -> Published:

@@ -133,10 +133,10 @@ def _number_bounds(edges: NDArray[np.float64]) -> NDArray[np.float32]:
     Each edge is rounded down: no float32 lies between it and that, so that a row's value is
     compared as exactly as training compared it.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"):  # an edge may be beyond all float32
         singles = edges.astype(np.float32)
-    below = np.where(singles > edges, np.nextafter(singles, np.float32(-np.inf)), singles)
-    return np.append(_beyond(below), np.float32(np.nan))
+        below = np.where(singles > edges, np.nextafter(singles, np.float32(-np.inf)), singles)
+        return np.append(_beyond(below), np.float32(np.nan))
 
 
 def _bins(feature: BaselineFeature, schema: ServedSchema) -> _NumberBins | _CategoryBins:
@@ -155,8 +155,10 @@ def _bins(feature: BaselineFeature, schema: ServedSchema) -> _NumberBins | _Cate
         served = said or feature.categories or []
         return _category_bins(feature, column, served)
     edges = np.asarray(feature.edges, dtype=np.float64)
-    if not np.all(edges[:-1] <= edges[1:]):
-        raise ValueError(f"The edges of the baseline's feature '{feature.name}' must ascend.")
+    if not (np.isfinite(edges).all() and np.all(edges[:-1] <= edges[1:])):
+        raise ValueError(
+            f"The edges of the baseline's feature '{feature.name}' must be finite and ascend."
+        )
     return _NumberBins(feature.name, column, len(feature.counts), _number_bounds(edges))
 
 

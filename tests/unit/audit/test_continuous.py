@@ -182,6 +182,37 @@ def test_what_retention_removed_stays_published(installation: Installation) -> N
     assert "what was removed cannot be published any more" in late.problem
 
 
+@pytest.mark.parametrize("published", [0, 1])
+@pytest.mark.parametrize("file", [1, 2])
+def test_a_file_that_was_removed_between_others_ends_the_publishing(
+    tmp_path: Path, published: int, file: int
+) -> None:
+    log, bucket = tmp_path / "audit.log", Bucket()
+    write_log(log, 9, rotate_at=1500)
+    bucket.publisher(log).step(published, TIME)
+    log_files(log)[file].unlink()
+    before = dict(bucket.files)
+    found = bucket.publisher(log).step(9, TIME)
+    assert "that does not follow it" in found.problem
+    assert bucket.files == before
+
+
+def test_a_record_that_was_changed_on_the_disk_is_not_published(installation: Installation) -> None:
+    bucket = Bucket()
+    installation.record(5)
+    data = installation.log.read_bytes()
+    lines = data.splitlines(keepends=True)
+    for place in range(5):
+        changed = lines[place].replace(b"decision-", b"decisive-")
+        assert changed != lines[place]
+        installation.log.write_bytes(b"".join([*lines[:place], changed, *lines[place + 1 :]]))
+        found = bucket.publisher(installation.log).step(5, TIME)
+        assert f"Expected record {place + 1} as it was hashed" in found.problem
+        assert bucket.files == {}
+    installation.log.write_bytes(data)
+    assert bucket.publisher(installation.log).step(5, TIME) == Published(5)
+
+
 @pytest.mark.parametrize(("first", "last"), [(1, 9), (4, 4), (9, 20), (1, 1), (10, 12), (5, 4)])
 def test_records_are_read_from_the_files_that_have_them(
     tmp_path: Path, first: int, last: int

@@ -173,14 +173,60 @@ async def test_a_record_that_comes_after_the_end_makes_no_second_deletion(world:
     await world.end()
 
 
+async def test_what_goes_while_another_deletion_is_written_is_not_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(world)
+    assert await world.begin()
+    for uid in ("u1", "u2"):
+        watched.put(MODEL_VERSION, uid, uid)
+    await record(world.operator, tuple(about(MODEL_VERSION, uid, uid) for uid in ("u1", "u2")))
+    world.keeper.deletions.begin()
+    await watched.turn()
+    append = world.keeper.deletions._append
+
+    async def meanwhile(told: Record) -> None:
+        watched.remove(MODEL_VERSION, "u2", "u2")
+        await append(told)
+
+    monkeypatch.setattr(world.keeper.deletions, "_append", meanwhile)
+    watched.remove(MODEL_VERSION, "u1", "u1")
+    for _ in range(2):
+        found = await watched.turn()
+    expected = [("ModelVersion", "u1", "Deleted"), ("ModelVersion", "u2", "Deleted")]
+    assert of_objects(found) == expected
+    await world.end()
+
+
+@pytest.mark.parametrize("kind", OBJECTS, ids=lambda kind: kind.kind)
+async def test_a_first_record_that_comes_after_the_end_is_followed_by_the_deletion(
+    world: World, kind: Kind
+) -> None:
+    """Whoever deletes fast enough is on record all the same, and `verify` calls nothing hidden."""
+    watched = Watched(world)
+    assert await world.begin()
+    world.keeper.deletions.begin()
+    await watched.turn()
+    watched.put(kind, "u1")
+    watched.remove(kind, "u1")
+    await watched.turn()
+    await record(world.operator, (about(kind, "u1"),))
+    assert of_objects(await watched.turn()) == [(kind.kind, "u1", "Deleted")]
+    assert of_objects(await watched.turn()) == [(kind.kind, "u1", "Deleted")]
+    await world.end()
+
+
 async def test_an_object_that_nothing_is_recorded_of_leaves_no_record(world: World) -> None:
     watched = Watched(world)
     assert await world.begin()
     world.keeper.deletions.begin()
+    await watched.turn()
     for number in range(100):
         watched.put(TRAINING_RUN, f"u{number}", f"run-{number}")
         watched.remove(TRAINING_RUN, f"u{number}", f"run-{number}")
+    assert not world.keeper.guards.wanted.is_set(), "It wakes nobody either."
     assert of_objects(await watched.turn()) == []
+    assert len(world.keeper.deletions._last) == deletions.MOST_UNKNOWN, "Nor does it fill memory."
     await world.end()
 
 

@@ -121,6 +121,55 @@ async def test_what_is_recorded_is_published_soon_and_after_the_store_was_away(
     await world.end()
 
 
+async def test_a_log_that_always_grows_does_not_lag_by_what_is_not_due_yet(world: World) -> None:
+    """Else a busy installation's alert rings for ever."""
+    assert await world.begin()
+    for number in range(3):
+        await record(world.operator, (decided(f"one {number}"),))
+        await turns(world)
+        world.now += timedelta(seconds=1)
+        await record(world.operator, (decided(f"another {number}"),))
+        await world.keeper.turn()
+        assert unpublished() == 0
+    await world.end()
+
+
+async def test_a_log_that_ends_before_what_is_published_lags(world: World, tmp_path: Path) -> None:
+    assert await world.begin()
+    await record(world.operator, tuple(decided(f"{number}") for number in range(5)))
+    await turns(world)
+    assert unpublished() == 0
+    await world.end()
+    for file in world.path.parent.iterdir():
+        file.unlink()
+    world.cluster.objects.clear()
+    world.start()
+    with_store(world, tmp_path)
+    assert await world.begin()
+    await record(world.operator, (decided("anew"),))
+    await turns(world)
+    assert unpublished() == 4
+    assert published(world, tmp_path) == 5
+    await world.end()
+
+
+async def test_a_store_that_hangs_from_the_start_on_lags_more_and_more(
+    world: World, tmp_path: Path
+) -> None:
+    folders = with_store(world, tmp_path)
+    assert await world.begin()
+    folders.may_go_on.clear()
+    for count in range(1, 4):
+        await record(world.operator, (decided(f"{count}"),))
+        world.now += timedelta(seconds=61)
+        await world.keeper.turn()
+        assert unpublished() == count
+    folders.may_go_on.set()
+    await turns(world)
+    assert unpublished() == 0
+    await world.end()
+
+
 async def test_a_store_that_hangs_holds_up_nothing_that_is_kept(
     world: World, tmp_path: Path
 ) -> None:

@@ -129,8 +129,18 @@ def test_counting_leaves_the_rows_as_they_were(shape: tuple[int, int], order: st
     ("feature", "sentence"),
     [
         pytest.param(number_feature(counts=[1] * 5), "must have 6 counts", id="a count is missing"),
-        pytest.param(number_feature(edges=[2.0, 1.0, 3, 4]), "must ascend", id="edges descend"),
-        pytest.param(number_feature(edges=[1.0, 2.0, 4, 3]), "must ascend", id="the last one does"),
+        pytest.param(
+            number_feature(edges=[2.0, 1.0, 3, 4]), "finite and ascend", id="edges descend"
+        ),
+        pytest.param(
+            number_feature(edges=[1.0, 2.0, 4, 3]), "finite and ascend", id="the last one does"
+        ),
+        pytest.param(
+            number_feature(edges=[math.nan], counts=[1] * 3), "finite and ascend", id="no number"
+        ),
+        pytest.param(
+            number_feature(edges=[0.0, math.inf], counts=[1] * 4), "finite and", id="no end"
+        ),
         pytest.param(number_feature(name="y"), "not in the served schema", id="unknown feature"),
     ],
 )
@@ -148,6 +158,14 @@ def test_a_value_is_not_rounded_onto_an_edge_between_its_neighbours() -> None:
     above = np.nextafter(high, np.float32(2))
     feature = number_feature(edges=[(float(high) + float(above)) / 2], counts=[1, 1, 0])
     assert count(feature, NUMBER, [float(high), float(above)]) == [1, 1, 0]
+
+
+@pytest.mark.parametrize("edge", [float(np.finfo(np.float32).max), 1e39, -1e39])
+def test_an_edge_may_be_beyond_all_numbers_that_rows_have(edge: float) -> None:
+    values = [-math.inf, float(np.finfo(np.float32).min), 0.0, float(np.finfo(np.float32).max)]
+    below = sum(value <= edge for value in values)
+    found = count(number_feature(edges=[edge], counts=[1, 1, 0]), NUMBER, [*values, math.inf])
+    assert found == [below, 5 - below, 0]
 
 
 def test_a_feature_that_never_varied_has_one_bin_and_nulls() -> None:

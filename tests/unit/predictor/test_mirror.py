@@ -10,6 +10,7 @@ import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -26,8 +27,10 @@ from hallmark.api.training_run import Trainer
 from hallmark.drift.mirrored import MirrorCounter
 from hallmark.training.graph import build
 from hallmark.training.pipeline import Fitted, fit
+from hallmark_predictor.active_watch import Copies, Traffic
 from hallmark_predictor.copier import ANSWER_SECONDS, MOST_BYTES, MOST_COPIES, Copier
 from hallmark_predictor.data_plane import Answer, DataPlane
+from hallmark_predictor.drift_reporter import DriftRecorder
 from hallmark_predictor.mirror_frames import (
     MOST_BODY,
     Copy,
@@ -38,6 +41,7 @@ from hallmark_predictor.mirror_frames import (
     framed,
 )
 from hallmark_predictor.mirror_server import answer_copies
+from hallmark_predictor.mirroring import Mirroring
 from hallmark_predictor.serving import Serving
 from tests.examples import examples
 from tests.unit.predictor import factories
@@ -313,6 +317,92 @@ async def test_it_goes_on_with_a_candidate_that_comes_back() -> None:
 
 def _has(counter: MirrorCounter, copies: int) -> bool:
     return counter.copies == copies
+
+
+# -- what the operator says -------------------------------------------------------------------
+
+
+def mirroring_of(what: Serving, port: int, folder: Path) -> Mirroring:
+    """Return what takes the part in a mirror that the operator tells of."""
+    assert isinstance(what.recorder, DriftRecorder)
+    settings = factories.write_settings(
+        folder, sealed().trust, {}, mirror_port=port, mirror_host="127.0.0.1"
+    )
+    return Mirroring(settings, what, PLANE, what.recorder)
+
+
+def serves_and(copies: Copies | None) -> Traffic:
+    return Traffic(digest_of(PLANE), copies)
+
+
+async def copied(what: Serving, copies: int) -> MirrorReport:
+    """Offer copies as soon as the candidate is known, and return the report of all."""
+    copier, answer = what.copier, PLANE.predict(BODY)
+    assert isinstance(copier, Copier)
+    assert isinstance(answer, Answer)
+    await until(lambda: copier._link is not None)
+    before = copier.counter.copies
+    for _ in range(copies):
+        copier.offer(BODY, answer, "client", infer=False, json_length=None)
+    await until(lambda: copier.counter.copies == before + copies)
+    return told(copier.counter)
+
+
+async def test_a_mirror_that_is_interrupted_keeps_what_was_seen_and_another_begins_anew(
+    tmp_path: Path,
+) -> None:
+    candidate, port, what = other_plane(), free_port(), serving()
+    asked = Copies(digest_of(candidate), SINCE, 100)
+    own = mirroring_of(what, port, tmp_path)
+
+    def tell(copies: Copies | None) -> None:
+        own.follow(serves_and(copies))
+
+    async with running(answer_copies(candidate, "127.0.0.1", port)):
+        tell(asked)
+        assert (await copied(what, 10)).all.requests == 10
+        tell(None)
+        assert what.copier is None
+        tell(asked)
+        assert (await copied(what, 10)).all.requests == 20
+        tell(replace(asked, since="2026-11-28T13:00:00Z"))
+        assert (await copied(what, 10)).all.requests == 10
+        tell(None)
+
+
+async def test_who_stops_copying_blames_nobody_for_what_is_under_way(tmp_path: Path) -> None:
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(framed(Hello(digest_of(other_plane()), ["no", "yes"])))
+        while await reader.read(65536):
+            pass
+
+    port, what = free_port(), serving()
+    own = mirroring_of(what, port, tmp_path)
+    async with peer(hang, port):
+        own.follow(serves_and(Copies(digest_of(other_plane()), SINCE, 100)))
+        copier, answer = what.copier, PLANE.predict(BODY)
+        assert isinstance(copier, Copier)
+        assert isinstance(answer, Answer)
+        await until(lambda: copier._link is not None)
+        for _ in range(3):
+            copier.offer(BODY, answer, "client", infer=False, json_length=None)
+        own.follow(serves_and(None))
+        await until(lambda: copier._link is None)
+    found = told(copier.counter)
+    assert (found.all.requests, found.dropped) == (0, 3)
+
+
+async def test_a_candidate_is_copied_to_as_soon_as_it_says_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hallmark_predictor.copier.LOOK_SECONDS", 60.0)
+    port = free_port()
+    async with (
+        running(answer_copies(PLANE, "127.0.0.1", port)),
+        mirrored(port, digest_of(PLANE)) as (_, client, counter),
+    ):
+        await ask(client, [ROW])
+        await until(lambda: counter.copies)
 
 
 # -- hostile ends -----------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hallmark.api import artifacts as api
 from hallmark.api.columns import FeatureType, OutOfRange
 from hallmark.api.findings import Finding
-from hallmark.api.served import ServedFeature
+from hallmark.api.served import FLOAT32_MAX, ServedFeature
 from hallmark.api.training_run import Algorithm, Trainer
 from hallmark.training import estimators
 from hallmark.training.finite import check_scores
@@ -149,8 +149,8 @@ def test_a_range_that_lets_numbers_pass_is_no_range_to_a_certificate() -> None:
     tight = FEATURES[0].model_copy(update={"minimum": 9.0, "maximum": 11.0})
     assert tight.range == (9, 11)
     assert tight.model_copy(update={"out_of_range": OutOfRange.ALLOW}).range == (
-        -api.FLOAT32_MAX,
-        api.FLOAT32_MAX,
+        -FLOAT32_MAX,
+        FLOAT32_MAX,
     )
     features = [tight, *FEATURES[1:]]
     loose = [tight.model_copy(update={"out_of_range": OutOfRange.ALLOW}), *FEATURES[1:]]
@@ -177,7 +177,6 @@ def test_a_range_that_lets_numbers_pass_is_no_range_to_a_certificate() -> None:
     assert found[1].metrics["certifiedAccuracy"] == free == found[0].report.certified_without_range
 
 
-FLOAT32_MAX = 3.4028234663852886e38
 NUMBERS: dict[str, list[float]] = {
     "the ends of float32": [FLOAT32_MAX, -FLOAT32_MAX],
     "near the end of float32": [FLOAT32_MAX, 3.3e38, 1e38, 1.0],

@@ -6,12 +6,13 @@ that is away at any write leaves a checkpoint whose tiles are there, and the nex
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from hallmark.audit.files import lines_of, opened
-from hallmark.audit.record import AuditRecord, read_record
+from hallmark.audit.record import AuditRecord, hash_of, read_record
 from hallmark.audit.tlog.note import NoteSigner
 from hallmark.audit.tlog.publish import checkpoint_of, entries_before, full, grow, is_of, signed
 from hallmark.audit.tlog.tiles import CHECKPOINT, Read, read_tree
@@ -113,7 +114,7 @@ class Publisher:
                 f"Expected the log from record {before + 1}, which is to be published next, found "
                 f"it {first}: what was removed cannot be published any more."
             )
-        if problem := self._another(tree, records[0]):
+        if problem := self._another(tree, records[0]) or _torn(records):
             return problem
         files = grow(self._place.read, tree, records)
         if isinstance(files, str):
@@ -137,6 +138,23 @@ class Publisher:
             f"Expected record {first.seq} after record {before} as it was published, found one "
             f"that follows another: the log was rewritten, or began anew after a break."
         )
+
+
+def _torn(records: Sequence[AuditRecord]) -> str:
+    """Return which record is missing or another one in the files, or nothing.
+
+    They were whole when the process started, and may have been changed since then.
+    """
+    for former, record in pairwise(records):
+        if (record.seq, record.prev) != (former.seq + 1, former.hash):
+            return (
+                f"Expected record {former.seq + 1} after record {former.seq}, found record "
+                f"{record.seq} that does not follow it: the log's files were changed or removed."
+            )
+    for record in records:
+        if hash_of(record.to_wire()) != record.hash:
+            return f"Expected record {record.seq} as it was hashed, found another: it was changed."
+    return ""
 
 
 def records_from(log: Path, first: int, last: int) -> list[AuditRecord]:

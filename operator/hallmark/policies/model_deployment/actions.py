@@ -21,6 +21,7 @@ from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.decision import Record
 from hallmark.policies.model_deployment.hold import asked_hold, ends_at, said
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
+from hallmark.policies.model_deployment.look import serves_revoked
 from hallmark.policies.model_deployment.rollback import TargetMissing, find_target
 from hallmark.policies.model_deployment.triggers import (
     CANDIDATE,
@@ -28,7 +29,6 @@ from hallmark.policies.model_deployment.triggers import (
     Refused,
     RollBack,
     Trigger,
-    serves_revoked,
 )
 from hallmark.policies.refusals import Refusal
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object

@@ -15,13 +15,13 @@ from pydantic import ValidationError
 
 from hallmark.api import names
 from hallmark.api.canary import CanaryAnalysis, CanaryCounts, CanaryRecord
-from hallmark.api.common import parse_timestamp
 from hallmark.api.drift_report import DriftReport, RequestCounts
 from hallmark.api.drift_state import DriftState, Verdict
 from hallmark.api.model_deployment import HistoryEntry, ModelDeploymentStatus, Outcome
 from hallmark.api.reasons import DeploymentReason
 from hallmark.drift.answers import LATE, bound_of
 from hallmark.drift.clients import Share, judged
+from hallmark.policies.model_deployment.crashes import crashed_since
 from hallmark.policies.model_deployment.drift import judge_drift
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, View
 from hallmark.policies.refusals import Refusal
@@ -64,7 +64,7 @@ class Evidence:
 
 def evidence(view: View) -> Evidence:
     """Return what the candidate's Pods and their reports say."""
-    digest = view.rollout.manifest_digest or ""
+    digest, record = view.rollout.manifest_digest or "", view.rollout.canary
     pods = [
         pod
         for pod in view.inputs.pods
@@ -78,7 +78,7 @@ def evidence(view: View) -> Evidence:
         all=_sum(_all(report, bound) for report in reports),
         fair=_sum(_fair(report, bound) for report in reports),
         drift=_drift(view),
-        crashed=next((pod for pod in pods if _crashed(view, pod)), None),
+        crashed=next((pod for pod in pods if record and crashed_since(pod, record.started)), None),
     )
 
 
@@ -118,14 +118,6 @@ def _fair(report: DriftReport, bound: int | None) -> dict[str, int]:
         "timed": timed,
         "late": late,
     }
-
-
-def _crashed(view: View, pod: PodState) -> bool:
-    """Tell whether a Pod's container ended since the candidate had its first traffic."""
-    record = view.rollout.canary
-    if record is None or pod.exit_code is None or pod.ended_at is None:
-        return False
-    return parse_timestamp(pod.ended_at) > parse_timestamp(record.started)
 
 
 def _report(inputs: DeploymentInputs, pod: PodState, digest: str) -> DriftReport | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hallmark.api import names
+from hallmark.api.common import parse_timestamp
 from hallmark.policies.model_deployment.inputs import PodState, View
 
 RESTARTS = 3
@@ -27,6 +28,16 @@ def crash_loop(view: View) -> str:
     )
 
 
+def crashed_since(pod: PodState, since: str) -> bool:
+    """Tell whether a Pod's container ended by the version's own fault after a moment."""
+    if not _is_its_own(pod) or pod.ended_at is None:
+        return False
+    return parse_timestamp(pod.ended_at) > parse_timestamp(since)
+
+
 def _crashes(pod: PodState) -> bool:
-    own = pod.exit_code is not None and pod.exit_code not in NOT_ITS_OWN
-    return own and not pod.ready and pod.restarts >= RESTARTS
+    return _is_its_own(pod) and not pod.ready and pod.restarts >= RESTARTS
+
+
+def _is_its_own(pod: PodState) -> bool:
+    return pod.exit_code is not None and pod.exit_code not in NOT_ITS_OWN

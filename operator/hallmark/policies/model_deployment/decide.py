@@ -53,16 +53,14 @@ from hallmark.policies.model_deployment.drift import judge_drift
 from hallmark.policies.model_deployment.findings import drift_records
 from hallmark.policies.model_deployment.hold import ends_at, hold_in_force
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, View, Wait
+from hallmark.policies.model_deployment.look import look
+from hallmark.policies.model_deployment.look_candidate import rejected_candidate
+from hallmark.policies.model_deployment.look_serving import look_at_serving
 from hallmark.policies.model_deployment.mirror import observed as with_comparison
 from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.model_deployment.rollback import stable_entries
 from hallmark.policies.model_deployment.transitions import follow
-from hallmark.policies.model_deployment.triggers import (
-    Trigger,
-    look,
-    look_at_serving,
-    rejected_candidate,
-)
+from hallmark.policies.model_deployment.triggers import Trigger
 from hallmark.policies.model_deployment.unserved import unserved
 from hallmark.policies.model_deployment.withdrawal import (
     deadline,

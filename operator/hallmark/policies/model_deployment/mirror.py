@@ -15,7 +15,6 @@ from itertools import zip_longest
 from pydantic import ValidationError
 
 from hallmark.api import names
-from hallmark.api.common import parse_timestamp
 from hallmark.api.drift_report import LATENCY_BOUNDS, DriftReport
 from hallmark.api.mirror import SCORE_BOUNDS, Mirror, MirrorCounts, MirrorRecord, MirrorReport
 from hallmark.api.model_deployment import Rollout, RolloutState
@@ -23,6 +22,7 @@ from hallmark.api.reasons import DeploymentReason
 from hallmark.drift.answers import LATE, bound_of
 from hallmark.drift.clients import Share, judged
 from hallmark.policies.model_deployment.canary import is_beside
+from hallmark.policies.model_deployment.crashes import crashed_since
 from hallmark.policies.model_deployment.inputs import PodState, View
 from hallmark.policies.model_deployment.withdrawal import withdrawn
 from hallmark.policies.refusals import Refusal
@@ -214,9 +214,7 @@ def refusal(view: View) -> Refusal | None:
 
 def _crashed(view: View, pod: PodState, record: MirrorRecord) -> bool:
     of_candidate = pod.manifest == names.manifest_label(view.rollout.manifest_digest or "")
-    if not of_candidate or pod.exit_code is None or pod.ended_at is None:
-        return False
-    return parse_timestamp(pod.ended_at) > parse_timestamp(record.started)
+    return of_candidate and crashed_since(pod, record.started)
 
 
 def _failed(why: str) -> Refusal:

@@ -1,6 +1,6 @@
 """What follows from a trigger: one table for the next state, and what it does to the record.
 
-``triggers.py`` finds the trigger; nothing but ``follow`` changes a state. A pair that is not in
+``look.py`` finds the trigger; nothing but ``follow`` changes a state. A pair that is not in
 the table changes nothing: the trigger is looked at again in the next state.
 
 A candidate goes Verifying -> (AwaitingApproval) -> Starting -> (Mirroring) -> (Canary) -> Promoted

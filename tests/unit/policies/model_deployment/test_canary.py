@@ -24,8 +24,8 @@ from hallmark.policies.model_deployment import analysis, canary
 from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.canary import Split, split
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
+from hallmark.policies.model_deployment.look import look
 from hallmark.policies.model_deployment.transitions import Ready, Stepped
-from hallmark.policies.model_deployment.triggers import look
 from tests.unit.drift.factories import baseline, report, traffic
 from tests.unit.policies.model_deployment.rollouts import (
     NOW,
@@ -223,13 +223,22 @@ def test_only_the_candidates_own_pods_and_digest_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ended", "crashed"),
-    [(timestamp(at(-5)), False), (timestamp(at(5)), True), (None, False)],
-    ids=["before its first traffic", "since", "never"],
+    ("ended", "code", "crashed"),
+    [
+        pytest.param(timestamp(at(-5)), 139, False, id="before its first traffic"),
+        pytest.param(timestamp(at(5)), 139, True, id="since"),
+        pytest.param(timestamp(at(5)), 137, True, id="out of memory"),
+        pytest.param(timestamp(at(5)), 10, True, id="refused its bytes"),
+        pytest.param(timestamp(at(5)), 0, False, id="asked to end, as an eviction does"),
+        pytest.param(timestamp(at(5)), 1, False, id="without what it needs"),
+        pytest.param(None, 139, False, id="never"),
+    ],
 )
-def test_only_an_end_under_traffic_is_a_crash(ended: str | None, crashed: bool) -> None:
+def test_only_an_end_of_its_own_under_traffic_is_a_crash(
+    ended: str | None, code: int, crashed: bool
+) -> None:
     found = in_canary()
-    pods = tuple(replace(one, exit_code=1, ended_at=ended) for one in found.inputs.pods)
+    pods = tuple(replace(one, exit_code=code, ended_at=ended) for one in found.inputs.pods)
     seen = analysis.evidence(replace(found, inputs=replace(found.inputs, pods=pods)))
     assert (seen.crashed is not None) is crashed
 

@@ -9,7 +9,8 @@ import pytest
 from hallmark.api.model_policy import OnRevocation
 from hallmark.policies.model_deployment.decide import DeploymentDecision, decide
 from hallmark.policies.model_deployment.inputs import View, Wait
-from hallmark.policies.model_deployment.triggers import Ready, RollBack, Stop, TargetReady, look
+from hallmark.policies.model_deployment.look import look
+from hallmark.policies.model_deployment.triggers import Ready, RollBack, Stop, TargetReady
 from tests.unit.policies.model_deployment.rollouts import (
     candidate_status,
     entry,

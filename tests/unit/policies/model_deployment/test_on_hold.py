@@ -16,10 +16,11 @@ from hallmark.api.model_deployment import (
     RolloutState,
 )
 from hallmark.api.model_policy import DeploymentBounds, ModelPolicy
-from hallmark.policies.model_deployment import triggers
+from hallmark.policies.model_deployment import look_serving
 from hallmark.policies.model_deployment.actions import Acted, act
 from hallmark.policies.model_deployment.decide import DeploymentDecision, decide
 from hallmark.policies.model_deployment.inputs import View, Wait
+from hallmark.policies.model_deployment.look import look
 from hallmark.policies.model_deployment.triggers import (
     NoTarget,
     Overdue,
@@ -28,7 +29,6 @@ from hallmark.policies.model_deployment.triggers import (
     Stepped,
     Stop,
     TargetReady,
-    look,
 )
 from hallmark.policies.model_deployment.withdrawal import must_give_way
 from tests.unit.policies.model_deployment.rollouts import (
@@ -237,7 +237,7 @@ def test_nothing_is_on_hold_by_default() -> None:
 def test_no_way_to_find_a_trigger_passes_by_a_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever else may once ask for a rollback, it waits as well."""
     drifts = RollBack(V1, "Whatever", "Something new was found.")
-    monkeypatch.setattr(triggers, "_look_at_drift", lambda view: drifts)
+    monkeypatch.setattr(look_serving, "_look_at_drift", lambda view: drifts)
     given = view(SERVING2, V1, V2, verified=(1, 2))
     assert look(given) == drifts
     found = look(held(given))

@@ -20,12 +20,8 @@ from hallmark.api.model_deployment import (
 from hallmark.api.model_policy import ModelPolicy, OnNoTarget
 from hallmark.api.model_version import ModelVersion
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
-from hallmark.policies.model_deployment.triggers import (
-    NoTarget,
-    RollBack,
-    Stop,
-    look_at_serving,
-)
+from hallmark.policies.model_deployment.look_serving import look_at_serving
+from hallmark.policies.model_deployment.triggers import NoTarget, RollBack, Stop
 from tests.unit.policies.model_deployment.rollouts import (
     NOW,
     at,

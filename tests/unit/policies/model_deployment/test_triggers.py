@@ -21,14 +21,13 @@ from hallmark.api.model_policy import OnNoTarget, OnRevocation
 from hallmark.api.model_version import ModelVersionStatus
 from hallmark.api.names import manifest_label
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
+from hallmark.policies.model_deployment.look import bake_is_over, look
 from hallmark.policies.model_deployment.triggers import (
     NoTarget,
     Overdue,
     Refused,
     RollBack,
     Stop,
-    bake_is_over,
-    look,
 )
 from hallmark.policies.model_deployment.withdrawal import must_give_way, noted, withdrawn_labels
 from tests.unit.policies.model_deployment.rollouts import (
