@@ -369,8 +369,12 @@ async def test_drift_rolls_back_within_seconds_and_once(stage: Stage) -> None:
         assert lacks["status"]["rolledBack"]["reason"] == "DriftRollback"
         changed = {"spec": {"strategy": {"keepWarm": "2h"}}}
         await api.merge(MODEL_DEPLOYMENT, space, NAME, changed)
-        waiting = await stage.wait_for("Ready=False/AwaitingApproval")
-        assert "(DriftRollback)" in message(waiting, "Ready")
+
+        async def told_why() -> bool:
+            waiting = await stage.wait_for("Ready=False/AwaitingApproval")
+            return "(DriftRollback)" in message(waiting, "Ready")
+
+        await until(told_why, 30)
         assert await stage.serving() == label(first)
         await stage.decide(second, again="-again")
         await stage.wait_field("activeModelVersion", "v2")
