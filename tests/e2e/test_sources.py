@@ -87,6 +87,7 @@ def claim(world: World, bucket: str) -> Iterator[str]:
     world.api.delete("PersistentVolume", None, "e2e-datasets")
 
 
+@pytest.mark.slow
 def test_rows_on_a_volume_are_read_and_a_missing_file_is_named(world: World, claim: str) -> None:
     for name, path in (("on-a-volume", "loans.csv"), ("not-there", "loans-of-last-year.csv")):
         run(world, name, {"volumeClaim": {"claimName": claim, "path": path}})

@@ -66,6 +66,7 @@ def test_a_mail_address_and_a_card_number_refuse_the_run_and_appear_nowhere(
     nowhere(world, "personal", EMAIL, EMAIL.split("@")[0], CARD)
 
 
+@pytest.mark.slow
 def test_what_is_masked_or_dropped_trains_and_appears_nowhere(world: World, namespace: str) -> None:
     header, *rows = objects.loan_csv().splitlines()
     lines = [f"{header},contact,remark"]
