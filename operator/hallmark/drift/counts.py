@@ -184,6 +184,7 @@ class BinCounter:
             ValueError: a feature is not in the schema, or its bins and counts do not fit.
         """
         self._columns = tuple(_bins(feature, schema) for feature in features)
+        self._watched = [column.column for column in self._columns]
         self._ends = [0, *accumulate(column.bins for column in self._columns)]
 
     def zeros(self) -> Totals:
@@ -193,11 +194,11 @@ class BinCounter:
     def add(self, rows: CountedRows, totals: Totals) -> None:
         """Count rows of shape (rows, columns) into ``totals``, in place."""
         # Sorted columns are counted by looking up their edges, which are few.
-        values = np.array(rows.T, order="C")
+        values = rows.T.take(self._watched, axis=0)
         values.sort(axis=1)
         counts = np.empty_like(totals)
-        for column, part in zip(self._columns, self._parts(counts), strict=True):
-            column.count(values[column.column], part)
+        for column, found, part in zip(self._columns, values, self._parts(counts), strict=True):
+            column.count(found, part)
         totals += counts
 
     def named(self, totals: Totals) -> dict[str, list[int]]:
