@@ -71,7 +71,7 @@ def evidence(view: View) -> Evidence:
         if pod.manifest == names.manifest_label(digest)
         and pod.trust_sha256 == view.rollout.trust_sha256
     ]
-    reports = [found for pod in pods if (found := _report(view.inputs, pod, digest)) is not None]
+    reports = [found for pod in pods if (found := report_of(view.inputs, pod, digest)) is not None]
     limit = _analysis(view).max_latency
     bound = None if limit is None else bound_of(limit)
     return Evidence(
@@ -120,7 +120,7 @@ def _fair(report: DriftReport, bound: int | None) -> dict[str, int]:
     }
 
 
-def _report(inputs: DeploymentInputs, pod: PodState, digest: str) -> DriftReport | None:
+def report_of(inputs: DeploymentInputs, pod: PodState, digest: str) -> DriftReport | None:
     """Return what a Pod says of this version; what cannot be read says nothing."""
     try:
         report = DriftReport.model_validate(inputs.reports.get(pod.name))

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import zip_longest
 
-from pydantic import ValidationError
-
 from hallmark.api import names
-from hallmark.api.drift_report import LATENCY_BOUNDS, DriftReport
+from hallmark.api.drift_report import LATENCY_BOUNDS
 from hallmark.api.mirror import SCORE_BOUNDS, Mirror, MirrorCounts, MirrorRecord, MirrorReport
 from hallmark.api.model_deployment import Rollout, RolloutState
 from hallmark.api.reasons import DeploymentReason
 from hallmark.drift.answers import LATE, bound_of
 from hallmark.drift.clients import Share, judged
+from hallmark.policies.model_deployment.analysis import report_of
 from hallmark.policies.model_deployment.canary import is_beside
 from hallmark.policies.model_deployment.crashes import crashed_since
 from hallmark.policies.model_deployment.inputs import PodState, View
@@ -82,14 +81,9 @@ def _reports(view: View, record: MirrorRecord) -> Iterable[MirrorReport]:
     for pod in view.inputs.pods:
         if pod.manifest != names.manifest_label(active):
             continue
-        try:
-            report = DriftReport.model_validate(view.inputs.reports.get(pod.name))
-        except ValidationError:
-            continue  # What cannot be read says nothing.
-        told = report.mirror
-        if report.manifest_digest != active or told is None:
-            continue
-        if (told.candidate, told.since) == (candidate, record.started):
+        report = report_of(view.inputs, pod, active)
+        told = report.mirror if report else None
+        if told and (told.candidate, told.since) == (candidate, record.started):
             yield told
 
 
