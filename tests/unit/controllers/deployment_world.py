@@ -44,6 +44,7 @@ from hallmark.cluster.gather.drift import judge_reports
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
     CONFIG_MAP,
+    HTTP_ROUTE,
     MODEL_DEPLOYMENT,
     MODEL_POLICY,
     MODEL_VERSION,
@@ -86,7 +87,7 @@ BASELINE = Baseline(
     ],
 )
 LABEL = names.LABEL_MANIFEST
-WATCHED = (MODEL_DEPLOYMENT, MODEL_VERSION, *CHILDREN)
+WATCHED = (MODEL_DEPLOYMENT, MODEL_VERSION, HTTP_ROUTE, *CHILDREN)
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 CALM, SHIFTED = [40, 30, 30, 0], [0, 0, 100, 0]
 
@@ -156,6 +157,10 @@ class World:
         self._requests = 0
         self.troubles: list[ApiError] = []
         """What the API server did not take, where a test has it refuse something."""
+        self.no_routes = ""
+        """Why the cluster has no HTTPRoutes."""
+        self.gateway: dict[str, str] | None = {"Accepted": "True", "ResolvedRefs": "True"}
+        """What its controller says of each HTTPRoute, as it is now; None: it is away."""
         self.lag: tuple[Kind, ...] = ()
         """Kinds whose watch is silent."""
         self.operator = self._operator()
@@ -190,6 +195,7 @@ class World:
             events=EventQueue(self.cluster),
             queue=WorkQueue(cast("Any", nothing)),
             clock=lambda: self.now,
+            no_routes=lambda: self.no_routes,
         )
         self.cluster.observe = operator.observe
         return operator
@@ -250,6 +256,7 @@ class World:
             self.reconcile()
             if kubelet:
                 self.run_pods()
+            self.run_gateway()
             if before == json.dumps(sorted(map(str, self.cluster.objects.items()))):
                 return
         raise AssertionError("It never comes to rest.")
@@ -471,6 +478,27 @@ class World:
             if pod["metadata"]["labels"][names.LABEL_MANIFEST] not in running:
                 del self.cluster.objects[self.cluster.key_of(pod)]
 
+    def run_gateway(self) -> None:
+        """Do what the controller of a Gateway does: say of each HTTPRoute what becomes of it."""
+        if self.gateway is None:
+            return
+        for obj in self._of(HTTP_ROUTE):
+            conditions = [
+                {
+                    "type": type_,
+                    "status": status,
+                    "reason": "AsTheTestSays",
+                    "observedGeneration": obj["metadata"]["generation"],
+                }
+                for type_, status in self.gateway.items()
+            ]
+            obj["status"] = {
+                "parents": [
+                    {"parentRef": parent, "controllerName": "test/gw", "conditions": conditions}
+                    for parent in obj["spec"]["parentRefs"]
+                ]
+            }
+
     def traffic(self, counts: list[int], windows: int = 2) -> None:
         """Let the Pods that have the traffic report closed windows."""
         services = self._services()
@@ -642,6 +670,34 @@ class World:
         return found
 
     @property
+    def routed(self) -> dict[int, int]:
+        """Per cent of the requests that come by the HTTPRoute, by the version that answers them.
+
+        Empty where there is no HTTPRoute; what nobody answers is under 0.
+        """
+        found: dict[int, int] = {}
+        services = {obj["metadata"]["name"]: obj for obj in self._of(SERVICE)}
+        for route in self._of(HTTP_ROUTE):
+            backends = [found for rule in route["spec"]["rules"] for found in rule["backendRefs"]]
+            for backend in backends:
+                number = self._answering(services.get(backend["name"])) if backend["weight"] else 0
+                if backend["weight"]:
+                    found[number] = found.get(number, 0) + backend["weight"]
+        return found
+
+    def _answering(self, service: Obj | None) -> int:
+        """Return the version of the ready Pods that a Service selects, 0 where there are none."""
+        selector = service["spec"]["selector"] if service else {"nobody": "at all"}
+        numbers = {
+            self.numbers[pod["metadata"]["labels"][LABEL]]
+            for pod in self._of(POD)
+            if selector.items() <= pod["metadata"]["labels"].items()
+            and pod["status"]["conditions"][0]["status"] == "True"
+        }
+        assert len(numbers) <= 1, "a backend of the route leads to two versions"
+        return next(iter(numbers), 0)
+
+    @property
     def copied(self) -> Obj | None:
         """What predictors are told to copy, where the candidate can be reached for it, else None.
 
@@ -651,7 +707,8 @@ class World:
             each for each in self._of(CONFIG_MAP) if each["metadata"]["name"] == "credit-active"
         ]
         mirror = told["data"].get("mirror")
-        services = [each for each in self._of(SERVICE) if each["metadata"]["name"] != NAME]
+        aside = names.mirror_name(NAME)
+        services = [each for each in self._of(SERVICE) if each["metadata"]["name"] == aside]
         [rules] = [each["spec"] for each in self._of(NETWORK_POLICY)]
         ports = [port["port"] for rule in rules["egress"] for port in rule["ports"]]
         assert len(services) == ports.count(names.MIRROR_PORT) == (mirror is not None)
@@ -707,8 +764,12 @@ class World:
         elif obj and obj["kind"] == "Service":
             if obj["metadata"]["name"] == NAME:
                 self._check_switch(obj)
+            elif obj["metadata"]["name"] == names.candidate_name(NAME):
+                self._check_routed(obj)
             else:
                 self._check_copies(obj)
+        elif obj and obj["kind"] == "HTTPRoute":
+            self._check_routed(obj)
         elif obj and obj["kind"] == "Deployment":
             self._check_workload(obj)
 
@@ -764,6 +825,17 @@ class World:
         assert rollout.state == "Mirroring"
         assert label == names.manifest_label(rollout.manifest_digest or "")
         self._must_be_trusted(self.numbers[label], "gets copies of requests")
+
+    def _check_routed(self, written: Obj) -> None:
+        """The HTTPRoute leads to what the Service selects, and to a trusted candidate alone."""
+        if names.LABEL_DEPLOYMENT not in written["metadata"].get("labels", {}):
+            return  # a stranger's
+        rollout, state = self.status.rollout, self.state
+        candidate = names.manifest_label((rollout.manifest_digest if rollout else "") or "")
+        for number in self.routed.keys() - {0, self.numbers[self.switches[-1]]}:
+            assert state == "Canary", f"v{number} gets requests in {state}"
+            assert self.numbers[candidate] == number, f"v{number} gets requests, and is none"
+            self._must_be_trusted(number, "gets requests by the route")
 
     def _check_share(self) -> None:
         """A Service of two versions leads to what serves and to a trusted candidate alone."""
