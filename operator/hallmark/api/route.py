@@ -18,11 +18,12 @@ Subdomain = Annotated[str, Field(pattern=f"^{_NAME}$", min_length=1, max_length=
 Hostname = Annotated[str, Field(pattern=rf"^(\*\.)?{_NAME}$", min_length=1, max_length=253)]
 """A hostname, or one of which the first label may be any: ``*.example.com``."""
 
+_HERE = "(has({0}.__namespace__) ? {0}.__namespace__ : '')"
+_SECTION = "(has({0}.sectionName) ? {0}.sectionName : '')"
 _SAME = (
     "p.group == q.group && p.kind == q.kind && p.name == q.name && "
-    "p.?__namespace__.orValue('') == q.?__namespace__.orValue('')"
+    f"{_HERE.format('p')} == {_HERE.format('q')}"
 )
-_SECTION = "{0}.?sectionName.orValue('')"
 
 
 class ParentRef(ApiModel):
@@ -64,7 +65,7 @@ class Route(ApiModel):
                 ),
                 rule(
                     f"self.all(p, self.all(q, !({_SAME}) || "
-                    f"({_SECTION.format('p')} == '') == ({_SECTION.format('q')} == '')))",
+                    "has(p.sectionName) == has(q.sectionName)))",
                     "A parent that is named twice must be named with a 'sectionName' each time.",
                 ),
             ),

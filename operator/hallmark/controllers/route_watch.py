@@ -18,7 +18,7 @@ from hallmark.errors import ConfigurationError
 
 SELECTION = Selection(HTTP_ROUTE, labels={names.LABEL_MANAGED_BY: names.MANAGED_BY})
 """Ours alone, as of every other child."""
-AGAIN_SECONDS = 15.0
+AGAIN_SECONDS = 5.0
 """When it is looked again whether the cluster has the kind by now."""
 
 
