@@ -72,7 +72,12 @@ class RouteWatch:
 
     async def _follow(self) -> None:
         informer = self._informer = Informer(
-            self._source, self._cache, SELECTION, self._on_change, optional=True
+            self._source,
+            self._cache,
+            SELECTION,
+            self._on_change,
+            sleep=self._sleep,
+            optional=True,
         )
         following = asyncio.create_task(informer.run())
         synced = asyncio.create_task(informer.synced.wait())

@@ -384,7 +384,7 @@ def test_a_route_that_is_not_asked_for_any_more_goes(world: World) -> None:
     world.settle()
     assert (world.serving, world.routed) == (2, {})
     assert f"Service/{NAME}-candidate" not in world.children
-    assert world.condition("Routed") == "False/NoRoute"
+    assert world.condition("Routed") == "True/NoRoute"
     assert world.condition("Ready") == "True/Baking"
 
 

@@ -213,7 +213,7 @@ def _routed(view: View) -> tuple[ConditionUpdate, ...]:
     """Return what becomes of the HTTPRoute; nothing where none is, or was, asked for."""
     if canary.route_of(view) is None:
         gone = view.status.condition(_C.ROUTED) is not None
-        return (fails(_C.ROUTED, _R.NO_ROUTE, "No HTTPRoute is asked for."),) if gone else ()
+        return (holds(_C.ROUTED, _R.NO_ROUTE, "None is asked for any more."),) if gone else ()
     if view.head is None:
         return (unknown(_C.ROUTED, _R.IDLE, "No version serves yet."),)
     awaited = routing.now(view)
