@@ -29,7 +29,8 @@ from tests.unit.policies.model_deployment.rollouts import (
     view,
 )
 from tests.unit.policies.model_deployment.test_on_hold import held
-from tests.unit.policies.model_deployment.test_triggers import CASES, FIRST
+from tests.unit.policies.model_deployment.test_triggers import CASES
+from tests.unit.policies.model_deployment.trigger_views import FIRST
 
 C, R = VersionCondition, VersionReason
 TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
