@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from yarl import URL
 
 from hallmark.api import names
 from hallmark.api.training_run import TrainingRun
@@ -17,6 +20,7 @@ from hallmark.cluster.kinds import (
     MODEL_DEPLOYMENT,
     MODEL_POLICY,
     POD,
+    SECRET,
     kind_of,
 )
 from hallmark.cluster.ownership import same_owner
@@ -24,6 +28,7 @@ from hallmark.cluster.parse import read
 from hallmark.errors import ClusterError
 from hallmark.policies.decision import Event
 from hallmark.policies.refusals import Refusal
+from tests.examples import examples
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 OURS = {names.LABEL_MANAGED_BY: "hallmark"}
@@ -66,6 +71,31 @@ def test_paths_of_collections_objects_and_subresources() -> None:
     status = MODEL_DEPLOYMENT.path("bank", "x", "status")
     assert status == "/apis/hallmark.dev/v1alpha1/namespaces/bank/modeldeployments/x/status"
     assert POD.path(None) == "/api/v1/pods"
+
+
+@examples(300)
+@given(st.text(min_size=1, max_size=20) | st.text("./%?#a ", min_size=1, max_size=8))
+@example("../../kube-system/secrets/token")
+@example("..")
+@example("a?watch=true")
+@example("a%2f..%2fb")
+def test_no_name_leads_to_the_path_of_another_object(name: str) -> None:
+    """The client's library takes '..' out of a path before the request is sent."""
+    try:
+        path = SECRET.path("bank", name)
+    except ClusterError as refused:
+        assert "the name of a Secret" in str(refused)
+    else:
+        parts = URL(f"https://api{path}").raw_path_qs.split("/")
+        assert parts[:-1] == ["", "api", "v1", "namespaces", "bank", "secrets"]
+        assert parts[-1]
+        assert "?" not in parts[-1]
+
+
+@pytest.mark.parametrize("namespace", ["..", "a/b", "a?b"])
+def test_nor_does_a_namespace(namespace: str) -> None:
+    with pytest.raises(ClusterError, match="names hold no"):
+        SECRET.path(namespace, "a")
 
 
 def test_a_kind_is_known_by_its_type() -> None:
