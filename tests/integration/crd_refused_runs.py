@@ -47,7 +47,11 @@ def naming(name: str) -> dict[str, Obj]:
 REFUSED_RUNS: dict[str, tuple[Any, Obj, str]] = {
     # A TrainingRun's source.
     **{
-        f"a run whose {place} is {name!r}": (RUN, spec, f"spec.dataset.{place} in body should match")
+        f"a run whose {place} is {name!r}": (
+            RUN,
+            spec,
+            f"spec.dataset.{place} in body should match",
+        )
         for name in NO_NAMES
         for place, spec in naming(name).items()
     },
