@@ -242,7 +242,7 @@ def _refuse(
         status=status.replace(completion_time=timestamp(inputs.now)),
         records=(
             Record(
-                decision_id=f"{event}:{run.uid}",
+                decision_id=_decision_id(event, run.uid, AuditOutcome.REFUSED),
                 event=event,
                 kind="TrainingRun",
                 namespace=run.namespace,
@@ -330,6 +330,14 @@ def _asked(inputs: RunInputs) -> dict[str, str]:
     }
 
 
+def _decision_id(event: AuditEvent, uid: str, outcome: AuditOutcome) -> str:
+    """Return the same for the same decision about a run.
+
+    One that took no effect before the operator ended may be another one under the policy of later.
+    """
+    return f"{event}:{uid}:{outcome}"
+
+
 def _seal_records(inputs: RunInputs, seal: Seal) -> tuple[Record, ...]:
     run = inputs.run.metadata
     digests = {
@@ -338,7 +346,7 @@ def _seal_records(inputs: RunInputs, seal: Seal) -> tuple[Record, ...]:
     }
     return tuple(
         Record(
-            decision_id=f"{event}:{run.uid}",
+            decision_id=_decision_id(event, run.uid, outcome),
             event=event,
             kind="TrainingRun",
             namespace=run.namespace,
