@@ -10,7 +10,6 @@ from pydantic import ConfigDict, Field
 
 from hallmark.api.common import (
     ApiModel,
-    ConditionedStatus,
     DurationString,
     ForeignName,
     PositiveDuration,
@@ -20,10 +19,12 @@ from hallmark.api.common import (
     canonical_json,
     sha256_digest,
 )
+from hallmark.api.conditions import ConditionedStatus
 from hallmark.api.dependencies import Dependencies
 from hallmark.api.drift_floors import DriftFloors
+from hallmark.api.metrics import Gates
+from hallmark.api.pii import PIIAction, PIIDetector
 from hallmark.api.rules import NAME, SET, cel, list_map, rule
-from hallmark.api.training_run import Gates, PIIAction, PIIDetector
 from hallmark.api.trust import KeyId, ReviewerGroup, TrustedKey
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hallmark.api.dependencies import Dependencies, Licences, Vulnerabilities
+from hallmark.api.metrics import GateResult, MetricValue
 from hallmark.api.model_deployment import ModelDeployment
-from hallmark.api.training_run import GateResult, MetricValue
 from hallmark.policies.model_version.shown import serving_version
 from hallmark.policies.unmet import unmet, votes
 from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.common import Condition, ConditionStatus, timestamp
+from hallmark.api.common import timestamp
+from hallmark.api.conditions import Condition, ConditionStatus
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion, RolledBack, VersionCondition
 from hallmark.api.reasons import VersionReason

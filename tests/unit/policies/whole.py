@@ -16,7 +16,8 @@ from typing import Any, cast
 
 import yaml
 
-from hallmark.api.common import ConditionedStatus, timestamp
+from hallmark.api.common import timestamp
+from hallmark.api.conditions import ConditionedStatus
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import manifest_label

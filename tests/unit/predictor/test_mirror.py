@@ -23,7 +23,7 @@ from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.mirror import SCORE_BOUNDS, MirrorReport
 from hallmark.api.served import ServedSchema
-from hallmark.api.training_run import Trainer
+from hallmark.api.trainer import Trainer
 from hallmark.drift.mirrored import MirrorCounter
 from hallmark.training.graph import build
 from hallmark.training.pipeline import Fitted, fit

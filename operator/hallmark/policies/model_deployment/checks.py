@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from hallmark.api import names
-from hallmark.api.common import ConditionStatus
+from hallmark.api.conditions import ConditionStatus
 from hallmark.api.model_policy import Approvals
 from hallmark.api.model_version import ModelVersion, RolledBack, VersionCondition
 from hallmark.api.reasons import DeploymentReason, VersionReason

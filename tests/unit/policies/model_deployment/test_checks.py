@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hallmark.api.common import Condition, ConditionStatus
+from hallmark.api.conditions import Condition, ConditionStatus
 from hallmark.api.model_deployment import ModelDeploymentStatus
 from hallmark.api.model_version import ApprovalRecord, ModelVersion
 from hallmark.policies.model_deployment.checks import (
