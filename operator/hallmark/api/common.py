@@ -133,6 +133,16 @@ ObjectName = Annotated[
 ]
 """A DNS label short enough that children's names (name, dash, suffix) fit 63 characters."""
 
+ForeignName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        min_length=1,
+        max_length=253,
+    ),
+]
+"""The name of an object that somebody else made, as Kubernetes takes it: never part of a path."""
+
 Uid = Annotated[str, Field(min_length=1, max_length=64)]
 """A Kubernetes object's uid."""
 

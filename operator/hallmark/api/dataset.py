@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from hallmark.api.common import ApiModel, Digest
+from hallmark.api.common import ApiModel, Digest, ForeignName
 from hallmark.api.rules import cel, rule
 
 
@@ -54,7 +54,7 @@ class CSVDialect(ApiModel):
 class ConfigMapSource(ApiModel):
     """A key of a ConfigMap in the run's namespace."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253)]
+    name: ForeignName
     """The ConfigMap."""
     key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
     """The entry that holds the rows."""
@@ -63,7 +63,7 @@ class ConfigMapSource(ApiModel):
 class VolumeClaimSource(ApiModel):
     """A file on a PersistentVolumeClaim in the run's namespace."""
 
-    claim_name: Annotated[str, Field(min_length=1, max_length=253)]
+    claim_name: ForeignName
     """The PersistentVolumeClaim; it is mounted read-only."""
     path: Annotated[
         str,
@@ -115,7 +115,7 @@ class Dataset(ApiModel):
 
     uri: Annotated[str, Field(pattern=r"^(s3|gs|az|https)://.+", max_length=1024)] | None = None
     """A URL that the ModelPolicy allows, such as ``s3://datasets/loans.parquet``."""
-    credentials_secret: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    credentials_secret: ForeignName | None = None
     """A Secret with the keys ``access-key-id`` and ``secret-access-key`` for ``uri``."""
     volume_claim: VolumeClaimSource | None = None
     config_map: ConfigMapSource | None = None
