@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from hallmark.cluster.kinds import HTTP_ROUTE, SERVICE, Obj
-from tests.unit.controllers.deployment_world import CALM, NAME, SPACE, World
+from tests.unit.controllers.deployment_seen import CALM, NAME, SPACE
+from tests.unit.controllers.deployment_world import World
 from tests.unit.controllers.test_deployment_canary import (
     BASE,
     FAILURES,
@@ -76,18 +77,13 @@ def pass_step(world: World) -> None:
     world.settle()
 
 
-def route(world: World) -> Obj:
-    [found] = world._of(HTTP_ROUTE)
-    return found
-
-
 def test_the_route_is_there_before_any_candidate(tmp_path: Path) -> None:
     world = stable(tmp_path)
     assert world.routed == {1: 100}
     assert world.condition("Routed") == "True/RouteAccepted"
     assert world.condition("Ready") == "True/Serving"
-    assert route(world)["spec"]["hostnames"] == ["credit.example.com"]
-    owners = route(world)["metadata"]["ownerReferences"]
+    assert world.route["spec"]["hostnames"] == ["credit.example.com"]
+    owners = world.route["metadata"]["ownerReferences"]
     assert [owner["name"] for owner in owners] == [NAME]
 
 
@@ -164,7 +160,7 @@ def test_no_step_begins_before_the_route_is_accepted(
 def parents(world: World, change: Callable[[list[Obj]], object]) -> None:
     """Change what is said of the route, and have nobody say anything else."""
     world.gateway = None
-    change(route(world)["status"]["parents"])
+    change(world.route["status"]["parents"])
 
 
 def _of_before(said: list[Obj]) -> None:
@@ -274,13 +270,13 @@ EDITS: dict[str, Callable[[Obj], object]] = {
 def test_an_edited_route_is_restored_and_the_step_counts_anew(
     world: World, edit: Callable[[Obj], object]
 ) -> None:
-    before = copy.deepcopy(route(world)["spec"])
+    before = copy.deepcopy(world.route["spec"])
     hear(world)
     world.wait(21)
-    edit(route(world)["spec"])
-    route(world)["metadata"]["generation"] += 1
+    edit(world.route["spec"])
+    world.route["metadata"]["generation"] += 1
     world.reconcile()
-    assert route(world)["spec"] == before
+    assert world.route["spec"] == before
     world.settle()
     assert step(world) == 0, "the share was another one for a while"
     pass_step(world)
@@ -290,7 +286,7 @@ def test_an_edited_route_is_restored_and_the_step_counts_anew(
 @pytest.mark.parametrize("what", ["the route", "the candidate's Service", "both"])
 def test_what_is_deleted_is_made_again(world: World, what: str) -> None:
     def lose(kind: str) -> None:
-        found = route(world) if kind == "route" else _candidate_service(world)
+        found = world.route if kind == "route" else _candidate_service(world)
         del world.cluster.objects[world.cluster.key_of(found)]
 
     for kind in ("route", "Service"):
@@ -327,7 +323,7 @@ def test_without_gateway_api_no_traffic_moves_and_it_may_come_later(tmp_path: Pa
 
 def test_gateway_api_that_goes_in_the_middle_stops_the_steps(world: World) -> None:
     world.no_routes = MISSING
-    del world.cluster.objects[world.cluster.key_of(route(world))]
+    del world.cluster.objects[world.cluster.key_of(world.route)]
     world.settle()
     pass_step(world)
     assert (world.state, step(world), world.shared) == ("Canary", 0, {1: 3})
@@ -355,8 +351,8 @@ def test_a_foreign_route_of_that_name_is_left_alone_before_anything_serves(
     world.settle()
     assert (world.serving, world.running) == (0, {})
     assert world.condition("Stalled") == "True/ForeignObject"
-    assert f"HTTPRoute '{NAME}'" in world.message("Ready") or "HTTPRoute" in world.message("Ready")
-    assert route(world)["spec"] == {"parentRefs": [], "rules": []}
+    assert f"HTTPRoute {SPACE}/{NAME}" in world.message("Ready")
+    assert world.route["spec"] == {"parentRefs": [], "rules": []}
 
 
 def test_a_foreign_route_holds_up_nothing_else(tmp_path: Path) -> None:
@@ -371,7 +367,7 @@ def test_a_foreign_route_holds_up_nothing_else(tmp_path: Path) -> None:
     world.seal(2)
     world.settle()
     assert (world.serving, world.state) == (1, "Starting")
-    del world.cluster.objects[world.cluster.key_of(route(world))]
+    del world.cluster.objects[world.cluster.key_of(world.route)]
     world.settle()
     assert world.routed == {1: 99, 2: 1}
 
@@ -389,7 +385,7 @@ def test_a_route_that_is_not_asked_for_any_more_goes(world: World) -> None:
 
 
 def test_a_route_that_a_finalizer_keeps_is_not_deleted_for_ever(world: World) -> None:
-    metadata = route(world)["metadata"]
+    metadata = world.route["metadata"]
     metadata.update(finalizers=["gateway/keeps-it"], deletionTimestamp="2026-11-25T12:00:00Z")
     world.ask(strategy={**BASE, "type": "BlueGreen"})
     for _ in range(6):
@@ -406,7 +402,7 @@ def test_other_hosts_in_the_middle_begin_again(world: World) -> None:
     world.ask(strategy={**BY_ROUTE, "canary": {**BY_ROUTE["canary"], "route": elsewhere}})
     world.settle()
     assert (step(world), world.routed) == (0, {1: 99, 2: 1})
-    assert route(world)["spec"]["hostnames"] == ["loans.example.com"]
+    assert world.route["spec"]["hostnames"] == ["loans.example.com"]
 
 
 def test_pods_that_are_gone_have_no_share(world: World) -> None:
