@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hallmark.api.common import parse_timestamp
 from hallmark.api.drift import Drift
-from hallmark.api.drift_report import DriftReport, DriftWindow
+from hallmark.api.drift_report import DriftReport
 from hallmark.drift.budget import MAJORITY
 
 SPAN = timedelta(minutes=30)
@@ -88,20 +88,20 @@ def asked(
 
 
 def _by_windows(report: DriftReport, drift: Drift, since: datetime, now: datetime) -> list[_Mark]:
-    """Return the totals that a report's windows tell of, oldest first; at least one.
+    """Return the totals that a report's windows tell of, in order of time; at least one.
 
-    They hold ``window`` rows each, so that a window's number says how many came up to its end.
+    Those that it does not hold any more had ``window`` rows each.
     """
-
-    def mark(window: DriftWindow) -> _Mark:
-        rows = Totals(min(report.rows, window.number * drift.window))
-        if parse_timestamp(window.start) < since:
-            return _Mark(now - SPAN, rows)
-        return _Mark(min(parse_timestamp(window.end), now), rows)
-
+    held = sum(window.rows for window in report.windows)
     earlier = report.windows[0].number - 1 if report.windows else 0
-    first = _Mark(now - SPAN, Totals(min(report.rows, earlier * drift.window)))
-    return [first, *sorted(mark(window) for window in report.windows)]
+    rows = min(earlier * drift.window, report.rows - held)
+    marks = [_Mark(now - SPAN, Totals(rows))]
+    for window in report.windows:
+        rows += window.rows
+        counts = parse_timestamp(window.start) >= since
+        ended = parse_timestamp(window.end) if counts else now - SPAN
+        marks.append(_Mark(min(max(ended, marks[-1].at), now), Totals(rows)))
+    return marks
 
 
 # -- what the Pods say together ---------------------------------------------------------------
