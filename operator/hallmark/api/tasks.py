@@ -9,15 +9,10 @@ from pydantic import Field
 
 from hallmark.api.common import Digest, FileModel, ObjectName, Uid
 from hallmark.api.dependencies import Dependencies
+from hallmark.api.metrics import Gate, GateResult, MetricValue
 from hallmark.api.model_policy import ReadLimits
-from hallmark.api.training_run import (
-    Gate,
-    GateResult,
-    MetricValue,
-    PIIAction,
-    PIIDetector,
-    TrainingRunSpec,
-)
+from hallmark.api.pii import PIIAction, PIIDetector
+from hallmark.api.training_run import TrainingRunSpec
 
 
 class TrainTask(FileModel):

@@ -14,7 +14,7 @@ import structlog
 from pydantic import ValidationError
 
 from hallmark.api import names
-from hallmark.api.common import (
+from hallmark.api.conditions import (
     Condition,
     ConditionedStatus,
     ConditionStatus,

@@ -17,7 +17,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils._param_validation import InvalidParameterError
 
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import Algorithm, Parameter, Trainer
+from hallmark.api.trainer import Algorithm, Parameter, Trainer
 
 Arguments = Mapping[str, Any]
 

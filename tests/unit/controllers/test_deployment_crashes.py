@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hallmark.api.common import parse_timestamp
 from hallmark.api.model_deployment import ActionName, ModelDeploymentStatus
 from tests.examples import examples
-from tests.unit.controllers.deployment_world import CALM, SHIFTED, World
+from tests.unit.controllers.deployment_seen import CALM, SHIFTED
+from tests.unit.controllers.deployment_world import World
 from tests.unit.controllers.test_deployment import with_two_versions
 from tests.unit.controllers.test_deployment_withdrawal import REFUSALS, refuse_status
 

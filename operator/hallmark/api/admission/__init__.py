@@ -36,6 +36,7 @@ def policies() -> list[Pair]:
         writers.system_namespace(),
         writers.drift_report(),
         writers.version_in_use(),
+        writers.unheard_words(),
         writers.predictor_accounts(),
         guarded.guarded(
             "hallmark-guarded-objects",

@@ -21,6 +21,10 @@ NOT_TRUSTED = {
     "name": "neither-operator-nor-kubernetes",
     "expression": f"!({IS_OPERATOR} || {IS_BUILT_IN})",
 }
+NOT_IN_AN_EMERGENCY = {
+    "name": "not-in-an-emergency",
+    "expression": "!('system:masters' in request.userInfo.groups)",
+}
 YOU = "'you are ' + request.userInfo.username"
 """CEL, as are those above: for the messages."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hallmark.api.common import SummaryCondition
+from hallmark.api.conditions import SummaryCondition
 from hallmark.api.drift_state import DriftState, Verdict
 from hallmark.api.model_deployment import (
     DeploymentCondition,

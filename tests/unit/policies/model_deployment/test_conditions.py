@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hallmark.api.common import SummaryCondition, timestamp
+from hallmark.api.common import timestamp
+from hallmark.api.conditions import SummaryCondition
 from hallmark.api.model_deployment import (
     DeploymentCondition,
     LastRollback,
