@@ -16,8 +16,9 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from hallmark.api.bounds import FLOAT32_MAX
 from hallmark.api.columns import FeatureType, OutOfRange
-from hallmark.api.served import FLOAT32_MAX, ServedFeature, ServedSchema
+from hallmark.api.documents import ServedFeature, ServedSchema
 from hallmark.drift.counts import Rows
 from hallmark.drift.refusals import NO_FEATURE, Reason
 from hallmark_predictor.problems import (

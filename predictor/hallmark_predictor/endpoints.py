@@ -8,7 +8,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from hallmark.api.common import VERSION
+from hallmark.api.texts import VERSION
 from hallmark_predictor.bodies import RETRY_AFTER
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.metrics import Rejection

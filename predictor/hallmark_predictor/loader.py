@@ -10,9 +10,8 @@ from datetime import datetime
 from http.client import HTTPException
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from hallmark.api.artifacts import SERVED_FILES, DownloadURLs, Manifest
+from hallmark.api.documents import DownloadURLs, Manifest, UnreadableDocument, read
+from hallmark.api.files import SERVED_FILES
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark_predictor.model import Model, open_model
 from hallmark_predictor.nearby import found_nearby, keep
@@ -161,8 +160,8 @@ def _download(
 
 def _read_urls(path: Path) -> DownloadURLs:
     try:
-        return DownloadURLs.model_validate_json(_read(path))
-    except ValidationError as error:
+        return read(DownloadURLs, _read(path))
+    except UnreadableDocument as error:
         raise ConfigurationError(f"The file {path} is not a list of download URLs.") from error
 
 

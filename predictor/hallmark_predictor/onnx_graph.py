@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hallmark.supply_chain.onnx_form import field_at
+from hallmark.supply_chain.protobuf import field_at
 
 Array = npt.NDArray[np.generic]
 

@@ -24,9 +24,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from hallmark.api.common import canonical_json
-from hallmark.api.served import ServedSchema
-from hallmark.api.trust import Trust
+from hallmark.api.documents import ServedSchema, Trust
+from hallmark.api.texts import canonical_json
 from hallmark_predictor.settings import Settings
 
 LOG = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
-from hallmark.api.served import ServedSchema
+from hallmark.api.documents import ServedSchema
 from hallmark.drift.counts import Rows
 from hallmark.golden import golden_rows
 from hallmark_predictor.linear_form import ScoreRow, read_linear

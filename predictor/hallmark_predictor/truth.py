@@ -17,10 +17,11 @@ from http import HTTPStatus
 
 import msgspec
 
-from hallmark.api.common import parse_duration
-from hallmark.api.feedback import EARLIER_VERSIONS, Feedback
+from hallmark.api.bounds import EARLIER_VERSIONS
+from hallmark.api.documents import Feedback
+from hallmark.api.texts import parse_duration
 from hallmark.classification import scored_class
-from hallmark.drift.outcomes import Outcome, OutcomeCounter
+from hallmark.drift.outcome_counter import Outcome, OutcomeCounter
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.json_body import parse_object
 from hallmark_predictor.problems import MAX_PROBLEMS, BadRequest, describe, refuse, shown

@@ -21,8 +21,9 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.api.common import timestamp
-from hallmark.api.drift_report import PROBERS, OddBlock, Oddity, OddRows
+from hallmark.api.bounds import PROBERS, Oddity
+from hallmark.api.structs import OddBlock, OddRows
+from hallmark.api.texts import timestamp
 from hallmark.drift.counts import CountedRows
 from hallmark.drift.region import BLOCK, Floats, Region, nearest, places
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from hallmark.api.drift_report import MAX_REFUSED_FEATURES, RefusedFeature
+from hallmark.api.bounds import MAX_REFUSED_FEATURES
+from hallmark.api.structs import RefusedFeature
 
 
 class Reason(StrEnum):

@@ -6,8 +6,7 @@ from urllib.parse import quote
 import httpx
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, strategies as st
 
 from hallmark.api.served import FLOAT32_MAX
 from hallmark_predictor.app import create_app, framework

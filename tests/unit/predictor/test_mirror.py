@@ -16,8 +16,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA
 from hallmark.api.drift_report import DriftReport

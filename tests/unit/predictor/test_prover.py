@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hallmark.api.artifacts import MODEL_ONNX, Manifest
+from hallmark.api.artifacts import MODEL_ONNX
+from hallmark.api.documents import Manifest, Trust
 from hallmark.api.training_run import Algorithm
-from hallmark.api.trust import Trust
 from hallmark.training.graph import build
 from hallmark_predictor.prover import Prover
 from hallmark_predictor.runtime import open_graph

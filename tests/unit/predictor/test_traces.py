@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark_predictor import logs
 from hallmark_predictor.traces import MOST_LINES, RequestLog, Trace, read_trace, trace_of
