@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from http.client import HTTPException
 from pathlib import Path
 
 from hallmark.api.documents import DownloadURLs, Manifest, UnreadableDocument, read
@@ -171,6 +168,11 @@ def _fetch(name: str, url: str, size: int) -> bytes:
     Raises:
         ArtifactError: no answer, or not the file. The message never has the URL: it is a key.
     """
+    # A small bundle travels beside the trust file: most predictors never ask the store.
+    import urllib.error
+    import urllib.request
+    from http.client import HTTPException
+
     if not url.startswith(("http://", "https://")):
         raise ArtifactError(f"There is no download URL for '{name}'; the operator must write one.")
     try:

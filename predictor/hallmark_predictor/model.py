@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from hallmark.api.documents import (
     Baseline,
@@ -26,8 +27,7 @@ from hallmark_predictor.scoring import Answers, OpenGraph, Scorer, open_scorer
 from hallmark_predictor.verification import Refused
 
 
-@dataclass(frozen=True)
-class Model:
+class Model(Struct, frozen=True):
     """A verified model, ready to answer."""
 
     trust: Trust

@@ -191,8 +191,7 @@ class Predictor:
             outcomes=truth.counter if truth else None,
         )
         self._serving.metrics.stability(model.newest_stability)
-        # What was made until now stays: the collector need not look at it again.
-        gc.collect()
+        # What was made until now stays: the collector need not look at it, not even once.
         gc.freeze()
         gc.enable()
         if server is None:

@@ -10,12 +10,12 @@ import asyncio
 import hmac
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
 
 import msgspec
+from msgspec import Struct, field
 
 from hallmark.api.bounds import EARLIER_VERSIONS
 from hallmark.api.documents import Feedback
@@ -55,8 +55,7 @@ class Fault(StrEnum):
     """It is none of the declared groups."""
 
 
-@dataclass
-class Judged:
+class Judged(Struct):
     """What a request's outcomes came to."""
 
     counted: int = 0

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from hallmark.api.documents import (
     Manifest,
@@ -27,15 +28,13 @@ from hallmark.refusal import Refusal
 from hallmark.supply_chain.manifest_form import MAX_BYTES, irregular
 
 
-@dataclass(frozen=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The model must not be served; the sentence says why."""
 
     message: str
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where this predictor runs, so that it takes no trust file made for another."""
 
     namespace: str

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from hallmark.api.bounds import EARLIER_VERSIONS, OUTCOME_WINDOWS, SCORE_BINS, SCORE_SCALE
 from hallmark.api.structs import EarlierOutcomes, GroupOutcomes, OutcomeReport, OutcomeWindow
@@ -24,8 +25,7 @@ MAX_SEEN = 65_536
 """So many of the newest receipts are remembered, so that none counts twice; about 9 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became true of one answer.
 
     Attributes:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from hallmark.api.bounds import MAX_REFUSED_FEATURES
 from hallmark.api.structs import RefusedFeature
@@ -36,8 +37,7 @@ Fault = tuple[str, Reason]
 """A declared feature, or none, and what was wrong."""
 
 
-@dataclass(frozen=True)
-class Refusals:
+class Refusals(Struct, frozen=True):
     """The rows at fault in one request.
 
     Attributes:

@@ -103,6 +103,7 @@ def test_the_runtime_is_in_memory_only_where_it_serves(
         process.start()
         process.wait_until("/readyz")
         assert not process.has_loaded("cryptography")
+        assert not process.has_loaded("pydantic_core")
         assert process.has_loaded("onnxruntime") == (algorithm is Algorithm.RANDOM_FOREST)
         with closing(process.connect()) as connection:
             assert predict(connection)[0] == 200
