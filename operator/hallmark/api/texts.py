@@ -77,22 +77,6 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(seconds=float(seconds))
 
 
-_UNITS = {"m": Decimal("0.001"), "": Decimal(1), "Ki": Decimal(2**10)}
-_UNITS |= {"Mi": Decimal(2**20), "Gi": Decimal(2**30)}
-
-
-def quantity(text: str) -> Decimal:
-    """Return the number of a Kubernetes quantity such as ``"500m"`` or ``"512Mi"``.
-
-    Raises:
-        ValueError: ``text`` is none of those that ``ResourceAmounts`` allows.
-    """
-    parts = re.fullmatch(r"([0-9]+)(m|Ki|Mi|Gi)?", text)
-    if parts is None:
-        raise ValueError(f"Expected a quantity such as '500m' or '512Mi', found {text!r}.")
-    return int(parts[1]) * _UNITS[parts[2] or ""]
-
-
 def timestamp(moment: datetime) -> str:
     """Return ``moment`` (aware) as an RFC 3339 UTC time to the microsecond."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

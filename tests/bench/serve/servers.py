@@ -211,7 +211,7 @@ def _wait(
             if not right(body):
                 raise RuntimeError(f"{process.args!r} answers otherwise: {body[:300]!r}")
             return
-        time.sleep(0.001)
+        time.sleep(0.005)  # Questions take time from who starts and listens already.
 
 
 def _post(port: int, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:

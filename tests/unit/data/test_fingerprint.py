@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.training_run import DataFormat, Schema
+from hallmark.api.dataset import DataFormat
+from hallmark.api.schema import Schema
 from hallmark.data.conversion import convert
 from hallmark.data.fingerprint import column_digest, fingerprint
 from hallmark.data.readers import read

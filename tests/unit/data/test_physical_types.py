@@ -20,8 +20,8 @@ import polars as pl
 import pytest
 from hypothesis import given, strategies as st
 
+from hallmark.api.dataset import DataFormat
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import DataFormat
 from hallmark.data.conversion import convert
 from hallmark.data.pii import guard
 from hallmark.data.readers import read

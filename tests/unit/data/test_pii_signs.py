@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.training_run import PIIDetector
+from hallmark.api.pii import PIIDetector
 from hallmark.data.cells import Cells
 from hallmark.data.detectors import DETECTORS, TextColumn
 from hallmark.data.detectors.normal import normal, normal_text

@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 from hypothesis import given, strategies as st
 
+from hallmark.api.dataset import CSVDialect, CSVEncoding, DataFormat
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import CSVDialect, CSVEncoding, DataFormat
 from hallmark.data.conversion import convert
 from hallmark.data.fingerprint import fingerprint
 from hallmark.data.readers import read

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.training_run import CSVDialect, CSVEncoding, DataFormat
+from hallmark.api.dataset import CSVDialect, CSVEncoding, DataFormat
 from hallmark.data.conversion import convert
 from hallmark.data.pii import guard
 from hallmark.data.readers import read

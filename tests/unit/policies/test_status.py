@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import Condition, ConditionStatus
+from hallmark.api.conditions import Condition, ConditionStatus
 from hallmark.policies.conditions import ConditionUpdate, ready, stalled, waiting
 from hallmark.policies.status import MESSAGE_LIMIT, merge_conditions, transition_event
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import Condition, ConditionStatus, timestamp
+from hallmark.api.common import timestamp
+from hallmark.api.conditions import Condition, ConditionStatus
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion, RolledBack, VersionCondition
 from hallmark.api.reasons import VersionReason
@@ -27,7 +28,8 @@ from tests.unit.policies.model_deployment.rollouts import (
     view,
 )
 from tests.unit.policies.model_deployment.test_on_hold import held
-from tests.unit.policies.model_deployment.test_triggers import CASES, FIRST
+from tests.unit.policies.model_deployment.test_triggers import CASES
+from tests.unit.policies.model_deployment.trigger_views import FIRST
 
 C, R = VersionCondition, VersionReason
 TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN

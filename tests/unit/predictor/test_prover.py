@@ -12,7 +12,7 @@ import pytest
 
 from hallmark.api.artifacts import MODEL_ONNX
 from hallmark.api.documents import Manifest, Trust
-from hallmark.api.training_run import Algorithm
+from hallmark.api.trainer import Algorithm
 from hallmark.training.graph import build
 from hallmark_predictor.prover import Prover
 from hallmark_predictor.runtime import open_graph
