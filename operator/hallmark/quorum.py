@@ -5,8 +5,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hallmark.api.trust import ReviewerGroup
+if TYPE_CHECKING:
+    from hallmark.api.trust import ReviewerGroup
 
 
 @dataclass(frozen=True)
