@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from hallmark.api.names import LABEL_MANIFEST
 from hallmark.cluster.kinds import HTTP_ROUTE, SERVICE, Obj
 from tests.unit.controllers.deployment_seen import CALM, NAME, SPACE
 from tests.unit.controllers.deployment_world import World
@@ -117,6 +118,7 @@ def test_an_abort_returns_all_requests(world: World, fail: Callable[[World], Non
     fail(world)
     world.settle()
     assert (world.serving, world.routed, world.running) == (1, {1: 100}, {1: 3})
+    assert aside(world) == 1, "a gateway that still has the weight is answered by what serves"
     [refused] = world.status.refused
     assert refused.manifest_digest == world.digest(2)
 
@@ -198,7 +200,10 @@ def test_words_about_something_else_accept_nothing(
     assert world.condition("Routed") != "True/RouteAccepted"
     world.gateway = GOOD
     world.settle()
+    world.wait(21)
+    world.settle()
     assert step(world) == 0, "what came meanwhile counts for nothing"
+    assert "0 of 100 rows" in world.message("Ready")
     pass_step(world)
     assert step(world) == 1
 
@@ -274,6 +279,11 @@ def test_what_is_deleted_is_made_again(world: World, what: str) -> None:
             lose(kind)
     world.settle()
     assert world.routed == {1: 99, 2: 1}
+
+
+def aside(world: World) -> int:
+    """Return the version that the candidate's Service selects."""
+    return world.numbers[_candidate_service(world)["spec"]["selector"][LABEL_MANIFEST]]
 
 
 def _candidate_service(world: World) -> Obj:
@@ -388,7 +398,7 @@ def test_other_hosts_in_the_middle_begin_again(world: World) -> None:
 def test_pods_that_are_gone_have_no_share(world: World) -> None:
     world.evict(2)
     world.reconcile()
-    assert world.routed == {1: 100}
+    assert (world.routed, aside(world)) == ({1: 100}, 1)
     world.settle()
     assert world.routed == {1: 99, 2: 1}
 
