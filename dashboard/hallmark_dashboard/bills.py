@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from hallmark.supply_chain.packages import (
     python_packages,
     states_a_digest,
 )
-from hallmark.supply_chain.vulnerabilities import LookUp
+from hallmark.supply_chain.vulnerabilities import LookUp, Word
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ def violations(
     look_up: LookUp,
     now: datetime,
     also: Mapping[str, str],
+    words: Sequence[Word] = (),
 ) -> tuple[str, ...]:
     """Return a sentence for everything that a policy has against a model's packages.
 
@@ -93,6 +94,7 @@ def violations(
         look_up: Says which vulnerabilities packages have; asked where the policy wants to know.
         now: The time (aware).
         also: Version by name of the packages that the model's report names.
+        words: What reviewers say of the model's vulnerabilities.
     """
     packages = [
         Package(part.name, part.version, part.purl, part.licences, part.hashed)
@@ -100,7 +102,7 @@ def violations(
     ]
     asked = {*python_packages(packages), *also.items()}
     known = look_up(asked) if rules.vulnerabilities else None
-    found = check_packages(packages, rules, known, now, also=also.items())
+    found = check_packages(packages, rules, known, now, also=also.items(), words=words)
     return tuple(problem.sentence() for problem in found)
 
 

@@ -85,7 +85,8 @@ async def version(
     """Show a version: is it what it says, and how good is it?"""
     evidence = await gather_version(services_of(request), caller, namespace, name)
     report, bill, policy = evidence.report.content, evidence.bill.content, evidence.policy
-    found = await services_of(request).violations(bill, policy, report) if bill else ()
+    services = services_of(request)
+    found = await services.violations(evidence.version, bill, policy, report) if bill else ()
     listed = evidence.manifest.content.files if evidence.manifest.content else []
     others = [
         other.metadata.name

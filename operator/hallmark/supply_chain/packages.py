@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from hallmark.supply_chain.vulnerabilities import (
     NOT_MOUNTED,
     VULNERABILITIES,
     Known,
+    Word,
     check_vulnerabilities,
 )
 
@@ -113,6 +114,7 @@ def check_packages(
     now: datetime,
     *,
     also: Iterable[Named] = (),
+    words: Sequence[Word] = (),
 ) -> list[Finding]:
     """Return everything that a policy has against a model's packages; empty if nothing.
 
@@ -122,6 +124,7 @@ def check_packages(
         known: what a snapshot of OSV says of them; None where there is no snapshot.
         now: the time, which ends exceptions.
         also: packages that the model has by another word than the bill's.
+        words: what reviewers say of vulnerabilities of these very bytes.
     """
     found = list(packages)
     named = [*also, *(pair for package in found for pair in package.names)]
@@ -130,7 +133,7 @@ def check_packages(
         *check_dependencies(named, rules.denied),
         *check_licences(licensed, rules.licences),
         *check_hashes(found, rules),
-        *check_vulnerabilities(known or NOT_MOUNTED, rules.vulnerabilities, now),
+        *check_vulnerabilities(known or NOT_MOUNTED, rules.vulnerabilities, now, words),
     ]
 
 

@@ -11,7 +11,12 @@ from hallmark.api.latch import MAX_ATTESTED, MAX_FINAL, Attested, Latch
 from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
 from hallmark.api.model_policy import ApproverKey
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, RolledBack
-from hallmark.policies.model_version.approvals import Ballot, counts, is_final, record_of
+from hallmark.policies.model_version.approvals import (
+    Ballot,
+    is_final,
+    record_of,
+    stands,
+)
 from hallmark.policies.model_version.attestation import (
     attestation_digest,
     attesting_key,
@@ -147,11 +152,11 @@ def who_decided(record: ApprovalRecord | None) -> str:
 
 
 def first_end(records: Iterable[ApprovalRecord], now: datetime) -> datetime | None:
-    """Return when the next approval that counts today ends, or None."""
+    """Return when the next approval or assessment that counts today ends, or None."""
     ends = [
         parse_timestamp(record.not_after)
         for record in records
-        if record.not_after and counts(record, now)
+        if record.not_after and stands(record, now)
     ]
     return min(ends, default=None)
 
@@ -264,6 +269,8 @@ def _rank(record: ApprovalRecord, rolled_back: RolledBack | None) -> int:
     if is_final(record):
         return 0
     if not record.accepted or record.withdrawn:
+        return 4
+    if record.decision is ReviewDecision.ASSESSED:
         return 3
     return 2 if is_of_before(record, rolled_back) else 1
 
