@@ -14,7 +14,8 @@ from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.api.trust import Trust
 from hallmark.errors import ConfigurationError
 from hallmark.policies.model_deployment.checks import CONDITIONS
-from hallmark.supply_chain.dockerfile import TRUST, render_dockerfile
+from hallmark.supply_chain.derived import own_dockerfile
+from hallmark.supply_chain.dockerfile import TRUST
 from hallmark.supply_chain.manifest import check_bytes
 from hallmark.verification.differences import first_difference
 from hallmark_predictor.loader import load_trusted
@@ -54,7 +55,7 @@ def context(document: bytes, read: Read, now: datetime) -> Mapping[str, bytes]:
     manifest = Manifest.model_validate_json(trust.manifest)
     bill = final_name(SLOT_SBOM, manifest.run_id)
     files = {name: _sealed(manifest, name, read) for name in (DOCKERFILE, bill)}
-    _require_own_dockerfile(manifest, bill, files[DOCKERFILE])
+    _require_own_dockerfile(manifest, files[DOCKERFILE])
     return {**served, **files, TRUST: document}
 
 
@@ -118,14 +119,9 @@ def _sealed(manifest: Manifest, name: str, read: Read) -> bytes:
     return data
 
 
-def _require_own_dockerfile(manifest: Manifest, bill: str, found: bytes) -> None:
+def _require_own_dockerfile(manifest: Manifest, found: bytes) -> None:
     """Refuse what somebody else wrote: a build runs what a Dockerfile says."""
-    entry = manifest.file(bill)
-    wanted = render_dockerfile(
-        run_id=manifest.run_id,
-        dataset=manifest.dataset_fingerprint,
-        sbom=entry.digest if entry else "",
-    )
+    wanted = own_dockerfile(manifest)
     if found != wanted:
         raise ConfigurationError(
             f"Expected the Dockerfile that this release of Hallmark makes, found another: "
