@@ -13,6 +13,7 @@ from hallmark.api.common import clip
 from hallmark.api.dependencies import Dependencies
 from hallmark.supply_chain.components import every_component, is_package, stated_licences
 from hallmark.supply_chain.licences import LONGEST
+from hallmark.supply_chain.model_card import card_words
 from hallmark.supply_chain.packages import (
     Package,
     check_packages,
@@ -36,11 +37,19 @@ class BillComponent:
 
 @dataclass(frozen=True)
 class Bill:
-    """A bill of materials."""
+    """A bill of materials.
+
+    Attributes:
+        spec_version: CycloneDX's.
+        serial: Its number.
+        components: What is in the model.
+        words: What its author says of the model, each with what it is on.
+    """
 
     spec_version: str
     serial: str
     components: tuple[BillComponent, ...]
+    words: tuple[tuple[str, str], ...] = ()
 
     @property
     def packages(self) -> tuple[BillComponent, ...]:
@@ -64,6 +73,7 @@ def read_bill(document: Mapping[str, Any]) -> Bill:
         clip(str(document.get("specVersion", "")), 16),
         clip(str(document.get("serialNumber", "")), 64),
         tuple(sorted(components, key=lambda part: (part.type != "library", part.type, part.name))),
+        tuple(card_words(document)),
     )
 
 

@@ -174,6 +174,7 @@ async def review_page(
         view=view,
         given=typed,
         report=report,
+        bill=evidence.bill.content,
         shown=sections(report) if report else None,
         gate_chart=gate_chart(report.gates, report.metrics) if report else None,
     )

@@ -23,7 +23,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.api.report import Report
 from hallmark.api.training_run import TrainingRun
 from hallmark.cli.cluster import Place, cluster_of, placed
-from hallmark.cli.compare import Change, Side, components, differences, words
+from hallmark.cli.compare import Change, Side, components, differences
 from hallmark.cli.extra import needs_the_extra
 from hallmark.cli.objects import get_version, parsed_or_raise, policy_of
 from hallmark.cli.output import Format, Output, console, plain, print_as, print_table, say
@@ -31,6 +31,7 @@ from hallmark.cluster.cluster import ApiError, Cluster
 from hallmark.cluster.kinds import TRAINING_RUN
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.policies.model_version.words import words_said
+from hallmark.supply_chain.model_card import card_words
 from hallmark.supply_chain.vex import document as vex_document
 from hallmark.supply_chain.vulnerabilities import Word
 
@@ -219,7 +220,7 @@ def sbom(
     if output is not Format.TABLE:
         print_as(document, output)
         return
-    for topic, text in words(document):
+    for topic, text in card_words(document):
         say(f"{topic}: {text}")
     found = components(document)
     wanted = {key: found[key] for key in sorted(found) if (search or "").lower() in key.lower()}
