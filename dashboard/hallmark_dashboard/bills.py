@@ -20,7 +20,8 @@ from hallmark.supply_chain.packages import (
     python_packages,
     states_a_digest,
 )
-from hallmark.supply_chain.vulnerabilities import LookUp, Word
+from hallmark.supply_chain.vex import Word
+from hallmark.supply_chain.vulnerabilities import LookUp
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from hallmark.supply_chain.derived import (
     check_dockerfile,
     check_report_claims,
     check_schema_claims,
+    check_serving,
 )
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.manifest import FileFact, check_files
@@ -195,12 +196,15 @@ def _check_sbom(task: SealTask, manifest: Manifest, files: Mapping[str, bytes]) 
     if not isinstance(read, SBOM):
         return found
     report = _read(Report, REPORT, files)
-    if isinstance(report, Report):
-        found += [
-            *_left_out(read, report),
-            *check_cards(task, parse_object(data, MAX_BYTES), report),
-        ]
-    return found
+    if not isinstance(report, Report):
+        return found
+    document = parse_object(data, MAX_BYTES)
+    return [
+        *found,
+        *_left_out(read, report),
+        *check_cards(task, document, report),
+        *check_serving(document),
+    ]
 
 
 def _check_packages(

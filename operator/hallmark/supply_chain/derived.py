@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
 
+from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
 from hallmark.api.artifacts import DOCKERFILE, REPORT, SCHEMA, SLOT_SBOM, Manifest, final_name
@@ -20,10 +21,12 @@ from hallmark.api.served import ServedSchema
 from hallmark.api.served_features import served_features
 from hallmark.api.tasks import SealTask
 from hallmark.api.training_run import Gate, ModelCard, Schema
-from hallmark.supply_chain.components import every_component
+from hallmark.supply_chain.components import every_component, property_values
 from hallmark.supply_chain.dockerfile import render_dockerfile
 from hallmark.supply_chain.findings import finding
+from hallmark.supply_chain.library import SERVING, USED_PROPERTY
 from hallmark.supply_chain.model_card import DATASET_REF, dataset_card, model_card
+from hallmark.supply_chain.serving import serving_wheels
 
 
 def check_dockerfile(manifest: Manifest, found: bytes) -> list[Finding]:
@@ -127,6 +130,26 @@ def check_cards(task: SealTask, bill: Mapping[str, Any], report: Report) -> Iter
     for part in every_component(bill):
         if part.get("bom-ref") == DATASET_REF and part.get("data") != [dataset_card(report)]:
             yield finding("SBOM", f"of the dataset what {REPORT} counts", "something else")
+
+
+def check_serving(bill: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what serves alone by a digest that is none of the predictor's lock of this release.
+
+    The predictor's image is not the trainer's: what it was installed from follows from the lock.
+
+    Args:
+        bill: a valid CycloneDX document.
+    """
+    known = serving_wheels()
+    for part in every_component(bill):
+        if property_values(part, USED_PROPERTY) != (SERVING,):
+            continue
+        name, version = str(canonicalize_name(str(part["name"]))), str(part.get("version", ""))
+        stated = {f"sha256:{one['content']}" for one in part.get("hashes") or ()}
+        if stated - {*known.get((name, version), {}).values()}:
+            yield finding(
+                "SBOM", f"of '{name}' {version} a digest of the predictor's lock", "another"
+            )
 
 
 def _card_of(task: SealTask, found: Mapping[str, Any]) -> ModelCard | None:

@@ -1,4 +1,4 @@
-"""What reviewers say of a version's vulnerabilities as CycloneDX VEX, for tools of others.
+"""What reviewers say of a version's vulnerabilities, and as CycloneDX VEX for tools of others.
 
 A CycloneDX 1.6 document of vulnerabilities alone (https://cyclonedx.org/capabilities/vex/), whose
 links lead into the version's bill of materials. It is not signed: the ModelApprovals are.
@@ -7,6 +7,7 @@ links lead into the version's bill of materials. It is not signed: the ModelAppr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +17,26 @@ from packaging.utils import canonicalize_name
 from hallmark.api.assessment import Assessment
 from hallmark.api.common import timestamp
 from hallmark.supply_chain.components import every_component
-from hallmark.supply_chain.vulnerabilities import Word
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a reviewer says of a vulnerability, where it counts today.
+
+    Attributes:
+        said: what.
+        by: who.
+        until: when it ends, RFC 3339; None: never.
+    """
+
+    said: Assessment
+    by: str
+    until: str | None = None
+
+    def sentence(self) -> str:
+        """Return who says what, and until when."""
+        end = f" until {self.until}" if self.until else ""
+        return f"{self.said.sentence()}, says {self.by}{end}."
 
 
 def parts_meant(bill: Mapping[str, Any], said: Assessment) -> tuple[str, ...]:

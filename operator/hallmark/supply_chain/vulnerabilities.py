@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 
-from hallmark.api.assessment import Assessment
 from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.dependencies import Severity, Vulnerabilities, VulnerabilityException
 from hallmark.api.findings import Finding
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.osv_entry import Vulnerability, worst
+from hallmark.supply_chain.vex import Word
 
 VULNERABILITIES = "Vulnerabilities"
 FEED = "Vulnerability feed"
@@ -34,26 +34,6 @@ class Known:
     newest: datetime | None = None
     found: tuple[Vulnerability, ...] = ()
     trouble: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Word:
-    """What a reviewer says of a vulnerability, where it counts today.
-
-    Attributes:
-        said: what.
-        by: who.
-        until: when it ends, RFC 3339; None: never.
-    """
-
-    said: Assessment
-    by: str
-    until: str | None = None
-
-    def sentence(self) -> str:
-        """Return who says what, and until when."""
-        end = f" until {self.until}" if self.until else ""
-        return f"{self.said.sentence()}, says {self.by}{end}."
 
 
 LookUp = Callable[[Iterable[tuple[str, str]]], Known]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from hallmark.api.report import Report
 from hallmark.api.served import ServedFeature
 from hallmark.api.training_run import Gate, MetricValue, ModelCard
 from hallmark.supply_chain.bundle_checks import check_bundle
+from hallmark.supply_chain.library import Library
+from hallmark.supply_chain.serving import serving_libraries
 from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED
 from tests.unit.supply_chain import factories, uploads
 from tests.unit.supply_chain.factories import MODEL, NOW
@@ -118,6 +121,22 @@ BILLS = {
     "other counts": (_other_rows, "of the dataset what report.json counts"),
     "other sensitive columns": (_no_sensitive_columns, "of the dataset what report.json counts"),
 }
+
+
+@pytest.mark.parametrize("forged", [False, True])
+def test_what_serves_alone_has_a_digest_of_the_lock(forged: bool) -> None:
+    (uvicorn,) = [one for one in serving_libraries() if one.name == "uvicorn"]
+    parts = [*(Library(*pair) for pair in factories.PACKAGES.items()), uvicorn]
+    if forged:
+        parts[-1] = replace(uvicorn, wheel="sha256:" + "0" * 64)
+
+    def serve(document: dict[str, Any]) -> None:
+        told = json.loads(factories.sbom(run_id=RUN_ID, libraries=parts))
+        document["components"] += [one for one in told["components"] if one["name"] == "uvicorn"]
+
+    said = list(sentences(made(bill=serve)))
+    expected = "SBOM: expected of 'uvicorn' 0.54.0 a digest of the predictor's lock, found another."
+    assert said == ([expected] if forged else [])
 
 
 @pytest.mark.parametrize("case", BILLS)

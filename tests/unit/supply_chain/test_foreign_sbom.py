@@ -12,8 +12,7 @@ import pytest
 
 from hallmark.api.artifacts import SLOT_SBOM
 from hallmark.api.assessment import Analysis, Assessment, Justification
-from hallmark.supply_chain.vex import document
-from hallmark.supply_chain.vulnerabilities import Word
+from hallmark.supply_chain.vex import Word, document
 from hallmark.training.outcome import Artifacts
 from tests.foreign import HERE, built, needs, said
 from tests.unit.supply_chain.factories import NOW

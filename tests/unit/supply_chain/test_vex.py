@@ -11,8 +11,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from hallmark.api.assessment import Analysis, Assessment, Justification
 from hallmark.supply_chain.foreign_vex import read_foreign
 from hallmark.supply_chain.library import SERVING, TRAINING, Library
-from hallmark.supply_chain.vex import document, parts_meant
-from hallmark.supply_chain.vulnerabilities import Word
+from hallmark.supply_chain.vex import Word, document, parts_meant
 from tests.unit.supply_chain import factories
 from tests.unit.supply_chain.factories import NOW
 

@@ -17,10 +17,10 @@ from hallmark.api.dependencies import (
     VulnerabilityException,
 )
 from hallmark.supply_chain.osv_entry import Vulnerability
+from hallmark.supply_chain.vex import Word
 from hallmark.supply_chain.vulnerabilities import (
     NOT_MOUNTED,
     Known,
-    Word,
     check_vulnerabilities,
     judged_until,
     lifted,

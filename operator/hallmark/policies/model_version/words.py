@@ -16,7 +16,7 @@ from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ApprovalRecord
 from hallmark.policies.model_version.approvals import stands
 from hallmark.policies.model_version.attestation import fallen_key
-from hallmark.supply_chain.vulnerabilities import Word
+from hallmark.supply_chain.vex import Word
 
 
 def words_in_force(
