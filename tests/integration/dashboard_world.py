@@ -18,8 +18,8 @@ import pytest
 import yaml
 
 from hallmark.api.common import sha256_digest
+from hallmark.api.model_card import ModelCard
 from hallmark.api.names import LABEL_POLICY, SYSTEM_NAMESPACE
-from hallmark.api.training_run import ModelCard
 from hallmark.audit import AuditLog
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.record import Record

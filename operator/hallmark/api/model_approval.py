@@ -10,7 +10,6 @@ from pydantic import ConfigDict, Field
 from hallmark.api.assessment import Assessment
 from hallmark.api.common import (
     ApiModel,
-    ConditionedStatus,
     Digest,
     NamespacedResource,
     ObjectName,
@@ -18,6 +17,7 @@ from hallmark.api.common import (
     Uid,
     UserName,
 )
+from hallmark.api.conditions import ConditionedStatus
 from hallmark.api.rules import FROZEN, SET, cel, rule
 
 

@@ -12,7 +12,6 @@ from hallmark.api.assessment import Assessment
 from hallmark.api.common import (
     ApiModel,
     Clipped,
-    ConditionedStatus,
     Count,
     Digest,
     NamespacedResource,
@@ -23,6 +22,7 @@ from hallmark.api.common import (
     UserName,
     parse_timestamp,
 )
+from hallmark.api.conditions import ConditionedStatus
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.rules import FROZEN, NAME, SET, cel, list_map
 

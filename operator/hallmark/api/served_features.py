@@ -5,8 +5,8 @@ Apart from ``served``, which predictors load: they have no use for the spec of a
 
 from __future__ import annotations
 
+from hallmark.api.schema import Schema
 from hallmark.api.served import ServedFeature
-from hallmark.api.training_run import Schema
 
 
 def served_features(schema: Schema) -> list[ServedFeature]:

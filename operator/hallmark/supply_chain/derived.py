@@ -16,11 +16,13 @@ from pydantic import ValidationError
 from hallmark.api.artifacts import DOCKERFILE, REPORT, SCHEMA, SLOT_SBOM, Manifest, final_name
 from hallmark.api.findings import Finding
 from hallmark.api.gates import evaluate_gates, gate_of
+from hallmark.api.metrics import Gate
+from hallmark.api.model_card import ModelCard
 from hallmark.api.report import Report
+from hallmark.api.schema import Schema
 from hallmark.api.served import ServedSchema
 from hallmark.api.served_features import served_features
 from hallmark.api.tasks import SealTask
-from hallmark.api.training_run import Gate, ModelCard, Schema
 from hallmark.supply_chain.components import every_component, property_values
 from hallmark.supply_chain.dockerfile import render_dockerfile
 from hallmark.supply_chain.findings import finding

@@ -10,9 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hallmark.api.common import without_empty
+from hallmark.api.conditions import without_empty
+from hallmark.api.metrics import MetricValue
+from hallmark.api.model_card import ModelCard
 from hallmark.api.report import AttributeFairness, Report, RobustnessReport
-from hallmark.api.training_run import Algorithm, MetricValue, ModelCard
+from hallmark.api.trainer import Algorithm
 
 DATASET_REF = "dataset"
 _FAMILIES: dict[str, str] = {

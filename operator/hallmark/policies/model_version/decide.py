@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from hallmark.api.common import ConditionStatus, SummaryCondition
+from hallmark.api.conditions import ConditionStatus, SummaryCondition
 from hallmark.api.latch import Latch
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_version import (

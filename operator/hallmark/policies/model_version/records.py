@@ -13,6 +13,7 @@ from hallmark.api.model_policy import ApproverKey
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, RolledBack
 from hallmark.policies.model_version.approvals import (
     Ballot,
+    counts,
     is_final,
     record_of,
     stands,
@@ -77,7 +78,7 @@ def next_records(hearing: Hearing) -> tuple[ApprovalRecord, ...]:
     for approval in sorted(new, key=_age):
         if _can_be_judged(approval, hearing):
             records.append(_judged(approval, records, hearing))
-    return _bounded([*records, *_said_of_these_bytes(records, hearing)], hearing.rolled_back)
+    return _bounded([*records, *_said_of_these_bytes(records, hearing)], hearing)
 
 
 def fell_with_its_key(record: ApprovalRecord) -> bool:
@@ -254,25 +255,23 @@ def _fallen(
     return key if isinstance(key, Refusal) else None
 
 
-def _bounded(
-    records: Sequence[ApprovalRecord], rolled_back: RolledBack | None
-) -> tuple[ApprovalRecord, ...]:
+def _bounded(records: Sequence[ApprovalRecord], hearing: Hearing) -> tuple[ApprovalRecord, ...]:
     """Return at most 64 records, those first that something hangs on."""
     if len(records) <= MAX_RECORDS:
         return tuple(records)
-    ranked = sorted(records, key=lambda record: (_rank(record, rolled_back), record.time))
+    ranked = sorted(records, key=lambda record: (_rank(record, hearing), record.time))
     kept = {record.uid for record in ranked[:MAX_RECORDS]}
     return tuple(record for record in records if record.uid in kept)
 
 
-def _rank(record: ApprovalRecord, rolled_back: RolledBack | None) -> int:
+def _rank(record: ApprovalRecord, hearing: Hearing) -> int:
     if is_final(record):
         return 0
-    if not record.accepted or record.withdrawn:
-        return 4
-    if record.decision is ReviewDecision.ASSESSED:
+    if record.decision is ReviewDecision.ASSESSED and stands(record, hearing.now):
         return 3
-    return 2 if is_of_before(record, rolled_back) else 1
+    if not counts(record, hearing.now) and not fell_with_its_key(record):
+        return 4
+    return 2 if is_of_before(record, hearing.rolled_back) else 1
 
 
 def _age(approval: ModelApproval) -> tuple[str, str]:
