@@ -7,14 +7,11 @@ what it was about. A signature of the file's is not looked at: the reviewer who 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import unquote
 
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,6 +20,7 @@ from hallmark.api.assessment import Analysis, Assessment, Justification
 from hallmark.api.common import clip
 from hallmark.errors import ConfigurationError
 from hallmark.supply_chain.components import every_component
+from hallmark.supply_chain.cyclonedx_schema import schema_problem
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 
 MAX_BYTES = 1 << 20
@@ -30,11 +28,7 @@ MAX_BYTES = 1 << 20
 MOST = 1024
 """A file that says more is refused."""
 OPEN_VEX = "https://openvex.dev/ns/v0.2.0"
-_CYCLONEDX = {
-    "1.4": SchemaVersion.V1_4,
-    "1.5": SchemaVersion.V1_5,
-    "1.6": SchemaVersion.V1_6,
-}
+_CYCLONEDX = ("1.4", "1.5", "1.6")
 _STATUS = {
     "not_affected": Analysis.NOT_AFFECTED,
     "affected": Analysis.EXPLOITABLE,
@@ -243,8 +237,8 @@ def _first(error: ValidationError) -> str:
 
 
 def _cyclonedx(document: Mapping[str, Any], bill: Mapping[str, Any]) -> Iterator[_Claim]:
-    schema = _CYCLONEDX.get(str(document.get("specVersion")))
-    if document.get("bomFormat") != "CycloneDX" or schema is None:
+    version = str(document.get("specVersion"))
+    if document.get("bomFormat") != "CycloneDX" or version not in _CYCLONEDX:
         raise ConfigurationError(
             f"Expected OpenVEX ({OPEN_VEX}) or CycloneDX of {', '.join(_CYCLONEDX)}, found "
             f"another document."
@@ -255,17 +249,13 @@ def _cyclonedx(document: Mapping[str, Any], bill: Mapping[str, Any]) -> Iterator
     parts = [*every_component(document)]
     if len(parts) > MOST:
         raise ConfigurationError(f"Expected at most {MOST} components, found {len(parts)}.")
-    _require_valid(document, schema)
+    if problem := schema_problem(document, version):
+        raise ConfigurationError(
+            f"Expected a valid CycloneDX document, found that {clip(problem, 160)}."
+        )
     places = _places(document, parts) | _places(bill, every_component(bill), linked=True)
     for found in listed:
         yield from _claims(found, places)
-
-
-def _require_valid(document: Mapping[str, Any], schema: SchemaVersion) -> None:
-    problem = JsonStrictValidator(schema).validate_str(json.dumps(document))
-    if problem is not None:
-        said = clip(getattr(problem.data, "message", None) or str(problem.data), 160)
-        raise ConfigurationError(f"Expected a valid CycloneDX document, found: {said}.")
 
 
 def _places(
