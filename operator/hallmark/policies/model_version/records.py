@@ -11,7 +11,13 @@ from hallmark.api.latch import MAX_ATTESTED, MAX_FINAL, Attested, Latch
 from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
 from hallmark.api.model_policy import ApproverKey
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, RolledBack
-from hallmark.policies.model_version.approvals import Ballot, counts, is_final, record_of
+from hallmark.policies.model_version.approvals import (
+    Ballot,
+    counts,
+    is_final,
+    record_of,
+    stands,
+)
 from hallmark.policies.model_version.attestation import (
     attestation_digest,
     attesting_key,
@@ -160,11 +166,11 @@ def who_decided(record: ApprovalRecord | None) -> str:
 
 
 def first_end(records: Iterable[ApprovalRecord], now: datetime) -> datetime | None:
-    """Return when the next approval that counts today ends, or None."""
+    """Return when the next approval or assessment that counts today ends, or None."""
     ends = [
         parse_timestamp(record.not_after)
         for record in records
-        if record.not_after and counts(record, now)
+        if record.not_after and stands(record, now)
     ]
     return min(ends, default=None)
 
@@ -276,8 +282,10 @@ def _bounded(records: Sequence[ApprovalRecord], hearing: Hearing) -> tuple[Appro
 def _rank(record: ApprovalRecord, hearing: Hearing) -> int:
     if is_final(record):
         return 0
-    if not counts(record, hearing.now) and not fell_with_its_key(record):
+    if record.decision is ReviewDecision.ASSESSED and stands(record, hearing.now):
         return 3
+    if not counts(record, hearing.now) and not fell_with_its_key(record):
+        return 4
     return 2 if is_of_before(record, hearing.rolled_back) else _COUNTS
 
 
