@@ -6,8 +6,10 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from hallmark.api.trust import ReviewerGroup
+if TYPE_CHECKING:
+    from hallmark.api.trust import ReviewerGroup
 
 
 @dataclass(frozen=True)

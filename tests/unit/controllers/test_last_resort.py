@@ -17,14 +17,14 @@ import pytest
 from hallmark.cluster import children
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.gather import model_deployment as gather_model_deployment
-from hallmark.controllers import model_deployment as controller
-from hallmark.controllers import verification
+from hallmark.controllers import model_deployment as controller, verification
 from hallmark.controllers.last_resort import stop_withdrawn
 from hallmark.drift import decision, votes
 from hallmark.policies import model_deployment
 from hallmark.policies.model_deployment.decide import decide
 from hallmark.resources import carried, predictor, predictor_version
-from tests.unit.controllers.deployment_world import NAME, SPACE, World
+from tests.unit.controllers.deployment_seen import NAME, SPACE
+from tests.unit.controllers.deployment_world import World
 from tests.unit.controllers.test_deployment import with_two_versions
 
 # What the last resort itself stands on; an error there is one that nothing is left for.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.common import timestamp
 from hallmark.api.conditions import Condition, ConditionStatus
@@ -29,7 +28,8 @@ from tests.unit.policies.model_deployment.rollouts import (
     view,
 )
 from tests.unit.policies.model_deployment.test_on_hold import held
-from tests.unit.policies.model_deployment.test_triggers import CASES, FIRST
+from tests.unit.policies.model_deployment.test_triggers import CASES
+from tests.unit.policies.model_deployment.trigger_views import FIRST
 
 C, R = VersionCondition, VersionReason
 TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
