@@ -142,7 +142,11 @@ class Observer:
 
     def rolls_back(self) -> float:
         """Return when the status first said that the version gives way."""
-        return next(at for at, status in self.states if status.get("lastRollback"))
+        return next(
+            at
+            for at, status in self.states
+            if status.get("rollout", {}).get("state") == "RollingBack"
+        )
 
     def agreed(self, version: str) -> float:
         """Return when the status first named a version as active after the rollback."""
