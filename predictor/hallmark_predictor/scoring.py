@@ -8,13 +8,13 @@ not: ONNX Runtime is faster at them than anything in Python.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
-from hallmark.api.served import ServedSchema
+from hallmark.api.documents import ServedSchema
 from hallmark.drift.counts import Rows
 from hallmark.golden import golden_rows
 from hallmark_predictor.linear_form import ScoreRow, read_linear
@@ -32,8 +32,7 @@ CELLS_AT_ONCE = 1 << 21
 _MIXED_ROWS = 256
 
 
-@dataclass(frozen=True)
-class Scorer:
+class Scorer(Struct, frozen=True):
     """What scores.
 
     Attributes:
@@ -106,7 +105,7 @@ def proving_rows(schema: ServedSchema) -> Rows:
     """Return the golden rows, and rows that mix their values at random (of a fixed seed)."""
     golden = golden_rows(schema.features)
     # numpy's own generators would be 2.6 MiB for this alone.
-    chosen = Random(0).choices(range(len(golden)), k=_MIXED_ROWS * golden.shape[1])  # noqa: S311
+    chosen = Random(0).choices(range(len(golden)), k=_MIXED_ROWS * golden.shape[1])  # noqa: S311 - rows to try, no secret
     picked = np.array(chosen).reshape(_MIXED_ROWS, -1)
     return np.vstack([golden, np.take_along_axis(golden, picked, axis=0)])
 

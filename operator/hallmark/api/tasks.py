@@ -31,7 +31,6 @@ class TrainTask(FileModel):
     allow_private_addresses: bool
     source_endpoint: str | None = None
     read_limits: ReadLimits = Field(default_factory=ReadLimits)
-    denied_packages: list[str] = Field(default_factory=list)
     image: str
     """The trainer's image reference; where it ends in ``@sha256:...`` that is its digest."""
 

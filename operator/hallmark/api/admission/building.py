@@ -45,7 +45,7 @@ def validation(expression: str, message: str) -> Obj:
     return {"expression": expression, "messageExpression": message, "reason": "Forbidden"}
 
 
-def policy(name: str, rules: list[Obj], validations: list[Obj], **more: Any) -> Pair:  # noqa: ANN401
+def policy(name: str, rules: list[Obj], validations: list[Obj], **more: Any) -> Pair:  # noqa: ANN401 - any JSON
     """Return a policy and the binding that makes it deny (and audit) everywhere.
 
     Args:

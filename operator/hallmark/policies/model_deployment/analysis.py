@@ -19,8 +19,9 @@ from hallmark.api.drift_report import DriftReport, RequestCounts
 from hallmark.api.drift_state import DriftState, Verdict
 from hallmark.api.model_deployment import HistoryEntry, ModelDeploymentStatus, Outcome
 from hallmark.api.reasons import DeploymentReason
-from hallmark.drift.answers import LATE, bound_of
+from hallmark.drift.answers import LATE
 from hallmark.drift.clients import Share, judged
+from hallmark.drift.latency import bound_of
 from hallmark.policies.model_deployment.crashes import crashed_since
 from hallmark.policies.model_deployment.drift import judge_drift
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, View
@@ -86,8 +87,12 @@ def _sum(counts: Iterable[Mapping[str, int]]) -> CanaryCounts:
     totals = Counter[str]()
     for counted in counts:
         totals.update(counted)
-    # A Pod may claim anything.
-    return CanaryCounts(**{name: min(MOST_COUNTED, total) for name, total in totals.items()})
+    return CanaryCounts(**{name: bounded(total) for name, total in totals.items()})
+
+
+def bounded(total: int) -> int:
+    """Return a sum of what Pods claim, which may be anything, as a status can hold it."""
+    return min(MOST_COUNTED, total)
 
 
 def _all(report: DriftReport, bound: int | None) -> dict[str, int]:
