@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Tally:
         return f"{said}, still missing {' and '.join(lacking)}" if lacking else said
 
 
+@lru_cache(maxsize=4096)
 def person(name: str) -> str:
     """Return what is equal for two names that may be one person's, however they are written.
 

@@ -94,6 +94,15 @@ class ApiModel(BaseModel):
         return self.model_validate({**values, **changes}, strict=True)
 
 
+def build_models() -> None:
+    """Build every model that is imported, for a process whose first decision cannot wait for it."""
+    waiting: list[type[ApiModel]] = [ApiModel]
+    while waiting:
+        model = waiting.pop()
+        waiting += model.__subclasses__()
+        model.model_rebuild()
+
+
 class FileModel(ApiModel):
     """A document in a bundle or between components: like ``ApiModel``, unknown fields refused."""
 

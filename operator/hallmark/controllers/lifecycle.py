@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import kopf
 
+from hallmark.api.common import build_models
 from hallmark.audit import AuditLog
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.evidence import EvidenceMemory
@@ -38,6 +39,7 @@ is parsed, and finds nothing, for a third of the time.
 @kopf.on.startup()
 async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) -> None:
     gc.set_threshold(GARBAGE)
+    build_models()
     logs.configure()
     configure(settings)
     try:
