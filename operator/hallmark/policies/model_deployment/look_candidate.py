@@ -12,6 +12,7 @@ from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.intent import Intent, intent_of, is_refused
 from hallmark.policies.model_deployment.pods import (
     did_not_start,
+    has_one,
     is_running,
     what_pods_say,
 )
@@ -29,6 +30,7 @@ from hallmark.policies.model_deployment.triggers import (
     Withdrawn,
     on_hold,
 )
+from hallmark.policies.model_deployment.withdrawal import must_give_way
 
 
 def look_at_candidate(view: View) -> Look:
@@ -112,7 +114,10 @@ def _beyond(view: View) -> Wait | None:
 
 
 def _look_at_starting(view: View, intent: Intent) -> Look:
-    failure = did_not_start(view)
+    digest, trust = intent.digest, view.rollout.trust_sha256
+    # Beside withdrawn bytes it has a single Pod, until it has taken their place.
+    runs = must_give_way(view) is not None and has_one(view, digest, trust)
+    failure = None if runs else did_not_start(view)
     if failure is not None:
         return Refused(failure)
     name = intent.version.metadata.name
@@ -121,7 +126,7 @@ def _look_at_starting(view: View, intent: Intent) -> Look:
             DeploymentReason.STARTING,
             f"'{name}' takes over when replicas is above 0 and its Pods are ready.",
         )
-    if not is_running(view, intent.digest, view.rollout.trust_sha256):
+    if not runs and not is_running(view, digest, trust):
         return Wait(
             DeploymentReason.STARTING, f"The Pods of '{name}' are starting{what_pods_say(view)}."
         )
