@@ -270,6 +270,26 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         {"drift": {"minFalseRollbackRisk": "0"}},
         "The risk must be above 0 and at most 1",
     ),
+    "a policy that demands steps that ten cannot climb": (
+        POLICY,
+        {"rollout": {"canary": {"maxStep": 9}}},
+        "rollout.canary.maxStep",
+    ),
+    "a policy that demands a pause of nothing": (
+        POLICY,
+        {"rollout": {"canary": {"minPause": "0s"}}},
+        "The duration must be longer than zero",
+    ),
+    "a policy that permits more disagreement than there can be": (
+        POLICY,
+        {"rollout": {"mirror": {"maxDisagreement": "1.1"}}},
+        "The share must be between 0 and 1",
+    ),
+    "a policy that permits a difference that nobody counts": (
+        POLICY,
+        {"rollout": {"mirror": {"maxScoreDifference": "0.3"}}},
+        "at most 0.2",
+    ),
     "a policy that demands a group twice": (
         POLICY,
         {"drift": {"feedback": {"groups": ["a", "a"]}}},

@@ -21,6 +21,7 @@ from hallmark.api.common import (
 )
 from hallmark.api.dependencies import Dependencies
 from hallmark.api.drift_floors import DriftFloors
+from hallmark.api.rollout_floors import RolloutFloors
 from hallmark.api.rules import NAME, SET, cel, list_map, rule
 from hallmark.api.scheduling import ClassName
 from hallmark.api.training_run import Gates, PIIAction, PIIDetector
@@ -310,6 +311,7 @@ class ModelPolicySpec(ApiModel):
     images: Images
     deployments: DeploymentBounds = Field(default_factory=DeploymentBounds)
     drift: DriftFloors | None = None
+    rollout: RolloutFloors | None = None
 
     @cached_property
     def digest(self) -> str:

@@ -32,6 +32,7 @@ from hallmark.api.model_policy import (
     ModelPolicySpec,
 )
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.rollout_floors import RolloutFloors
 from hallmark.api.served import Baseline, BaselineFeature
 from hallmark.audit.memory import LogMemory
 from hallmark.bundles.bundles import Bundles
@@ -260,7 +261,7 @@ class World:
         deployments = DeploymentBounds.model_validate(approvals.pop("deployments", {}))
         dependencies = Dependencies.model_validate(approvals.pop("dependencies", {}))
         self.most_replicas = deployments.max_replicas
-        drift = approvals.pop("drift", None)
+        drift, rollout = approvals.pop("drift", None), approvals.pop("rollout", None)
         policy = ModelPolicy(
             metadata=ObjectMeta(name="default"),
             spec=ModelPolicySpec(
@@ -270,6 +271,7 @@ class World:
                 images=Images(trainer="t:1", sealer="s:1", predictor="p:1"),
                 deployments=deployments,
                 drift=DriftFloors.model_validate(drift) if drift else None,
+                rollout=RolloutFloors.model_validate(rollout) if rollout else None,
                 dependencies=dependencies,
             ),
         )

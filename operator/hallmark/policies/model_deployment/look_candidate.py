@@ -107,7 +107,7 @@ def _look_at_current(view: View, intent: Intent) -> Look:
 
 
 def _beyond(view: View) -> Wait | None:
-    """Return that the spec asks for more, or watches less, than the policy of today lets it."""
+    """Return that the spec asks for more, or for less care, than the policy of today lets it."""
     if not view.inputs.beyond:
         return None
     return Wait(DeploymentReason.INVALID_SPEC, view.inputs.beyond_said, stalled=True)
@@ -175,7 +175,7 @@ def _look_at_canary(view: View, intent: Intent) -> Look:
     """Return what the candidate's own traffic and the clock say of a step."""
     found = analysis.evidence(view)
     failure = did_not_start(view) or (
-        None if view.rollout.released else analysis.refusal(view, found)
+        None if canary.is_let_through(view) else analysis.refusal(view, found)
     )
     if failure is not None:
         return Refused(failure)
