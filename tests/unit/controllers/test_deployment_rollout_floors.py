@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hallmark.policies.model_version.demands import read_demands
 from tests.unit.controllers.deployment_world import CALM, SHIFTED, World
 from tests.unit.controllers.test_deployment import with_two_versions
 from tests.unit.controllers.test_deployment_canary import BASE, pass_step, step
@@ -288,3 +289,25 @@ def test_what_replaces_withdrawn_bytes_waits_for_no_step(world: World) -> None:
     for _ in range(3):
         world.settle()
     assert (world.serving, set(world.shared)) == (2, {2})
+
+
+def test_what_was_demanded_is_kept_with_the_record_that_gives_the_traffic(world: World) -> None:
+    world.ask(strategy=CANARY)
+    world.set_policy(rollout=STEPWISE)
+    came(stable(world))
+    for _ in range(4):
+        pass_step(world)
+    assert world.serving == 2
+    world.revoke(2)
+    world.settle()
+    world.revoke(1)
+    world.seal(3)
+    for _ in range(3):
+        world.settle()
+    assert world.serving == 3
+    gave = [record for record in world.ledger.records.values() if record.outcome == "promoted"]
+    for record in gave:
+        demands = read_demands(record.evidence)
+        assert demands is not None
+        assert demands.rollout == world.policy.spec.rollout
+    assert ["gaveWay" in record.details for record in gave] == [False, False, False, True]
