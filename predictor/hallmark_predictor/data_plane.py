@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from msgspec.json import encode
 from numpy.typing import NDArray
 
@@ -69,9 +69,8 @@ _FRAME = 1024
 _SAID = struct.Struct("=2f")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a request gets, and the rows that were answered.
+class Answer(Struct, frozen=True):
+    """What a request gets, and the rows that were answered; see ``Quick`` for its kind.
 
     Attributes:
         body: As it is sent.

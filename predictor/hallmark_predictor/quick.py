@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -38,9 +37,8 @@ DATATYPES = {
 """Those of a tensor in JSON that need no look of their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quick:
-    """A request that was taken.
+class Quick(Struct, frozen=True):
+    """A request that was taken; not a dataclass, for a frozen one takes a microsecond to make.
 
     Attributes:
         rows: Shape (rows, features); None where ``row`` has the only one.
