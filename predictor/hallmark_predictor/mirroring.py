@@ -12,6 +12,7 @@ from hallmark_predictor.active_watch import Copies, Traffic
 from hallmark_predictor.copier import Copier
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder
+from hallmark_predictor.mirror_metrics import CopiesSeen
 from hallmark_predictor.mirror_server import answer_copies
 from hallmark_predictor.serving import Serving
 from hallmark_predictor.settings import Settings
@@ -39,6 +40,8 @@ class Mirroring:
         self._task: asyncio.Task[None] | None = None
         self._counter: MirrorCounter | None = None
         """Of the newest mirror, which may be interrupted and go on."""
+        self._seen = CopiesSeen()
+        serving.metrics.copies(self._seen.families)
 
     def follow(self, traffic: Traffic) -> None:
         """Take the part that is left to this Pod's version."""
@@ -66,6 +69,7 @@ class Mirroring:
         counter = self._counter
         if counter is None or (counter.candidate, counter.since) != (asked.candidate, asked.since):
             counter = self._counter = MirrorCounter(asked.candidate, asked.since)
+            self._seen.follow(counter)
         classes = self._plane.model.schema.classes
         copier = Copier(host, settings.mirror_port, classes, counter, asked.percent)
         self._serving.copier, self._recorder.mirror = copier, counter

@@ -117,13 +117,17 @@ class MirrorCounter:
             bucket = bisect_left(_SPANS, apart)
             self._rows.add(client, bucket if same else _OTHER[bucket])
 
+    def seen(self) -> MirrorCounts:
+        """Return the counts of all clients."""
+        return _counts(self._copies.all, self._rows.all)
+
     def told(self) -> MirrorReport:
         """Return what is to be reported now."""
         return MirrorReport(
             candidate=self.candidate,
             since=self.since,
             dropped=self.dropped,
-            all=_counts(self._copies.all, self._rows.all),
+            all=self.seen(),
             fair=_counts(self._copies.fair, self._rows.fair),
         )
 

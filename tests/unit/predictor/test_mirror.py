@@ -367,7 +367,16 @@ async def test_a_mirror_that_is_interrupted_keeps_what_was_seen_and_another_begi
         assert (await copied(what, 10)).all.requests == 20
         tell(replace(asked, since="2026-11-28T13:00:00Z"))
         assert (await copied(what, 10)).all.requests == 10
+        rows = [line for line in shown_of(what) if "mirror_rows_total{" in line]
+        assert sum(float(line.split()[-1]) for line in rows) == 30
+        assert 'hallmark_predictor_mirror_copies_total{outcome="Answered"} 30.0' in shown_of(what)
+        assert 'hallmark_predictor_mirror_copies_total{outcome="Dropped"} 0.0' in shown_of(what)
         tell(None)
+    assert 'hallmark_predictor_mirror_copies_total{outcome="Answered"} 30.0' in shown_of(what)
+
+
+def shown_of(what: Serving) -> list[str]:
+    return what.metrics.exposition().decode().splitlines()
 
 
 async def test_who_stops_copying_blames_nobody_for_what_is_under_way(tmp_path: Path) -> None:
@@ -500,10 +509,21 @@ def test_frames_are_the_same_however_they_are_cut(messages: list[bytes], size: i
     assert [framed(Copy(infer=False, body=body))[4:] for body in messages] == found
 
 
+async def listens(port: int) -> None:
+    """Return when somebody listens at a port."""
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(ConnectionError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return
+            await asyncio.sleep(0.01)
+
+
 async def test_what_is_no_copy_ends_its_connection_and_nothing_else() -> None:
     port = free_port()
     async with running(answer_copies(PLANE, "127.0.0.1", port)):
-        await asyncio.sleep(0.05)
+        await listens(port)
         random = np.random.default_rng(5)
         for number in range(40):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
