@@ -92,6 +92,10 @@ class MirrorCounter:
             ],
         )
 
+    def drop(self, copies: int = 1) -> None:
+        """Count copies that were not made or did not reach the candidate."""
+        self.dropped += copies
+
     def failed(self, client: str) -> None:
         """Count a copy that the candidate did not answer, or not in time."""
         self.copies += 1

@@ -31,6 +31,7 @@ from hallmark_predictor.active_watch import Copies, Traffic
 from hallmark_predictor.copier import ANSWER_SECONDS, MOST_BYTES, MOST_COPIES, Copier
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder
+from hallmark_predictor.mirror_counts import CountedHere
 from hallmark_predictor.mirror_frames import (
     MOST_BODY,
     Copy,
@@ -328,7 +329,7 @@ def mirroring_of(what: Serving, port: int, folder: Path) -> Mirroring:
     settings = factories.write_settings(
         folder, sealed().trust, {}, mirror_port=port, mirror_host="127.0.0.1"
     )
-    return Mirroring(settings, what, PLANE, what.recorder)
+    return Mirroring(settings, what, PLANE, CountedHere(what, what.recorder))
 
 
 def serves_and(copies: Copies | None) -> Traffic:
