@@ -177,6 +177,7 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
                     "window": 100,
                     "groups": ["women", "men", "18 to 25"],
                     "groupFloor": {"minimumAccuracy": "0.75", "minimumOutcomes": 500},
+                    "groupGap": {"maximum": "0.1", "minimumOutcomes": 500},
                     "maxAge": "24h",
                     "falseRollbackRisk": "1",
                     "then": "Rollback",
@@ -267,6 +268,7 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
                     "minFalseRollbackRisk": "0.01",
                     "groups": ["women", "men"],
                     "groupFloor": {"minAccuracy": "0.75", "maxMinimumOutcomes": 200},
+                    "groupGap": {"max": "0.1", "maxMinimumOutcomes": 200},
                 },
                 "automaticRollback": True,
             }

@@ -215,6 +215,29 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         },
         "must be at most 5 times 'window'",
     ),
+    "a gap between groups with a single group": (
+        DEPLOYMENT,
+        {"drift": {"feedback": {"groups": ["a"], "groupGap": {"maximum": "0.1"}}}},
+        "'groupGap' is for the groups in 'groups'; name two or more",
+    ),
+    "a gap that asks for more outcomes than are kept": (
+        DEPLOYMENT,
+        {
+            "drift": {
+                "feedback": {
+                    "groups": ["a", "b"],
+                    "window": 100,
+                    "groupGap": {"maximum": "0.1", "minimumOutcomes": 501},
+                }
+            }
+        },
+        "must be at most 5 times 'window'",
+    ),
+    "a gap as wide as can be": (
+        DEPLOYMENT,
+        {"drift": {"feedback": {"groups": ["a", "b"], "groupGap": {"maximum": "1"}}}},
+        "The gap must be above 0 and below 1",
+    ),
     "a floor for groups without a number": (
         DEPLOYMENT,
         {"drift": {"feedback": {"groups": ["a"], "groupFloor": {}}}},

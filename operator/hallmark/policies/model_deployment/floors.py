@@ -220,6 +220,12 @@ DEMANDS = (
         "drift.feedback.group_floor.minimum_outcomes",
         at_most,
     ),
+    Demand("feedback.group_gap.max", "drift.feedback.group_gap.maximum", at_most),
+    Demand(
+        "feedback.group_gap.max_minimum_outcomes",
+        "drift.feedback.group_gap.minimum_outcomes",
+        at_most,
+    ),
     Demand("feedback.rollback", "drift.feedback.then", _rolls_back),
     Demand("automatic_rollback", "rollback", _automatic),
 )

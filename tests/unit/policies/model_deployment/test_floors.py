@@ -65,6 +65,8 @@ TABLE: dict[str, tuple[Any, list[Any], list[Any], list[Any]]] = {
         ["0.749999999", None],
     ),
     "feedback.groupFloor.maxMinimumOutcomes": (100, [100], [30], [101, None]),
+    "feedback.groupGap.max": ("0.1", ["0.1", "0.10"], ["0.05"], ["0.100000001", None]),
+    "feedback.groupGap.maxMinimumOutcomes": (100, [100], [30], [101, None]),
     "feedback.rollback": (True, ["Rollback"], [], ["Alert"]),
     "automaticRollback": (True, ["Automatic"], [], ["Manual"]),
 }
@@ -72,9 +74,10 @@ FIELDS = {".".join(map(to_camel, one.floor.split("."))): one for one in DRIFT.de
 NEEDED: dict[str, dict[str, Any]] = {
     "requests": {"maxErrors": "0.5", "maxLatency": "500ms"},
     "groupFloor": {"minimumAccuracy": "0.01"},
+    "groupGap": {"maximum": "0.01"},
 }
 """What a block is none without."""
-NEEDED_OF_POLICY = {"groupFloor": {"minAccuracy": "0.001"}}
+NEEDED_OF_POLICY = {"groupFloor": {"minAccuracy": "0.001"}, "groupGap": {"max": "0.9"}}
 
 
 def leaves(model: type[BaseModel], before: str = "") -> Iterator[str]:
