@@ -68,7 +68,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     for router in (reads.router, decisions.router):
-        app.include_router(router, responses=dict(_PROBLEMS))  # type: ignore[arg-type]
+        app.include_router(router, responses=dict(_PROBLEMS))  # type: ignore[arg-type]  # FastAPI asks for more general keys
     for router in (
         routes.router,
         policies.router,
@@ -124,7 +124,7 @@ class _Static(StaticFiles):
     """Files whose URLs change with their bytes."""
 
     def file_response(self, *args: object, **kwargs: object) -> Response:
-        answer = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        answer = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  # as it was called
         answer.headers["cache-control"] = "public, max-age=31536000, immutable"
         return answer
 

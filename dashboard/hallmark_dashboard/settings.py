@@ -80,7 +80,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     }
     if "port" in values:
         values["port"] = _port(given["port"])
-    found = Settings(**values)  # type: ignore[arg-type]
+    found = Settings(**values)  # type: ignore[arg-type]  # texts, paths and a port
     parts = urlsplit(found.url)
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/"):
         raise ConfigurationError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,8 +36,20 @@ class Tally:
         return f"{said}, still missing {' and '.join(lacking)}" if lacking else said
 
 
+def person(name: str) -> str:
+    """Return what is equal for two names that may be one person's, however they are written.
+
+    Case, forms of the same letter, spaces and what is not seen make no other person: who signs in
+    in two ways, or is named by a relay, may be spelled otherwise.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(
+        sign for sign in folded if not sign.isspace() and unicodedata.category(sign) != "Cf"
+    )
+
+
 def tally(approvers: Collection[str], minimum: int, groups: Sequence[ReviewerGroup] = ()) -> Tally:
-    """Count approvals.
+    """Count approvals: two names of one person are one, a member of each group that lists either.
 
     Who is a member of several groups stands for one of them alone: the choice that leaves the
     fewest members missing.
@@ -46,9 +59,12 @@ def tally(approvers: Collection[str], minimum: int, groups: Sequence[ReviewerGro
         minimum: How many people must approve.
         groups: How many of them must be members of which group.
     """
-    people = frozenset(approvers)
+    people = {person(name) for name in approvers}
     stands_for: dict[str, str] = {}
-    members = {group.name: sorted(people & set(group.members)) for group in groups}
+    members = {
+        group.name: sorted({person(name) for name in {*approvers} & {*group.members}})
+        for group in groups
+    }
     missing: dict[str, int] = {}
     for group in groups:
         for _ in range(group.minimum):

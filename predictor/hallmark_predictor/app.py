@@ -29,7 +29,7 @@ def framework(serving: Serving) -> ASGIApp:
     )
     router = endpoints(serving)
     app.include_router(router)
-    app.openapi = lambda: document(router.routes, serving.plane)  # type: ignore[method-assign]
+    app.openapi = lambda: document(router.routes, serving.plane)  # type: ignore[method-assign]  # how FastAPI takes another document
     return app
 
 

@@ -111,7 +111,7 @@ class Copier:
             link = _Link(self.counter, self._classes, loop.time, self._limits)
             with suppress(OSError, TimeoutError):
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    await loop.create_connection(lambda: link, self._host, self._port)  # noqa: B023
+                    await loop.create_connection(lambda: link, self._host, self._port)  # noqa: B023 - awaited here
                 await self._use(link)
             pause = FIRST_PAUSE if link.is_the_candidate else min(2 * pause, LONGEST_PAUSE)
             await asyncio.sleep(pause)

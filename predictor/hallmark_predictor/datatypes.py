@@ -34,7 +34,7 @@ class Numbers:
         """Tell whether all numbers among the cells are such; what is no number is not looked at."""
         types = set(map(type, cells))
         numbers: Sequence[float] = (
-            cells  # type: ignore[assignment]
+            cells  # type: ignore[assignment]  # checked above
             if types <= {int, float}
             else [cell for cell in cells if type(cell) is int or type(cell) is float]
         )

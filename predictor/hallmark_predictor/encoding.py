@@ -290,6 +290,7 @@ def _as_float(cell: object) -> float:
     if cell is None:
         return math.nan
     number = type(cell) is float or type(cell) is int
+    # mypy narrows by isinstance alone, and a bool is no number here.
     return float(cell) if number and -FLOAT32_MAX <= cell <= FLOAT32_MAX else math.inf  # type: ignore[operator, arg-type]
 
 

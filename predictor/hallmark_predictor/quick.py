@@ -159,12 +159,12 @@ class QuickReader:
             return self._one([tensor.data[0] for tensor in ordered], asked)
         return self._many([tensor.data for tensor in ordered], asked)
 
-    def _is_each_once(self, body: bytes, asked: Any) -> bool:  # noqa: ANN401
+    def _is_each_once(self, body: bytes, asked: Any) -> bool:  # noqa: ANN401 - msgspec's types are made here
         """Tell whether the members that were found are all that there are."""
         more = body.count(b":") - 4 * self._width - _members(asked)
         return more == 0 or more == _parameters(asked)
 
-    def _one(self, cells: Sequence[Any], asked: Any = None) -> Quick | None:  # noqa: ANN401
+    def _one(self, cells: Sequence[Any], asked: Any = None) -> Quick | None:  # noqa: ANN401 - msgspec's types are made here
         values = list(cells)
         for position, indices in self._categories:
             values[position] = indices[values[position]]
@@ -178,7 +178,7 @@ class QuickReader:
         packed = self._pack.pack(*values)
         return _quick(None, self._pack.unpack(packed), packed, asked)
 
-    def _many(self, cells: Sequence[Sequence[Any]], asked: Any = None) -> Quick | None:  # noqa: ANN401
+    def _many(self, cells: Sequence[Sequence[Any]], asked: Any = None) -> Quick | None:  # noqa: ANN401 - msgspec's types are made here
         columns: list[Sequence[Any]] = list(cells)
         for position, indices in self._categories:
             columns[position] = list(map(indices.__getitem__, columns[position]))
@@ -198,7 +198,7 @@ def _quick(
     rows: Rows | None,
     row: tuple[float, ...],
     packed: bytes,
-    asked: Any,  # noqa: ANN401
+    asked: Any,  # noqa: ANN401 - msgspec's types are made here
 ) -> Quick | None:
     if asked is None:
         return Quick(rows, row, packed)
@@ -211,7 +211,7 @@ def _quick(
     return Quick(rows, row, packed, identity, outputs)
 
 
-def _members(asked: Any) -> int:  # noqa: ANN401
+def _members(asked: Any) -> int:  # noqa: ANN401 - msgspec's types are made here
     """Return how many members a request has besides the four that each tensor must have."""
     count = 1 + (asked.id is not UNSET)
     if asked.outputs is not UNSET:
@@ -221,7 +221,7 @@ def _members(asked: Any) -> int:  # noqa: ANN401
     return count
 
 
-def _parameters(asked: Any) -> int:  # noqa: ANN401
+def _parameters(asked: Any) -> int:  # noqa: ANN401 - msgspec's types are made here
     """Return how many members the tensors have beyond those."""
     given = [tensor.parameters for tensor in asked.inputs if tensor.parameters is not UNSET]
     return len(given) + sum(map(_few, given))
@@ -248,7 +248,7 @@ def indices_of(column: Column) -> dict[str | None, float]:
     return indices | {None: math.nan} if column.feature.nullable else indices
 
 
-def cell_of(column: Column) -> Any:  # noqa: ANN401
+def cell_of(column: Column) -> Any:  # noqa: ANN401 - msgspec's types are made here
     """Return the type for msgspec of a cell that is right."""
     feature = column.feature
     found: Any
@@ -268,35 +268,35 @@ def cell_of(column: Column) -> Any:  # noqa: ANN401
     return found | None if feature.nullable else found
 
 
-def _row_type(columns: Sequence[Column], cells: Sequence[Any]) -> Any:  # noqa: ANN401
+def _row_type(columns: Sequence[Column], cells: Sequence[Any]) -> Any:  # noqa: ANN401 - msgspec's types are made here
     names = {f"f{at}": column.feature.name for at, column in enumerate(columns)}
     return msgspec.defstruct(
         "Row", list(zip(names, cells, strict=True)), rename=names, forbid_unknown_fields=True
     )
 
 
-def _decoder(member: str, of: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401
+def _decoder(member: str, of: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401 - msgspec's types are made here
     """Return what reads an object of one member."""
     return msgspec.json.Decoder(
         msgspec.defstruct("Request", [(member, of)], forbid_unknown_fields=True)
     )
 
 
-def _tuple(*types: Any) -> Any:  # noqa: ANN401
+def _tuple(*types: Any) -> Any:  # noqa: ANN401 - msgspec's types are made here
     return tuple.__class_getitem__(types)
 
 
-def _list(type_: Any) -> Any:  # noqa: ANN401
+def _list(type_: Any) -> Any:  # noqa: ANN401 - msgspec's types are made here
     return list.__class_getitem__(type_)
 
 
-def _infer(inputs: Any) -> Any:  # noqa: ANN401
+def _infer(inputs: Any) -> Any:  # noqa: ANN401 - msgspec's types are made here
     return msgspec.defstruct(
         "Infer", [("inputs", inputs)], bases=(_Infer,), forbid_unknown_fields=True
     )
 
 
-def _tensors_of_one_row(columns: Sequence[Column], cells: Sequence[Any]) -> Any:  # noqa: ANN401
+def _tensors_of_one_row(columns: Sequence[Column], cells: Sequence[Any]) -> Any:  # noqa: ANN401 - msgspec's types are made here
     """Return the type of tensors of one row, in the schema's order."""
     one = Annotated[list[Literal[1]], Meta(min_length=1, max_length=2)]
     tensors = [
@@ -316,7 +316,7 @@ def _tensors_of_one_row(columns: Sequence[Column], cells: Sequence[Any]) -> Any:
     return _tuple(*tensors)
 
 
-def _tensors_of_rows(columns: Sequence[Column], cells: Sequence[Any]) -> Any:  # noqa: ANN401
+def _tensors_of_rows(columns: Sequence[Column], cells: Sequence[Any]) -> Any:  # noqa: ANN401 - msgspec's types are made here
     """Return the type of tensors of any number of rows, in any order."""
     found: Any = None
     for at, (column, cell) in enumerate(zip(columns, cells, strict=True)):

@@ -100,10 +100,10 @@ def server_config(
     """
     protocol = functools.partial(DirectProtocol, serving=serving) if serving else "httptools"
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,  # type: ignore[arg-type]  # any ASGI app
         host=host,
         port=port,
-        http=protocol,  # type: ignore[arg-type]
+        http=protocol,  # type: ignore[arg-type]  # a class of ours
         ws="none",
         lifespan="off",
         log_config=None,

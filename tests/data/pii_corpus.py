@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import phonenumbers
 
-from hallmark.api.training_run import PIIDetector
+from hallmark.api.pii import PIIDetector
 from tests.data.pii_clear import clear_columns
 from tests.data.pii_draw import FAMILY, GIVEN, Draw, national_ids
 

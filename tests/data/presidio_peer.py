@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from hallmark.api.training_run import PIIDetector
+from hallmark.api.pii import PIIDetector
 
 if TYPE_CHECKING:
     from presidio_analyzer import AnalyzerEngine

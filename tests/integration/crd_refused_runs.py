@@ -22,8 +22,39 @@ from tests.integration.crd_specs import (
     target,
 )
 
+NO_NAMES = (
+    "../../kube-system/secrets/token",
+    "..",
+    "a/../b",
+    "a?watch=true",
+    "a%2f..%2fb",
+    "a..b",
+    "A_b",
+    "a\n",
+)
+"""What no object is called; in a path some of them lead to another namespace's."""
+
+
+def naming(name: str) -> dict[str, Obj]:
+    """Return specs that name an object in each place where a TrainingRun names one, by place."""
+    return {
+        "configMap.name": dataset(configMap={"name": name, "key": "a.csv"}),
+        "volumeClaim.claimName": dataset(volumeClaim={"claimName": name, "path": "a.csv"}),
+        "credentialsSecret": dataset(uri="s3://a/b", credentialsSecret=name),
+    }
+
+
 REFUSED_RUNS: dict[str, tuple[Any, Obj, str]] = {
     # A TrainingRun's source.
+    **{
+        f"a run whose {place} is {name!r}": (
+            RUN,
+            spec,
+            f"spec.dataset.{place} in body should match",
+        )
+        for name in NO_NAMES
+        for place, spec in naming(name).items()
+    },
     "a run without a source": (
         RUN,
         dataset(format="CSV"),

@@ -25,6 +25,7 @@ from tests.integration.api import Obj, RefusedError, User, path_of
 from tests.integration.conftest import (
     EDITOR,
     OPERATOR,
+    REVIEWER,
     World,
     binding,
     rbac,
@@ -60,6 +61,38 @@ def test_a_version_in_use_goes_with_its_namespace(world: World, user: User) -> N
     world.api.patch(version, {"status": {"usedBy": ["a"]}}, OPERATOR, "status")
 
     world.api.delete(version, user)
+
+
+# Words that nobody has heard.
+
+
+@pytest.mark.parametrize("decision", ["Approved", "Denied", "Revoked"])
+def test_no_other_reviewer_takes_a_rejection_away_before_it_was_heard(
+    world: World, decision: str
+) -> None:
+    """Whoever is quick, or waits until the operator is away, would undo it for good."""
+    said = objects.model_approval(
+        world.namespace, unique("said"), approver=REVIEWER.name, decision=decision
+    )
+    world.api.create(said, REVIEWER)
+    unheard = "" if decision == "Approved" else f"says {decision}, and the operator has not heard"
+    expect(lambda: world.api.delete(said, REVIEWER), unheard)
+    if unheard:
+        # A reconcile that failed is no hearing.
+        for type_, refusal in (("Reconciling", unheard), ("Ready", "")):
+            shown = {"type": type_, "status": "True", "reason": "It", "message": ""}
+            conditions = [{**shown, "lastTransitionTime": "2026-01-01T00:00:00Z"}]
+            world.api.patch(said, {"status": {"conditions": conditions}}, OPERATOR, "status")
+            expect(lambda: world.api.delete(said, REVIEWER), refusal)
+
+
+def test_a_rejection_goes_with_its_namespace_and_with_an_administrator(world: World) -> None:
+    for user in (User("system:serviceaccount:kube-system:namespace-controller"), GARBAGE, ADMIN):
+        said = objects.model_approval(
+            world.namespace, unique("said"), approver=REVIEWER.name, decision="Denied"
+        )
+        world.api.create(said, REVIEWER)
+        world.api.delete(said, user)
 
 
 # Guarded objects.

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hallmark.api import artifacts as api
 from hallmark.api.common import canonical_json, sha256_digest
-from hallmark.api.training_run import Dataset, SealedBundle
+from hallmark.api.dataset import Dataset, SealedBundle
 from hallmark.errors import ConfigurationError
 from hallmark.local.reproduce import Rows, reproduce
 from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from hallmark.api import crd
-from hallmark.api.common import ConditionedStatus
+from hallmark.api.conditions import ConditionedStatus
 from hallmark.api.drift_state import DriftState, PodDriftState
 from hallmark.api.model_deployment import ModelDeploymentStatus
 from hallmark.cluster.client import ApiCluster

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from hallmark.keys import Purpose, Signer, private_pem, public_pem
 from hallmark.local.folder import APPROVER_KEY, SEALING_KEY, now
 from hallmark.store import open_store
 from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope
+from hallmark.supply_chain.manifest import FileFact
 from hallmark.supply_chain.vex import (
     Analysis,
     Assessment,
@@ -29,7 +30,7 @@ from hallmark.supply_chain.vex import (
     parts_named,
     sign_vex,
 )
-from hallmark.verification.files import LOG
+from hallmark.verification.files import INDEX, LOG, build_index
 from hallmark.verification.history import served_at
 from hallmark.verification.links import Link, State, Verdict
 from hallmark.verification.log import log_of
@@ -116,6 +117,47 @@ def test_any_single_change_is_found(
     count = 3 * len(KINDS)
     assert tell(tried(whole, tmp_path, count, seed=7)) == 0, capsys.readouterr().out
     assert capsys.readouterr().out.endswith(f"mutations: {count} tried, 0 survived\n")
+
+
+def _texts(lines: list[bytes]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield where each kind of text stands in a record, once for each kind of record."""
+    known = set()
+    for at, line in enumerate(lines):
+        record = json.loads(line)
+        places = [(name,) for name, value in record.items() if isinstance(value, str)]
+        places += [("details", name) for name in record["details"]]
+        for place in places:
+            kind = record["event"], record["outcome"], place
+            if kind not in known and (record["details"] | record)[place[-1]]:
+                known.add(kind)
+                yield at, place
+
+
+def _line(record: Obj) -> bytes:
+    return json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["", "²" * 5000], ids=["nothing", "5,000 digits that are none"])
+def test_no_text_of_a_record_that_was_changed_keeps_the_verifier_from_its_verdict(
+    copied: Path, whole: Whole, text: str
+) -> None:
+    # The chain finds it; what the links after it read may be anything.
+    files = {str(file.relative_to(copied)): file for file in copied.rglob("*") if file.is_file()}
+    facts = {name: FileFact.of(file.read_bytes()) for name, file in files.items() if name != INDEX}
+    lines = files[LOG].read_bytes().splitlines()
+    for at, place in _texts(lines):
+        record = json.loads(lines[at])
+        (record["details"] if len(place) > 1 else record)[place[-1]] = text
+        log = b"".join(b"%b\n" % line for line in [*lines[:at], _line(record), *lines[at + 1 :]])
+        for name, data in (
+            (LOG, log),
+            (INDEX, build_index({**facts, LOG: FileFact.of(log)}).to_bytes()),
+        ):
+            files[name].unlink()  # Some are links to the same file.
+            files[name].write_bytes(data)
+        verdict = verify_export(copied, whole.trusted, now())
+        assert verdict.state is State.BROKEN, (at, place)
 
 
 def test_a_folder_is_verified_where_it_stands(whole: Whole) -> None:

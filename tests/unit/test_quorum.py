@@ -50,6 +50,14 @@ BUILD = group("engineering", "bob", "cyd")
             id="nobody yet",
         ),
         pytest.param(["ada"], 2, [RISK], "1 of 2 approvals", id="a group is not a number"),
+        pytest.param(["ada", "ADA", "a d\u00ada"], 2, [], "1 of 2 approvals", id="one, spelled so"),
+        pytest.param(
+            ["Bob", "bob"],
+            2,
+            [RISK, BUILD],
+            "1 of 2 approvals, still missing 1 from group 'engineering'",
+            id="nobody stands for two groups under two names",
+        ),
     ],
 )
 def test_what_is_said(

@@ -7,19 +7,17 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from hallmark.api.common import ObjectName, Resources
+from hallmark.api.common import ObjectName
+from hallmark.api.dataset import Dataset
 from hallmark.api.drift import Drift
+from hallmark.api.metrics import Evaluation, Gates
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_deployment import ActionName, RollbackMode, Strategy
 from hallmark.api.model_policy import ModelPolicySpec
-from hallmark.api.training_run import (
-    PII,
-    Dataset,
-    Evaluation,
-    Gates,
-    Schema,
-    Trainer,
-)
+from hallmark.api.pii import PII
+from hallmark.api.resources import Resources
+from hallmark.api.schema import Schema
+from hallmark.api.trainer import Trainer
 
 Namespace = Annotated[
     str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)

@@ -22,7 +22,7 @@ def strict(model: type[Model]) -> Callable[..., Awaitable[Model]]:
     """Return the dependency that reads a body as this model."""
     example: dict[str, Example] = {"example": {"value": EXAMPLES[model]}}
 
-    async def read(request: Request, body: Any = Body(openapi_examples=example)) -> Model:  # noqa: ANN401, B008
+    async def read(request: Request, body: Any = Body(openapi_examples=example)) -> Model:  # noqa: ANN401, B008 - any JSON; how FastAPI takes a body
         del body  # FastAPI reads it for the description; it would let nested fields through
         return parsed(model, await request.body())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hallmark.api.common import Condition, ConditionStatus
+from hallmark.api.conditions import Condition, ConditionStatus
 from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
 from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.api.training_run import TrainingRun

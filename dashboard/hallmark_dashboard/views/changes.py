@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from hallmark.api.metrics import MetricValue
 from hallmark.api.report import Report
-from hallmark.api.training_run import MetricValue
 from hallmark.reporting.parts import count, finite, number
 from hallmark_dashboard.bills import Bill, BillChange
 from hallmark_dashboard.bills import changes as bill_changes

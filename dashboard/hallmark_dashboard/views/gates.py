@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hallmark.api.training_run import Comparison, GateResult, MetricValue, Statistic
+from hallmark.api.metrics import Comparison, GateResult, MetricValue, Statistic
 from hallmark.reporting.charts import Chart, Line, Mark, intervals
 from hallmark.reporting.parts import finite, number
 from hallmark_dashboard.views.standing import State

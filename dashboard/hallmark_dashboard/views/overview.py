@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from hallmark.api.common import ConditionStatus, parse_timestamp
+from hallmark.api.common import parse_timestamp
+from hallmark.api.conditions import ConditionStatus
 from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun

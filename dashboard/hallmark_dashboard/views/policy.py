@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hallmark.api.common import ConditionStatus, parse_duration
+from hallmark.api.common import parse_duration
+from hallmark.api.conditions import ConditionStatus
+from hallmark.api.metrics import Comparison, Gate
 from hallmark.api.model_policy import (
     Approvals,
     ModelPolicy,
@@ -14,7 +16,6 @@ from hallmark.api.model_policy import (
     OnRevocation,
 )
 from hallmark.api.model_version import ModelVersion, VersionCondition
-from hallmark.api.training_run import Comparison, Gate
 from hallmark.policies.model_deployment.floors import DRIFT
 from hallmark.policies.model_deployment.rollout_floors import ROLLOUT
 from hallmark_dashboard.views.standing import Standing, standing

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from hallmark.api.common import ConditionStatus
+from hallmark.api.conditions import ConditionStatus
 from hallmark.api.training_run import RunCondition, TrainingRun
 from hallmark_dashboard.views.gates import GateLine, gate_lines
 from hallmark_dashboard.views.rows import RunRow, run_row

@@ -6,12 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hallmark.api.common import (
-    Condition,
-    ConditionedStatus,
-    ConditionStatus,
-    SummaryCondition,
-)
+from hallmark.api.conditions import Condition, ConditionedStatus, ConditionStatus, SummaryCondition
 from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
 from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.api.reasons import VersionReason

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
 
-from hallmark.api.common import TroubleReason, parse_timestamp
+from hallmark.api.common import parse_timestamp
+from hallmark.api.conditions import TroubleReason
 from hallmark.api.model_approval import ApprovalReason
 from hallmark.api.reasons import DeploymentReason, PolicyReason, RunReason, VersionReason
 from hallmark.api.reference import reasons

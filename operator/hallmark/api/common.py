@@ -1,4 +1,4 @@
-"""Building blocks that every kind shares: base model, bounded types, durations, conditions."""
+"""Building blocks that every kind shares: base models, bounded types, durations, moments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
@@ -27,7 +26,7 @@ from pydantic_core import CoreSchema, core_schema
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
 
-from hallmark.api.rules import Rule, cel, list_map, rule
+from hallmark.api.rules import cel, rule
 
 GROUP = "hallmark.dev"
 VERSION = "v1alpha1"
@@ -89,6 +88,15 @@ class ApiModel(BaseModel):
         return self.model_validate({**values, **changes}, strict=True)
 
 
+def build_models() -> None:
+    """Build every model that is imported, for a process whose first decision cannot wait for it."""
+    waiting: list[type[ApiModel]] = [ApiModel]
+    while waiting:
+        model = waiting.pop()
+        waiting += model.__subclasses__()
+        model.model_rebuild()
+
+
 class FileModel(ApiModel):
     """A document in a bundle or between components: like ``ApiModel``, unknown fields refused."""
 
@@ -133,6 +141,16 @@ ObjectName = Annotated[
     str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=52)
 ]
 """A DNS label short enough that children's names (name, dash, suffix) fit 63 characters."""
+
+ForeignName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        min_length=1,
+        max_length=253,
+    ),
+]
+"""The name of an object that somebody else made, as Kubernetes takes it: never part of a path."""
 
 Uid = Annotated[str, Field(min_length=1, max_length=64)]
 """A Kubernetes object's uid."""
@@ -279,22 +297,6 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(seconds=float(seconds))
 
 
-_UNITS = {"m": Decimal("0.001"), "": Decimal(1), "Ki": Decimal(2**10)}
-_UNITS |= {"Mi": Decimal(2**20), "Gi": Decimal(2**30)}
-
-
-def quantity(text: str) -> Decimal:
-    """Return the number of a Kubernetes quantity such as ``"500m"`` or ``"512Mi"``.
-
-    Raises:
-        ValueError: ``text`` is none of those that ``ResourceAmounts`` allows.
-    """
-    parts = re.fullmatch(r"([0-9]+)(m|Ki|Mi|Gi)?", text)
-    if parts is None:
-        raise ValueError(f"Expected a quantity such as '500m' or '512Mi', found {text!r}.")
-    return int(parts[1]) * _UNITS[parts[2] or ""]
-
-
 def timestamp(moment: datetime) -> str:
     """Return ``moment`` (aware) as an RFC 3339 UTC time to the microsecond."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -316,61 +318,6 @@ def clip(text: str, limit: int = 256) -> str:
     """Return ``text`` on one line, printable and at most ``limit`` characters long."""
     line = "".join(character if character.isprintable() else "?" for character in text)
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
-
-
-class ConditionStatus(StrEnum):
-    """Whether a condition holds."""
-
-    TRUE = "True"
-    FALSE = "False"
-    UNKNOWN = "Unknown"
-
-
-class SummaryCondition(StrEnum):
-    """What every kind says of itself: the conditions that kstatus reads."""
-
-    READY = "Ready"
-    """The object is what its spec asks for."""
-    RECONCILING = "Reconciling"
-    """It gets there by itself, or by an approval."""
-    STALLED = "Stalled"
-    """It stays as it is until a person acts."""
-
-
-class TroubleReason(StrEnum):
-    """Reasons of ``Reconciling`` on every kind, where a look at the object failed."""
-
-    INTERNAL_ERROR = "InternalError"
-    """The operator met an error that it does not know; see its log, and report it."""
-    TIMED_OUT = "TimedOut"
-    """The look took too long."""
-    API_ERROR = "ApiError"
-    """The API server refused a call or failed; the message says which."""
-    ARTIFACT_ERROR = "ArtifactError"
-    """The store refused a call or failed."""
-    CONFIGURATION_ERROR = "ConfigurationError"
-    """The set-up is wrong; the message says what."""
-    CLUSTER_ERROR = "ClusterError"
-    """The cluster holds what the operator cannot work with."""
-    INTEGRITY_ERROR = "IntegrityError"
-    """Bytes, a signature or a chain are not what they must be."""
-
-
-class Condition(ApiModel):
-    """A metav1.Condition."""
-
-    type: Annotated[str, Field(max_length=64)]
-    """What is told."""
-    status: ConditionStatus
-    """Whether it holds."""
-    reason: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$", min_length=1, max_length=64)]
-    """Why, for programs: one of a closed list."""
-    message: Annotated[str, Field(max_length=2048)] = ""
-    """Why, for people."""
-    last_transition_time: Annotated[str, Field(max_length=32)]
-    """When ``status`` last changed."""
-    observed_generation: Count = 0
-    """The generation of the object that this was told of."""
 
 
 class ObjectMeta(ApiModel):
@@ -405,83 +352,3 @@ class NamespacedResource(Resource):
     """The frame of a kind whose objects live in a namespace."""
 
     metadata: NamespacedMeta
-
-
-UNSEEN = -1
-"""The observed generation of an object that the operator has not looked at yet."""
-
-
-class ConditionedStatus(ApiModel):
-    """The part of a status that every kind has."""
-
-    observed_generation: Annotated[
-        int | None, Field(ge=UNSEEN, le=2**53 - 1, json_schema_extra={"format": "int64"})
-    ] = None
-    """The generation of the object that this status tells of; -1: it was not looked at yet."""
-    conditions: Annotated[
-        list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))
-    ] = Field(default_factory=list)
-    """What holds, one entry of each type; see ``reason`` and ``message`` for why."""
-
-    def to_wire(self) -> dict[str, Any]:
-        """Return the JSON object as it stands in Kubernetes, without what is empty.
-
-        A map or a set whose last entry goes is stored as null where it is applied as empty, and
-        no schema takes that; what is left out goes as a whole.
-        """
-        filled: dict[str, Any] = without_empty(super().to_wire())
-        return filled
-
-    def condition(self, type_: str) -> Condition | None:
-        """Return the condition of that type, or None."""
-        return next((condition for condition in self.conditions if condition.type == type_), None)
-
-    def is_true(self, type_: str) -> bool:
-        """Whether the condition of that type is there and True."""
-        condition = self.condition(type_)
-        return condition is not None and condition.status is ConditionStatus.TRUE
-
-
-def without_empty(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Return a JSON value without the empty maps and lists in its maps, however deep."""
-    if isinstance(value, list):
-        return [without_empty(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    filled = {key: without_empty(item) for key, item in value.items()}
-    return {key: item for key, item in filled.items() if item not in ({}, [])}
-
-
-class ResourceAmounts(ApiModel):
-    """CPU and memory, as Kubernetes quantities."""
-
-    cpu: Annotated[str, Field(pattern=r"^[1-9][0-9]*m?$", max_length=12)] | None = None
-    """Cores (``"2"``) or thousandths of one (``"500m"``), above zero."""
-    memory: Annotated[str, Field(pattern=r"^[1-9][0-9]*(Ki|Mi|Gi)?$", max_length=16)] | None = None
-    """Bytes (``"512Mi"``), above zero: a limit of zero would be none."""
-
-
-def _not_above(name: str) -> Rule:
-    """Return the CEL rule that no more of a resource is requested than it is limited to."""
-    sides = ("self.requests", "self.limits")
-    # Of an optional's value the API server does not know that it is short.
-    absent = " || ".join(f"!has({side}) || !has({side}.{name})" for side in sides)
-    asked, limit = (f"quantity({side}.{name})" for side in sides)
-    return rule(
-        f"{absent} || !{asked}.isGreaterThan({limit})",
-        f"'requests.{name}' must be at most 'limits.{name}'.",
-    )
-
-
-class Resources(ApiModel):
-    """The resources that a container asks for and may use at most.
-
-    What is not given has its default.
-    """
-
-    model_config = ConfigDict(json_schema_extra=cel(_not_above("cpu"), _not_above("memory")))
-
-    requests: ResourceAmounts | None = None
-    """What is set aside for it."""
-    limits: ResourceAmounts | None = None
-    """What it may use at most."""

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, NoDefault
 from pydantic_core.core_schema import WithDefaultSchema
 
-from hallmark.api.common import GROUP, UNSEEN, VERSION, Resource
+from hallmark.api.common import GROUP, VERSION, Resource
+from hallmark.api.conditions import UNSEEN
 from hallmark.api.generated import prose, write_generated
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment

@@ -11,14 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import combinations
 
-from hallmark.api.training_run import (
-    Comparison,
-    Gate,
-    GateResult,
-    MetricValue,
-    Statistic,
-    TrainingRunSpec,
-)
+from hallmark.api.metrics import Comparison, Gate, GateResult, MetricValue, Statistic
+from hallmark.api.training_run import TrainingRunSpec
 
 PERFORMANCE = (
     "accuracy",

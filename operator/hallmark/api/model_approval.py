@@ -9,7 +9,6 @@ from pydantic import ConfigDict, Field
 
 from hallmark.api.common import (
     ApiModel,
-    ConditionedStatus,
     Digest,
     NamespacedResource,
     ObjectName,
@@ -17,6 +16,7 @@ from hallmark.api.common import (
     Uid,
     UserName,
 )
+from hallmark.api.conditions import ConditionedStatus
 from hallmark.api.rules import FROZEN, SET, cel, rule
 
 

@@ -11,21 +11,21 @@ from hallmark.api.canary import Canary, CanaryRecord
 from hallmark.api.common import (
     ApiModel,
     Clipped,
-    ConditionedStatus,
     Digest,
     DurationString,
     NamespacedResource,
     ObjectName,
     PositiveDuration,
-    Resources,
     Timestamp,
 )
+from hallmark.api.conditions import ConditionedStatus
 from hallmark.api.drift import Drift
 from hallmark.api.drift_report import (
     DriftReport,
 )
 from hallmark.api.drift_state import DriftState
 from hallmark.api.mirror import Mirror, MirrorRecord
+from hallmark.api.resources import Resources
 from hallmark.api.rules import SERVICE_NAME, cel, rule
 from hallmark.api.scheduling import Scheduling
 
@@ -301,6 +301,8 @@ class DeploymentCondition(StrEnum):
     """What serves came by a rollback that is not over."""
     ON_HOLD = "OnHold"
     """A person keeps the traffic from moving."""
+    ROUTED = "Routed"
+    """The HTTPRoute that is asked for was accepted by each of its parents; where one is."""
 
 
 class StoreDependence(ApiModel):

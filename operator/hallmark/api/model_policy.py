@@ -10,8 +10,8 @@ from pydantic import ConfigDict, Field
 
 from hallmark.api.common import (
     ApiModel,
-    ConditionedStatus,
     DurationString,
+    ForeignName,
     PositiveDuration,
     Resource,
     ShortText,
@@ -19,12 +19,13 @@ from hallmark.api.common import (
     canonical_json,
     sha256_digest,
 )
+from hallmark.api.conditions import ConditionedStatus
 from hallmark.api.dependencies import Dependencies
 from hallmark.api.drift_floors import DriftFloors
+from hallmark.api.metrics import Gates
+from hallmark.api.pii import PIIAction, PIIDetector
 from hallmark.api.rollout_floors import RolloutFloors
 from hallmark.api.rules import NAME, SET, cel, list_map, rule
-from hallmark.api.scheduling import ClassName
-from hallmark.api.training_run import Gates, PIIAction, PIIDetector
 from hallmark.api.trust import KeyId, ReviewerGroup, TrustedKey
 
 
@@ -205,7 +206,7 @@ class DeploymentBounds(ApiModel):
     """CPU and memory of a Pod."""
     max_progress_deadline: PositiveDuration = "1h"
     """How long a candidate or the target of a rollback may take to become Ready."""
-    priority_classes: Annotated[list[ClassName], Field(max_length=16, json_schema_extra=SET)] = (
+    priority_classes: Annotated[list[ForeignName], Field(max_length=16, json_schema_extra=SET)] = (
         Field(default_factory=list)
     )
     """PriorityClasses that a ModelDeployment may name; empty: none."""

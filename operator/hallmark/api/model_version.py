@@ -11,7 +11,6 @@ from pydantic import ConfigDict, Field
 from hallmark.api.common import (
     ApiModel,
     Clipped,
-    ConditionedStatus,
     Count,
     Digest,
     NamespacedResource,
@@ -22,6 +21,7 @@ from hallmark.api.common import (
     UserName,
     parse_timestamp,
 )
+from hallmark.api.conditions import ConditionedStatus
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.rules import FROZEN, NAME, SET, cel, list_map
 

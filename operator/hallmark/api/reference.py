@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
-from hallmark.api.common import VERSION, TroubleReason
+from hallmark.api.common import VERSION
+from hallmark.api.conditions import TroubleReason
 from hallmark.api.crd import KINDS, Kind, Schema, open_api_schema
 from hallmark.api.generated import prose
 from hallmark.api.model_approval import ApprovalReason

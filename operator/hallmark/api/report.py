@@ -11,7 +11,8 @@ from pydantic import Field
 
 from hallmark.api.common import ColumnName, Digest, FileModel, ObjectName
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import Evaluation, GateResult, MetricValue, PIIAction
+from hallmark.api.metrics import Evaluation, GateResult, MetricValue
+from hallmark.api.pii import PIIAction
 
 
 class QualityPart(FileModel):

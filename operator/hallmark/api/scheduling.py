@@ -7,13 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hallmark.api.common import ApiModel
+from hallmark.api.common import ApiModel, ForeignName
 from hallmark.api.rules import list_map
-
-ClassName = Annotated[
-    str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)
-]
-"""The name of a PriorityClass."""
 
 
 class Unsatisfiable(StrEnum):
@@ -39,7 +34,7 @@ class TopologySpread(ApiModel):
 class Scheduling(ApiModel):
     """Where the Pods run. Changing it starts the Pods of what serves anew, one after the other."""
 
-    priority_class_name: ClassName | None = None
+    priority_class_name: ForeignName | None = None
     """A PriorityClass that the ModelPolicy allows (``deployments.priorityClasses``)."""
     topology_spread: Annotated[
         list[TopologySpread], Field(max_length=4, json_schema_extra=list_map("topologyKey"))

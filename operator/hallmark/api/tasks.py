@@ -9,15 +9,10 @@ from pydantic import Field
 
 from hallmark.api.common import Digest, FileModel, ObjectName, Uid
 from hallmark.api.dependencies import Dependencies
+from hallmark.api.metrics import Gate, GateResult, MetricValue
 from hallmark.api.model_policy import ReadLimits
-from hallmark.api.training_run import (
-    Gate,
-    GateResult,
-    MetricValue,
-    PIIAction,
-    PIIDetector,
-    TrainingRunSpec,
-)
+from hallmark.api.pii import PIIAction, PIIDetector
+from hallmark.api.training_run import TrainingRunSpec
 
 
 class TrainTask(FileModel):
@@ -36,7 +31,6 @@ class TrainTask(FileModel):
     allow_private_addresses: bool
     source_endpoint: str | None = None
     read_limits: ReadLimits = Field(default_factory=ReadLimits)
-    denied_packages: list[str] = Field(default_factory=list)
     image: str
     """The trainer's image reference; where it ends in ``@sha256:...`` that is its digest."""
 

@@ -22,6 +22,7 @@ START = Place(0, FIRST_PREVIOUS)
 """Where a log begins that never lost a record."""
 MAX_PROBLEMS = 100
 """The most problems that are kept; who writes garbage does not decide how much memory it takes."""
+_MAX_DIGITS = 20
 BREAK_ID = 12
 """Hex digits of a break's id: the first of its record's hash."""
 
@@ -256,7 +257,7 @@ class Chain:
 
     def _record_pruned(self, record: AuditRecord) -> None:
         last = record.details.get("lastRecord", "")
-        if last.isascii() and last.isdigit():
+        if last.isascii() and last.isdigit() and len(last) < _MAX_DIGITS:
             self.pruned = Place(int(last), record.details.get("lastHash", ""))
 
 

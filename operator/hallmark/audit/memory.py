@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hallmark.api.common import parse_timestamp
+from hallmark.api.common import clip, parse_timestamp
 from hallmark.api.model_version import RolledBack
 from hallmark.audit.events import AuditEvent, AuditOutcome
-from hallmark.audit.record import AuditRecord, Record
+from hallmark.audit.record import AuditRecord, Record, moment_in
 
 DECIDED_AT = "decidedAt"
 """The detail that says when a decision was made, where the record's time may be a later one."""
@@ -19,6 +19,8 @@ _GAVE_WAY = {
     (AuditEvent.ROLLBACK, AuditOutcome.COMPLETED),
     (AuditEvent.ROLLBACK, AuditOutcome.STOPPED),
 }
+_MAX_NAME, _MAX_REASON = 253, 64
+"""Characters of what is kept of a record; one that was changed may have more."""
 
 
 ABOUT = frozenset({"TrainingRun", "ModelVersion", "Deployment"})
@@ -61,9 +63,9 @@ class LogMemory:
         digest = record.details.get("fromDigest")
         if digest and (record.event, record.outcome) in _GAVE_WAY:
             found = RolledBack(
-                time=record.details.get(DECIDED_AT, time),
-                deployment=record.name,
-                reason=record.reason,
+                time=moment_in(record, DECIDED_AT, time),
+                deployment=clip(record.name, _MAX_NAME),
+                reason=clip(record.reason, _MAX_REASON),
             )
             known = self._rollbacks.get((record.namespace, digest))
             if known is None or parse_timestamp(known.time) < parse_timestamp(found.time):

@@ -49,7 +49,7 @@ def signed_text(key: Signer, name: str, payload: object) -> str:
     return json.dumps({"payload": body.decode(), "signature": signature}, sort_keys=True)
 
 
-def read_signed(keys: Sequence[ec.EllipticCurvePublicKey], name: str, text: str | None) -> Any:  # noqa: ANN401
+def read_signed(keys: Sequence[ec.EllipticCurvePublicKey], name: str, text: str | None) -> Any:  # noqa: ANN401 - any JSON
     """Return the value that one of the keys signed under that name; None where there is none."""
     try:
         document = json.loads(text or "")

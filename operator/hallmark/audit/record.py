@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 
 from hallmark.api.common import FileModel, Timestamp, canonical_json, clip, sha256_digest
 from hallmark.api.names import OPERATOR_NAME
@@ -30,6 +30,8 @@ _MAX_DETAILS = 32
 MAX_EVIDENCE = 40_000
 """Characters of a record's evidence; what is longer is left out."""
 _MAX_ID = 512
+
+_MOMENT = TypeAdapter[str](Timestamp)
 
 Hash = Annotated[str, Field(pattern=r"^sha256:[a-f0-9]{64}$")]
 
@@ -116,6 +118,17 @@ def read_record(line: bytes) -> AuditRecord:
         ValueError: It is none.
     """
     return AuditRecord.model_validate_json(line)
+
+
+def moment_in(record: Record | AuditRecord, detail: str, otherwise: str) -> str:
+    """Return the moment that a record's detail names, or another where it names none.
+
+    Who verifies reads on behind a record that was changed, so that a detail may be anything.
+    """
+    try:
+        return _MOMENT.validate_python(record.details.get(detail))
+    except ValidationError:
+        return otherwise
 
 
 def is_as_hashed(record: AuditRecord, line: bytes) -> bool:

@@ -10,7 +10,7 @@ from hallmark.kernels import choose_kernels
 choose_kernels()
 
 from hallmark.cli.app import app  # noqa: E402 - numpy takes the kernels as they are
-from hallmark.errors import HallmarkError  # noqa: E402
+from hallmark.errors import HallmarkError  # noqa: E402 - after what must come first
 
 DEBUG = "HALLMARK_DEBUG"
 

@@ -101,7 +101,7 @@ def placed(command: Callable[..., None]) -> Callable[..., None]:
         command(**{first.name: place}, **given)
 
     mine = [own_.replace(kind=inspect.Parameter.KEYWORD_ONLY) for own_ in mine]
-    run.__signature__ = inspect.Signature([*mine, *options])  # type: ignore[attr-defined]
+    run.__signature__ = inspect.Signature([*mine, *options])  # type: ignore[attr-defined]  # what typer reads
     run.__name__, run.__doc__, run.__annotations__ = command.__name__, command.__doc__, {}
     return run
 
@@ -119,7 +119,7 @@ async def cluster_of(user: User) -> AsyncIterator[ApiCluster]:
     configuration = kubernetes_client.Configuration()
     configuration.client_session_kwargs = {"headers": CIMultiDict(identity)}
     try:
-        await kubernetes_config.load_kube_config(  # type: ignore[no-untyped-call]
+        await kubernetes_config.load_kube_config(  # type: ignore[no-untyped-call]  # the client has no types
             config_file=_kubeconfig(user),
             context=user.context,
             client_configuration=configuration,
@@ -155,7 +155,7 @@ def namespace_of(user: User, asked: str | None) -> str:
     if asked:
         return asked
     try:
-        contexts, active = kubernetes_config.list_kube_config_contexts(_kubeconfig(user))  # type: ignore[no-untyped-call]
+        contexts, active = kubernetes_config.list_kube_config_contexts(_kubeconfig(user))  # type: ignore[no-untyped-call]  # the client has no types
     except (kubernetes_config.ConfigException, OSError) as error:
         raise _no_kubeconfig(error) from error
     chosen = next((found for found in contexts if found["name"] == user.context), active)

@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hallmark.api.model_card import ModelCard
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.report import Report
-from hallmark.api.training_run import ModelCard, TrainingRunSpec
+from hallmark.api.training_run import TrainingRunSpec
 from hallmark.supply_chain.components import is_of_system
 
 

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from hallmark.api.common import Condition, ConditionStatus, NamespacedResource, SummaryCondition
+from hallmark.api.common import NamespacedResource
+from hallmark.api.conditions import Condition, ConditionStatus, SummaryCondition
 from hallmark.api.model_approval import ApprovalReason, ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_policy import ModelPolicySpec

@@ -42,7 +42,7 @@ DEFAULT_STATE = Path("hallmark-local")
 class RunByDefault(TyperGroup):
     """Takes ``hallmark local run.yaml`` for ``hallmark local run run.yaml``."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # the context is typer's
         """Put ``run`` before what is no command."""
         if args and args[0] not in self.commands and args[0] not in {"--help", "-h"}:
             args = ["run", *args]

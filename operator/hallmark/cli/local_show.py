@@ -11,11 +11,12 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.text import Text
 
 from hallmark.api.artifacts import REPORT_PAGE
+from hallmark.api.metrics import Comparison, GateResult
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.tasks import TrainStage
-from hallmark.api.training_run import Comparison, GateResult, TrainingRun
+from hallmark.api.training_run import TrainingRun
 from hallmark.cli.explain import advice
 from hallmark.cli.output import plain, print_table, say, state
 

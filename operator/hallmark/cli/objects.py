@@ -7,12 +7,8 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from hallmark.api.common import (
-    ConditionedStatus,
-    ConditionStatus,
-    NamespacedResource,
-    Resource,
-)
+from hallmark.api.common import NamespacedResource, Resource
+from hallmark.api.conditions import ConditionedStatus, ConditionStatus
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_policy import ModelPolicy, ModelPolicySpec

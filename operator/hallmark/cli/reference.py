@@ -48,7 +48,7 @@ def page() -> str:
     return "".join(parts)
 
 
-def _commands(group: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+def _commands(group: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - typer's own click
     """Yield every command below a group with its whole name."""
     for name, found in group.commands.items():
         if hasattr(found, "commands"):
@@ -61,11 +61,11 @@ def _anchor(name: str) -> str:
     return name.replace(" ", "-")
 
 
-def _first(command: Any) -> str:  # noqa: ANN401
+def _first(command: Any) -> str:  # noqa: ANN401 - typer's own click
     return str(command.help or "").partition("\n\n")[0].replace("\n", " ").strip()
 
 
-def _chapter(name: str, command: Any) -> str:  # noqa: ANN401
+def _chapter(name: str, command: Any) -> str:  # noqa: ANN401 - typer's own click
     paragraphs = [" ".join(part.split()) for part in (command.help or "").split("\n\n")]
     arguments = [param for param in command.params if param.param_type_name == "argument"]
     options = [param for param in command.params if param.param_type_name == "option"]
@@ -77,11 +77,11 @@ def _chapter(name: str, command: Any) -> str:  # noqa: ANN401
     return f"{text}\n| option | default | meaning |\n| --- | --- | --- |\n{rows}"
 
 
-def _argument(param: Any) -> str:  # noqa: ANN401
+def _argument(param: Any) -> str:  # noqa: ANN401 - typer's own click
     return str(param.metavar or param.name.upper())
 
 
-def _row(param: Any) -> str:  # noqa: ANN401
+def _row(param: Any) -> str:  # noqa: ANN401 - typer's own click
     names = ", ".join(f"`{name}`" for name in (*param.opts, *param.secondary_opts))
     shown = "" if param.default in (None, False, ()) or callable(param.default) else param.default
     default = "required" if param.required else f"`{shown}`" if shown != "" else ""

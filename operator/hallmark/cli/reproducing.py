@@ -14,8 +14,9 @@ import typer
 from rich.text import Text
 from rich.tree import Tree
 
+from hallmark.api.dataset import ConfigMapSource
 from hallmark.api.model_version import ModelVersion
-from hallmark.api.training_run import ConfigMapSource, TrainingRun
+from hallmark.api.training_run import TrainingRun
 from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.evidence import Credentials, Endpoint, StoreAccess, store_of
 from hallmark.cli.exits import ExitCode

@@ -241,7 +241,7 @@ def _post(url: str, body: dict[str, Any]) -> tuple[int, bytes]:
         url, json.dumps(body).encode(), headers, method="POST"
     )
     try:
-        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 - checked above
             return answer.status, answer.read(_MAX_BODY)
     except urllib.error.HTTPError as error:
         with error:

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 from rich.tree import Tree
 
-from hallmark.api.common import ConditionStatus
+from hallmark.api.conditions import ConditionStatus
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun

@@ -10,12 +10,12 @@ from types import MappingProxyType
 from hallmark.api import names
 from hallmark.api.artifacts import DownloadURLs
 from hallmark.cluster.gather.model_deployment import DeploymentWorld, Live
-from hallmark.cluster.kinds import APPS_DEPLOYMENT, CONFIG_MAP, SERVICE, Obj, kind_of
+from hallmark.cluster.kinds import APPS_DEPLOYMENT, CONFIG_MAP, HTTP_ROUTE, SERVICE, Obj, kind_of
 from hallmark.cluster.trim import trimmed
 from hallmark.policies.decision import Apply, Reference, Shrink
 from hallmark.policies.model_deployment.desired import Plan, PlannedVersion
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
-from hallmark.resources import carried, predictor, predictor_version
+from hallmark.resources import carried, predictor, predictor_version, route
 from hallmark.resources.difference import stamped, stands
 
 
@@ -110,8 +110,10 @@ def _wanted(
 ) -> Iterator[Obj]:
     owner, policy = inputs.deployment, inputs.policy
     active = names.manifest_label(plan.active_digest) if plan.active_digest else None
+    shares = list(_shares(inputs, plan))
     if active and plan.active_digest:
         yield predictor.service(owner, None if plan.shared else active)
+        yield from (obj for obj in shares if _key(obj) in world.live)
         told = predictor.mirrored(*astuple(plan.copies)) if plan.copies else ""
         yield predictor.active_config_map(
             owner, plan.active_digest, shared=plan.shared, mirror=told
@@ -126,9 +128,19 @@ def _wanted(
         if not version.only_shrinks:
             yield from _wanted_version(inputs, version, urls)
     yield predictor.disruption_budget(owner, active)
+    # The last ones: where a stranger has the name, all else is made.
+    yield from (obj for obj in shares if _key(obj) not in world.live)
     if candidate:
-        # The last one: where a stranger has its name, all else is made.
         yield predictor.mirror_service(owner, candidate)
+
+
+def _shares(inputs: DeploymentInputs, plan: Plan) -> Iterator[Obj]:
+    """Yield the HTTPRoute behind the Service of the candidate to which it leads."""
+    owner, asked = inputs.deployment, inputs.deployment.spec.strategy.canary_or_default.route
+    if plan.route is not None and asked is not None:
+        label = names.manifest_label(plan.route.candidate)
+        yield route.candidate_service(owner, label)
+        yield route.http_route(owner, asked, plan.route.weight)
 
 
 def _wanted_version(
@@ -186,6 +198,13 @@ def _unplanned(
     aside = live.get((SERVICE.kind, names.mirror_name(name)))
     if aside is not None and plan.copies is None:
         yield reference(aside)
+    # The route before what it leads to.
+    for key in ((HTTP_ROUTE.kind, name), (SERVICE.kind, names.candidate_name(name))):
+        if plan.route is None and key in live:
+            ends = (
+                "deletionTimestamp" in live[key]["metadata"]
+            )  # A gateway's finalizer may keep it.
+            yield from () if ends else [reference(live[key])]
     for (kind, child), obj in live.items():
         made = child.startswith((f"{name}-trust-", f"{name}-bundle-"))
         if kind == CONFIG_MAP.kind and made and child not in kept:

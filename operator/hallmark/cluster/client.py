@@ -48,11 +48,11 @@ async def load_configuration(
     configuration = kubernetes_client.Configuration()
     try:
         if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ and _TOKEN.exists():
-            kubernetes_config.load_incluster_config(  # type: ignore[no-untyped-call]
+            kubernetes_config.load_incluster_config(  # type: ignore[no-untyped-call]  # the client has no types
                 client_configuration=configuration
             )
         else:
-            await kubernetes_config.load_kube_config(  # type: ignore[no-untyped-call]
+            await kubernetes_config.load_kube_config(  # type: ignore[no-untyped-call]  # the client has no types
                 config_file=kubeconfig or os.environ.get("KUBECONFIG"),
                 context=context,
                 client_configuration=configuration,

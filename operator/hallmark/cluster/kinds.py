@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
-from hallmark.api.common import API_VERSION
+from hallmark.api.common import API_VERSION, clip
 from hallmark.errors import ClusterError
 
+_SEGMENT = re.compile(r"(?!\.{1,2}$)[^/%?#\x00-\x20]+")
+"""What stays one segment of a path, as the API server takes names."""
 Obj = dict[str, Any]
 """A Kubernetes object as the API server sends it."""
 
@@ -20,7 +23,17 @@ class Kind(NamedTuple):
     namespaced: bool = True
 
     def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
-        """Return the URL path of one object, or of the collection where ``name`` is empty."""
+        """Return the URL path of one object, or of the collection where ``name`` is empty.
+
+        Raises:
+            ClusterError: a name would lead to another object's path.
+        """
+        for part in (namespace, name):
+            if part and not _SEGMENT.fullmatch(part):
+                raise ClusterError(
+                    f"Expected the name of a {self.kind}, found {clip(part)!r}, which is none; "
+                    f"names hold no '/', '%', '?' and '#', and are not '.' or '..'."
+                )
         root = "/api/v1" if self.api_version == "v1" else f"/apis/{self.api_version}"
         scope = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
         parts = [self.plural, name, subresource]
@@ -46,6 +59,7 @@ JOB = Kind("batch/v1", "Job", "jobs")
 APPS_DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
 NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 ROLE = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")
 ROLE_BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
 SELF_SUBJECT_REVIEW = Kind(

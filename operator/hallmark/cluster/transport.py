@@ -39,7 +39,7 @@ class Transport:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()  # type: ignore[no-untyped-call]
+        await self._client.close()  # type: ignore[no-untyped-call]  # the client has no types
 
     async def call(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from hallmark.api.common import SummaryCondition, TroubleReason
+from hallmark.api.conditions import SummaryCondition, TroubleReason
 from hallmark.cluster.cache import Key
 from hallmark.cluster.cluster import CONFLICT, ApiError
 from hallmark.cluster.kinds import (

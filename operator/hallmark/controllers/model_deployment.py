@@ -72,6 +72,7 @@ async def _reconcile(operator: Operator, namespace: str, name: str) -> None:
         operator.clock,
         operator.rolled_back,
         operator.unwritten,
+        operator.no_routes(),
     )
     try:
         world = await gather_deployment(sources, namespace, name)

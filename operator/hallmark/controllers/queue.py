@@ -2,7 +2,8 @@
 
 Changes and delays only put keys in. A key is reconciled from the cache as it is then (level-based),
 never twice at once, and once for any number of requests that came meanwhile. What may have to stop
-serving (drift, a revocation) goes before Pods that came or went, and these before all else.
+serving (drift, a revocation) goes before Pods that came or went, and these before all else. Of what
+is as urgent each namespace has its turn, however much there is of another.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import asyncio
 import heapq
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Iterator
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
@@ -22,6 +24,12 @@ WORKERS = 8
 """Reconciles at the same time."""
 URGENT_WORKERS = 8
 """More of them for what is urgent, where all others wait for something, such as a store."""
+PATIENCE = 2.0
+"""Seconds after which a reconcile keeps no worker from others: it waits, such as for a store."""
+MOST_OF_ONE = 16
+"""Reconciles of one namespace at the same time, those that wait too; of what is urgent more."""
+MOST = 128
+"""Reconciles of all namespaces together, likewise."""
 LONGEST_BACKOFF = 60.0
 """Seconds after a failed reconcile, at most."""
 
@@ -52,17 +60,23 @@ class Urgency(IntEnum):
 class _Due(NamedTuple):
     """When a key is due; of those that are due together the urgent ones, then the older go first.
 
-    What is urgent has no delay (``at`` is 0), so it is due before all that has one.
+    What goes before its turn has no delay: its ``at`` is 0.
     """
 
     urgency: Urgency
     at: float
     order: int
 
-    @property
-    def urgent(self) -> bool:
-        """Whether it goes before everything that is due."""
-        return self.urgency is Urgency.AT_ONCE
+
+Waiting = list[tuple[_Due, Key]]
+"""A heap."""
+
+
+class _Running(NamedTuple):
+    """A reconcile that runs, and since when."""
+
+    task: asyncio.Task[None]
+    since: float
 
 
 def backoff(outcome: Outcome, failures: int) -> float:
@@ -78,6 +92,7 @@ class WorkQueue:
         reconcile: Callable[[Key], Awaitable[Outcome]],
         workers: int = WORKERS,
         clock: Callable[[], float] = time.monotonic,
+        patience: float = PATIENCE,
     ) -> None:
         """Make an empty queue.
 
@@ -85,17 +100,25 @@ class WorkQueue:
             reconcile: looks at one object; what is not done (or raises) is repeated with backoff.
             workers: how many reconciles may run at the same time.
             clock: seconds that never go back.
+            patience: seconds after which a reconcile that waits leaves its worker to others.
         """
         self._reconcile = reconcile
         self._workers = workers
         self._clock = clock
+        self._patience = patience
         self._due: dict[Key, _Due] = {}
-        self._heap: list[tuple[_Due, Key]] = []
-        """What is in ``_due``, and entries that an earlier request replaced."""
+        self._later: Waiting = []
+        """Of what is in ``_due``, what was not due when it was last looked at."""
+        self._ready: dict[Urgency, OrderedDict[str | None, Waiting]] = {
+            urgency: OrderedDict() for urgency in Urgency
+        }
+        """The rest by namespace, the one whose turn it is first; here and there are also entries
+        that an earlier request replaced."""
         self._blocked: set[Key] = set()
         """Keys that were due while they ran; they are due when that reconcile ends."""
         self._failures: dict[Key, int] = {}
-        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._running: dict[Key, _Running] = {}
+        self._running_in = Counter[str | None]()
         self._count = itertools.count(1)
         self._wake = asyncio.Event()
 
@@ -108,7 +131,7 @@ class WorkQueue:
         due = _Due(urgency, at, next(self._count))
         if key not in self._due or due < self._due[key]:
             self._due[key] = due
-            heapq.heappush(self._heap, (due, key))
+            self._put(due, key)
             self._wake.set()
 
     @property
@@ -129,34 +152,66 @@ class WorkQueue:
                 self._start_what_is_due()
                 await self._sleep()
         finally:
-            await tasks.end(tuple(self._running.values()))
+            await tasks.end(tuple(running.task for running in self._running.values()))
+
+    def _put(self, due: _Due, key: Key) -> None:
+        if due.at:
+            heapq.heappush(self._later, (due, key))
+        else:
+            heapq.heappush(self._ready[due.urgency].setdefault(key.namespace, []), (due, key))
 
     def _start_what_is_due(self) -> None:
         now = self._clock()
-        while self._heap and self._has_room(self._heap[0][0]):
-            due, key = self._heap[0]
-            if self._due.get(key) != due:
-                heapq.heappop(self._heap)
+        while self._later and self._later[0][0].at <= now:
+            due, key = heapq.heappop(self._later)
+            heapq.heappush(self._ready[due.urgency].setdefault(key.namespace, []), (due, key))
+        while (found := self._next(now)) is not None:
+            self._running[found] = _Running(asyncio.create_task(self._work(found)), now)
+            self._running_in[found.namespace] += 1
+
+    def _next(self, now: float) -> Key | None:
+        """Take the key whose turn it is, where there is room for it."""
+        busy = sum(1 for _ in self._young(now))
+        for urgency, spaces in self._ready.items():
+            more = URGENT_WORKERS if urgency is Urgency.AT_ONCE else 0
+            if busy >= self._workers + more or len(self._running) >= MOST + more:
                 continue
-            if due.at > now:
-                return
-            heapq.heappop(self._heap)
+            for _ in range(len(spaces)):
+                space, waiting = spaces.popitem(last=False)
+                has_room = self._running_in[space] < MOST_OF_ONE + more
+                key = self._taken(waiting) if has_room else None
+                if waiting:
+                    spaces[space] = waiting
+                if key is not None:
+                    return key
+        return None
+
+    def _young(self, now: float) -> Iterator[float]:
+        """Yield until when each reconcile keeps its worker, of those that do."""
+        ends = (running.since + self._patience for running in self._running.values())
+        return (end for end in ends if end > now)
+
+    def _taken(self, waiting: Waiting) -> Key | None:
+        """Take the first key of a namespace that does not run."""
+        while waiting:
+            due, key = heapq.heappop(waiting)
+            if self._due.get(key) != due:
+                continue
             if key in self._running:
                 self._blocked.add(key)
                 continue
             del self._due[key]
-            self._running[key] = asyncio.create_task(self._work(key))
-
-    def _has_room(self, due: _Due) -> bool:
-        more = URGENT_WORKERS if due.urgent else 0
-        return len(self._running) < self._workers + more
+            return key
+        return None
 
     async def _sleep(self) -> None:
         self._wake.clear()
-        # Where no worker is free, the next one starts when a reconcile ends.
-        timeout = None
-        if self._heap and self._has_room(self._heap[0][0]):
-            timeout = max(0.0, self._heap[0][0].at - self._clock())
+        now = self._clock()
+        moments = [self._later[0][0].at] if self._later else []
+        if any(self._ready.values()):
+            # Another one starts when a reconcile ends, or has run for long.
+            moments += self._young(now)
+        timeout = max(0.0, min(moments) - now) if moments else None
         try:
             async with asyncio.timeout(timeout):
                 await self._wake.wait()
@@ -169,9 +224,12 @@ class WorkQueue:
             outcome = await self._reconcile(key)
         finally:
             del self._running[key]
+            self._running_in[key.namespace] -= 1
+            if not self._running_in[key.namespace]:
+                del self._running_in[key.namespace]
             if key in self._blocked:
                 self._blocked.discard(key)
-                heapq.heappush(self._heap, (self._due[key], key))
+                self._put(self._due[key], key)
             self._wake.set()
             if outcome is Outcome.DONE:
                 self._failures.pop(key, None)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from hallmark.api import names
-from hallmark.api.common import SummaryCondition
+from hallmark.api.conditions import SummaryCondition
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_deployment import Outcome
 from hallmark.api.model_version import VersionCondition

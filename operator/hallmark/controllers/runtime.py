@@ -14,7 +14,7 @@ import structlog
 from pydantic import ValidationError
 
 from hallmark.api import names
-from hallmark.api.common import (
+from hallmark.api.conditions import (
     Condition,
     ConditionedStatus,
     ConditionStatus,
@@ -103,6 +103,8 @@ class Operator:
     outside: Outside | None = None
     hold: Callable[[], str] = str
     """Why no version may be promoted; empty where promotions go on."""
+    no_routes: Callable[[], str] = str
+    """Why no HTTPRoute can be made or watched; empty where they can."""
 
     feed: Feed = field(init=False)
     reader: EvidenceReader = field(init=False)

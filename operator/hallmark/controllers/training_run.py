@@ -13,7 +13,7 @@ from hallmark.cluster.version_numbers import reserve_version
 from hallmark.controllers.carry_out import delete_all
 from hallmark.controllers.runtime import Operator, reconciler, run_decision
 from hallmark.policies.conditions import stalled
-from hallmark.policies.decision import Apply, unreadable
+from hallmark.policies.decision import Apply, Decision, unreadable
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.training_run.decide import decide_run
 from hallmark.policies.training_run.inputs import (
@@ -48,9 +48,9 @@ async def reconcile(operator: Operator, namespace: str | None, name: str) -> Non
         decided = decide_run(gathered.inputs)
         children = await _children(operator, gathered.inputs, decided.wanted)
         if isinstance(children, ForeignObject):
-            # What was recorded stands; the number is reserved when the name is free.
+            # It is sealed, and that recorded, when the name is free.
             said = stalled(RunReason.FOREIGN_OBJECT, children.sentence())
-            decision = replace(decided.decision, conditions=said, requeue=FOREIGN_SECONDS)
+            decision = Decision(conditions=said, requeue=FOREIGN_SECONDS)
         else:
             decision = replace(decided.decision, apply=tuple(map(Apply, children)))
     await run_decision(operator, gathered.obj, decision)

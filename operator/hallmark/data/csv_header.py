@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Collection
 
-from hallmark.api.training_run import CSVDialect
+from hallmark.api.dataset import CSVDialect
 from hallmark.data.failures import unreadable
 
 _DELIMITERS = ",;\t|"

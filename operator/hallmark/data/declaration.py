@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hallmark.api.columns import FeatureType
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import Feature, Schema, Target
+from hallmark.api.schema import Feature, Schema, Target
 
 
 def check_declaration(schema: Schema) -> list[Finding]:

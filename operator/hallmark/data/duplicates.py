@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from hallmark.api.findings import MAX_ROWS_LISTED, Finding
-from hallmark.api.training_run import Schema
+from hallmark.api.schema import Schema
 from hallmark.data.table import Column, ColumnType, Table
 
 Rows = npt.NDArray[np.intp]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 
-from hallmark.api.training_run import CSVEncoding, DataFormat
+from hallmark.api.dataset import CSVEncoding, DataFormat
 from hallmark.data.failures import unreadable
 from hallmark.data.sniffing import HEAD_BYTES, foreign
 

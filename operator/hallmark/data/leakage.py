@@ -23,7 +23,7 @@ import numpy.typing as npt
 import polars as pl
 
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import Schema
+from hallmark.api.schema import Schema
 from hallmark.data.table import Column, ColumnType, Table
 
 ALMOST = 0.9

@@ -11,8 +11,8 @@ import struct
 from collections.abc import Collection
 from typing import BinaryIO
 
+from hallmark.api.dataset import DataFormat
 from hallmark.api.model_policy import ReadLimits
-from hallmark.api.training_run import DataFormat
 from hallmark.data.failures import unreadable
 from hallmark.data.frames import check_header
 from hallmark.data.parquet_schema import ParquetColumn, flat_columns

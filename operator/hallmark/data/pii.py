@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from hallmark.api.findings import Finding
+from hallmark.api.pii import PII, PIIAction, PIIDetector
 from hallmark.api.report import ColumnDecision
-from hallmark.api.training_run import PII, PIIAction, PIIDetector, Schema
+from hallmark.api.schema import Schema
 from hallmark.data.cells import Cells, readable
 from hallmark.data.detectors import DETECTORS, Detector
 from hallmark.data.pseudonyms import Pseudonyms

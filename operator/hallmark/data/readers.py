@@ -16,9 +16,9 @@ from typing import BinaryIO
 
 import polars as pl
 
+from hallmark.api.dataset import CSVDialect, DataFormat
 from hallmark.api.findings import Finding
 from hallmark.api.model_policy import ReadLimits
-from hallmark.api.training_run import CSVDialect, DataFormat
 from hallmark.data.compression import PIECE_BYTES, plain_pieces
 from hallmark.data.failures import Unreadable, unreadable
 from hallmark.data.frames import BLOCK_BYTES

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 import polars as pl
 
+from hallmark.api.dataset import CSVDialect
 from hallmark.api.model_policy import ReadLimits
-from hallmark.api.training_run import CSVDialect
 from hallmark.data.csv_header import header_names
 from hallmark.data.csv_structure import Structure, structure, whole_records
 from hallmark.data.encodings import utf8_pieces

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from hallmark.api.dataset import CSVEncoding, DataFormat
 from hallmark.api.model_policy import ReadLimits
-from hallmark.api.training_run import CSVEncoding, DataFormat
 from hallmark.data.encodings import utf8_pieces
 from hallmark.data.failures import Failures, unreadable
 from hallmark.data.frames import (

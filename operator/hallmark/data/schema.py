@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import Schema
+from hallmark.api.schema import Schema
 from hallmark.data import leakage
 from hallmark.data.duplicates import RepeatedRows, duplicate_findings, repeated_rows
 from hallmark.data.leakage import Leakage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hallmark.api.training_run import DataFormat
+from hallmark.api.dataset import DataFormat
 
 HEAD_BYTES = 512
 """So many bytes tell."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from hallmark.api.dataset import Dataset
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import Dataset
 from hallmark.data.addresses import is_allowed_url
 from hallmark.data.buckets import REFUSALS, object_url
 from hallmark.data.downloads import Network, Transfer, download

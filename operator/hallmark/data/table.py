@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from hallmark.api.findings import MAX_ROWS_LISTED
-from hallmark.api.training_run import Feature, Schema
+from hallmark.api.schema import Feature, Schema
 from hallmark.data.lazy import lazy
 
 _STRIDE = 131_072

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import Schema, Target
+from hallmark.api.schema import Schema, Target
 from hallmark.data.leakage import MAX_CLASSES
 from hallmark.data.table import Column, first_rows
 from hallmark.data.twins import EXPECTED, near_twins, said, spelling

@@ -7,7 +7,7 @@ that few of them can neither cause a verdict nor hide one.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +19,7 @@ from hallmark.api.drift_state import AnswerState
 from hallmark.drift.block_counter import BlockCounter
 from hallmark.drift.blocks import last_blocks, problem_of_blocks
 from hallmark.drift.clients import Share
+from hallmark.drift.weights import most
 
 LATE = Decimal("0.05")
 """The share of answers that may take longer than ``maxLatency``."""
@@ -111,20 +112,24 @@ def answer_vote(report: DriftReport, drift: Drift, since: datetime) -> AnswerVot
     return AnswerVote(fails, late)
 
 
-def answer_state(votes: Iterable[AnswerVote], drift: Drift) -> AnswerState | None:
-    """Return what the Pods say together; None where none of them can tell anything."""
-    told = list(votes)
-    fails = [vote.fails for vote in told if vote.fails is not None]
-    late = [vote.late for vote in told if vote.late is not None]
+def answer_state(votes: Sequence[tuple[AnswerVote, int]], drift: Drift) -> AnswerState | None:
+    """Return what the Pods say together; None where none of them can tell anything.
+
+    Args:
+        votes: of each Pod, and how much it weighs.
+        drift: the limits.
+    """
+    fails = [(vote.fails, weight) for vote, weight in votes if vote.fails is not None]
+    late = [(vote.late, weight) for vote, weight in votes if vote.late is not None]
     limit = drift.requests.max_latency or "" if drift.requests else ""
     if not fails and not late:
         return None
     return AnswerState(
-        failing=sum(fails),
-        fails=2 * sum(fails) > len(fails),
-        late_pods=sum(late),
-        late=2 * sum(late) > len(late),
-        within=limit if 2 * sum(late) < len(late) else "",
+        failing=sum(failing for failing, _ in fails),
+        fails=most(fails),
+        late_pods=sum(slow for slow, _ in late),
+        late=most(late),
+        within=limit if most((not slow, weight) for slow, weight in late) else "",
     )
 
 

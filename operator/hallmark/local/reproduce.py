@@ -11,9 +11,10 @@ from typing import BinaryIO
 import numpy as np
 from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
+from hallmark.api.dataset import Dataset
 from hallmark.api.model_policy import ModelPolicySpec, Sources
+from hallmark.api.pii import PIIAction
 from hallmark.api.tasks import TrainStage, TrainTask
-from hallmark.api.training_run import Dataset, PIIAction
 from hallmark.data.sources import Mounts
 from hallmark.errors import ConfigurationError
 from hallmark.supply_chain.installed import installed_packages

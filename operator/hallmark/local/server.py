@@ -15,7 +15,7 @@ import uvicorn
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from hallmark.api.common import ConditionStatus
+from hallmark.api.conditions import ConditionStatus
 from hallmark.api.model_deployment import ActionName, ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.errors import ConfigurationError, HallmarkError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hallmark.api.common import ConditionStatus, SummaryCondition
+from hallmark.api.conditions import ConditionStatus, SummaryCondition
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hallmark.api.common import ConditionedStatus
+from hallmark.api.conditions import ConditionedStatus
 from hallmark.audit.record import Record as Record
 from hallmark.policies.conditions import ConditionUpdate, stalled
 from hallmark.policies.refusals import Refusal

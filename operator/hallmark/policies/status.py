@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from hallmark.api.common import Condition, ConditionStatus, SummaryCondition
+from hallmark.api.conditions import Condition, ConditionStatus, SummaryCondition
 from hallmark.policies.conditions import ConditionUpdate
 from hallmark.policies.decision import Event
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from hallmark.api.common import Condition, ConditionStatus
+from hallmark.api.conditions import Condition, ConditionStatus
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_policy import Approvals, ModelPolicySpec
 from hallmark.api.model_version import ModelVersion, VersionCondition

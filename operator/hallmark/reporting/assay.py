@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from hallmark.api.gates import DATA, most_telling_first
+from hallmark.api.metrics import Comparison, GateResult, MetricValue, Statistic
 from hallmark.api.report import (
     AttributeFairness,
     CalibrationBin,
@@ -16,7 +17,6 @@ from hallmark.api.report import (
     Report,
     RobustnessReport,
 )
-from hallmark.api.training_run import Comparison, GateResult, MetricValue, Statistic
 from hallmark.reporting.charts import Chart, Line, Mark, Series, curves, intervals
 from hallmark.reporting.parts import Charted, Table, code, count, finite, number
 

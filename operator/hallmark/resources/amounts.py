@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hallmark.api.common import Resources, quantity
+from hallmark.api.resources import Resources, quantity
 
 
 def resources(asked: Resources | None, defaults: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:

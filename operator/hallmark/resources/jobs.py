@@ -9,9 +9,10 @@ from typing import Any
 from hallmark.api import names
 from hallmark.api.artifacts import REFUSED_EXIT_CODE, UploadURLs
 from hallmark.api.common import parse_duration
+from hallmark.api.dataset import DataFormat, Dataset
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.tasks import SealTask, TrainTask
-from hallmark.api.training_run import DataFormat, Dataset, TrainingRun
+from hallmark.api.training_run import TrainingRun
 from hallmark.resources.amounts import resources
 from hallmark.resources.egress import ANYWHERE, dns_rule, rule_to, store_rule
 from hallmark.resources.labels import child_metadata, standard_labels

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hallmark.api.common import without_empty
+from hallmark.api.conditions import without_empty
+from hallmark.api.metrics import MetricValue
+from hallmark.api.model_card import ModelCard
 from hallmark.api.report import AttributeFairness, Report, RobustnessReport
-from hallmark.api.training_run import Algorithm, MetricValue, ModelCard
+from hallmark.api.trainer import Algorithm
 
 DATASET_REF = "dataset"
 _FAMILIES: dict[str, str] = {

@@ -145,7 +145,7 @@ def _schema_problem(data: bytes) -> str | None:
     """Return where the document breaks the schema, without its values; None if nowhere."""
     # At its import jsonschema would build a grammar of IRIs, which takes seconds of each Job. With
     # this it goes without, as where the package is not installed: then no IRI's form is checked.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None is how an import is refused
     from cyclonedx.validation.json import JsonStrictValidator
 
     try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import BinaryIO
 
+from hallmark.api.dataset import Dataset
 from hallmark.api.findings import Finding
 from hallmark.api.gates import ambiguous_attributes, unknown_metrics
+from hallmark.api.schema import Schema
 from hallmark.api.tasks import TrainStage, TrainTask
-from hallmark.api.training_run import Dataset, Schema
 from hallmark.data import (
     anomalies,
     conversion,

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hallmark.api.gates import PERFORMANCE
-from hallmark.api.training_run import Evaluation
+from hallmark.api.metrics import Evaluation
 from hallmark.training import intervals
 from hallmark.training.gates import Measurement
 from hallmark.training.intervals import Limits

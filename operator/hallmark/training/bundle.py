@@ -9,10 +9,11 @@ import joblib
 from hallmark.api import artifacts as api
 from hallmark.api.common import Digest, sha256_digest
 from hallmark.api.gates import most_telling_first
+from hallmark.api.metrics import GateResult
+from hallmark.api.model_card import ModelCard
 from hallmark.api.report import Report
 from hallmark.api.served import Baseline, ServedSchema
 from hallmark.api.tasks import TrainOutcome, TrainStage, TrainTask
-from hallmark.api.training_run import GateResult, ModelCard
 from hallmark.reporting.page import page
 from hallmark.supply_chain.dockerfile import render_dockerfile
 from hallmark.supply_chain.installed import installed_packages

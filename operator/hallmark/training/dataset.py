@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from hallmark.api.findings import Finding
 from hallmark.api.report import ColumnDecision, QualityPart
+from hallmark.api.schema import Schema
 from hallmark.api.tasks import TrainStage
-from hallmark.api.training_run import Schema
 from hallmark.data.schema import Validation
 from hallmark.data.table import Table
 

@@ -17,7 +17,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils._param_validation import InvalidParameterError
 
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import Algorithm, Parameter, Trainer
+from hallmark.api.trainer import Algorithm, Parameter, Trainer
 
 Arguments = Mapping[str, Any]
 
@@ -105,7 +105,7 @@ def arguments(trainer: Trainer, classes: int) -> dict[str, Any]:
     return settings
 
 
-def make(trainer: Trainer, classes: int, rarest: int) -> Any:  # noqa: ANN401
+def make(trainer: Trainer, classes: int, rarest: int) -> Any:  # noqa: ANN401 - an estimator of scikit-learn
     """Return the classifier, not fitted.
 
     A linear SVM is calibrated by Platt's sigmoid on predictions for rows that it was not fitted
@@ -234,7 +234,7 @@ def _values_per_leaf(recipe: Recipe, classes: int) -> int:
     return classes if forest and classes > 2 else 1
 
 
-def settle(classifier: Any, names: list[str]) -> None:  # noqa: ANN401
+def settle(classifier: Any, names: list[str]) -> None:  # noqa: ANN401 - an estimator of scikit-learn
     """Name the classes of a fitted classifier, and leave nothing in it that varies by process.
 
     Args:

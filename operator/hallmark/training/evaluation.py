@@ -11,8 +11,9 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hallmark.api.gates import FAIRNESS, PROXY, attribute_key
+from hallmark.api.metrics import Evaluation
 from hallmark.api.report import AttributeFairness, CalibrationBin, Proxy
-from hallmark.api.training_run import Evaluation, SensitiveAttribute
+from hallmark.api.schema import SensitiveAttribute
 from hallmark.data.table import ColumnType
 from hallmark.training import fairness
 from hallmark.training.bootstrap import Resampling, measure_performance

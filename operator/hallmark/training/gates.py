@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from hallmark.api.training_run import MetricValue
+from hallmark.api.metrics import MetricValue
 
 _SIX_DIGITS = Decimal("0.000001")
 

@@ -10,8 +10,8 @@ import polars as pl
 
 from hallmark.api.columns import FeatureType
 from hallmark.api.findings import Finding
+from hallmark.api.schema import Schema
 from hallmark.api.served import ServedFeature
-from hallmark.api.training_run import Schema
 from hallmark.data.leakage import MAX_CLASSES
 from hallmark.data.table import Column, ColumnType, Table
 

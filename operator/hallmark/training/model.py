@@ -8,8 +8,10 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hallmark.api.findings import Finding
 from hallmark.api.gates import evaluate_gates, failure
+from hallmark.api.metrics import Evaluation
 from hallmark.api.tasks import TrainStage, TrainTask
-from hallmark.api.training_run import Evaluation, Trainer, TrainingRunSpec
+from hallmark.api.trainer import Trainer
+from hallmark.api.training_run import TrainingRunSpec
 from hallmark.training import estimators, gates, matrix, pipeline
 from hallmark.training.bootstrap import Resampling, row_mean
 from hallmark.training.data_checks import check_data

@@ -9,8 +9,8 @@ from typing import TypeVar
 from hallmark.api.common import Digest
 from hallmark.api.findings import Finding
 from hallmark.api.gates import most_telling_first
+from hallmark.api.metrics import GateResult, MetricValue
 from hallmark.api.tasks import TrainOutcome, TrainStage
-from hallmark.api.training_run import GateResult, MetricValue
 
 MAX_MESSAGE_BYTES = 4096
 """The kubelet reads no more of a termination message."""

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hallmark.api.findings import Finding
 from hallmark.api.served import ServedFeature
-from hallmark.api.training_run import Trainer
+from hallmark.api.trainer import Trainer
 from hallmark.training import estimators, preprocessing
 from hallmark.training.finite import check_scores
 from hallmark.training.matrix import Matrix, Truth

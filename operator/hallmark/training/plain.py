@@ -134,7 +134,7 @@ def _leaves(tree: Tree, encoded: Encoded) -> npt.NDArray[np.int64]:
     return at
 
 
-def plain_model(encoding: Encoding, classifier: Any) -> PlainModel:  # noqa: ANN401
+def plain_model(encoding: Encoding, classifier: Any) -> PlainModel:  # noqa: ANN401 - an estimator of scikit-learn
     """Return what a fitted classifier computes.
 
     Args:

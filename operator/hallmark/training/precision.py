@@ -20,8 +20,8 @@ import polars as pl
 
 from hallmark.api.columns import FeatureType
 from hallmark.api.findings import Finding
+from hallmark.api.schema import Schema
 from hallmark.api.served import FLOAT32_MAX
-from hallmark.api.training_run import Schema
 from hallmark.data.table import Table
 
 _REACH = 512

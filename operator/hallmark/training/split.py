@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import Trainer
+from hallmark.api.trainer import Trainer
 from hallmark.training.matrix import Truth
 
 MIN_TRAIN_ROWS = 2

@@ -62,7 +62,7 @@ def _put_once(url: str, data: bytes) -> tuple[str, bool] | None:
     request.add_header("Content-Type", "application/octet-stream")
     request.add_header("x-ms-blob-type", "BlockBlob")  # Azure asks for it, others ignore it
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310
+        with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310 - the operator's URL
             return None
     except urllib.error.HTTPError as error:
         with error:

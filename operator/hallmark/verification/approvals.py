@@ -11,7 +11,7 @@ from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, RolledBack
 from hallmark.audit.events import AuditEvent, AuditOutcome
-from hallmark.audit.record import AuditRecord
+from hallmark.audit.record import AuditRecord, moment_in
 from hallmark.policies.model_version.approvals import Ballot, counting, is_final, needs, record_of
 from hallmark.policies.model_version.attestation import fallen_key
 from hallmark.policies.model_version.audit import GIVEN
@@ -135,7 +135,7 @@ def _heard(
             rolled_back=_gave_way(version, recorded, judged[0].seq if judged else None),
         )
     )
-    if judged and (given := judged[0].details.get(GIVEN)):
+    if judged and (given := moment_in(judged[0], GIVEN, "")):
         found = found.replace(given=given)
     if accepted and not found.accepted:
         return Heard(broken(name, f"It was recorded as accepted. {found.message}"))

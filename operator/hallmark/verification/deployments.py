@@ -13,7 +13,7 @@ from hallmark.api.reasons import DeploymentReason
 from hallmark.api.served import Baseline
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.memory import DECIDED_AT
-from hallmark.audit.record import AuditRecord
+from hallmark.audit.record import AuditRecord, moment_in
 from hallmark.drift.quality import groups_below
 from hallmark.drift.recount import Recount, recount, unpack
 from hallmark.policies.model_deployment.audit import GAVE_WAY
@@ -164,7 +164,11 @@ def lacked(
         asked: what the policy asked of them.
     """
     record = period.record
-    heard = [_as_heard(word, watched.decisions) for word in approvals]
+    try:
+        heard = [_as_heard(word, watched.decisions) for word in approvals]
+    except ValueError:
+        numbers = ", ".join(str(word.seq) for word in approvals)
+        return f"of its approvals (records {numbers}) one cannot be read."
     here = [found for found in heard if is_for(found, record.name)]
     gave_way = watched.recorded.rolled_back(record.namespace, period.digest, record.seq)
     counted = counting(here, asked, parse_timestamp(record.time), gave_way)
@@ -176,6 +180,9 @@ def _as_heard(word: AuditRecord, decisions: Mapping[str, ModelApprovalSpec]) -> 
     """Return an approval as the operator had it on record then.
 
     One that an earlier release heard does not say when exactly, and waits for nothing.
+
+    Raises:
+        ValueError: the record was changed to what no operator writes.
     """
     details, uid = word.details, word.details.get("approvalUid", "")
     said = decisions.get(uid)
@@ -186,8 +193,8 @@ def _as_heard(word: AuditRecord, decisions: Mapping[str, ModelApprovalSpec]) -> 
         approver=word.actor,
         accepted=True,
         reason=word.reason,
-        time=details.get(DECIDED_AT, _LONG_AGO),
-        given=details.get(GIVEN, word.time),
+        time=moment_in(word, DECIDED_AT, _LONG_AGO),
+        given=moment_in(word, GIVEN, word.time),
         not_after=said.not_after if said else None,
         targets=said.targets if said else [],
     )
@@ -297,7 +304,7 @@ def _recounted(record: AuditRecord, baselines: Mapping[str, Baseline]) -> Link:
         )
     told = {key: value for key, value in details.items() if key.startswith("psi.")}
     again = {f"psi.{moved.feature}": moved.psi for moved in counted.top}
-    if str(counted.drifting) != details["drifting"] or 2 * counted.drifting <= counted.voters:
+    if str(counted.drifting) != details["drifting"] or not counted.drifts:
         return broken(name, f"The counts say that {counted.drifting} of {counted.voters} drift.")
     if told != again:
         return broken(name, "The counts give other PSI values than the record names.")

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hallmark.api.common import NamespacedMeta
+from hallmark.api.dataset import SealedBundle
 from hallmark.api.model_approval import ModelApproval, ReviewDecision
 from hallmark.api.model_version import ModelVersion
-from hallmark.api.training_run import SealedBundle, TrainingRun, TrainingRunSpec
+from hallmark.api.training_run import TrainingRun, TrainingRunSpec
 from hallmark.verification.bundle import bundle_of
 from hallmark.verification.files import Files
 from hallmark.verification.registry import ApprovalEntry, Registry, version_of

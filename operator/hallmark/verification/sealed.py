@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from hallmark.api.artifacts import MANIFEST, REPORT, Manifest, final_name
 from hallmark.api.common import sha256_digest
 from hallmark.api.findings import Finding
+from hallmark.api.metrics import Gate
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.report import Report
-from hallmark.api.training_run import Gate, TrainingRun, spec_digest
+from hallmark.api.training_run import TrainingRun, spec_digest
 from hallmark.errors import ConfigurationError
 from hallmark.policies.sealed import read_report, version_contradiction
 from hallmark.supply_chain.manifest import MAX_BYTES, read_manifest

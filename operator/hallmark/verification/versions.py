@@ -8,9 +8,10 @@ from dataclasses import replace
 from hallmark.api.artifacts import BUNDLE, REPORT, Manifest, run_id
 from hallmark.api.findings import Finding
 from hallmark.api.gates import evaluate_gates, failure
+from hallmark.api.metrics import Gate, GateResult
 from hallmark.api.reasons import VersionReason
 from hallmark.api.report import Report
-from hallmark.api.training_run import Gate, GateResult, TrainingRun, spec_digest
+from hallmark.api.training_run import TrainingRun, spec_digest
 from hallmark.audit.events import AuditEvent
 from hallmark.audit.record import AuditRecord
 from hallmark.policies.model_version.checks import Verified, asked_packages, meets_policy

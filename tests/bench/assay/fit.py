@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from hallmark.api.columns import FeatureType
 from hallmark.api.served import ServedFeature
-from hallmark.api.training_run import Trainer
+from hallmark.api.trainer import Trainer
 from hallmark.training.matrix import Matrix, Truth
 from hallmark.training.pipeline import Fitted, fit
 from tests.bench.figures import Figure, figure

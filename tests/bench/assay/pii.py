@@ -15,7 +15,8 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from hallmark.api.training_run import PII, PIIDetector, Schema
+from hallmark.api.pii import PII, PIIDetector
+from hallmark.api.schema import Schema
 from hallmark.data.detectors import DETECTORS, TextColumn
 from hallmark.data.pii import guard
 from tests.bench.figures import Figure, figure

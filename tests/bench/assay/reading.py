@@ -19,7 +19,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from hallmark.api.training_run import PII, DataFormat, Schema
+from hallmark.api.dataset import DataFormat
+from hallmark.api.pii import PII
+from hallmark.api.schema import Schema
 from hallmark.data import conversion, pii, readers
 from hallmark.data.fingerprint import fingerprint
 from hallmark.data.table import declared_columns

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from hallmark.api.training_run import Schema
+from hallmark.api.schema import Schema
 from hallmark.data import anomalies, conversion, quality, schema
 from hallmark.data.duplicates import equal_rows
 from hallmark.data.fingerprint import fingerprint

@@ -22,7 +22,7 @@ from pathlib import Path
 from hallmark.api.drift_report import DriftReport
 from tests.bench.measuring import processor_seconds, resident
 from tests.unit.predictor.factories import POD, ROW, sealed
-from tests.unit.predictor.test_mirror import digest_of, free_port, mirror_of, other_plane
+from tests.unit.predictor.mirrors import digest_of, free_port, mirror_of, other_plane
 from tests.unit.predictor.test_process import Process
 
 CONNECTIONS = 8

@@ -15,7 +15,7 @@ from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA
 from hallmark.api.columns import FeatureType
 from hallmark.api.drift import Drift
 from hallmark.api.served import ServedFeature
-from hallmark.api.training_run import Trainer
+from hallmark.api.trainer import Trainer
 from hallmark.training.baseline import bin_predictions, build_baseline
 from hallmark.training.graph import build
 from hallmark.training.pipeline import Fitted, fit

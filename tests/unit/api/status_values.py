@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from hallmark.api.common import ConditionedStatus, Resource, timestamp
+from hallmark.api.common import Resource, timestamp
+from hallmark.api.conditions import ConditionedStatus
 
 Schema = dict[str, Any]
 MOST = 3

@@ -5,7 +5,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from hallmark.api import crd
-from hallmark.api.common import UNSEEN
+from hallmark.api.conditions import UNSEEN
 from hallmark.api.generated import prose, render
 from hallmark.errors import ConfigurationError
 

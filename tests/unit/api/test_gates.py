@@ -16,7 +16,8 @@ from hallmark.api.gates import (
     known_metrics,
     unknown_metrics,
 )
-from hallmark.api.training_run import Comparison, Gate, MetricValue, TrainingRunSpec
+from hallmark.api.metrics import Comparison, Gate, MetricValue
+from hallmark.api.training_run import TrainingRunSpec
 
 DECIMALS = st.decimals(-1000, 1000, places=6)
 METRIC = MetricValue(name="m", value="0.700000", lower="0.600000", upper="0.800000")

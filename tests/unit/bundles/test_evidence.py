@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from hallmark.api import names
-from hallmark.api.common import Condition, ConditionStatus, timestamp
+from hallmark.api.common import timestamp
+from hallmark.api.conditions import Condition, ConditionStatus
 from hallmark.api.dependencies import (
     Dependencies,
     Vulnerabilities,

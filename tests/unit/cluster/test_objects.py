@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from yarl import URL
 
 from hallmark.api import names
 from hallmark.api.training_run import TrainingRun
@@ -17,6 +21,7 @@ from hallmark.cluster.kinds import (
     MODEL_DEPLOYMENT,
     MODEL_POLICY,
     POD,
+    SECRET,
     kind_of,
 )
 from hallmark.cluster.ownership import same_owner
@@ -24,6 +29,7 @@ from hallmark.cluster.parse import read
 from hallmark.errors import ClusterError
 from hallmark.policies.decision import Event
 from hallmark.policies.refusals import Refusal
+from tests.examples import examples
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 OURS = {names.LABEL_MANAGED_BY: "hallmark"}
@@ -66,6 +72,28 @@ def test_paths_of_collections_objects_and_subresources() -> None:
     status = MODEL_DEPLOYMENT.path("bank", "x", "status")
     assert status == "/apis/hallmark.dev/v1alpha1/namespaces/bank/modeldeployments/x/status"
     assert POD.path(None) == "/api/v1/pods"
+
+
+@examples(300)
+@given(st.text(min_size=1, max_size=20) | st.text("./%?#a ", min_size=1, max_size=8))
+@example("../../kube-system/secrets/token")
+@example("..")
+@example("a?watch=true")
+@example("a%2f..%2fb")
+def test_no_name_leads_to_the_path_of_another_object(name: str) -> None:
+    """The client's library takes '..' out of a path before the request is sent."""
+    with suppress(ClusterError):
+        parts = URL(f"https://api{SECRET.path('bank', name)}").raw_path_qs.split("/")
+        assert parts[:-1] == ["", "api", "v1", "namespaces", "bank", "secrets"]
+        assert parts[-1]
+        assert "?" not in parts[-1]
+
+
+@pytest.mark.parametrize("part", ["..", ".", "../a", "a/b", "a?b", "a#b", "a%2fb"])
+def test_nor_does_a_namespace_and_the_refusal_is_a_sentence(part: str) -> None:
+    for namespace, name in ((part, "a"), ("a", part)):
+        with pytest.raises(ClusterError, match="Expected the name of a Secret, found"):
+            SECRET.path(namespace, name)
 
 
 def test_a_kind_is_known_by_its_type() -> None:

@@ -24,7 +24,8 @@ from hallmark.cluster.kinds import (
     Obj,
 )
 from hallmark.controllers.routes import concerned
-from tests.unit.controllers.deployment_world import NAME, SPACE, World
+from tests.unit.controllers.deployment_seen import NAME, SPACE
+from tests.unit.controllers.deployment_world import World
 
 ACTIVE, TRUST = f"{NAME}-active", f"{NAME}-trust-"
 CHILDREN: dict[str, tuple[Kind, str, Callable[[Obj], object]]] = {

@@ -59,6 +59,15 @@ class Watched:
     def __init__(self, world: World) -> None:
         self.world, self.version = world, 0
 
+    @classmethod
+    async def at_work(cls, world: World) -> Watched:
+        """Return what an operator watches that has begun and knows all that there is."""
+        watched = cls(world)
+        assert await world.begin()
+        world.keeper.deletions.begin()
+        await watched.turn()
+        return watched
+
     def put(self, kind: Kind, uid: str, name: str = "x", **metadata: Any) -> None:  # noqa: ANN401
         self.version += 1
         place = {"namespace": SPACE, "name": name, "uid": uid}
@@ -203,10 +212,7 @@ async def test_a_first_record_that_comes_after_the_end_is_followed_by_the_deleti
     world: World, kind: Kind
 ) -> None:
     """Whoever deletes fast enough is on record all the same, and `verify` calls nothing hidden."""
-    watched = Watched(world)
-    assert await world.begin()
-    world.keeper.deletions.begin()
-    await watched.turn()
+    watched = await Watched.at_work(world)
     watched.put(kind, "u1")
     watched.remove(kind, "u1")
     await watched.turn()
@@ -217,10 +223,7 @@ async def test_a_first_record_that_comes_after_the_end_is_followed_by_the_deleti
 
 
 async def test_an_object_that_nothing_is_recorded_of_leaves_no_record(world: World) -> None:
-    watched = Watched(world)
-    assert await world.begin()
-    world.keeper.deletions.begin()
-    await watched.turn()
+    watched = await Watched.at_work(world)
     for number in range(100):
         watched.put(TRAINING_RUN, f"u{number}", f"run-{number}")
         watched.remove(TRAINING_RUN, f"u{number}", f"run-{number}")

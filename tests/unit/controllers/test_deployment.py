@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.controllers.deployment_world import CALM, SHIFTED, World
+from tests.unit.controllers.deployment_seen import CALM, SHIFTED
+from tests.unit.controllers.deployment_world import World
 from tests.unit.policies.model_deployment.rollouts import approval
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.controllers.deployment_world import CALM, World
+from tests.unit.controllers.deployment_seen import CALM
+from tests.unit.controllers.deployment_world import World
 
 GOOD, FAILING, LATE = (2, 9), (3, 0), (0, 11)
 """Of 200: at the limits, and above either."""

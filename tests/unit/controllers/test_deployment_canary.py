@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from hallmark.api.common import parse_timestamp, timestamp
-from tests.unit.controllers.deployment_world import CALM, SHIFTED, World
+from tests.unit.controllers.deployment_seen import CALM, SHIFTED
+from tests.unit.controllers.deployment_world import World, with_candidate
 from tests.unit.controllers.test_deployment_crashes import cut_each_state
 
 WRITES = 8
@@ -33,14 +34,7 @@ STRATEGY: dict[str, Any] = {
 
 def started(folder: Path, *, replicas: int = 3) -> World:
     """Return a world in which version 1 is stable and version 2 has its first share."""
-    world = World(folder, replicas=replicas, strategy=STRATEGY)
-    world.seal(1)
-    world.settle()
-    world.wait(11)
-    world.settle()
-    world.seal(2)
-    world.settle()
-    return world
+    return with_candidate(folder, STRATEGY, replicas=replicas)
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.controllers.deployment_world import CALM, SHIFTED, World
+from tests.unit.controllers.deployment_seen import CALM, SHIFTED
+from tests.unit.controllers.deployment_world import World
 from tests.unit.controllers.test_deployment import with_two_versions
 
 STRATEGY: dict[str, Any] = {"bake": "10s", "keepWarm": "60s", "progressDeadline": "30s"}

@@ -68,7 +68,7 @@ def test_an_ordinary_deletion_is_the_garbage_collectors(world: World) -> None:
 def test_a_deployment_made_again_over_orphans_serves(world: World) -> None:
     with_two_versions(world)
     world.delete(orphan=True)
-    world.make_again()
+    world.make()
     world.revoke(2)
     world.reconcile()
     assert withdrawn_pods(world) == 0, "before anything new starts"
@@ -83,7 +83,7 @@ def test_a_secret_that_was_left_behind_is_no_strangers(world: World) -> None:
     for key, obj in list(world.cluster.objects.items()):
         if obj["kind"] not in {"Secret", "ModelVersion", "ModelPolicy", "Namespace"}:
             del world.cluster.objects[key]
-    world.make_again()
+    world.make()
     world.settle()
     assert world.condition("Ready") == "True/Baking"
 

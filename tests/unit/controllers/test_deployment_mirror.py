@@ -11,7 +11,8 @@ import pytest
 
 from hallmark.api.common import timestamp
 from hallmark.drift.mirrored import MirrorCounter
-from tests.unit.controllers.deployment_world import CALM, SHIFTED, World
+from tests.unit.controllers.deployment_seen import CALM, SHIFTED
+from tests.unit.controllers.deployment_world import World, with_candidate
 from tests.unit.controllers.test_deployment_crashes import cut_each_state
 
 WRITES = 9
@@ -39,14 +40,7 @@ CANARY = {**STRATEGY, "type": "Canary", "canary": {"steps": [{"weight": 25, "pau
 
 def started(folder: Path, *, replicas: int = 2, strategy: dict[str, Any] = STRATEGY) -> World:
     """Return a world in which version 1 is stable and version 2 gets copies."""
-    world = World(folder, replicas=replicas, strategy=strategy)
-    world.seal(1)
-    world.settle()
-    world.wait(11)
-    world.settle()
-    world.seal(2)
-    world.settle()
-    return world
+    return with_candidate(folder, strategy, replicas=replicas)
 
 
 @pytest.fixture

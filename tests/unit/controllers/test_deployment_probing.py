@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.controllers.deployment_world import CALM, World
+from tests.unit.controllers.deployment_seen import CALM
+from tests.unit.controllers.deployment_world import World
 from tests.unit.controllers.test_deployment import with_two_versions
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from hallmark.api.common import timestamp
-from tests.unit.controllers.deployment_world import SHIFTED, World
+from tests.unit.controllers.deployment_seen import SHIFTED
+from tests.unit.controllers.deployment_world import World
 from tests.unit.controllers.test_deployment import with_two_versions
 from tests.unit.controllers.test_deployment_crashes import MOST_WRITES, cut_each_state
 from tests.unit.policies.model_deployment import rollouts
@@ -54,7 +55,7 @@ def test_nor_is_it_served_by_a_deployment_that_was_deleted_and_made_anew(world: 
     drift(world)
     world.delete()
     world.settle()
-    world.make_again(model="credit")
+    world.make(model="credit")
     world.settle()
     assert world.serving == 1, "'model' follows the newest version that may serve."
     assert world.status.candidate_model_version == "credit-v2", "It is asked for, and waits."
@@ -89,7 +90,7 @@ def test_an_operator_killed_at_a_write_forgets_no_rollback(world: World, write: 
     cut_each_state(world, write)
     world.delete()
     world.settle()
-    world.make_again(modelVersion="credit-v2", model=None)
+    world.make(modelVersion="credit-v2", model=None)
     world.settle()
     assert wants_approval(world)
 

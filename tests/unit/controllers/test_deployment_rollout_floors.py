@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from hallmark.policies.model_version.demands import read_demands
-from tests.unit.controllers.deployment_world import CALM, SHIFTED, World
+from tests.unit.controllers.deployment_seen import CALM, SHIFTED
+from tests.unit.controllers.deployment_world import World
 from tests.unit.controllers.test_deployment import with_two_versions
 from tests.unit.controllers.test_deployment_canary import BASE, pass_step, step
 from tests.unit.controllers.test_deployment_canary import STRATEGY as CANARY

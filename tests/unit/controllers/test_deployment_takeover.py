@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hallmark.cluster.kinds import APPS_DEPLOYMENT, Obj
-from tests.unit.controllers.deployment_world import SHIFTED, World
+from tests.unit.controllers.deployment_seen import SHIFTED
+from tests.unit.controllers.deployment_world import World
 from tests.unit.controllers.test_deployment import with_two_versions
 from tests.unit.controllers.test_deployment_withdrawal import world
 

@@ -13,7 +13,9 @@ from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import Obj
 from hallmark.errors import ArtifactError
 from tests.examples import slow_but
-from tests.unit.controllers.deployment_world import SHIFTED, FolderBundles, World
+from tests.unit.controllers.deployment_seen import SHIFTED
+from tests.unit.controllers.deployment_world import World
+from tests.unit.controllers.folder_stores import FolderBundles
 from tests.unit.controllers.test_deployment import with_two_versions
 
 DEADLINE = 121

@@ -11,7 +11,8 @@ from hallmark.api.columns import FeatureType
 from hallmark.api.drift import Drift
 from hallmark.api.served import Baseline, BaselineFeature
 from hallmark.drift.counts import unwatchable, watched
-from tests.unit.controllers.deployment_world import CALM, SHIFTED, World
+from tests.unit.controllers.deployment_seen import CALM, SHIFTED
+from tests.unit.controllers.deployment_world import World
 
 
 def number(name: str, edges: list[float], counts: list[int]) -> BaselineFeature:

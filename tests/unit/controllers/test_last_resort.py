@@ -24,7 +24,8 @@ from hallmark.drift import decision, votes
 from hallmark.policies import model_deployment
 from hallmark.policies.model_deployment.decide import decide
 from hallmark.resources import carried, predictor, predictor_version
-from tests.unit.controllers.deployment_world import NAME, SPACE, World
+from tests.unit.controllers.deployment_seen import NAME, SPACE
+from tests.unit.controllers.deployment_world import World
 from tests.unit.controllers.test_deployment import with_two_versions
 
 # What the last resort itself stands on; an error there is one that nothing is left for.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -13,6 +15,9 @@ from hallmark.cluster.cache import Key
 from hallmark.cluster.kinds import MODEL_POLICY, MODEL_VERSION, TRAINING_RUN
 from hallmark.controllers.queue import (
     LONGEST_BACKOFF,
+    MOST,
+    MOST_OF_ONE,
+    PATIENCE,
     URGENT_WORKERS,
     Outcome,
     Urgency,
@@ -23,9 +28,9 @@ from hallmark.controllers.queue import (
 
 @asynccontextmanager
 async def working(
-    reconcile: Callable[[Key], Awaitable[Outcome]], workers: int = 8
+    reconcile: Callable[[Key], Awaitable[Outcome]], workers: int = 8, patience: float = PATIENCE
 ) -> AsyncIterator[WorkQueue]:
-    queue = WorkQueue(reconcile, workers)
+    queue = WorkQueue(reconcile, workers, patience=patience)
     task = asyncio.create_task(queue.run())
     yield queue
     task.cancel()
@@ -239,3 +244,79 @@ async def test_where_every_worker_waits_what_is_urgent_runs_all_the_same() -> No
         seen.gate.set()
         await soon(lambda: queue.idle)
     assert len(seen.seen) == 3 + URGENT_WORKERS + 1
+
+
+@pytest.mark.parametrize("urgency", Urgency)
+async def test_a_thousand_of_one_namespace_hold_up_no_other(urgency: Urgency) -> None:
+    seen = Recorder()
+    async with working(seen, workers=1) as queue:
+        for number in range(1000):
+            queue.request(Key(TRAINING_RUN, "author", str(number)), urgency=urgency)
+        for space in ("bank", "shop"):
+            queue.request(Key(TRAINING_RUN, space, space), urgency=urgency)
+        await soon(lambda: queue.idle)
+    assert {"bank", "shop"} <= set(seen.seen[:12]), "each had its turn after one of the others"
+    assert [name for name in seen.seen if name.isdigit()] == [str(n) for n in range(1000)]
+
+
+@pytest.mark.parametrize("urgency", Urgency)
+async def test_reconciles_that_hang_leave_their_workers_to_others(urgency: Urgency) -> None:
+    """Such as of a thousand runs whose store takes connections and says nothing."""
+    gate, done = asyncio.Event(), list[str]()
+
+    async def reconcile(key: Key) -> Outcome:
+        if key.namespace != "bank":
+            await gate.wait()
+        done.append(key.name)
+        return Outcome.DONE
+
+    async with working(reconcile, patience=0.02) as queue:
+        for number in range(100):
+            for space in ("author", "accomplice"):
+                queue.request(Key(TRAINING_RUN, space, f"{space}-{number}"), urgency=urgency)
+        more = URGENT_WORKERS if urgency is Urgency.AT_ONCE else 0
+        await soon(lambda: len(queue._running) == 2 * (MOST_OF_ONE + more))
+        for number in range(20):
+            queue.request(Key(MODEL_VERSION, "bank", str(number)))
+        await soon(lambda: len(done) == 20)
+        await asyncio.sleep(0.05)
+        assert len(queue._running) == 2 * (MOST_OF_ONE + more), "but not without a bound"
+        gate.set()
+        await soon(lambda: len(done) == 220)
+        assert queue.idle
+
+
+async def test_nor_is_there_no_bound_where_many_namespaces_hang() -> None:
+    seen = Recorder()
+    seen.gate.clear()
+    async with working(seen, patience=0.0) as queue:
+        for number in range(20 * MOST_OF_ONE):
+            queue.request(Key(TRAINING_RUN, f"author-{number % 20}", str(number)))
+        await soon(lambda: seen.running == MOST)
+        queue.request(Key(MODEL_VERSION, "bank", "revoked"), urgency=Urgency.AT_ONCE)
+        await soon(lambda: "revoked" in seen.seen)
+        assert seen.most == MOST + 1
+        seen.gate.set()
+        await soon(lambda: len(seen.seen) == 20 * MOST_OF_ONE + 1)
+
+
+async def test_whatever_is_asked_for_in_any_order_is_looked_at_after_the_last_request() -> None:
+    drawn = random.Random(1)  # noqa: S311 - not for secrets
+    seen, asked = list[tuple[Key, int]](), Counter[Key]()
+
+    async def reconcile(key: Key) -> Outcome:
+        before = asked[key]
+        await asyncio.sleep(drawn.choice((0, 0, 0.001)))
+        seen.append((key, before))
+        return Outcome.DONE
+
+    async with working(reconcile, workers=2, patience=0.002) as queue:
+        for _ in range(2000):
+            key = Key(TRAINING_RUN, drawn.choice("abc"), drawn.choice("xyz"))
+            asked[key] += 1
+            queue.request(key, drawn.choice((0, 0.002)), urgency=drawn.choice(list(Urgency)))
+            if drawn.random() < 0.1:
+                await asyncio.sleep(0)
+        await soon(lambda: queue.idle and not queue._due)
+    last = dict(seen)
+    assert last == asked

@@ -11,7 +11,8 @@ from hallmark.api.names import SYSTEM_NAMESPACE
 from hallmark.cluster.cache import Key
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, POD
 from hallmark.controllers import metrics
-from tests.unit.controllers.deployment_world import CALM, NAME, SHIFTED, SPACE, World
+from tests.unit.controllers.deployment_seen import CALM, NAME, SHIFTED, SPACE
+from tests.unit.controllers.deployment_world import World
 
 PATIENCE = 540.0
 

@@ -31,7 +31,8 @@ from hallmark.cluster.kinds import (
     SERVICE_ACCOUNT,
     Kind,
 )
-from tests.unit.controllers.deployment_world import SHIFTED, World
+from tests.unit.controllers.deployment_seen import SHIFTED
+from tests.unit.controllers.deployment_world import World
 from tests.unit.controllers.test_deployment import with_two_versions
 
 ONE_BY_ONE = (MODEL_DEPLOYMENT, MODEL_VERSION, POD, APPS_DEPLOYMENT, SERVICE, CONFIG_MAP)

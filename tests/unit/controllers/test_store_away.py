@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hallmark.supply_chain import carried
-from tests.unit.controllers.deployment_world import CALM, SHIFTED, World
+from tests.unit.controllers.deployment_seen import CALM, SHIFTED
+from tests.unit.controllers.deployment_world import World
 from tests.unit.controllers.test_deployment import with_two_versions
 
 

@@ -12,7 +12,8 @@ from prometheus_client import REGISTRY
 from hallmark.cluster.kinds import MODEL_POLICY
 from hallmark.controllers import metrics
 from hallmark.controllers.model_policy import reconcile as look_at_policy
-from tests.unit.controllers.deployment_world import CALM, NAME, SPACE, World
+from tests.unit.controllers.deployment_seen import CALM, NAME, SPACE
+from tests.unit.controllers.deployment_world import World
 from tests.unit.controllers.test_deployment_probing import probing
 
 

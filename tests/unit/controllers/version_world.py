@@ -39,7 +39,7 @@ from hallmark.controllers.event_queue import EventQueue
 from hallmark.controllers.queue import Outcome, WorkQueue
 from hallmark.controllers.runtime import Operator
 from hallmark.controllers.settings import Settings
-from tests.unit.controllers.deployment_world import FolderStores, Ledger
+from tests.unit.controllers.folder_stores import FolderStores, Ledger
 from tests.unit.controllers.memory_cluster import MemoryCluster
 from tests.unit.policies.model_version.ballots import RITA, VOUCHED_SINCE
 from tests.unit.policies.training_run import runs

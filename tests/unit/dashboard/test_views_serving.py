@@ -9,10 +9,10 @@ import pytest
 
 from hallmark.api.drift_report import DriftWindow
 from hallmark.api.feedback import OutcomeWindow
+from hallmark.api.metrics import MetricValue
 from hallmark.api.model_deployment import ActionName, LastAction, ModelDeployment
 from hallmark.api.report import AttributeFairness, GroupMetrics, Report
 from hallmark.api.served import Baseline
-from hallmark.api.training_run import MetricValue
 from hallmark_dashboard.pages.shown import shown_quality
 from hallmark_dashboard.problems import Right
 from hallmark_dashboard.traffic import SeenOutcomes, SeenWindow

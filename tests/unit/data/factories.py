@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from hallmark.api.training_run import PII, Schema
+from hallmark.api.pii import PII
+from hallmark.api.schema import Schema
 from hallmark.data.conversion import convert
 from hallmark.data.table import Table, declared_columns
 

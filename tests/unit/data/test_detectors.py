@@ -7,7 +7,7 @@ import random
 import polars as pl
 import pytest
 
-from hallmark.api.training_run import PIIDetector
+from hallmark.api.pii import PIIDetector
 from hallmark.data.detectors import DETECTORS, TextColumn
 
 EMAIL, PHONE, CARD, IBAN, IP, ID, NAME, BIRTH = (

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.training_run import DataFormat, Schema
+from hallmark.api.dataset import DataFormat
+from hallmark.api.schema import Schema
 from hallmark.data.conversion import convert
 from hallmark.data.fingerprint import column_digest, fingerprint
 from hallmark.data.readers import read

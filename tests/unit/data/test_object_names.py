@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from hallmark.api.dataset import Dataset
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import Dataset
 from hallmark.data.buckets import object_url
 from hallmark.data.object_names import ObjectName, ambiguity, object_name
 from hallmark.data.sources import Mounts, SourceRules, fetch, source_name

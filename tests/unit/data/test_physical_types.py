@@ -21,8 +21,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hallmark.api.dataset import DataFormat
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import DataFormat
 from hallmark.data.conversion import convert
 from hallmark.data.pii import guard
 from hallmark.data.readers import read

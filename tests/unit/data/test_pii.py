@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.training_run import PIIAction, PIIDetector
+from hallmark.api.pii import PIIAction, PIIDetector
 from hallmark.data.detectors import DETECTORS, TextColumn
 from hallmark.data.pii import Guarded, check_rule, guard
 from hallmark.data.pseudonyms import Pseudonyms

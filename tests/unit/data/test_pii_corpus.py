@@ -8,7 +8,7 @@ from collections.abc import Callable
 import polars as pl
 import pytest
 
-from hallmark.api.training_run import PIIDetector
+from hallmark.api.pii import PIIDetector
 from hallmark.data.detectors import DETECTORS, TextColumn
 from hallmark.data.detectors.identifiers import IDENTIFIERS
 from tests.data import presidio_peer

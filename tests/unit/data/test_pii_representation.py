@@ -11,7 +11,8 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from hallmark.api.training_run import DataFormat, PIIDetector
+from hallmark.api.dataset import DataFormat
+from hallmark.api.pii import PIIDetector
 from hallmark.data.cells import readable
 from hallmark.data.detectors import DETECTORS, TextColumn
 from hallmark.data.detectors.identifiers import IDENTIFIERS

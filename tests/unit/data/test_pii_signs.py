@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.training_run import PIIDetector
+from hallmark.api.pii import PIIDetector
 from hallmark.data.cells import Cells
 from hallmark.data.detectors import DETECTORS, TextColumn
 from hallmark.data.detectors.normal import normal, normal_text

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hallmark.api.dataset import CSVDialect, CSVEncoding, DataFormat
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import CSVDialect, CSVEncoding, DataFormat
 from hallmark.data.conversion import convert
 from hallmark.data.fingerprint import fingerprint
 from hallmark.data.readers import read

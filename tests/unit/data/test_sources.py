@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from hallmark.api.dataset import Dataset
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import Dataset
 from hallmark.data.buckets import object_url
 from hallmark.data.downloads import Network
 from hallmark.data.files import open_below

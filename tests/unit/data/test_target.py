@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.training_run import Schema
+from hallmark.api.schema import Schema
 from hallmark.data import schema as checks
 from hallmark.data.declaration import check_declaration
 from hallmark.data.table import Table

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.training_run import CSVDialect, CSVEncoding, DataFormat
+from hallmark.api.dataset import CSVDialect, CSVEncoding, DataFormat
 from hallmark.data.conversion import convert
 from hallmark.data.pii import guard
 from hallmark.data.readers import read

@@ -23,7 +23,7 @@ from tests.unit.drift.factories import ACTIVE, OTHER, PROMOTED, inputs, report, 
 
 CALM = report(traffic(1000, seed=1))
 SHIFTED = report(traffic(1000, seed=2, shift=1))
-FEW = report(traffic(700, seed=3, shift=1))
+FEW = report(traffic(700, seed=3, shift=1), boot="boot-0002")
 GARBAGE = CALM.model_copy(update={"counts": {"x": [1]}})
 
 

@@ -10,7 +10,7 @@ from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.training_run.inputs import RunInputs
 from tests.unit.policies.model_deployment import rollouts
-from tests.unit.policies.model_deployment.test_triggers import FIRST
+from tests.unit.policies.model_deployment.trigger_views import FIRST
 from tests.unit.policies.model_version import test_decide as of_version
 from tests.unit.policies.model_version.ballots import RITA, approval, look, with_records
 from tests.unit.policies.training_run import runs, test_adoption

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.common import Condition, ConditionStatus
+from hallmark.api.conditions import Condition, ConditionStatus
 from hallmark.policies.conditions import ConditionUpdate, ready, stalled, waiting
 from hallmark.policies.status import MESSAGE_LIMIT, merge_conditions, transition_event
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.common import Condition, ConditionStatus, timestamp
+from hallmark.api.common import timestamp
+from hallmark.api.conditions import Condition, ConditionStatus
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion, RolledBack, VersionCondition
 from hallmark.api.reasons import VersionReason
@@ -29,7 +30,8 @@ from tests.unit.policies.model_deployment.rollouts import (
     view,
 )
 from tests.unit.policies.model_deployment.test_on_hold import held
-from tests.unit.policies.model_deployment.test_triggers import CASES, FIRST
+from tests.unit.policies.model_deployment.test_triggers import CASES
+from tests.unit.policies.model_deployment.trigger_views import FIRST
 
 C, R = VersionCondition, VersionReason
 TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN

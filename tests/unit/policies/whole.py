@@ -16,7 +16,8 @@ from typing import Any, cast
 
 import yaml
 
-from hallmark.api.common import ConditionedStatus, timestamp
+from hallmark.api.common import timestamp
+from hallmark.api.conditions import ConditionedStatus
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import manifest_label
@@ -44,7 +45,7 @@ from tests.unit.policies.model_deployment import (
 )
 from tests.unit.policies.model_deployment.rollouts import view
 from tests.unit.policies.model_deployment.situations import SITUATIONS, acting
-from tests.unit.policies.model_deployment.test_triggers import SERVING2
+from tests.unit.policies.model_deployment.trigger_views import SERVING2
 from tests.unit.policies.model_version import test_decide as of_version
 from tests.unit.policies.model_version.ballots import approval, look, with_records
 from tests.unit.policies.more_situations import LACKING, RUNS, VERSIONS

@@ -17,7 +17,7 @@ from hallmark.api.columns import FeatureType
 from hallmark.api.common import canonical_json, sha256_digest
 from hallmark.api.drift import Drift
 from hallmark.api.served import Baseline, BaselineFeature, ServedFeature, ServedSchema
-from hallmark.api.training_run import Trainer
+from hallmark.api.trainer import Trainer
 from hallmark.api.trust import Trust, TrustApproval, TrustedKey
 from hallmark.drift.counts import BinCounter, Rows
 from hallmark.keys import key_id, public_pem

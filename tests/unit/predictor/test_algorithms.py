@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hallmark.api.artifacts import MODEL_ONNX, SCHEMA
-from hallmark.api.training_run import Algorithm
+from hallmark.api.trainer import Algorithm
 from hallmark.classification import predicted_classes
 from hallmark.training.graph import build
 from hallmark_predictor.data_plane import Answer, DataPlane

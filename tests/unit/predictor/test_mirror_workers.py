@@ -26,7 +26,7 @@ from hallmark_predictor.mirror_counts import CountedHere, CountsCopies, ToldCoun
 from hallmark_predictor.mirror_frames import MOST_BODY, Copy, Frames, Hello, framed
 from hallmark_predictor.mirror_server import answer_copies
 from tests.unit.predictor.factories import sealed
-from tests.unit.predictor.test_mirror import (
+from tests.unit.predictor.mirrors import (
     PLANE,
     SINCE,
     digest_of,

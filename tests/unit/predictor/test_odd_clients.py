@@ -13,7 +13,7 @@ from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import DriftState
 from hallmark.api.served import Baseline, ServedFeature
-from hallmark.api.training_run import Trainer
+from hallmark.api.trainer import Trainer
 from hallmark.drift.counts import Rows
 from hallmark.drift.decision import DriftInputs, judge
 from hallmark.training.baseline import bin_predictions, build_baseline

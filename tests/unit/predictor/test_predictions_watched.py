@@ -12,7 +12,7 @@ from hallmark.api.common import LABEL, SCORE
 from hallmark.api.drift import Drift
 from hallmark.api.drift_state import DriftState, Verdict
 from hallmark.api.served import Baseline
-from hallmark.api.training_run import Algorithm
+from hallmark.api.trainer import Algorithm
 from hallmark.classification import predicted_classes, scores
 from hallmark.drift.counts import BinCounter, Rows
 from hallmark.drift.decision import DriftInputs, DriftVerdict, judge

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hallmark.api.artifacts import MODEL_ONNX, Manifest
-from hallmark.api.training_run import Algorithm
+from hallmark.api.trainer import Algorithm
 from hallmark.api.trust import Trust
 from hallmark.training.graph import build
 from hallmark_predictor.prover import Prover

@@ -9,7 +9,7 @@ import pytest
 
 from hallmark.api.artifacts import MODEL_ONNX
 from hallmark.api.served import ServedFeature, ServedSchema
-from hallmark.api.training_run import Algorithm
+from hallmark.api.trainer import Algorithm
 from hallmark.drift.counts import Rows
 from hallmark.training.graph import build
 from hallmark_predictor.linear_form import read_linear

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.common import Resources, quantity
+from hallmark.api.resources import Resources, quantity
 from hallmark.resources.amounts import resources
 from hallmark.resources.jobs import TRAINER_DEFAULTS
 from hallmark.resources.predictor_version import DEFAULTS

@@ -10,7 +10,7 @@ import pytest
 
 from hallmark.api import names
 from hallmark.api.artifacts import UploadURLs
-from hallmark.api.common import Resources
+from hallmark.api.resources import Resources
 from hallmark.api.tasks import SealTask, TrainTask
 from hallmark.policies.training_run.tasks import seal_task, train_task
 from hallmark.resources.amounts import resources

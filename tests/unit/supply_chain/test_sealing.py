@@ -28,9 +28,9 @@ from hallmark.api.artifacts import (
     SLOT_SBOM,
 )
 from hallmark.api.common import canonical_json, sha256_digest
+from hallmark.api.metrics import Comparison, GateResult
 from hallmark.api.names import model_prefix, run_prefix
 from hallmark.api.tasks import SealOutcome, SealTask
-from hallmark.api.training_run import Comparison, GateResult
 from hallmark.errors import ArtifactError
 from hallmark.keys import private_pem
 from hallmark.refusal import Refusal

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from hallmark.api.served import Golden
-from hallmark.api.training_run import Algorithm
+from hallmark.api.trainer import Algorithm
 from hallmark.supply_chain.onnx_form import ALLOWED_OPERATORS, MAX_BYTES, check_onnx_form
 from hallmark.supply_chain.served_check import check_apart, check_golden, check_served_form
 from hallmark.training.graph import build

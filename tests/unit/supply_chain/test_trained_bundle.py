@@ -13,7 +13,7 @@ from hallmark.api.dependencies import Dependencies
 from hallmark.api.names import model_prefix, run_prefix
 from hallmark.api.served import ServedSchema
 from hallmark.api.tasks import SealOutcome, SealTask
-from hallmark.api.training_run import Algorithm
+from hallmark.api.trainer import Algorithm
 from hallmark.store import Store, open_store
 from hallmark.supply_chain.sealing import seal
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from hallmark.api.metrics import Gate
 from hallmark.api.tasks import TrainTask
-from hallmark.api.training_run import Gate, TrainingRunSpec, spec_digest
+from hallmark.api.training_run import TrainingRunSpec, spec_digest
 from hallmark.training.assay import assay
 from hallmark.training.outcome import Artifacts, RefusedRun
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from hallmark.api.columns import FeatureType
 from hallmark.api.served import ServedFeature
-from hallmark.api.training_run import Algorithm, Trainer
+from hallmark.api.trainer import Algorithm, Trainer
 from hallmark.training.matrix import Matrix, Truth
 from hallmark.training.pipeline import Fitted, fit
 

@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from hallmark.api.training_run import Evaluation
+from hallmark.api.metrics import Evaluation
 from hallmark.training.bootstrap import Resampling, draws, measure_performance, row_mean
 from hallmark.training.metrics import performance
 from tests.unit.training.test_metrics import predictions

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hallmark.api import artifacts as api
-from hallmark.api.training_run import Algorithm
+from hallmark.api.trainer import Algorithm
 from hallmark.kernels import VARIABLE
 from tests.examples import slow_but
 

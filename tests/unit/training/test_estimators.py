@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import Algorithm, Parameter
+from hallmark.api.trainer import Algorithm, Parameter
 from hallmark.training import estimators
 from hallmark.training.pipeline import fit
 from tests.unit.training.fits import MIXES, fitted, made, small, trainer

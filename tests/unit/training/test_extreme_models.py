@@ -15,7 +15,7 @@ from hallmark.api import artifacts as api
 from hallmark.api.columns import FeatureType, OutOfRange
 from hallmark.api.findings import Finding
 from hallmark.api.served import FLOAT32_MAX, ServedFeature
-from hallmark.api.training_run import Algorithm, Trainer
+from hallmark.api.trainer import Algorithm, Trainer
 from hallmark.training import estimators
 from hallmark.training.finite import check_scores
 from hallmark.training.outcome import Artifacts, RefusedRun

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.findings import Finding
+from hallmark.api.metrics import Comparison, GateResult, MetricValue
 from hallmark.api.tasks import TrainOutcome, TrainStage
-from hallmark.api.training_run import Comparison, GateResult, MetricValue
 from hallmark.training.outcome import MAX_MESSAGE_BYTES, refuse, sentences, termination_message
 from tests.examples import examples
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from hallmark.api.training_run import Algorithm
+from hallmark.api.trainer import Algorithm
 from hallmark.training.plain import LinearScores, Link, PlainModel, TreeScores
 from tests.unit.training.fits import MIXES, fitted, made, small
 

@@ -7,7 +7,7 @@ import pytest
 
 from hallmark.api.columns import FeatureType
 from hallmark.api.served import ServedFeature
-from hallmark.api.training_run import Algorithm
+from hallmark.api.trainer import Algorithm
 from hallmark.training.matrix import Matrix, Truth
 from hallmark.training.pipeline import Fitted
 from hallmark.training.robustness import Robustness, attack, certify, measure_robustness

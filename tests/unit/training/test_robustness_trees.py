@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.training_run import Algorithm
+from hallmark.api.trainer import Algorithm
 from hallmark.training.plain import Tree, TreeScores
 from hallmark.training.robustness import measure_robustness
 from hallmark.training.robustness.domain import Domain

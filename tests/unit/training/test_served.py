@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hallmark.api.columns import FeatureType
 from hallmark.api.findings import Finding
 from hallmark.api.served import ServedFeature
-from hallmark.api.training_run import Algorithm
+from hallmark.api.trainer import Algorithm
 from hallmark.classification import predicted_classes
 from hallmark.golden import MAX_GOLDEN_ROWS, golden_rows
 from hallmark.supply_chain.onnx_form import check_onnx_form

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallmark.api.gates import FAIRNESS, PERFORMANCE, evaluate_gates
-from hallmark.api.training_run import Comparison, Gate, GateResult, Statistic
+from hallmark.api.metrics import Comparison, Gate, GateResult, Statistic
 from hallmark.training.bootstrap import Resampling, measure_performance, row_mean
 from hallmark.training.fairness import count, group_rows, measure, report
 from hallmark.training.gates import Measurement, inconclusive, metric_values

@@ -14,7 +14,8 @@ from hallmark.verification.deployments import Watched, deployment_links
 from hallmark.verification.links import Link
 from hallmark.verification.recorded import Recorded
 from hallmark.verification.registry import DeploymentEntry
-from tests.unit.controllers.deployment_world import BASELINE, CALM, World
+from tests.unit.controllers.deployment_seen import BASELINE, CALM
+from tests.unit.controllers.deployment_world import World
 from tests.unit.controllers.test_deployment import with_two_versions
 
 

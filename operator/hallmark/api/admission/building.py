@@ -21,6 +21,10 @@ NOT_TRUSTED = {
     "name": "neither-operator-nor-kubernetes",
     "expression": f"!({IS_OPERATOR} || {IS_BUILT_IN})",
 }
+NOT_IN_AN_EMERGENCY = {
+    "name": "not-in-an-emergency",
+    "expression": "!('system:masters' in request.userInfo.groups)",
+}
 YOU = "'you are ' + request.userInfo.username"
 """CEL, as are those above: for the messages."""
 
@@ -41,7 +45,7 @@ def validation(expression: str, message: str) -> Obj:
     return {"expression": expression, "messageExpression": message, "reason": "Forbidden"}
 
 
-def policy(name: str, rules: list[Obj], validations: list[Obj], **more: Any) -> Pair:  # noqa: ANN401
+def policy(name: str, rules: list[Obj], validations: list[Obj], **more: Any) -> Pair:  # noqa: ANN401 - any JSON
     """Return a policy and the binding that makes it deny (and audit) everywhere.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hallmark.api import names
 from hallmark.api.admission.building import (
+    NOT_IN_AN_EMERGENCY,
     NOT_OPERATOR,
     NOT_TRUSTED,
     YOU,
@@ -250,11 +251,5 @@ def closed_pods(name: str, label: str) -> Pair:
         ],
         params={"apiVersion": "v1", "kind": "Pod"},
         param_ref={"selector": pods, "parameterNotFoundAction": "Allow"},
-        matchConditions=[
-            NOT_TRUSTED,
-            {
-                "name": "not-in-an-emergency",
-                "expression": "!('system:masters' in request.userInfo.groups)",
-            },
-        ],
+        matchConditions=[NOT_TRUSTED, NOT_IN_AN_EMERGENCY],
     )

@@ -6,6 +6,7 @@ from hallmark.api import names
 from hallmark.api.admission.building import (
     IS_BUILT_IN,
     IS_OPERATOR,
+    NOT_IN_AN_EMERGENCY,
     NOT_OPERATOR,
     NOT_TRUSTED,
     YOU,
@@ -147,6 +148,27 @@ def version_in_use() -> Pair:
         variables=[
             {"name": "usedBy", "expression": "oldObject.?status.?usedBy.orValue([])"},
         ],
+    )
+
+
+def unheard_words() -> Pair:
+    """Return the policy that keeps a denial or revocation until the operator has heard it.
+
+    One that was deleted before would be lost: by another reviewer, while the operator is away.
+    """
+    return policy(
+        "hallmark-unheard-words",
+        [rule(GROUP, "DELETE", "modelapprovals")],
+        [
+            validation(
+                "oldObject.spec.decision == 'Approved' || "
+                "oldObject.?status.?conditions.orValue([]).exists(shown, shown.type == 'Ready')",
+                "'ModelApproval ' + oldObject.metadata.name + ' says ' + oldObject.spec.decision + "
+                f"', and the operator has not heard that yet; ' + {YOU} + '. Wait until it shows "
+                "Ready: what was denied or revoked stays so without the object.'",
+            )
+        ],
+        matchConditions=[NOT_TRUSTED, NOT_IN_AN_EMERGENCY],
     )
 
 

@@ -54,6 +54,8 @@ from hallmark.supply_chain.manifest import FileFact, read_manifest
 
 URL_SLACK = timedelta(minutes=30)
 """How much longer than the run's deadline its presigned URLs live."""
+PROGRESS_SECONDS = 2.0
+"""How long a store may take to say it: it is asked every two seconds, and nothing hangs on it."""
 _SMALL = 1 << 20
 """Bytes that manifest, bundle, report and progress may have."""
 
@@ -102,7 +104,7 @@ async def gather_run(
         pod=pod,
         seal_job=seal_job,
         seal_pod=seal_pod,
-        progress=await _progress(store, run, job),
+        progress=await progress_of(store, run, job),
         mounted=await _mounted(cluster, run, job, version),
         urls=_urls(store, run, job),
         leftovers=await _leftovers(cache, cluster, system, run, version),
@@ -166,14 +168,17 @@ def _job(
     return job_view(obj), pod_view(pods)
 
 
-async def _progress(store: Store | None, run: TrainingRun, job: JobView | None) -> Progress | None:
+async def progress_of(
+    store: Store | None, run: TrainingRun, job: JobView | None
+) -> Progress | None:
     """Return what the training Job last said of itself; not knowing is no trouble."""
     if store is None or job is None or job.finished or job.suspended:
         return None
     try:
-        path = names.run_prefix(run.metadata.uid) + PROGRESS
-        return Progress.model_validate_json(await store.get_async(path, limit=_SMALL))
-    except (ArtifactError, ValidationError):
+        async with asyncio.timeout(PROGRESS_SECONDS):
+            path = names.run_prefix(run.metadata.uid) + PROGRESS
+            return Progress.model_validate_json(await store.get_async(path, limit=_SMALL))
+    except (ArtifactError, ValidationError, TimeoutError):
         return run.status.progress
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import polars as pl
 
-from hallmark.api.training_run import PIIDetector
+from hallmark.api.pii import PIIDetector
 from hallmark.data.detectors.normal import normal_text
 from hallmark.data.lazy import lazy
 

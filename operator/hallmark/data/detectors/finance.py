@@ -6,7 +6,7 @@ import re
 
 import polars as pl
 
-from hallmark.api.training_run import PIIDetector
+from hallmark.api.pii import PIIDetector
 from hallmark.data.detectors.checksums import is_valid
 from hallmark.data.detectors.column import TextColumn, by_majority, only, union, vocabulary
 

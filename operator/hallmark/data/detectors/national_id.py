@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from hallmark.api.training_run import PIIDetector
+from hallmark.api.pii import PIIDetector
 from hallmark.data.detectors.column import (
     TextColumn,
     by_majority,

@@ -7,7 +7,7 @@ import re
 
 import polars as pl
 
-from hallmark.api.training_run import PIIDetector
+from hallmark.api.pii import PIIDetector
 from hallmark.data.detectors.column import TextColumn, only, vocabulary
 
 _GLOBAL_V6 = tuple(

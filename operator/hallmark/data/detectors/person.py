@@ -6,7 +6,7 @@ import re
 
 import polars as pl
 
-from hallmark.api.training_run import PIIDetector
+from hallmark.api.pii import PIIDetector
 from hallmark.data.detectors.column import (
     TextColumn,
     even_sample,
@@ -50,7 +50,7 @@ class PersonName:
         "title"
     )
     _word = r"^\s*\p{L}[\p{L}\p{M}'’. ,\-]*$"
-    _full = r"^\s*\p{Lu}[\p{L}\p{M}'’.\-]+,?(?: (?:\p{Lu}[\p{L}\p{M}'’.\-]*|[(\"]\p{L}+[)\"]|van|von|de|der|den|del|della|di|da|la|le|bin|al|el|zu))+\s*$"  # noqa: E501
+    _full = r"^\s*\p{Lu}[\p{L}\p{M}'’.\-]+,?(?: (?:\p{Lu}[\p{L}\p{M}'’.\-]*|[(\"]\p{L}+[)\"]|van|von|de|der|den|del|della|di|da|la|le|bin|al|el|zu))+\s*$"  # noqa: E501 - one pattern
     _titled = (
         r"(?:^|[^\p{L}])(?:Mr|Mrs|Ms|Dr|Prof|Herr|Frau|Mme|Madame|Monsieur|Señora?|Senora?"
         r"|Sra?|Sig)\.? \p{Lu}[\p{L}'’\-]+"
@@ -182,10 +182,10 @@ class PostalAddress:
         r"(?:^|[^0-9A-Za-z.,])[0-9]{1,5}[A-Za-z]? (?:(?:N|S|E|W|North|South|East|West)\.? )?"
         r"(?:\p{Lu}[\p{L}'’]+ ){1,3}(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Boulevard|Blvd|Drive|Dr"
         r"|Court|Ct|Square|Sq|Terrace|Place|Pl|Way|Close|Crescent)(?:$|[^\p{L}])"
-        r"|(?:^|[^\p{L}])\p{Lu}\p{Ll}+(?:stra(?:ß|ss)e|str\.|gasse|platz|weg|allee|straat|laan) [0-9]{1,4} ?[a-z]?(?:$|[^\p{L}0-9])"  # noqa: E501
+        r"|(?:^|[^\p{L}])\p{Lu}\p{Ll}+(?:stra(?:ß|ss)e|str\.|gasse|platz|weg|allee|straat|laan) [0-9]{1,4} ?[a-z]?(?:$|[^\p{L}0-9])"  # noqa: E501 - one pattern
         r"|(?:^|[^0-9\p{L}])[0-9]{1,4}(?: ?bis| ?ter)?,? (?:rue|avenue|boulevard|chemin|impasse"
         r"|quai|place) (?:(?:de|du|des|la|le|les) |l['’]|d['’])*\p{Lu}\p{L}+"
-        r"|(?:^|[^\p{L}])(?:Calle|Avenida|Via|Viale|Rua|Piazza) (?:\p{L}+ ){0,3}\p{Lu}\p{L}+,? (?:n[.º°] ?)?[0-9]{1,4}(?:$|[^0-9.])"  # noqa: E501
+        r"|(?:^|[^\p{L}])(?:Calle|Avenida|Via|Viale|Rua|Piazza) (?:\p{L}+ ){0,3}\p{Lu}\p{L}+,? (?:n[.º°] ?)?[0-9]{1,4}(?:$|[^0-9.])"  # noqa: E501 - one pattern
     )
 
     def find(self, column: TextColumn) -> pl.Series:

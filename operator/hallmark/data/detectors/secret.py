@@ -11,7 +11,7 @@ from collections import Counter
 
 import polars as pl
 
-from hallmark.api.training_run import PIIDetector
+from hallmark.api.pii import PIIDetector
 from hallmark.data.detectors.column import TextColumn, only, union, vocabulary
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from hallmark.api.training_run import Comparison, Gate, SensitiveAttribute, Target
+from hallmark.api.metrics import Comparison, Gate
+from hallmark.api.schema import SensitiveAttribute, Target
 from hallmark.data.detectors.column import TextColumn, vocabulary
 from hallmark.data.schema import MIN_GROUP_ROWS
 from hallmark.data.target import MIN_CLASS_ROWS

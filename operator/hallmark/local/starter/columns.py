@@ -9,7 +9,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 import polars as pl
 
 from hallmark.api.columns import FeatureType
-from hallmark.api.training_run import Feature
+from hallmark.api.schema import Feature
 from hallmark.data.conversion import convert
 from hallmark.data.detectors.column import TextColumn, vocabulary
 from hallmark.data.table import ColumnSpec, ColumnType

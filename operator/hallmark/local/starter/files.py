@@ -10,8 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
+from hallmark.api.dataset import CSVDialect, CSVEncoding, DataFormat
 from hallmark.api.findings import Finding
-from hallmark.api.training_run import CSVDialect, CSVEncoding, DataFormat
 from hallmark.data import readers
 from hallmark.errors import ConfigurationError
 

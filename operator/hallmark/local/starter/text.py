@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hallmark.api.training_run import Dataset, Feature, Gate
+from hallmark.api.dataset import Dataset
+from hallmark.api.metrics import Gate
+from hallmark.api.schema import Feature
 from hallmark.local.starter.starter import Starter
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")

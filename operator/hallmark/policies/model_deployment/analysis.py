@@ -86,8 +86,12 @@ def _sum(counts: Iterable[Mapping[str, int]]) -> CanaryCounts:
     totals = Counter[str]()
     for counted in counts:
         totals.update(counted)
-    # A Pod may claim anything.
-    return CanaryCounts(**{name: min(MOST_COUNTED, total) for name, total in totals.items()})
+    return CanaryCounts(**{name: bounded(total) for name, total in totals.items()})
+
+
+def bounded(total: int) -> int:
+    """Return a sum of what Pods claim, which may be anything, as a status can hold it."""
+    return min(MOST_COUNTED, total)
 
 
 def _all(report: DriftReport, bound: int | None) -> dict[str, int]:

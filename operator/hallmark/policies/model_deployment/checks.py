@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from hallmark.api.common import ConditionStatus
+from hallmark.api import names
+from hallmark.api.conditions import ConditionStatus
 from hallmark.api.model_policy import Approvals
 from hallmark.api.model_version import ModelVersion, RolledBack, VersionCondition
 from hallmark.api.reasons import DeploymentReason, VersionReason
@@ -124,6 +125,24 @@ def bytes_are_not_refuted(proposal: Proposal) -> Refusal | None:
     )
 
 
+def has_a_label_of_its_own(proposal: Proposal) -> Refusal | None:
+    """No other bytes that served here have its label: their Pods would be one workload."""
+    status = proposal.inputs.deployment.status
+    digest = proposal.version.spec.artifact.manifest_digest
+    served = (status.active_digest, *(entry.manifest_digest for entry in status.history))
+    label = names.manifest_label(digest)
+    for other in served:
+        if other and other != digest and names.manifest_label(other) == label:
+            return Refusal(
+                DeploymentReason.VERIFICATION_FAILED,
+                f"{proposal.title}: expected a manifest digest whose first {len(label)} hex "
+                f"digits, by which Pods and the Service are named, are its own, found those of "
+                f"{other}, which served here. That is no chance; ask who made it, and train anew "
+                f"with another seed.",
+            )
+    return None
+
+
 def is_approved_here(proposal: Proposal) -> Refusal | None:
     """Enough reviewers have approved the version for this ModelDeployment."""
     version, known = proposal.version, proposal.inputs.rolled_back
@@ -152,7 +171,13 @@ def _asked(proposal: Proposal) -> Approvals | None:
 
 APPROVAL = (is_approved_here,)
 """May pass later, when a reviewer decides."""
-REJECTIONS = (is_not_denied, is_not_revoked, signer_is_not_revoked, bytes_are_not_refuted)
+REJECTIONS = (
+    is_not_denied,
+    is_not_revoked,
+    signer_is_not_revoked,
+    bytes_are_not_refuted,
+    has_a_label_of_its_own,
+)
 """Final: a version that fails one of them is never tried again for the same intent."""
 
 

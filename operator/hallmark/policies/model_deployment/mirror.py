@@ -19,14 +19,13 @@ from hallmark.api.model_deployment import Rollout, RolloutState
 from hallmark.api.reasons import DeploymentReason
 from hallmark.drift.answers import LATE, bound_of
 from hallmark.drift.clients import Share, judged
-from hallmark.policies.model_deployment.analysis import report_of
+from hallmark.policies.model_deployment.analysis import bounded, report_of
 from hallmark.policies.model_deployment.canary import is_beside
 from hallmark.policies.model_deployment.crashes import crashed_since
 from hallmark.policies.model_deployment.inputs import PodState, View
 from hallmark.policies.model_deployment.withdrawal import withdrawn
 from hallmark.policies.refusals import Refusal
 
-MOST_COUNTED = 2**53 - 1
 FAR = LATE
 """The share of rows whose scores may be farther apart than ``maxScoreDifference``."""
 
@@ -69,7 +68,7 @@ def observed(view: View) -> Rollout | None:
         return rollout
     told = list(_reports(view, record))
     seen = record.replace(
-        dropped=min(MOST_COUNTED, sum(report.dropped for report in told)),
+        dropped=bounded(sum(report.dropped for report in told)),
         all=_sum([report.all for report in told]),
         fair=_sum([report.fair for report in told]),
     )
@@ -92,7 +91,7 @@ def _sum(counts: Sequence[MirrorCounts]) -> MirrorCounts:
 
     def both(of: str, found: str) -> dict[str, int]:
         pairs = [_pair(getattr(one, of), getattr(one, found)) for one in counts]
-        return {of: _total(a for a, _ in pairs), found: _total(b for _, b in pairs)}
+        return {of: bounded(sum(a for a, _ in pairs)), found: bounded(sum(b for _, b in pairs))}
 
     def each_bound(of: str, found: str) -> dict[str, list[int]]:
         pairs = [
@@ -101,8 +100,8 @@ def _sum(counts: Sequence[MirrorCounts]) -> MirrorCounts:
         ]
         columns = list(zip_longest(*pairs, fillvalue=(0, 0)))
         return {
-            of: [_total(a for a, _ in column) for column in columns],
-            found: [_total(b for _, b in column) for column in columns],
+            of: [bounded(sum(a for a, _ in column)) for column in columns],
+            found: [bounded(sum(b for _, b in column)) for column in columns],
         }
 
     return MirrorCounts.model_validate(
@@ -118,10 +117,6 @@ def _sum(counts: Sequence[MirrorCounts]) -> MirrorCounts:
 
 def _pair(of: int, found: int) -> tuple[int, int]:
     return of, min(of, found)
-
-
-def _total(numbers: Iterable[int]) -> int:
-    return min(MOST_COUNTED, sum(numbers))
 
 
 # -- what it means ----------------------------------------------------------------------------

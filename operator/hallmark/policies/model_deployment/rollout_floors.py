@@ -89,7 +89,7 @@ def faster_than_demanded(spec: ModelDeploymentSpec, policy: ModelPolicySpec) -> 
     stepwise = strategy.type is StrategyType.CANARY
     canary = strategy.canary_or_default if stepwise else None
     yield from ROLLOUT.beyond(spec.replace(strategy=strategy.replace(canary=canary)), floors)
-    if canary is not None and floors.canary is not None:
+    if canary is not None and canary.route is None and floors.canary is not None:
         replicas = min(spec.replicas, policy.deployments.max_replicas)
         yield from _too_few_pods(canary, replicas, floors.canary)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from hallmark.api.common import ConditionStatus, SummaryCondition
+from hallmark.api.conditions import ConditionStatus, SummaryCondition
 from hallmark.api.model_deployment import DeploymentCondition, ModelDeploymentStatus
 from hallmark.api.reasons import DeploymentReason
 from hallmark.policies.conditions import ConditionUpdate

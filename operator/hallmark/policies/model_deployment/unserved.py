@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hallmark.api.common import ConditionStatus, SummaryCondition, timestamp
+from hallmark.api.common import timestamp
+from hallmark.api.conditions import ConditionStatus, SummaryCondition
 from hallmark.api.model_deployment import Unserved
 from hallmark.api.reasons import DeploymentReason
 from hallmark.policies.conditions import ConditionUpdate

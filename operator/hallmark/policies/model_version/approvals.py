@@ -7,7 +7,6 @@ a revoked key); a denial and a revocation stay for ever. Nothing here reads the 
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +20,7 @@ from hallmark.policies.model_version.attestation import attestation_digest, atte
 from hallmark.policies.model_version.renewal import is_of_before, must_be_renewed, when_and_where
 from hallmark.policies.model_version.shown import Shown
 from hallmark.policies.refusals import Refusal, evaluate
-from hallmark.quorum import Tally, tally
+from hallmark.quorum import Tally, person, tally
 
 SETTLING = timedelta(seconds=5)
 """How long after its creation an admission policy may not act yet on every API server."""
@@ -191,21 +190,13 @@ def is_not_the_requester(ballot: Ballot) -> Refusal | None:
             f"approver; give an attestation, or train it again where that policy is in force.",
         )
     for name, said in ((requester.name, "asked for"), (requester.relay, "created the run of")):
-        if name is not None and _is_same_person(name, spec.approver):
+        if name is not None and person(name) == person(spec.approver):
             return Refusal(
                 ApprovalReason.SELF_APPROVAL,
                 f"'{spec.approver}' {said} this version and cannot approve it; ask another "
                 f"reviewer.",
             )
     return None
-
-
-def _is_same_person(name: str, other: str) -> bool:
-    """Tell whether two names may be one person's: a relay's word may be written otherwise."""
-    one, two = (
-        "".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in (name, other)
-    )
-    return one == two
 
 
 def has_not_approved_before(ballot: Ballot) -> Refusal | None:
@@ -217,10 +208,11 @@ def has_not_approved_before(ballot: Ballot) -> Refusal | None:
         covers = not record.targets or (spec.targets and set(spec.targets) <= set(record.targets))
         if is_of_before(record, ballot.rolled_back):
             continue
-        if record.approver == spec.approver and covers and counts(record, ballot.now):
+        is_same = person(record.approver) == person(spec.approver)
+        if is_same and covers and counts(record, ballot.now):
             return Refusal(
                 ApprovalReason.DUPLICATE_APPROVER,
-                f"ModelApproval '{record.name}' of '{spec.approver}' counts already; another "
+                f"ModelApproval '{record.name}' of '{record.approver}' counts already; another "
                 f"person must approve.",
             )
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hallmark.api.common import ConditionStatus
+from hallmark.api.conditions import ConditionStatus
 from hallmark.api.model_approval import ApprovalReason, ReviewDecision
 from hallmark.api.model_version import ApprovalRecord, VersionCondition
 from hallmark.api.names import OPERATOR_NAME

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from hallmark.api.common import ConditionStatus, SummaryCondition
+from hallmark.api.conditions import ConditionStatus, SummaryCondition
 from hallmark.api.latch import Latch
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_version import (

@@ -72,7 +72,7 @@ def next_records(hearing: Hearing) -> tuple[ApprovalRecord, ...]:
     for approval in sorted(new, key=_age):
         if _can_be_judged(approval, hearing):
             records.append(_judged(approval, records, hearing))
-    return _bounded([*records, *_said_of_these_bytes(records, hearing)], hearing.rolled_back)
+    return _bounded([*records, *_said_of_these_bytes(records, hearing)], hearing)
 
 
 def fell_with_its_key(record: ApprovalRecord) -> bool:
@@ -249,23 +249,21 @@ def _fallen(
     return key if isinstance(key, Refusal) else None
 
 
-def _bounded(
-    records: Sequence[ApprovalRecord], rolled_back: RolledBack | None
-) -> tuple[ApprovalRecord, ...]:
+def _bounded(records: Sequence[ApprovalRecord], hearing: Hearing) -> tuple[ApprovalRecord, ...]:
     """Return at most 64 records, those first that something hangs on."""
     if len(records) <= MAX_RECORDS:
         return tuple(records)
-    ranked = sorted(records, key=lambda record: (_rank(record, rolled_back), record.time))
+    ranked = sorted(records, key=lambda record: (_rank(record, hearing), record.time))
     kept = {record.uid for record in ranked[:MAX_RECORDS]}
     return tuple(record for record in records if record.uid in kept)
 
 
-def _rank(record: ApprovalRecord, rolled_back: RolledBack | None) -> int:
+def _rank(record: ApprovalRecord, hearing: Hearing) -> int:
     if is_final(record):
         return 0
-    if not record.accepted or record.withdrawn:
+    if not counts(record, hearing.now) and not fell_with_its_key(record):
         return 3
-    return 2 if is_of_before(record, rolled_back) else 1
+    return 2 if is_of_before(record, hearing.rolled_back) else 1
 
 
 def _age(approval: ModelApproval) -> tuple[str, str]:

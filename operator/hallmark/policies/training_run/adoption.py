@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from hallmark.api import names
 from hallmark.api.artifacts import Manifest
+from hallmark.api.dataset import SealedBundle
 from hallmark.api.reasons import RunReason
 from hallmark.api.tasks import SealOutcome
-from hallmark.api.training_run import SealedBundle
 from hallmark.policies.refusals import Refusal, evaluate
 from hallmark.policies.sealed import facts_of_manifest, read_report
 from hallmark.policies.training_run.inputs import RunInputs

@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 from hallmark.api import names
-from hallmark.api.common import parse_duration
+from hallmark.api.common import canonical_json, parse_duration
 from hallmark.api.gates import ambiguous_attributes, unknown_metrics
+from hallmark.api.pii import PIIAction
 from hallmark.api.reasons import RunReason
-from hallmark.api.training_run import PIIAction
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.training_run.inputs import RunInputs
 
 LONGEST_DEADLINE = timedelta(days=6)
 """Presigned URLs end after seven days at most."""
+SPEC_BYTES = 960 * 1024
+"""Of a spec in a task, beside what the policy adds: a ConfigMap holds 1 MiB."""
 
 
 def policy_is_there(inputs: RunInputs) -> Refusal | None:
@@ -71,6 +73,18 @@ def gates_name_what_is_measured(inputs: RunInputs) -> Refusal | None:
     floors = inputs.policy.spec.gates if inputs.policy else ()
     wrong = ambiguous_attributes(inputs.run.spec) or unknown_metrics(inputs.run.spec, floors)
     return Refusal(RunReason.INVALID_SPEC, wrong) if wrong else None
+
+
+def spec_fits_a_task(inputs: RunInputs) -> Refusal | None:
+    """The Jobs' tasks, which hold the spec, fit into ConfigMaps; etcd takes a larger run."""
+    size = len(canonical_json(inputs.run.spec.to_wire()))
+    if size <= SPEC_BYTES:
+        return None
+    return Refusal(
+        RunReason.INVALID_SPEC,
+        f"Expected a spec of at most {SPEC_BYTES} bytes as JSON, found {size}; name fewer or "
+        f"shorter categories, or give the column as a number.",
+    )
 
 
 def deadline_is_possible(inputs: RunInputs) -> Refusal | None:
@@ -170,6 +184,7 @@ BEFORE_TRAINING = (
     dataset_and_schema_are_there,
     columns_are_distinct,
     gates_name_what_is_measured,
+    spec_fits_a_task,
     deadline_is_possible,
     source_is_allowed,
     pii_actions_are_allowed,

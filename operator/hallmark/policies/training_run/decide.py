@@ -30,7 +30,7 @@ from hallmark.policies.training_run.inputs import (
     SealingJob,
     TrainingJob,
 )
-from hallmark.policies.training_run.jobs import JobView
+from hallmark.policies.training_run.jobs import JobView, PodView
 from hallmark.policies.training_run.outcomes import (
     PASSED,
     STEPS,
@@ -191,12 +191,22 @@ def _train(inputs: RunInputs, job: JobView) -> RunDecision:
         message = "Suspended by 'spec.suspend'; set it to false to train again from the start."
         conditions = waiting(RunReason.SUSPENDED, message)
     else:
-        trouble = inputs.pod.trouble if inputs.pod else ""
-        conditions = waiting(RunReason.TRAINING, trouble or "The training Job runs.")
+        said = _how_it_goes("training", job, inputs.pod, inputs.run.metadata.namespace)
+        conditions = waiting(RunReason.TRAINING, said)
     return RunDecision(
         Decision(conditions=conditions, status=status, requeue=POLL_SECONDS),
         _training_job(inputs) if suspending else None,
     )
+
+
+def _how_it_goes(which: str, job: JobView, pod: PodView | None, namespace: str) -> str:
+    """Return a sentence on a Job that has not ended: what holds it up, as far as is known."""
+    if pod is None:
+        return (
+            f"The {which} Job has no Pod yet; if that lasts, 'kubectl describe job {job.name} -n "
+            f"{namespace}' says why (such as a quota, a LimitRange or Pod security)."
+        )
+    return pod.trouble or f"The {which} Job runs."
 
 
 def _trained(inputs: RunInputs, result: Training) -> RunDecision:
@@ -242,7 +252,7 @@ def _refuse(
         status=status.replace(completion_time=timestamp(inputs.now)),
         records=(
             Record(
-                decision_id=f"{event}:{run.uid}",
+                decision_id=_decision_id(event, run.uid, AuditOutcome.REFUSED),
                 event=event,
                 kind="TrainingRun",
                 namespace=run.namespace,
@@ -265,8 +275,8 @@ def _seal(inputs: RunInputs) -> RunDecision:
         job = SealingJob(seal_task(inputs, inputs.policy.spec)) if inputs.policy else None
         return RunDecision(Decision(conditions=conditions, requeue=POLL_SECONDS), job)
     if not inputs.seal_job.finished:
-        trouble = inputs.seal_pod.trouble if inputs.seal_pod else ""
-        conditions = waiting(RunReason.SEALING, trouble or "The sealing Job runs.")
+        said = _how_it_goes("sealing", inputs.seal_job, inputs.seal_pod, inputs.system)
+        conditions = waiting(RunReason.SEALING, said)
         return RunDecision(Decision(conditions=conditions, requeue=POLL_SECONDS))
     seal = seal_of(inputs)
     if isinstance(seal, Refusal):
@@ -330,6 +340,14 @@ def _asked(inputs: RunInputs) -> dict[str, str]:
     }
 
 
+def _decision_id(event: AuditEvent, uid: str, outcome: AuditOutcome) -> str:
+    """Return the same for the same decision about a run.
+
+    One that took no effect before the operator ended may be another one under the policy of later.
+    """
+    return f"{event}:{uid}:{outcome}"
+
+
 def _seal_records(inputs: RunInputs, seal: Seal) -> tuple[Record, ...]:
     run = inputs.run.metadata
     digests = {
@@ -338,7 +356,7 @@ def _seal_records(inputs: RunInputs, seal: Seal) -> tuple[Record, ...]:
     }
     return tuple(
         Record(
-            decision_id=f"{event}:{run.uid}",
+            decision_id=_decision_id(event, run.uid, outcome),
             event=event,
             kind="TrainingRun",
             namespace=run.namespace,

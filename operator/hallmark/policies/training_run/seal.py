@@ -13,12 +13,13 @@ from datetime import datetime
 from hallmark.api import names
 from hallmark.api.artifacts import REPORT, Manifest
 from hallmark.api.gates import evaluate_gates, failure
+from hallmark.api.metrics import GateResult
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import Artifact, ModelVersionSpec, Requester, RunReference
 from hallmark.api.reasons import RunReason
 from hallmark.api.report import Report
 from hallmark.api.tasks import SealOutcome
-from hallmark.api.training_run import GateResult, TrainingRun, spec_digest
+from hallmark.api.training_run import TrainingRun, spec_digest
 from hallmark.policies.refusals import Refusal, evaluate
 from hallmark.policies.sealed import (
     Facts,

@@ -27,7 +27,6 @@ def train_task(inputs: RunInputs, policy: ModelPolicySpec) -> TrainTask:
         allow_private_addresses=policy.sources.allow_private_addresses,
         source_endpoint=policy.sources.endpoint,
         read_limits=policy.sources.limits,
-        denied_packages=policy.dependencies.denied,
         image=image,
     )
 

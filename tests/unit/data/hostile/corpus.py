@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from hallmark.api.dataset import CSVDialect, CSVEncoding, DataFormat
 from hallmark.api.model_policy import ReadLimits
-from hallmark.api.training_run import CSVDialect, CSVEncoding, DataFormat
 from hallmark.data.readers import read
 
 ADDRESS_SPACE = 6 << 30

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hallmark.api.columns import FeatureType
-from hallmark.api.common import Condition, ConditionStatus, NamespacedMeta, ObjectMeta, timestamp
+from hallmark.api.common import NamespacedMeta, ObjectMeta, timestamp
+from hallmark.api.conditions import Condition, ConditionStatus
 from hallmark.api.drift import Drift
 from hallmark.api.drift_state import DriftState
 from hallmark.api.model_approval import ReviewDecision

@@ -42,7 +42,7 @@ from tests.unit.policies.model_deployment.rollouts import (
 from tests.unit.policies.model_deployment.test_actions import LED_TO
 from tests.unit.policies.model_deployment.test_canary import in_canary
 from tests.unit.policies.model_deployment.test_on_hold import held, hold
-from tests.unit.policies.model_deployment.test_triggers import BACK1, FIRST, SERVING2
+from tests.unit.policies.model_deployment.trigger_views import BACK1, FIRST, SERVING2
 
 V1, V2 = version(1), version(2)
 BOTH = (workload(1), workload(2))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.common import Resources
 from hallmark.api.model_policy import DeploymentBounds, ModelPolicy
+from hallmark.api.resources import Resources
 from hallmark.api.scheduling import Scheduling, TopologySpread
 from hallmark.policies.model_deployment.bounds import bounded, progress_deadline
 from tests.unit.policies.model_deployment.rollouts import deployment, policy, spec

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from hallmark.api.common import Condition, ConditionStatus
+from hallmark.api.conditions import Condition, ConditionStatus
+from hallmark.api.model_deployment import ModelDeploymentStatus
 from hallmark.api.model_version import ApprovalRecord, ModelVersion
 from hallmark.policies.model_deployment.checks import (
     Proposal,
@@ -27,7 +28,9 @@ from tests.unit.policies.model_deployment.rollouts import (
     approval,
     at,
     condition,
+    deployment,
     digest,
+    entry,
     inputs,
     policy,
     verification,
@@ -78,6 +81,35 @@ def test_what_is_refused_for_good(
     refusal = rejection(given, under)
     assert (refusal.reason if refusal else None) == expected
     assert refusal is None or "ModelVersion 'credit-v1'" in refusal.message
+
+
+ALIKE = f"{digest(1)[:19]}{digest(2)[19:]}"
+"""Another digest with the first 12 hex digits of version 1's."""
+
+
+@pytest.mark.parametrize(
+    ("served", "expected"),
+    [
+        ((), None),
+        ((digest(2),), None),
+        ((ALIKE,), None),
+        ((digest(1),), "VerificationFailed"),
+        ((digest(3), digest(1)), "VerificationFailed"),
+    ],
+    ids=["nothing", "others", "these very bytes", "its like serves", "its like served"],
+)
+def test_bytes_with_the_label_of_others_that_served_are_refused(
+    served: tuple[str, ...], expected: str | None
+) -> None:
+    """Whoever tries 2**24 specs finds two whose Pods would be one workload."""
+    found = version(2)
+    artifact = found.spec.artifact.replace(manifest_digest=ALIKE)
+    alike = found.replace(spec=found.spec.replace(artifact=artifact))
+    history = [entry(1).replace(manifest_digest=one) for one in served]
+    status = ModelDeploymentStatus(active_digest=next(iter(served), None), history=history)
+    refusal = rejection(alike, inputs(V1, alike, on=deployment(status)))
+    assert (refusal.reason if refusal else None) == expected
+    assert refusal is None or digest(1) in refusal.message
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from tests.unit.policies.model_deployment.rollouts import (
     view,
     workload,
 )
-from tests.unit.policies.model_deployment.test_triggers import FIRST, PINNED
+from tests.unit.policies.model_deployment.trigger_views import FIRST, PINNED
 
 HOLD = "Record 3 was edited."
 V1, V2 = version(1), version(2)

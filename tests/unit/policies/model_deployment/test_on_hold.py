@@ -44,7 +44,8 @@ from tests.unit.policies.model_deployment.rollouts import (
     view,
     workload,
 )
-from tests.unit.policies.model_deployment.test_triggers import CASES, FIRST, SERVING2
+from tests.unit.policies.model_deployment.test_triggers import CASES
+from tests.unit.policies.model_deployment.trigger_views import FIRST, SERVING2
 
 MOVING = (Ready, Stepped, TargetReady, RollBack, NoTarget, Stop, Overdue)
 V1, V2, V3 = version(1), version(2), version(3)

@@ -26,7 +26,8 @@ from tests.unit.policies.model_deployment.rollouts import (
     view,
     workload,
 )
-from tests.unit.policies.model_deployment.test_triggers import CASES, FIRST, SERVING2
+from tests.unit.policies.model_deployment.test_triggers import CASES
+from tests.unit.policies.model_deployment.trigger_views import FIRST, SERVING2
 
 V1, V2 = version(1), version(2)
 

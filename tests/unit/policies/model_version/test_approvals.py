@@ -18,7 +18,11 @@ from hallmark.policies.model_version.approvals import (
     is_final,
     record_of,
 )
-from hallmark.policies.model_version.records import MAX_RECORDS, first_end
+from hallmark.policies.model_version.records import (
+    MAX_RECORDS,
+    fell_with_its_key,
+    first_end,
+)
 from tests.unit.policies.model_version.ballots import (
     RITA,
     VOUCHED_SINCE,
@@ -235,6 +239,47 @@ def test_a_flood_of_approvals_does_not_displace_a_denial() -> None:
     found = look(with_records(*first), *flood, approval("no", decision="Denied"), now=LATER)
     assert len(found) == MAX_RECORDS
     assert [record.name for record in found if is_final(record)] == ["no"]
+
+
+def test_approvals_that_ended_leave_room_for_those_that_count() -> None:
+    """Else a version that is approved anew each month could one day be approved no more."""
+    ended = [
+        approval(f"old-{n:03}", approver=f"rita-{n:03}", notAfter=timestamp(NOW + timedelta(1)))
+        for n in range(MAX_RECORDS)
+    ]
+    first = look(version(), *ended)
+    assert sum(counts(record, NOW) for record in first) == MAX_RECORDS
+    later = NOW + timedelta(2)
+    found = look(with_records(*first), *ended, approval("yes", created=later), now=later)
+    assert len(found) == MAX_RECORDS
+    assert [record.name for record in found if counts(record, later)] == ["yes"]
+    again = look(with_records(*found), *ended, approval("yes", created=later), now=later)
+    assert again == found, "and nothing is decided anew each time"
+
+
+def test_a_flood_of_approvals_does_not_hide_one_that_fell_with_its_key() -> None:
+    """What was approved by it must stop serving, whatever another reviewer says how often."""
+    first = look(version(), approval(attested=True))
+    flood = [
+        approval(f"flood-{n:03}", approver="rob", targets=[f"other-{n}"])
+        for n in range(2 * MAX_RECORDS)
+    ]
+    fallen = RITA.replace(revoked_at="2026-05-01T00:00:00Z")
+    found = look(with_records(*first), *flood, now=LATER, keys=[fallen])
+    assert len(found) == MAX_RECORDS
+    assert [record.name for record in found if fell_with_its_key(record)] == ["yes"]
+
+
+SPELLINGS = ("ada@bank.example", "Ada@Bank.Example", "ada@bank.example ", "\uff41da@bank.example")
+
+
+@pytest.mark.parametrize("spelled", [*SPELLINGS, "ada\u200b@bank.example"])
+def test_a_person_who_is_spelled_otherwise_approves_once(spelled: str) -> None:
+    names = [approval("first", approver=SPELLINGS[0]), approval("second", approver=spelled)]
+    found = look(version(), *names)
+    assert [record.reason for record in found] == ["Accepted", "DuplicateApprover"]
+    own = version(requested_by=Requester(name=spelled, authenticated=True))
+    assert {record.reason for record in look(own, *names)} == {"SelfApproval"}
 
 
 def test_the_first_end_of_those_that_count_is_known() -> None:

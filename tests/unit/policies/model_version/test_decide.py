@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.common import Condition, ConditionStatus, NamespacedMeta, sha256_digest, timestamp
+from hallmark.api.common import NamespacedMeta, sha256_digest, timestamp
+from hallmark.api.conditions import Condition, ConditionStatus
 from hallmark.api.dependencies import Severity
 from hallmark.api.model_deployment import (
     HistoryEntry,

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.api.common import ConditionStatus, timestamp
+from hallmark.api.common import timestamp
+from hallmark.api.conditions import ConditionStatus
+from hallmark.api.metrics import GateResult
 from hallmark.api.tasks import SealOutcome, TrainStage
-from hallmark.api.training_run import GateResult
 from hallmark.policies.decision import Decision, Reference
 from hallmark.policies.refusals import evaluate
-from hallmark.policies.training_run.checks import BEFORE_TRAINING
+from hallmark.policies.training_run.checks import BEFORE_TRAINING, spec_fits_a_task
 from hallmark.policies.training_run.decide import decide_run
 from hallmark.policies.training_run.inputs import (
     RunDecision,
@@ -26,6 +27,7 @@ from hallmark.policies.training_run.inputs import (
 from hallmark.policies.training_run.outcomes import training_result
 from hallmark.policies.training_run.tasks import seal_task, train_task
 from tests.unit.policies.training_run.runs import (
+    NAMESPACE,
     NOW,
     bundle,
     ended,
@@ -53,6 +55,15 @@ def sentence(decision: Decision, type_: str = "Ready") -> str:
 
 def dataset(**source: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"dataset": {"format": "CSV", **source}}
+
+
+def wide(columns: int) -> dict[str, Any]:
+    """Return a spec with that many columns of as many categories as a feature has, 256 long."""
+    categories = [f"{number:03}".ljust(256, "é") for number in range(128)]
+    more = [f"{number:03}".ljust(256, "x") for number in range(128)]
+    feature = {"type": "Category", "categories": [*categories, *more]}
+    features = [{**feature, "name": f"column{number}"} for number in range(columns)]
+    return {"schema": {"features": features, "target": TARGET}}
 
 
 @pytest.mark.parametrize(
@@ -84,6 +95,7 @@ def dataset(**source: Any) -> dict[str, Any]:  # noqa: ANN401
             "did you mean 'rocAuc'?",
             id="a gate names what is measured",
         ),
+        pytest.param(wide(10), "InvalidSpec", "at most 983040 bytes", id="a spec fits a ConfigMap"),
         pytest.param(
             {"activeDeadline": "145h"}, "InvalidSpec", "144h", id="a deadline outlives no URL"
         ),
@@ -388,6 +400,24 @@ def test_decisions_have_the_same_id_however_often_they_are_taken() -> None:
     assert first.decision_id == second.decision_id
 
 
+def test_the_largest_spec_that_is_taken_fits_the_jobs_config_maps() -> None:
+    asked = inputs(run=run(status=trained().status.to_wire(), **wide(9)))
+    assert spec_fits_a_task(asked) is None
+    for task in (train_task(asked, policy().spec), seal_task(asked, policy().spec)):
+        assert 850_000 < len(task.to_bytes()) < 1 << 20
+
+
+def test_a_job_without_a_pod_is_not_said_to_run() -> None:
+    """A quota, a LimitRange or Pod security may refuse its Pods; the Job alone says so."""
+    for asked, namespace in (
+        (inputs(job=job()), NAMESPACE),
+        (inputs(run=trained(), seal_job=job()), "hallmark-system"),
+    ):
+        told = sentence(decide_run(asked).decision)
+        assert "has no Pod yet" in told
+        assert f"'kubectl describe job job -n {namespace}'" in told
+
+
 def test_tasks_carry_the_policys_demands() -> None:
     strict = policy(
         gates=[{"metric": "rocAuc", "comparison": "AtLeast", "threshold": "0.8"}],
@@ -395,7 +425,6 @@ def test_tasks_carry_the_policys_demands() -> None:
     )
     task = train_task(inputs(job=job(image="trainer@sha256:1")), strict.spec)
     assert [each.metric for each in task.floors] == ["rocAuc"]
-    assert task.denied_packages == ["left-pad"]
     assert task.image == "trainer@sha256:1"
     sealing = seal_task(inputs(run=trained()), strict.spec)
     assert sealing.manifest_digest == bundle().digest
