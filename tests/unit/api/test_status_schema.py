@@ -6,8 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, strategies as st
 
 from hallmark.api import crd
 from hallmark.api.drift_state import DriftState
@@ -72,6 +71,7 @@ def test_what_is_empty_is_left_out() -> None:
             "voters": 0,
             "drifting": 0,
             "unsure": 0,
+            "idle": 0,
             "rejecting": 0,
             "inputRejected": False,
             "rejectedFor": "",

@@ -12,12 +12,13 @@ from hallmark.policies.model_version.demands import read_demands
 from tests.unit.controllers.deployment_seen import CALM, SHIFTED
 from tests.unit.controllers.deployment_world import World
 from tests.unit.controllers.test_deployment import with_two_versions
-from tests.unit.controllers.test_deployment_canary import BASE, pass_step, step
-from tests.unit.controllers.test_deployment_canary import STRATEGY as CANARY
+from tests.unit.controllers.test_deployment_canary import BASE, STRATEGY as CANARY, pass_step, step
 from tests.unit.controllers.test_deployment_crashes import cut_each_state
-from tests.unit.controllers.test_deployment_mirror import CANARY as MIRROR_FIRST
-from tests.unit.controllers.test_deployment_mirror import STRATEGY as MIRROR
-from tests.unit.controllers.test_deployment_mirror import pass_mirror
+from tests.unit.controllers.test_deployment_mirror import (
+    CANARY as MIRROR_FIRST,
+    STRATEGY as MIRROR,
+    pass_mirror,
+)
 
 STEPWISE = {"canary": {"maxFirstStep": 25, "maxStep": 50, "minPause": "20s", "drift": True}}
 COPIED = {"mirror": {"minPause": "20s", "maxDisagreement": "0.05"}}

@@ -7,20 +7,19 @@ from math import exp, log
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.common import timestamp
 from hallmark.api.drift import Drift
 from hallmark.api.feedback import Feedback, OutcomeReport, QualityState
 from hallmark.drift.decision import judge
-from hallmark.drift.outcomes import Outcome, OutcomeCounter
+from hallmark.drift.outcome_counter import Outcome, OutcomeCounter
 from hallmark.drift.quality import newly_below
 from hallmark.drift.quality_evidence import accuracy_evidence
 from hallmark.drift.quality_gaps import gap_evidence
 from hallmark.drift.recount import pack, recount, unpack
 from hallmark.drift.shown import shown_differs
-from tests.unit.drift.factories import baseline, inputs
+from tests.unit.drift.factories import baseline, inputs, received
 from tests.unit.drift.test_quality import CALM, LATER, with_outcomes
 from tests.unit.drift.test_quality_groups import judged, told
 
@@ -169,7 +168,9 @@ def test_groups_just_as_far_apart_as_they_may_be_are_never_too_far(seed: int) ->
         correct = bool(draws[number] < levels[number])
         counter.add(Outcome(number, correct, 0.9, correct, names[places[number]]), LATER)
         if number % 1000 == 999:
-            assert not judged(counter.report(), feedback=feedback).below_floor
+            assert not judged(
+                received(OutcomeReport, counter.report()), feedback=feedback
+            ).below_floor
 
 
 def test_the_verdict_follows_from_the_record() -> None:

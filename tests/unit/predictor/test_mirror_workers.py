@@ -12,8 +12,7 @@ from contextlib import AsyncExitStack, ExitStack, closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.mirror import MirrorReport
 from hallmark.drift.mirrored import MirrorCounter

@@ -205,11 +205,11 @@ def has_not_approved_before(ballot: Ballot) -> Refusal | None:
     if spec.decision is not ReviewDecision.APPROVED:
         return None
     for record in ballot.earlier:
-        covers = not record.targets or (spec.targets and set(spec.targets) <= set(record.targets))
-        if is_of_before(record, ballot.rolled_back):
+        if person(record.approver) != person(spec.approver):
             continue
-        is_same = person(record.approver) == person(spec.approver)
-        if is_same and covers and counts(record, ballot.now):
+        if is_of_before(record, ballot.rolled_back) or not counts(record, ballot.now):
+            continue
+        if not record.targets or (spec.targets and set(spec.targets) <= set(record.targets)):
             return Refusal(
                 ApprovalReason.DUPLICATE_APPROVER,
                 f"ModelApproval '{record.name}' of '{record.approver}' counts already; another "
