@@ -503,3 +503,22 @@ def test_an_abort_cut_at_a_write_is_completed(tmp_path: Path, write: int) -> Non
     assert (world.serving, world.routed, world.running) == (1, {1: 100}, {1: 3})
     assert [refused.reason for refused in world.status.refused] == ["CanaryFailed"]
     assert world.recorded("rollback") == []
+
+
+def test_what_a_policy_lets_a_step_give_is_held_by_weights_whatever_the_replicas(
+    tmp_path: Path,
+) -> None:
+    world = stable(tmp_path, replicas=1)
+    world.set_policy(rollout={"canary": {"maxFirstStep": 1, "maxStep": 60}})
+    world.seal(2)
+    world.settle()
+    assert world.routed == {1: 99, 2: 1}
+    pass_step(world)
+    assert world.routed == {1: 60, 2: 40}
+    world.set_policy(rollout={"canary": {"maxStep": 30}})
+    world.settle()
+    assert world.routed == {1: 100}
+    assert "rising by at most 30" in world.message("Ready")
+    world.set_policy(rollout={"canary": {"maxStep": 60}})
+    world.settle()
+    assert world.routed == {1: 60, 2: 40}
