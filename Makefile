@@ -80,11 +80,12 @@ cluster-down: $(DEMO_READY) ## Stop and remove the cluster (CLUSTER_NAME=demo)
 images: $(DEMO_READY) ## Build the images and load them into the cluster
 	@$(BIN)/python -u -m tests.cluster images --name $(CLUSTER_NAME)
 
-generate: $(READY) ## Write the generated files: CRDs, admission policies, references, report schema
+generate: $(READY) ## Write the generated files: CRDs, admission policies, references, report schema, structs
 	@$(BIN)/python -m hallmark.api.crd
 	@$(BIN)/python -m hallmark.api.admission
 	@$(BIN)/python -m hallmark.api.reference
 	@$(BIN)/python -m hallmark.api.report_schema
+	@$(BIN)/python -m hallmark.api.struct_source
 	@$(BIN)/python -m hallmark.cli.reference
 
 # What a file holds already is kept, so that all locks begin as `dev` and agree with it.
@@ -93,7 +94,9 @@ lock: $(READY) ## Pin the dependencies of pyproject.toml anew
 	@for extra in $(LOCKS); do cp requirements/dev.txt requirements/$$extra.txt; \
 	  $(COMPILE) --extra $$extra pyproject.toml -o requirements/$$extra.txt; done
 	@echo uv | $(COMPILE) - -o requirements/bootstrap.txt
-	@$(BIN)/python -m hallmark.supply_chain.serving requirements/predictor.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --extra predictor pyproject.toml \
+	  --constraint requirements/predictor.txt --format pylock.toml -o $(VENV)/pylock.toml
+	@$(BIN)/python -m hallmark.supply_chain.serving requirements/predictor.txt $(VENV)/pylock.toml
 
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --quiet --fix .; $(BIN)/ruff format .
@@ -105,7 +108,7 @@ lint: $(READY) ## Check style, types and layers
 	@$(BIN)/lint-imports
 
 verify: generate ## Fail when a generated file is not what its source says
-	@git diff --exit-code -- crds manifests docs/reference.md docs/report.schema.json docs/cli.md
+	@git diff --exit-code -- crds manifests docs/reference.md docs/report.schema.json docs/cli.md operator/hallmark/api/structs.py
 
 bench: $(READY) ## Run a benchmark: make bench NAME=<folder of tests/bench>
 	@$(BIN)/python -u -m tests.bench.$(NAME)

@@ -17,6 +17,23 @@ from tests.integration.crd_specs import (
     limits,
 )
 
+ANY: dict[str, Any] = {"parentRefs": [{"name": "g"}]}
+BAD_ROUTES: dict[str, tuple[dict[str, Any], str]] = {
+    "without a parent": ({"parentRefs": []}, "parentRefs"),
+    "with nine parents": ({"parentRefs": [{"name": f"g{n}"} for n in range(9)]}, "parentRefs"),
+    "with a parent twice": ({"parentRefs": [{"name": "g"}, {"name": "g"}]}, "must be named once"),
+    "with a parent twice, once by its listener": (
+        {"parentRefs": [{"name": "g"}, {"name": "g", "sectionName": "http"}]},
+        "with a 'sectionName' each time",
+    ),
+    "with a port that is none": ({"parentRefs": [{"name": "g", "port": 65536}]}, "port"),
+    "for what is no host": ({**ANY, "hostnames": ["Credit.example.com"]}, "hostnames"),
+    "for a host twice": ({**ANY, "hostnames": ["a.example.com"] * 2}, "Duplicate value"),
+    "for a wildcard within": ({**ANY, "hostnames": ["a.*.example.com"]}, "hostnames"),
+}
+"""Gateway API would refuse them later."""
+
+ASSESSMENT = {"vulnerability": "CVE-1", "package": "numpy", "analysis": "resolved"}
 REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
     "a version number of zero": (VERSION, {"version": 0}, "spec.version"),
     "a version with a digest of another form": (VERSION, {"sbomDigest": "x"}, "spec.sbomDigest"),
@@ -41,6 +58,54 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         APPROVAL,
         {"decision": "Revoked", "targets": ["a"]},
         "leave 'targets' out",
+    ),
+    "an assessment of nothing": (
+        APPROVAL,
+        {"decision": "Assessed", "attestation": "{}"},
+        "What is Assessed has an 'assessment'",
+    ),
+    "an approval with an assessment": (
+        APPROVAL,
+        {"assessment": ASSESSMENT},
+        "What is Assessed has an 'assessment'",
+    ),
+    "an assessment that nobody signed": (
+        APPROVAL,
+        {"decision": "Assessed", "assessment": ASSESSMENT},
+        "make it with 'hallmark vex'",
+    ),
+    "an assessment for some targets": (
+        APPROVAL,
+        {
+            "decision": "Assessed",
+            "assessment": ASSESSMENT,
+            "attestation": "{}",
+            "targets": ["a"],
+        },
+        "leave 'targets' out",
+    ),
+    "an assessment that gives no reason": (
+        APPROVAL,
+        {
+            "decision": "Assessed",
+            "assessment": {**ASSESSMENT, "analysis": "not_affected"},
+            "attestation": "{}",
+        },
+        "Say in 'justification' why nothing is affected",
+    ),
+    "an assessment of a package in another spelling": (
+        APPROVAL,
+        {
+            "decision": "Assessed",
+            "assessment": {**ASSESSMENT, "package": "NumPy"},
+            "attestation": "{}",
+        },
+        "spec.assessment.package",
+    ),
+    "a policy that listens to nobody": (
+        POLICY,
+        {"dependencies": {"vulnerabilities": {"vex": {"minimum": 0}}}},
+        "minimum",
     ),
     "a target that is named twice": (APPROVAL, {"targets": ["a", "a"]}, UNIQUE),
     "an end that is no date": (APPROVAL, {"notAfter": "2030-13-01T00:00:00Z"}, "spec.notAfter"),
@@ -102,6 +167,14 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         {"strategy": {"type": "Canary", "canary": {"analysis": {"maxLatency": "501ms"}}}},
         "at most 500ms",
     ),
+    **{
+        f"a canary by a route {title}": (
+            DEPLOYMENT,
+            {"strategy": {"type": "Canary", "canary": {"route": route}}},
+            refusal,
+        )
+        for title, (route, refusal) in BAD_ROUTES.items()
+    },
     **{
         f"a mirror of {percent} per cent": (
             DEPLOYMENT,

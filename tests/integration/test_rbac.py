@@ -93,6 +93,7 @@ EXPECTED_OPERATOR = {
     "secrets": {"get", "create", "patch", "delete"},
     "poddisruptionbudgets": CHILD,
     "networkpolicies": CHILD,
+    "httproutes": CHILD,
     "roles": CHILD,
     "rolebindings": CHILD,
     "persistentvolumeclaims": {"get"},

@@ -68,6 +68,7 @@ class DriftDetail:
         verdict: The operator's.
         voters: How many Pods have enough windows.
         drifting: How many of them drift.
+        idle: How many of them answered no row lately, and do not count.
         threshold: The PSI above which a window drifts.
         window: Rows in a window.
         consecutive: How many windows in a row must drift.
@@ -93,6 +94,7 @@ class DriftDetail:
     risk: str = ""
     needed: str = ""
     spent: float = 0.0
+    idle: int = 0
 
 
 def drift_detail(
@@ -144,6 +146,7 @@ def drift_detail(
         spec.false_rollback_risk,
         state.needed if state else "",
         spent(spec, state.windows) if state else 0.0,
+        state.idle if state else 0,
     )
 
 

@@ -14,6 +14,7 @@ from hallmark.api.common import (
     PositiveDuration,
     Timestamp,
 )
+from hallmark.api.route import Route
 from hallmark.api.rules import cel, rule
 
 ErrorShare = Annotated[
@@ -47,7 +48,8 @@ class CanaryStep(ApiModel):
     """A share of the traffic, and how long the candidate has it at least."""
 
     weight: Annotated[int, Field(ge=1, le=99)]
-    """Per cent of the traffic, as near as whole Pods come; after the last step it has all."""
+    """Per cent of the traffic, exactly with ``route``, else as near as whole Pods come; after the
+    last step it has all."""
     pause: DurationString = "5m"
     """How long the step lasts at least."""
 
@@ -107,6 +109,8 @@ class Canary(ApiModel):
     )
     """The steps, in the order in which they come."""
     analysis: CanaryAnalysis = Field(default_factory=CanaryAnalysis)
+    route: Route | None = None
+    """An HTTPRoute whose weights are those of the steps; none: numbers of Pods are the weights."""
 
 
 class CanaryCounts(ApiModel):
@@ -151,3 +155,5 @@ class CanaryRecord(CanaryCounts):
     """The counts without the busiest clients."""
     short_since: Timestamp | None = None
     """Since when fewer of its Pods are ready than the step needs."""
+    routed_since: Timestamp | None = None
+    """With ``route``: since when its parents have had the step's weight; all counts are of then."""

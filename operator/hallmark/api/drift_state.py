@@ -36,6 +36,8 @@ class PodDriftState(ApiModel):
     """The newest window of outcomes; absent where no feedback is declared."""
     outcome_windows_before: Count | None = None
     """As ``windowsBefore``, of outcomes."""
+    recent_rows: Count | None = None
+    """Rows that it answered lately, at most as many as make a vote: so much its vote weighs."""
     report_hash: Annotated[str, Field(max_length=16)] = ""
     """Of the accepted report: a sequence that comes twice must come with the same content."""
 
@@ -95,6 +97,8 @@ class DriftState(ApiModel):
     """How many of them drift."""
     unsure: Count = 0
     """In how many of them the last windows are above the threshold, and evidence is missing."""
+    idle: Count = 0
+    """How many of them answered no row lately, so that their votes weigh nothing."""
     rejecting: Count = 0
     """How many Pods' last blocks of rows are above the limit of refused rows."""
     input_rejected: bool = False

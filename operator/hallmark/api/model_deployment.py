@@ -301,6 +301,8 @@ class DeploymentCondition(StrEnum):
     """What serves came by a rollback that is not over."""
     ON_HOLD = "OnHold"
     """A person keeps the traffic from moving."""
+    ROUTED = "Routed"
+    """The HTTPRoute that is asked for was accepted by each of its parents; where one is."""
 
 
 class StoreDependence(ApiModel):

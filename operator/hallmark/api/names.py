@@ -84,6 +84,11 @@ def mirror_name(deployment: str) -> str:
     return f"{deployment}-mirror"
 
 
+def candidate_name(deployment: str) -> str:
+    """Return the name of the Service of a candidate that has a share of an HTTPRoute's requests."""
+    return f"{deployment}-candidate"
+
+
 def short_hash(*parts: str, digits: int = 10) -> str:
     """Return the first hex digits of the SHA-256 over the parts, separated by a zero byte."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:digits]

@@ -6,16 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
 from hallmark.api import names
 from hallmark.api.artifacts import DownloadURLs
 from hallmark.cluster.gather.model_deployment import DeploymentWorld, Live
-from hallmark.cluster.kinds import APPS_DEPLOYMENT, CONFIG_MAP, SERVICE, Obj, kind_of
+from hallmark.cluster.kinds import APPS_DEPLOYMENT, CONFIG_MAP, HTTP_ROUTE, SERVICE, Obj, kind_of
 from hallmark.cluster.trim import trimmed
 from hallmark.policies.decision import Apply, Reference, Shrink
 from hallmark.policies.model_deployment.desired import Plan, PlannedVersion
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
-from hallmark.resources import carried, predictor, predictor_version
+from hallmark.resources import carried, predictor, predictor_version, route
 from hallmark.resources.difference import stamped, stands
 
 
@@ -28,6 +29,16 @@ class Children:
     shrink: tuple[Shrink, ...] = ()
     withdrawn: tuple[Reference, ...] = ()
     """Those of ``delete`` that run bytes which must not serve."""
+
+    @property
+    def aside(self) -> tuple[Apply, ...]:
+        """Those of ``apply`` that lead a candidate's share of the requests elsewhere."""
+        return tuple(
+            child
+            for child in self.apply
+            if child.obj["kind"] == SERVICE.kind
+            and child.obj["metadata"]["name"] == names.candidate_name(_owner(child.obj))
+        )
 
     def __bool__(self) -> bool:
         """Whether anything is to be written."""
@@ -110,8 +121,10 @@ def _wanted(
 ) -> Iterator[Obj]:
     owner, policy = inputs.deployment, inputs.policy
     active = names.manifest_label(plan.active_digest) if plan.active_digest else None
+    shares = list(_shares(inputs, plan))
     if active and plan.active_digest:
         yield predictor.service(owner, None if plan.shared else active)
+        yield from (obj for obj in shares if _key(obj) in world.live)
         told = predictor.mirrored(*astuple(plan.copies)) if plan.copies else ""
         yield predictor.active_config_map(
             owner, plan.active_digest, shared=plan.shared, mirror=told
@@ -126,9 +139,19 @@ def _wanted(
         if not version.only_shrinks:
             yield from _wanted_version(inputs, version, urls)
     yield predictor.disruption_budget(owner, active)
+    # The last ones: where a stranger has the name, all else is made.
+    yield from (obj for obj in shares if _key(obj) not in world.live)
     if candidate:
-        # The last one: where a stranger has its name, all else is made.
         yield predictor.mirror_service(owner, candidate)
+
+
+def _shares(inputs: DeploymentInputs, plan: Plan) -> Iterator[Obj]:
+    """Yield the HTTPRoute behind the Service of the candidate to which it leads."""
+    owner, asked = inputs.deployment, inputs.deployment.spec.strategy.canary_or_default.route
+    if plan.route is not None and asked is not None:
+        label = names.manifest_label(plan.route.candidate)
+        yield route.candidate_service(owner, label)
+        yield route.http_route(owner, asked, plan.route.weight)
 
 
 def _wanted_version(
@@ -179,6 +202,12 @@ def _unplanned(
     trusted |= {pod.trust_sha256 for pod in inputs.pods if pod.manifest in labels}
     kept = {predictor_version.trust_name(name, sha256) for sha256 in trusted}
     kept |= {carried.bundle_name(name, label) for label in plan.carried}
+    # The route, what it leads to, then Pods.
+    for key in ((HTTP_ROUTE.kind, name), (SERVICE.kind, names.candidate_name(name))):
+        found = live.get(key) if plan.route is None else None
+        # A gateway's finalizer may keep what was deleted.
+        if found is not None and "deletionTimestamp" not in found["metadata"]:
+            yield reference(found)
     yield from map(reference, secrets)
     for (kind, _), obj in live.items():
         if kind == APPS_DEPLOYMENT.kind and _label(obj) not in labels:
@@ -190,6 +219,11 @@ def _unplanned(
         made = child.startswith((f"{name}-trust-", f"{name}-bundle-"))
         if kind == CONFIG_MAP.kind and made and child not in kept:
             yield reference(obj)
+
+
+def _owner(obj: Mapping[str, Any]) -> str:
+    """Return the name of the ModelDeployment that a child was made for."""
+    return str(obj["metadata"]["labels"][names.LABEL_DEPLOYMENT])
 
 
 def _label(obj: Obj) -> str:

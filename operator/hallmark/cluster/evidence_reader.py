@@ -7,6 +7,7 @@ read at the same time; when one was read, or could not be, its decision is made 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,10 +20,11 @@ from hallmark.cluster.kinds import MODEL_VERSION
 from hallmark.errors import HallmarkError
 from hallmark.policies.model_version.checks import check_evidence
 from hallmark.policies.model_version.inputs import Evidence, VersionInputs
+from hallmark.policies.model_version.words import digest_of
 from hallmark.supply_chain.vulnerabilities import Known
 
 AT_ONCE = 4
-"""Versions that are read at the same time."""
+"""Versions that are read at the same time from one store: one that hangs holds up no other."""
 PATIENCE = 60.0
 """Seconds that reading one version may take."""
 FIRST_RETRY, LAST_RETRY = timedelta(seconds=2), timedelta(seconds=60)
@@ -35,11 +37,12 @@ log = structlog.get_logger("hallmark")
 
 @dataclass(frozen=True)
 class _Question:
-    """Of which files under which policy, by which feed, something was asked."""
+    """Of which files under which policy, by which feed and words, something was asked."""
 
     policy: str
     asked: str
     feed: str
+    vex: str
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,8 @@ class EvidenceReader:
         self._unexpected = unexpected
         self._clock = clock
         self._feed = feed
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._room = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(AT_ONCE))
+        """By the store's URI."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._answers: dict[str, _Answer] = {}
         self._failures: dict[str, int] = {}
@@ -93,7 +97,7 @@ class EvidenceReader:
         feed = self._feed() if asks_for_feed(inputs) else None
         if feed is None and asks_for_feed(inputs):
             return replace(inputs, unread=True)  # Who watches it asks for another look.
-        known = self._memory.recall(version, policy.spec, inputs.now, feed)
+        known = self._memory.recall(version, policy.spec, inputs.now, feed, digest_of(inputs.words))
         if known is None:
             known = self._taken(inputs)
         if known is not None:
@@ -166,7 +170,8 @@ class EvidenceReader:
 
     async def _answer(self, inputs: VersionInputs) -> _Answer:
         try:
-            async with self._room, asyncio.timeout(PATIENCE):
+            store = inputs.policy.spec.store.uri if inputs.policy else ""
+            async with self._room[store], asyncio.timeout(PATIENCE):
                 read = await self._read_files(inputs)
                 # A bill of ten thousand packages takes a second, in which nothing else would go on.
                 evidence = await asyncio.to_thread(check_evidence, read)
@@ -193,9 +198,14 @@ class EvidenceReader:
         return _Answer(self._question(inputs), trouble=trouble, again=self._clock() + wait)
 
     def _question(self, inputs: VersionInputs) -> _Question:
-        digest = inputs.policy.spec.digest if inputs.policy else ""
+        version, policy = inputs.version, inputs.policy
         feed = self._feed() if asks_for_feed(inputs) else None
-        return _Question(digest, asked_by(inputs.version), feed.digest if feed else "")
+        return _Question(
+            policy.spec.digest if policy else "",
+            asked_by(version),
+            feed.digest if feed else "",
+            digest_of(inputs.words),
+        )
 
 
 def asks_for_feed(inputs: VersionInputs) -> bool:

@@ -62,6 +62,7 @@ class Informer:
         on_object: shown each object as it came, untrimmed, after the cache took it.
         sleep: waits between attempts.
         clock: seconds that never go back.
+        optional: the kind may be uninstalled; then following it ends.
     """
 
     def __init__(
@@ -73,6 +74,8 @@ class Informer:
         on_object: OnObject = lambda kind, obj: None,
         sleep: Callable[[float], Any] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        optional: bool = False,
     ) -> None:
         self.selection = selection
         self.synced = asyncio.Event()
@@ -85,6 +88,7 @@ class Informer:
         self._on_object = on_object
         self._sleep = sleep
         self._clock = clock
+        self._optional = optional
         self._heard = clock()
         self._limit = FIRST_PAGE
 
@@ -97,7 +101,7 @@ class Informer:
         """Follow until cancelled.
 
         Raises:
-            ConfigurationError: the kind cannot be listed from the start.
+            ConfigurationError: the kind cannot be listed from the start, or is optional and gone.
         """
         version, failures = "", 0
         while True:
@@ -123,7 +127,8 @@ class Informer:
 
     def _end_where_nothing_helps(self, error: ApiError) -> None:
         """Refuse to start where the kind is not installed, or may not be listed."""
-        if self.synced.is_set() or error.status not in {401, 403, 404}:
+        gone = self._optional and error.gone
+        if not gone and (self.synced.is_set() or error.status not in {401, 403, 404}):
             return
         raise ConfigurationError(
             f"Expected to list {self.selection.kind.plural}, found that it cannot be done; install "

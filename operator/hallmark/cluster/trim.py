@@ -26,6 +26,7 @@ from hallmark.cluster.kinds import (
     CONFIG_MAP,
     ENDPOINT_SLICE,
     HALLMARK_KINDS,
+    HTTP_ROUTE,
     JOB,
     MODEL_DEPLOYMENT,
     NAMESPACE,
@@ -260,11 +261,30 @@ def _container_state(state: Mapping[str, Any] | None) -> Obj:
     return kept
 
 
-def _conditions(conditions: Iterable[Mapping[str, Any]] | None) -> list[Obj]:
-    return [
-        _only(condition, ("type", "status", "reason", "message"))
-        for condition in list(conditions or [])[:16]
+def _http_route(parts: Obj) -> Obj:
+    """What its parents say of it, as far as somebody has written it."""
+    said = (parts.get("status") or {}).get("parents")
+    parents = [
+        {
+            **_only(parent, ("controllerName",)),
+            "parentRef": _only(parent.get("parentRef"), _PARENT_REF),
+            "conditions": [
+                _only(condition, (*_CONDITION, "observedGeneration"))
+                for condition in list(parent.get("conditions") or [])[:16]
+                if condition.get("type") in {"Accepted", "ResolvedRefs"}
+            ],
+        }
+        for parent in list(said or [])[:32]
     ]
+    return {**_only(parts, ("spec",)), **({"status": {"parents": parents}} if parents else {})}
+
+
+_PARENT_REF = ("group", "kind", "namespace", "name", "sectionName", "port")
+_CONDITION = ("type", "status", "reason", "message")
+
+
+def _conditions(conditions: Iterable[Mapping[str, Any]] | None) -> list[Obj]:
+    return [_only(condition, _CONDITION) for condition in list(conditions or [])[:16]]
 
 
 def _endpoint_slice(parts: Obj) -> Obj:
@@ -288,4 +308,5 @@ _BY_KIND: dict[Kind, Callable[[Obj], Obj]] = {
     POD: _pod,
     NAMESPACE: _nothing,
     ENDPOINT_SLICE: _endpoint_slice,
+    HTTP_ROUTE: _http_route,
 }

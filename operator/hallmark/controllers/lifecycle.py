@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import kopf
 
+from hallmark.api.common import build_models
 from hallmark.audit import AuditLog
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.evidence import EvidenceMemory
@@ -38,6 +39,7 @@ is parsed, and finds nothing, for a third of the time.
 @kopf.on.startup()
 async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) -> None:
     gc.set_threshold(GARBAGE)
+    build_models()
     logs.configure()
     configure(settings)
     try:
@@ -52,12 +54,14 @@ async def _start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: object) 
     guards = GuardWatch(operator, cluster, keeper.guards.wanted)
     watches = Watches(operator, cluster, seen, guards)
     operator.outside, operator.hold = keeper, keeper.hold
+    operator.no_routes = watches.routes.missing
     memo.keeper = keeper
     memo.runner = await heartbeat.serve(operator, seen, lambda: watches.ages)
     memo.background = [
         asyncio.create_task(work)
         for work in (
             *(informer.run() for informer in watches.informers),
+            watches.routes.run(),
             keeper.run(),
             _watch_guards(guards, watches, keeper),
             _reconcile(operator, watches, keeper),

@@ -24,6 +24,7 @@ from hallmark.cluster.kinds import (
     CONFIG_MAP,
     ENDPOINT_SLICE,
     HALLMARK_KINDS,
+    HTTP_ROUTE,
     JOB,
     MODEL_DEPLOYMENT,
     MODEL_POLICY,
@@ -45,6 +46,7 @@ from hallmark.controllers import metrics
 from hallmark.controllers.guards import GuardWatch
 from hallmark.controllers.heartbeat import Heartbeat
 from hallmark.controllers.queue import Urgency
+from hallmark.controllers.route_watch import RouteWatch
 from hallmark.controllers.routes import policy_label
 from hallmark.controllers.runtime import Operator
 from hallmark.policies.guards import namespace_record
@@ -100,10 +102,12 @@ class Watches:
             Informer(source, operator.cache, selection, self._changed, self._came)
             for selection in SELECTIONS
         ]
+        self.routes = RouteWatch(source, operator.cache, self._changed, self._routes_are_known)
 
     async def synced(self) -> None:
         """Wait until every first list is in the cache."""
-        await asyncio.gather(*(informer.synced.wait() for informer in self.informers))
+        synced = (informer.synced.wait() for informer in self.informers)
+        await asyncio.gather(*synced, self.routes.known.wait())
 
     @property
     def policies(self) -> Informer:
@@ -113,7 +117,14 @@ class Watches:
     @property
     def ages(self) -> Mapping[str, float]:
         """Seconds since the API server last said anything, by plural of the kind."""
-        return {informer.selection.kind.plural: informer.age for informer in self.informers}
+        ages = {informer.selection.kind.plural: informer.age for informer in self.informers}
+        routes = self.routes.age
+        return ages if routes is None else {**ages, HTTP_ROUTE.plural: routes}
+
+    def _routes_are_known(self) -> None:
+        """What waits for HTTPRoutes goes on, or says that there are none any more."""
+        for key in self._operator.cache.keys(MODEL_DEPLOYMENT):
+            self._operator.queue.request(key)
 
     def _changed(self, change: Change) -> None:
         if self._operator.outside is not None:

@@ -2,27 +2,27 @@
 
 No report is trusted: it must fit the signed baseline and go on from the Pod's former one
 (``reports``), and PSI is computed from its counts. One Pod cannot decide for the others: more
-than half of the Pods that have enough windows must drift. Only a report that is new is looked
-at; what the others said is remembered, also while their entries make room for other Pods'.
+than half of what was asked of the Pods lately must be asked of such as drift (``poll``). Only a
+report that is new is looked at; what the others said is remembered, also while their entries make
+room for other Pods', and weighs the less the longer they are not asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-import numpy as np
-
 from hallmark.api.drift import Drift
-from hallmark.api.drift_state import DriftState, FeatureDrift, PodDriftState, Verdict
+from hallmark.api.drift_state import DriftState, PodDriftState, Verdict
 from hallmark.api.served import Baseline
 from hallmark.drift.answers import answer_sentences, answer_state
 from hallmark.drift.budget import as_text, needed, rounded_up
 from hallmark.drift.counts import watched
 from hallmark.drift.odd import kinds, odd_sentence, probing_clients
 from hallmark.drift.opinion import beside, with_opinions
+from hallmark.drift.poll import Poll, most_moved, poll
 from hallmark.drift.psi import Reference
 from hallmark.drift.quality import (
     is_below_floor,
@@ -45,11 +45,9 @@ from hallmark.drift.room import MAX_ENTRIES, make_room, places_for, take_turns
 from hallmark.drift.shown import shown_differs
 from hallmark.drift.silence import Heard, heard_now, listen, sentence, shown
 from hallmark.drift.votes import Question, Spent, Vote, vote_of
+from hallmark.drift.weights import SPAN, Asked, Totals, asked, least_of_half, most, one_vote
 
 T = TypeVar("T")
-
-SHOWN = 5
-"""So many features are shown."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +73,8 @@ class Memory:
     """By Pod: the report that stands in the object, where it decides nothing."""
     heard: Mapping[str, Heard] = field(default_factory=dict)
     """By Pod: when a report of it was last believed, or since when it serves."""
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+    """By Pod that has a vote: when it was asked how much."""
     windows: int = 0
     """On how many windows of a Pod the error budget is spent; a Pod that starts goes on there."""
     outcome_windows: int = 0
@@ -144,11 +144,18 @@ def judge(inputs: DriftInputs) -> DriftVerdict:
     # Kept while a Pod is not ready for a while: coming and going is no way to be silent.
     heard = _of(inputs.live_pods, memory.heard)
     silence = listen(inputs.serving_pods, heard, inputs.former, inputs.now)
-    memory = replace(memory, heard={**heard, **silence.heard})
-    found = _state(inputs, memory).replace(**shown(silence))
+    lately = {pod: memory.asked[pod].lately(inputs.now) for pod in memory.votes}
+    weights = {pod: min(one_vote(inputs.drift), came.rows) for pod, came in lately.items()}
+    memory = replace(
+        memory,
+        heard={**heard, **silence.heard},
+        windows=max(memory.windows, _spent(memory.votes, weights)),
+    )
+    counted = _counted(inputs, memory, weights)
+    found = _state(inputs, memory, counted, lately).replace(**shown(silence))
     changed = shown_differs(inputs.former, found, float(inputs.drift.threshold))
     changed = changed or living(inputs.former, inputs.live_pods) is not inputs.former
-    state = _with_opinions(found, memory) if changed else inputs.former
+    state = _completed(found, counted, memory, weights) if changed else inputs.former
     gone = sorted(inputs.reports.keys() - inputs.live_pods)
     return DriftVerdict(
         state=state,
@@ -189,6 +196,7 @@ def _carried_over(inputs: DriftInputs) -> Memory:
             accepted=_of(inputs.live_pods, accepted),
             votes=_of(inputs.live_pods, before.votes),
             refused=_of(inputs.live_pods & inputs.reports.keys(), before.refused),
+            asked=_of(inputs.live_pods, before.asked),
             turn=before.turn + 1,
         )
     features = watched(inputs.baseline, inputs.drift)
@@ -216,7 +224,7 @@ def _of(pods: frozenset[str], found: Mapping[str, T]) -> dict[str, T]:
 def _examine(inputs: DriftInputs, memory: Memory) -> Memory:
     """Return the memory with the reports that are new."""
     accepted, votes, rejected = dict(memory.accepted), dict(memory.votes), dict(memory.refused)
-    heard = dict(memory.heard)
+    heard, totals = dict(memory.heard), dict(memory.asked)
     declared, limits = inputs.drift.rejections, inputs.drift.requests
     block, requests = declared.minimum if declared else 1, limits.minimum if limits else 1
     for pod in sorted(inputs.reports.keys() & inputs.live_pods):
@@ -244,6 +252,7 @@ def _examine(inputs: DriftInputs, memory: Memory) -> Memory:
         before = _spent_before(memory, former if same_boot else None)
         votes[pod] = vote_of(found, memory.question, memory.reference, memory.turn, before)
         accepted[pod] = votes[pod].state
+        totals[pod] = asked(found, totals.get(pod), inputs.drift, memory.question.since, inputs.now)
         # One that stood there before a restart, or before another question, is no news.
         if former is None or key != (former.boot_id, former.sequence):
             heard[pod] = heard_now(found, inputs.now)
@@ -253,7 +262,7 @@ def _examine(inputs: DriftInputs, memory: Memory) -> Memory:
         votes=votes,
         refused=rejected,
         heard=heard,
-        windows=max(memory.windows, _spent(votes.values())),
+        asked=totals,
         outcome_windows=max(
             memory.outcome_windows, spent_on(vote.quality for vote in votes.values())
         ),
@@ -268,13 +277,13 @@ def _spent_before(memory: Memory, former: PodDriftState | None) -> Spent:
     return Spent(former.windows_before, memory.outcome_windows if outcomes is None else outcomes)
 
 
-def _spent(votes: Iterable[Vote]) -> int:
+def _spent(votes: Mapping[str, Vote], weights: Mapping[str, int]) -> int:
     """Return on how many windows the error budget is spent.
 
-    The median over the Pods: what a few claim moves it little.
+    The median over the Pods by weight: what a few claim moves it little, and those that are idle
+    do not hold back what the others spend.
     """
-    counted = sorted(vote.window for vote in votes if vote.enough)
-    return counted[(len(counted) - 1) // 2] if counted else 0
+    return least_of_half((vote.window, weights[pod]) for pod, vote in votes.items() if vote.enough)
 
 
 def _known(pod: str, memory: Memory) -> Key | None:
@@ -294,33 +303,49 @@ def _refused(memory: Memory, gone: Sequence[str]) -> tuple[RefusedReport, ...]:
 # -- what do they say together? ---------------------------------------------------------------
 
 
-def _state(inputs: DriftInputs, memory: Memory) -> DriftState:
-    voters = [vote for vote in memory.votes.values() if vote.enough]
-    drifting = sum(vote.drifts for vote in voters)
-    unsure = sum(vote.moved and not vote.drifts for vote in voters)
-    unheard = _unheard(inputs, memory, len(voters))
+def _counted(inputs: DriftInputs, memory: Memory, weights: Mapping[str, int]) -> Poll:
+    """Return what the Pods say of drift, each by the rows that it answered lately."""
+    unheard = _unheard(inputs, memory, sum(vote.enough for vote in memory.votes.values()))
+    return poll(memory.votes, weights, one_vote(inputs.drift), unheard)
+
+
+def _state(
+    inputs: DriftInputs, memory: Memory, counted: Poll, lately: Mapping[str, Totals]
+) -> DriftState:
+    former = inputs.former
+    same = former.manifest_digest == inputs.active_digest
+    requests = (
+        inputs.drift.requests.minimum * inputs.drift.consecutive if inputs.drift.requests else 1
+    )
     # Those with an entry first: a restarted operator looks at these again.
     order = sorted(memory.accepted, key=lambda pod: (pod not in inputs.reports, pod))
     return DriftState(
-        verdict=_verdict(len(voters), drifting, unsure, unheard, inputs.former.verdict),
+        verdict=counted.verdict(former.verdict if same else Verdict.INCONCLUSIVE),
         manifest_digest=inputs.active_digest,
-        voters=len(voters) + unheard,
-        drifting=drifting,
-        unsure=unsure,
-        **_rejections(inputs, memory),
-        answers=answer_state((vote.answers for vote in memory.votes.values()), inputs.drift),
+        voters=counted.voters + _unheard(inputs, memory, counted.voters),
+        drifting=counted.drifting,
+        unsure=counted.unsure,
+        idle=counted.idle,
+        **_rejections(inputs, memory, lately),
+        answers=answer_state(
+            [
+                (vote.answers, min(requests, lately[pod].requests))
+                for pod, vote in memory.votes.items()
+            ],
+            inputs.drift,
+        ),
         odd=kinds(block for vote in memory.votes.values() for block in vote.odd),
         probing_clients=probing_clients(vote.odd for vote in memory.votes.values()),
         quality=quality_state(
             inputs.drift.feedback,
             [vote.quality for vote in memory.votes.values()],
             memory.outcome_windows,
-            _recorded(inputs.former),
+            _recorded(former),
             (vote.earlier for vote in memory.votes.values()),
         ),
         needed=_needed(inputs.drift, memory),
-        windows=max(inputs.former.windows, rounded_up(memory.windows)),
-        top=most_moved(voters, memory.reference),
+        windows=max(former.windows, rounded_up(memory.windows)),
+        top=most_moved(counted, memory.reference),
         pods={pod: memory.accepted[pod] for pod in sorted(order[:MAX_ENTRIES])},
     )
 
@@ -336,11 +361,18 @@ def _unheard(inputs: DriftInputs, memory: Memory, heard: int) -> int:
     return max(0, min(memory.expected, len(inputs.active_pods)) - heard)
 
 
-def _rejections(inputs: DriftInputs, memory: Memory) -> dict[str, Any]:
+def _rejections(
+    inputs: DriftInputs, memory: Memory, lately: Mapping[str, Totals]
+) -> dict[str, Any]:
     """Return what the state says of refused rows, by the fields' Python names."""
-    voters = [vote for vote in memory.votes.values() if vote.rejects is not None]
-    rejecting = [vote for vote in voters if vote.rejects]
-    rejected = 2 * len(rejecting) > len(voters)
+    declared = inputs.drift.rejections
+    whole = declared.minimum * inputs.drift.consecutive if declared else 1
+    voters = {pod: vote for pod, vote in memory.votes.items() if vote.rejects is not None}
+    rejecting = [vote for vote in voters.values() if vote.rejects]
+    rejected = most(
+        (bool(vote.rejects), min(whole, lately[pod].rows + lately[pod].refused))
+        for pod, vote in voters.items()
+    )
     names = {feature.name for feature in inputs.baseline.features}
     faults = [fault for vote in rejecting for fault in vote.refused]
     return {
@@ -356,44 +388,19 @@ def _needed(drift: Drift, memory: Memory) -> str:
     return as_text(needed(drift, features, max(1, memory.windows))) if features else ""
 
 
-def _verdict(heard: int, drifting: int, unsure: int, unheard: int, former: Verdict) -> Verdict:
-    voters = heard + unheard
-    if not heard and not unheard:
-        return Verdict.INCONCLUSIVE
-    if 2 * drifting > voters:
-        return Verdict.DRIFT
-    if 2 * (drifting + unheard + unsure) <= voters:
-        return Verdict.NO_DRIFT
-    # While it hangs on Pods that are not heard again yet, the former verdict stands.
-    return former if 2 * (drifting + unheard) > voters else Verdict.INCONCLUSIVE
+def _completed(
+    state: DriftState, counted: Poll, memory: Memory, weights: Mapping[str, int]
+) -> DriftState:
+    """Return the state with what only one that is written needs.
 
-
-def most_moved(voters: Sequence[Vote], reference: Reference) -> list[FeatureDrift]:
-    """Return the features by PSI of the newest window, highest first.
-
-    The median over the Pods: a single one, whatever it reports, cannot move it far.
+    That is what is shown beside PSI, and how much each Pod's vote weighs.
     """
-    if not voters:
-        return []
-    middle = np.median([vote.psi for vote in voters], axis=0)
-    shown = np.argsort(-middle, kind="stable")[:SHOWN]
-    evidence = np.asarray([vote.evidence[shown] for vote in voters])
-    weighed = np.isfinite(evidence).any(axis=0)
-    proofs = np.median(np.nan_to_num(evidence), axis=0)
-    return [
-        FeatureDrift(
-            feature=reference.names[place],
-            psi=f"{middle[place]:.4f}",
-            evidence=as_text(proof) if known else "",
-        )
-        for place, proof, known in zip(shown, proofs, weighed, strict=True)
-    ]
-
-
-def _with_opinions(state: DriftState, memory: Memory) -> DriftState:
-    """Return the state with what is shown beside PSI: only what is written is worth computing."""
-    windows = [vote.newest for vote in memory.votes.values() if vote.enough]
-    return state.replace(top=with_opinions(state.top, windows, memory.reference))
+    windows = [vote.newest for vote, _ in counted.heard]
+    pods = {
+        pod: said.replace(recent_rows=weights[pod]) if pod in weights else said
+        for pod, said in state.pods.items()
+    }
+    return state.replace(top=with_opinions(state.top, windows, memory.reference), pods=pods)
 
 
 def _message(state: DriftState, inputs: DriftInputs) -> str:
@@ -421,14 +428,22 @@ def _verdict_sentence(state: DriftState, drift: Drift) -> str:
     need = f"{drift.consecutive} windows of {drift.window} rows"
     if not state.top:
         return f"No Pod has {need} since the version got the traffic; there is no verdict yet."
-    most = state.top[0]
-    proof = f"; evidence 10^{most.evidence}, needed 10^{state.needed}" if most.evidence else ""
-    found = f"PSI {most.psi}, threshold {drift.threshold}{beside(most)}{proof}"
+    top = state.top[0]
+    proof = f"; evidence 10^{top.evidence}, needed 10^{state.needed}" if top.evidence else ""
+    found = f"PSI {top.psi}, threshold {drift.threshold}{beside(top)}{proof}"
     unsure = (
         f" In {state.unsure} more the PSI is above the threshold, and the evidence does not "
         f"suffice yet."
     )
+    idle = (
+        f" {state.idle} of them answered no row in the last {SPAN.seconds // 60} minutes, and what "
+        f"they saw before does not count."
+    )
     return (
-        f"{state.drifting} of {state.voters} Pods that have {need} drift; "
-        f"'{most.feature}' moved most ({found})."
-    ) + (unsure if state.unsure else "")
+        (
+            f"{state.drifting} of {state.voters} Pods that have {need} drift; "
+            f"'{top.feature}' moved most ({found})."
+        )
+        + (idle if state.idle else "")
+        + (unsure if state.unsure else "")
+    )

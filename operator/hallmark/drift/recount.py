@@ -20,12 +20,13 @@ from hallmark.api.feedback import QualityState
 from hallmark.api.packed import packed, unpacked
 from hallmark.api.served import Baseline
 from hallmark.drift.counts import watched
-from hallmark.drift.decision import most_moved
 from hallmark.drift.opinion import with_opinions
+from hallmark.drift.poll import most_moved, poll
 from hallmark.drift.psi import Reference
 from hallmark.drift.quality import quality_state
 from hallmark.drift.reports import Expected, RefusedReport, Report, believe
-from hallmark.drift.votes import Question, Spent, vote_of
+from hallmark.drift.votes import Question, Spent, Vote, vote_of
+from hallmark.drift.weights import one_vote
 
 MAX_UNPACKED = 4 << 20
 """Bytes that evidence may become."""
@@ -45,6 +46,9 @@ class DriftEvidence(FileModel):
     """By Pod: on how many windows the error budget had been spent before its first."""
     outcome_windows_before: dict[str, Count] | None = None
     """The same of windows of outcomes, where feedback is declared."""
+    recent_rows: dict[str, Count] | None = None
+    """By Pod: how much its vote weighed. Absent in records of a former release, by which all
+    that had enough windows weighed alike."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,14 @@ class Recount:
     Args:
         voters: how many Pods had enough windows.
         drifting: how many of them drift.
+        drifts: their votes have more than half of the weight.
         top: the features that moved most, highest PSI first.
         quality: what became true of the answers; None where no feedback was declared.
     """
 
     voters: int
     drifting: int
+    drifts: bool
     top: tuple[FeatureDrift, ...]
     quality: QualityState | None = None
 
@@ -88,6 +94,7 @@ def pack(
         }
         if drift.feedback
         else None,
+        recent_rows={pod: said.recent_rows or 0 for pod, said in known.items()},
     )
     return packed(wire.to_wire())
 
@@ -108,8 +115,8 @@ def recount(evidence: DriftEvidence, baseline: Baseline) -> Recount:
     feedback = evidence.drift.feedback
     expected = Expected(evidence.manifest_digest, reference.bins, None, feedback=feedback)
     outcomes_before = evidence.outcome_windows_before or {}
-    votes = [
-        vote_of(
+    votes = {
+        pod: vote_of(
             found,
             question,
             reference,
@@ -118,18 +125,30 @@ def recount(evidence: DriftEvidence, baseline: Baseline) -> Recount:
         )
         for pod, report in evidence.reports.items()
         if not isinstance(found := believe(pod, report, expected), RefusedReport)
-    ]
-    voters = [vote for vote in votes if vote.enough]
+    }
+    whole = one_vote(evidence.drift)
+    counted = poll(votes, _weights(evidence, votes, whole), whole)
     return Recount(
-        voters=len(voters),
-        drifting=sum(vote.drifts for vote in voters),
+        voters=counted.voters,
+        drifting=counted.drifting,
+        drifts=counted.drifts,
         top=tuple(
             with_opinions(
-                most_moved(voters, reference), [vote.newest for vote in voters], reference
+                most_moved(counted, reference),
+                [vote.newest for vote, _ in counted.heard],
+                reference,
             )
         ),
-        quality=quality_state(feedback, [vote.quality for vote in votes], 0, 0),
+        quality=quality_state(feedback, [vote.quality for vote in votes.values()], 0, 0),
     )
+
+
+def _weights(evidence: DriftEvidence, votes: Mapping[str, Vote], whole: int) -> dict[str, int]:
+    """Return how much each Pod's vote weighed: no more than the rows that it reported."""
+    known = evidence.recent_rows
+    if known is None:
+        return {pod: whole * vote.enough for pod, vote in votes.items()}
+    return {pod: min(whole, known.get(pod, 0), evidence.reports[pod].rows) for pod in votes}
 
 
 def _parsed(report: Report) -> DriftReport | None:

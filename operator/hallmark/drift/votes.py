@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +44,9 @@ class Vote:
     """There are ``consecutive`` full windows since the promotion: the Pod has a vote."""
     moved: bool
     """And all of them drift."""
-    drifts: bool
-    """And there is as much evidence as the error budget asks for."""
+    proof: float
+    """Natural logarithm of by how much the evidence for it is above what the error budget asks
+    for; below zero where it does not suffice."""
     psi: NDArray[np.float64] = field(compare=False, repr=False)
     """Of the newest window that counts, shape (features,); empty without one."""
     evidence: NDArray[np.float64] = field(compare=False, repr=False)
@@ -119,7 +121,7 @@ def vote_of(
         ),
         enough=enough,
         moved=enough and all(drifting),
-        drifts=False,
+        proof=-inf,
         psi=reference.stability(counts[-1]).psi if counts else np.zeros(0),
         evidence=np.zeros(0),
         newest=counts[-1] if counts else {},
@@ -135,8 +137,8 @@ def vote_of(
         return vote
     evidence = _evidence(counts, reference, moves[-1])
     limit = needed(drift, len(reference.names), vote.window)
-    proven = bool(np.any(moves[-1] & (evidence >= limit)))
-    return replace(vote, evidence=evidence, drifts=vote.moved and proven)
+    proof = float(np.max(evidence[moves[-1]])) - limit if vote.moved else -inf
+    return replace(vote, evidence=evidence, proof=proof)
 
 
 def _evidence(

@@ -13,6 +13,7 @@ ANNOTATION_APPLIED = "hallmark.dev/applied"
 WHOLE = frozenset(
     {"selector", "matchLabels", "data", "podSelector", "namespaceSelector", "ingress", "egress"}
     | {"to", "from", "ipBlock", "rules", "subjects", "roleRef"}
+    | {"parentRefs", "backendRefs", "matches", "path"}
 )
 """Maps, or lists of maps, in which a stranger's additional key changes the meaning."""
 

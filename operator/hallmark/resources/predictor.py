@@ -17,6 +17,8 @@ from hallmark.resources.labels import child_metadata
 Obj = dict[str, Any]
 
 COMPONENT = "predictor"
+SERVICE_PORT = 80
+"""Where a Service of predictors is reached."""
 
 
 @dataclass(frozen=True)
@@ -87,24 +89,25 @@ def account(owner: ModelDeployment) -> tuple[Obj, Obj, Obj]:
     )
 
 
-def service(owner: ModelDeployment, manifest: str | None) -> Obj:
+def service(owner: ModelDeployment, manifest: str | None, name: str = "") -> Obj:
     """Return the Service; its selector decides which version has the traffic.
 
     Args:
         owner: the ModelDeployment.
         manifest: the version's manifest label; None: every version's Pods share it.
+        name: of another Service than the one that is named like the ModelDeployment.
     """
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(owner, owner.metadata.name),
+        "metadata": metadata(owner, name or owner.metadata.name),
         "spec": {
             "type": "ClusterIP",
             "selector": pod_labels(owner, manifest),
             "ports": [
                 {
                     "name": "http",
-                    "port": 80,
+                    "port": SERVICE_PORT,
                     "targetPort": names.PREDICTOR_PORT,
                     "protocol": "TCP",
                 }

@@ -23,8 +23,12 @@ from hallmark.bundles.evidence import BELIEVED, EvidenceMemory
 from hallmark.policies.model_version.inputs import Evidence
 from hallmark.policies.refusals import Refusal
 from hallmark.supply_chain.vulnerabilities import Known
-from tests.unit.policies.model_deployment.rollouts import NOW, condition, policy
-from tests.unit.policies.model_deployment.rollouts import version as a_version
+from tests.unit.policies.model_deployment.rollouts import (
+    NOW,
+    condition,
+    policy,
+    version as a_version,
+)
 from tests.unit.supply_chain.factories import KEY, trusted
 
 MINUTE = timedelta(minutes=1)
@@ -281,6 +285,18 @@ def test_what_was_found_counts_under_the_same_snapshot_alone(
     if not started:
         memory.remember(found, LOOKS, evidence, NOW)
     assert memory.recall(found, LOOKS, NOW, feed) == (evidence if known else None)
+
+
+@pytest.mark.parametrize(("words", "known"), [("sha256:1", True), ("sha256:2", False), ("", False)])
+@pytest.mark.parametrize("started", [False, True])
+def test_what_was_found_counts_while_reviewers_say_the_same_alone(
+    words: str, known: bool, started: bool
+) -> None:
+    found = shown(version(), under=LOOKS, feed_digest=FEED.digest, vex_digest="sha256:1")
+    memory = EvidenceMemory()
+    if not started:
+        memory.remember(found, LOOKS, replace(GOOD, feed=FEED.digest, vex="sha256:1"), NOW)
+    assert (memory.recall(found, LOOKS, NOW, FEED, words) is not None) is known
 
 
 @pytest.mark.parametrize("started", [False, True])

@@ -11,11 +11,12 @@ from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
     Obj,
 )
-from tests.unit.controllers.deployment_seen import NAME, Seen
+from tests.unit.controllers.deployment_routes import Routes
+from tests.unit.controllers.deployment_seen import NAME
 from tests.unit.controllers.memory_cluster import Key, MemoryCluster
 
 
-class Promises(Seen):
+class Promises(Routes):
     """Looks at what was just written; an assertion here is a broken promise."""
 
     def __init__(self, folder: Path) -> None:
@@ -39,8 +40,12 @@ class Promises(Seen):
         elif obj and obj["kind"] == "Service":
             if obj["metadata"]["name"] == NAME:
                 self._check_switch(obj)
+            elif obj["metadata"]["name"] == names.candidate_name(NAME):
+                self._check_routed(obj)
             else:
                 self._check_copies(obj)
+        elif obj and obj["kind"] == "HTTPRoute":
+            self._check_routed(obj)
         elif obj and obj["kind"] == "Deployment":
             self._check_workload(obj)
 
@@ -96,6 +101,17 @@ class Promises(Seen):
         assert rollout.state == "Mirroring"
         assert label == names.manifest_label(rollout.manifest_digest or "")
         self._must_be_trusted(self.numbers[label], "gets copies of requests")
+
+    def _check_routed(self, written: Obj) -> None:
+        """The HTTPRoute leads to what the Service selects, and to a trusted candidate alone."""
+        if names.LABEL_DEPLOYMENT not in written["metadata"].get("labels", {}):
+            return  # a stranger's
+        rollout, state = self.status.rollout, self.state
+        candidate = names.manifest_label((rollout.manifest_digest if rollout else "") or "")
+        for number in self.routed.keys() - {0, self.numbers[self.switches[-1]]}:
+            assert state == "Canary", f"v{number} gets requests in {state}"
+            assert self.numbers[candidate] == number, f"v{number} gets requests, and is none"
+            self._must_be_trusted(number, "gets requests by the route")
 
     def _check_share(self) -> None:
         """A Service of two versions leads to what serves and to a trusted candidate alone."""

@@ -109,7 +109,8 @@ class Seen:
             each for each in self._of(CONFIG_MAP) if each["metadata"]["name"] == "credit-active"
         ]
         mirror = told["data"].get("mirror")
-        services = [each for each in self._of(SERVICE) if each["metadata"]["name"] != NAME]
+        aside = names.mirror_name(NAME)
+        services = [each for each in self._of(SERVICE) if each["metadata"]["name"] == aside]
         [rules] = [each["spec"] for each in self._of(NETWORK_POLICY)]
         ports = [port["port"] for rule in rules["egress"] for port in rule["ports"]]
         assert len(services) == ports.count(names.MIRROR_PORT) == (mirror is not None)

@@ -34,6 +34,7 @@ from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.cluster.gather.drift import judge_reports
 from hallmark.cluster.kinds import (
     CONFIG_MAP,
+    HTTP_ROUTE,
     MODEL_DEPLOYMENT,
     MODEL_POLICY,
     MODEL_VERSION,
@@ -61,7 +62,7 @@ from tests.unit.controllers.memory_cluster import Killed
 from tests.unit.policies.model_deployment import rollouts
 from tests.unit.supply_chain.factories import KEY, trusted
 
-WATCHED = (MODEL_DEPLOYMENT, MODEL_VERSION, *CHILDREN)
+WATCHED = (MODEL_DEPLOYMENT, MODEL_VERSION, HTTP_ROUTE, *CHILDREN)
 
 
 class World(Promises, Pods):
@@ -97,6 +98,7 @@ class World(Promises, Pods):
             events=EventQueue(self.cluster),
             queue=WorkQueue(cast("Any", nothing)),
             clock=lambda: self.now,
+            no_routes=lambda: self.no_routes,
         )
         self.cluster.observe = operator.observe
         return operator
@@ -157,6 +159,7 @@ class World(Promises, Pods):
             self.reconcile()
             if kubelet:
                 self.run_pods()
+            self.run_gateway()
             if before == json.dumps(sorted(map(str, self.cluster.objects.items()))):
                 return
         raise AssertionError("It never comes to rest.")

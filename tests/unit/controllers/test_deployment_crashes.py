@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hallmark.api.common import parse_timestamp
 from hallmark.api.model_deployment import ActionName, ModelDeploymentStatus
+from hallmark.cluster.kinds import HTTP_ROUTE
 from tests.examples import examples
 from tests.unit.controllers.deployment_seen import CALM, SHIFTED
 from tests.unit.controllers.deployment_world import World
@@ -221,12 +221,37 @@ class Deployments(RuleBasedStateMachine):
     def lose_the_trust(self) -> None:
         self.world.delete_trust()
 
-    @rule(type_=st.sampled_from(["BlueGreen", "Canary"]))
-    def choose_the_strategy(self, type_: str) -> None:
+    @rule(how=st.sampled_from(["at once", "by Pods", "by a route"]))
+    def choose_the_strategy(self, how: str) -> None:
         canary = {"steps": [{"weight": 30, "pause": "5s"}, {"weight": 60, "pause": "5s"}]}
+        route = {"route": {"parentRefs": [{"name": "public"}]}} if how == "by a route" else {}
         times = {"bake": "10s", "keepWarm": "60s", "progressDeadline": "30s"}
-        more = {"canary": canary} if type_ == "Canary" else {}
-        self.world.ask(strategy={**times, "type": type_, **more})
+        more = {} if how == "at once" else {"type": "Canary", "canary": {**canary, **route}}
+        self.world.ask(strategy={**times, **more})
+
+    @rule(says=st.sampled_from([{"Accepted": "True", "ResolvedRefs": "True"}, {}, None]))
+    def let_the_gateway_say(self, says: dict[str, str] | None) -> None:
+        self.world.gateway = says
+
+    @rule(there=st.booleans())
+    def install_or_remove_gateway_api(self, *, there: bool) -> None:
+        self.world.no_routes = "" if there else "The cluster has no HTTPRoutes."
+        if not there:
+            self.lose_the_route()
+
+    @rule()
+    def lose_the_route(self) -> None:
+        for obj in self.world._of(HTTP_ROUTE):
+            del self.world.cluster.objects[self.world.cluster.key_of(obj)]
+
+    @rule(weight=st.integers(0, 100))
+    def edit_the_route(self, weight: int) -> None:
+        for obj in self.world._of(HTTP_ROUTE):
+            for backend, share in zip(
+                obj["spec"]["rules"][0]["backendRefs"], (100 - weight, weight), strict=True
+            ):
+                backend["weight"] = share
+            obj["metadata"]["generation"] += 1
 
     @precondition(lambda self: self.sealed)
     @rule(data=st.data(), shifted=st.booleans(), refused=st.sampled_from([0, 0, 50]))
@@ -270,6 +295,7 @@ class Deployments(RuleBasedStateMachine):
         assert status.rollout is None or not status.rollout.stand_in, "all Pods are ready"
         assert world.serving == (int(active.removeprefix("credit-v")) if active else 0)
         self.must_have_stopped()
+        self.must_be_routed()
         if self.revocation == "Rollback" and self.no_other == "Stop" and world.serving:
             overdue = world.is_withdrawn(world.serving) and since(status, world.now) > OVERDUE
             assert not overdue or not world.running.get(world.serving)
@@ -278,6 +304,18 @@ class Deployments(RuleBasedStateMachine):
                 world.status.active_digest == status.rollout.manifest_digest
                 or world.status.rollout.model_version in {h.version for h in status.history}
             )
+
+    def must_be_routed(self) -> None:
+        """All requests go to what serves, but for the weight of a step."""
+        world, asked = self.world, self.world.asked["strategy"].get("canary") or {}
+        if not world.serving or "route" not in asked or world.no_routes:
+            assert world.routed == {}
+            return
+        weights = [step["weight"] for step in asked["steps"]]
+        assert sum(world.routed.values()) == 100
+        others = world.routed.keys() - {world.serving, 0}
+        assert {world.routed[number] for number in others} <= set(weights)
+        assert not others or world.state == "Canary"
 
     @invariant()
     def the_spec_is_never_written(self) -> None:

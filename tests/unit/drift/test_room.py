@@ -172,7 +172,7 @@ def test_the_schema_allows_as_many_entries_as_there_are_places() -> None:
 def vote(turn: int, drifted: int = 0) -> Vote:
     state = former(drifted_windows=drifted)
     drifts, zero = drifted > 1, np.zeros(1)
-    return Vote(state, True, moved=drifts, drifts=drifts, psi=zero, evidence=zero, turn=turn)
+    return Vote(state, True, moved=drifts, proof=drifts - 1.0, psi=zero, evidence=zero, turn=turn)
 
 
 def votes(count: int) -> dict[str, Vote]:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.columns import FeatureType
 from hallmark.api.common import timestamp
@@ -23,7 +22,7 @@ from tests.unit.drift.factories import ACTIVE, OTHER, PROMOTED, inputs, report, 
 
 CALM = report(traffic(1000, seed=1))
 SHIFTED = report(traffic(1000, seed=2, shift=1))
-FEW = report(traffic(700, seed=3, shift=1))
+FEW = report(traffic(700, seed=3, shift=1), boot="boot-0002")
 GARBAGE = CALM.model_copy(update={"counts": {"x": [1]}})
 
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hallmark.api import names
-from hallmark.api.admission import bounds, guarded, people, words, writers
+from hallmark.api.admission import bounds, guarded, people, routes, words, writers
 from hallmark.api.admission.building import Obj, Pair
 from hallmark.api.admission.people import approval_identity
 
@@ -50,6 +50,8 @@ def policies() -> list[Pair]:
         guarded.guarded_templates(),
         guarded.guarded_scale(),
         guarded.service_selectors(),
+        routes.guarded_routes(),
+        routes.route_authors(),
         guarded.service_endpoints(),
         guarded.closed_pods("hallmark-closed-predictors", names.LABEL_DEPLOYMENT),
         guarded.closed_pods("hallmark-closed-jobs", names.LABEL_JOB),

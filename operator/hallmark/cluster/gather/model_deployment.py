@@ -24,10 +24,12 @@ from hallmark.cluster.cache import Key, ObjectCache
 from hallmark.cluster.cluster import Cluster, ForeignObject
 from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.cluster.gather.model_policy import gather_policy
+from hallmark.cluster.gather.route import route_state
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
     CONFIG_MAP,
     ENDPOINT_SLICE,
+    HTTP_ROUTE,
     MODEL_DEPLOYMENT,
     MODEL_VERSION,
     NETWORK_POLICY,
@@ -48,6 +50,7 @@ from hallmark.cluster.unwritten import Unwritten
 from hallmark.policies.model_deployment.bounds import bounded
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, Workload
 from hallmark.policies.model_deployment.record import rollout_of, used_versions
+from hallmark.policies.model_deployment.route_state import RouteState
 from hallmark.policies.model_deployment.withdrawal import withdrawal
 from hallmark.policies.refusals import Refusal
 from hallmark.resources.carried import bundle_name, carried_files
@@ -101,6 +104,7 @@ class DeploymentSources:
         clock: the time, asked when everything was read.
         rolled_back: the last time that some bytes had to give way, by namespace and digest.
         unwritten: records that the API server did not take.
+        no_routes: why no HTTPRoute can be made or watched; empty where they can.
     """
 
     cache: ObjectCache
@@ -110,6 +114,7 @@ class DeploymentSources:
     clock: Callable[[], datetime]
     rolled_back: Callable[[str, str], RolledBack | None]
     unwritten: Unwritten = field(default_factory=Unwritten)
+    no_routes: str = ""
 
 
 async def gather_deployment(
@@ -131,7 +136,7 @@ async def gather_deployment(
     policy = gather_policy(cache, namespace).policy
     deployment, beyond = bounded(asked, policy)
     live = _live(cache, deployment)
-    taken, free = await _names(sources.cluster, deployment, live)
+    taken, free = await _names(sources, deployment, live)
     selected = live.get((SERVICE.kind, name)) or {"metadata": {}}
     selector: Mapping[str, str] = (selected.get("spec") or {}).get("selector") or {}
     versions = tuple(_versions(cache, deployment))
@@ -142,6 +147,8 @@ async def gather_deployment(
         selected=selector.get(names.LABEL_MANIFEST, ""),
         selected_in=selected["metadata"].get("resourceVersion", ""),
         beyond=beyond,
+        route=_route(deployment, live),
+        no_routes=sources.no_routes,
         withdrawn_since=sources.unwritten.since(obj),
         unreadable=unreadable,
         versions=versions,
@@ -289,8 +296,14 @@ def trusts_of(cache: ObjectCache, deployment: ModelDeployment) -> Mapping[str, D
     return dict(_trusts(deployment.metadata.name, _live(cache, deployment, CONFIG_MAP)))
 
 
+def _route(deployment: ModelDeployment, live: Live) -> RouteState | None:
+    asked = deployment.spec.strategy.canary_or_default.route
+    found = live.get((HTTP_ROUTE.kind, deployment.metadata.name))
+    return route_state(deployment, asked, found) if asked and found else None
+
+
 async def _names(
-    cluster: Cluster, deployment: ModelDeployment, live: Live
+    sources: DeploymentSources, deployment: ModelDeployment, live: Live
 ) -> tuple[tuple[str, ...], frozenset[tuple[str, str]]]:
     """Look, before anything is made, whether the needed names belong to a foreign owner.
 
@@ -300,8 +313,12 @@ async def _names(
     name, namespace = deployment.metadata.name, deployment.metadata.namespace
     if (SERVICE.kind, name) in live or deployment.status.history:
         return (), frozenset()
-    missing = [(kind, child) for kind, child in _fixed(name) if (kind.kind, child) not in live]
-    found = await asyncio.gather(*(cluster.get(kind, namespace, child) for kind, child in missing))
+    needed = _fixed(name)
+    if deployment.spec.strategy.canary_or_default.route and not sources.no_routes:
+        needed += [(SERVICE, names.candidate_name(name)), (HTTP_ROUTE, name)]
+    missing = [(kind, child) for kind, child in needed if (kind.kind, child) not in live]
+    get = sources.cluster.get
+    found = await asyncio.gather(*(get(kind, namespace, child) for kind, child in missing))
     pairs = list(zip(missing, found, strict=True))
     uid = deployment.metadata.uid
     foreign = tuple(

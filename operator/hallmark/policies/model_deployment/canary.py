@@ -1,6 +1,7 @@
 """A candidate beside what serves: how many Pods each has. Pure.
 
-The Service leads to the Pods of both versions, so that their numbers are the weights.
+The Service leads to the Pods of both versions, so that their numbers are the weights; but where an
+HTTPRoute has the weights (``routing``): there it leads to what serves alone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from hallmark.api import names
 from hallmark.api.canary import CanaryStep
 from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import Rollout, RolloutState, StrategyType
+from hallmark.api.route import Route
 from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.model_deployment.withdrawal import must_give_way, withdrawn
 
@@ -43,6 +45,12 @@ def split(weight: int, replicas: int) -> Split:
     numbers = {min(max(1, number), replicas) for number in (below, below + 1)}
     found = [Split(n, replicas) if weight <= 50 else Split(replicas, n) for n in numbers]
     return min(found, key=lambda pods: (abs(100 * pods.share - weight), pods.share))
+
+
+def route_of(view: View) -> Route | None:
+    """Return the HTTPRoute that has the weights, as it is asked for; None: Pods are the weights."""
+    asked = view.inputs.deployment.spec.strategy.canary
+    return asked.route if asked else None
 
 
 def is_stepwise(view: View) -> bool:
@@ -82,12 +90,15 @@ def candidate_replicas(view: View) -> int:
     if view.rollout.state is RolloutState.STARTING and mirrored:
         return replicas  # Copies come before the first step, and all that are asked for.
     step = step_of(view)
+    if step is not None and route_of(view) is not None:
+        return -(-step.weight * replicas // 100)
     return split(step.weight, replicas).candidate if step else replicas
 
 
 def active_replicas(view: View) -> int:
     """Return how many Pods what serves has beside the candidate: fewer once that has its own."""
     replicas = view.inputs.deployment.spec.replicas
+    # Beside an HTTPRoute the Service is shared by nobody, and what serves stays whole.
     step = step_of(view) if shares_traffic(view) else None
     if step is None or not has_its_pods(view):
         return replicas
@@ -101,17 +112,27 @@ def has_its_pods(view: View) -> bool:
     return digest is not None and view.inputs.ready_pods(digest, rollout.trust_sha256) >= needed
 
 
+def sharing(view: View) -> str | None:
+    """Return the candidate that may have a share of the traffic now (a manifest digest), or None.
+
+    Never bytes that were withdrawn, whatever the record says.
+    """
+    candidate = view.rollout.manifest_digest
+    in_canary = view.rollout.state is RolloutState.CANARY and not view.stopped
+    if not in_canary or candidate is None or view.status.active_digest is None:
+        return None
+    if must_give_way(view) is not None or withdrawn(candidate, view.inputs) is not None:
+        return None
+    return candidate
+
+
 def shares_traffic(view: View) -> bool:
     """Tell whether the Service leads to both versions.
 
-    Never while a Pod of a third one is there: it would be led to that, too. Nor to bytes that
-    were withdrawn, whatever the record says.
+    Never while a Pod of a third one is there: it would be led to that, too.
     """
-    candidate, active = view.rollout.manifest_digest, view.status.active_digest
-    in_canary = view.rollout.state is RolloutState.CANARY and not view.stopped
-    if not in_canary or candidate is None or active is None or must_give_way(view) is not None:
-        return False
-    if withdrawn(candidate, view.inputs) is not None:
+    candidate, active = sharing(view), view.status.active_digest
+    if candidate is None or active is None or route_of(view) is not None:
         return False
     both = {names.manifest_label(digest) for digest in (active, candidate)}
     third = view.inputs.workloads.keys() - both
@@ -140,6 +161,12 @@ def said(view: View) -> str:
     steps = len(view.inputs.deployment.spec.strategy.canary_or_default.steps)
     if record is None or step is None:
         return f"All Pods of {name} start; then it has all traffic."
+    if route_of(view) is not None:
+        return (
+            f"{name} gets {step.weight} % of the requests that come by HTTPRoute "
+            f"'{view.inputs.name}' (step {record.step + 1} of {steps}), with "
+            f"{candidate_replicas(view)} Pods beside {replicas}."
+        )
     pods = split(step.weight, replicas)
     total = pods.candidate + pods.active
     text = (

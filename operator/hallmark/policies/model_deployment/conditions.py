@@ -19,7 +19,7 @@ from hallmark.drift.quality import is_below_floor
 from hallmark.drift.silence import sentence
 from hallmark.policies import conditions as triple
 from hallmark.policies.conditions import ConditionUpdate, fails, holds, unknown
-from hallmark.policies.model_deployment import canary, checks, mirror
+from hallmark.policies.model_deployment import canary, checks, mirror, routing
 from hallmark.policies.model_deployment.carrying import likely_target
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.hold import said
@@ -53,6 +53,7 @@ def conditions(
         _drift_detected(view, drift_message),
         _rolled_back(view.status),
         _on_hold(view),
+        *_routed(view),
         *_with_marks(view, _summary(view, wait)),
     )
 
@@ -208,6 +209,20 @@ def _on_hold(view: View) -> ConditionUpdate:
     return holds(_C.ON_HOLD, _R.ON_HOLD, said(hold, view.inputs.policy))
 
 
+def _routed(view: View) -> tuple[ConditionUpdate, ...]:
+    """Return what becomes of the HTTPRoute; nothing where none is, or was, asked for."""
+    if canary.route_of(view) is None:
+        gone = view.status.condition(_C.ROUTED) is not None
+        return (holds(_C.ROUTED, _R.NO_ROUTE, "None is asked for any more."),) if gone else ()
+    if view.head is None:
+        return (unknown(_C.ROUTED, _R.IDLE, "No version serves yet."),)
+    awaited = routing.now(view)
+    if awaited is None:
+        return (holds(_C.ROUTED, _R.ROUTE_ACCEPTED, "Each parent has accepted the HTTPRoute."),)
+    found = fails if awaited.stalled else unknown
+    return (found(_C.ROUTED, awaited.reason, awaited.message),)
+
+
 def _with_marks(view: View, updates: tuple[ConditionUpdate, ...]) -> tuple[ConditionUpdate, ...]:
     """Return the kstatus triple, in which Ready tells of a hold and of unwatched traffic too."""
     marks = []
@@ -292,6 +307,11 @@ def _summary_of_service(view: View, wait: Wait | None) -> tuple[ConditionUpdate,
         return triple.waiting(_R.UNAVAILABLE, stand_in)
     if asked and not _ready(view):
         return triple.waiting(_R.UNAVAILABLE, f"No Pod of '{view.head.version}' is ready.")
+    awaited = routing.now(view) if canary.route_of(view) else None
+    if awaited is not None:
+        text = f"'{view.head.version}' serves{_url(view)}. {awaited.message}"
+        told = triple.stalled if awaited.stalled else triple.waiting
+        return told(awaited.reason, text)
     baking = view.head.outcome is Outcome.SERVING
     return triple.ready(
         _R.BAKING if baking else _R.SERVING,

@@ -59,6 +59,7 @@ from hallmark.policies.model_deployment.look_serving import look_at_serving
 from hallmark.policies.model_deployment.mirror import observed as with_comparison
 from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.model_deployment.rollback import stable_entries
+from hallmark.policies.model_deployment.routing import observed as with_share
 from hallmark.policies.model_deployment.transitions import follow
 from hallmark.policies.model_deployment.triggers import Trigger
 from hallmark.policies.model_deployment.unserved import unserved
@@ -225,6 +226,7 @@ def _observe(inputs: DeploymentInputs, drift: DriftVerdict | None) -> ModelDeplo
     noticed = status.replace(rollout=noted(status, inputs))
     noticed = noticed.replace(rollout=observed(View(inputs, noticed)))
     noticed = noticed.replace(rollout=with_comparison(View(inputs, noticed)))
+    noticed = noticed.replace(rollout=with_share(View(inputs, noticed)))
     seen = status.replace(
         drift_state=drift.state if drift else _last_drift(inputs),
         history=_with_health(status, healthy, inputs.now),

@@ -18,7 +18,7 @@ from hallmark.api.model_deployment import (
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.reasons import DeploymentReason
 from hallmark.api.trust import Trust
-from hallmark.policies.model_deployment import canary, checks, mirror
+from hallmark.policies.model_deployment import canary, checks, mirror, routing
 from hallmark.policies.model_deployment.carrying import likely_target, must_carry
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, View
 from hallmark.policies.model_deployment.rollback import refused_since, stable_entries
@@ -70,6 +70,8 @@ class Plan:
     """The Service leads to the Pods of a candidate, too."""
     copies: mirror.Copies | None = None
     """A candidate gets copies of requests."""
+    route: routing.Routed | None = None
+    """What the HTTPRoute gives; None: there is none."""
     versions: tuple[PlannedVersion, ...] = ()
     carried: frozenset[str] = frozenset()
     """Manifest labels of versions whose served files stay in the cluster: those that are planned,
@@ -94,6 +96,7 @@ def plan(status: ModelDeploymentStatus, inputs: DeploymentInputs) -> Plan:
         shared=canary.shares_traffic(view),
         # What stands in for the version that serves is not what the candidate is compared with.
         copies=mirror.copies(view) if answering == status.active_digest else None,
+        route=routing.planned(view, answering) if answering else None,
         versions=tuple(by_digest.values()),
         carried=frozenset(map(names.manifest_label, carried)),
         withdrawn=frozenset(withdrawn_labels(inputs)),

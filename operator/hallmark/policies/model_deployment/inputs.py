@@ -24,6 +24,7 @@ from hallmark.drift.decision import Memory
 from hallmark.drift.reports import Report
 from hallmark.policies.model_deployment.hold import hold_in_force
 from hallmark.policies.model_deployment.record import rollout_of
+from hallmark.policies.model_deployment.route_state import RouteState
 from hallmark.policies.refusals import Refusal
 
 _MOST_SAID = 4
@@ -121,6 +122,10 @@ class DeploymentInputs:
     """The manifest label that the Service selects; empty where there is no Service."""
     selected_in: str = ""
     """The Service's resource version."""
+    route: RouteState | None = None
+    """The HTTPRoute; None where there is none."""
+    no_routes: str = ""
+    """Why no HTTPRoute can be made or watched in this cluster; empty where they can."""
     withdrawn_since: str | None = None
     """Since when it is known that what serves must give way, where the record may not say so."""
     unreadable: Refusal | None = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hallmark.api.model_deployment import RolloutState
 from hallmark.api.reasons import DeploymentReason
-from hallmark.policies.model_deployment import analysis, canary, checks, mirror
+from hallmark.policies.model_deployment import analysis, canary, checks, mirror, routing
 from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.flapping import cools_down
@@ -129,9 +131,15 @@ def _look_at_starting(view: View, intent: Intent) -> Look:
     return _frozen(view) or checks.verified(intent.version, view.inputs) or first
 
 
-def _with_traffic(view: View) -> Stepped | Ready:
-    """Return the first share of the traffic: a step's, or all."""
-    return Stepped(0, Evidence()) if canary.is_stepwise(view) else Ready()
+def _with_traffic(view: View) -> Stepped | Ready | Wait:
+    """Return the first share of the traffic: a step's, or all; or what it waits for."""
+    if not canary.is_stepwise(view):
+        return Ready()
+    awaited = routing.awaited(view, 0) if canary.route_of(view) else None
+    if awaited is not None:
+        text = f"'{view.rollout.model_version}' is ready and has no traffic. {awaited.message}"
+        return replace(awaited, message=text)
+    return Stepped(0, Evidence())
 
 
 def _frozen(view: View) -> Wait | None:
@@ -181,8 +189,13 @@ def _look_at_canary(view: View, intent: Intent) -> Look:
     frozen = _frozen(view)
     if frozen is not None or step is None or record is None:
         return frozen or checks.verified(intent.version, view.inputs) or Ready()
+    since = view.rollout.since
+    if canary.route_of(view) is not None:
+        awaited, since = routing.awaited(view, step.weight), record.routed_since
+        if awaited is not None:
+            return replace(awaited, message=f"{text} {awaited.message}")
     lacking = analysis.lacking(view, found)
-    if not view.elapsed(view.rollout.since, step.pause) or lacking:
+    if not view.elapsed(since, step.pause) or lacking:
         return Wait(DeploymentReason.CANARY, f"{text[:-1]}; {lacking}." if lacking else text)
     following = Stepped(record.step + 1, found)
     return checks.verified(intent.version, view.inputs) or following

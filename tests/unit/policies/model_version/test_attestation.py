@@ -12,8 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
 )
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.model_approval import ModelApprovalSpec
 from hallmark.api.model_policy import ApproverKey
@@ -62,6 +61,7 @@ CHANGES: dict[str, Any] = {
     "targets": ["loans", "production"],
     "notAfter": "2036-07-01T00:00:00Z",
     "shownDigest": OTHER,
+    "assessment": {"vulnerability": "CVE-1", "package": "numpy", "analysis": "resolved"},
 }
 """Another value for each field that is signed."""
 NOT_SIGNED = {"modelVersion", "attestation"}
