@@ -80,7 +80,7 @@ class Folder:
         Raises:
             ConfigurationError: the folder cannot be used.
         """
-        path = str(self.path.resolve())
+        path = str(self.path.absolute())
         if any("\ud800" <= letter <= "\udfff" for letter in path):
             raise ConfigurationError(
                 f"Expected a folder whose path is UTF-8, as it stands in the registry, found "

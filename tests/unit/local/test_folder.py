@@ -132,3 +132,9 @@ def test_a_folder_whose_path_is_no_text_is_refused_before_anything_is_made(
         Folder(tmp_path / name).make()
     assert str(refused.value).isprintable()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_leads_to_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(ConfigurationError, match="symbolic links"):
+        Folder(tmp_path / "loop").make()
