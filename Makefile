@@ -94,7 +94,9 @@ lock: $(READY) ## Pin the dependencies of pyproject.toml anew
 	@for extra in $(LOCKS); do cp requirements/dev.txt requirements/$$extra.txt; \
 	  $(COMPILE) --extra $$extra pyproject.toml -o requirements/$$extra.txt; done
 	@echo uv | $(COMPILE) - -o requirements/bootstrap.txt
-	@$(BIN)/python -m hallmark.supply_chain.serving requirements/predictor.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --extra predictor pyproject.toml \
+	  --constraint requirements/predictor.txt --format pylock.toml -o $(VENV)/pylock.toml
+	@$(BIN)/python -m hallmark.supply_chain.serving requirements/predictor.txt $(VENV)/pylock.toml
 
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --quiet --fix .; $(BIN)/ruff format .

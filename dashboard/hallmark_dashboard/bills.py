@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,12 +13,14 @@ from hallmark.api.common import clip
 from hallmark.api.dependencies import Dependencies
 from hallmark.supply_chain.components import every_component, is_package, stated_licences
 from hallmark.supply_chain.licences import LONGEST
+from hallmark.supply_chain.model_card import card_words
 from hallmark.supply_chain.packages import (
     Package,
     check_packages,
     python_packages,
     states_a_digest,
 )
+from hallmark.supply_chain.vex import Word
 from hallmark.supply_chain.vulnerabilities import LookUp
 
 
@@ -36,11 +38,19 @@ class BillComponent:
 
 @dataclass(frozen=True)
 class Bill:
-    """A bill of materials."""
+    """A bill of materials.
+
+    Attributes:
+        spec_version: CycloneDX's.
+        serial: Its number.
+        components: What is in the model.
+        words: What its author says of the model, each with what it is on.
+    """
 
     spec_version: str
     serial: str
     components: tuple[BillComponent, ...]
+    words: tuple[tuple[str, str], ...] = ()
 
     @property
     def packages(self) -> tuple[BillComponent, ...]:
@@ -64,6 +74,7 @@ def read_bill(document: Mapping[str, Any]) -> Bill:
         clip(str(document.get("specVersion", "")), 16),
         clip(str(document.get("serialNumber", "")), 64),
         tuple(sorted(components, key=lambda part: (part.type != "library", part.type, part.name))),
+        tuple(card_words(document)),
     )
 
 
@@ -84,6 +95,7 @@ def violations(
     look_up: LookUp,
     now: datetime,
     also: Mapping[str, str],
+    words: Sequence[Word] = (),
 ) -> tuple[str, ...]:
     """Return a sentence for everything that a policy has against a model's packages.
 
@@ -93,6 +105,7 @@ def violations(
         look_up: Says which vulnerabilities packages have; asked where the policy wants to know.
         now: The time (aware).
         also: Version by name of the packages that the model's report names.
+        words: What reviewers say of the model's vulnerabilities.
     """
     packages = [
         Package(part.name, part.version, part.purl, part.licences, part.hashed)
@@ -100,7 +113,7 @@ def violations(
     ]
     asked = {*python_packages(packages), *also.items()}
     known = look_up(asked) if rules.vulnerabilities else None
-    found = check_packages(packages, rules, known, now, also=also.items())
+    found = check_packages(packages, rules, known, now, also=also.items(), words=words)
     return tuple(problem.sentence() for problem in found)
 
 

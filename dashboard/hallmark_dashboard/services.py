@@ -17,6 +17,7 @@ from starlette.requests import Request
 
 from hallmark.api.dependencies import Dependencies
 from hallmark.api.model_policy import ModelPolicySpec
+from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import AUDIT_ANCHOR, SYSTEM_NAMESPACE
 from hallmark.api.report import Report
 from hallmark.audit.outside import HEAD_KEY
@@ -24,6 +25,7 @@ from hallmark.bundles.stores import Stores
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import CONFIG_MAP, MODEL_POLICY, Kind
+from hallmark.policies.model_version.words import words_in_force
 from hallmark.supply_chain.osv_feed import Feed
 from hallmark_dashboard.access.callers import Caller, Callers
 from hallmark_dashboard.access.door import Door
@@ -93,13 +95,18 @@ class Services:
         self.feed = Feed(self.settings.osv)
 
     async def violations(
-        self, bill: Bill, policy: ModelPolicySpec | None, report: Report | None
+        self,
+        version: ModelVersion,
+        bill: Bill,
+        policy: ModelPolicySpec | None,
+        report: Report | None,
     ) -> tuple[str, ...]:
-        """Return a sentence for everything that a policy has against a model's packages."""
+        """Return a sentence for everything that a policy has against a version's packages."""
         rules = policy.dependencies if policy else Dependencies()
         now, also = self.now(), report.packages if report else {}
+        words = words_in_force(version.status.approvals, policy, now)
         return await asyncio.to_thread(
-            violations, bill, rules, partial(self.feed.about, now=now), now, also
+            violations, bill, rules, partial(self.feed.about, now=now), now, also, words
         )
 
     def client(self) -> aiohttp.ClientSession:

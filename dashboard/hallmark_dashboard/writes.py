@@ -113,6 +113,10 @@ async def decide(services: Services, caller: Caller, asked: ApproveRequest) -> M
     Raises:
         Problem: It cannot be, and why.
     """
+    if asked.decision is ReviewDecision.ASSESSED:
+        raise _wrong(
+            "decision", "Approved, Denied or Revoked", "Assessed, which 'hallmark vex' signs"
+        )
     seen = await services.seen(caller, asked.namespace)
     version = seen.version(asked.namespace, asked.model_version)
     sealed = version.spec.artifact.manifest_digest

@@ -145,6 +145,25 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
         },
     ),
     "a run with a model card that says nothing": (RUN, {"modelCard": {}}),
+    "an assessment that ends": (
+        APPROVAL,
+        {
+            "decision": "Assessed",
+            "assessment": {
+                "vulnerability": "CVE-2026-1",
+                "package": "numpy",
+                "version": "1.26.4",
+                "analysis": "not_affected",
+                "justification": "code_not_reachable",
+            },
+            "attestation": "{}",
+            "notAfter": "2030-01-31T12:00:00Z",
+        },
+    ),
+    "a policy that listens to two reviewers": (
+        POLICY,
+        {"dependencies": {"vulnerabilities": {"vex": {"minimum": 2}}}},
+    ),
     "an approval that ends": (APPROVAL, {"notAfter": "2030-01-31T12:00:00Z", "targets": ["a"]}),
     "a denial": (APPROVAL, {"decision": "Denied"}),
     "a revocation": (APPROVAL, {"decision": "Revoked"}),

@@ -33,6 +33,7 @@ BAD_ROUTES: dict[str, tuple[dict[str, Any], str]] = {
 }
 """Gateway API would refuse them later."""
 
+ASSESSMENT = {"vulnerability": "CVE-1", "package": "numpy", "analysis": "resolved"}
 REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
     "a version number of zero": (VERSION, {"version": 0}, "spec.version"),
     "a version with a digest of another form": (VERSION, {"sbomDigest": "x"}, "spec.sbomDigest"),
@@ -57,6 +58,54 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         APPROVAL,
         {"decision": "Revoked", "targets": ["a"]},
         "leave 'targets' out",
+    ),
+    "an assessment of nothing": (
+        APPROVAL,
+        {"decision": "Assessed", "attestation": "{}"},
+        "What is Assessed has an 'assessment'",
+    ),
+    "an approval with an assessment": (
+        APPROVAL,
+        {"assessment": ASSESSMENT},
+        "What is Assessed has an 'assessment'",
+    ),
+    "an assessment that nobody signed": (
+        APPROVAL,
+        {"decision": "Assessed", "assessment": ASSESSMENT},
+        "make it with 'hallmark vex'",
+    ),
+    "an assessment for some targets": (
+        APPROVAL,
+        {
+            "decision": "Assessed",
+            "assessment": ASSESSMENT,
+            "attestation": "{}",
+            "targets": ["a"],
+        },
+        "leave 'targets' out",
+    ),
+    "an assessment that gives no reason": (
+        APPROVAL,
+        {
+            "decision": "Assessed",
+            "assessment": {**ASSESSMENT, "analysis": "not_affected"},
+            "attestation": "{}",
+        },
+        "Say in 'justification' why nothing is affected",
+    ),
+    "an assessment of a package in another spelling": (
+        APPROVAL,
+        {
+            "decision": "Assessed",
+            "assessment": {**ASSESSMENT, "package": "NumPy"},
+            "attestation": "{}",
+        },
+        "spec.assessment.package",
+    ),
+    "a policy that listens to nobody": (
+        POLICY,
+        {"dependencies": {"vulnerabilities": {"vex": {"minimum": 0}}}},
+        "minimum",
     ),
     "a target that is named twice": (APPROVAL, {"targets": ["a", "a"]}, UNIQUE),
     "an end that is no date": (APPROVAL, {"notAfter": "2030-13-01T00:00:00Z"}, "spec.notAfter"),

@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from hallmark.api.common import sha256_digest
+from hallmark.api.model_card import ModelCard
 from hallmark.api.names import LABEL_POLICY, SYSTEM_NAMESPACE
 from hallmark.audit import AuditLog
 from hallmark.audit.events import AuditEvent, AuditOutcome
@@ -266,6 +267,13 @@ def _audit_log(folder: Path, message: str, spaces: Sequence[str]) -> Path:
     return folder / "secure_mlops.log"
 
 
+CARD = ModelCard(
+    use_cases=['Loans <img src=x onerror="alert(1)"> & <b>nothing</b> else.'],
+    technical_limitations=["No companies."],
+)
+"""What an author says of a model."""
+
+
 def put_version(
     site: Site,
     name: str,
@@ -281,7 +289,7 @@ def put_version(
         "report.json": factories.report(model="loan", **report).to_bytes(),
         "baseline.json": json.dumps(baseline or BASELINE).encode(),
         "Dockerfile": b"FROM python\nUSER 65532\n",
-        f"sbom_{run_id}.cdx.json": factories.sbom(model="loan", run_id=run_id),
+        f"sbom_{run_id}.cdx.json": factories.sbom(model="loan", run_id=run_id, card=CARD),
     }
     manifest = build_manifest(
         namespace=space,

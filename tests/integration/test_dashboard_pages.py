@@ -21,6 +21,7 @@ from tests.integration.conftest import OPERATOR, until
 from tests.integration.dashboard_hostile import PAGES, fresh, put_hostile
 from tests.integration.dashboard_world import (
     BASELINE,
+    CARD,
     HOSTILE,
     Site,
     condition,
@@ -85,6 +86,17 @@ def test_a_page_shows_and_no_text_becomes_markup(
             assert value.startswith(("/", "#")), value
             assert not value.startswith("//")
     assert site.hidden not in answer.text
+
+
+@pytest.mark.parametrize("page", ["versions", "reviews"])
+def test_a_models_purpose_and_limits_are_shown_as_text(site: Site, page: str) -> None:
+    sealed = put_version(site, fresh("loan"))
+    with site.browser("vera") as browser:
+        answer = browser.get(f"/{page}/{site.namespace}/{sealed['metadata']['name']}")
+    found = Page(answer).text
+    assert "What its author says" in found
+    assert CARD.use_cases[0] in found
+    assert CARD.technical_limitations[0] in found
 
 
 def test_sealed_files_are_kept_by_browsers_and_never_shown(site: Site) -> None:

@@ -109,6 +109,30 @@ def test_a_bundle_and_a_trust_file_are_enough(whole: Whole, tmp_path: Path) -> N
     assert "--build-arg MANIFEST_SHA256=" in done.stdout
 
 
+@pytest.mark.parametrize("decision", [None, ReviewDecision.DENIED, ReviewDecision.REVOKED])
+def test_what_an_export_says_was_rejected_is_not_made_an_image(
+    whole: Whole, tmp_path: Path, decision: ReviewDecision | None
+) -> None:
+    folder = Folder(Path(shutil.copytree(whole.folder.path, tmp_path / "chain")))
+    assert (
+        run_hallmark("image", "loan/1", str(tmp_path / "own"), f"--state={folder.path}").returncode
+        == 0
+    )
+    if decision is not None:
+        decide_here(folder, "loan-v1", decision, "A leak was found.")
+    Whole(folder).export(tmp_path / "export")
+    bundle = tmp_path / "export" / bundle_of(whole).relative_to(whole.folder.path)
+    done = run_hallmark(
+        "image", "loan-v1", str(tmp_path / "new"),
+        f"--bundle={bundle}", f"--trust-file={tmp_path / 'own' / 'trust.json'}",
+    )  # fmt: skip
+
+    assert done.returncode == (0 if decision is None else 1), done.stderr
+    said = f"loan-v1 would not serve: {decision} by local:"
+    assert (said in " ".join(done.stderr.split())) is (decision is not None)
+    assert (tmp_path / "new").exists() is (decision is None)
+
+
 @pytest.mark.parametrize("name", ["loan-v2", "loan/2", "other/1", "1"])
 def test_a_trust_file_of_another_version_is_not_taken(
     whole: Whole, tmp_path: Path, name: str

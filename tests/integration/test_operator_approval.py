@@ -293,6 +293,18 @@ async def test_a_version_is_held_against_each_snapshot_of_vulnerabilities_and_ea
     await expect("PolicyPassed=True/PolicyPassed")
     found = await expect("PolicyPassed=False/PackagesRefused")
     assert f"its exception ended {until_}" in message(found, "PolicyPassed")
+
+    await demand({"vex": {}})
+    await expect("PolicyPassed=False/PackagesRefused")
+    said = {"vulnerability": "CVE-1", "package": "numpy", "analysis": "false_positive"}
+    made = await api.create(attested(version, "word", decision="Assessed", assessment=said))
+    await installation.wait_for(MODEL_APPROVAL, namespace, "word", "Ready=True/Accepted")
+    found = await expect("PolicyPassed=True/PolicyPassed")
+    assert message(found, "PolicyPassed") == "CVE-1 in 'numpy': false_positive, says rita."
+    uid = version["metadata"]["uid"]
+    assert "assess" in installation.audited(uid)
+    await api.delete(MODEL_APPROVAL, namespace, "word", made["metadata"]["uid"])
+    await expect("PolicyPassed=False/PackagesRefused")
     await demand(None)
     await expect("PolicyPassed=True/PolicyPassed")
 

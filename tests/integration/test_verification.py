@@ -14,22 +14,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hallmark.api.assessment import Analysis, Assessment
 from hallmark.api.common import canonical_json, parse_timestamp, sha256_digest, timestamp
-from hallmark.cli.evidence import folder_in_store, sealed_in
+from hallmark.api.model_approval import ModelApprovalSpec, ReviewDecision
 from hallmark.cli.scan import look_up_in
-from hallmark.keys import Purpose, Signer, private_pem, public_pem
+from hallmark.keys import Purpose, private_pem, public_pem
 from hallmark.local.folder import APPROVER_KEY, SEALING_KEY, now
-from hallmark.store import open_store
+from hallmark.policies.model_version.attestation import attest
+from hallmark.resources.decisions import Said, model_approval
 from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope
 from hallmark.supply_chain.manifest import FileFact
-from hallmark.supply_chain.vex import (
-    Analysis,
-    Assessment,
-    Justification,
-    file_name,
-    parts_named,
-    sign_vex,
-)
 from hallmark.verification.files import INDEX, LOG, build_index
 from hallmark.verification.history import served_at
 from hallmark.verification.links import Link, State, Verdict
@@ -105,6 +99,40 @@ def test_known_vulnerabilities_are_those_of_the_verifiers_snapshot(
     found = [link for one in verdict.subjects for link in one.links if link.name == "policy"]
     assert {link.state for link in found} == {state}
     assert all(said in link.said for link in found)
+
+
+@pytest.mark.parametrize("signer", ["the reviewer", "a stranger"])
+def test_a_reviewers_word_lifts_a_vulnerability_for_the_verifier_too(
+    whole: Whole, copied: Path, tmp_path: Path, signer: str
+) -> None:
+    key = whole.folder.key(APPROVER_KEY) if signer == "the reviewer" else OTHER_KEY
+    file = copied / "models" / "registry.json"
+    registry = json.loads(file.read_bytes())
+    (policy,) = registry["policies"]
+    policy["spec"]["dependencies"]["vulnerabilities"] = {"vex": {}}
+    version = whole.folder.read().version("loan-v1")
+    assert version is not None
+    said = Assessment(vulnerability="GHSA-1", package="numpy", analysis=Analysis.RESOLVED)
+    words = Said(ReviewDecision.ASSESSED, "Looked at it.", assessment=said)
+    made = model_approval(version, words, whole.trusted.approvers[0].approver)
+    spec = ModelApprovalSpec.model_validate(made["spec"])
+    spec = spec.replace(attestation=attest(key, MODEL, spec))
+    entry_ = {"name": "word", "namespace": "default", "uid": "uid-word", "spec": spec.to_wire()}
+    registry["approvals"].append(registry["approvals"][0] | entry_)
+    file.write_bytes(Registry.model_validate(registry).to_text())
+    flaw = entry("GHSA-1", affected("numpy", ranges=[]))
+    look_up = look_up_in(snapshot(tmp_path / "osv", flaw), now())
+
+    unrecorded = Trusted(whole.trusted.signers, approvers=whole.trusted.approvers)
+    verdict = verify_export(copied, unrecorded, now(), look_up)
+    found = {
+        one.name.rpartition("/")[2]: link.state
+        for one in verdict.subjects
+        for link in one.links
+        if link.name == "policy"
+    }
+    assert found["loan-v1"] is (State.HOLDS if signer == "the reviewer" else State.OPEN)
+    assert found["loan-v2"] is State.OPEN, "it has other bytes"
 
 
 def test_the_same_chain_gives_the_same_bytes(whole: Whole, exported: Path, tmp_path: Path) -> None:
@@ -306,69 +334,6 @@ def test_provenance_has_the_spec_and_no_row(whole: Whole, copied: Path) -> None:
     }
     assert "pkg:pypi/scikit-learn@" in json.dumps(definition["resolvedDependencies"])
     assert "north,yes" not in json.dumps(statement)
-
-
-def assessed(whole: Whole, folder: Path, key: Signer, name: str = "loan-v1") -> Path:
-    """Put a word on a vulnerability beside a version's bundle in an export; return its file."""
-    version = whole.folder.read().version(name)
-    assert version is not None
-    store = open_store(f"file://{folder}")
-    sealed = sealed_in(store, version)
-    parts = parts_named(sealed.bill, "numpy")
-    why = Justification.CODE_NOT_REACHABLE
-    said = Assessment("CVE-2026-1", parts, Analysis.NOT_AFFECTED, why, "Not imported.", now())
-    envelope = sign_vex(key, sealed, said)
-    path = folder_in_store(version) + file_name(envelope)
-    store.put(path, envelope)
-    return folder / path
-
-
-def vex_said(whole: Whole, folder: Path, trusted: Trusted | None = None) -> dict[str, State]:
-    """Return what is said of vulnerabilities in an export, and whether it counts."""
-    subjects = verify_export(folder, trusted or whole.trusted, now()).subjects
-    found = [link for subject in subjects for link in subject.links if link.name == "VEX"]
-    return {link.said: link.state for link in found}
-
-
-def test_vex_of_a_reviewer_holds_and_is_exported(whole: Whole, tmp_path: Path) -> None:
-    key = whole.folder.key(APPROVER_KEY)
-    file = assessed(whole, whole.folder.path, key)
-    try:
-        whole.export(tmp_path / "export")
-    finally:
-        file.unlink()
-        file.parent.rmdir()
-    verdict = verify_export(tmp_path / "export", whole.trusted, now())
-    assert links(verdict, State.BROKEN) == []
-    ((said, state),) = vex_said(whole, tmp_path / "export").items()
-    assert state is State.HOLDS
-    assert said.startswith("CVE-2026-1 in numpy: not_affected (code_not_reachable), says ")
-    unknown = vex_said(whole, tmp_path / "export", Trusted(whole.trusted.signers))
-    assert unknown == {"Give the keys of approvers to check who says it.": State.OPEN}
-
-
-def test_vex_of_a_stranger_or_of_another_version_counts_for_nothing(
-    whole: Whole, copied: Path
-) -> None:
-    assessed(whole, copied, OTHER_KEY)
-    (said,) = vex_said(whole, copied)
-    assert said.startswith("It counts for nothing: No trusted key of an approver")
-
-    file = assessed(whole, copied, whole.folder.key(APPROVER_KEY))
-    other = assessed(whole, copied, whole.folder.key(APPROVER_KEY), "loan-v2")
-    file.rename(other.parent / file.name)
-    found = vex_said(whole, copied)
-    assert sorted(found.values()) == [State.HOLDS, State.OPEN, State.OPEN]
-    assert any("signed something else than VEX about these bytes" in said for said in found)
-
-
-def test_a_file_that_is_not_named_as_vex_is_one_that_nothing_signed_names(
-    whole: Whole, copied: Path
-) -> None:
-    file = assessed(whole, copied, whole.folder.key(APPROVER_KEY))
-    file.rename(file.with_name("other.json"))
-    said = [link.said for link in links(verify_export(copied, whole.trusted, now()), State.BROKEN)]
-    assert any("nothing signed names it" in sentence for sentence in said)
 
 
 def _link_out(folder: Path) -> None:

@@ -126,7 +126,7 @@ async def scan_sbom(services: Given, caller: ApiCaller, asked: ScanBody) -> Scan
     dockerfile = await services.evidence.dockerfile(version, policy)
     report = await services.evidence.report(version, policy)
     content = bill.content
-    found = await services.violations(content, policy, report.content) if content else ()
+    found = await services.violations(version, content, policy, report.content) if content else ()
     said = (bill.sentence, dockerfile.sentence, report.sentence)
     problems = tuple(clip(sentence, 1024) for sentence in said if sentence)
     return Scan(

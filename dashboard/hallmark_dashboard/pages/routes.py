@@ -85,7 +85,8 @@ async def version(
     """Show a version: is it what it says, and how good is it?"""
     evidence = await gather_version(services_of(request), caller, namespace, name)
     report, bill, policy = evidence.report.content, evidence.bill.content, evidence.policy
-    found = await services_of(request).violations(bill, policy, report) if bill else ()
+    services = services_of(request)
+    found = await services.violations(evidence.version, bill, policy, report) if bill else ()
     listed = evidence.manifest.content.files if evidence.manifest.content else []
     others = [
         other.metadata.name
@@ -173,6 +174,7 @@ async def review_page(
         view=view,
         given=typed,
         report=report,
+        bill=evidence.bill.content,
         shown=sections(report) if report else None,
         gate_chart=gate_chart(report.gates, report.metrics) if report else None,
     )

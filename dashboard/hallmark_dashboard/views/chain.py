@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hallmark.api.conditions import Condition, ConditionStatus
+from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
 from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.api.training_run import TrainingRun
@@ -102,7 +103,11 @@ def _approval(version: ModelVersion, href: str) -> Link:
     for type_ in (VersionCondition.REVOKED, VersionCondition.DENIED):
         if status.is_true(type_):
             return Link("approval", State.STOPPED, type_.value.lower(), VERIFIED, href)
-    accepted = [record for record in status.approvals if record.accepted and not record.withdrawn]
+    accepted = [
+        record
+        for record in status.approvals
+        if record.decision is ReviewDecision.APPROVED and record.accepted and not record.withdrawn
+    ]
     if status.is_true(VersionCondition.APPROVED):
         names = ", ".join(sorted({account(said.approver) or said.approver for said in accepted}))
         return Link("approval", State.GOOD, names or "approved", VERIFIED, href)

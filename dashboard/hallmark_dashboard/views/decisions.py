@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from heapq import nlargest
 from itertools import chain
 
-from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.audit.record import AuditRecord
@@ -57,7 +56,7 @@ def _of_version(version: ModelVersion) -> tuple[Decision, ...]:
 
 def _votes(version: ModelVersion) -> Iterable[Decision]:
     for record in version.status.approvals:
-        is_for = record.decision is ReviewDecision.APPROVED
+        is_for = not record.decision.is_final
         withdrawn = " (withdrawn)" if record.withdrawn else ""
         uncounted = "" if record.accepted else " (does not count)"
         yield Decision(

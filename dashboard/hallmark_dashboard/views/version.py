@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, VersionCondition
 from hallmark.api.training_run import TrainingRun
-from hallmark.policies.model_version.approvals import counts
+from hallmark.policies.model_version.approvals import counts, is_final, stands
 from hallmark.policies.model_version.renewal import must_be_renewed
 from hallmark.policies.model_version.shown import asks_for
 from hallmark.policies.unmet import Unmet, Votes, unmet, votes
@@ -131,12 +132,14 @@ def _ballot(record: ApprovalRecord, given: VersionInputs) -> Ballot:
     asked = given.policy.approvals if given.policy else None
     rolled_back = given.version.status.rolled_back
     renewed = not must_be_renewed(record, asked, rolled_back)
-    is_for = counts(record, given.now) and renewed
-    final = record.accepted and record.decision != "Approved"
+    assessed = record.assessment if record.decision is ReviewDecision.ASSESSED else None
+    is_for = stands(record, given.now) if assessed else counts(record, given.now) and renewed
+    final = is_final(record)
     state = State.STOPPED if final else State.GOOD if is_for else State.UNKNOWN
     reason = "Withdrawn" if record.withdrawn else record.reason
-    if record.accepted and not renewed:
+    if record.accepted and not renewed and not assessed:
         reason = "BeforeRollback"
+    said = given.said.get(record.uid, "")
     return Ballot(
         record.approver,
         record.decision,
@@ -147,7 +150,7 @@ def _ballot(record: ApprovalRecord, given: VersionInputs) -> Ballot:
         record.time,
         record.not_after or "",
         tuple(record.targets),
-        given.said.get(record.uid, ""),
+        f"{assessed.sentence()}. {said}" if assessed else said,
     )
 
 

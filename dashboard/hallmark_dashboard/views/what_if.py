@@ -17,6 +17,7 @@ from hallmark.policies.model_deployment.bounds import beyond_policy
 from hallmark.policies.model_version.approvals import needs
 from hallmark.policies.model_version.checks import asked_packages, check_evidence
 from hallmark.policies.model_version.inputs import VersionInputs
+from hallmark.policies.model_version.words import words_in_force
 from hallmark.policies.unmet import votes
 from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED, LookUp
 from hallmark_dashboard.views.standing import State
@@ -160,6 +161,7 @@ def _inputs(
         manifest=files.manifest,
         report=files.report,
         sbom=files.sbom,
+        words=words_in_force(version.status.approvals, candidate.spec, now),
     )
 
 

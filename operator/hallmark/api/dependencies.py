@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from hallmark.api.assessment import PackageName, VulnerabilityId
 from hallmark.api.common import ApiModel, PositiveDuration, ShortText, Timestamp
 from hallmark.api.rules import SET, cel, list_map, rule
 
@@ -68,14 +69,26 @@ class Severity(StrEnum):
 class VulnerabilityException(ApiModel):
     """A vulnerability of one package that is accepted for a while."""
 
-    package: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=128)]
+    package: PackageName
     """The package's name, normalised (lower case, dashes)."""
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._:-]*[A-Za-z0-9])?$", max_length=64)]
+    id: VulnerabilityId
     """Its id or an alias, such as ``CVE-2024-1234`` or ``GHSA-xxxx-xxxx-xxxx``."""
     reason: Annotated[str, Field(min_length=1, max_length=256)]
     """Why it does no harm here, for who asks later."""
     until: Timestamp
     """From this moment on it counts again."""
+
+
+class AcceptedVex(ApiModel):
+    """How reviewers lift a vulnerability of one version: by ModelApprovals that say ``Assessed``.
+
+    Each is signed by its approver about these very bytes, and none is of who asked for the
+    version. It lifts while it stands: until its end, its deletion or the revocation of its key,
+    and not where another reviewer says that the vulnerability matters, or looks at it still.
+    """
+
+    minimum: Annotated[int, Field(ge=1, le=8)] = 1
+    """So many people must say that it does no harm."""
 
 
 class Vulnerabilities(ApiModel):
@@ -95,6 +108,10 @@ class Vulnerabilities(ApiModel):
         Field(max_length=128, json_schema_extra=list_map("package", "id")),
     ] = Field(default_factory=list)
     """What is accepted whatever its severity, each with a reason and an end."""
+    vex: AcceptedVex | None = None
+    """Whether reviewers may lift a vulnerability of one version; absent: their word is shown, and
+    decides nothing. Where it is given a version with known vulnerabilities is sealed all the same,
+    since nobody can judge it before, and waits for them."""
 
 
 class OnViolation(StrEnum):

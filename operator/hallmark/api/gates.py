@@ -155,6 +155,16 @@ def most_telling_first(
     )
 
 
+def gate_of(result: GateResult) -> Gate:
+    """Return the gate that a verdict is about."""
+    return Gate(
+        metric=result.metric,
+        comparison=result.comparison,
+        threshold=result.threshold,
+        statistic=result.statistic,
+    )
+
+
 def evaluate_gates(
     gates: Sequence[Gate],
     floors: Sequence[Gate],

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from hallmark.api.assessment import Assessment
 from hallmark.api.common import (
     ApiModel,
     Digest,
@@ -26,6 +27,13 @@ class ReviewDecision(StrEnum):
     APPROVED = "Approved"
     DENIED = "Denied"
     REVOKED = "Revoked"
+    ASSESSED = "Assessed"
+    """One vulnerability was looked at; this says nothing for or against the version."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it holds for the bytes for good."""
+        return self in {ReviewDecision.DENIED, ReviewDecision.REVOKED}
 
 
 class ModelVersionReference(ApiModel):
@@ -43,14 +51,24 @@ class ModelApprovalSpec(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=cel(
             rule(
-                "self.decision == 'Approved' || !has(self.notAfter)",
-                "Only an approval ends; leave 'notAfter' out of a denial or revocation.",
+                "self.decision in ['Approved', 'Assessed'] || !has(self.notAfter)",
+                "Approvals and assessments end; leave 'notAfter' out of a denial or revocation.",
                 field="notAfter",
             ),
             rule(
                 "self.decision == 'Approved' || !has(self.targets) || self.targets.size() == 0",
-                "A denial or revocation holds everywhere; leave 'targets' out.",
+                "Whatever is no approval holds everywhere; leave 'targets' out.",
                 field="targets",
+            ),
+            rule(
+                "(self.decision == 'Assessed') == has(self.assessment)",
+                "What is Assessed has an 'assessment' of one vulnerability, and nothing else has.",
+                field="assessment",
+            ),
+            rule(
+                "self.decision != 'Assessed' || has(self.attestation)",
+                "What is Assessed is signed by its approver: make it with 'hallmark vex'.",
+                field="attestation",
             ),
             FROZEN,
         )
@@ -68,7 +86,9 @@ class ModelApprovalSpec(ApiModel):
     which served then. If something else serves by the time the decision is heard, an approval
     counts for nothing. ``hallmark review`` and the review page say it."""
     decision: ReviewDecision
-    """What was decided. Denied and Revoked are final."""
+    """What was decided. Denied and Revoked are final. Assessed is about one vulnerability."""
+    assessment: Assessment | None = None
+    """What is said of a vulnerability, where that is what was decided."""
     approver: UserName
     """Who decides: the user who creates the object."""
     reason: Annotated[
@@ -87,9 +107,10 @@ class ModelApprovalSpec(ApiModel):
     )
     """ModelDeployments that may serve it; empty: all in the namespace."""
     not_after: Timestamp | None = None
-    """When the approval ends: from then on nothing is promoted or rolled back to on it."""
+    """When it ends: from then on nothing is promoted or rolled back to on it."""
     attestation: Annotated[str, Field(max_length=16384)] | None = None
-    """A DSSE envelope (JSON text) by the approver's key; needed where a relay applies it."""
+    """A DSSE envelope (JSON text) by the approver's key; needed where a relay applies it, and for
+    an assessment."""
 
 
 class ApprovalReason(StrEnum):
@@ -121,6 +142,8 @@ class ApprovalReason(StrEnum):
     """The attestation does not verify with a key of that approver."""
     ATTESTATION_WITHDRAWN = "AttestationWithdrawn"
     """The approval with this attestation was deleted; it does not count a second time."""
+    ASSESSMENT_INCOMPLETE = "AssessmentIncomplete"
+    """The assessment names no vulnerability, no reason, or is not signed."""
     KEY_REVOKED = "KeyRevoked"
     """The approver's key that made the attestation was revoked."""
     TOO_MANY_DECISIONS = "TooManyDecisions"

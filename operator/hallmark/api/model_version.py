@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from hallmark.api.assessment import Assessment
 from hallmark.api.common import (
     ApiModel,
     Clipped,
@@ -105,6 +106,8 @@ class ApprovalRecord(ApiModel):
     """The ModelVersion that was decided on, where it is another one of the same bytes."""
     given: Timestamp | None = None
     """When the word was given: the object's making, or an earlier one of the same attestation."""
+    assessment: Assessment | None = None
+    """What was said of a vulnerability, where the decision is Assessed."""
 
 
 class RolledBack(ApiModel):
@@ -156,6 +159,8 @@ class ModelVersionStatus(ConditionedStatus):
     """The ModelPolicy's content under which the conditions were found."""
     feed_digest: Digest | None = None
     """The snapshot of OSV by which they were found, where the policy asks for one."""
+    vex_digest: Digest | None = None
+    """The reviewers' words on vulnerabilities by which they were found, where the policy asks."""
     sbom: Annotated[SBOMSummary | None, Field(alias="sbom")] = None
     rolled_back: RolledBack | None = None
     """The last time that these bytes had to give way; approvals of before may not count since."""

@@ -21,6 +21,8 @@ class AuditEvent(StrEnum):
     """A reviewer denied a ModelVersion."""
     REVOKE = "revoke"
     """A reviewer revoked a ModelVersion."""
+    ASSESS = "assess"
+    """A reviewer said of a vulnerability whether a ModelVersion is affected."""
     WITHDRAW = "withdraw"
     """A reviewer's ModelApproval was deleted."""
     VERIFY = "verify"
@@ -92,6 +94,7 @@ _WITHDRAWALS = frozenset(
         (AuditEvent.DENY, AuditOutcome.ACCEPTED),
         (AuditEvent.REVOKE, AuditOutcome.ACCEPTED),
         (AuditEvent.APPROVE, AuditOutcome.REFUSED),
+        (AuditEvent.ASSESS, AuditOutcome.REFUSED),
         (AuditEvent.WITHDRAW, AuditOutcome.WITHDRAWN),
         (AuditEvent.VERIFY, AuditOutcome.REFUSED),
         (AuditEvent.PROMOTE, AuditOutcome.REFUSED),

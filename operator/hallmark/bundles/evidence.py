@@ -19,10 +19,11 @@ version's own conditions may lag behind a store that somebody changed."""
 
 @dataclass(frozen=True)
 class _Known:
-    """What was found, under which policy and feed, at whose request, and until when it counts."""
+    """What was found, by which policy, feed and words, at whose request, until when it counts."""
 
     policy: str
     feed: str
+    vex: str
     asked: str
     until: datetime
     evidence: Evidence
@@ -41,6 +42,7 @@ class EvidenceMemory:
         policy: ModelPolicySpec | None,
         now: datetime,
         feed: Known | None = None,
+        vex: str = "",
     ) -> Evidence | None:
         """Return what was found under this very policy, or None where the files must be read.
 
@@ -49,19 +51,21 @@ class EvidenceMemory:
             policy: the policy that applies.
             now: the time.
             feed: the snapshot of OSV as it was last looked at, where the policy asks for one.
+            vex: the digest of what reviewers say today of the version's vulnerabilities.
         """
         if policy is None:
             return None
         uid = version.metadata.uid
         if uid not in self._known:
-            shown = _shown(version, policy, now, feed)
+            shown = _shown(version, policy, now, feed, vex)
             if shown is None:
                 return None
             # After a start the versions are read again one after the other, not all at once.
             self._remember(version, policy, shown, now, _spread(uid) * BELIEVED)
         known = self._known[uid]
-        found = (known.policy, known.feed, known.asked)
-        asked = (policy.digest, feed.digest if feed else "", asked_by(version))
+        found = (known.policy, known.feed, known.vex, known.asked)
+        digest = feed.digest if feed else ""
+        asked = (policy.digest, digest, vex, asked_by(version))
         return known.evidence if found == asked and now < known.until else None
 
     def remember(
@@ -91,7 +95,9 @@ class EvidenceMemory:
     ) -> None:
         ends = [evidence.until] if evidence.until else []
         until = min([now + time, *moments_of(policy.signers, now), *ends])
-        known = _Known(policy.digest, evidence.feed, asked_by(version), until, evidence)
+        known = _Known(
+            policy.digest, evidence.feed, evidence.vex, asked_by(version), until, evidence
+        )
         self._known[version.metadata.uid] = known
 
 
@@ -101,7 +107,11 @@ def asked_by(version: ModelVersion) -> str:
 
 
 def _shown(
-    version: ModelVersion, policy: ModelPolicySpec, now: datetime, feed: Known | None
+    version: ModelVersion,
+    policy: ModelPolicySpec,
+    now: datetime,
+    feed: Known | None,
+    vex: str,
 ) -> Evidence | None:
     """Return what the status says, where all held under this policy and the key may be used."""
     status = version.status
@@ -111,14 +121,22 @@ def _shown(
         VersionCondition.POLICY_PASSED,
     )
     digest = feed.digest if feed else ""
-    found = (status.policy_digest, status.feed_digest or "")
-    if found != (policy.digest, digest) or not all(map(status.is_true, held)):
+    found = (status.policy_digest, status.feed_digest or "", status.vex_digest or "")
+    if found != (policy.digest, digest, vex) or not all(map(status.is_true, held)):
         return None
     until = judged_until(feed or NOT_MOUNTED, policy.dependencies.vulnerabilities, now)
     for key in policy.signers:
         usable = usable_key(key, now, version.made_at)
         if key.key_id == status.key_id and not isinstance(usable, UnusableKey):
-            return Evidence(key_id=key.key_id, sbom=status.sbom, feed=digest, until=until)
+            passed = status.condition(VersionCondition.POLICY_PASSED)
+            return Evidence(
+                key_id=key.key_id,
+                sbom=status.sbom,
+                feed=digest,
+                vex=vex,
+                remark=passed.message if passed and vex else "",
+                until=until,
+            )
     return None
 
 

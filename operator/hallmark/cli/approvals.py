@@ -99,7 +99,7 @@ def approve(
     With --export no cluster is asked: it prints the attested object, for Git.
     """
     ends = not_after(end, datetime.now(UTC))
-    said = Said(ReviewDecision.APPROVED, reason, tuple(target or ()), ends, name, shown, key)
+    said = Said(ReviewDecision.APPROVED, reason, tuple(target or ()), ends, name, shown, key=key)
     if export is None:
         if approver is not None:
             raise ConfigurationError("--approver: the cluster says who you are; leave it out.")

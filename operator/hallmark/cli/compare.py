@@ -7,9 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
-from hallmark.api.model_card import ModelCard
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.report import Report
 from hallmark.api.training_run import TrainingRunSpec
@@ -131,31 +128,6 @@ def components(sbom: Mapping[str, Any] | None) -> dict[str, str]:
         for part in listed
         if part.get("type") == "library"
     }
-
-
-def words(sbom: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what the model's author says of it in the model card of an SBOM, with what it is on.
-
-    A card that is none has no words.
-    """
-    try:
-        considered = sbom["metadata"]["component"]["modelCard"]["considerations"]
-        known = {key: text for key, text in considered.items() if key != "fairnessAssessments"}
-        card = ModelCard.model_validate(known)
-    except (KeyError, TypeError, AttributeError, ValidationError):
-        return []
-    risks = [
-        f"{risk.name} ({risk.mitigation_strategy})" if risk.mitigation_strategy else risk.name
-        for risk in card.ethical_considerations
-    ]
-    by_topic = {
-        "Users": card.users,
-        "Use cases": card.use_cases,
-        "Limitations": card.technical_limitations,
-        "Trade-offs": card.performance_tradeoffs,
-        "Risks to people": risks,
-    }
-    return [(topic, text) for topic, texts in by_topic.items() for text in texts]
 
 
 def _said_name(part: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,19 +19,20 @@ from pydantic import ValidationError
 
 from hallmark.api.artifacts import MANIFEST, REPORT, SLOT_SBOM, Manifest, final_name
 from hallmark.api.common import sha256_digest
-from hallmark.api.model_policy import ApproverKey
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.report import Report
 from hallmark.api.training_run import TrainingRun
 from hallmark.cli.cluster import Place, cluster_of, placed
-from hallmark.cli.compare import Change, Side, components, differences, words
+from hallmark.cli.compare import Change, Side, components, differences
 from hallmark.cli.extra import needs_the_extra
 from hallmark.cli.objects import get_version, parsed_or_raise, policy_of
 from hallmark.cli.output import Format, Output, console, plain, print_as, print_table, say
 from hallmark.cluster.cluster import ApiError, Cluster
 from hallmark.cluster.kinds import TRAINING_RUN
 from hallmark.errors import ArtifactError, ConfigurationError
-from hallmark.supply_chain.vex import FOLDER, MAX_BYTES, MOST, Heard, Sealed, is_named, read_vex
+from hallmark.policies.model_version.words import words_said
+from hallmark.supply_chain.model_card import card_words
+from hallmark.supply_chain.vex import Word, document as vex_document
 
 if TYPE_CHECKING:
     from hallmark.store import Store
@@ -201,77 +201,41 @@ def sbom(
     credentials: Credentials = None,
     endpoint: Endpoint = None,
     output: Output = Format.TABLE,
+    vex: Annotated[
+        bool, typer.Option("--vex", help="What reviewers say of vulnerabilities, as CycloneDX VEX.")
+    ] = False,
 ) -> None:
     """Show what is in a version: its model card's words, its packages, what VEX says of them.
 
     With -o json, the CycloneDX document.
     """
-    document, heard = asyncio.run(_sbom(place, name, StoreAccess(credentials, endpoint)))
+    now = datetime.now(UTC)
+    document, heard = asyncio.run(_sbom(place, name, StoreAccess(credentials, endpoint), now))
+    if vex:
+        print_as(
+            vex_document(heard, document, now), Format.JSON if output is Format.TABLE else output
+        )
+        return
     if output is not Format.TABLE:
         print_as(document, output)
         return
-    for topic, text in words(document):
+    for topic, text in card_words(document):
         say(f"{topic}: {text}")
     found = components(document)
     wanted = {key: found[key] for key in sorted(found) if (search or "").lower() in key.lower()}
     print_table(("PACKAGE", "VERSION"), wanted.items())
     say(f"{len(wanted)} of {len(found)} packages.")
-    for said in heard:
-        say(said if isinstance(said, str) else said.sentence())
+    for word in heard:
+        say(word.sentence())
 
 
 async def _sbom(
-    place: Place, name: str, access: StoreAccess
-) -> tuple[dict[str, Any], list[Heard | str]]:
+    place: Place, name: str, access: StoreAccess, now: datetime
+) -> tuple[dict[str, Any], tuple[Word, ...]]:
+    """Return a version's SBOM, and what reviewers say of vulnerabilities in it."""
     async with cluster_of(place.user) as cluster:
         version = await get_version(cluster, place.namespace, name)
         _, policy = await policy_of(cluster, place.namespace)
         store = await store_of(cluster, place.namespace, access)
-    keys = policy.approvers if policy else []
-    return await asyncio.to_thread(_with_vex, store, version, keys)
-
-
-def _with_vex(
-    store: Store, version: ModelVersion, keys: Sequence[ApproverKey]
-) -> tuple[dict[str, Any], list[Heard | str]]:
-    """Return a version's SBOM, and what is said of vulnerabilities in it."""
-    sealed = sealed_in(store, version)
-    heard = list(vex_beside(store, version, sealed, keys, datetime.now(UTC)))
-    counting = [said for said in heard if not isinstance(said, str)]
-    if others := len(heard) - len(counting):
-        first = next(said for said in heard if isinstance(said, str))
-        return dict(sealed.bill), [*counting, f"{others} VEX count for nothing: {first}"]
-    return dict(sealed.bill), [*counting]
-
-
-def sealed_in(store: Store, version: ModelVersion) -> Sealed:
-    """Return what VEX of a version is about: exactly the bytes that its digests name.
-
-    Raises:
-        ArtifactError: they cannot be read, or are others.
-    """
-    _, bill = read_evidence(store, version)
-    return Sealed(sealed_manifest(store, version), version.spec.artifact.manifest_digest, bill)
-
-
-def vex_beside(
-    store: Store,
-    version: ModelVersion,
-    sealed: Sealed,
-    keys: Sequence[ApproverKey],
-    now: datetime,
-) -> Iterator[Heard | str]:
-    """Yield what each envelope beside a bundle says, or why it counts for nothing.
-
-    Raises:
-        ArtifactError: the store cannot list them.
-    """
-    folder = folder_in_store(version)
-    names = [entry.path for entry in store.list(f"{folder}{FOLDER}/")]
-    for name in [path for path in names if is_named(path.removeprefix(folder))][:MOST]:
-        try:
-            data = store.get(name, limit=MAX_BYTES)
-        except ArtifactError as error:
-            yield str(error)
-        else:
-            yield read_vex(data, sealed, keys, now)
+    _, document = await asyncio.to_thread(read_evidence, store, version)
+    return document, words_said(version.status.approvals, policy, now)

@@ -131,6 +131,7 @@ def _source(
         raise ConfigurationError(
             "Expected --state for a chain of 'hallmark local', or --bundle and --trust-file."
         )
+    from hallmark.local.image import require_not_rejected
     from hallmark.verification.files import FolderFiles
 
     try:
@@ -138,6 +139,8 @@ def _source(
             document = file.read(_TRUST_BYTES)
     except OSError as error:
         raise ConfigurationError(f"{trust_file} cannot be read ({error.strerror}).") from error
+    # In an export the bundle lies in models/<namespace>.<model>/<digest>.
+    require_not_rejected(document, FolderFiles((bundle / "../../..").resolve()))
     return document, FolderFiles(bundle).read
 
 

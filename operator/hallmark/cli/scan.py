@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hallmark.api.dependencies import Dependencies
 from hallmark.api.model_policy import ModelPolicy, ModelPolicySpec
+from hallmark.api.model_version import ApprovalRecord
 from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.evidence import Credentials, Endpoint, StoreAccess, read_evidence, store_of
 from hallmark.cli.exits import ExitCode
@@ -43,10 +43,12 @@ class _Scanned:
     Attributes:
         document: A CycloneDX document.
         reported: Version by name of the packages that the version's report names.
+        decided: What reviewers decided about it.
     """
 
     document: dict[str, Any]
     reported: Mapping[str, str]
+    decided: tuple[ApprovalRecord, ...] = ()
 
 
 def register(app: typer.Typer) -> None:
@@ -81,10 +83,10 @@ def scan(
             "Expected a ModelVersion or --file with a CycloneDX document, found "
             f"{'none' if name is None else 'both'}."
         )
-    rules, title = asyncio.run(_rules(place, policy))
+    spec, title = asyncio.run(_rules(place, policy))
     access = StoreAccess(credentials, endpoint)
     scanned = asyncio.run(_of_version(place, name, access)) if name else _of_file(file)
-    found = _violations(scanned, rules, osv)
+    found = _violations(scanned, spec, osv)
     _show(found, title, output)
     if found:
         raise typer.Exit(ExitCode.REFUSED)
@@ -100,24 +102,26 @@ def look_up_in(osv: Path | None, now: datetime) -> LookUp:
     return partial(Feed(osv).about, now=now)
 
 
-def _violations(scanned: _Scanned, rules: Dependencies, osv: Path | None) -> list[str]:
+def _violations(scanned: _Scanned, spec: ModelPolicySpec, osv: Path | None) -> list[str]:
     with needs_the_extra():
+        from hallmark.policies.model_version.words import words_in_force
         from hallmark.supply_chain.packages import check_packages, packages_of, python_packages
-    now, also = datetime.now(UTC), scanned.reported.items()
+    now, also, rules = datetime.now(UTC), scanned.reported.items(), spec.dependencies
     packages = list(packages_of(scanned.document))
     asked = {*python_packages(packages), *also}
     known = look_up_in(osv, now)(asked) if rules.vulnerabilities else None
-    found = check_packages(packages, rules, known, now, also=also)
+    words = words_in_force(scanned.decided, spec, now)
+    found = check_packages(packages, rules, known, now, also=also, words=words)
     return [problem.sentence() for problem in found]
 
 
-async def _rules(place: Place, file: Path | None) -> tuple[Dependencies, str]:
+async def _rules(place: Place, file: Path | None) -> tuple[ModelPolicySpec, str]:
     if file is not None:
         found = read_object(file, ModelPolicy)
-        return found.spec.dependencies, found.metadata.name
+        return found.spec, found.metadata.name
     async with cluster_of(place.user) as cluster:
         name, spec = await policy_of(cluster, place.namespace)
-    return _policy_or_raise(name, spec).dependencies, name
+    return _policy_or_raise(name, spec), name
 
 
 def _policy_or_raise(name: str, spec: ModelPolicySpec | None) -> ModelPolicySpec:
@@ -133,7 +137,7 @@ async def _of_version(place: Place, name: str, access: StoreAccess) -> _Scanned:
         version = await get_version(cluster, place.namespace, name)
         store = await store_of(cluster, place.namespace, access)
         report, document = await asyncio.to_thread(read_evidence, store, version)
-    return _Scanned(document, report.packages)
+    return _Scanned(document, report.packages, tuple(version.status.approvals))
 
 
 def _of_file(file: Path | None) -> _Scanned:

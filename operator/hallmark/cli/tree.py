@@ -150,7 +150,7 @@ def _gates(run: TrainingRun | None) -> Iterator[Link]:
 
 def _decisions(version: ModelVersion) -> Iterator[Link]:
     for record in version.status.approvals:
-        kind = "good" if record.decision == "Approved" else "stopped"
+        kind = "stopped" if record.decision.is_final else "good"
         word = f"{record.decision} by {record.approver}"
         if record.withdrawn or not record.accepted:
             kind, word = "unknown", f"{word}, does not count"

@@ -20,6 +20,7 @@ from hallmark.cluster.kinds import MODEL_VERSION
 from hallmark.errors import HallmarkError
 from hallmark.policies.model_version.checks import check_evidence
 from hallmark.policies.model_version.inputs import Evidence, VersionInputs
+from hallmark.policies.model_version.words import digest_of
 from hallmark.supply_chain.vulnerabilities import Known
 
 AT_ONCE = 4
@@ -36,11 +37,12 @@ log = structlog.get_logger("hallmark")
 
 @dataclass(frozen=True)
 class _Question:
-    """Of which files under which policy, by which feed, something was asked."""
+    """Of which files under which policy, by which feed and words, something was asked."""
 
     policy: str
     asked: str
     feed: str
+    vex: str
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class EvidenceReader:
         feed = self._feed() if asks_for_feed(inputs) else None
         if feed is None and asks_for_feed(inputs):
             return replace(inputs, unread=True)  # Who watches it asks for another look.
-        known = self._memory.recall(version, policy.spec, inputs.now, feed)
+        known = self._memory.recall(version, policy.spec, inputs.now, feed, digest_of(inputs.words))
         if known is None:
             known = self._taken(inputs)
         if known is not None:
@@ -196,9 +198,14 @@ class EvidenceReader:
         return _Answer(self._question(inputs), trouble=trouble, again=self._clock() + wait)
 
     def _question(self, inputs: VersionInputs) -> _Question:
-        digest = inputs.policy.spec.digest if inputs.policy else ""
+        version, policy = inputs.version, inputs.policy
         feed = self._feed() if asks_for_feed(inputs) else None
-        return _Question(digest, asked_by(inputs.version), feed.digest if feed else "")
+        return _Question(
+            policy.spec.digest if policy else "",
+            asked_by(version),
+            feed.digest if feed else "",
+            digest_of(inputs.words),
+        )
 
 
 def asks_for_feed(inputs: VersionInputs) -> bool:

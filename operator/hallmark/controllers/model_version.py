@@ -9,7 +9,7 @@ from hallmark.cluster.gather.model_version import VersionSources, gather_version
 from hallmark.cluster.kinds import CONFIG_MAP, MODEL_VERSION
 from hallmark.controllers.runtime import Operator, reconciler, refuse, run_decision
 from hallmark.policies.decision import Apply, Decision
-from hallmark.policies.model_version.decide import decide_version, latch_to_write
+from hallmark.policies.model_version.decide import decide_version, heard, latch_to_write
 from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.refusals import Refusal
 from hallmark.resources.latch import latch_object
@@ -28,7 +28,7 @@ async def reconcile(operator: Operator, namespace: str | None, name: str) -> Non
     if isinstance(gathered.inputs, Refusal):
         await refuse(operator, gathered.obj, gathered.inputs)
         return
-    inputs = operator.reader.add_to(gathered.inputs)
+    inputs = operator.reader.add_to(heard(gathered.inputs))
     decision = _with_latch(operator, inputs, decide_version(inputs))
     await run_decision(operator, gathered.obj, decision)
 

@@ -10,13 +10,17 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from hallmark.api.artifacts import DOCKERFILE, SERVED_FILES, SLOT_SBOM, Manifest, final_name
+from hallmark.api.common import sha256_digest
 from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.api.trust import Trust
 from hallmark.errors import ConfigurationError
 from hallmark.policies.model_deployment.checks import CONDITIONS
-from hallmark.supply_chain.dockerfile import TRUST, render_dockerfile
+from hallmark.supply_chain.derived import own_dockerfile
+from hallmark.supply_chain.dockerfile import TRUST
 from hallmark.supply_chain.manifest import check_bytes
 from hallmark.verification.differences import first_difference
+from hallmark.verification.files import REGISTRY, Files
+from hallmark.verification.registry import MAX_BYTES, read_registry
 from hallmark_predictor.loader import load_trusted
 from hallmark_predictor.verification import Place, Refused
 
@@ -54,7 +58,7 @@ def context(document: bytes, read: Read, now: datetime) -> Mapping[str, bytes]:
     manifest = Manifest.model_validate_json(trust.manifest)
     bill = final_name(SLOT_SBOM, manifest.run_id)
     files = {name: _sealed(manifest, name, read) for name in (DOCKERFILE, bill)}
-    _require_own_dockerfile(manifest, bill, files[DOCKERFILE])
+    _require_own_dockerfile(manifest, files[DOCKERFILE])
     return {**served, **files, TRUST: document}
 
 
@@ -78,6 +82,33 @@ def require_standing(version: ModelVersion) -> None:
             found = status.condition(asked)
             said = found.message if found else "Nobody has looked yet."
             raise ConfigurationError(f"{name} would not serve: it is not {asked} today. {said}")
+
+
+def require_not_rejected(document: bytes, around: Files) -> None:
+    """Refuse bytes that were denied or revoked, as far as the export around their bundle says.
+
+    Whoever wrote the export may have left that out; what it says makes the answer stricter alone.
+
+    Args:
+        document: ``trust.json``.
+        around: the export, or any folder: one without a registry says nothing.
+
+    Raises:
+        ConfigurationError: they were; the sentence says by whom.
+    """
+    data = around.read(REGISTRY, MAX_BYTES)
+    registry = read_registry(data) if data is not None else ""
+    if isinstance(registry, str):
+        return
+    digest = sha256_digest(_trust(document).manifest.encode())
+    for entry in registry.approvals:
+        spec = entry.spec
+        if spec.decision.is_final and spec.manifest_digest == digest:
+            raise ConfigurationError(
+                f"{spec.model_version.name} would not serve: {spec.decision} by {spec.approver} "
+                f"(ModelApproval '{entry.name}' in the export), which is final; name another "
+                "version."
+            )
 
 
 def write_context(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -118,14 +149,9 @@ def _sealed(manifest: Manifest, name: str, read: Read) -> bytes:
     return data
 
 
-def _require_own_dockerfile(manifest: Manifest, bill: str, found: bytes) -> None:
+def _require_own_dockerfile(manifest: Manifest, found: bytes) -> None:
     """Refuse what somebody else wrote: a build runs what a Dockerfile says."""
-    entry = manifest.file(bill)
-    wanted = render_dockerfile(
-        run_id=manifest.run_id,
-        dataset=manifest.dataset_fingerprint,
-        sbom=entry.digest if entry else "",
-    )
+    wanted = own_dockerfile(manifest)
     if found != wanted:
         raise ConfigurationError(
             f"Expected the Dockerfile that this release of Hallmark makes, found another: "

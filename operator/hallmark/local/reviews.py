@@ -25,7 +25,7 @@ from hallmark.local.registry import LOCAL_RUN_ID, Registry
 from hallmark.policies.model_deployment.record import gave_way, used_versions
 from hallmark.policies.model_version.attestation import attest
 from hallmark.policies.model_version.checks import asked_packages
-from hallmark.policies.model_version.decide import decide_version
+from hallmark.policies.model_version.decide import decide_version, heard
 from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.model_version.shown import shown_of
 from hallmark.policies.status import merge_conditions
@@ -123,7 +123,7 @@ def looked_at(
     if registry.policy.spec.dependencies.vulnerabilities is not None:
         known = folder.feed.about(asked_packages(inputs), now)
         inputs = replace(inputs, vulnerabilities=known)
-    decision = decide_version(inputs)
+    decision = decide_version(heard(inputs))
     status = decision.status or version.status
     conditions = merge_conditions(version.status.conditions, decision.conditions, now, 1)
     return version.replace(status=status.replace(conditions=conditions)), decision.records

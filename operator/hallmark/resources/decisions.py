@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from hallmark.api.assessment import Assessment
 from hallmark.api.common import (
     API_VERSION,
     canonical_json,
@@ -42,6 +43,7 @@ class Said:
         not_after: When it ends, RFC 3339.
         name: The ModelApproval's name, if not one made of the decision.
         shown_digest: The digest of what the reviewer was shown, where that is known.
+        assessment: What is said of a vulnerability, where that is what was decided.
     """
 
     decision: ReviewDecision
@@ -50,6 +52,7 @@ class Said:
     not_after: str | None = None
     name: str | None = None
     shown_digest: str | None = None
+    assessment: Assessment | None = None
 
 
 def not_after(text: str | None, now: datetime, what: str = "--not-after") -> str | None:
@@ -100,11 +103,18 @@ def model_approval(version: ModelVersion, said: Said, approver: str) -> dict[str
         targets=list(said.targets),
         notAfter=said.not_after,
         shownDigest=said.shown_digest,
+        assessment=said.assessment,
     ).to_wire()
     if not said.targets:
         del spec["targets"]
+    about = [said.assessment.content_digest()] if said.assessment else []
     unique = short_hash(
-        version.metadata.uid, approver, said.decision, *sorted(said.targets), said.not_after or ""
+        version.metadata.uid,
+        approver,
+        said.decision,
+        *sorted(said.targets),
+        said.not_after or "",
+        *about,
     )
     return {
         "apiVersion": API_VERSION,

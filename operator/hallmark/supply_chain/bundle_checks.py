@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from hallmark.api.artifacts import (
     BASELINE,
+    DOCKERFILE,
     GOLDEN,
     MANIFEST,
     MODEL_ONNX,
@@ -30,14 +31,21 @@ from hallmark.api.report import Report
 from hallmark.api.served import Baseline, Golden, ServedSchema
 from hallmark.api.tasks import SealTask
 from hallmark.reporting.page import page
+from hallmark.supply_chain.derived import (
+    check_cards,
+    check_dockerfile,
+    check_report_claims,
+    check_schema_claims,
+    check_serving,
+)
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.manifest import FileFact, check_files
 from hallmark.supply_chain.onnx_form import check_onnx_form
 from hallmark.supply_chain.packages import check_packages, packages_of, python_packages
-from hallmark.supply_chain.sbom import SBOM, check_sbom, read_sbom
+from hallmark.supply_chain.sbom import MAX_BYTES, SBOM, check_sbom, read_sbom
 from hallmark.supply_chain.served_check import check_golden
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
-from hallmark.supply_chain.vulnerabilities import LookUp
+from hallmark.supply_chain.vulnerabilities import VULNERABILITIES, LookUp
 
 MAX_BUNDLE = 128 * 1024 * 1024
 """The most bytes of all files together that are sealed: they are held in memory."""
@@ -100,14 +108,17 @@ def check_bundle(
     if found := check_files(manifest, {name: FileFact.of(data) for name, data in files.items()}):
         return found
     return [
-        *_check_documents(task, files),
+        *_check_documents(task, manifest, files),
         *check_onnx_form(files[MODEL_ONNX]),
+        *check_dockerfile(manifest, files[DOCKERFILE]),
         *_check_sbom(task, manifest, files),
         *_check_packages(task, manifest, files, look_up, now),
     ]
 
 
-def _check_documents(task: SealTask, files: Mapping[str, bytes]) -> list[Finding]:
+def _check_documents(
+    task: SealTask, manifest: Manifest, files: Mapping[str, bytes]
+) -> list[Finding]:
     schema = _read(ServedSchema, SCHEMA, files)
     baseline = _read(Baseline, BASELINE, files)
     report = _read(Report, REPORT, files)
@@ -115,8 +126,9 @@ def _check_documents(task: SealTask, files: Mapping[str, bytes]) -> list[Finding
     found = [each for each in (schema, baseline, report, golden) if isinstance(each, Finding)]
     if isinstance(report, Report):
         found += _check_report(task, report, files[REPORT_PAGE])
+        found += check_report_claims(task, manifest, report)
     if isinstance(schema, ServedSchema):
-        found += _check_schema(task, schema, baseline)
+        found += [*_check_schema(task, schema, baseline), *check_schema_claims(task, schema)]
         if isinstance(golden, Golden):
             found += check_golden(schema, golden)
     return found
@@ -181,7 +193,18 @@ def _check_sbom(task: SealTask, manifest: Manifest, files: Mapping[str, bytes]) 
         fingerprint=task.dataset_fingerprint,
         files={each.name: each.digest for each in manifest.files},
     )
-    return [*found, *(_left_out(read, files) if isinstance(read, SBOM) else ())]
+    if not isinstance(read, SBOM):
+        return found
+    report = _read(Report, REPORT, files)
+    if not isinstance(report, Report):
+        return found
+    document = parse_object(data, MAX_BYTES)
+    return [
+        *found,
+        *_left_out(read, report),
+        *check_cards(task, document, report),
+        *check_serving(document),
+    ]
 
 
 def _check_packages(
@@ -196,20 +219,21 @@ def _check_packages(
     also = report.packages.items() if isinstance(report, Report) else ()
     bill = read_sbom(files[final_name(SLOT_SBOM, manifest.run_id)])
     parts = list(packages_of({"components": [*bill.components]})) if isinstance(bill, SBOM) else []
-    asked = task.dependencies.vulnerabilities is not None
-    known = look_up({*python_packages(parts), *also}) if asked else None
-    return check_packages(parts, task.dependencies, known, now, also=also)
+    rules = task.dependencies.vulnerabilities
+    known = look_up({*python_packages(parts), *also}) if rules else None
+    found = check_packages(parts, task.dependencies, known, now, also=also)
+    # What reviewers may lift is left to them: they can judge sealed bytes alone.
+    awaited = rules is not None and rules.vex is not None
+    return [one for one in found if not (awaited and one.check == VULNERABILITIES)]
 
 
-def _left_out(bill: SBOM, files: Mapping[str, bytes]) -> list[Finding]:
+def _left_out(bill: SBOM, report: Report) -> list[Finding]:
     """Return the packages of the report that the bill of materials leaves out."""
-    report = _read(Report, REPORT, files)
-    reported = report.packages.items() if isinstance(report, Report) else ()
     parts = packages_of({"components": [*bill.components]})
     listed = {(canonicalize_name(name), version) for name, version in python_packages(parts)}
     return [
         finding("SBOM", f"the package '{name}' {version}, which {REPORT} has", "no such")
-        for name, version in sorted(reported)
+        for name, version in sorted(report.packages.items())
         if (canonicalize_name(name), version) not in listed
     ]
 

@@ -5,8 +5,10 @@ Groups of people are counted, never named.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from pydantic import ValidationError
 
 from hallmark.api.conditions import without_empty
 from hallmark.api.metrics import MetricValue
@@ -46,6 +48,31 @@ def model_card(report: Report, card: ModelCard) -> dict[str, Any]:
             {"name": f"hallmark:{name}", "value": value} for name, value in sorted(_facts(report))
         ],
     }
+
+
+def card_words(sbom: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what the model's author says of it in the model card of an SBOM, with what it is on.
+
+    A card that is none has no words.
+    """
+    try:
+        considered = sbom["metadata"]["component"]["modelCard"]["considerations"]
+        known = {key: text for key, text in considered.items() if key != "fairnessAssessments"}
+        card = ModelCard.model_validate(known)
+    except (KeyError, TypeError, AttributeError, ValidationError):
+        return []
+    risks = [
+        f"{risk.name} ({risk.mitigation_strategy})" if risk.mitigation_strategy else risk.name
+        for risk in card.ethical_considerations
+    ]
+    by_topic = {
+        "Users": card.users,
+        "Use cases": card.use_cases,
+        "Limitations": card.technical_limitations,
+        "Trade-offs": card.performance_tradeoffs,
+        "Risks to people": risks,
+    }
+    return [(topic, text) for topic, texts in by_topic.items() for text in texts]
 
 
 def dataset_card(report: Report) -> dict[str, Any]:

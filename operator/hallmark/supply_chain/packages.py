@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,12 @@ from hallmark.api.findings import Finding
 from hallmark.supply_chain.components import (
     every_component,
     is_package,
-    property_values,
     stated_licences,
 )
 from hallmark.supply_chain.dependencies import PACKAGES, check_dependencies
 from hallmark.supply_chain.findings import finding
-from hallmark.supply_chain.library import SERVING, USED_PROPERTY
 from hallmark.supply_chain.licences import Licensed, check_licences
+from hallmark.supply_chain.vex import Word
 from hallmark.supply_chain.vulnerabilities import (
     NOT_MOUNTED,
     VULNERABILITIES,
@@ -48,8 +47,7 @@ class Package:
         version: its version, in any form; may be empty.
         purl: its package URL, where one is stated.
         licences: what it states of its licence.
-        hashed: whether it states a digest of what it was installed from. What serves alone does
-            not: the predictor's image is installed from a lock, which has it.
+        hashed: whether it states a digest of what it was installed from.
     """
 
     name: str
@@ -82,12 +80,7 @@ def packages_of(document: Mapping[str, Any]) -> Iterator[Package]:
         if is_package(part.get("type"), part.get("purl")):
             name, version, purl = (str(part.get(key) or "") for key in ("name", "version", "purl"))
             licences = tuple(stated_licences(part))
-            yield Package(name, version, purl, licences, _is_pinned(part))
-
-
-def _is_pinned(part: Mapping[str, Any]) -> bool:
-    """Tell whether a digest is known: the bill's, or that of the predictor's lock."""
-    return states_a_digest(part) or property_values(part, USED_PROPERTY) == (SERVING,)
+            yield Package(name, version, purl, licences, states_a_digest(part))
 
 
 def states_a_digest(part: Mapping[str, Any]) -> bool:
@@ -113,6 +106,7 @@ def check_packages(
     now: datetime,
     *,
     also: Iterable[Named] = (),
+    words: Sequence[Word] = (),
 ) -> list[Finding]:
     """Return everything that a policy has against a model's packages; empty if nothing.
 
@@ -122,6 +116,7 @@ def check_packages(
         known: what a snapshot of OSV says of them; None where there is no snapshot.
         now: the time, which ends exceptions.
         also: packages that the model has by another word than the bill's.
+        words: what reviewers say of vulnerabilities of these very bytes.
     """
     found = list(packages)
     named = [*also, *(pair for package in found for pair in package.names)]
@@ -130,7 +125,7 @@ def check_packages(
         *check_dependencies(named, rules.denied),
         *check_licences(licensed, rules.licences),
         *check_hashes(found, rules),
-        *check_vulnerabilities(known or NOT_MOUNTED, rules.vulnerabilities, now),
+        *check_vulnerabilities(known or NOT_MOUNTED, rules.vulnerabilities, now, words),
     ]
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cyclonedx.model import HashAlgorithm
 from cyclonedx.model.component import ComponentType
-from cyclonedx.schema import SchemaVersion
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
@@ -18,6 +16,7 @@ from hallmark.api.artifacts import MODEL_ONNX
 from hallmark.api.findings import Finding
 from hallmark.api.model_version import SBOMSummary
 from hallmark.supply_chain.components import every_component, property_values
+from hallmark.supply_chain.cyclonedx_schema import schema_problem
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.library import FILES_PROPERTY, TRAINING, USED_PROPERTY, Library
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
@@ -26,7 +25,7 @@ SPEC_VERSION = "1.6"
 MAX_BYTES = 4 * 1024 * 1024
 """A bill that is longer is refused unread."""
 MAX_COMPONENTS = 2048
-"""A bill that has more is refused: the schema's check compares each with each."""
+"""A bill that has more is refused."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def read_sbom(data: bytes) -> SBOM | Finding:
     document = _document(data)
     if isinstance(document, Finding):
         return document
-    if problem := _schema_problem(data):
+    if problem := schema_problem(document, SPEC_VERSION):
         return finding("SBOM", f"a valid CycloneDX {SPEC_VERSION} document", problem)
     return _contents(document)
 
@@ -61,7 +60,7 @@ def read_sbom(data: bytes) -> SBOM | Finding:
 def read_sealed_sbom(data: bytes) -> SBOM | Finding:
     """Return what a bill of materials says whose form was checked when it was sealed.
 
-    The schema takes half a second; the bytes are those that passed it. Never raises for bad bytes.
+    The bytes are those that passed the schema. Never raises for bad bytes.
     """
     document = _document(data)
     if isinstance(document, Finding):
@@ -139,22 +138,6 @@ def check_sbom(
         for what, expected, found in pairs
         if expected != found
     ]
-
-
-def _schema_problem(data: bytes) -> str | None:
-    """Return where the document breaks the schema, without its values; None if nowhere."""
-    # At its import jsonschema would build a grammar of IRIs, which takes seconds of each Job. With
-    # this it goes without, as where the package is not installed: then no IRI's form is checked.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None is how an import is refused
-    from cyclonedx.validation.json import JsonStrictValidator
-
-    try:
-        error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(data.decode())
-    except RecursionError:
-        return "it is nested too deeply"
-    if error is None:
-        return None
-    return f"{error.data.json_path} breaks the rule '{error.data.validator}'"
 
 
 def _is_python(component: Mapping[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -12,6 +12,7 @@ from hallmark.api.dependencies import Severity, Vulnerabilities, VulnerabilityEx
 from hallmark.api.findings import Finding
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.osv_entry import Vulnerability, worst
+from hallmark.supply_chain.vex import Word
 
 VULNERABILITIES = "Vulnerabilities"
 FEED = "Vulnerability feed"
@@ -49,23 +50,42 @@ NOT_MOUNTED = Known(
 
 
 def check_vulnerabilities(
-    known: Known, rules: Vulnerabilities | None, now: datetime
+    known: Known, rules: Vulnerabilities | None, now: datetime, words: Sequence[Word] = ()
 ) -> list[Finding]:
     """Return one finding for each vulnerability that the policy does not accept, by package.
 
     A snapshot that is missing, too old, or cannot be read as a whole is a finding too.
+
+    Args:
+        known: what the snapshot says.
+        rules: the policy's; None: nobody looks.
+        now: the time, which ends exceptions.
+        words: what reviewers say of these very bytes; it counts where the policy accepts that.
     """
     if rules is None:
         return []
     found = [*_feed_problems(known, rules, now)]
     for same in _grouped(known.found):
-        severity = worst(member.severity for member in same)
-        excepted = [_exception(member, rules, now) for member in same]
-        if _is_accepted(severity, rules) or all(excepted):
-            continue
-        counts = [member for member, exception in zip(same, excepted, strict=True) if not exception]
-        found.append(_refusal(counts, severity, rules, now))
+        counts = _counting(same, rules, now, words)
+        if counts:
+            severity = worst(member.severity for member in same)
+            found.append(_refusal(counts, severity, rules, _on(counts, words, rules)))
     return found
+
+
+def lifted(
+    known: Known, rules: Vulnerabilities | None, now: datetime, words: Sequence[Word]
+) -> list[Word]:
+    """Return the reviewers' words without which a vulnerability would be refused."""
+    if rules is None:
+        return []
+    used = [
+        word
+        for same in _grouped(known.found)
+        if not _counting(same, rules, now, words) and (counts := _counting(same, rules, now, ()))
+        for word in _on(counts, words, rules)
+    ]
+    return list(dict.fromkeys(used))
 
 
 def judged_until(known: Known, rules: Vulnerabilities | None, now: datetime) -> datetime | None:
@@ -125,12 +145,55 @@ def _about(found: Vulnerability, rules: Vulnerabilities) -> Iterator[Vulnerabili
             yield exception
 
 
+def _counting(
+    same: Sequence[Vulnerability], rules: Vulnerabilities, now: datetime, words: Sequence[Word]
+) -> list[Vulnerability]:
+    """Return the entries about one vulnerability that nothing excuses; none where it is accepted.
+
+    Who says that it matters is heard whichever of its names was used.
+    """
+    if _is_accepted(worst(member.severity for member in same), rules):
+        return []
+    lifts = all(word.said.analysis.excuses for word in _on(same, words, rules))
+    return [
+        member
+        for member in same
+        if not _exception(member, rules, now)
+        and not (lifts and _is_lifted(_on([member], words, rules), rules))
+    ]
+
+
+def _on(same: Sequence[Vulnerability], words: Sequence[Word], rules: Vulnerabilities) -> list[Word]:
+    """Return what is said of a vulnerability, where the policy listens."""
+    return [
+        word
+        for word in words
+        if rules.vex
+        and any(
+            word.said.vulnerability.upper() in found.ids
+            and word.said.is_about(found.package, found.version)
+            for found in same
+        )
+    ]
+
+
+def _is_lifted(words: Sequence[Word], rules: Vulnerabilities) -> bool:
+    people = {word.by for word in words if word.said.analysis.excuses}
+    return rules.vex is not None and len(people) >= rules.vex.minimum
+
+
 def _refusal(
-    same: list[Vulnerability], severity: Severity | None, rules: Vulnerabilities, now: datetime
+    same: list[Vulnerability],
+    severity: Severity | None,
+    rules: Vulnerabilities,
+    words: Sequence[Word],
 ) -> Finding:
     first = same[0]
     ended = [one.until for found in same for one in _about(found, rules)]
     expected = f"none above severity {rules.accepted_severity} ({_RULE})"
+    if rules.vex:
+        people = "a reviewer" if rules.vex.minimum == 1 else f"{rules.vex.minimum} reviewers"
+        expected += f", or the word of {people} that it does no harm (hallmark vex)"
     fixed = next((found.fixed for found in same if found.fixed), "")
     said = f"{first.id} in '{first.package}' {first.version}".rstrip()
     said += f", severity {severity or 'unknown'}, "
@@ -138,4 +201,6 @@ def _refusal(
     said += f", its exception ended {max(ended)}" if ended else ""
     names = {name for found in same for name in (found.id, *found.aliases)} - {first.id}
     said += f" (also {', '.join(sorted(names)[:4])})" if names else ""
+    heard = " ".join(word.sentence() for word in words[:4]).removesuffix(".")
+    said += f"; {heard}" if heard else ""
     return finding(VULNERABILITIES, expected, said)

@@ -23,22 +23,6 @@ Truth = npt.NDArray[np.int64]
 """Shape (rows,): each row's class, as its index in the classes' names."""
 
 
-def served_features(schema: Schema) -> list[ServedFeature]:
-    """Return the features as the served form takes them, in the schema's order."""
-    return [
-        ServedFeature(
-            name=feature.name,
-            type=feature.type,
-            nullable=feature.nullable,
-            minimum=None if feature.minimum is None else float(feature.minimum),
-            maximum=None if feature.maximum is None else float(feature.maximum),
-            out_of_range=feature.out_of_range,
-            categories=list(feature.categories) if feature.categories else None,
-        )
-        for feature in schema.features
-    ]
-
-
 def encode(table: Table, schema: Schema) -> Matrix:
     """Return the features' matrix, in the schema's order."""
     rows = np.empty((table.rows, len(schema.features)), dtype=np.float32)

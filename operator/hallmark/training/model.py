@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from hallmark.api.findings import Finding
 from hallmark.api.gates import evaluate_gates, failure
 from hallmark.api.metrics import Evaluation
+from hallmark.api.served_features import served_features
 from hallmark.api.tasks import TrainStage, TrainTask
 from hallmark.api.trainer import Trainer
 from hallmark.api.training_run import TrainingRunSpec
@@ -74,7 +75,7 @@ def fit(data: ValidatedDataset, trainer: Trainer) -> Trained | list[Finding]:
     if blurred:
         return blurred
     rows = matrix.encode(data.table, data.schema)
-    features = matrix.served_features(data.schema)
+    features = served_features(data.schema)
     fitted = pipeline.fit(rows[parts.train], truth[parts.train], classes, features, trainer)
     if isinstance(fitted, Finding):
         return [fitted]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -27,6 +27,7 @@ _EVENTS = {
     ReviewDecision.APPROVED: AuditEvent.APPROVE,
     ReviewDecision.DENIED: AuditEvent.DENY,
     ReviewDecision.REVOKED: AuditEvent.REVOKE,
+    ReviewDecision.ASSESSED: AuditEvent.ASSESS,
 }
 
 
@@ -43,7 +44,20 @@ class Heard:
     record: ApprovalRecord | None = None
 
 
-def approval_links(
+@dataclass(frozen=True)
+class Judged:
+    """What people decided about a version, judged again.
+
+    Args:
+        links: one for each decision, and one for the sum of them.
+        records: the decisions that count.
+    """
+
+    links: tuple[Link, ...]
+    records: tuple[ApprovalRecord, ...]
+
+
+def judge_decisions(
     version: ModelVersion,
     versions: Sequence[ModelVersion],
     entries: Sequence[ApprovalEntry],
@@ -51,8 +65,8 @@ def approval_links(
     recorded: Recorded | None,
     trusted: Trusted,
     now: datetime,
-) -> Iterator[Link]:
-    """Yield a link for each decision on a version, in their order, and one for the sum of them.
+) -> Judged:
+    """Return how each decision on a version stands, in their order, and their sum.
 
     Args:
         version: the version.
@@ -66,13 +80,14 @@ def approval_links(
     here = [one for one in versions if one.metadata.namespace == version.metadata.namespace]
     beside = shown_beside(version, here)
     earlier: list[ApprovalRecord] = []
+    links: list[Link] = []
     for entry in sorted(entries, key=lambda entry: _place(entry, recorded)):
         heard = _heard(version, entry, earlier, recorded, trusted, now)
         if heard.record is not None:
             earlier.append(heard.record)
-        yield replace(heard.link, said=heard.link.said + _what_was_shown(entry, beside))
+        links.append(replace(heard.link, said=heard.link.said + _what_was_shown(entry, beside)))
     gave_way = _gave_way(version, recorded, None)
-    yield _sum(earlier, policy, gave_way, now)
+    return Judged((*links, _sum(earlier, policy, gave_way, now)), tuple(earlier))
 
 
 def _gave_way(

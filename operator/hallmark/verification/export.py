@@ -17,7 +17,6 @@ from hallmark.audit.head import Head, read_head_text
 from hallmark.audit.record import read_record
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.store import ArtifactMissing, Store
-from hallmark.supply_chain import vex
 from hallmark.supply_chain.manifest import MAX_BYTES, FileFact, read_manifest
 from hallmark.verification.bundle import copies_of, folder_of, provenance_name
 from hallmark.verification.files import HEAD, INDEX, LOG, REGISTRY, FolderFiles, build_index
@@ -139,7 +138,6 @@ def _copy_version(version: ModelVersion, store: Store, target: Path, gathered: G
         for file in manifest.files:
             _copy_file(store, folder, file, target)
         _copy_provenance(version, store, target)
-        _copy_vex(folder, store, target)
     except ArtifactMissing as error:
         gathered.left_out.append(str(error))
         return
@@ -158,13 +156,6 @@ def _copy_provenance(version: ModelVersion, store: Store, target: Path) -> None:
         _write(target / name, store.get(name, limit=_PROVENANCE))
     except ArtifactMissing:
         return  # The verifier says so.
-
-
-def _copy_vex(folder: str, store: Store, target: Path) -> None:
-    """Copy what is said of vulnerabilities; what is too long to be read is no VEX."""
-    for entry in store.list(f"{folder}{vex.FOLDER}/")[: vex.MOST]:
-        if vex.is_named(entry.path.removeprefix(folder)) and entry.size <= vex.MAX_BYTES:
-            _write(target / entry.path, store.get(entry.path, limit=vex.MAX_BYTES))
 
 
 def _lay_out(target: Path, folder: str, manifest: Manifest) -> None:

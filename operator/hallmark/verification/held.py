@@ -9,7 +9,7 @@ from datetime import datetime
 from hallmark.api.artifacts import SLOT_SBOM, Manifest, final_name
 from hallmark.api.common import parse_timestamp
 from hallmark.api.model_policy import ModelPolicy
-from hallmark.api.model_version import ModelVersion
+from hallmark.api.model_version import ApprovalRecord, ModelVersion
 from hallmark.api.training_run import TrainingRun
 from hallmark.supply_chain.vulnerabilities import LookUp
 from hallmark.verification.bundle import Bundle
@@ -35,7 +35,7 @@ class Held:
         trusted: the verifier's keys.
         now: when no key may be revoked.
         look_up: says which vulnerabilities packages have.
-        vex: the paths of what reviewers say of vulnerabilities, in order.
+        decided: people's decisions on it that count.
     """
 
     version: ModelVersion
@@ -47,7 +47,7 @@ class Held:
     trusted: Trusted
     now: datetime
     look_up: LookUp
-    vex: Sequence[str] = ()
+    decided: Sequence[ApprovalRecord] = ()
 
     @property
     def sealed_at(self) -> datetime | None:

@@ -175,6 +175,6 @@ def standing_words(words: Iterable[AuditRecord], before: int) -> tuple[Sequence[
             approved[uid] = word
         elif word.event in {AuditEvent.APPROVE, AuditEvent.WITHDRAW}:
             approved.pop(uid, None)
-        elif accepted:
+        elif accepted and word.event in {AuditEvent.DENY, AuditEvent.REVOKE}:
             rejected = True
     return tuple(approved.values()), rejected

@@ -12,8 +12,7 @@ from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
 from hallmark.audit.events import AuditEvent
 from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED, LookUp
-from hallmark.verification.approvals import approval_links
-from hallmark.verification.assessed import vex_by_folder
+from hallmark.verification.approvals import judge_decisions
 from hallmark.verification.bundle import baseline_of, bundle_of
 from hallmark.verification.deployments import Watched, deployment_links
 from hallmark.verification.files import INDEX, Files, problems_of_index
@@ -90,7 +89,6 @@ class _Verifier:
         self._bundles = {
             version.metadata.uid: bundle_of(version, evidence.files) for version in self._versions
         }
-        self._vex = vex_by_folder(evidence.files)
         self._runs: dict[str, RunEntry] = {entry.uid: entry for entry in registry.runs}
         self._approvals: dict[str, list[ApprovalEntry]] = defaultdict(list)
         for entry in registry.approvals:
@@ -144,8 +142,18 @@ class _Verifier:
     def _version(self, version: ModelVersion) -> Subject:
         entry = self._runs.get(version.spec.training_run.uid)
         policy = self._policy_of(version)
+        decided = judge_decisions(
+            version,
+            self._versions,
+            self._approvals.get(version.metadata.uid, []),
+            policy,
+            self._recorded,
+            self._trusted,
+            self._now,
+        )
         held = Held(
             version=version,
+            decided=decided.records,
             bundle=self._bundles[version.metadata.uid],
             files=self._evidence.files,
             run=run_of(entry) if entry else None,
@@ -153,24 +161,10 @@ class _Verifier:
             recorded=self._recorded,
             trusted=self._trusted,
             now=self._now,
-            vex=self._vex.get(self._bundles[version.metadata.uid].folder, ()),
             look_up=self._evidence.look_up,
         )
-        decisions = self._approvals.get(version.metadata.uid, [])
-        links = [
-            *version_links(held),
-            *approval_links(
-                version,
-                self._versions,
-                decisions,
-                policy,
-                self._recorded,
-                self._trusted,
-                self._now,
-            ),
-        ]
         name = f"{version.metadata.namespace}/{version.metadata.name}"
-        return Subject("ModelVersion", name, tuple(links))
+        return Subject("ModelVersion", name, (*version_links(held), *decided.links))
 
     def _policy_of(self, version: ModelVersion) -> ModelPolicy | None:
         """Return the policy that the newest record about a version names, or the only one."""

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from hallmark.api.artifacts import BUNDLE, REPORT, Manifest, run_id
 from hallmark.api.findings import Finding
-from hallmark.api.gates import evaluate_gates, failure
-from hallmark.api.metrics import Gate, GateResult
+from hallmark.api.gates import evaluate_gates, failure, gate_of
 from hallmark.api.reasons import VersionReason
 from hallmark.api.report import Report
 from hallmark.api.training_run import TrainingRun, spec_digest
@@ -16,12 +15,12 @@ from hallmark.audit.events import AuditEvent
 from hallmark.audit.record import AuditRecord
 from hallmark.policies.model_version.checks import Verified, asked_packages, meets_policy
 from hallmark.policies.model_version.inputs import VersionInputs
+from hallmark.policies.model_version.words import words_in_force
 from hallmark.policies.sealed import read_report, version_contradiction
 from hallmark.supply_chain.manifest import FileFact, check_files
 from hallmark.supply_chain.sbom import check_sbom, read_sealed_sbom
 from hallmark.supply_chain.signing import MAX_BYTES
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
-from hallmark.verification.assessed import vex_links
 from hallmark.verification.built import provenance_link
 from hallmark.verification.held import MAX_DOCUMENT, Held
 from hallmark.verification.links import Link, broken, holds, open_
@@ -44,7 +43,6 @@ def version_links(held: Held) -> Iterator[Link]:
         yield provenance_link(held, manifest)
         yield _sbom(held, manifest)
         yield _policy(held, manifest, report)
-    yield from vex_links(held)
     yield _record(held)
 
 
@@ -106,8 +104,8 @@ def _gates(held: Held, report: Report | str) -> Link:
     if isinstance(report, str):
         return broken("gates", report)
     shown = report.gates
-    asked = [_gate_of(result) for result in shown if result.source == "Run"]
-    floors = [_gate_of(result) for result in shown if result.source == "Policy"]
+    asked = [gate_of(result) for result in shown if result.source == "Run"]
+    floors = [gate_of(result) for result in shown if result.source == "Policy"]
     found = evaluate_gates(asked, floors, report.metrics, report.inconclusive)
     if found != shown:
         return broken("gates", "Expected the verdicts that follow from the metrics, found others.")
@@ -117,15 +115,6 @@ def _gates(held: Held, report: Report | str) -> Link:
     if held.run is not None and trained and asked != list(held.run.spec.gates):
         return broken("gates", "Expected the gates of the TrainingRun in the report, found others.")
     return holds("gates", f"{len(found)} of {len(found)} passed, judged anew from the report")
-
-
-def _gate_of(result: GateResult) -> Gate:
-    return Gate(
-        metric=result.metric,
-        comparison=result.comparison,
-        threshold=result.threshold,
-        statistic=result.statistic,
-    )
 
 
 def _artifacts(held: Held, manifest: Manifest) -> Link:
@@ -199,6 +188,7 @@ def _policy(held: Held, manifest: Manifest, report: Report | str) -> Link:
         policy=held.policy,
         report=held.files.read(held.bundle.folder + REPORT, MAX_DOCUMENT),
         sbom=held.sealed_bill(manifest) or None,
+        words=words_in_force(held.decided, held.policy.spec, held.now),
     )
     if held.policy.spec.dependencies.vulnerabilities is not None:
         inputs = replace(inputs, vulnerabilities=held.look_up(asked_packages(inputs)))

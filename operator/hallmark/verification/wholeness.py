@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hallmark.api.artifacts import Manifest
 from hallmark.api.model_version import ModelVersion
 from hallmark.audit.events import AuditEvent, AuditOutcome
-from hallmark.verification.assessed import vex_by_folder
 from hallmark.verification.bundle import Bundle, copies_of, provenance_name
 from hallmark.verification.files import HEAD, INDEX, LOG, REGISTRY, Files
 from hallmark.verification.links import Link, broken, holds, open_
@@ -141,10 +140,9 @@ def nothing_else_link(
     files: Files, bundles: Mapping[str, Bundle], versions: Sequence[ModelVersion], *, log: bool
 ) -> Link:
     """There is no file that nothing signed names."""
-    expected, vex = {INDEX, REGISTRY, *({LOG, HEAD} if log else ())}, vex_by_folder(files)
+    expected = {INDEX, REGISTRY, *({LOG, HEAD} if log else ())}
     for bundle in bundles.values():
         expected |= bundle.names
-        expected |= set(vex.get(bundle.folder, ()))
         if isinstance(bundle.manifest, Manifest):
             expected |= copies_of(bundle.manifest).keys()
     expected |= {provenance_name(version) for version in versions}

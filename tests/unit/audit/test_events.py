@@ -16,6 +16,7 @@ TAKES_AWAY = {
     ("deny", "accepted"),
     ("revoke", "accepted"),
     ("approve", "refused"),
+    ("assess", "refused"),
     ("withdraw", "withdrawn"),
     ("verify", "refused"),
     ("promote", "refused"),

@@ -287,6 +287,18 @@ def test_what_was_found_counts_under_the_same_snapshot_alone(
     assert memory.recall(found, LOOKS, NOW, feed) == (evidence if known else None)
 
 
+@pytest.mark.parametrize(("words", "known"), [("sha256:1", True), ("sha256:2", False), ("", False)])
+@pytest.mark.parametrize("started", [False, True])
+def test_what_was_found_counts_while_reviewers_say_the_same_alone(
+    words: str, known: bool, started: bool
+) -> None:
+    found = shown(version(), under=LOOKS, feed_digest=FEED.digest, vex_digest="sha256:1")
+    memory = EvidenceMemory()
+    if not started:
+        memory.remember(found, LOOKS, replace(GOOD, feed=FEED.digest, vex="sha256:1"), NOW)
+    assert (memory.recall(found, LOOKS, NOW, FEED, words) is not None) is known
+
+
 @pytest.mark.parametrize("started", [False, True])
 def test_what_time_alone_may_change_is_believed_until_then(started: bool) -> None:
     ends = timestamp(NOW + MINUTE)

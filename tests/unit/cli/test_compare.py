@@ -10,9 +10,10 @@ import pytest
 from hallmark.api.common import timestamp
 from hallmark.api.metrics import MetricValue
 from hallmark.api.model_version import ModelVersion
-from hallmark.cli.compare import Side, differences, words
+from hallmark.cli.compare import Side, differences
 from hallmark.cli.objects import Objects
 from hallmark.cli.prune import over_by
+from hallmark.supply_chain.model_card import card_words
 from tests.unit.cli.test_approvals import digest, version
 from tests.unit.reporting.test_page import whole
 
@@ -87,7 +88,7 @@ def card(**considered: object) -> dict[str, object]:
 
 
 def test_an_authors_words_on_a_model_are_told_by_topic() -> None:
-    found = words(
+    found = card_words(
         card(
             useCases=["loans"],
             users=["clerks", "auditors"],
@@ -113,4 +114,4 @@ def test_an_authors_words_on_a_model_are_told_by_topic() -> None:
     [{}, {"metadata": []}, {"metadata": {"component": None}}, card(users=7), card(other=[])],
 )
 def test_a_card_of_another_form_has_no_words(document: dict[str, object]) -> None:
-    assert words(document) == []
+    assert card_words(document) == []

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from hallmark.api.artifacts import SLOT_SBOM
-from hallmark.supply_chain.vex import Analysis, Assessment, Justification, document, parts_named
+from hallmark.api.assessment import Analysis, Assessment, Justification
+from hallmark.supply_chain.vex import Word, document
 from hallmark.training.outcome import Artifacts
 from tests.foreign import HERE, built, needs, said
 from tests.unit.supply_chain.factories import NOW
@@ -67,13 +68,13 @@ def test_another_validator_takes_what_a_reviewer_says_of_a_vulnerability(
 ) -> None:
     said = Assessment(
         vulnerability="CVE-2026-1234",
-        parts=parts_named(bill, "numpy"),
+        package="numpy",
         analysis=Analysis.NOT_AFFECTED,
         justification=Justification.CODE_NOT_REACHABLE,
-        detail="Not imported.",
-        at=NOW,
     )
-    assert validate(document(said, bill["serialNumber"])) == "valid"
+    found = document([Word(said, "rita", "2027-01-01T00:00:00Z")], bill, NOW)
+    assert len(found["vulnerabilities"]) == 1
+    assert validate(found) == "valid"
 
 
 @pytest.mark.parametrize("change", [a_licence_twice, a_field_more, a_short_hash])

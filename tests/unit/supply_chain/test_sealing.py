@@ -463,3 +463,26 @@ def test_a_model_with_a_known_vulnerability_is_not_sealed(mounted: bool, tmp_pat
     assert not outcome.sealed
     expected = "GHSA-1 in 'scikit-learn' 1.9.1" if mounted else "expected a snapshot of OSV"
     assert expected in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("mounted", "more", "said"),
+    [
+        (True, {}, ""),
+        (False, {}, "expected a snapshot of OSV"),
+        (True, {"denied": ["numpy"]}, "no package 'numpy'"),
+    ],
+    ids=["a known vulnerability", "no snapshot", "a denied package"],
+)
+def test_what_reviewers_may_lift_is_left_to_them_and_nothing_else(
+    mounted: bool, more: dict[str, list[str]], said: str, tmp_path: Path
+) -> None:
+    store, made = open_store("memory://"), upload()
+    made.put(store)
+    feed = Feed(snapshot(tmp_path, entry("GHSA-1", affected("numpy", ranges=[]))))
+    look_up: LookUp = (lambda asked: feed.about(asked, NOW)) if mounted else lambda _: NOT_MOUNTED
+    rules = {"vulnerabilities": {"vex": {}}, **more}
+    outcome = seal(task(made, dependencies=rules), store, lambda: KEY, NOW, look_up)
+    assert outcome.sealed is (said == "")
+    assert said in outcome.message
+    assert "GHSA-1" not in outcome.message

@@ -7,14 +7,22 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, strategies as st
 
+from hallmark.api.assessment import Analysis, Assessment, Justification
 from hallmark.api.common import timestamp
-from hallmark.api.dependencies import Severity, Vulnerabilities, VulnerabilityException
+from hallmark.api.dependencies import (
+    AcceptedVex,
+    Severity,
+    Vulnerabilities,
+    VulnerabilityException,
+)
 from hallmark.supply_chain.osv_entry import Vulnerability
+from hallmark.supply_chain.vex import Word
 from hallmark.supply_chain.vulnerabilities import (
     NOT_MOUNTED,
     Known,
     check_vulnerabilities,
     judged_until,
+    lifted,
 )
 from tests.examples import examples
 from tests.unit.supply_chain.osv_entries import NOW
@@ -182,3 +190,101 @@ def test_until_then_the_verdict_is_the_same(ends: int, later: int) -> None:
     moment = NOW + later * hour
     if until is None or moment < until:
         assert check_vulnerabilities(said, given, moment) == check_vulnerabilities(said, given, NOW)
+
+
+def word(
+    analysis: Analysis = Analysis.NOT_AFFECTED,
+    by: str = "rita",
+    id_: str = "GHSA-1",
+    package: str = "pillow",
+    version: str | None = None,
+) -> Word:
+    said = Assessment(
+        vulnerability=id_,
+        package=package,
+        version=version,
+        analysis=analysis,
+        justification=Justification.CODE_NOT_REACHABLE,
+    )
+    return Word(said, by)
+
+
+def listening(minimum: int = 1) -> Vulnerabilities:
+    return Vulnerabilities(vex=AcceptedVex(minimum=minimum))
+
+
+def judged(rules_: Vulnerabilities, *words: Word, found: Known | None = None) -> list[str]:
+    flaws = found or known(flaw("GHSA-1", Severity.HIGH, "CVE-1"))
+    return [one.sentence() for one in check_vulnerabilities(flaws, rules_, NOW, words)]
+
+
+@pytest.mark.parametrize("analysis", [*Analysis])
+def test_each_analysis_lifts_or_does_not(analysis: Analysis) -> None:
+    excuses = analysis in {Analysis.RESOLVED, Analysis.FALSE_POSITIVE, Analysis.NOT_AFFECTED}
+    assert (judged(listening(), word(analysis)) == []) is excuses
+    assert judged(Vulnerabilities(), word(analysis)) != [], "the policy does not listen"
+
+
+@pytest.mark.parametrize(
+    ("said", "lifts"),
+    [
+        (word(id_="ghsa-1"), True),
+        (word(id_="CVE-1"), True),
+        (word(id_="GHSA-2"), False),
+        (word(package="pillow-simd"), False),
+        (word(version="1.0"), True),
+        (word(version="1.1"), False),
+    ],
+    ids=[
+        "its id in other letters",
+        "an alias",
+        "another id",
+        "another package",
+        "the version",
+        "another version",
+    ],
+)
+def test_a_word_is_on_a_package_and_an_id_or_an_alias(said: Word, lifts: bool) -> None:
+    assert (judged(listening(), said) == []) is lifts
+
+
+def test_an_entry_that_does_not_name_the_id_still_counts() -> None:
+    both = known(flaw("GHSA-1", Severity.HIGH, "CVE-1"), flaw("PYSEC-1", None, "CVE-1"))
+    assert judged(listening(), word(), found=both) != []
+    assert judged(listening(), word(id_="CVE-1"), found=both) == []
+
+
+def test_a_word_lifts_no_trouble_with_the_snapshot() -> None:
+    old = Known("sha256:" + "0" * 64, NOW - 2 * DAY, (flaw(),))
+    rules_ = listening().replace(max_feed_age="24h")
+    (said,) = judged(rules_, word(), found=old)
+    assert said.startswith("Vulnerability feed")
+
+
+def test_a_refusal_says_who_said_what() -> None:
+    (said,) = judged(listening(2), word())
+    assert "or the word of 2 reviewers that it does no harm (hallmark vex)" in said
+    assert said.endswith("; GHSA-1 in 'pillow': not_affected (code_not_reachable), says rita.")
+
+
+WORDS = st.builds(
+    word,
+    st.sampled_from(Analysis),
+    st.sampled_from(["rita", "rob", "eva"]),
+    st.sampled_from(["GHSA-1", "CVE-1", "GHSA-2"]),
+    st.sampled_from(["pillow", "numpy"]),
+)
+
+
+@examples(150)
+@given(st.lists(WORDS, max_size=6), st.integers(1, 3))
+def test_enough_people_lift_it_and_nobody_says_otherwise(said: list[Word], minimum: int) -> None:
+    about = [
+        one for one in said if one.said.package == "pillow" and one.said.vulnerability != "GHSA-2"
+    ]
+    people = {one.by for one in about if one.said.analysis.excuses}
+    lifts = len(people) >= minimum and all(one.said.analysis.excuses for one in about)
+    assert (judged(listening(minimum), *said) == []) is lifts
+    assert judged(listening(minimum), *reversed(said)) == [] or not lifts
+    used = lifted(known(flaw("GHSA-1", Severity.HIGH, "CVE-1")), listening(minimum), NOW, said)
+    assert set(used) == (set(about) if lifts else set())

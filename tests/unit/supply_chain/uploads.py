@@ -139,14 +139,17 @@ def upload(changes: Mapping[str, bytes] | None = None, **manifest: str) -> Uploa
         BASELINE: baseline().to_bytes(),
         REPORT: factories.report().to_bytes(),
         GOLDEN: golden().to_bytes(),
-        DOCKERFILE: render_dockerfile(run_id=RUN_ID, dataset=FINGERPRINT, sbom=FINGERPRINT),
         **(changes or {}),
     }
     if REPORT_PAGE not in slots:
         slots[REPORT_PAGE] = rendered(slots[REPORT])
     if SLOT_SBOM not in slots:
         digest = sha256_digest(slots[MODEL_ONNX])
-        slots[SLOT_SBOM] = factories.sbom(run_id=RUN_ID, files={MODEL_ONNX: digest})
+        found = told(slots[REPORT])
+        slots[SLOT_SBOM] = factories.sbom(run_id=RUN_ID, files={MODEL_ONNX: digest}, told=found)
+    if DOCKERFILE not in slots:
+        bill = sha256_digest(slots[SLOT_SBOM])
+        slots[DOCKERFILE] = render_dockerfile(run_id=RUN_ID, dataset=FINGERPRINT, sbom=bill)
     values = {
         "namespace": "team",
         "model": MODEL,
@@ -157,6 +160,14 @@ def upload(changes: Mapping[str, bytes] | None = None, **manifest: str) -> Uploa
     }
     files = {final_name(slot, RUN_ID): data for slot, data in slots.items()}
     return Upload(slots, build_manifest(files=files, **{**values, **manifest}))
+
+
+def told(report: bytes) -> Report:
+    """Return a report, or another one where it is none."""
+    try:
+        return Report.model_validate_json(report)
+    except ValidationError:
+        return factories.report()
 
 
 def rendered(report: bytes) -> bytes:

@@ -157,7 +157,7 @@ def attestation_is_not_withdrawn(ballot: Ballot) -> Refusal | None:
     """Nobody but the approver brings back an approval that was deleted: by signing another one."""
     spec = ballot.approval.spec
     digest = attestation_digest(spec)
-    if digest is None or spec.decision is not ReviewDecision.APPROVED:
+    if digest is None or spec.decision.is_final:
         return None
     if digest not in ballot.withdrawn and not ballot.full:
         return None
@@ -173,13 +173,13 @@ def attestation_is_not_withdrawn(ballot: Ballot) -> Refusal | None:
 
 
 def is_not_the_requester(ballot: Ballot) -> Refusal | None:
-    """Nobody approves what they asked for; deny or revoke it they may.
+    """Nobody approves or excuses what they asked for; deny or revoke it they may.
 
     A relay that named another requester asked as well. Where nobody vouches for either name, only
     the signature of a key that the policy lists counts.
     """
     spec, requester = ballot.approval.spec, ballot.version.spec.requested_by
-    if spec.decision is not ReviewDecision.APPROVED:
+    if spec.decision.is_final:
         return None
     if not (requester.authenticated or requester.relay or spec.attestation):
         return Refusal(
@@ -189,12 +189,13 @@ def is_not_the_requester(ballot: Ballot) -> Refusal | None:
             f"created it ('{requester.name}' is only what it says), so that it may have been the "
             f"approver; give an attestation, or train it again where that policy is in force.",
         )
+    approves = spec.decision is ReviewDecision.APPROVED
+    denied = "approve it" if approves else "excuse its vulnerabilities"
     for name, said in ((requester.name, "asked for"), (requester.relay, "created the run of")):
         if name is not None and person(name) == person(spec.approver):
             return Refusal(
                 ApprovalReason.SELF_APPROVAL,
-                f"'{spec.approver}' {said} this version and cannot approve it; ask another "
-                f"reviewer.",
+                f"'{spec.approver}' {said} this version and cannot {denied}; ask another reviewer.",
             )
     return None
 
@@ -221,17 +222,42 @@ def has_not_approved_before(ballot: Ballot) -> Refusal | None:
 def has_not_ended(ballot: Ballot) -> Refusal | None:
     """The approval's end is still to come."""
     end = ballot.approval.spec.not_after
-    if end is None or ballot.approval.spec.decision is not ReviewDecision.APPROVED:
+    if end is None or ballot.approval.spec.decision.is_final:
         return None
     if parse_timestamp(end) > ballot.now:
         return None
     return Refusal(ApprovalReason.EXPIRED, f"The approval ended at {end}; create a new one.")
 
 
+def says_what_was_found(ballot: Ballot) -> Refusal | None:
+    """An assessment is there where it is what was decided: signed, and with a reason."""
+    spec = ballot.approval.spec
+    if spec.decision is not ReviewDecision.ASSESSED:
+        return None
+    said = spec.assessment
+    found = (
+        "none"
+        if said is None
+        else "no justification"
+        if not said.is_justified
+        else None
+        if spec.attestation
+        else "no signature"
+    )
+    if found is None:
+        return None
+    return Refusal(
+        ApprovalReason.ASSESSMENT_INCOMPLETE,
+        f"Expected an assessment of one vulnerability, with a justification where nothing is "
+        f"affected and signed by its approver, found {found}; make it with 'hallmark vex'.",
+    )
+
+
 CHAIN = (
     names_this_object,
     names_these_bytes,
     names_what_is_shown,
+    says_what_was_found,
     name_is_vouched_for,
     attestation_is_not_withdrawn,
     is_not_the_requester,
@@ -293,6 +319,7 @@ def record_of(ballot: Ballot) -> ApprovalRecord:
         attestation=attestation_digest(approval.spec),
         key_id=key if isinstance(key, str) else None,
         given=_given(ballot),
+        assessment=approval.spec.assessment,
     )
 
 
@@ -305,9 +332,13 @@ def _given(ballot: Ballot) -> str:
 
 def counts(record: ApprovalRecord, now: datetime) -> bool:
     """Tell whether an approval counts today."""
+    return record.decision is ReviewDecision.APPROVED and stands(record, now)
+
+
+def stands(record: ApprovalRecord, now: datetime) -> bool:
+    """Tell whether an approval or an assessment is accepted, there, and not at its end."""
     return (
-        record.decision is ReviewDecision.APPROVED
-        and record.accepted
+        record.accepted
         and not record.withdrawn
         and (record.not_after is None or parse_timestamp(record.not_after) > now)
     )
@@ -320,7 +351,7 @@ def counts_from(record: ApprovalRecord, cooling_time: str) -> datetime:
 
 def is_final(record: ApprovalRecord) -> bool:
     """Tell whether a record is a valid denial or revocation; the object may be long gone."""
-    return record.accepted and record.decision is not ReviewDecision.APPROVED
+    return record.accepted and record.decision.is_final
 
 
 def counting(

@@ -40,6 +40,7 @@ def payload(model: str, spec: ModelApprovalSpec, attestation_id: str) -> bytes:
     """Return what an approver signs for a decision on a version of ``model``."""
     end = {} if spec.not_after is None else {"notAfter": spec.not_after}
     shown = {} if spec.shown_digest is None else {"shownDigest": spec.shown_digest}
+    said = {} if spec.assessment is None else {"assessment": spec.assessment.to_wire()}
     return canonical_json(
         {
             "id": attestation_id,
@@ -53,6 +54,7 @@ def payload(model: str, spec: ModelApprovalSpec, attestation_id: str) -> bytes:
             "targets": sorted(spec.targets),
             **end,
             **shown,
+            **said,
         }
     )
 
@@ -101,7 +103,8 @@ def attesting_key(
         return _invalid("what was signed has no id of 32 hex digits")
     if found != payload(model, spec, attestation_id):
         return _invalid(
-            "it was made for another model, digest, decision, approver, reason, target or end"
+            "it was made for another model, digest, decision, approver, reason, assessment, target "
+            "or end"
         )
     own = [key for key in keys if key.approver == spec.approver]
     for key in own:

@@ -20,6 +20,7 @@ _EVENTS = {
     ReviewDecision.APPROVED: AuditEvent.APPROVE,
     ReviewDecision.DENIED: AuditEvent.DENY,
     ReviewDecision.REVOKED: AuditEvent.REVOKE,
+    ReviewDecision.ASSESSED: AuditEvent.ASSESS,
 }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hallmark.api.artifacts import Manifest
-from hallmark.api.common import sha256_digest
+from hallmark.api.common import clip, sha256_digest
 from hallmark.api.dependencies import Dependencies
 from hallmark.api.gates import evaluate_gates, failure
 from hallmark.api.model_version import SBOMSummary
@@ -14,6 +14,7 @@ from hallmark.api.reasons import VersionReason
 from hallmark.api.report import Report
 from hallmark.keys import KeyFault, UnusableKey, usable_key
 from hallmark.policies.model_version.inputs import Evidence, VersionInputs
+from hallmark.policies.model_version.words import digest_of
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.sealed import read_report, version_contradiction
 from hallmark.supply_chain.packages import (
@@ -26,7 +27,7 @@ from hallmark.supply_chain.packages import (
 from hallmark.supply_chain.signing import named_signer
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
-from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED, judged_until
+from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED, judged_until, lifted
 
 SBOM_BYTES = 4 << 20
 """A longer SBOM is not read."""
@@ -112,6 +113,7 @@ def _package_problems(
         inputs.vulnerabilities,
         inputs.now,
         also=report.packages.items(),
+        words=inputs.words,
     )
     unknown = [bill] if isinstance(bill, str) else []
     unknown += [problem.sentence() for problem in found if not is_about_a_package(problem)]
@@ -154,11 +156,14 @@ def check_evidence(inputs: VersionInputs) -> Evidence:
         return Evidence(refusal=verified, sbom=summary)
     rules = inputs.policy.spec.dependencies.vulnerabilities if inputs.policy else None
     known = inputs.vulnerabilities or NOT_MOUNTED
+    used = lifted(known, rules, inputs.now, inputs.words)
     return Evidence(
         key_id=verified.key_id,
         policy=meets_policy(inputs, verified),
         sbom=summary,
         feed=known.digest if rules else "",
+        vex=digest_of(inputs.words),
+        remark=clip(" ".join(word.sentence() for word in used), 1024),
         until=judged_until(known, rules, inputs.now),
     )
 

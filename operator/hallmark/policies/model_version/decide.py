@@ -7,6 +7,7 @@ the files say is added where they were read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hallmark.api.conditions import ConditionStatus, SummaryCondition
@@ -45,6 +46,7 @@ from hallmark.policies.model_version.records import (
     who_decided,
 )
 from hallmark.policies.model_version.renewal import last_of
+from hallmark.policies.model_version.words import digest_of, words_in_force
 from hallmark.policies.refusals import Refusal
 
 _C = VersionCondition
@@ -65,6 +67,19 @@ def decide_version(inputs: VersionInputs) -> Decision:
         records=(*verify_records(inputs, checks[0]), *approval_records(inputs, records)),
         requeue=_next_look(inputs, records),
     )
+
+
+def heard(inputs: VersionInputs) -> VersionInputs:
+    """Return the inputs with what reviewers say of vulnerabilities today, this moment's included.
+
+    The files are held against it, so that whoever reads them must know it before the decision.
+    """
+    spec = inputs.policy.spec if inputs.policy else None
+    rules = spec.dependencies.vulnerabilities if spec else None
+    if rules is None or rules.vex is None:
+        return inputs
+    records = next_records(_hearing(inputs))
+    return replace(inputs, words=words_in_force(records, spec, inputs.now))
 
 
 def _evidence(inputs: VersionInputs) -> Evidence | None:
@@ -116,6 +131,7 @@ def _status(
         key_id=evidence.key_id or before.key_id,
         policy_digest=inputs.policy.spec.digest if inputs.policy else None,
         feed_digest=evidence.feed or None,
+        vex_digest=evidence.vex or None,
     )
 
 
@@ -161,7 +177,7 @@ def _checks(inputs: VersionInputs, evidence: Evidence | None) -> tuple[Condition
         ),
         fails(_C.POLICY_PASSED, policy.reason, policy.message)
         if policy
-        else holds(_C.POLICY_PASSED, VersionReason.POLICY_PASSED),
+        else holds(_C.POLICY_PASSED, VersionReason.POLICY_PASSED, evidence.remark),
     )
 
 
@@ -172,10 +188,17 @@ def _unread(inputs: VersionInputs) -> Iterator[ConditionUpdate]:
             shown is None
             or shown.status is ConditionStatus.UNKNOWN
             or shown.reason in _NOT_BY_THE_FILES
+            or (type_ is _C.POLICY_PASSED and _rests_on_other_words(inputs))
         ):
             yield unknown(type_, VersionReason.PENDING, inputs.trouble or READING)
         else:
             yield ConditionUpdate(type_, shown.status, shown.reason, shown.message)
+
+
+def _rests_on_other_words(inputs: VersionInputs) -> bool:
+    """Whether a verdict may have needed the word of a reviewer who says something else by now."""
+    found = inputs.version.status.vex_digest
+    return found is not None and found != digest_of(inputs.words)
 
 
 _NOT_BY_THE_FILES = (

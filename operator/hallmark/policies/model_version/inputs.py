@@ -11,6 +11,7 @@ from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion, RolledBack, SBOMSummary
 from hallmark.policies.model_version.shown import Shown
 from hallmark.policies.refusals import Refusal
+from hallmark.supply_chain.vex import Word
 from hallmark.supply_chain.vulnerabilities import Known as KnownVulnerabilities
 
 
@@ -24,6 +25,8 @@ class Evidence:
         policy: why the version does not meet the policy.
         sbom: the SBOM in short, where it is in the store.
         feed: the digest of the snapshot of OSV that was looked at; empty where none was.
+        vex: the digest of the reviewers' words on vulnerabilities that were heard; empty: none.
+        remark: what lets the version pass all the same, in sentences; empty where nothing has to.
         until: when time alone may change what is said of the policy, or None.
     """
 
@@ -32,6 +35,8 @@ class Evidence:
     policy: Refusal | None = None
     sbom: SBOMSummary | None = None
     feed: str = ""
+    vex: str = ""
+    remark: str = ""
     until: datetime | None = None
 
 
@@ -48,6 +53,7 @@ class VersionInputs:
         report: the bytes of ``report.json`` in the store; None where there is none.
         sbom: the bytes of the SBOM, read once; None where it was not read or is not there.
         vulnerabilities: what a snapshot of OSV says of its packages, where the policy asks for it.
+        words: what reviewers say of them, where the policy listens.
         approvals: the ModelApprovals that name this version.
         vouched_since: since when the approvals' identity policy has been in force, or None.
         vouching_known: whether the API server could say so.
@@ -71,6 +77,7 @@ class VersionInputs:
     report: bytes | None = None
     sbom: bytes | None = None
     vulnerabilities: KnownVulnerabilities | None = None
+    words: tuple[Word, ...] = ()
     approvals: tuple[ModelApproval, ...] = ()
     vouched_since: str | None = None
     vouching_known: bool = True

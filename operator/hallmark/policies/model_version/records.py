@@ -11,7 +11,13 @@ from hallmark.api.latch import MAX_ATTESTED, MAX_FINAL, Attested, Latch
 from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
 from hallmark.api.model_policy import ApproverKey
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, RolledBack
-from hallmark.policies.model_version.approvals import Ballot, counts, is_final, record_of
+from hallmark.policies.model_version.approvals import (
+    Ballot,
+    counts,
+    is_final,
+    record_of,
+    stands,
+)
 from hallmark.policies.model_version.attestation import (
     attestation_digest,
     attesting_key,
@@ -63,14 +69,18 @@ class Hearing:
 
 def next_records(hearing: Hearing) -> tuple[ApprovalRecord, ...]:
     """Return the records after looking at the approvals that exist now, oldest first."""
-    existing = {approval.metadata.uid: approval for approval in hearing.approvals}
+    existing = {
+        approval.metadata.uid: approval
+        for approval in hearing.approvals
+        if not is_being_withdrawn(approval)
+    }
     records = [
         _seen_again(record, existing.get(record.uid), hearing)
         for record in hearing.version.status.approvals
         if record.accepted or record.uid in existing or fell_with_its_key(record)
     ]
     known = {record.uid for record in records}
-    new = [approval for approval in hearing.approvals if approval.metadata.uid not in known]
+    new = [approval for uid, approval in existing.items() if uid not in known]
     attested, has_room = _attested(records, hearing.latch), True
     for approval in sorted(new, key=_age):
         approves = approval.spec.decision is ReviewDecision.APPROVED
@@ -86,6 +96,15 @@ def next_records(hearing: Hearing) -> tuple[ApprovalRecord, ...]:
             records = list(_bounded(records, hearing))
             has_room = any(_rank(found, hearing) > _COUNTS for found in records)
     return _bounded([*records, *_said_of_these_bytes(records, hearing)], hearing)
+
+
+def is_being_withdrawn(approval: ModelApproval) -> bool:
+    """Tell whether an approval is being deleted, which nobody takes back.
+
+    It counts no more, whatever keeps the object: one that names it as its owner may do so for ever.
+    """
+    deleted = approval.metadata.deletion_timestamp is not None
+    return deleted and approval.spec.decision is ReviewDecision.APPROVED
 
 
 def fell_with_its_key(record: ApprovalRecord) -> bool:
@@ -160,11 +179,11 @@ def who_decided(record: ApprovalRecord | None) -> str:
 
 
 def first_end(records: Iterable[ApprovalRecord], now: datetime) -> datetime | None:
-    """Return when the next approval that counts today ends, or None."""
+    """Return when the next approval or assessment that counts today ends, or None."""
     ends = [
         parse_timestamp(record.not_after)
         for record in records
-        if record.not_after and counts(record, now)
+        if record.not_after and stands(record, now)
     ]
     return min(ends, default=None)
 
@@ -276,8 +295,10 @@ def _bounded(records: Sequence[ApprovalRecord], hearing: Hearing) -> tuple[Appro
 def _rank(record: ApprovalRecord, hearing: Hearing) -> int:
     if is_final(record):
         return 0
-    if not counts(record, hearing.now) and not fell_with_its_key(record):
+    if record.decision is ReviewDecision.ASSESSED and stands(record, hearing.now):
         return 3
+    if not counts(record, hearing.now) and not fell_with_its_key(record):
+        return 4
     return 2 if is_of_before(record, hearing.rolled_back) else _COUNTS
 
 

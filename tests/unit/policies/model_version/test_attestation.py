@@ -61,6 +61,7 @@ CHANGES: dict[str, Any] = {
     "targets": ["loans", "production"],
     "notAfter": "2036-07-01T00:00:00Z",
     "shownDigest": OTHER,
+    "assessment": {"vulnerability": "CVE-1", "package": "numpy", "analysis": "resolved"},
 }
 """Another value for each field that is signed."""
 NOT_SIGNED = {"modelVersion", "attestation"}
