@@ -80,11 +80,12 @@ cluster-down: $(DEMO_READY) ## Stop and remove the cluster (CLUSTER_NAME=demo)
 images: $(DEMO_READY) ## Build the images and load them into the cluster
 	@$(BIN)/python -u -m tests.cluster images --name $(CLUSTER_NAME)
 
-generate: $(READY) ## Write the generated files: CRDs, admission policies, references, report schema
+generate: $(READY) ## Write the generated files: CRDs, admission policies, references, report schema, structs
 	@$(BIN)/python -m hallmark.api.crd
 	@$(BIN)/python -m hallmark.api.admission
 	@$(BIN)/python -m hallmark.api.reference
 	@$(BIN)/python -m hallmark.api.report_schema
+	@$(BIN)/python -m hallmark.api.struct_source
 	@$(BIN)/python -m hallmark.cli.reference
 
 # What a file holds already is kept, so that all locks begin as `dev` and agree with it.
@@ -107,7 +108,7 @@ lint: $(READY) ## Check style, types and layers
 	@$(BIN)/lint-imports
 
 verify: generate ## Fail when a generated file is not what its source says
-	@git diff --exit-code -- crds manifests docs/reference.md docs/report.schema.json docs/cli.md
+	@git diff --exit-code -- crds manifests docs/reference.md docs/report.schema.json docs/cli.md operator/hallmark/api/structs.py
 
 bench: $(READY) ## Run a benchmark: make bench NAME=<folder of tests/bench>
 	@$(BIN)/python -u -m tests.bench.$(NAME)

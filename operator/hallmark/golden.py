@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from hallmark.api.bounds import FLOAT32_MAX
 from hallmark.api.columns import FeatureType
-from hallmark.api.served import FLOAT32_MAX, ServedFeature
+
+if TYPE_CHECKING:
+    from hallmark.api.served import ServedFeature
 
 MAX_GOLDEN_ROWS = 128
 _UNBOUNDED = (-1e3, 1e3)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum, auto
 from functools import lru_cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,10 +23,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from hallmark.api.common import clip, parse_timestamp
-from hallmark.api.trust import TrustedKey
+from hallmark.api.texts import clip, parse_timestamp
 from hallmark.errors import ConfigurationError
 from hallmark.token_uri import names_token, read_uri
+
+if TYPE_CHECKING:
+    from hallmark.api.trust import TrustedKey
 
 
 class Signer(Protocol):

@@ -7,23 +7,16 @@ import logging
 import structlog
 from structlog.typing import Processor
 
-TRACE_ID = "trace_id"
-"""The field of a record that belongs to a request with a W3C trace context."""
-_FIELDS = [TRACE_ID, "parent_id", "route", "code", "milliseconds", "untold"]
-"""The fields that a record of a request may have."""
 
-
-def configure(tell_error: Processor = structlog.processors.format_exc_info) -> None:
+def configure() -> None:
     """Send structlog's and the standard library's records to standard error as JSON.
 
-    Args:
-        tell_error: What becomes of ``exc_info``. A traceback's text, as it is by default, has no
-            local variables, but the error's own text.
+    A traceback's text has no local variables, but the error's own text.
     """
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        tell_error,
+        structlog.processors.format_exc_info,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -34,7 +27,7 @@ def configure(tell_error: Processor = structlog.processors.format_exc_info) -> N
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.ExtraAdder(allow=_FIELDS), *shared],
+            foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),

@@ -5,8 +5,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from hallmark.api.trust import ReviewerGroup
+if TYPE_CHECKING:
+    from hallmark.api.trust import ReviewerGroup
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Tally:
         return f"{said}, still missing {' and '.join(lacking)}" if lacking else said
 
 
+@lru_cache(maxsize=4096)
 def person(name: str) -> str:
     """Return what is equal for two names that may be one person's, however they are written.
 

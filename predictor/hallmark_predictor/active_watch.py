@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from hallmark.errors import ClusterError
 from hallmark_predictor.cluster_api import ClusterApi
@@ -30,8 +30,7 @@ SHARED = "shared"
 """No version's digest: in a canary every Pod ends connections, so that clients are shared out."""
 
 
-@dataclass(frozen=True)
-class Copies:
+class Copies(Struct, frozen=True):
     """Which requests are copied, and to whom."""
 
     candidate: str
@@ -41,8 +40,7 @@ class Copies:
     percent: int
 
 
-@dataclass(frozen=True)
-class Traffic:
+class Traffic(Struct, frozen=True):
     """What the ConfigMap says."""
 
     digest: str | None = None

@@ -10,9 +10,9 @@ import asyncio
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from http import HTTPStatus
 
+from msgspec import Struct
 from starlette.types import Message, Receive, Send
 
 from hallmark_predictor.metrics import Rejection
@@ -51,8 +51,7 @@ class ClientGoneError(Exception):
     """The client closed the connection before its body was whole."""
 
 
-@dataclass(slots=True)
-class _Reading:
+class _Reading(Struct):
     until: float
     is_late: bool = False
 

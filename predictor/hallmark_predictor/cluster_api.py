@@ -9,10 +9,11 @@ import json
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from hallmark.errors import ClusterError
 from hallmark_predictor.settings import ApiServer
@@ -22,8 +23,7 @@ METADATA_ALONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,a
 """What a patch is answered with: the object itself holds all Pods' reports."""
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """An answer of the API server."""
 
     status: int

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from hallmark.api.artifacts import REFUSED_EXIT_CODE
+from hallmark.api.files import REFUSED_EXIT_CODE
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 
 MAX_BYTES = 4 << 20

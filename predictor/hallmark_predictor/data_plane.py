@@ -70,7 +70,7 @@ _SAID = struct.Struct("=2f")
 
 
 class Answer(Struct, frozen=True):
-    """What a request gets, and the rows that were answered; see ``Quick`` for its kind.
+    """What a request gets, and the rows that were answered.
 
     Attributes:
         body: As it is sent.

@@ -7,16 +7,16 @@ an INT64.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
+
+from hallmark.api.bounds import FLOAT32_MAX
 from hallmark.api.columns import FeatureType
-from hallmark.api.served import FLOAT32_MAX
 from hallmark.drift.refusals import Reason
 from hallmark_predictor.problems import BadRequest, Problem, Tally, describe
 
 
-@dataclass(frozen=True)
-class Numbers:
+class Numbers(Struct, frozen=True):
     """The numbers that a datatype holds."""
 
     low: float

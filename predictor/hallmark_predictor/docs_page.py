@@ -13,7 +13,7 @@ from hashlib import sha256
 from html import escape
 from typing import Any
 
-from hallmark.api.served import FLOAT32_MAX
+from hallmark.api.bounds import FLOAT32_MAX
 from hallmark_predictor.data_plane import DataPlane
 
 _STYLE = """

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hallmark.api.common import API_VERSION
-from hallmark.api.drift_report import DriftReport, DriftWindow
 from hallmark.api.names import PREDICTOR_FIELD_MANAGER
+from hallmark.api.structs import DriftReport, DriftWindow
+from hallmark.api.texts import API_VERSION
 from hallmark.drift.counts import CountedRows, Rows
-from hallmark.drift.outcomes import OutcomeCounter
+from hallmark.drift.outcome_counter import OutcomeCounter
 from hallmark.drift.probing import ClientWatch
 from hallmark.drift.refusals import RefusalCounter, Refusals
-from hallmark.drift.rejections import RejectionCounter
+from hallmark.drift.rejection_counter import RejectionCounter
 from hallmark.drift.windows import WindowCounter
 from hallmark.errors import ClusterError
 from hallmark_predictor.cluster_api import ClusterApi, Reply
@@ -296,8 +296,8 @@ class DriftReporter:
         seen = self._recorder.seen
         self._sequence += 1
         told = self._schedule.sending(self._clock(), seen)
-        report = self._recorder.report(self._sequence).model_copy(
-            update={"next_within": self._schedule.next_within(told)}
+        report = self._recorder.report(self._sequence).replace(
+            next_within=self._schedule.next_within(told)
         )
         try:
             reply = await in_thread(lambda: self._send(report), "drift-report")

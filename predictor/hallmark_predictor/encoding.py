@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
+from hallmark.api.bounds import FLOAT32_MAX
 from hallmark.api.columns import FeatureType, OutOfRange
-from hallmark.api.served import FLOAT32_MAX, ServedFeature, ServedSchema
+from hallmark.api.documents import ServedFeature, ServedSchema
 from hallmark.drift.counts import Rows
 from hallmark.drift.refusals import NO_FEATURE, Reason
 from hallmark_predictor.problems import (
@@ -44,8 +45,7 @@ class _Absent:
 _ABSENT = _Absent()
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """A feature, and how its values become numbers."""
 
     feature: ServedFeature

@@ -6,14 +6,12 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
 
-from hallmark.api.common import VERSION
 from hallmark_predictor.bodies import RETRY_AFTER
-from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.metrics import Rejection
-from hallmark_predictor.probes import PROBES, Told, ready
-from hallmark_predictor.protocol import EXTENSIONS
+from hallmark_predictor.probes import Told, model_named, probe_at, said
 from hallmark_predictor.serving import Serving
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -29,20 +27,20 @@ def endpoints(serving: Serving) -> APIRouter:
         ("GET", "/healthz", at.probe, "Whether the process lives."),
         ("GET", "/readyz", at.probe, "Whether a verified model serves; else why not."),
         ("GET", "/metrics", at.probe, "Metrics for Prometheus."),
-        ("GET", "/v2", at.server, "Server metadata."),
+        ("GET", "/v2", at.probe, "Server metadata."),
         ("GET", "/v2/health/live", at.probe, "Whether the process lives."),
         ("GET", "/v2/health/ready", at.probe, "Whether a verified model serves; else why not."),
     ]
     routes += [
         ("POST", "/v1/models/{name}:predict", at.no_prediction, "Predict, as KServe's v1 asks."),
         ("POST", "/feedback", at.no_feedback, "Tell what became true of answers."),
-        ("GET", "/v1/models/{name}", at.first_ready, "Whether the model serves, as v1 asks."),
+        ("GET", "/v1/models/{name}", at.probe, "Whether the model serves, as v1 asks."),
     ]
     for path in (model, model + "/versions/{version}"):
         routes += [
             ("POST", path + "/infer", at.no_prediction, "Predict from tensors."),
-            ("GET", path, at.metadata, "Model metadata."),
-            ("GET", path + "/ready", at.model_ready, "Whether the model serves."),
+            ("GET", path, at.probe, "Model metadata."),
+            ("GET", path + "/ready", at.probe, "Whether the model serves."),
         ]
     router = APIRouter()
     router.add_api_route("/docs", at.docs, methods=["GET"], include_in_schema=False)
@@ -58,8 +56,11 @@ class _Endpoints:
         self._serving = serving
 
     async def probe(self, request: Request) -> Response:
-        told = await PROBES[request.url.path](self._serving)
-        return _told(told)
+        """Answer as ``Probes`` does, which comes before and knows all of these paths."""
+        found = probe_at(request.url.path)
+        if found is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        return _told(await found[1](self._serving))
 
     async def docs(self, request: Request) -> Response:
         from hallmark_predictor import docs_page
@@ -68,68 +69,32 @@ class _Endpoints:
         text = docs_page.page(described, serving.plane, serving.waiting_for)
         return HTMLResponse(text, headers=docs_page.HEADERS)
 
-    async def server(self, request: Request) -> Response:
-        return JSONResponse(
-            {"name": "hallmark", "version": VERSION, "extensions": list(EXTENSIONS)}
-        )
-
-    async def metadata(self, request: Request) -> Response:
-        plane = self._plane(request)
-        return JSONResponse(plane.metadata()) if isinstance(plane, DataPlane) else plane
-
-    async def model_ready(self, request: Request) -> Response:
-        plane = self._plane(request)
-        if not isinstance(plane, DataPlane):
-            return plane
-        told = await ready(self._serving)
-        return _told(told)
-
-    async def first_ready(self, request: Request) -> Response:
-        plane = self._plane(request)
-        if not isinstance(plane, DataPlane):
-            return plane
-        reason = self._serving.not_ready
-        status = HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK
-        return JSONResponse({"name": plane.name, "ready": reason is None}, status)
-
     async def no_prediction(self, request: Request) -> Response:
         """Say why a prediction's route is not answered by ``Predictions``."""
-        plane = self._plane(request)
-        if isinstance(plane, DataPlane):
+        path = request.path_params
+        found = model_named(self._serving, path.get("name"), path.get("version"))
+        if not isinstance(found, Told):
             # It was loaded while this request was on its way here.
             sentence = "The model was being loaded when this came; send the request again."
-            plane = _error(HTTPStatus.SERVICE_UNAVAILABLE, sentence)
-        loading = plane.status_code != HTTPStatus.NOT_FOUND
+            found = said({"error": sentence}, HTTPStatus.SERVICE_UNAVAILABLE)
+        answer = _told(found)
+        loading = found.status != HTTPStatus.NOT_FOUND
         self._serving.metrics.rejected(Rejection.LOADING if loading else Rejection.OTHER_MODEL)
         if loading:
-            plane.headers["retry-after"] = str(RETRY_AFTER)
-        return plane
+            answer.headers["retry-after"] = str(RETRY_AFTER)
+        return answer
 
     async def no_feedback(self, request: Request) -> Response:
         """Say why feedback is not taken by ``FeedbackRoute``."""
-        if self._serving.plane is None:
-            return _error(HTTPStatus.SERVICE_UNAVAILABLE, self._serving.waiting_for)
-        return _error(
-            HTTPStatus.NOT_FOUND,
-            "Expected 'drift.feedback' in the Deployment, found none: no feedback is taken here.",
-        )
-
-    def _plane(self, request: Request) -> DataPlane | Response:
-        """Return the data plane that the path names, or why there is none."""
-        plane = self._serving.plane
-        if plane is None:
-            return _error(HTTPStatus.SERVICE_UNAVAILABLE, self._serving.waiting_for)
-        name = request.path_params.get("name", plane.name)
-        version = request.path_params.get("version", plane.version)
-        if (name, version) == (plane.name, plane.version):
-            return plane
-        sentence = f"This predictor serves '{plane.name}', version '{plane.version}', alone."
-        return _error(HTTPStatus.NOT_FOUND, sentence)
+        status, sentence = HTTPStatus.SERVICE_UNAVAILABLE, self._serving.waiting_for
+        if self._serving.plane is not None:
+            status = HTTPStatus.NOT_FOUND
+            sentence = (
+                "Expected 'drift.feedback' in the Deployment, found none: no feedback is taken "
+                "here."
+            )
+        return _told(said({"error": sentence}, status))
 
 
 def _told(told: Told) -> Response:
     return Response(told.body, told.status, media_type=told.media_type)
-
-
-def _error(status: HTTPStatus, message: str) -> Response:
-    return JSONResponse({"error": message}, status)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from hallmark.api.columns import FeatureType
-from hallmark.api.served import ServedFeature, ServedSchema
+from hallmark.api.documents import ServedFeature, ServedSchema
 from hallmark_predictor.datatypes import DATATYPES
 
 

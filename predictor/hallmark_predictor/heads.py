@@ -5,9 +5,8 @@ But for those that name their request, as traces do: they are read each time, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import httptools
+from msgspec import Struct
 
 from hallmark_predictor.bodies import is_json
 from hallmark_predictor.data_plane import DataPlane, Method
@@ -26,8 +25,7 @@ _NAMING = frozenset(
 """Headers that are another in each request: of W3C's and Zipkin's traces, and proxies' own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """What a request's head asks for.
 
     Attributes:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic_core import from_json
-
 from hallmark_predictor.problems import BadRequest, describe, refuse, shown
 
 Object = dict[str, Any]
@@ -36,6 +34,9 @@ def parse_object(body: bytes, most: int) -> Object | BadRequest:
     """
     if sum(map(body.count, SIGNS)) > most:
         return refuse("the body", f"at most {most} values, objects and lists", "more")
+    # Few requests are read here, and a predictor that gets none of them need not load the parser.
+    from pydantic_core import from_json
+
     try:
         request = from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:

@@ -9,12 +9,12 @@ same bits as the sealed graph (``scoring``).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from math import exp
 from operator import itemgetter, mul, sub
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from hallmark.drift.counts import Rows
 from hallmark_predictor.onnx_graph import Graph, UnknownFormError, read_graph
@@ -24,8 +24,7 @@ ScoreRow = Callable[[Sequence[float]], Sequence[float]]
 """From an encoded row, as float32 holds it, to the classes' probabilities in float64."""
 
 
-@dataclass(frozen=True)
-class LinearForm:
+class LinearForm(Struct, frozen=True):
     """probabilities = link((rows - mean) @ factors + tables + bias).
 
     Attributes:
@@ -214,8 +213,7 @@ class _Reading:
         return _Known(columns, *widths)
 
 
-@dataclass(frozen=True)
-class _Known:
+class _Known(Struct, frozen=True):
     """The columns of numbers and booleans; see ``LinearForm``."""
 
     columns: npt.NDArray[np.intp]

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from http.client import HTTPException
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from hallmark.api.artifacts import SERVED_FILES, DownloadURLs, Manifest
+from hallmark.api.documents import DownloadURLs, Manifest, UnreadableDocument, read
+from hallmark.api.files import SERVED_FILES
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark_predictor.model import Model, open_model
 from hallmark_predictor.nearby import found_nearby, keep
@@ -161,8 +157,8 @@ def _download(
 
 def _read_urls(path: Path) -> DownloadURLs:
     try:
-        return DownloadURLs.model_validate_json(_read(path))
-    except ValidationError as error:
+        return read(DownloadURLs, _read(path))
+    except UnreadableDocument as error:
         raise ConfigurationError(f"The file {path} is not a list of download URLs.") from error
 
 
@@ -172,6 +168,11 @@ def _fetch(name: str, url: str, size: int) -> bytes:
     Raises:
         ArtifactError: no answer, or not the file. The message never has the URL: it is a key.
     """
+    # A small bundle travels beside the trust file: most predictors never ask the store.
+    import urllib.error
+    import urllib.request
+    from http.client import HTTPException
+
     if not url.startswith(("http://", "https://")):
         raise ArtifactError(f"There is no download URL for '{name}'; the operator must write one.")
     try:

@@ -13,9 +13,10 @@ import os
 import resource
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+
+from msgspec import Struct
 
 from hallmark_predictor.problems import BadRequest, refuse
 
@@ -44,8 +45,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 _LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
 
 
-@dataclass(frozen=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """Bytes for requests."""
 
     max_body: int
@@ -58,8 +58,7 @@ class Budget:
     """How many clients may be connected at a time."""
 
 
-@dataclass(frozen=True)
-class Allowance:
+class Allowance(Struct, frozen=True):
     """What a process may take, besides what the kernel says.
 
     Attributes:

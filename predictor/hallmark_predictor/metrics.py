@@ -14,7 +14,7 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from hallmark.api.drift_report import Oddity
+from hallmark.api.bounds import Oddity
 from hallmark.drift.refusals import Fault, Refusals
 from hallmark_predictor.request_counter import RequestCounter
 

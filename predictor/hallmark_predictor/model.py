@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from pydantic import ValidationError
+from msgspec import Struct
 
-from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA, Manifest
-from hallmark.api.drift_report import DriftWindow
-from hallmark.api.served import Baseline, ServedSchema
-from hallmark.api.trust import Trust
+from hallmark.api.documents import (
+    Baseline,
+    Manifest,
+    ServedSchema,
+    Trust,
+    UnreadableDocument,
+    read,
+)
+from hallmark.api.files import BASELINE, MODEL_ONNX, SCHEMA
+from hallmark.api.structs import DriftWindow
 from hallmark.drift.budget import kept_windows
 from hallmark.drift.counts import BinCounter, watched
 from hallmark.drift.probing import ClientWatch
@@ -22,8 +27,7 @@ from hallmark_predictor.scoring import Answers, OpenGraph, Scorer, open_scorer
 from hallmark_predictor.verification import Refused
 
 
-@dataclass(frozen=True)
-class Model:
+class Model(Struct, frozen=True):
     """A verified model, ready to answer."""
 
     trust: Trust
@@ -64,10 +68,10 @@ def open_model(
 ) -> Model | Refused:
     """Load the verified bytes, and see that they fit each other by answering the golden rows."""
     try:
-        schema = ServedSchema.model_validate_json(files[SCHEMA])
-        baseline = Baseline.model_validate_json(files[BASELINE])
-    except ValidationError as error:
-        return Refused(f"The sealed {error.title} cannot be read: {error.error_count()} errors.")
+        schema = read(ServedSchema, files[SCHEMA])
+        baseline = read(Baseline, files[BASELINE])
+    except UnreadableDocument as error:
+        return Refused(f"The sealed {error.title} cannot be read: {error.errors} errors.")
     if schema.model != manifest.model:
         return Refused(
             f"The schema is of the model '{schema.model}', the manifest of '{manifest.model}'."

@@ -11,8 +11,9 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from hallmark.api.artifacts import SERVED_FILES, Manifest, ManifestFile
-from hallmark.api.common import sha256_digest
+from hallmark.api.documents import Manifest, ManifestFile
+from hallmark.api.files import SERVED_FILES
+from hallmark.api.texts import sha256_digest
 
 LOG = logging.getLogger("hallmark_predictor")
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
-from hallmark.supply_chain.onnx_form import field_at
+from hallmark.supply_chain.protobuf import field_at
 
 Array = npt.NDArray[np.generic]
 
@@ -27,16 +27,14 @@ class UnknownFormError(ValueError):
     """The file holds something that is not known here."""
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Struct, frozen=True):
     """An operator."""
 
     operator: str
     inputs: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Graph:
+class Graph(Struct, frozen=True):
     """A flat graph.
 
     Attributes:

@@ -9,8 +9,8 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from hallmark.api.columns import FeatureType, OutOfRange
-from hallmark.api.common import VERSION
-from hallmark.api.served import ServedFeature, ServedSchema
+from hallmark.api.documents import ServedFeature, ServedSchema
+from hallmark.api.texts import VERSION
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.datatypes import NUMBERS
 from hallmark_predictor.encoding import MAX_ROWS

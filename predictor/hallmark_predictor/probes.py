@@ -1,28 +1,32 @@
-"""What machines ask time and again: health, readiness and metrics, answered without FastAPI.
+"""What machines ask time and again, answered without FastAPI: health, metrics, what is served.
 
 So are predictions that come before there is a model. A Pod that predicts and is watched never
-imports FastAPI, a fifth of its start, which describes these routes with the others (``endpoints``).
+imports FastAPI, a third of its start, which describes these routes with the others (``endpoints``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct
 
+from hallmark.api.texts import VERSION
 from hallmark_predictor.bodies import RETRY_AFTER
 from hallmark_predictor.metrics import Rejection
+from hallmark_predictor.protocol import EXTENSIONS
 from hallmark_predictor.serving import Serving
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from hallmark_predictor.data_plane import DataPlane
 
-@dataclass(frozen=True)
-class Told:
+
+class Told(Struct, frozen=True):
     """An answer.
 
     Attributes:
@@ -41,6 +45,11 @@ class Told:
 Probe = Callable[[Serving], Awaitable[Told]]
 
 
+def said(content: object, status: int = HTTPStatus.OK) -> Told:
+    """Return an answer in JSON."""
+    return Told(msgspec.json.encode(content), status)
+
+
 async def live(serving: Serving) -> Told:
     """Tell whether the process lives."""
     return Told(b'{"live":true}')
@@ -51,8 +60,7 @@ async def ready(serving: Serving) -> Told:
     reason = serving.not_ready
     if reason is None:
         return Told(b'{"ready":true}')
-    body = msgspec.json.encode({"ready": False, "error": reason})
-    return Told(body, HTTPStatus.SERVICE_UNAVAILABLE)
+    return said({"ready": False, "error": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 async def metrics(serving: Serving) -> Told:
@@ -60,6 +68,11 @@ async def metrics(serving: Serving) -> Told:
     from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
     return Told(await serving.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def server(serving: Serving) -> Told:
+    """Tell what the server is."""
+    return said({"name": "hallmark", "version": VERSION, "extensions": EXTENSIONS})
 
 
 async def loading(serving: Serving) -> Told:
@@ -70,17 +83,74 @@ async def loading(serving: Serving) -> Told:
     return Told(body, HTTPStatus.SERVICE_UNAVAILABLE, more=(retry,))
 
 
-PROBES: Mapping[str, Probe] = {
+def model_named(serving: Serving, name: str | None, version: str | None) -> DataPlane | Told:
+    """Return the model, or why it is not the one that a path names.
+
+    Args:
+        serving: What is served.
+        name: In the path, if it names a model.
+        version: In the path, if it names a version.
+    """
+    plane = serving.plane
+    if plane is None:
+        return said({"error": serving.waiting_for}, HTTPStatus.SERVICE_UNAVAILABLE)
+    if (name or plane.name, version or plane.version) == (plane.name, plane.version):
+        return plane
+    sentence = f"This predictor serves '{plane.name}', version '{plane.version}', alone."
+    return said({"error": sentence}, HTTPStatus.NOT_FOUND)
+
+
+PROBES = {
     "/healthz": live,
     "/readyz": ready,
     "/metrics": metrics,
+    "/v2": server,
     "/v2/health/live": live,
     "/v2/health/ready": ready,
 }
+"""By path."""
+_V2 = re.compile(r"/v2/models/(?P<name>[^/]+)(/versions/(?P<version>[^/]+))?(?P<ready>/ready)?")
+_V1 = re.compile(r"/v1/models/(?P<name>[^/]+)")
 
 
-@dataclass(frozen=True)
-class _Route:
+def probe_at(path: str) -> tuple[str, Probe] | None:
+    """Return the route of a path as it is described, and what answers; None where none does."""
+    if path in PROBES:
+        return path, PROBES[path]
+    if found := _V2.fullmatch(path):
+        version = "/versions/{version}" if found["version"] else ""
+        route = f"/v2/models/{{name}}{version}{found['ready'] or ''}"
+        return route, _of_model(found["name"], found["version"], _ready if found["ready"] else _v2)
+    if found := _V1.fullmatch(path):
+        return "/v1/models/{name}", _of_model(found["name"], None, _v1)
+    return None
+
+
+def _of_model(
+    name: str, version: str | None, tell: Callable[[Serving, DataPlane], Awaitable[Told]]
+) -> Probe:
+    async def probe(serving: Serving) -> Told:
+        plane = model_named(serving, name, version)
+        return plane if isinstance(plane, Told) else await tell(serving, plane)
+
+    return probe
+
+
+async def _ready(serving: Serving, plane: DataPlane) -> Told:
+    return await ready(serving)
+
+
+async def _v2(serving: Serving, plane: DataPlane) -> Told:
+    return said(plane.metadata())
+
+
+async def _v1(serving: Serving, plane: DataPlane) -> Told:
+    is_ready = serving.not_ready is None
+    status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return said({"name": plane.name, "ready": is_ready}, status)
+
+
+class _Route(Struct, frozen=True):
     """By what the route of a request is counted, as Starlette has it in the scope."""
 
     path: str
@@ -95,7 +165,7 @@ class Probes:
         self._others = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request; the server leaves away the body where it was asked for the head."""
         probe = self._probe(scope)
         if probe is None:
             await self._others(scope, receive, send)
@@ -114,7 +184,8 @@ class Probes:
             return None
         if scope["method"] == "POST":
             return loading if self._serving.plane is None else None
-        probe = PROBES.get(scope["path"]) if scope["method"] == "GET" else None
-        if probe is not None:
-            scope["route"] = _Route(scope["path"])
-        return probe
+        found = probe_at(scope["path"]) if scope["method"] in ("GET", "HEAD") else None
+        if found is None:
+            return None
+        scope["route"] = _Route(found[0])
+        return found[1]

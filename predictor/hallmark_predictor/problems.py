@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
+
+from msgspec import Struct, field
 
 from hallmark.drift.refusals import NONE, Fault, Reason, Refusals
 
@@ -16,8 +17,7 @@ MAX_PROBLEMS = 50
 """About how many problems of one request are told."""
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong, and where.
 
     ``found`` tells type and length, never a text's content: it may be about a person.
@@ -35,8 +35,7 @@ class Problem:
         return f"'{self.field}'{row}: expected {self.expected}, found {self.found}."
 
 
-@dataclass(frozen=True)
-class BadRequest:
+class BadRequest(Struct, frozen=True):
     """A request that is refused."""
 
     problems: tuple[Problem, ...]
@@ -56,8 +55,7 @@ class BadRequest:
         }
 
 
-@dataclass
-class Tally:
+class Tally(Struct):
     """What is wrong with a request's rows: the first problems as text, all of them counted."""
 
     rows: int = 0

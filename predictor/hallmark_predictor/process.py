@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from hallmark.api.artifacts import REFUSED_EXIT_CODE
-from hallmark.api.drift import Drift
-from hallmark.api.drift_report import DriftWindow
-from hallmark.drift.answers import answer_counter
+from hallmark.api.documents import Drift
+from hallmark.api.files import REFUSED_EXIT_CODE
+from hallmark.api.structs import DriftWindow
+from hallmark.drift.answer_counter import answer_counter
 from hallmark.drift.budget import kept_windows
-from hallmark.drift.rejections import rejection_counter
+from hallmark.drift.rejection_counter import rejection_counter
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark_predictor import logs
 from hallmark_predictor.active_watch import ActiveWatch, Traffic
@@ -191,8 +191,7 @@ class Predictor:
             outcomes=truth.counter if truth else None,
         )
         self._serving.metrics.stability(model.newest_stability)
-        # What was made until now stays: the collector need not look at it again.
-        gc.collect()
+        # What was made until now stays: the collector need not look at it, not even once.
         gc.freeze()
         gc.enable()
         if server is None:

@@ -11,10 +11,10 @@ https://github.com/triton-inference-server/server/blob/main/docs/protocol/extens
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from hallmark_predictor.json_body import Object
@@ -39,8 +39,7 @@ DTYPES: Mapping[str, str] = {
 """numpy's types by the protocol's datatype; BYTES has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """A tensor that is asked for."""
 
     name: str

@@ -22,9 +22,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.msgpack import decode, encode
 
-from hallmark.api.artifacts import Manifest
-from hallmark.api.served import ServedSchema
-from hallmark.api.trust import Trust
+from hallmark.api.documents import Manifest, ServedSchema, Trust, read
 from hallmark.drift.counts import Rows
 from hallmark_predictor.logs import place_of
 from hallmark_predictor.runtime import open_graph
@@ -134,7 +132,7 @@ class Prover:
 
 def _trust_in(file: Path) -> Trust | None:
     try:
-        return Trust.model_validate_json(file.read_bytes())
+        return read(Trust, file.read_bytes())
     except (OSError, ValueError):
         return None  # The loader says why.
 

@@ -38,7 +38,7 @@ DATATYPES = {
 
 
 class Quick(Struct, frozen=True):
-    """A request that was taken; not a dataclass, for a frozen one takes a microsecond to make.
+    """A request that was taken.
 
     Attributes:
         rows: Shape (rows, features); None where ``row`` has the only one.

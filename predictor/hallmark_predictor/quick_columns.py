@@ -21,8 +21,7 @@ from hallmark_predictor.datatypes import DATATYPES
 from hallmark_predictor.encoding import MAX_ROWS, Column
 from hallmark_predictor.limits import Limits
 from hallmark_predictor.protocol import BOTH, DTYPES, Output
-from hallmark_predictor.quick import DATATYPES as JSON_DATATYPES
-from hallmark_predictor.quick import WHOLE, Quick, cell_of, indices_of
+from hallmark_predictor.quick import DATATYPES as JSON_DATATYPES, WHOLE, Quick, cell_of, indices_of
 from hallmark_predictor.quick_binary import BinaryRequest, Size
 
 _SINGLES = frozenset(("BOOL", "BYTES", "INT8", "UINT8", "INT16", "UINT16", "FP16", "FP32"))

@@ -17,16 +17,15 @@ import secrets
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from numpy.typing import NDArray
 
-from hallmark.api.common import canonical_json
-from hallmark.api.served import ServedSchema
-from hallmark.api.trust import Trust
+from hallmark.api.documents import ServedSchema, Trust
+from hallmark.api.texts import canonical_json
 from hallmark_predictor.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -47,8 +46,7 @@ _STEPS = 65_535
 _PURPOSE = b"hallmark.dev/receipt/v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What a receipt says.
 
     Attributes:
@@ -68,8 +66,7 @@ class Receipt:
     label: int
 
 
-@dataclass(frozen=True, slots=True)
-class Secrets:
+class Secrets(Struct, frozen=True):
     """What the Deployment's Secret holds, as far as it is fit for use."""
 
     token: bytes | None

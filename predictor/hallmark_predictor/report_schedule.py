@@ -9,8 +9,10 @@ Times are seconds of one monotonic clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from math import ceil
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 INTERVAL = 15.0
 """Seconds between reports of closed windows that decide nothing new."""
@@ -26,8 +28,7 @@ AT_ONCE_INTERVAL = 1.0
 """Seconds between further ones, whatever the clients send."""
 
 
-@dataclass(frozen=True)
-class Pauses:
+class Pauses(Struct, frozen=True):
     """Seconds until a report that failed is tried again: the first, and the longest."""
 
     first: float
@@ -40,8 +41,7 @@ URGENT = Pauses(first=0.5, longest=15, longest_without_room=4)
 ORDINARY = Pauses(first=5, longest=60, longest_without_room=15)
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """How a Pod's windows stand since its version got the traffic."""
 
     windows: int = 0
@@ -59,8 +59,7 @@ class Standing:
         return None if self.windows < consecutive else self.drifting >= consecutive
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(Struct, frozen=True):
     """What a report says, as far as it matters to when the next one is due."""
 
     closed: int = 0
@@ -72,8 +71,7 @@ class Told:
     """Answered or refused since the start."""
 
 
-@dataclass(frozen=True)
-class _Failure:
+class _Failure(Struct, frozen=True):
     at: float
     count: int
     urgent: bool

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from hallmark.api.drift_report import LATENCY_BOUNDS, RequestCounts
-from hallmark.drift.answers import AnswerCounter
+from hallmark.api.bounds import LATENCY_BOUNDS
+from hallmark.api.structs import RequestCounts
+from hallmark.drift.answer_counter import AnswerCounter
 from hallmark.drift.fair import MOST_ROWS, FairCounter
 
 _PREDICTING = ("/predict", "/infer", ":predict")

@@ -8,13 +8,13 @@ not: ONNX Runtime is faster at them than anything in Python.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
-from hallmark.api.served import ServedSchema
+from hallmark.api.documents import ServedSchema
 from hallmark.drift.counts import Rows
 from hallmark.golden import golden_rows
 from hallmark_predictor.linear_form import ScoreRow, read_linear
@@ -32,8 +32,7 @@ CELLS_AT_ONCE = 1 << 21
 _MIXED_ROWS = 256
 
 
-@dataclass(frozen=True)
-class Scorer:
+class Scorer(Struct, frozen=True):
     """What scores.
 
     Attributes:

@@ -7,8 +7,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from hallmark.api.names import MIRROR_PORT, PREDICTOR_PORT
 from hallmark.errors import ConfigurationError
@@ -17,8 +18,7 @@ DEFAULT_FEEDBACK = Path("/var/run/hallmark/feedback")
 """Where a Pod has the Secret of feedback."""
 
 
-@dataclass(frozen=True)
-class ApiServer:
+class ApiServer(Struct, frozen=True):
     """Where the Kubernetes API is, and the files that open it."""
 
     host: str
@@ -27,8 +27,7 @@ class ApiServer:
     """Folder with ``token`` (read anew for each request: it rotates) and ``ca.crt``."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """All that a predictor is told."""
 
     trust_sha256: str

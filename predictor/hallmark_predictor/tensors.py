@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from hallmark.drift.counts import Rows
 from hallmark.drift.refusals import NO_FEATURE, Fault, Reason, Refusals

@@ -9,9 +9,10 @@ import logging
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from hallmark.logs import TRACE_ID
+from msgspec import Struct
+
+from hallmark_predictor.logs import TRACE_ID
 
 LOG = logging.getLogger(__name__)
 
@@ -25,8 +26,7 @@ _FIRST_VERSION = b"00"
 _SAMPLED = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(Struct, frozen=True):
     """Whose part a request is.
 
     Attributes:

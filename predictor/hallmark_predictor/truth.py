@@ -10,17 +10,18 @@ import asyncio
 import hmac
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
 
 import msgspec
+from msgspec import Struct, field
 
-from hallmark.api.common import parse_duration
-from hallmark.api.feedback import EARLIER_VERSIONS, Feedback
+from hallmark.api.bounds import EARLIER_VERSIONS
+from hallmark.api.documents import Feedback
+from hallmark.api.texts import parse_duration
 from hallmark.classification import scored_class
-from hallmark.drift.outcomes import Outcome, OutcomeCounter
+from hallmark.drift.outcome_counter import Outcome, OutcomeCounter
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.json_body import parse_object
 from hallmark_predictor.problems import MAX_PROBLEMS, BadRequest, describe, refuse, shown
@@ -54,8 +55,7 @@ class Fault(StrEnum):
     """It is none of the declared groups."""
 
 
-@dataclass
-class Judged:
+class Judged(Struct):
     """What a request's outcomes came to."""
 
     counted: int = 0

@@ -8,36 +8,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import ValidationError
+from msgspec import Struct
 
-from hallmark.api.artifacts import (
-    REPORT,
-    SERVED_FILES,
-    SLOT_SBOM,
+from hallmark.api.documents import (
     Manifest,
     ManifestFile,
-    final_name,
+    Trust,
+    TrustApproval,
+    UnreadableDocument,
+    quickly,
+    read,
 )
-from hallmark.api.common import parse_timestamp, sha256_digest
-from hallmark.api.findings import Finding
-from hallmark.api.trust import Trust, TrustApproval
+from hallmark.api.files import REPORT, SERVED_FILES, SLOT_SBOM, final_name
+from hallmark.api.texts import parse_timestamp, sha256_digest
 from hallmark.quorum import tally
 from hallmark.refusal import Refusal
-from hallmark.supply_chain.manifest import read_manifest
+from hallmark.supply_chain.manifest_form import MAX_BYTES, irregular
 
 
-@dataclass(frozen=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The model must not be served; the sentence says why."""
 
     message: str
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where this predictor runs, so that it takes no trust file made for another."""
 
     namespace: str
@@ -53,10 +50,11 @@ def verify_trust(data: bytes, sha256: str, place: Place) -> Trust | Refused:
             f"{sha256[:12]}.... The ConfigMap was replaced: let the operator make it again."
         )
     try:
-        trust = Trust.model_validate_json(data)
-    except ValidationError as error:
+        trust = read(Trust, data)
+    except UnreadableDocument as error:
         return Refused(
-            f"The trust file is not of a form that this predictor knows ({_where(error)}). "
+            f"The trust file is not of a form that this predictor knows "
+            f"({error.where}: {error.what}). "
             "Use images of operator and predictor of the same version."
         )
     if (trust.namespace, trust.deployment) != (place.namespace, place.deployment):
@@ -70,22 +68,25 @@ def verify_trust(data: bytes, sha256: str, place: Place) -> Trust | Refused:
 def verify_seal(trust: Trust, now: datetime) -> Manifest | Refused:
     """Return the manifest if a trusted key sealed it and it holds what is served."""
     # Where a child verifies the seal (``prover``), cryptography is not needed here.
-    from hallmark.supply_chain.verify import verify_sealed
+    from hallmark.supply_chain.seal import verify_signature
 
+    manifest = _manifest_in(trust)
+    if isinstance(manifest, Refused):
+        return manifest
     sealed_at = parse_timestamp(trust.sealed_at) if trust.sealed_at else None
-    sealed = verify_sealed(
-        trust.manifest, trust.manifest_digest, trust.bundle, trust.keys, now, sealed_at
+    verified = verify_signature(
+        manifest, trust.manifest_digest, trust.bundle, trust.keys, now, sealed_at
     )
-    if isinstance(sealed, Refusal):
-        return Refused(sealed.message)
+    if isinstance(verified, Refusal):
+        return Refused(verified.message)
     return sealed_manifest(trust)
 
 
 def sealed_manifest(trust: Trust) -> Manifest | Refused:
     """Return the manifest of a seal that holds, if it is one that may be served here."""
-    manifest = read_manifest(trust.manifest.encode(errors="replace"), trust.manifest_digest)
-    if isinstance(manifest, Finding):
-        return Refused(manifest.sentence())
+    manifest = _manifest_in(trust)
+    if isinstance(manifest, Refused):
+        return manifest
     if manifest.namespace != trust.namespace:
         return Refused(
             f"The manifest was sealed for the namespace '{manifest.namespace}'; "
@@ -95,6 +96,20 @@ def sealed_manifest(trust: Trust) -> Manifest | Refused:
     if missing:
         return Refused(f"The manifest lacks {', '.join(missing)}; such a bundle cannot serve.")
     return manifest
+
+
+def _manifest_in(trust: Trust) -> Manifest | Refused:
+    """Return the manifest of the digest, whoever sealed it."""
+    data = trust.manifest.encode(errors="replace")
+    if sha256_digest(data) == trust.manifest_digest and len(data) <= MAX_BYTES:
+        manifest = quickly(Manifest, data)
+        if manifest is not None and irregular(manifest, data) is None:
+            return manifest
+    from hallmark.api.findings import Finding
+    from hallmark.supply_chain.manifest import read_manifest
+
+    found = read_manifest(data, trust.manifest_digest)
+    return Refused(found.sentence()) if isinstance(found, Finding) else read(Manifest, data)
 
 
 def verify_approvals(trust: Trust, manifest: Manifest) -> Refused | None:
@@ -146,8 +161,3 @@ def _approves(
         and approval.gate_report_digest == report.digest
         and approval.model_version_uid == trust.model_version_uid
     )
-
-
-def _where(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc']) or 'the document'}: {first['msg']}"

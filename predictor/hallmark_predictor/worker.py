@@ -72,7 +72,6 @@ class Worker:
         if isinstance(found, Refused):
             LOG.error("%s", found.message)
             return 1
-        gc.collect()
         gc.freeze()
         gc.enable()
         receipts = receipts_of(self._settings, found.trust, found.schema)

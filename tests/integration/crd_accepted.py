@@ -231,6 +231,25 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
             }
         },
     ),
+    "a canary by a route with all that may be said of it": (
+        DEPLOYMENT,
+        {
+            "strategy": {
+                "type": "Canary",
+                "canary": {
+                    "route": {
+                        "parentRefs": [
+                            {"name": "g", "sectionName": "https", "port": 443},
+                            {"name": "g", "sectionName": "http"},
+                            {"name": "g", "namespace": "gateways"},
+                            {"name": "loan", "group": "", "kind": "Service"},
+                        ],
+                        "hostnames": ["*.example.com", "credit"],
+                    }
+                },
+            }
+        },
+    ),
     "a mirror before a canary, with all that may be said of it": (
         DEPLOYMENT,
         {

@@ -18,6 +18,22 @@ from tests.integration.crd_specs import (
 )
 
 ASSESSMENT = {"vulnerability": "CVE-1", "package": "numpy", "analysis": "resolved"}
+ANY: dict[str, Any] = {"parentRefs": [{"name": "g"}]}
+BAD_ROUTES: dict[str, tuple[dict[str, Any], str]] = {
+    "without a parent": ({"parentRefs": []}, "parentRefs"),
+    "with nine parents": ({"parentRefs": [{"name": f"g{n}"} for n in range(9)]}, "parentRefs"),
+    "with a parent twice": ({"parentRefs": [{"name": "g"}, {"name": "g"}]}, "must be named once"),
+    "with a parent twice, once by its listener": (
+        {"parentRefs": [{"name": "g"}, {"name": "g", "sectionName": "http"}]},
+        "with a 'sectionName' each time",
+    ),
+    "with a port that is none": ({"parentRefs": [{"name": "g", "port": 65536}]}, "port"),
+    "for what is no host": ({**ANY, "hostnames": ["Credit.example.com"]}, "hostnames"),
+    "for a host twice": ({**ANY, "hostnames": ["a.example.com"] * 2}, "Duplicate value"),
+    "for a wildcard within": ({**ANY, "hostnames": ["a.*.example.com"]}, "hostnames"),
+}
+"""Gateway API would refuse them later."""
+
 REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
     "a version number of zero": (VERSION, {"version": 0}, "spec.version"),
     "a version with a digest of another form": (VERSION, {"sbomDigest": "x"}, "spec.sbomDigest"),
@@ -151,6 +167,14 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         {"strategy": {"type": "Canary", "canary": {"analysis": {"maxLatency": "501ms"}}}},
         "at most 500ms",
     ),
+    **{
+        f"a canary by a route {title}": (
+            DEPLOYMENT,
+            {"strategy": {"type": "Canary", "canary": {"route": route}}},
+            refusal,
+        )
+        for title, (route, refusal) in BAD_ROUTES.items()
+    },
     **{
         f"a mirror of {percent} per cent": (
             DEPLOYMENT,

@@ -83,28 +83,6 @@ def test_an_author_may_change_all_else_of_it(world: World) -> None:
     world.api.patch(made, {"spec": {"strategy": {"canary": {"route": None}}}}, AUTHOR)
 
 
-BAD_ROUTES: dict[str, tuple[Obj, str]] = {
-    "without a parent": ({"parentRefs": []}, "parentRefs"),
-    "with nine parents": ({"parentRefs": [{"name": f"g{n}"} for n in range(9)]}, "parentRefs"),
-    "with a parent twice": ({"parentRefs": [{"name": "g"}, {"name": "g"}]}, "must be named once"),
-    "with a parent twice, once by its listener": (
-        {"parentRefs": [{"name": "g"}, {"name": "g", "sectionName": "http"}]},
-        "with a 'sectionName' each time",
-    ),
-    "with a port that is none": ({"parentRefs": [{"name": "g", "port": 65536}]}, "port"),
-    "for an address": ({**ROUTE, "hostnames": ["Credit.example.com"]}, "hostnames"),
-    "for a host twice": ({**ROUTE, "hostnames": ["a.example.com"] * 2}, "Duplicate value"),
-    "for a wildcard within": ({**ROUTE, "hostnames": ["a.*.example.com"]}, "hostnames"),
-}
-
-
-@pytest.mark.parametrize(("bad", "refusal"), BAD_ROUTES.values(), ids=BAD_ROUTES)
-def test_a_route_that_gateway_api_would_refuse_is_refused_at_once(
-    world: World, bad: Obj, refusal: str
-) -> None:
-    expect(lambda: world.api.create(routed(world, bad), ROUTER), refusal)
-
-
 def test_whatever_is_taken_gateway_api_takes_too(world: World) -> None:
     parents = [
         {"name": "g", "sectionName": "https", "port": 443},

@@ -13,8 +13,7 @@ from urllib.parse import quote
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.trust import TrustedKey
 from hallmark.audit.log import AuditLog

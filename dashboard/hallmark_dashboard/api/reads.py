@@ -20,8 +20,7 @@ from hallmark.cluster.kinds import (
     TRAINING_RUN,
 )
 from hallmark_dashboard.audits import AuditQuery, Soundness, matching, visible
-from hallmark_dashboard.bills import BillComponent
-from hallmark_dashboard.bills import matching as components_of
+from hallmark_dashboard.bills import BillComponent, matching as components_of
 from hallmark_dashboard.gather import (
     gather_deployment,
     gather_overview,

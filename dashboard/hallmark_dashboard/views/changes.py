@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from hallmark.api.metrics import MetricValue
 from hallmark.api.report import Report
 from hallmark.reporting.parts import count, finite, number
-from hallmark_dashboard.bills import Bill, BillChange
-from hallmark_dashboard.bills import changes as bill_changes
+from hallmark_dashboard.bills import Bill, BillChange, changes as bill_changes
 
 
 @dataclass(frozen=True)

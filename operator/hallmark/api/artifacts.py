@@ -1,19 +1,7 @@
-"""The files of a sealed bundle, by name, and the manifest that lists them.
-
-A training Job uploads its outputs to *slots* (fixed names, so that their URLs can be presigned
-before anything is known); the manifest gives each its final name, and sealing copies it there::
-
-    runs/<run uid>/model.joblib        -> models/<namespace>.<model>/<digest>/model_<run id>.joblib
-    runs/<run uid>/sbom.cdx.json       -> ...                               /sbom_<run id>.cdx.json
-    every other file                   -> its own name
-
-The manifest digest is the SHA-256 of ``manifest.json``. The OpenSSF model signature
-(``model.sigstore.json``) covers every file of the manifest and ``manifest.json`` itself.
-"""
+"""What stands in the files of a sealed bundle that list or fetch others; their names: ``files``."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -23,50 +11,25 @@ from hallmark.api.common import (
     FileModel,
     ObjectName,
 )
-
-MANIFEST = "manifest.json"
-BUNDLE = "model.sigstore.json"
-MODEL_ONNX = "model.onnx"
-SCHEMA = "schema.json"
-BASELINE = "baseline.json"
-REPORT = "report.json"
-REPORT_PAGE = "report.html"
-GOLDEN = "golden.json"
-DOCKERFILE = "Dockerfile"
-SLOT_JOBLIB = "model.joblib"
-SLOT_SBOM = "sbom.cdx.json"
-PROGRESS = "progress.json"
-
-UPLOAD_SLOTS = (
-    SLOT_JOBLIB,
-    MODEL_ONNX,
-    SCHEMA,
-    BASELINE,
-    REPORT,
-    REPORT_PAGE,
-    GOLDEN,
-    SLOT_SBOM,
-    DOCKERFILE,
-    MANIFEST,
-    PROGRESS,
+from hallmark.api.files import (
+    BASELINE as BASELINE,
+    BUNDLE as BUNDLE,
+    DOCKERFILE as DOCKERFILE,
+    GOLDEN as GOLDEN,
+    MANIFEST as MANIFEST,
+    MODEL_ONNX as MODEL_ONNX,
+    PROGRESS as PROGRESS,
+    REFUSED_EXIT_CODE as REFUSED_EXIT_CODE,
+    REPORT as REPORT,
+    REPORT_PAGE as REPORT_PAGE,
+    SCHEMA as SCHEMA,
+    SERVED_FILES as SERVED_FILES,
+    SLOT_JOBLIB as SLOT_JOBLIB,
+    SLOT_SBOM as SLOT_SBOM,
+    UPLOAD_SLOTS as UPLOAD_SLOTS,
+    final_name as final_name,
+    run_id as run_id,
 )
-"""Everything a training Job may upload, below ``runs/<run uid>/``."""
-
-SERVED_FILES = (MODEL_ONNX, SCHEMA, BASELINE)
-"""What a predictor downloads; it gets URLs for these alone."""
-
-
-def run_id(spec: str, fingerprint: str, image: str) -> str:
-    """Return the first 12 hex digits of SHA-256(spec digest, fingerprint, image digest)."""
-    return hashlib.sha256("\n".join((spec, fingerprint, image)).encode()).hexdigest()[:12]
-
-
-def final_name(slot: str, run_identity: str) -> str:
-    """Return the name in the bundle of what was uploaded to ``slot``."""
-    return {
-        SLOT_JOBLIB: f"model_{run_identity}.joblib",
-        SLOT_SBOM: f"sbom_{run_identity}.cdx.json",
-    }.get(slot, slot)
 
 
 class ManifestFile(FileModel):
@@ -106,7 +69,3 @@ class DownloadURLs(FileModel):
     """Presigned GET URLs by file name: ``/var/run/hallmark/urls/urls.json`` (a Secret)."""
 
     urls: dict[str, str]
-
-
-REFUSED_EXIT_CODE = 10
-"""How a Job or a predictor ends when it refuses: final, never retried."""

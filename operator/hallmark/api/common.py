@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-import rfc8785
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -27,10 +21,22 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
 
 from hallmark.api.rules import cel, rule
-
-GROUP = "hallmark.dev"
-VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
+from hallmark.api.texts import (
+    API_VERSION as API_VERSION,
+    GROUP as GROUP,
+    LABEL as LABEL,
+    SCORE as SCORE,
+    VERSION as VERSION,
+    canonical_json as canonical_json,
+    clip as clip,
+    parse_duration as parse_duration,
+    parse_timestamp as parse_timestamp,
+    readable_duration,
+    readable_timestamp,
+    sha256_digest as sha256_digest,
+    sorted_json as sorted_json,
+    timestamp as timestamp,
+)
 
 
 class ApiModel(BaseModel):
@@ -107,33 +113,6 @@ class FileModel(ApiModel):
         return canonical_json(self.to_wire())
 
 
-def canonical_json(value: object) -> bytes:
-    """Return ``value`` as canonical JSON (RFC 8785): what is signed, or named by its digest.
-
-    Another program that knows the RFC gets the same bytes: keys in the order of their UTF-16
-    code units, numbers as JavaScript writes them (``1.0`` is ``1``).
-
-    Raises:
-        ValueError: ``value`` holds NaN, an infinity, an integer beyond 2**53 - 1, half a surrogate
-            pair, or what is no JSON.
-    """
-    return rfc8785.dumps(cast("Any", value))
-
-
-def sorted_json(value: object) -> bytes:
-    """Return ``value`` as UTF-8 JSON with sorted keys: to compare within one program.
-
-    Several times faster than ``canonical_json``, and it takes any integer; no other program need
-    get the same bytes, so that no digest of these is shown.
-    """
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
-def sha256_digest(data: bytes) -> str:
-    """Return ``sha256:<64 hex digits>`` of ``data``."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
 Digest = Annotated[str, Field(pattern=r"^sha256:[a-f0-9]{64}$", max_length=71)]
 """A SHA-256 digest as ``sha256:<64 hex digits>``."""
 
@@ -178,11 +157,6 @@ _NOT_TOO_LONG = rule(
 )
 
 
-def _readable_duration(text: str) -> str:
-    parse_duration(text)
-    return text
-
-
 DurationString = Annotated[
     str,
     Field(
@@ -190,7 +164,7 @@ DurationString = Annotated[
         max_length=32,
         json_schema_extra=cel(_NOT_TOO_LONG),
     ),
-    AfterValidator(_readable_duration),
+    AfterValidator(readable_duration),
 ]
 """A duration as Go writes it, such as ``"10m"`` or ``"1h30m"``."""
 
@@ -213,9 +187,6 @@ Ordinal = Annotated[int, Field(ge=1, le=2**53 - 1, json_schema_extra={"format": 
 
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.\- ]*$", max_length=63)]
 """The name of a column in a dataset."""
-
-SCORE, LABEL = "prediction/score", "prediction/label"
-"""What the model says of a row, where it is watched as features are; no column has such a name."""
 
 WatchedName = Annotated[
     str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_.\- ]*|prediction/(score|label))$", max_length=63)
@@ -256,11 +227,6 @@ UserName = Annotated[str, Field(min_length=1, max_length=253)]
 """A user's name as the API server authenticates it."""
 
 
-def _readable_timestamp(text: str) -> str:
-    parse_timestamp(text)
-    return text
-
-
 _CALENDAR = (
     r"^(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?Z$"
@@ -275,49 +241,9 @@ Timestamp = Annotated[
         # Stricter at admission than where it is read: what came in before is read all the same.
         json_schema_extra={"format": "date-time", "pattern": _CALENDAR},
     ),
-    AfterValidator(_readable_timestamp),
+    AfterValidator(readable_timestamp),
 ]
 """A moment in UTC, RFC 3339 with ``Z``; at admission from 1970 to 9999, without leap seconds."""
-
-_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
-_SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
-
-
-@lru_cache(maxsize=1024)
-def parse_duration(text: str) -> timedelta:
-    """Return the length of a Go-style duration such as ``"1h30m"``.
-
-    Raises:
-        ValueError: ``text`` is not such a duration.
-    """
-    parts = _DURATION_PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"Expected a duration such as '10m' or '1h30m', found {text!r}.")
-    seconds = sum(Decimal(number) * _SECONDS[unit] for number, unit in parts)
-    return timedelta(seconds=float(seconds))
-
-
-def timestamp(moment: datetime) -> str:
-    """Return ``moment`` (aware) as an RFC 3339 UTC time to the microsecond."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def parse_timestamp(text: str) -> datetime:
-    """Return the aware UTC moment that an RFC 3339 text names.
-
-    Raises:
-        ValueError: ``text`` is not such a time.
-    """
-    try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("Expected a moment of the years 1 to 9999 in UTC.") from error
-
-
-def clip(text: str, limit: int = 256) -> str:
-    """Return ``text`` on one line, printable and at most ``limit`` characters long."""
-    line = "".join(character if character.isprintable() else "?" for character in text)
-    return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 
 class ObjectMeta(ApiModel):

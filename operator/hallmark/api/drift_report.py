@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from hallmark.api.bounds import (
+    LATENCY_BOUNDS as LATENCY_BOUNDS,
+    MAX_REFUSED_FEATURES as MAX_REFUSED_FEATURES,
+    MAX_WINDOWS as MAX_WINDOWS,
+    PROBERS as PROBERS,
+    Oddity as Oddity,
+)
 from hallmark.api.common import (
     MAX_WATCHED,
     ApiModel,
@@ -23,8 +29,6 @@ BinCounts = Annotated[list[Count], Field(max_length=259)]
 """Rows per bin of one feature: one count for each bin of the baseline, in its order."""
 FeatureCounts = Annotated[dict[str, BinCounts], Field(max_length=MAX_WATCHED)]
 """Counts by feature name."""
-MAX_WINDOWS = 5
-"""So many closed windows a report holds."""
 
 
 class DriftWindow(ApiModel):
@@ -37,8 +41,6 @@ class DriftWindow(ApiModel):
     counts: FeatureCounts = Field(default_factory=dict)
 
 
-MAX_REFUSED_FEATURES = 5
-"""So many features a report names as being at fault."""
 RowCount = Count
 """Rows since the start of a Pod."""
 
@@ -80,8 +82,6 @@ class AnswerBlock(ApiModel):
     """Those of them that took longer than ``maxLatency``."""
 
 
-LATENCY_BOUNDS = (1, 5, 25, 100, 500)
-"""Milliseconds: the upper bounds of ``RequestCounts.latency``; its last bucket has none."""
 Latencies = Annotated[list[Count], Field(max_length=len(LATENCY_BOUNDS) + 1)]
 """Requests by how long they took: up to 1, 5, 25, 100, 500 milliseconds, and longer."""
 ByBound = Annotated[list[Count], Field(max_length=len(LATENCY_BOUNDS))]
@@ -129,21 +129,6 @@ class RequestCounts(ApiModel):
     that of 100."""
     fair: FairCounts | None = None
     """What is judged: the same without the busiest clients."""
-
-
-class Oddity(StrEnum):
-    """What is odd of a client's rows."""
-
-    BORDERLINE = "Borderline"
-    """More of them are near the decision boundary than chance explains."""
-    OUTSIDE = "Outside"
-    """More of them lie outside the training region than chance explains."""
-    PROBING = "Probing"
-    """They are near the boundary and go along it in small steps."""
-
-
-PROBERS = 3
-"""So many clients that probe a report names, by numbers; and one for each other oddity."""
 
 
 class OddBlock(ApiModel):

@@ -7,6 +7,12 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from hallmark.api.bounds import (
+    EARLIER_VERSIONS as EARLIER_VERSIONS,
+    OUTCOME_WINDOWS as OUTCOME_WINDOWS,
+    SCORE_BINS as SCORE_BINS,
+    SCORE_SCALE as SCORE_SCALE,
+)
 from hallmark.api.common import (
     ApiModel,
     Count,
@@ -21,14 +27,6 @@ from hallmark.api.rules import SET, cel, rule
 GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\- ]{0,31}$", max_length=32)]
 """The name of a group of people, as a protected attribute has it."""
 MAX_GROUPS = 16
-SCORE_BINS = 15
-"""Of equal width, from 0 to 1: calibration is counted in these, as training measures it."""
-SCORE_SCALE = 10_000
-"""Scores are told as whole numbers of so many parts of one."""
-OUTCOME_WINDOWS = 5
-"""So many closed windows of outcomes a report holds."""
-EARLIER_VERSIONS = 10
-"""So many versions that served before a Pod counts outcomes of: as many as a history has."""
 VersionDigits = Annotated[str, Field(pattern=r"^[a-f0-9]{16}$", max_length=16)]
 """The first 16 hex digits of a version's manifest digest, as receipts name it."""
 

@@ -6,12 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from hallmark.api.bounds import SCORE_BOUNDS as SCORE_BOUNDS
 from hallmark.api.canary import ErrorShare, Latency
 from hallmark.api.common import ApiModel, Count, DecimalString, Digest, DurationString, Timestamp
 from hallmark.api.rules import cel, rule
-
-SCORE_BOUNDS = ("0.01", "0.02", "0.05", "0.1", "0.2")
-"""How far two scores of a row may be apart: what predictors tell apart."""
 
 
 def _share(what: str) -> dict[str, object]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from hallmark.api.bounds import FLOAT32_MAX as FLOAT32_MAX, as_float32
 from hallmark.api.columns import FeatureType, OutOfRange
 from hallmark.api.common import ColumnName, FileModel, ObjectName, WatchedName
-
-FLOAT32_MAX = (2 - 2**-23) * 2.0**127
-"""The greatest number that the served form takes."""
 
 
 class ServedFeature(FileModel):
@@ -40,14 +37,9 @@ class ServedFeature(FileModel):
         if self.out_of_range is OutOfRange.ALLOW:
             low = high = None
         return (
-            -FLOAT32_MAX if low is None else _as_float32(low),
-            FLOAT32_MAX if high is None else _as_float32(high),
+            -FLOAT32_MAX if low is None else as_float32(low),
+            FLOAT32_MAX if high is None else as_float32(high),
         )
-
-
-def _as_float32(number: float) -> float:
-    rounded: float = struct.unpack("f", struct.pack("f", number))[0]
-    return rounded
 
 
 class ServedSchema(FileModel):

@@ -224,7 +224,7 @@ async def _measure(store: Store, folder: str, manifest: Manifest) -> dict[str, F
 
     async def one(name: str) -> tuple[str, FileFact] | None:
         try:
-            found = await asyncio.to_thread(store.digest_of, folder + name)
+            found = await store.digest_of_async(folder + name)
         except ArtifactMissing:
             return None
         return name, FileFact(*found)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from kubernetes.aio import client as kubernetes_client
-from kubernetes.aio import config as kubernetes_config
+from kubernetes.aio import client as kubernetes_client, config as kubernetes_config
 from multidict import CIMultiDict
 
 from hallmark.cli.options import AsGroups, AsUser, Context, Kubeconfig, Namespace

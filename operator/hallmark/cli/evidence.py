@@ -32,8 +32,7 @@ from hallmark.cluster.kinds import TRAINING_RUN
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.policies.model_version.words import words_said
 from hallmark.supply_chain.model_card import card_words
-from hallmark.supply_chain.vex import Word
-from hallmark.supply_chain.vex import document as vex_document
+from hallmark.supply_chain.vex import Word, document as vex_document
 
 if TYPE_CHECKING:
     from hallmark.store import Store

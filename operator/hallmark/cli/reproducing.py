@@ -80,8 +80,7 @@ def reproduce(
         raise ConfigurationError("Expected --export or --state, found both; leave one out.")
     access = StoreAccess(credentials, endpoint)
     with needs_the_extra(), _asked(place, name, export, state, access) as (sealed, rows):
-        from hallmark.local.reproduce import reproduce as train_again
-        from hallmark.local.reproduce import with_data
+        from hallmark.local.reproduce import reproduce as train_again, with_data
 
         with announcer(console(stderr=True)) as announce:
             found = train_again(sealed, with_data(rows, data), announce)

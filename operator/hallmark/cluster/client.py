@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from kubernetes.aio import client as kubernetes_client
-from kubernetes.aio import config as kubernetes_config
+from kubernetes.aio import client as kubernetes_client, config as kubernetes_config
 from pydantic_core import from_json
 
 from hallmark.api import names

@@ -7,6 +7,7 @@ read at the same time; when one was read, or could not be, its decision is made 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from hallmark.policies.model_version.words import digest_of
 from hallmark.supply_chain.vulnerabilities import Known
 
 AT_ONCE = 4
-"""Versions that are read at the same time."""
+"""Versions that are read at the same time from one store: one that hangs holds up no other."""
 PATIENCE = 60.0
 """Seconds that reading one version may take."""
 FIRST_RETRY, LAST_RETRY = timedelta(seconds=2), timedelta(seconds=60)
@@ -82,7 +83,8 @@ class EvidenceReader:
         self._unexpected = unexpected
         self._clock = clock
         self._feed = feed
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._room = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(AT_ONCE))
+        """By the store's URI."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._answers: dict[str, _Answer] = {}
         self._failures: dict[str, int] = {}
@@ -168,7 +170,8 @@ class EvidenceReader:
 
     async def _answer(self, inputs: VersionInputs) -> _Answer:
         try:
-            async with self._room, asyncio.timeout(PATIENCE):
+            store = inputs.policy.spec.store.uri if inputs.policy else ""
+            async with self._room[store], asyncio.timeout(PATIENCE):
                 read = await self._read_files(inputs)
                 # A bill of ten thousand packages takes a second, in which nothing else would go on.
                 evidence = await asyncio.to_thread(check_evidence, read)

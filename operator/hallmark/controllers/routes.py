@@ -97,7 +97,6 @@ def _model_version(change: Change, index: Index) -> Iterator[Key]:
         if before.get(name) != after.get(name):
             yield Key(MODEL_APPROVAL, key.namespace, name)
     if _final(change.before) != _final(change.after):
-        yield from _twins(change, index)
         yield from index.indexed("version", key.namespace, key.name, kind=MODEL_APPROVAL)
     if _field(_status(change.before), "rolledBack") != _field(_status(change.after), "rolledBack"):
         yield from index.indexed("version", key.namespace, key.name, kind=MODEL_APPROVAL)
@@ -105,14 +104,24 @@ def _model_version(change: Change, index: Index) -> Iterator[Key]:
         yield from index.indexed("version", key.namespace, key.name, kind=MODEL_DEPLOYMENT)
         for model in _either(change, lambda obj: text(obj, "spec", "model")):
             yield from index.indexed("model", key.namespace, model, kind=MODEL_DEPLOYMENT)
+    # What serves stops first, however many others have its bytes. These hear a word where it was
+    # said, and not from each other again.
+    if _final(change.before, own=True) != _final(change.after, own=True):
+        yield from _twins(change, index)
 
 
-def _final(version: Obj | None) -> set[str]:
-    """Return the uids of the denials and revocations of a version, which hold for its bytes."""
+def _final(version: Obj | None, *, own: bool = False) -> set[str]:
+    """Return the uids of the denials and revocations of a version, which hold for its bytes.
+
+    Args:
+        version: the version.
+        own: only those that were said of this object.
+    """
     return {
         str(record.get("uid"))
-        for record in _records(version).values()
+        for record in _status(version).get("approvals") or []
         if record.get("accepted") and record.get("decision") in _FINAL
+        if not (own and record.get("modelVersion"))
     }
 
 

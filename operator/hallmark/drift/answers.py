@@ -6,78 +6,19 @@ that few of them can neither cause a verdict nor hide one.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from hallmark.api.common import parse_duration
 from hallmark.api.drift import Drift, RequestLimits
-from hallmark.api.drift_report import LATENCY_BOUNDS, AnswerBlock, DriftReport
+from hallmark.api.drift_report import AnswerBlock, DriftReport
 from hallmark.api.drift_state import AnswerState
-from hallmark.drift.block_counter import BlockCounter
 from hallmark.drift.blocks import last_blocks, problem_of_blocks
-from hallmark.drift.clients import Share
 from hallmark.drift.weights import most
 
 LATE = Decimal("0.05")
 """The share of answers that may take longer than ``maxLatency``."""
-_IN_TIME, _LATE, _FAILED = range(3)
-_COLUMNS = 3
-
-
-def bound_of(max_latency: str) -> int:
-    """Return the place of the first of ``LATENCY_BOUNDS`` that a limit fits in."""
-    return bisect_left(LATENCY_BOUNDS, parse_duration(max_latency).total_seconds() * 1000)
-
-
-class AnswerCounter(BlockCounter[AnswerBlock]):
-    """Counts requests in blocks, and keeps the newest ones."""
-
-    def __init__(self, limits: RequestLimits, keep: int) -> None:
-        """Start empty.
-
-        Args:
-            limits: How many requests make a block, and when an answer is late.
-            keep: How many blocks are kept.
-        """
-        super().__init__(_COLUMNS, limits.minimum, keep)
-        self._bound = bound_of(limits.max_latency) if limits.max_latency else len(LATENCY_BOUNDS)
-
-    def add(self, client: str, bucket: int | None, now: datetime) -> None:
-        """Count a request.
-
-        Args:
-            client: Its address.
-            bucket: In which its answer's time stands; None where there was no answer.
-            now: When it ended.
-        """
-        late = _LATE if bucket is not None and bucket > self._bound else _IN_TIME
-        self._since = self._since or now
-        self._clients.add(client, _FAILED if bucket is None else late)
-        if self._clients.total >= self._look_at:
-            self._look(self._since)
-
-    def _block(self, number: int, start: str) -> AnswerBlock | None:
-        failed = self._judged([_FAILED], [_IN_TIME, _LATE, _FAILED], self._minimum)
-        if failed is None:
-            return None
-        # Who is left out differs: there may be fewer answers than requests.
-        late = self._judged([_LATE], [_IN_TIME, _LATE], self._minimum // 2) or Share()
-        return AnswerBlock(
-            number=number,
-            start=start,
-            requests=failed.of,
-            failed=failed.found,
-            timed=late.of,
-            late=late.found,
-        )
-
-
-def answer_counter(drift: Drift) -> AnswerCounter | None:
-    """Return an empty counter where limits are declared."""
-    return AnswerCounter(drift.requests, drift.consecutive) if drift.requests else None
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Generic
+from typing import Generic, TypeVar
 
-from hallmark.api.common import timestamp
-from hallmark.drift.blocks import Block
+from hallmark.api.texts import timestamp
 from hallmark.drift.clients import Clients, Share, judged
+
+Block = TypeVar("Block")
 
 
 class BlockCounter(Generic[Block]):

@@ -7,9 +7,12 @@ Each window of a Deployment's life gets a share, and all shares add up to one: s
 from __future__ import annotations
 
 from math import ceil, log, log1p
+from typing import TYPE_CHECKING
 
-from hallmark.api.drift import Drift
-from hallmark.api.drift_report import MAX_WINDOWS
+from hallmark.api.bounds import MAX_WINDOWS
+
+if TYPE_CHECKING:
+    from hallmark.api.drift import Drift
 
 EVIDENCE_ROWS = 500
 """So many rows evidence is gathered from, where the windows that must drift hold fewer."""

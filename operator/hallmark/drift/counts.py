@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.api.common import LABEL, SCORE
-from hallmark.api.drift import Drift
-from hallmark.api.served import Baseline, BaselineFeature, ServedSchema
+from hallmark.api.texts import LABEL, SCORE
+
+if TYPE_CHECKING:
+    from hallmark.api.drift import Drift
+    from hallmark.api.served import Baseline, BaselineFeature, ServedSchema
 
 Rows = NDArray[np.float32]
 """Encoded rows, shape (rows, features of the served schema); null is NaN."""

@@ -25,11 +25,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import log
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.api.served import BaselineFeature
+if TYPE_CHECKING:
+    from hallmark.api.served import BaselineFeature
+
 
 Floats = NDArray[np.float64]
 

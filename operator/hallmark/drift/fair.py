@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hallmark.api.drift_report import LATENCY_BOUNDS, FairCounts
+from hallmark.api.bounds import LATENCY_BOUNDS
+from hallmark.api.structs import FairCounts
 from hallmark.drift.clients import Clients, Share
-from hallmark.drift.rejections import ROWS
+from hallmark.drift.rejection_counter import ROWS
 
 BLOCK = 2000
 """After so many rows, or requests, those counted are judged for good, and the next ones anew."""

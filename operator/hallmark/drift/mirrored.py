@@ -8,8 +8,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from hallmark.api.drift_report import LATENCY_BOUNDS
-from hallmark.api.mirror import SCORE_BOUNDS, MirrorCounts, MirrorReport
+from hallmark.api.bounds import LATENCY_BOUNDS, SCORE_BOUNDS
+from hallmark.api.structs import MirrorCounts, MirrorReport
 from hallmark.drift.clients import Clients, Share
 
 BLOCK = 2000

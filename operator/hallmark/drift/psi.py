@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.api.served import BaselineFeature
+if TYPE_CHECKING:
+    from hallmark.api.served import BaselineFeature
+
 
 SMOOTHING = 0.5
 """Added to each occupied bin's count on both sides, so that an empty bin has a finite logarithm.

@@ -19,13 +19,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp, fsum, log
+from typing import Protocol
 
-from hallmark.api.feedback import SCORE_SCALE, OutcomeWindow
+from hallmark.api.bounds import SCORE_SCALE
 
 WORSE_ODDS = (1.1, 1.25, 1.5, 2.0, 4.0, 16.0)
 """By so much the odds of a wrong answer are higher in the alternatives."""
 SLOPES = (0.1, 0.2, 0.4, 0.8, 1.6)
 """What ``c`` is in the alternatives: four times the calibration error beyond the limit is best."""
+
+
+class BinnedScores(Protocol):
+    """A window of outcomes, by the bins of their scores: see ``OutcomeWindow``."""
+
+    @property
+    def outcomes(self) -> int:
+        """All of them."""
+
+    @property
+    def scored(self) -> Sequence[int]:
+        """Outcomes."""
+
+    @property
+    def happened(self) -> Sequence[int]:
+        """How many of these were what the score is the probability of."""
+
+    @property
+    def scores(self) -> Sequence[int]:
+        """The sums of the scores."""
 
 
 def accuracy_evidence(correct: int, outcomes: int, floor: float) -> float:
@@ -39,7 +60,7 @@ def accuracy_evidence(correct: int, outcomes: int, floor: float) -> float:
     return _log_mean(found)
 
 
-def calibration_evidence(windows: Sequence[OutcomeWindow], limit: float) -> float:
+def calibration_evidence(windows: Sequence[BinnedScores], limit: float) -> float:
     """Return the same against a calibration error of at most the limit."""
     gaps, rows = _gaps(windows)
     return _log_mean(
@@ -51,7 +72,7 @@ def calibration_evidence(windows: Sequence[OutcomeWindow], limit: float) -> floa
     )
 
 
-def calibration_error(windows: Sequence[OutcomeWindow]) -> float:
+def calibration_error(windows: Sequence[BinnedScores]) -> float:
     """Return the expected calibration error: the mean gap of the bins, by their rows.
 
     Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian
@@ -61,7 +82,7 @@ def calibration_error(windows: Sequence[OutcomeWindow]) -> float:
     return fsum(map(abs, gaps)) / rows
 
 
-def _gaps(windows: Sequence[OutcomeWindow]) -> tuple[list[float], int]:
+def _gaps(windows: Sequence[BinnedScores]) -> tuple[list[float], int]:
     """Return the events of each bin less its scores, and how many outcomes there are."""
     happened = [sum(counts) for counts in zip(*(one.happened for one in windows), strict=True)]
     scores = [sum(counts) for counts in zip(*(one.scores for one in windows), strict=True)]

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 
-from hallmark.api.drift_report import MAX_REFUSED_FEATURES, RefusedFeature
+from msgspec import Struct, field
+
+from hallmark.api.bounds import MAX_REFUSED_FEATURES
+from hallmark.api.structs import RefusedFeature
 
 
 class Reason(StrEnum):
@@ -35,8 +37,7 @@ Fault = tuple[str, Reason]
 """A declared feature, or none, and what was wrong."""
 
 
-@dataclass(frozen=True)
-class Refusals:
+class Refusals(Struct, frozen=True):
     """The rows at fault in one request.
 
     Attributes:

@@ -9,13 +9,15 @@ are kept by random projections onto eight: Achlioptas, "Database-friendly random
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.api.served import TrainingRegion
 from hallmark.drift.counts import CountedRows, Rows
+
+if TYPE_CHECKING:
+    from hallmark.api.served import TrainingRegion
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime
 
-from hallmark.api.common import timestamp
-from hallmark.api.drift_report import DriftReport, DriftWindow
+from hallmark.api.structs import DriftReport, DriftWindow
+from hallmark.api.texts import timestamp
 from hallmark.drift.counts import BinCounter, CountedRows
 
 

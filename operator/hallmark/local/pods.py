@@ -11,13 +11,15 @@ from http import HTTPStatus
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hallmark.api.artifacts import BASELINE, REFUSED_EXIT_CODE, SERVED_FILES, Manifest
-from hallmark.api.common import sha256_digest
-from hallmark.api.drift_report import DriftReport, DriftWindow
+from hallmark.api.artifacts import Manifest
+from hallmark.api.drift_report import DriftReport
+from hallmark.api.files import BASELINE, REFUSED_EXIT_CODE, SERVED_FILES
 from hallmark.api.names import manifest_label, model_prefix
 from hallmark.api.served import Baseline
+from hallmark.api.structs import DriftWindow
+from hallmark.api.texts import sha256_digest
 from hallmark.api.trust import Trust
-from hallmark.drift.rejections import rejection_counter
+from hallmark.drift.rejection_counter import rejection_counter
 from hallmark.errors import HallmarkError
 from hallmark.policies.model_deployment.inputs import PodState, Workload
 from hallmark.policies.model_deployment.trust import trust_sha256
@@ -190,7 +192,8 @@ def _report(pod: LocalPod) -> None:
     found = pod.recorder.report(1)
     # What was counted for it may have closed a window, which was reported then.
     sequence = pod.report.sequence + 1 if pod.report else 1
-    pod.report = found.replace(sequence=sequence, next_within=2 * REPORT_SECONDS)
+    told = found.replace(sequence=sequence, next_within=2 * REPORT_SECONDS)
+    pod.report = DriftReport.model_validate(told.to_wire(), strict=True)
 
 
 def _state(pod: LocalPod) -> PodState:

@@ -24,8 +24,7 @@ from hallmark.api.model_deployment import (
     RollbackMode,
     Strategy,
 )
-from hallmark.api.model_policy import ModelPolicySpec
-from hallmark.api.model_policy import Store as StoreSpec
+from hallmark.api.model_policy import ModelPolicySpec, Store as StoreSpec
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import ANNOTATION_ACTION, manifest_label
 from hallmark.api.trust import Trust

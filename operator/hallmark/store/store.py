@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +17,9 @@ from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 from hallmark.errors import ArtifactError, ConfigurationError
 
 MIB = 1024 * 1024
+_THREADS = 6
+"""In which the files of one store are hashed at the same time. They are the store's own: where it
+hangs, nothing else waits for them, such as the audit log's next record."""
 _CHUNK = MIB
 _MAX_PATH = 1024
 
@@ -45,6 +50,7 @@ class Store:
     def __init__(self, backend: ObjectStore, uri: str) -> None:
         """Wrap ``backend``; ``uri`` names it in messages and results."""
         self._backend = backend
+        self._threads = ThreadPoolExecutor(_THREADS, "store")
         self.uri = uri.rstrip("/")
 
     def uri_of(self, path: str) -> str:
@@ -88,6 +94,11 @@ class Store:
                 digest.update(chunk)
                 size += len(chunk)
             return f"sha256:{digest.hexdigest()}", size
+
+    async def digest_of_async(self, path: str) -> tuple[str, int]:
+        """Return digest and size of an object, as ``digest_of`` does."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self.digest_of, path)
 
     def put(self, path: str, data: bytes) -> None:
         """Write an object whole, over any that stands there."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hallmark.api.common import clip
 from hallmark.api.findings import Finding
+from hallmark.api.texts import clip
 
 
 def finding(check: str, expected: str, found: str) -> Finding:

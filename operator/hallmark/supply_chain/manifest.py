@@ -7,16 +7,12 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import BUNDLE, MANIFEST, Manifest, ManifestFile
-from hallmark.api.common import sha256_digest
+from hallmark.api.artifacts import Manifest, ManifestFile
 from hallmark.api.findings import Finding
+from hallmark.api.texts import sha256_digest
 from hallmark.supply_chain.findings import finding
+from hallmark.supply_chain.manifest_form import MAX_BYTES as MAX_BYTES, irregular
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
-
-MAX_BYTES = 64 * 1024
-"""A manifest that is longer is refused unread; 32 files need about 8 KiB."""
-
-_RESERVED = frozenset({MANIFEST, BUNDLE})
 
 
 @dataclass(frozen=True)
@@ -87,14 +83,8 @@ def read_manifest(data: bytes, digest: str) -> Manifest | Finding:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         return finding("Manifest", f"a valid '{where}'", first["type"])
-    names = [each.name for each in manifest.files]
-    if names != sorted(set(names)):
-        return finding("Manifest", "each file once, in name order", "another order or a name twice")
-    if reserved := _RESERVED.intersection(names):
-        return finding("Manifest", "every file but itself and the signature", min(reserved))
-    if manifest.to_bytes() != data:
-        return finding("Manifest", "canonical JSON (sorted, no spaces)", "another form of it")
-    return manifest
+    wrong = irregular(manifest, data)
+    return finding("Manifest", *wrong) if wrong else manifest
 
 
 def check_files(manifest: Manifest, files: Mapping[str, FileFact]) -> list[Finding]:

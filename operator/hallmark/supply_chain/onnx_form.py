@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from hallmark.api.findings import Finding
 from hallmark.supply_chain.findings import finding
+from hallmark.supply_chain.protobuf import MalformedMessage, field_at
 
 _ARITHMETIC = frozenset({"Add", "Sub", "Div", "MatMul", "ReduceSum", "Sigmoid", "Softmax"})
 _STANDARD = _ARITHMETIC | {"Cast", "Concat", "Equal", "Gather", "IsNaN", "Where"}
@@ -34,17 +35,13 @@ _INTS = re.compile(rb"(?:\x40[\x80-\xff]{0,9}[\x00-\x7f])+")
 """A run of an attribute's ``ints`` (field 8): a tree's nodes are hundreds of thousands of them."""
 
 
-class _Malformed(ValueError):
-    """The bytes are not a protobuf message, or hold what is not allowed."""
-
-
 def check_onnx_form(data: bytes) -> list[Finding]:
     """Return why an ONNX file may not be loaded; empty if it may. Never raises for bad bytes."""
     if len(data) > MAX_BYTES:
         return [finding("ONNX", f"at most {MAX_BYTES} bytes", f"{len(data)}")]
     try:
         graphs = _Reader().check_model(data)
-    except _Malformed as error:
+    except MalformedMessage as error:
         return [finding("ONNX", "a flat graph of the served forms' operators", str(error))]
     if graphs != 1:
         return [finding("ONNX", "exactly one graph", f"{graphs} graphs")]
@@ -70,7 +67,7 @@ class _Reader:
                     for domain in self._texts(_message(value), 1):
                         _check_domain(domain)
                 case 20 | 25:
-                    raise _Malformed("training steps or functions")
+                    raise MalformedMessage("training steps or functions")
         return graphs
 
     def _check_graph(self, data: bytes) -> None:
@@ -81,19 +78,19 @@ class _Reader:
                 case 5:
                     self._check_tensor(_message(value))
                 case 15:
-                    raise _Malformed("sparse initializers")
+                    raise MalformedMessage("sparse initializers")
 
     def _check_node(self, data: bytes) -> None:
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            raise _Malformed(f"more than {MAX_NODES} operators")
+            raise MalformedMessage(f"more than {MAX_NODES} operators")
         # A parser takes the last of a field that comes twice: every one must be allowed.
         domains, operators = self._texts(data, 7) or [""], self._texts(data, 4) or [""]
         for domain in domains:
             _check_domain(domain)
             for operator in operators:
                 if operator not in ALLOWED_OPERATORS[domain]:
-                    raise _Malformed(f"the operator '{operator[:64]}'")
+                    raise MalformedMessage(f"the operator '{operator[:64]}'")
         for field, value in self._fields(data):
             if field == 5:
                 self._check_attribute(_message(value))
@@ -104,14 +101,14 @@ class _Reader:
                 case 5 | 10:
                     self._check_tensor(_message(value))
                 case 6 | 11:
-                    raise _Malformed("a graph inside an operator")
+                    raise MalformedMessage("a graph inside an operator")
                 case 22 | 23:
-                    raise _Malformed("a sparse tensor")
+                    raise MalformedMessage("a sparse tensor")
 
     def _check_tensor(self, data: bytes) -> None:
         for field, value in self._fields(data):
             if field == 13 or (field == 14 and value != 0):
-                raise _Malformed("a tensor that is kept in another file")
+                raise MalformedMessage("a tensor that is kept in another file")
 
     def _texts(self, data: bytes, wanted: int) -> list[str]:
         found = [_message(value) for field, value in self._fields(data) if field == wanted]
@@ -125,7 +122,7 @@ class _Reader:
         while at < len(data):
             self.parts += 1
             if self.parts > MAX_PARTS:
-                raise _Malformed(f"more than {MAX_PARTS} parts")
+                raise MalformedMessage(f"more than {MAX_PARTS} parts")
             if skip and (run := skip.match(data, at)):
                 at = run.end()
                 continue
@@ -133,49 +130,15 @@ class _Reader:
             if value is not None:
                 yield number, value
         if at != len(data):
-            raise _Malformed("bytes that end too early")
-
-
-def field_at(data: bytes, at: int) -> tuple[int, bytes | int | None, int]:
-    """Return a field's number, its value (none for fixed-width numbers), and where it ends."""
-    key, at = _varint(data, at)
-    if key >= 1 << 32:  # Parsers cut it to 32 bits, and so would see another field.
-        raise _Malformed("bytes that are not ONNX (a field number that is too large)")
-    match key & 7:
-        case 0:
-            number, at = _varint(data, at)
-            return key >> 3, number, at
-        case 2:
-            length, at = _varint(data, at)
-            return key >> 3, data[at : at + length], at + length
-        case 1:
-            return key >> 3, None, at + 8
-        case 5:
-            return key >> 3, None, at + 4
-        case kind:
-            raise _Malformed(f"bytes that are not ONNX (wire type {kind})")
+            raise MalformedMessage("bytes that end too early")
 
 
 def _check_domain(domain: str) -> None:
     if domain not in ALLOWED_OPERATORS:
-        raise _Malformed(f"operators of the domain '{domain[:64]}'")
+        raise MalformedMessage(f"operators of the domain '{domain[:64]}'")
 
 
 def _message(value: bytes | int) -> bytes:
     if isinstance(value, int):
-        raise _Malformed("a number where a message belongs")
+        raise MalformedMessage("a number where a message belongs")
     return value
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return the number at ``at``, and where it ends."""
-    number = 0
-    for shift in range(0, 70, 7):
-        if at >= len(data):
-            break
-        byte = data[at]
-        at += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number, at
-    raise _Malformed("bytes that are not ONNX (a broken number)")

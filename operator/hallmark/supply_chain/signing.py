@@ -14,14 +14,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hallmark.api.artifacts import BUNDLE
-from hallmark.api.common import canonical_json, clip
+from hallmark.api.files import BUNDLE
 from hallmark.api.reasons import VersionReason
-from hallmark.api.trust import TrustedKey
+from hallmark.api.texts import canonical_json, clip
 from hallmark.keys import KeyFault, Signer, UnusableKey, key_id, usable_key
 from hallmark.refusal import Refusal
 from hallmark.supply_chain.dsse import (
@@ -33,6 +32,9 @@ from hallmark.supply_chain.dsse import (
     take,
 )
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
+
+if TYPE_CHECKING:
+    from hallmark.api.trust import TrustedKey
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"

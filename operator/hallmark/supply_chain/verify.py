@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hallmark.api.artifacts import MANIFEST, Manifest
-from hallmark.api.common import clip
+from hallmark.api.artifacts import Manifest
 from hallmark.api.findings import Finding
 from hallmark.api.reasons import VersionReason
 from hallmark.api.trust import TrustedKey
 from hallmark.refusal import Refusal
 from hallmark.supply_chain.manifest import check_bytes, check_files, read_manifest
-from hallmark.supply_chain.signing import VerifiedSignature, verify_bundle
+from hallmark.supply_chain.seal import signed_resources, verify_signature
+from hallmark.supply_chain.signing import VerifiedSignature
 
 __all__ = [
     "Refusal",
@@ -35,11 +35,6 @@ class SealedManifest:
 
     manifest: Manifest
     key_id: str
-
-
-def signed_resources(manifest: Manifest, manifest_digest: str) -> dict[str, str]:
-    """Return what a signature over this manifest must cover: its files and itself."""
-    return {each.name: each.digest for each in manifest.files} | {MANIFEST: manifest_digest}
 
 
 def verify_sealed(
@@ -64,14 +59,7 @@ def verify_sealed(
     manifest = read_manifest(manifest_text.encode(errors="replace"), manifest_digest)
     if isinstance(manifest, Finding):
         return Refusal(VersionReason.SIGNATURE_INVALID, manifest.sentence())
-    resources = signed_resources(manifest, manifest_digest)
-    verified = verify_bundle(bundle, keys, resources, now, seen_at)
+    verified = verify_signature(manifest, manifest_digest, bundle, keys, now, seen_at)
     if isinstance(verified, Refusal):
         return verified
-    if verified.model != manifest.model:
-        return Refusal(
-            VersionReason.SIGNATURE_INVALID,
-            f"The signature names the model '{clip(verified.model, 64)}', "
-            f"its manifest '{manifest.model}'.",
-        )
     return SealedManifest(manifest, verified.key_id)

@@ -19,7 +19,6 @@ from tests.bench.measuring import processor_seconds, resident
 from tests.bench.serve import environments
 from tests.bench.serve.model import Bench
 from tests.unit.predictor import factories
-from tests.unit.predictor.servers import FileStore
 
 SERVER_CORE, LOAD_CORE = "0", "1"
 PEERS = Path(__file__).parent / "peers"
@@ -63,15 +62,20 @@ class Running:
 
 @contextmanager
 def hallmark(bench: Bench, folder: Path) -> Iterator[Running]:
-    """Run the predictor itself: verified, with drift and metrics on."""
+    """Run the predictor itself: verified, with drift and metrics on.
+
+    Its files lie beside the trust file, as a small bundle's do in a Pod, and the peers' do here.
+    """
+    known = factories.write_settings(folder, bench.sealed.trust, {})
+    known.bundle.mkdir()
+    for name, data in bench.sealed.files.items():
+        (known.bundle / name).write_bytes(data)
     with ExitStack() as stack:
-        store = stack.enter_context(FileStore(bench.sealed.files).running())
-        known = factories.write_settings(folder, bench.sealed.trust, store.urls)
         python = str(environments.folder("hallmark") / "bin/python")
         arguments = [
             *(python, "-m", "hallmark_predictor", "--host=127.0.0.1"),
             *(f"--trust-sha256={known.trust_sha256}", f"--trust={known.trust_file}"),
-            f"--urls={known.urls_file}",
+            *(f"--urls={known.urls_file}", f"--bundle={known.bundle}"),
         ]
         environment = {
             "POD_NAME": factories.POD,
@@ -207,7 +211,7 @@ def _wait(
             if not right(body):
                 raise RuntimeError(f"{process.args!r} answers otherwise: {body[:300]!r}")
             return
-        time.sleep(0.001)
+        time.sleep(0.005)  # Questions take time from who starts and listens already.
 
 
 def _post(port: int, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:

@@ -6,8 +6,7 @@ import json
 from enum import StrEnum
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.common import canonical_json, sorted_json
 

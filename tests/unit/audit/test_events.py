@@ -6,8 +6,7 @@ from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.audit.events import AuditEvent, AuditOutcome, promotes, withdraws
 from hallmark.audit.files import last_line

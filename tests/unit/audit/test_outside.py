@@ -7,8 +7,7 @@ import secrets
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.audit.head import sign_head
 from hallmark.audit.outside import (

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.audit.__main__ import main
 from hallmark.audit.tlog.note import Note, read_key, read_note

@@ -23,8 +23,12 @@ from hallmark.bundles.evidence import BELIEVED, EvidenceMemory
 from hallmark.policies.model_version.inputs import Evidence
 from hallmark.policies.refusals import Refusal
 from hallmark.supply_chain.vulnerabilities import Known
-from tests.unit.policies.model_deployment.rollouts import NOW, condition, policy
-from tests.unit.policies.model_deployment.rollouts import version as a_version
+from tests.unit.policies.model_deployment.rollouts import (
+    NOW,
+    condition,
+    policy,
+    version as a_version,
+)
 from tests.unit.supply_chain.factories import KEY, trusted
 
 MINUTE = timedelta(minutes=1)

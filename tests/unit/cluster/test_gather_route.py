@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.common import NamespacedMeta
 from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentSpec

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.cluster.transport import yaml_of
 

@@ -17,8 +17,7 @@ import pytest
 from hallmark.cluster import children
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.gather import model_deployment as gather_model_deployment
-from hallmark.controllers import model_deployment as controller
-from hallmark.controllers import verification
+from hallmark.controllers import model_deployment as controller, verification
 from hallmark.controllers.last_resort import stop_withdrawn
 from hallmark.drift import decision, votes
 from hallmark.policies import model_deployment

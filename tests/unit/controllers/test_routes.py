@@ -375,6 +375,26 @@ def test_what_is_final_concerns_the_twins_of_the_namespace(
     assert Key(MODEL_VERSION, SPACE, "b") not in concerned(again, twins), "once"
 
 
+def test_what_serves_goes_before_a_thousand_versions_of_its_bytes(twins: ObjectCache) -> None:
+    """Whoever trains one spec again and again has as many of them as he likes."""
+    twins.observe(MODEL_DEPLOYMENT, obj(MODEL_DEPLOYMENT, "serves", spec={"model": "credit"}))
+    after = sealed("a", approvals=[said("Revoked")])
+    found = concerned(Change(Key(MODEL_VERSION, SPACE, "a"), sealed("a"), after), twins)
+    serves, twin = Key(MODEL_DEPLOYMENT, SPACE, "serves"), Key(MODEL_VERSION, SPACE, "b")
+    assert found.index(serves) < found.index(twin)
+
+
+def test_twins_hear_a_word_where_it_was_said_and_not_from_each_other_again(
+    twins: ObjectCache,
+) -> None:
+    heard = {**said("Revoked"), "modelVersion": "a"}
+    change = Change(Key(MODEL_VERSION, SPACE, "b"), sealed("b"), sealed("b", approvals=[heard]))
+    assert Key(MODEL_VERSION, SPACE, "a") not in concerned(change, twins)
+    both = sealed("b", approvals=[{**said("Denied"), "name": "no"}, heard])
+    change = Change(change.key, sealed("b"), both)
+    assert Key(MODEL_VERSION, SPACE, "a") in concerned(change, twins), "one of its own, of a name"
+
+
 def test_what_is_remembered_concerns_the_versions_of_the_bytes(twins: ObjectCache) -> None:
     labels = {names.LABEL_LATCH: names.latch_label(BYTES)}
     latch = obj(CONFIG_MAP, names.latch_name(BYTES), "hallmark-system", labels=labels)

@@ -30,8 +30,7 @@ from hallmark.cluster.lists import Page, Selection
 from hallmark_dashboard import evidence
 from hallmark_dashboard.access.rights import Sight
 from hallmark_dashboard.audits import AuditQuery, Audits, matching, visible
-from hallmark_dashboard.pages.live import sentence
-from hallmark_dashboard.pages.live import visible as changes_of
+from hallmark_dashboard.pages.live import sentence, visible as changes_of
 from hallmark_dashboard.settings import session_key, settings_from
 from hallmark_dashboard.traffic import MOST_BYTES, MOST_WINDOWS, Traffic
 from hallmark_dashboard.watch import MOST_CHANGES, MOST_LISTENERS, MOST_REMEMBERED, Watch

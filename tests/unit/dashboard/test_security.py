@@ -5,8 +5,7 @@ from __future__ import annotations
 import secrets
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark_dashboard.pages.forms import seconds_left
 from hallmark_dashboard.problems import Problem, shown

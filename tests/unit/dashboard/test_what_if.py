@@ -9,8 +9,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark_dashboard.pages.forms import policy_spec
 from hallmark_dashboard.problems import Problem
 from hallmark_dashboard.views.what_if import MOST, Effect, Files, chosen, effect, kept, what_if
-from tests.unit.dashboard.objects import approval, conditions, deployment
-from tests.unit.dashboard.objects import version as plain_version
+from tests.unit.dashboard.objects import approval, conditions, deployment, version as plain_version
 from tests.unit.policies.training_run.runs import NOW, SBOM, bundle, policy, version
 from tests.unit.supply_chain.factories import OTHER_KEY, trusted
 

@@ -4,8 +4,7 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.data.duplicates import duplicate_findings, repeated_rows, shared_with_training
 from tests.examples import examples

@@ -18,8 +18,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.dataset import DataFormat
 from hallmark.api.findings import Finding

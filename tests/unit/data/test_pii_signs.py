@@ -12,8 +12,7 @@ from collections.abc import Callable
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.pii import PIIDetector
 from hallmark.data.cells import Cells

@@ -4,8 +4,7 @@ import io
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.dataset import DataFormat
 from hallmark.api.findings import Finding

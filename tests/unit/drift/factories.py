@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from hallmark.api.columns import FeatureType
-from hallmark.api.common import timestamp
+from hallmark.api.common import ApiModel, timestamp
+from hallmark.api.document import Document
 from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport, DriftWindow
 from hallmark.api.drift_state import DriftState, PodDriftState
@@ -76,6 +77,14 @@ def baseline(rows: int = BASELINE_ROWS) -> Baseline:
     return Baseline(rows=rows, features=counted)
 
 
+Model = TypeVar("Model", bound=ApiModel)
+
+
+def received(model: type[Model], told: Document) -> Model:
+    """What the operator reads of what a Pod tells."""
+    return model.model_validate(told.to_wire(), strict=True)
+
+
 def report(
     rows: np.ndarray[Any, np.dtype[np.float32]],
     *,
@@ -92,7 +101,7 @@ def report(
         part = rows[index : index + window]
         first = start + timedelta(seconds=index)
         counter.add(part, first, first + timedelta(seconds=len(part) - 1))
-    return counter.report(digest, boot, sequence)
+    return received(DriftReport, counter.report(digest, boot, sequence))
 
 
 def inputs(reports: Mapping[str, Report], **changes: object) -> DriftInputs:

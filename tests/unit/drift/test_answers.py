@@ -6,17 +6,17 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.common import timestamp
 from hallmark.api.drift import Drift, RequestLimits
 from hallmark.api.drift_report import AnswerBlock
-from hallmark.drift.answers import AnswerCounter, bound_of
+from hallmark.drift.answer_counter import AnswerCounter
 from hallmark.drift.clients import ALONE
 from hallmark.drift.decision import DriftVerdict, judge
+from hallmark.drift.latency import bound_of
 from hallmark.drift.reports import ReportFault
-from tests.unit.drift.factories import PROMOTED, inputs, report, traffic
+from tests.unit.drift.factories import PROMOTED, inputs, received, report, traffic
 
 LIMITS = RequestLimits(minimum=100, max_errors="0.01", max_latency="25ms")
 DRIFT = Drift(requests=LIMITS)
@@ -30,7 +30,7 @@ def kept(sent: list[tuple[str, int | None]], *, seed: int = 0) -> list[AnswerBlo
     for place in np.random.default_rng(seed).permutation(len(sent)):
         client, bucket = sent[place]
         counter.add(client, bucket, PROMOTED)
-    return counter.kept
+    return [received(AnswerBlock, block) for block in counter.kept]
 
 
 def honest(bucket: int | None, clients: int = 6) -> list[tuple[str, int | None]]:

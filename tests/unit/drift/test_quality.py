@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 from math import exp, log
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.common import timestamp
 from hallmark.api.drift import Drift
@@ -17,7 +17,7 @@ from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import DriftState
 from hallmark.api.feedback import SCORE_BINS, Feedback, OnFeedback, OutcomeReport, OutcomeWindow
 from hallmark.drift.decision import DriftVerdict, judge
-from hallmark.drift.outcomes import MAX_SEEN, Outcome, OutcomeCounter
+from hallmark.drift.outcome_counter import MAX_SEEN, Outcome, OutcomeCounter
 from hallmark.drift.quality import quality_rolls_back
 from hallmark.drift.quality_evidence import (
     accuracy_evidence,
@@ -27,7 +27,7 @@ from hallmark.drift.quality_evidence import (
 from hallmark.drift.recount import pack, recount, unpack
 from hallmark.drift.room import report_bytes
 from tests.examples import examples
-from tests.unit.drift.factories import PROMOTED, baseline, inputs, report, traffic
+from tests.unit.drift.factories import PROMOTED, baseline, inputs, received, report, traffic
 
 FEEDBACK = Feedback(
     minimum_accuracy="0.8", maximum_calibration_error="0.1", window=200, groups=["f", "m"]
@@ -52,7 +52,7 @@ def told(
         correct = bool(right)
         outcome = Outcome(number, correct, score, correct, ("f", "m", "")[number % 3])
         assert counter.add(outcome, PROMOTED + when)
-    return counter.report()
+    return received(OutcomeReport, counter.report())
 
 
 def with_outcomes(found: OutcomeReport | None, **changes: object) -> DriftReport:
@@ -224,7 +224,9 @@ def test_a_model_at_its_floor_is_never_below_it(seed: int) -> None:
     for number, right in enumerate(random.random(20_000) < 0.9):
         counter.add(Outcome(number, bool(right), 0.95, bool(right)), LATER)
         if number % feedback.window == feedback.window - 1:
-            state = judged(counter.report(), drift=Drift(feedback=feedback)).state.quality
+            state = judged(
+                received(OutcomeReport, counter.report()), drift=Drift(feedback=feedback)
+            ).state.quality
             assert state is not None
             assert not state.below_floor
 
@@ -236,7 +238,7 @@ def test_a_loss_of_a_tenth_is_found_late_in_life_too(seed: int) -> None:
     chances = [0.85] * 10_000 + [0.7] * 1000
     for number, right in enumerate(random.random(len(chances)) < chances):
         counter.add(Outcome(number, bool(right), 0.85, bool(right)), LATER)
-    state = judged(counter.report()).state.quality
+    state = judged(received(OutcomeReport, counter.report())).state.quality
     assert state is not None
     assert state.below_floor
 
@@ -303,9 +305,9 @@ def test_what_a_counter_reports_is_always_believed(
     for turn, (_, right, score) in enumerate(outcomes):
         counter.add(Outcome(turn, right, score, right, "f"), LATER)
     drift = Drift(feedback=feedback)
-    assert judged(counter.report(), drift=drift).refused == ()
+    assert judged(received(OutcomeReport, counter.report()), drift=drift).refused == ()
     largest = report_bytes(baseline().features, drift) - report_bytes(baseline().features, Drift())
-    assert len(counter.report().model_dump_json(by_alias=True)) <= largest
+    assert len(json.dumps(counter.report().to_wire(), separators=(",", ":"))) <= largest
 
 
 def test_a_receipt_counts_once_while_it_is_remembered_and_memory_is_bounded() -> None:

@@ -13,11 +13,11 @@ from hallmark.api.drift import Drift
 from hallmark.api.drift_state import DriftState
 from hallmark.api.feedback import Feedback, OutcomeReport, QualityState
 from hallmark.drift.decision import judge
-from hallmark.drift.outcomes import Outcome, OutcomeCounter
+from hallmark.drift.outcome_counter import Outcome, OutcomeCounter
 from hallmark.drift.quality import newly_below
 from hallmark.drift.recount import pack, recount, unpack
 from hallmark.drift.shown import shown_differs
-from tests.unit.drift.factories import baseline, inputs
+from tests.unit.drift.factories import baseline, inputs, received
 from tests.unit.drift.test_quality import CALM, LATER, with_outcomes
 
 FLOOR = {"minimumAccuracy": "0.8", "minimumOutcomes": 100}
@@ -46,7 +46,7 @@ def told(feedback: Feedback = FEEDBACK, **groups: tuple[float, float]) -> Outcom
             correct = scores[group] >= 1
             scores[group] -= correct
         counter.add(Outcome(number, correct, 0.9, correct, group), LATER)
-    return counter.report()
+    return received(OutcomeReport, counter.report())
 
 
 def judged(*pods: OutcomeReport, feedback: Feedback = FEEDBACK) -> QualityState:
@@ -129,7 +129,9 @@ def test_groups_at_their_floor_are_never_below_it(seed: int) -> None:
         correct = bool(right[number])
         counter.add(Outcome(number, correct, 0.9, correct, names[places[number]]), LATER)
         if number % 1000 == 999:
-            assert not judged(counter.report(), feedback=feedback).below_floor
+            assert not judged(
+                received(OutcomeReport, counter.report()), feedback=feedback
+            ).below_floor
 
 
 def test_many_groups_below_fit_a_message() -> None:
@@ -139,7 +141,12 @@ def test_many_groups_below_fit_a_message() -> None:
     for number in range(2000):
         counter.add(Outcome(number, False, 0.9, False, names[number % 16]), LATER)
     feedback = feedback.replace(window=2000)
-    found = judge(inputs({"p": with_outcomes(counter.report())}, drift=Drift(feedback=feedback)))
+    found = judge(
+        inputs(
+            {"p": with_outcomes(received(OutcomeReport, counter.report()))},
+            drift=Drift(feedback=feedback),
+        )
+    )
     assert "So are 13 more groups." in found.message
     assert len(found.message) < 2048
 

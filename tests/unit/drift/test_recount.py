@@ -6,8 +6,7 @@ import base64
 import zlib
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.common import timestamp
 from hallmark.drift.decision import judge

@@ -4,8 +4,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from hallmark.api.common import timestamp
 from hallmark.api.drift import Drift, Rejections
@@ -13,9 +12,9 @@ from hallmark.api.drift_report import DriftReport, RefusedFeature, RejectionBloc
 from hallmark.api.drift_state import DriftState
 from hallmark.drift.clients import ALONE, MAX_CLIENTS
 from hallmark.drift.decision import DriftVerdict, judge
-from hallmark.drift.rejections import RejectionCounter
+from hallmark.drift.rejection_counter import RejectionCounter
 from hallmark.drift.reports import ReportFault
-from tests.unit.drift.factories import PROMOTED, inputs, report, traffic
+from tests.unit.drift.factories import PROMOTED, inputs, received, report, traffic
 
 DECLARED = Rejections(limit="0.1", minimum=100)
 DRIFT = Drift(rejections=DECLARED)
@@ -98,7 +97,8 @@ def test_every_block_makes_sense_whatever_comes(requests: list[Request]) -> None
     for block in counter.kept:
         assert DECLARED.minimum <= block.rows
         assert 0 <= block.refused <= block.rows
-    assert judged(counter.kept).refused == ()
+    told = [received(RejectionBlock, block) for block in counter.kept]
+    assert judged(told).refused == ()
 
 
 def test_memory_is_bounded_whoever_sends() -> None:

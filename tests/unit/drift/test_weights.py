@@ -9,8 +9,7 @@ from math import exp, log
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.common import timestamp
 from hallmark.api.drift import Drift, RequestLimits

@@ -1,8 +1,7 @@
 from datetime import timedelta
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.common import timestamp
 from hallmark.drift.counts import BinCounter

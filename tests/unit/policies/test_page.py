@@ -10,10 +10,8 @@ import pytest
 
 import hallmark.policies
 from hallmark.policies.model_deployment import checks as deployment_checks
-from hallmark.policies.model_version import approvals
-from hallmark.policies.model_version import checks as version_checks
-from hallmark.policies.training_run import adoption, seal
-from hallmark.policies.training_run import checks as run_checks
+from hallmark.policies.model_version import approvals, checks as version_checks
+from hallmark.policies.training_run import adoption, checks as run_checks, seal
 
 PAGE = hallmark.policies.__doc__ or ""
 CHAINS: dict[str, tuple[Callable[..., Any], ...]] = {

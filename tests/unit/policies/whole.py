@@ -26,8 +26,10 @@ from hallmark.policies.guards import Guard, guard_event, guard_record, namespace
 from hallmark.policies.model_approval.decide import decide_approval
 from hallmark.policies.model_approval.inputs import ApprovalInputs
 from hallmark.policies.model_deployment.actions import lost_action
-from hallmark.policies.model_deployment.decide import DeploymentDecision
-from hallmark.policies.model_deployment.decide import decide as decide_deployment
+from hallmark.policies.model_deployment.decide import (
+    DeploymentDecision,
+    decide as decide_deployment,
+)
 from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.model_deployment.last_resort import last_resort
 from hallmark.policies.model_version.decide import decide_version

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hallmark.api import documents
 from hallmark.api.artifacts import BASELINE, MODEL_ONNX, REPORT, SCHEMA, DownloadURLs
 from hallmark.api.columns import FeatureType
 from hallmark.api.common import canonical_json, sha256_digest
+from hallmark.api.documents import read
 from hallmark.api.drift import Drift
 from hallmark.api.served import Baseline, BaselineFeature, ServedFeature, ServedSchema
 from hallmark.api.trainer import Trainer
@@ -191,7 +193,8 @@ def sealed(
         "policy_digest": sha256_digest(b"policy"),
         "drift": Drift(window=100, consecutive=2),
     }
-    return Sealed(served, Trust.model_validate({**values, **changes}))
+    trust = Trust.model_validate({**values, **changes})
+    return Sealed(served, read(documents.Trust, trust.to_bytes()))
 
 
 def model(**changes: object) -> Model:

@@ -6,8 +6,7 @@ from urllib.parse import quote
 import httpx
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, strategies as st
 
 from hallmark.api.served import FLOAT32_MAX
 from hallmark_predictor.app import create_app, framework
@@ -106,6 +105,38 @@ async def test_when_loaded_every_question_is_answered(client: httpx.AsyncClient,
     assert (await client.get(path)).status_code == 200
 
 
+ALWAYS = ("/healthz", "/v2/health/live", "/metrics", "/v2")
+ASKED = ["/", "/ready", "/versions/7", "/versions/7/ready", "/versions/8", "/versions/8/ready"]
+OF_MODELS = [f"/v2/models/{name}{more}" for name in ("credit", "other%20one") for more in ASKED]
+
+
+@pytest.mark.parametrize("path", [*(path.rstrip("/") for path in OF_MODELS), "/v1/models/credit"])
+@pytest.mark.parametrize("state", ["loading", "serving", "draining"])
+async def test_what_is_asked_of_models_needs_no_framework(path: str, state: str) -> None:
+    what = loading() if state == "loading" else serving()
+    what.draining = state == "draining"
+    told = []
+    for app in (routes(what, unreachable), framework(what)):
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://predictor") as client:
+            found = await client.get(path)
+        told.append((found.status_code, found.headers["content-type"], found.json()))
+    assert told[0] == told[1]
+    ours = "other" not in path and "/8" not in path
+    asks = path.endswith(("/ready", "/v1/models/credit"))
+    expected = 503 if state == "loading" else 404 if not ours else 200
+    assert told[0][0] == (503 if state == "draining" and ours and asks else expected)
+
+
+@pytest.mark.parametrize("path", [*PROBES, "/v2/models/credit", "/v2/models/credit/ready"])
+async def test_a_head_is_that_of_the_answer(path: str) -> None:
+    transport = httpx.ASGITransport(app=routes(serving(), unreachable))
+    async with httpx.AsyncClient(transport=transport, base_url="http://predictor") as client:
+        head, whole = await client.head(path), await client.get(path)
+    assert head.status_code == whole.status_code
+    assert head.headers["content-type"] == whole.headers["content-type"]
+
+
 @pytest.mark.parametrize("path", PROBES)
 @pytest.mark.parametrize("state", ["loading", "serving", "draining"])
 async def test_probes_are_answered_without_the_framework_in_its_words(
@@ -117,10 +148,12 @@ async def test_probes_are_answered_without_the_framework_in_its_words(
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://predictor") as client:
             found = await client.get(path)
-        healthy = state == "serving" or path in ("/healthz", "/v2/health/live", "/metrics")
+        healthy = state == "serving" or path in ALWAYS
         assert found.status_code == (200 if healthy else 503)
         if path == "/metrics":
             assert found.headers["content-type"].startswith("text/plain; version=")
+        elif path == "/v2":
+            assert found.json()["extensions"] == ["binary_tensor_data"]
         elif not healthy:
             assert found.json() == {"ready": False, "error": what.not_ready}
         else:

@@ -7,8 +7,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.artifacts import REFUSED_EXIT_CODE
 from hallmark_predictor.contents import differences, listed, main

@@ -12,7 +12,7 @@ from hallmark.api.drift_report import DriftReport, DriftWindow
 from hallmark.api.drift_state import DriftState
 from hallmark.drift.decision import DriftInputs, judge
 from hallmark.drift.refusals import Reason, Refusals
-from hallmark.drift.rejections import rejection_counter
+from hallmark.drift.rejection_counter import rejection_counter
 from hallmark_predictor.cluster_api import ClusterApi
 from hallmark_predictor.drift_reporter import (
     BUFFER_ROWS,
@@ -116,7 +116,7 @@ def test_what_is_recorded_is_what_the_operator_judges() -> None:
     what.record(traffic(400, shift=1))
     verdict = judge(
         DriftInputs(
-            reports={POD: what.report(1)},
+            reports={POD: what.report(1).to_wire()},
             baseline=factories.baseline(),
             active_digest=DIGEST,
             drift=Drift(window=100, consecutive=2),
@@ -141,7 +141,7 @@ def test_a_predictor_knows_of_a_window_what_the_operator_will_say(seed: int, shi
     report = what.report(1)
     verdict = judge(
         DriftInputs(
-            reports={POD: report.model_copy(update={"windows": report.windows[-1:]})},
+            reports={POD: report.replace(windows=report.windows[-1:]).to_wire()},
             baseline=factories.baseline(),
             active_digest=DIGEST,
             drift=drift,

@@ -13,8 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
@@ -27,6 +26,7 @@ from hallmark_predictor.receipts import CHARACTERS, READ_AGAIN, Receipts, Secret
 from hallmark_predictor.serving import Serving
 from hallmark_predictor.truth import MAX_OUTCOMES, Judged, Truth, truth_of
 from hallmark_predictor.truth_metrics import families
+from tests.unit.drift.factories import received
 from tests.unit.predictor import factories
 from tests.unit.predictor.factories import DEPLOYMENT, NAMESPACE, ROW
 
@@ -239,8 +239,7 @@ def test_outcomes_are_counted_as_the_answers_were(tmp_path: Path) -> None:
             )
         )
         assert (judged.counted, judged.refused.total()) == (min(130, 250 - start), 0)
-    report = told.recorder.report(1)
-    assert DriftReport.model_validate(report.to_wire(), strict=True) == report
+    report = received(DriftReport, told.recorder.report(1))
     assert report.outcomes is not None
     right = [a["label"] == truth for a, truth in zip(answers, truths, strict=True)]
     assert (report.outcomes.outcomes, report.outcomes.correct) == (250, sum(right))
@@ -362,8 +361,7 @@ def test_the_truth_of_an_earlier_version_counts_under_that_version_alone(
     judged = one.take(*told, {"receipt": own["receipt"], "outcome": own["label"]})
     assert (judged.counted, judged.details) == (251, [])
     assert one.take(told[0]).refused == {"Repeated": 1}, "none counts twice"
-    report = one.recorder.report(1)
-    assert DriftReport.model_validate(report.to_wire(), strict=True) == report
+    report = received(DriftReport, one.recorder.report(1))
     assert report.outcomes is not None
     assert report.outcomes.windows == []
     assert (report.outcomes.outcomes, report.outcomes.correct) == (1, 1)

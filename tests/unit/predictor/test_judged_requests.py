@@ -15,7 +15,7 @@ from starlette.types import Message
 
 from hallmark.api.drift import Drift, RequestLimits
 from hallmark.api.drift_report import LATENCY_BOUNDS, RequestCounts
-from hallmark.drift.answers import answer_counter
+from hallmark.drift.answer_counter import answer_counter
 from hallmark_predictor import bodies
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder

@@ -8,8 +8,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark_predictor.mirror_frames import Copy, Frames, Hello, Outcome, Told, framed
 from hallmark_predictor.mirror_server import answer_copies

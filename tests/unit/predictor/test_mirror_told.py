@@ -7,10 +7,10 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.mirror import MirrorReport

@@ -24,6 +24,7 @@ from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder
 from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.serving import Serving
+from tests.unit.drift.factories import received
 from tests.unit.predictor import factories
 from tests.unit.predictor.factories import NOW, POD
 
@@ -128,8 +129,7 @@ def test_an_attack_by_labels_alone_is_probing_and_the_others_rows_hide_nothing()
     attack(what, "hostile")
     ask(what, people(300, 31), "honest")
     assert what.recorder is not None
-    report = what.recorder.report(1)
-    assert DriftReport.model_validate(report.to_wire(), strict=True) == report
+    report = received(DriftReport, what.recorder.report(1))
     assert report.odd is not None
     assert report.odd.rows == report.rows
     assert (judged(report).odd[-1], judged(report).probing_clients) == ("Probing", 1)
@@ -142,7 +142,7 @@ def test_a_burst_of_honest_borderline_applicants_is_told_and_is_no_probing() -> 
     what = serving()
     ask(what, borderline(256), "branch office")
     assert what.recorder is not None
-    report = what.recorder.report(1)
+    report = received(DriftReport, what.recorder.report(1))
     assert report.odd is not None
     assert (report.odd.borderline, report.odd.probing) == (4, 0)
     state = judged(report)
@@ -155,7 +155,7 @@ def test_honest_rows_are_not_odd_whoever_sends_them(clients: int) -> None:
     for client in range(clients):
         ask(what, people(640, client), f"client {client}")
     assert what.recorder is not None
-    report = what.recorder.report(1)
+    report = received(DriftReport, what.recorder.report(1))
     assert report.odd is not None
     assert (report.odd.newest, report.odd.blocks) == ([], 10 * clients)
     assert judged(report).odd == []
@@ -175,5 +175,5 @@ def test_what_a_further_process_answered_is_watched_alike() -> None:
     for part in np.array_split(np.column_stack([rows, scores, scores >= 0.5]), 32):
         what.count(part.astype(np.float32), "client")
     assert what.recorder is not None
-    report = what.recorder.report(1)
+    report = received(DriftReport, what.recorder.report(1))
     assert (report.odd.rows, report.odd.borderline) == (128, 2)

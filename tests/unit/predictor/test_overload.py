@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, suppress
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark_predictor.overload import LONGEST_LANE, Inbox, Lane, Turn
 from hallmark_predictor.predictions import INLINE_BODY

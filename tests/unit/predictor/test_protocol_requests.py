@@ -18,8 +18,7 @@ from hallmark_predictor.protocol import DTYPES
 from hallmark_predictor.quick import QuickReader
 from tests.unit.predictor import factories
 from tests.unit.predictor.test_app import client_of, serving
-from tests.unit.predictor.test_data_plane import matrix
-from tests.unit.predictor.test_data_plane import tensors as usual_tensors
+from tests.unit.predictor.test_data_plane import matrix, tensors as usual_tensors
 from tests.unit.predictor.test_quick_columns import body_of, packed
 
 INFER = "/v2/models/credit/infer"

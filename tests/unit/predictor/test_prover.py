@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hallmark.api.artifacts import MODEL_ONNX, Manifest
+from hallmark.api.artifacts import MODEL_ONNX
+from hallmark.api.documents import Manifest, Trust
 from hallmark.api.trainer import Algorithm
-from hallmark.api.trust import Trust
 from hallmark.training.graph import build
 from hallmark_predictor.prover import Prover
 from hallmark_predictor.runtime import open_graph
@@ -103,6 +103,7 @@ def test_the_runtime_is_in_memory_only_where_it_serves(
         process.start()
         process.wait_until("/readyz")
         assert not process.has_loaded("cryptography")
+        assert not process.has_loaded("pydantic_core")
         assert process.has_loaded("onnxruntime") == (algorithm is Algorithm.RANDOM_FOREST)
         with closing(process.connect()) as connection:
             assert predict(connection)[0] == 200

@@ -7,9 +7,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-import structlog
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark_predictor import logs
 from hallmark_predictor.traces import MOST_LINES, RequestLog, Trace, read_trace, trace_of
@@ -24,7 +22,6 @@ def _restored() -> Iterator[None]:
     before = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = before
-    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize(

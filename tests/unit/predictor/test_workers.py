@@ -15,13 +15,12 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.drift import Rejections
 from hallmark.api.drift_report import DriftReport
 from hallmark.drift.counts import BinCounter
-from hallmark.drift.rejections import RejectionCounter
+from hallmark.drift.rejection_counter import RejectionCounter
 from hallmark.drift.windows import WindowCounter
 from hallmark_predictor import feed
 from hallmark_predictor.cpus import MAX_WORKERS, WORKER_ROOM, cpu_limit, worker_count

@@ -34,6 +34,33 @@ async def test_what_was_put_is_read_back_without_blocking(store: Store) -> None:
         await store.get_async("runs/1/a.json")
 
 
+async def test_while_a_store_hangs_nothing_else_waits_for_a_thread(tmp_path: Path) -> None:
+    """Such as the record of a revocation, which is written in one."""
+    ended = asyncio.Event()
+
+    async def come(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await ended.wait()
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(come, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    credentials = write_credentials(tmp_path, "key", "secret")
+    hangs = open_store("s3://models", endpoint=address, credentials=credentials)
+    reads = [asyncio.create_task(hangs.digest_of_async(f"{number}")) for number in range(64)]
+    async with asyncio.timeout(5):
+        await asyncio.to_thread(list)
+        other = open_store("memory://")
+        other.put("a", b"x")
+        assert (await other.digest_of_async("a"))[1] == 1
+    ended.set()
+    found = await asyncio.gather(*reads, return_exceptions=True)
+    assert all(isinstance(error, ArtifactError) for error in found)
+    server.close()
+    await server.wait_closed()
+
+
 def test_big_objects_are_written_whole_and_hashed_piece_by_piece(store: Store) -> None:
     data = bytes(range(256)) * 4 * 8192  # 8 MiB, more than one part of a multipart upload
     store.put("big", data)

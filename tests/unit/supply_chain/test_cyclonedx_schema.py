@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 from cyclonedx.schema import SchemaVersion
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.supply_chain.cyclonedx_schema import schema_problem
 from hallmark.supply_chain.library import SERVING, Library

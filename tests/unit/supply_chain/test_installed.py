@@ -12,8 +12,7 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.common import sha256_digest
 from hallmark.supply_chain.installed import (

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.dependencies import Licences
 from hallmark.supply_chain.licences import Licensed, check_licences

@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.dependencies import Dependencies, Licences, Vulnerabilities
 from hallmark.supply_chain.osv_entry import Vulnerability

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.gates import evaluate_gates
 from hallmark.training.gates import Measurement, inconclusive, metric_text, metric_values

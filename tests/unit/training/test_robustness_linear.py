@@ -6,8 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.training.robustness.domain import Domain
 from hallmark.training.robustness.linear import Boundaries, Norm, linear_radii

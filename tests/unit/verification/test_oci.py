@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.errors import HallmarkError, IntegrityError
 from hallmark.verification.oci import as_folder, write_layout

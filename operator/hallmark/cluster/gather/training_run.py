@@ -265,7 +265,7 @@ async def _adopted(store: Store, run: TrainingRun, digest: str) -> Evidence:
     facts = {}
     for file in manifest.files:
         with suppress(ArtifactMissing):
-            measured = await asyncio.to_thread(store.digest_of, prefix + file.name)
+            measured = await store.digest_of_async(prefix + file.name)
             facts[file.name] = FileFact(*measured)
     return replace(evidence, facts=facts)
 

@@ -19,8 +19,9 @@ from hallmark.api.drift_report import DriftReport, RequestCounts
 from hallmark.api.drift_state import DriftState, Verdict
 from hallmark.api.model_deployment import HistoryEntry, ModelDeploymentStatus, Outcome
 from hallmark.api.reasons import DeploymentReason
-from hallmark.drift.answers import LATE, bound_of
+from hallmark.drift.answers import LATE
 from hallmark.drift.clients import Share, judged
+from hallmark.drift.latency import bound_of
 from hallmark.policies.model_deployment.crashes import crashed_since
 from hallmark.policies.model_deployment.drift import judge_drift
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, View

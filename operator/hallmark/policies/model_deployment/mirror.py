@@ -13,12 +13,13 @@ from decimal import Decimal
 from itertools import zip_longest
 
 from hallmark.api import names
-from hallmark.api.drift_report import LATENCY_BOUNDS
-from hallmark.api.mirror import SCORE_BOUNDS, Mirror, MirrorCounts, MirrorRecord, MirrorReport
+from hallmark.api.bounds import LATENCY_BOUNDS, SCORE_BOUNDS
+from hallmark.api.mirror import Mirror, MirrorCounts, MirrorRecord, MirrorReport
 from hallmark.api.model_deployment import Rollout, RolloutState
 from hallmark.api.reasons import DeploymentReason
-from hallmark.drift.answers import LATE, bound_of
+from hallmark.drift.answers import LATE
 from hallmark.drift.clients import Share, judged
+from hallmark.drift.latency import bound_of
 from hallmark.policies.model_deployment.analysis import bounded, report_of
 from hallmark.policies.model_deployment.canary import is_beside
 from hallmark.policies.model_deployment.crashes import crashed_since

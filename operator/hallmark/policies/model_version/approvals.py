@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hallmark.api.common import parse_duration, parse_timestamp, timestamp
-from hallmark.api.latch import MAX_ATTESTED
 from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
 from hallmark.api.model_policy import Approvals, ApproverKey
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, RolledBack
@@ -164,7 +163,7 @@ def attestation_is_not_withdrawn(ballot: Ballot) -> Refusal | None:
     found = (
         "found one that was withdrawn by deleting its ModelApproval; sign the decision anew"
         if digest in ballot.withdrawn
-        else f"found that {MAX_ATTESTED} others did for these bytes; create a new run"
+        else "found that as many others as are remembered did for these bytes; create a new run"
     )
     return Refusal(
         ApprovalReason.ATTESTATION_WITHDRAWN,
@@ -206,11 +205,11 @@ def has_not_approved_before(ballot: Ballot) -> Refusal | None:
     if spec.decision is not ReviewDecision.APPROVED:
         return None
     for record in ballot.earlier:
-        covers = not record.targets or (spec.targets and set(spec.targets) <= set(record.targets))
-        if is_of_before(record, ballot.rolled_back):
+        if person(record.approver) != person(spec.approver):
             continue
-        is_same = person(record.approver) == person(spec.approver)
-        if is_same and covers and counts(record, ballot.now):
+        if is_of_before(record, ballot.rolled_back) or not counts(record, ballot.now):
+            continue
+        if not record.targets or (spec.targets and set(spec.targets) <= set(record.targets)):
             return Refusal(
                 ApprovalReason.DUPLICATE_APPROVER,
                 f"ModelApproval '{record.name}' of '{record.approver}' counts already; another "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,6 +28,8 @@ from hallmark.policies.model_version.shown import Shown
 from hallmark.policies.refusals import Refusal
 
 MAX_RECORDS = 64
+_BEYOND = 16
+"""How many more there may be while new ones are looked at."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,20 @@ def next_records(hearing: Hearing) -> tuple[ApprovalRecord, ...]:
     ]
     known = {record.uid for record in records}
     new = [approval for approval in hearing.approvals if approval.metadata.uid not in known]
+    attested, has_room = _attested(records, hearing.latch), True
     for approval in sorted(new, key=_age):
-        if _can_be_judged(approval, hearing):
-            records.append(_judged(approval, records, hearing))
+        needs_room = not approval.spec.decision.is_final
+        if not _can_be_judged(approval, hearing) or (needs_room and not has_room):
+            continue
+        record = _judged(approval, records, attested, hearing)
+        records.append(record)
+        if record.attestation:
+            attested = {**_attested([record], None), **attested}
+        if len(records) > MAX_RECORDS + _BEYOND:
+            # What is left out now would be left out in the end: thousands are not held against each
+            # other, and where what counts fills the room no further approval does.
+            records = list(_bounded(records, hearing))
+            has_room = any(_rank(found, hearing) > _COUNTS for found in records)
     return _bounded([*records, *_said_of_these_bytes(records, hearing)], hearing)
 
 
@@ -168,10 +181,15 @@ def _remembered(record: ApprovalRecord, version: str) -> ApprovalRecord:
 
 
 def _judged(
-    approval: ModelApproval, records: Sequence[ApprovalRecord], hearing: Hearing
+    approval: ModelApproval,
+    records: Sequence[ApprovalRecord],
+    attested: Mapping[str, Attested],
+    hearing: Hearing,
 ) -> ApprovalRecord:
-    attested = _attested(records, hearing.latch)
     first = attested.get(attestation_digest(approval.spec) or "")
+    # What is said of vulnerabilities takes half of the room at most, so that approvals find some.
+    assesses = approval.spec.decision is ReviewDecision.ASSESSED
+    room = MAX_ATTESTED // 2 if assesses else MAX_ATTESTED
     return record_of(
         Ballot(
             approval,
@@ -183,7 +201,7 @@ def _judged(
             withdrawn={
                 known.attestation for known in attested.values() if known.uid not in hearing.present
             },
-            full=len(attested) >= MAX_ATTESTED,
+            full=len(attested) >= room,
             shown=hearing.shown,
             must_show=hearing.must_show,
             first_given=(first.given or _LONG_AGO) if first else None,
@@ -271,7 +289,11 @@ def _rank(record: ApprovalRecord, hearing: Hearing) -> int:
         return 3
     if not counts(record, hearing.now) and not fell_with_its_key(record):
         return 4
-    return 2 if is_of_before(record, hearing.rolled_back) else 1
+    return 2 if is_of_before(record, hearing.rolled_back) else _COUNTS
+
+
+_COUNTS = 1
+"""The rank of an approval that counts."""
 
 
 def _age(approval: ModelApproval) -> tuple[str, str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hallmark.api.common import timestamp
 from hallmark.api.model_approval import ModelApproval
@@ -280,6 +280,29 @@ def test_a_person_who_is_spelled_otherwise_approves_once(spelled: str) -> None:
     assert [record.reason for record in found] == ["Accepted", "DuplicateApprover"]
     own = version(requested_by=Requester(name=spelled, authenticated=True))
     assert {record.reason for record in look(own, *names)} == {"SelfApproval"}
+
+
+FLOODS: dict[str, dict[str, Any]] = {
+    "refused": {"manifestDigest": OTHER},
+    "for other Deployments": {"approver": "rob"},
+    "denied": {"approver": "rob", "decision": "Denied"},
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+def test_thousands_of_decisions_are_looked_at_in_seconds(flood: dict[str, Any]) -> None:
+    """Each look is one moment of the whole operator: nobody else's revocation is heard in it."""
+    approves = "decision" not in flood
+    given = [
+        approval(f"flood-{n:04}", **flood, **({"targets": [f"other-{n}"]} if approves else {}))
+        for n in range(2000)
+    ]
+    started = time.process_time()
+    first = look(version(), *given)
+    found = look(with_records(*first), *given, approval("no", decision="Denied"))
+    assert time.process_time() - started < 5
+    assert len(first) == len(found) == MAX_RECORDS
+    assert [record.name for record in found if record.name == "no"] == ["no"] * approves
 
 
 def test_the_first_end_of_those_that_count_is_known() -> None:
