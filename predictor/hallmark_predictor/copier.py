@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, cast
 from msgspec import MsgspecError
 from msgspec.msgpack import Decoder
 
-from hallmark.drift.mirrored import MOST_ROWS, MirrorCounter
+from hallmark.drift.mirrored import MOST_ROWS
 from hallmark_predictor.data_plane import Answer
+from hallmark_predictor.mirror_counts import CountsCopies
 from hallmark_predictor.mirror_frames import (
     MOST_BODY,
     Copy,
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 MOST_COPIES = 64
-"""Copies under way at a time."""
+"""Copies under way from a Pod at a time; each of its processes has an equal part."""
 MOST_BYTES = 256 * 1024
-"""Bytes of their bodies."""
+"""Bytes of their bodies, likewise; but room for the largest body is in each process."""
 ANSWER_SECONDS = 2.0
 """Within which a copy must be answered."""
 LOOK_SECONDS = 0.5
@@ -60,8 +61,9 @@ class Copier:
         host: str,
         port: int,
         classes: Sequence[str],
-        counter: MirrorCounter,
+        counter: CountsCopies,
         percent: int,
+        processes: int = 1,
     ) -> None:
         """Prepare; ``run`` connects.
 
@@ -71,7 +73,9 @@ class Copier:
             classes: The active version's, in order.
             counter: Counts what becomes of the copies.
             percent: Of the answered requests are copied.
+            processes: How many of this Pod copy.
         """
+        self._limits = max(1, MOST_COPIES // processes), max(MOST_BODY, MOST_BYTES // processes)
         self._host, self._port = host, port
         self._classes = list(classes)
         self.counter = counter
@@ -94,7 +98,7 @@ class Copier:
             return
         link = self._link
         if link is None or not link.has_room(len(body)):
-            self.counter.dropped += 1
+            self.counter.drop()
             return
         many = answer.said_of_many
         said = answer.said if many is None else many[:MOST_ROWS].tobytes()
@@ -104,7 +108,7 @@ class Copier:
         """Keep a connection to the candidate until cancelled."""
         loop, pause = asyncio.get_running_loop(), FIRST_PAUSE
         while True:
-            link = _Link(self.counter, self._classes, loop.time)
+            link = _Link(self.counter, self._classes, loop.time, self._limits)
             with suppress(OSError, TimeoutError):
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await loop.create_connection(lambda: link, self._host, self._port)  # noqa: B023 - awaited here
@@ -130,11 +134,16 @@ class _Link(asyncio.Protocol):
     """A connection to a Pod of the candidate, which answers in the order in which it is asked."""
 
     def __init__(
-        self, counter: MirrorCounter, classes: Sequence[str], clock: Callable[[], float]
+        self,
+        counter: CountsCopies,
+        classes: Sequence[str],
+        clock: Callable[[], float],
+        limits: tuple[int, int],
     ) -> None:
         self._counter = counter
         self._classes = classes
         self._clock = clock
+        self._most_copies, self._most_bytes = limits
         self._began = clock()
         self._frames = Frames()
         self._waiting = deque[_Waiting]()
@@ -151,7 +160,7 @@ class _Link(asyncio.Protocol):
 
     def has_room(self, size: int) -> bool:
         """Tell whether a copy of so many bytes may be sent."""
-        few = len(self._waiting) < MOST_COPIES and self._bytes + size <= MOST_BYTES
+        few = len(self._waiting) < self._most_copies and self._bytes + size <= self._most_bytes
         return few and size <= MOST_BODY and not self.lost.done()
 
     def send(self, copy: Copy, client: str, said: bytes) -> None:
@@ -181,7 +190,7 @@ class _Link(asyncio.Protocol):
         """End the connection; what was under way is no word about the candidate."""
         if self._transport is not None:
             self._transport.abort()
-        self._counter.dropped += len(self._waiting)
+        self._counter.drop(len(self._waiting))
         self._waiting.clear()
         self._out.clear()
         self._bytes = 0

@@ -20,6 +20,7 @@ from msgspec.msgpack import decode, encode
 from hallmark.drift.counts import Rows
 from hallmark.drift.refusals import Fault, Reason, Refusals
 from hallmark_predictor.metrics import Metrics, Rejection
+from hallmark_predictor.mirror_frames import Outcome
 
 if TYPE_CHECKING:
     import socket
@@ -27,6 +28,23 @@ if TYPE_CHECKING:
     from hallmark_predictor.serving import Serving
 
 _LENGTH = struct.Struct("=I")
+
+
+class Copied(Struct, array_like=True):
+    """What became of copies for a candidate that a worker made.
+
+    Attributes:
+        candidate: The candidate's manifest digest.
+        since: When that mirror began.
+        dropped: Copies that were not made or did not reach the candidate.
+        came: For each other one the address of who had asked, what became of it, its seconds, and
+            for each compared row whether the labels agree and how far the scores are apart.
+    """
+
+    candidate: str
+    since: str
+    dropped: int = 0
+    came: list[tuple[str, Outcome, float, list[tuple[bool, float]]]] = field(default_factory=list)
 
 
 class Happened(Struct, array_like=True):
@@ -42,6 +60,7 @@ class Happened(Struct, array_like=True):
         rejections: Why requests were rejected.
         asks: Whether the worker wants to be told the metrics of all.
         truths: Bodies of feedback, each with a number under which its answer is told.
+        copied: What became of copies, of one mirror after another.
     """
 
     rows: bytes = b""
@@ -50,6 +69,7 @@ class Happened(Struct, array_like=True):
     rejections: list[Rejection] = field(default_factory=list)
     asks: bool = False
     truths: list[tuple[int, bytes]] = field(default_factory=list)
+    copied: list[Copied] = field(default_factory=list)
 
 
 class Known(Struct, array_like=True):
@@ -59,11 +79,13 @@ class Known(Struct, array_like=True):
         active: The version that has the traffic, as far as known.
         metrics: All metrics as Prometheus reads them, where a worker asked for them.
         truth: The answer to feedback: its number, status and JSON.
+        copies: Of which requests copies are made: a candidate, since when, and per cent.
     """
 
     active: str | None
     metrics: bytes | None = None
     truth: tuple[int, int, bytes] | None = None
+    copies: tuple[str, str, int] | None = None
 
 
 def framed(message: Happened | Known) -> bytes:
@@ -113,6 +135,8 @@ def count(happened: Happened, serving: Serving, columns: int) -> None:
         serving.metrics.request(*request)
     for reason in happened.rejections:
         serving.metrics.rejected(reason)
+    for copied in happened.copied:
+        serving.count_copies(copied)
 
 
 class Teller:
@@ -166,6 +190,14 @@ class Teller:
         """Pass feedback on, under a number of its own."""
         self._now.truths.append((number, body))
         self._soon()
+
+    def copied(self, candidate: str, since: str) -> Copied:
+        """Return where is taken what becomes of a mirror's copies in this turn."""
+        self._soon()
+        told = self._now.copied
+        if not told or (told[-1].candidate, told[-1].since) != (candidate, since):
+            told.append(Copied(candidate, since))
+        return told[-1]
 
     def tell(self) -> None:
         """Tell what has happened; without the first process this one ends soon, too."""

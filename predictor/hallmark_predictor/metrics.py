@@ -102,6 +102,7 @@ class Metrics:
         self._stability: Callable[[], Mapping[str, float]] = dict
         self._odd: Mapping[Oddity, int] = {}
         self._truth: Callable[[], Iterator[Metric]] = lambda: iter(())
+        self._copies: Callable[[], Iterator[Metric]] = lambda: iter(())
         self._model: dict[str, str] = {}
         self.rows = 0
         """Rows that were answered."""
@@ -152,6 +153,10 @@ class Metrics:
     def truth(self, families: Callable[[], Iterator[Metric]]) -> None:
         """Take what yields the metrics of delayed truth."""
         self._truth = families
+
+    def copies(self, families: Callable[[], Iterator[Metric]]) -> None:
+        """Take what yields the metrics of copies for candidates."""
+        self._copies = families
 
     def model(self, name: str, version: str, manifest_digest: str) -> None:
         """Tell which model serves."""
@@ -214,6 +219,7 @@ class Metrics:
         )
         yield counter("odd_blocks", text, odd, "kind")
         yield from self._truth()
+        yield from self._copies()
         stability = GaugeMetricFamily(
             "hallmark_predictor_drift_psi",
             "Population stability index of each watched feature in the newest closed window.",

@@ -25,22 +25,25 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 MOST_LINKS = 256
-"""Pods whose copies are answered at a time."""
+"""Processes whose copies are answered at a time."""
 _decode = Decoder(Copy).decode
 
 
-async def answer_copies(plane: DataPlane, host: str, port: int) -> None:
+async def answer_copies(plane: DataPlane, host: str, port: int, *, shared: bool = False) -> None:
     """Answer copies until cancelled.
 
     Args:
         plane: Answers.
         host: Where to listen.
         port: Likewise.
+        shared: Whether other processes of this Pod listen there, too.
     """
     links: set[Transport] = set()
     loop = asyncio.get_running_loop()
     try:
-        server = await loop.create_server(lambda: _Answering(plane, links), host, port)
+        server = await loop.create_server(
+            lambda: _Answering(plane, links), host, port, reuse_port=shared
+        )
     except OSError as error:
         LOG.warning("Copies cannot be taken at port %d: %s.", port, error.strerror)
         return
@@ -53,7 +56,7 @@ async def answer_copies(plane: DataPlane, host: str, port: int) -> None:
 
 
 class _Answering(asyncio.Protocol):
-    """One Pod that sends copies."""
+    """One process that sends copies."""
 
     def __init__(self, plane: DataPlane, links: set[Transport]) -> None:
         self._plane = plane

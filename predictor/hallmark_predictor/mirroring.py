@@ -7,11 +7,10 @@ from collections.abc import Coroutine
 from typing import Any
 
 from hallmark.api.names import mirror_name
-from hallmark.drift.mirrored import MirrorCounter
 from hallmark_predictor.active_watch import Copies, Traffic
 from hallmark_predictor.copier import Copier
 from hallmark_predictor.data_plane import DataPlane
-from hallmark_predictor.drift_reporter import DriftRecorder
+from hallmark_predictor.mirror_counts import CopyCounts
 from hallmark_predictor.mirror_server import answer_copies
 from hallmark_predictor.serving import Serving
 from hallmark_predictor.settings import Settings
@@ -21,7 +20,12 @@ class Mirroring:
     """Follows what the operator says; for the event loop's thread alone."""
 
     def __init__(
-        self, settings: Settings, serving: Serving, plane: DataPlane, recorder: DriftRecorder
+        self,
+        settings: Settings,
+        serving: Serving,
+        plane: DataPlane,
+        counts: CopyCounts,
+        processes: int = 1,
     ) -> None:
         """Start with no part.
 
@@ -29,16 +33,16 @@ class Mirroring:
             settings: Where this Pod is.
             serving: Offers what it answers.
             plane: Answers copies.
-            recorder: Reports what became of them.
+            counts: Counts what becomes of them.
+            processes: How many of this Pod copy, or answer copies.
         """
         self._settings = settings
         self._serving = serving
         self._plane = plane
-        self._recorder = recorder
+        self._counts = counts
+        self._processes = processes
         self._asked: Copies | None = None
         self._task: asyncio.Task[None] | None = None
-        self._counter: MirrorCounter | None = None
-        """Of the newest mirror, which may be interrupted and go on."""
 
     def follow(self, traffic: Traffic) -> None:
         """Take the part that is left to this Pod's version."""
@@ -53,7 +57,8 @@ class Mirroring:
             return
         if asked.candidate == own:
             settings = self._settings
-            self._begin(answer_copies(self._plane, settings.host, settings.mirror_port))
+            where, shared = (settings.host, settings.mirror_port), self._processes > 1
+            self._begin(answer_copies(self._plane, *where, shared=shared))
         else:
             self._copy(asked)
 
@@ -63,19 +68,23 @@ class Mirroring:
         host = (
             settings.mirror_host or f"{mirror_name(settings.deployment)}.{settings.namespace}.svc"
         )
-        counter = self._counter
-        if counter is None or (counter.candidate, counter.since) != (asked.candidate, asked.since):
-            counter = self._counter = MirrorCounter(asked.candidate, asked.since)
-        classes = self._plane.model.schema.classes
-        copier = Copier(host, settings.mirror_port, classes, counter, asked.percent)
-        self._serving.copier, self._recorder.mirror = copier, counter
+        copier = Copier(
+            host,
+            settings.mirror_port,
+            self._plane.model.schema.classes,
+            self._counts.begin(asked.candidate, asked.since),
+            asked.percent,
+            self._processes,
+        )
+        self._serving.copier = copier
         self._begin(copier.run())
 
     def _begin(self, part: Coroutine[Any, Any, None]) -> None:
         self._task = asyncio.get_running_loop().create_task(part)
 
     def _end(self) -> None:
-        self._serving.copier = self._recorder.mirror = None
+        self._serving.copier = None
+        self._counts.end()
         if self._task is not None:
             self._task.cancel()
             self._task = None

@@ -229,14 +229,17 @@ class Predictor:
             if self._reporter and digest == own_digest != self._serving.active_digest:
                 self._reporter.version_activated()
             self._serving.active_digest = digest
-            if self._workers:
-                self._workers.tell(digest)
             if self._mirroring is None and traffic.copies is not None:
+                from hallmark_predictor.mirror_counts import CountedHere
                 from hallmark_predictor.mirroring import Mirroring
 
-                self._mirroring = Mirroring(self._settings, self._serving, plane, recorder)
+                counts = CountedHere(self._serving, recorder)
+                processes = self._serving.metrics.workers
+                self._mirroring = Mirroring(self._settings, self._serving, plane, counts, processes)
             if self._mirroring is not None:
                 self._mirroring.follow(traffic)
+            if self._workers:
+                self._workers.tell(traffic)
 
         def tell(traffic: Traffic) -> None:
             loop.call_soon_threadsafe(follow, traffic)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hallmark.drift.counts import Rows
 from hallmark.drift.refusals import Refusals
@@ -13,6 +13,9 @@ from hallmark_predictor.memory import ALL, Allowance, Room, budget, memory_left
 from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.overload import Inbox, Lane, Turn
 from hallmark_predictor.traces import RequestLog
+
+if TYPE_CHECKING:
+    from hallmark_predictor.feed import Copied
 
 
 class Records(Protocol):
@@ -69,6 +72,8 @@ class Serving:
         """Where feedback is declared."""
         self.copier: Copies | None = None
         """While a candidate gets copies of requests."""
+        self.count_copies: Callable[[Copied], None] = lambda copied: None
+        """Takes what became of copies that another process made."""
         self.heads: Heads | None = None
         self.answer_heads: AnswerHeads | None = None
         self.waiting_for = "The model is being verified."

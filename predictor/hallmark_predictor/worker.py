@@ -12,9 +12,11 @@ import logging
 import socket
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
+from hallmark_predictor.active_watch import Copies, Traffic
 from hallmark_predictor.data_plane import DataPlane
-from hallmark_predictor.feed import Teller, ToldMetrics, knowledge
+from hallmark_predictor.feed import Known, Teller, ToldMetrics, knowledge
 from hallmark_predictor.later import Later
 from hallmark_predictor.listener import listening
 from hallmark_predictor.loader import load
@@ -26,6 +28,9 @@ from hallmark_predictor.server import DrainingServer, server_config
 from hallmark_predictor.serving import Serving
 from hallmark_predictor.settings import Settings
 from hallmark_predictor.verification import Refused
+
+if TYPE_CHECKING:
+    from hallmark_predictor.mirroring import Mirroring
 
 LOG = logging.getLogger("hallmark_predictor")
 
@@ -58,6 +63,7 @@ class Worker:
         self._serving.exposition = self._exposition
         self._asked: list[asyncio.Future[bytes]] = []
         self._tickets = 0
+        self._mirroring: Mirroring | None = None
         self._truths: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
         app = routes(self._serving, Later(self._serving))
         config = server_config(app, settings.host, settings.port, self._serving)
@@ -77,18 +83,23 @@ class Worker:
         receipts = receipts_of(self._settings, found.trust, found.schema)
         if receipts is not None:
             self._serving.truth = self
-        self._serving.start(DataPlane(found, receipts), self._teller)
-        following = asyncio.create_task(self._follow())
+        plane = DataPlane(found, receipts)
+        self._serving.start(plane, self._teller)
+        following = asyncio.create_task(self._follow(plane))
         own = listening(self._settings.host, self._settings.port, shared=True)
         await self._server.serve([own])
         following.cancel()
+        if self._mirroring is not None:
+            self._mirroring.follow(Traffic())
+            await asyncio.sleep(0)  # What was under way is told.
         self._teller.tell()
         return 0
 
-    async def _follow(self) -> None:
+    async def _follow(self, plane: DataPlane) -> None:
         reader, _ = await asyncio.open_connection(sock=self._down)
         async for known in knowledge(reader):
             self._serving.active_digest = known.active
+            self._mirror(known, plane)
             if known.metrics is not None:
                 for future in self._asked:
                     if not future.done():
@@ -100,6 +111,18 @@ class Worker:
                 if told is not None and not told.done():
                     told.set_result((status, body))
         self._server.should_exit = True
+
+    def _mirror(self, known: Known, plane: DataPlane) -> None:
+        """Copy what the first process copies, or answer copies as it does."""
+        copies = Copies(*known.copies) if known.copies else None
+        if self._mirroring is None and copies is not None:
+            from hallmark_predictor.mirror_counts import ToldCounts
+            from hallmark_predictor.mirroring import Mirroring
+
+            counts, processes = ToldCounts(self._teller), self._settings.workers or 1
+            self._mirroring = Mirroring(self._settings, self._serving, plane, counts, processes)
+        if self._mirroring is not None:
+            self._mirroring.follow(Traffic(known.active, copies))
 
     async def answer(self, body: bytes) -> tuple[int, bytes]:
         """Let the first process take feedback; return the answer's status and JSON."""

@@ -11,6 +11,7 @@ from asyncio.subprocess import Process
 from collections.abc import Sequence
 from contextlib import suppress
 
+from hallmark_predictor.active_watch import Traffic
 from hallmark_predictor.feed import Happened, Known, count, framed, happenings
 from hallmark_predictor.logs import place_of
 from hallmark_predictor.server import FINISH
@@ -45,15 +46,24 @@ class Workers:
         self._tasks: list[asyncio.Task[None]] = []
         self._truths: set[asyncio.Task[None]] = set()
         self._ending = asyncio.Event()
+        self._traffic = Traffic()
 
     def start(self) -> None:
         """Start all."""
         self._tasks = [asyncio.create_task(self._keep()) for _ in range(self._number)]
 
-    def tell(self, active: str | None) -> None:
-        """Tell all which version has the traffic."""
+    def tell(self, traffic: Traffic) -> None:
+        """Tell all which version has the traffic, and of which requests copies are made."""
+        self._traffic = traffic
         for writer in self._writers:
-            writer.write(framed(Known(active)))
+            writer.write(self._told())
+
+    def _told(
+        self, metrics: bytes | None = None, truth: tuple[int, int, bytes] | None = None
+    ) -> bytes:
+        copies = self._traffic.copies
+        asked = (copies.candidate, copies.since, copies.percent) if copies else None
+        return framed(Known(self._serving.active_digest, metrics, truth, asked))
 
     def end(self) -> None:
         """Let all end as this process does: they drain, and no other is started."""
@@ -108,7 +118,7 @@ class Workers:
         try:
             if self._ending.is_set():
                 process.terminate()
-            down.write(framed(Known(self._serving.active_digest)))
+            down.write(self._told())
             async for happened in happenings(reader):
                 self._count(happened, down)
         finally:
@@ -126,8 +136,7 @@ class Workers:
             raise RuntimeError("There is no worker without a model.")
         count(happened, self._serving, plane.model.columns)
         if happened.asks:
-            metrics = self._serving.metrics.exposition()
-            down.write(framed(Known(self._serving.active_digest, metrics)))
+            down.write(self._told(metrics=self._serving.metrics.exposition()))
         for number, body in happened.truths:
             task = asyncio.create_task(self._take(number, body, down))
             self._truths.add(task)
@@ -139,4 +148,4 @@ class Workers:
         if truth is None:
             raise RuntimeError("There is no worker that takes feedback alone.")
         status, answer = await truth.answer(body)
-        down.write(framed(Known(self._serving.active_digest, truth=(number, status, answer))))
+        down.write(self._told(truth=(number, status, answer)))

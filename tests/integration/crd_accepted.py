@@ -196,6 +196,7 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
                     "window": 100,
                     "groups": ["women", "men", "18 to 25"],
                     "groupFloor": {"minimumAccuracy": "0.75", "minimumOutcomes": 500},
+                    "groupGap": {"maximum": "0.1", "minimumOutcomes": 500},
                     "maxAge": "24h",
                     "falseRollbackRisk": "1",
                     "then": "Rollback",
@@ -305,6 +306,7 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
                     "minFalseRollbackRisk": "0.01",
                     "groups": ["women", "men"],
                     "groupFloor": {"minAccuracy": "0.75", "maxMinimumOutcomes": 200},
+                    "groupGap": {"max": "0.1", "maxMinimumOutcomes": 200},
                 },
                 "automaticRollback": True,
             }
@@ -313,6 +315,44 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
     "a policy that demands blocks, whatever is in them": (
         POLICY,
         {"drift": {"rejections": {}, "probing": {}, "requests": {}, "feedback": {}}},
+    ),
+    "a policy that demands how versions take over": (
+        POLICY,
+        {
+            "rollout": {
+                "canary": {
+                    "maxFirstStep": 10,
+                    "maxStep": 50,
+                    "minPause": "5m",
+                    "minMinimumRows": 1000,
+                    "maxRejections": "0.05",
+                    "minMinimumRequests": 100,
+                    "maxErrors": "0",
+                    "maxLatency": "500ms",
+                    "drift": True,
+                },
+                "mirror": {
+                    "minPercent": 100,
+                    "minPause": "10m",
+                    "minMinimumRows": 1,
+                    "maxDisagreement": "1",
+                    "maxScoreDifference": "0.2",
+                    "minMinimumRequests": 1,
+                    "maxRejections": "0",
+                    "maxErrors": "0.01",
+                    "maxLatency": "100ms",
+                },
+                "minBake": "10m",
+                "minKeepWarm": "1h",
+                "minCoolDown": "1h",
+                "maxSwitchesPerDay": 9,
+                "manual": True,
+            }
+        },
+    ),
+    "a policy that demands a canary and a mirror, whatever they are": (
+        POLICY,
+        {"rollout": {"canary": {}, "mirror": {}}},
     ),
     "a policy with addresses": (
         POLICY,

@@ -17,7 +17,6 @@ from tests.integration.crd_specs import (
     limits,
 )
 
-ASSESSMENT = {"vulnerability": "CVE-1", "package": "numpy", "analysis": "resolved"}
 ANY: dict[str, Any] = {"parentRefs": [{"name": "g"}]}
 BAD_ROUTES: dict[str, tuple[dict[str, Any], str]] = {
     "without a parent": ({"parentRefs": []}, "parentRefs"),
@@ -34,6 +33,7 @@ BAD_ROUTES: dict[str, tuple[dict[str, Any], str]] = {
 }
 """Gateway API would refuse them later."""
 
+ASSESSMENT = {"vulnerability": "CVE-1", "package": "numpy", "analysis": "resolved"}
 REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
     "a version number of zero": (VERSION, {"version": 0}, "spec.version"),
     "a version with a digest of another form": (VERSION, {"sbomDigest": "x"}, "spec.sbomDigest"),
@@ -288,6 +288,29 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         },
         "must be at most 5 times 'window'",
     ),
+    "a gap between groups with a single group": (
+        DEPLOYMENT,
+        {"drift": {"feedback": {"groups": ["a"], "groupGap": {"maximum": "0.1"}}}},
+        "'groupGap' is for the groups in 'groups'; name two or more",
+    ),
+    "a gap that asks for more outcomes than are kept": (
+        DEPLOYMENT,
+        {
+            "drift": {
+                "feedback": {
+                    "groups": ["a", "b"],
+                    "window": 100,
+                    "groupGap": {"maximum": "0.1", "minimumOutcomes": 501},
+                }
+            }
+        },
+        "must be at most 5 times 'window'",
+    ),
+    "a gap as wide as can be": (
+        DEPLOYMENT,
+        {"drift": {"feedback": {"groups": ["a", "b"], "groupGap": {"maximum": "1"}}}},
+        "The gap must be above 0 and below 1",
+    ),
     "a floor for groups without a number": (
         DEPLOYMENT,
         {"drift": {"feedback": {"groups": ["a"], "groupFloor": {}}}},
@@ -342,6 +365,26 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         POLICY,
         {"drift": {"minFalseRollbackRisk": "0"}},
         "The risk must be above 0 and at most 1",
+    ),
+    "a policy that demands steps that ten cannot climb": (
+        POLICY,
+        {"rollout": {"canary": {"maxStep": 9}}},
+        "rollout.canary.maxStep",
+    ),
+    "a policy that demands a pause of nothing": (
+        POLICY,
+        {"rollout": {"canary": {"minPause": "0s"}}},
+        "The duration must be longer than zero",
+    ),
+    "a policy that permits more disagreement than there can be": (
+        POLICY,
+        {"rollout": {"mirror": {"maxDisagreement": "1.1"}}},
+        "The share must be between 0 and 1",
+    ),
+    "a policy that permits a difference that nobody counts": (
+        POLICY,
+        {"rollout": {"mirror": {"maxScoreDifference": "0.3"}}},
+        "at most 0.2",
     ),
     "a policy that demands a group twice": (
         POLICY,

@@ -458,7 +458,8 @@ def test_drift_is_drawn_from_what_predictors_counted(site: Site, shown: dict[str
 def test_realised_quality_is_drawn_beside_what_was_sealed(site: Site) -> None:
     active = put_version(site, fresh("loan"), 4)
     floor = {"minimumAccuracy": "0.75", "minimumOutcomes": 50}
-    feedback = {"window": 100, "minimumAccuracy": "0.9", "groups": ["women"], "groupFloor": floor}
+    groups = {"groups": ["women", "men"], "groupFloor": floor, "groupGap": {"maximum": "0.1"}}
+    feedback = {"window": 100, "minimumAccuracy": "0.9", **groups}
     made = put_deployment(site, fresh("truth"), active, drift={"feedback": feedback})
     name, digest = made["metadata"]["name"], active["spec"]["artifact"]["manifestDigest"]
     window = {
@@ -491,6 +492,10 @@ def test_realised_quality_is_drawn_beside_what_was_sealed(site: Site) -> None:
                 "voters": 1,
                 "failing": 1,
                 "evidence": "4.7",
+                "lags": True,
+                "behind": "men",
+                "gap": "0.2500",
+                "gapEvidence": "5.1",
             }
         ],
     }
@@ -510,6 +515,7 @@ def test_realised_quality_is_drawn_beside_what_was_sealed(site: Site) -> None:
     assert "women" in text
     assert "stopped: BelowFloor" in text
     assert "0.75, in at least 50 outcomes" in text
+    assert re.search(r"stopped: TooFar\s+0\.25\S* \(men\)", text)
     assert "Versions that served before" in text
     assert "7" * 16 in text
     told = site.call("vera", "GET", f"/api/quality/{site.namespace}/{name}").json()

@@ -13,7 +13,8 @@ from prometheus_client import REGISTRY
 
 from hallmark.api.drift_report import Oddity
 from hallmark.api.drift_state import DriftState
-from hallmark.api.model_deployment import ModelDeploymentStatus, Unserved
+from hallmark.api.mirror import MirrorCounts, MirrorRecord
+from hallmark.api.model_deployment import ModelDeploymentStatus, Rollout, Unserved
 from hallmark.api.reasons import DeploymentReason
 from hallmark.cluster.kinds import HALLMARK_KINDS
 from hallmark.controllers import metrics
@@ -29,12 +30,20 @@ RULES: list[dict[str, Any]] = [
 ]
 
 
+COPIED = MirrorRecord(
+    started="2026-11-25T12:00:00Z",
+    dropped=90,
+    all=MirrorCounts(requests=9, failed=2, taken=7, refused=1, rows=12, other=3),
+)
+
+
 @pytest.fixture(autouse=True)
 def something_to_count() -> Iterator[None]:
     """A metric with labels has no sample before something is counted; others forget theirs."""
     status = ModelDeploymentStatus(
         unserved=Unserved(since="2026-11-25T12:00:00Z", reason="Refused"),
         drift_state=DriftState(odd=[Oddity.PROBING]),
+        rollout=Rollout(mirror=COPIED),
     )
     trouble = holds("RolledBack", "DriftRollback")
     metrics.show_deployment("alerts", "credit", status, [trouble])
@@ -159,3 +168,39 @@ def test_what_is_over_is_shown_no_more() -> None:
     assert REGISTRY.get_sample_value("hallmark_policy_unusable", told) == 1
     metrics.show_policy("strict", [])
     assert REGISTRY.get_sample_value("hallmark_policy_unusable", told) is None
+
+
+def test_a_mirror_is_shown_while_there_is_one() -> None:
+    of = {"model_namespace": "alerts", "model_deployment": "credit"}
+
+    def shown() -> dict[str, float]:
+        families = [one for one in REGISTRY.collect() if one.name == "hallmark_deployment_mirror"]
+        return {
+            sample.labels["count"]: sample.value
+            for sample in families[0].samples
+            if of.items() <= sample.labels.items()
+        }
+
+    assert shown() == {
+        "Copies": 9,
+        "Failed": 2,
+        "Refused": 1,
+        "Dropped": 90,
+        "Rows": 12,
+        "OtherLabel": 3,
+    }
+    [blind] = [rule for rule in RULES if rule["alert"] == "HallmarkMirrorBlind"]
+    assert set(re.findall(r'count="(\w+)"', blind["expr"])) <= shown().keys()
+    metrics.show_deployment("alerts", "credit", ModelDeploymentStatus(), [])
+    assert shown() == {}
+
+
+@pytest.mark.parametrize("reason", ["Canary", "Mirroring"])
+def test_who_is_watched_for_long_is_no_refused_intent(reason: str) -> None:
+    """Each reason to wait has one alert."""
+    found = []
+    for rule in RULES:
+        asked = re.search(r'unserved_since_seconds\{reason(=~?|!~)"([^"]*)"\}', rule["expr"])
+        if asked and bool(re.fullmatch(asked[2], reason)) is (asked[1] != "!~"):
+            found.append(rule["alert"])
+    assert found == ["HallmarkCanaryWaits"]

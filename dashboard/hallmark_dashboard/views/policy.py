@@ -16,7 +16,8 @@ from hallmark.api.model_policy import (
     OnRevocation,
 )
 from hallmark.api.model_version import ModelVersion, VersionCondition
-from hallmark.policies.model_deployment.floors import demanded
+from hallmark.policies.model_deployment.floors import DRIFT
+from hallmark.policies.model_deployment.rollout_floors import ROLLOUT
 from hallmark_dashboard.views.standing import Standing, standing
 from hallmark_dashboard.views.words import plural
 
@@ -136,9 +137,14 @@ def demands(spec: ModelPolicySpec) -> list[Demand]:
     if licences.denied:
         found.append(Demand("Licences", f"None of {', '.join(licences.denied)}."))
     if spec.drift:
-        asked = "; ".join(demanded(spec.drift)) or "nothing"
+        asked = "; ".join(DRIFT.demanded(spec.drift)) or "nothing"
         found.append(
             Demand("Watching", f"A Deployment promotes nothing new unless it watches: {asked}.")
+        )
+    if spec.rollout:
+        asked = "; ".join(ROLLOUT.demanded(spec.rollout)) or "anything"
+        found.append(
+            Demand("Taking over", f"A Deployment promotes nothing new unless it declares: {asked}.")
         )
     if spec.sources.allowed:
         found.append(

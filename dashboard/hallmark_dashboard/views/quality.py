@@ -36,6 +36,10 @@ class GroupLine:
         state: Stopped below the floor, good above it with enough outcomes, else unknown; None
             where no floor is declared.
         evidence: The power of ten that was found; empty where there are too few outcomes.
+        behind: The best of the other groups; empty where none can be compared.
+        gap: How much higher the accuracy is there.
+        gap_state: As ``state``, of the gap.
+        gap_evidence: As ``evidence``, of the gap.
     """
 
     group: str
@@ -44,6 +48,10 @@ class GroupLine:
     sealed: float | None
     state: State | None = None
     evidence: str = ""
+    behind: str = ""
+    gap: float | None = None
+    gap_state: State | None = None
+    gap_evidence: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,9 @@ class QualityDetail:
         minimum_group_accuracy: The declared floor of each group, or nothing.
         minimum_group_outcomes: How many outcomes of a group a verdict needs; 0 without a floor.
         needed_of_group: The power of ten that the evidence on a group must reach.
+        maximum_gap: How far a group may be behind another one, or nothing.
+        minimum_gap_outcomes: As ``minimum_group_outcomes``, of both groups.
+        needed_of_gap: The power of ten that the evidence on a gap must reach.
         groups: By name.
         earlier: Versions that served before, those with most outcomes first.
         course: Windows since the dashboard began to watch, oldest first.
@@ -103,6 +114,9 @@ class QualityDetail:
     minimum_group_accuracy: str
     minimum_group_outcomes: int
     needed_of_group: str
+    maximum_gap: str
+    minimum_gap_outcomes: int
+    needed_of_gap: str
     groups: tuple[GroupLine, ...]
     earlier: tuple[EarlierLine, ...]
     course: tuple[QualityPoint, ...]
@@ -125,7 +139,8 @@ def quality_detail(
     digest = deployment.status.active_digest
     course = [_point(seen) for seen in windows if seen.manifest_digest == digest]
     metrics = {metric.name: _number(metric.value) for metric in report.metrics} if report else {}
-    sealed, floor = _sealed_groups(report, declared.groups), declared.group_floor
+    sealed = _sealed_groups(report, declared.groups)
+    floor, gap = declared.group_floor, declared.group_gap
     return QualityDetail(
         below_floor=quality.below_floor if quality else False,
         voters=quality.voters if quality else 0,
@@ -143,6 +158,9 @@ def quality_detail(
         minimum_group_accuracy=floor.minimum_accuracy if floor else "",
         minimum_group_outcomes=floor.minimum_outcomes if floor else 0,
         needed_of_group=quality.needed_of_group if quality else "",
+        maximum_gap=gap.maximum if gap else "",
+        minimum_gap_outcomes=gap.minimum_outcomes if gap else 0,
+        needed_of_gap=quality.needed_of_gap if quality else "",
         groups=tuple(
             GroupLine(
                 told.group,
@@ -151,6 +169,10 @@ def quality_detail(
                 sealed.get(told.group),
                 _stands(told) if floor else None,
                 told.evidence,
+                told.behind,
+                _number(told.gap),
+                _stands_behind(told) if gap else None,
+                told.gap_evidence,
             )
             for told in (quality.groups if quality else ())
         ),
@@ -174,6 +196,12 @@ def _stands(told: GroupQuality) -> State:
     if told.below_floor:
         return State.STOPPED
     return State.GOOD if told.voters else State.UNKNOWN
+
+
+def _stands_behind(told: GroupQuality) -> State:
+    if told.lags:
+        return State.STOPPED
+    return State.GOOD if told.compared else State.UNKNOWN
 
 
 def _point(seen: SeenOutcomes) -> QualityPoint | None:

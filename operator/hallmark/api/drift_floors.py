@@ -86,6 +86,15 @@ class GroupFloors(ApiModel):
     """The most outcomes that a verdict on a group may need."""
 
 
+class GroupGapFloors(ApiModel):
+    """How far groups may be apart at most."""
+
+    max: _Share
+    """The greatest gap (``maximum``)."""
+    max_minimum_outcomes: Annotated[int, Field(ge=30, le=1_000_000)] | None = None
+    """The most outcomes of each of both groups that a verdict may need."""
+
+
 class FeedbackFloors(ApiModel):
     """How closely the truth about answers must be watched."""
 
@@ -104,6 +113,7 @@ class FeedbackFloors(ApiModel):
     )
     """Groups of people by which outcomes must be counted."""
     group_floor: GroupFloors | None = None
+    group_gap: GroupGapFloors | None = None
     rollback: bool = False
     """Whether ``then`` must be Rollback."""
 

@@ -56,6 +56,15 @@ class GroupFloor(ApiModel):
     """Outcomes of a group in a Pod's newest windows; with fewer there is no verdict on it."""
 
 
+class GroupGap(ApiModel):
+    """How far the truth about one group's answers may be from that about another's."""
+
+    maximum: Annotated[DecimalString, Field(json_schema_extra=_share("The gap"))]
+    """By so much the share of right answers of a group may be below that of the best one."""
+    minimum_outcomes: Annotated[int, Field(ge=30, le=1_000_000)] = 100
+    """Outcomes of each of both groups in a Pod's newest windows; with fewer there is no verdict."""
+
+
 class Feedback(ApiModel):
     """That answers come with a receipt, and what is expected of their truth once it is known.
 
@@ -77,6 +86,18 @@ class Feedback(ApiModel):
                 "Pod keeps so many windows.",
                 field="groupFloor",
             ),
+            rule(
+                "!has(self.groupGap) || (has(self.groups) && self.groups.size() > 1)",
+                "'groupGap' is for the groups in 'groups'; name two or more, or remove it.",
+                field="groupGap",
+            ),
+            rule(
+                "!has(self.groupGap) || "
+                f"self.groupGap.minimumOutcomes <= {OUTCOME_WINDOWS} * self.window",
+                f"'groupGap.minimumOutcomes' must be at most {OUTCOME_WINDOWS} times 'window': a "
+                "Pod keeps so many windows.",
+                field="groupGap",
+            ),
         )
     )
 
@@ -97,6 +118,8 @@ class Feedback(ApiModel):
     """Of people; an outcome may name one of them, and is counted by it, too."""
     group_floor: GroupFloor | None = None
     """What is expected of each group's answers; none: they are only counted."""
+    group_gap: GroupGap | None = None
+    """How far groups may be apart; none: it is not looked at."""
     max_age: PositiveDuration = "2160h"
     """How old an answer may be whose truth is told."""
     false_rollback_risk: Risk = "0.01"
@@ -184,6 +207,24 @@ class GroupQuality(ApiModel):
     """How many of them are below the floor, with as much evidence as the error budget asks for."""
     evidence: Annotated[str, Field(max_length=16)] = ""
     """The power of ten of the e-value (the median over these Pods)."""
+    lags: bool = False
+    """More than half of the Pods that know enough of it and of another one say that it is behind
+    by more than ``groupGap`` allows."""
+    behind: Annotated[str, Field(max_length=32)] = ""
+    """Which other group is best; empty where none can be compared."""
+    gap: Annotated[str, Field(max_length=16)] = ""
+    """How much higher the share of right answers is there (the median over these Pods)."""
+    compared: Count = 0
+    """How many Pods know enough of both."""
+    lagging: Count = 0
+    """How many of them say so, with as much evidence as the error budget asks for."""
+    gap_evidence: Annotated[str, Field(max_length=16)] = ""
+    """The power of ten of the e-value (the median over these Pods)."""
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether it is below its floor, or too far behind another one."""
+        return self.below_floor or self.lags
 
 
 class QualityState(ApiModel):
@@ -194,7 +235,8 @@ class QualityState(ApiModel):
 
     below_floor: bool = False
     """More than half of the Pods that have a window are below a floor of all answers, or more
-    than half of those that know enough of a group below the floor of groups."""
+    than half of those that know enough of a group below the floor of groups, or say that it is too
+    far behind another one."""
     voters: Count = 0
     """How many Pods have a window."""
     failing: Count = 0
@@ -211,6 +253,8 @@ class QualityState(ApiModel):
     """The power of ten that it must reach, by the error budget."""
     needed_of_group: Annotated[str, Field(max_length=16)] = ""
     """The power of ten that the evidence on a group must reach; all groups share a part."""
+    needed_of_gap: Annotated[str, Field(max_length=16)] = ""
+    """The power of ten that the evidence on a gap must reach; all pairs of groups share a part."""
     windows: Count = 0
     """On how many windows of a Pod the error budget is spent in the Deployment's life, at most."""
     groups: Annotated[list[GroupQuality], Field(max_length=MAX_GROUPS)] = Field(

@@ -21,6 +21,21 @@ def _share(what: str) -> dict[str, object]:
     )
 
 
+ScoreDifference = Annotated[
+    DecimalString,
+    Field(
+        json_schema_extra=cel(
+            rule(
+                "double(self) > 0.0 && double(self) <= 0.2",
+                "The difference must be above 0 and at most 0.2, the last one that predictors "
+                "tell apart.",
+            )
+        )
+    ),
+]
+"""A difference of two scores that predictors' counts can tell: up to 0.2."""
+
+
 class MirrorAnalysis(ApiModel):
     """What the candidate's answers to copies are held to. What was not seen is no success.
 
@@ -34,21 +49,7 @@ class MirrorAnalysis(ApiModel):
         DecimalString, Field(json_schema_extra=_share("rows with another label"))
     ] = "0.05"
     """The greatest share of rows to which the candidate may give another label."""
-    max_score_difference: (
-        Annotated[
-            DecimalString,
-            Field(
-                json_schema_extra=cel(
-                    rule(
-                        "double(self) > 0.0 && double(self) <= 0.2",
-                        "The difference must be above 0 and at most 0.2, the last one that "
-                        "predictors tell apart.",
-                    )
-                )
-            ),
-        ]
-        | None
-    ) = None
+    max_score_difference: ScoreDifference | None = None
     """How far apart the two scores of 95 per cent of the rows may be, rounded up to 0.01, 0.02,
     0.05, 0.1 or 0.2; none: it is not looked at."""
     minimum_requests: Annotated[int, Field(ge=1, le=1_000_000_000)] = 20

@@ -24,6 +24,7 @@ from hallmark.api.dependencies import Dependencies
 from hallmark.api.drift_floors import DriftFloors
 from hallmark.api.metrics import Gates
 from hallmark.api.pii import PIIAction, PIIDetector
+from hallmark.api.rollout_floors import RolloutFloors
 from hallmark.api.rules import NAME, SET, cel, list_map, rule
 from hallmark.api.trust import KeyId, ReviewerGroup, TrustedKey
 
@@ -311,6 +312,7 @@ class ModelPolicySpec(ApiModel):
     images: Images
     deployments: DeploymentBounds = Field(default_factory=DeploymentBounds)
     drift: DriftFloors | None = None
+    rollout: RolloutFloors | None = None
 
     @cached_property
     def digest(self) -> str:

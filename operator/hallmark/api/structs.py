@@ -81,6 +81,15 @@ class GroupFloor(Document, frozen=True, kw_only=True):
     minimum_outcomes: Annotated[int, Meta(ge=30, le=1000000)] = field(name="minimumOutcomes", default=100)
 
 
+class GroupGap(Document, frozen=True, kw_only=True):
+    """How far the truth about one group's answers may be from that about another's."""
+
+    MODEL: ClassVar = "hallmark.api.feedback"
+
+    maximum: Annotated[str, Meta(pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,9})?\Z", max_length=20)]
+    minimum_outcomes: Annotated[int, Meta(ge=30, le=1000000)] = field(name="minimumOutcomes", default=100)
+
+
 class Feedback(Document, frozen=True, kw_only=True):
     """That answers come with a receipt, and what is expected of their truth once it is known."""
 
@@ -92,6 +101,7 @@ class Feedback(Document, frozen=True, kw_only=True):
     window: Annotated[int, Meta(ge=100, le=1000000)] = field(default=500)
     groups: Annotated[list[Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\- ]{0,31}\Z", max_length=32)]], Meta(max_length=16)] = field(default_factory=list)
     group_floor: GroupFloor | None = field(name="groupFloor", default=None)
+    group_gap: GroupGap | None = field(name="groupGap", default=None)
     max_age: Annotated[str, Meta(pattern=r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h))+\Z", max_length=32)] = field(name="maxAge", default='2160h')
     false_rollback_risk: Annotated[str, Meta(pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,9})?\Z", max_length=20)] = field(name="falseRollbackRisk", default='0.01')
     then: Literal['Alert', 'Rollback'] = field(default='Alert')

@@ -98,6 +98,11 @@ ODD_ROWS = Gauge(
     "1 while clients' rows are odd in a way since the version got the traffic.",
     ["model_namespace", "model_deployment", "oddity"],
 )
+MIRROR = Gauge(
+    "hallmark_deployment_mirror",
+    "What became of the copies of requests that a candidate gets, while it gets some.",
+    ["model_namespace", "model_deployment", "count"],
+)
 POLICY_UNUSABLE = Gauge(
     "hallmark_policy_unusable",
     "1 while a ModelPolicy cannot be used, and why.",
@@ -120,6 +125,17 @@ def show_deployment(
     found: list[_Sample] = [(SILENT_PODS, of, state.silent_pods if state else 0)]
     found += [(TROUBLE, (*of, *told), 1) for told in troubles(status, conditions)]
     found += [(ODD_ROWS, (*of, oddity), 1) for oddity in (state.odd if state else [])]
+    record = status.rollout.mirror if status.rollout else None
+    if record is not None:
+        counts = {
+            "Copies": record.all.requests,
+            "Failed": record.all.failed,
+            "Refused": record.all.refused,
+            "Dropped": record.dropped,
+            "Rows": record.all.rows,
+            "OtherLabel": record.all.other,
+        }
+        found += [(MIRROR, (*of, count), number) for count, number in counts.items()]
     if unserved is not None:
         since = parse_timestamp(unserved.since).timestamp()
         found.append((UNSERVED_SINCE, (*of, unserved.reason), since))

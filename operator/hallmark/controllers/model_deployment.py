@@ -24,7 +24,7 @@ from hallmark.controllers import metrics
 from hallmark.controllers.carry_out import delete, delete_all
 from hallmark.controllers.last_resort import stop_withdrawn
 from hallmark.controllers.runtime import Operator, log, reconciler, run_decision
-from hallmark.controllers.verification import CARRY_AGAIN, carry, verify
+from hallmark.controllers.verification import CARRY_AGAIN, carry, look_ahead, verify
 from hallmark.errors import HallmarkError
 from hallmark.policies.decision import Decision, unreadable
 from hallmark.policies.model_deployment.decide import DeploymentDecision, decide
@@ -116,14 +116,16 @@ async def _step(
     changes = children(world, inputs, decided.plan, urls, secrets, bundles)
     # What has the traffic goes when another version has it; what has none goes at once.
     first = () if decided.withdraws else changes.withdrawn
+    aside = changes.aside if first else ()
     decision = Decision(
         conditions=decided.conditions,
         status=decided.status,
         intent=decided.status if decided.moved else None,
         withdraws=decided.withdraws,
+        aside=aside,
         withdrawn=first,
         shrink=changes.shrink,
-        apply=changes.apply,
+        apply=tuple(child for child in changes.apply if child not in aside),
         delete=tuple(gone for gone in changes.delete if gone not in first),
         events=decided.events,
         records=decided.records,
@@ -133,6 +135,8 @@ async def _step(
         # What moves cannot wait; it is followed by another look.
         await _forget_reports(operator, inputs, decided)
     obj = await run_decision(operator, world.obj, decision)
+    if not decided.moved:
+        await look_ahead(operator, inputs, decided)
     if not decided.moved or changes:
         return None
     written = read(ModelDeployment, {**obj, "spec": inputs.deployment.spec.to_wire()})

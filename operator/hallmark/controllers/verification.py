@@ -13,7 +13,9 @@ from hallmark.bundles.carried import verify_carried
 from hallmark.cluster.gather.model_deployment import read_carried
 from hallmark.controllers.runtime import Operator, log
 from hallmark.errors import HallmarkError
+from hallmark.policies.model_deployment.carrying import likely_target
 from hallmark.policies.model_deployment.decide import DeploymentDecision
+from hallmark.policies.model_deployment.drift import drift_looms
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Verification, View
 from hallmark.policies.model_deployment.withdrawal import deadline, noted
 from hallmark.policies.refusals import Refusal
@@ -86,6 +88,27 @@ async def _by_carried(
             name=version.metadata.name,
         )
     return found
+
+
+async def look_ahead(
+    operator: Operator, inputs: DeploymentInputs, decided: DeploymentDecision
+) -> None:
+    """Verify the bytes that a rollback would go to when drift shows and does not decide yet.
+
+    The report that decides may come in a moment; then it waits for no store. What a decision may
+    rest on, and for how long, is the same as ever (``Bundles.verify``).
+    """
+    status = decided.status
+    looms = drift_looms(status, inputs, decided.drift_memory)
+    target = likely_target(status, inputs) if looms else None
+    version = inputs.version(target.version, target.manifest_digest) if target else None
+    if version is None or inputs.policy is None:
+        return
+    policy = inputs.policy.spec
+    if operator.bundles.in_trouble(policy, operator.clock()):
+        return
+    if (await _in_store(operator, version, policy, SPARE_SECONDS)).transient:
+        operator.bundles.note_trouble(policy, operator.clock())
 
 
 async def carry(

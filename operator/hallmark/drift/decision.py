@@ -9,7 +9,7 @@ room for other Pods', and weighs the less the longer they are not asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -45,7 +45,7 @@ from hallmark.drift.room import MAX_ENTRIES, make_room, places_for, take_turns
 from hallmark.drift.shown import shown_differs
 from hallmark.drift.silence import Heard, heard_now, listen, sentence, shown
 from hallmark.drift.votes import Question, Spent, Vote, vote_of
-from hallmark.drift.weights import SPAN, Asked, Totals, asked, most, one_vote
+from hallmark.drift.weights import SPAN, Asked, Totals, asked, least_of_half, most, one_vote
 
 T = TypeVar("T")
 
@@ -144,12 +144,18 @@ def judge(inputs: DriftInputs) -> DriftVerdict:
     # Kept while a Pod is not ready for a while: coming and going is no way to be silent.
     heard = _of(inputs.live_pods, memory.heard)
     silence = listen(inputs.serving_pods, heard, inputs.former, inputs.now)
-    memory = replace(memory, heard={**heard, **silence.heard})
-    counted = _counted(inputs, memory)
-    found = _state(inputs, memory, counted).replace(**shown(silence))
+    lately = {pod: memory.asked[pod].lately(inputs.now) for pod in memory.votes}
+    weights = {pod: min(one_vote(inputs.drift), came.rows) for pod, came in lately.items()}
+    memory = replace(
+        memory,
+        heard={**heard, **silence.heard},
+        windows=max(memory.windows, _spent(memory.votes, weights)),
+    )
+    counted = _counted(inputs, memory, weights)
+    found = _state(inputs, memory, counted, lately).replace(**shown(silence))
     changed = shown_differs(inputs.former, found, float(inputs.drift.threshold))
     changed = changed or living(inputs.former, inputs.live_pods) is not inputs.former
-    state = _with_opinions(found, counted, memory) if changed else inputs.former
+    state = _completed(found, counted, memory, weights) if changed else inputs.former
     gone = sorted(inputs.reports.keys() - inputs.live_pods)
     return DriftVerdict(
         state=state,
@@ -257,7 +263,6 @@ def _examine(inputs: DriftInputs, memory: Memory) -> Memory:
         refused=rejected,
         heard=heard,
         asked=totals,
-        windows=max(memory.windows, _spent(votes.values())),
         outcome_windows=max(
             memory.outcome_windows, spent_on(vote.quality for vote in votes.values())
         ),
@@ -272,13 +277,13 @@ def _spent_before(memory: Memory, former: PodDriftState | None) -> Spent:
     return Spent(former.windows_before, memory.outcome_windows if outcomes is None else outcomes)
 
 
-def _spent(votes: Iterable[Vote]) -> int:
+def _spent(votes: Mapping[str, Vote], weights: Mapping[str, int]) -> int:
     """Return on how many windows the error budget is spent.
 
-    The median over the Pods: what a few claim moves it little.
+    The median over the Pods by weight: what a few claim moves it little, and those that are idle
+    do not hold back what the others spend.
     """
-    counted = sorted(vote.window for vote in votes if vote.enough)
-    return counted[(len(counted) - 1) // 2] if counted else 0
+    return least_of_half((vote.window, weights[pod]) for pod, vote in votes.items() if vote.enough)
 
 
 def _known(pod: str, memory: Memory) -> Key | None:
@@ -298,21 +303,16 @@ def _refused(memory: Memory, gone: Sequence[str]) -> tuple[RefusedReport, ...]:
 # -- what do they say together? ---------------------------------------------------------------
 
 
-def _lately(inputs: DriftInputs, memory: Memory) -> dict[str, Totals]:
-    """Return what each Pod that has a vote was asked lately."""
-    return {pod: memory.asked[pod].lately(inputs.now) for pod in memory.votes}
-
-
-def _counted(inputs: DriftInputs, memory: Memory) -> Poll:
+def _counted(inputs: DriftInputs, memory: Memory, weights: Mapping[str, int]) -> Poll:
     """Return what the Pods say of drift, each by the rows that it answered lately."""
-    whole, votes = one_vote(inputs.drift), memory.votes
-    weights = {pod: min(whole, came.rows) for pod, came in _lately(inputs, memory).items()}
-    unheard = _unheard(inputs, memory, sum(vote.enough for vote in votes.values()))
-    return poll(votes, weights, whole, unheard)
+    unheard = _unheard(inputs, memory, sum(vote.enough for vote in memory.votes.values()))
+    return poll(memory.votes, weights, one_vote(inputs.drift), unheard)
 
 
-def _state(inputs: DriftInputs, memory: Memory, counted: Poll) -> DriftState:
-    former, lately = inputs.former, _lately(inputs, memory)
+def _state(
+    inputs: DriftInputs, memory: Memory, counted: Poll, lately: Mapping[str, Totals]
+) -> DriftState:
+    former = inputs.former
     same = former.manifest_digest == inputs.active_digest
     requests = (
         inputs.drift.requests.minimum * inputs.drift.consecutive if inputs.drift.requests else 1
@@ -346,18 +346,8 @@ def _state(inputs: DriftInputs, memory: Memory, counted: Poll) -> DriftState:
         needed=_needed(inputs.drift, memory),
         windows=max(former.windows, rounded_up(memory.windows)),
         top=most_moved(counted, memory.reference),
-        pods={pod: _shown_pod(pod, inputs, memory, lately) for pod in sorted(order[:MAX_ENTRIES])},
+        pods={pod: memory.accepted[pod] for pod in sorted(order[:MAX_ENTRIES])},
     )
-
-
-def _shown_pod(
-    pod: str, inputs: DriftInputs, memory: Memory, lately: Mapping[str, Totals]
-) -> PodDriftState:
-    """Return what was accepted of a Pod, with how much its vote weighs now."""
-    said = memory.accepted[pod]
-    if pod not in lately:
-        return said
-    return said.replace(recent_rows=min(one_vote(inputs.drift), lately[pod].rows))
 
 
 def _unheard(inputs: DriftInputs, memory: Memory, heard: int) -> int:
@@ -398,10 +388,19 @@ def _needed(drift: Drift, memory: Memory) -> str:
     return as_text(needed(drift, features, max(1, memory.windows))) if features else ""
 
 
-def _with_opinions(state: DriftState, counted: Poll, memory: Memory) -> DriftState:
-    """Return the state with what is shown beside PSI: only what is written is worth computing."""
+def _completed(
+    state: DriftState, counted: Poll, memory: Memory, weights: Mapping[str, int]
+) -> DriftState:
+    """Return the state with what only one that is written needs.
+
+    That is what is shown beside PSI, and how much each Pod's vote weighs.
+    """
     windows = [vote.newest for vote, _ in counted.heard]
-    return state.replace(top=with_opinions(state.top, windows, memory.reference))
+    pods = {
+        pod: said.replace(recent_rows=weights[pod]) if pod in weights else said
+        for pod, said in state.pods.items()
+    }
+    return state.replace(top=with_opinions(state.top, windows, memory.reference), pods=pods)
 
 
 def _message(state: DriftState, inputs: DriftInputs) -> str:

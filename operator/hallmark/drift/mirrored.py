@@ -92,6 +92,10 @@ class MirrorCounter:
             ],
         )
 
+    def drop(self, copies: int = 1) -> None:
+        """Count copies that were not made or did not reach the candidate."""
+        self.dropped += copies
+
     def failed(self, client: str) -> None:
         """Count a copy that the candidate did not answer, or not in time."""
         self.copies += 1
@@ -117,13 +121,17 @@ class MirrorCounter:
             bucket = bisect_left(_SPANS, apart)
             self._rows.add(client, bucket if same else _OTHER[bucket])
 
+    def seen(self) -> MirrorCounts:
+        """Return the counts of all clients."""
+        return _counts(self._copies.all, self._rows.all)
+
     def told(self) -> MirrorReport:
         """Return what is to be reported now."""
         return MirrorReport(
             candidate=self.candidate,
             since=self.since,
             dropped=self.dropped,
-            all=_counts(self._copies.all, self._rows.all),
+            all=self.seen(),
             fair=_counts(self._copies.fair, self._rows.fair),
         )
 

@@ -31,6 +31,7 @@ from hallmark.drift.quality_evidence import (
     calibration_error,
     calibration_evidence,
 )
+from hallmark.drift.quality_gaps import GapVote, gap_votes, with_gaps
 from hallmark.drift.quality_groups import GroupVote, group_states, group_votes
 
 GROUPS_SAID = 3
@@ -48,6 +49,7 @@ class QualityVote:
         evidence: The natural logarithm of the greatest e-value.
         fails: There is as much evidence as the budget asks for, too.
         groups: What they say of each group.
+        gaps: What they say of each group beside the best of the others.
     """
 
     newest: OutcomeWindow
@@ -56,6 +58,7 @@ class QualityVote:
     evidence: float
     fails: bool
     groups: tuple[GroupVote, ...] = ()
+    gaps: tuple[GapVote, ...] = ()
 
 
 def floors(feedback: Feedback) -> int:
@@ -64,6 +67,7 @@ def floors(feedback: Feedback) -> int:
         feedback.minimum_accuracy,
         feedback.maximum_calibration_error,
         feedback.group_floor,
+        feedback.group_gap,
     )
     return sum(floor is not None for floor in declared)
 
@@ -103,6 +107,7 @@ def quality_vote(
         evidence=max((proof for _, proof in found), default=0.0),
         fails=any(below and proof >= enough for below, proof in found),
         groups=group_votes(windows, feedback, _needed_of_group(feedback, number)),
+        gaps=gap_votes(windows, feedback, _needed_of_gap(feedback, number)),
     )
 
 
@@ -121,6 +126,13 @@ def _needed(feedback: Feedback, window: int) -> float:
 
 def _needed_of_group(feedback: Feedback, window: int) -> float:
     parts = max(1, floors(feedback)) * max(1, len(feedback.groups))
+    return needed_by(float(feedback.false_rollback_risk), parts, window)
+
+
+def _needed_of_gap(feedback: Feedback, window: int) -> float:
+    """Return what each ordered pair of groups needs."""
+    groups = max(2, len(feedback.groups))
+    parts = max(1, floors(feedback)) * groups * (groups - 1)
     return needed_by(float(feedback.false_rollback_risk), parts, window)
 
 
@@ -144,9 +156,12 @@ def quality_state(
         return None
     voters = [vote for vote in votes if vote is not None]
     failing = sum(vote.fails for vote in voters)
-    groups = group_states([told for vote in voters for told in vote.groups])
+    groups = with_gaps(
+        group_states([told for vote in voters for told in vote.groups]),
+        [told for vote in voters for told in vote.gaps],
+    )
     state = QualityState(
-        below_floor=2 * failing > len(voters) or any(group.below_floor for group in groups),
+        below_floor=2 * failing > len(voters) or any(group.falls_short for group in groups),
         voters=len(voters),
         failing=failing,
         unsure=sum(vote.below and not vote.fails for vote in voters),
@@ -158,7 +173,8 @@ def quality_state(
     newest = [vote.newest for vote in voters]
     outcomes, correct = sum(one.outcomes for one in newest), sum(one.correct for one in newest)
     proof = median(vote.evidence for vote in voters)
-    declared = floors(feedback) - (feedback.group_floor is not None) > 0
+    of_groups = (feedback.group_floor is not None) + (feedback.group_gap is not None)
+    declared = floors(feedback) > of_groups
     window = max(1, spent)
     return state.replace(
         outcomes=outcomes,
@@ -167,6 +183,7 @@ def quality_state(
         evidence=as_text(proof) if declared else "",
         needed=as_text(_needed(feedback, window)) if declared else "",
         needed_of_group=as_text(_needed_of_group(feedback, window)) if feedback.group_floor else "",
+        needed_of_gap=as_text(_needed_of_gap(feedback, window)) if feedback.group_gap else "",
         groups=groups,
     )
 
@@ -242,23 +259,33 @@ def quality_sentence(state: DriftState, drift: Drift) -> str:
 
 
 def groups_below(quality: QualityState) -> list[GroupQuality]:
-    """Return the groups that are below their floor, the least accurate first."""
-    below = [told for told in quality.groups if told.below_floor]
+    """Return the groups that are below their floor or too far behind, the least accurate first."""
+    below = [told for told in quality.groups if told.falls_short]
     return sorted(below, key=lambda told: (float(told.accuracy), told.group))
 
 
 def _groups_said(quality: QualityState, declared: Feedback) -> str:
-    floor, below = declared.group_floor, groups_below(quality)
-    if floor is None or not below:
-        return ""
-    said = "".join(
-        f" Of {told.outcomes} outcomes of the group '{told.group}' {_per_cent(told.accuracy)} are "
-        f"right (at least {_per_cent(floor.minimum_accuracy)} expected); evidence "
-        f"10^{told.evidence}, needed 10^{quality.needed_of_group}."
-        for told in below[:GROUPS_SAID]
-    )
+    below = groups_below(quality)
+    said = "".join(_group_said(told, quality, declared) for told in below[:GROUPS_SAID])
     left_out = len(below) - GROUPS_SAID
     return f"{said} So are {left_out} more groups." if left_out > 0 else said
+
+
+def _group_said(told: GroupQuality, quality: QualityState, declared: Feedback) -> str:
+    floor, gap, said = declared.group_floor, declared.group_gap, ""
+    share = f" Of {told.outcomes} outcomes of the group '{told.group}' {_per_cent(told.accuracy)}"
+    if floor is not None and told.below_floor:
+        said += (
+            f"{share} are right (at least {_per_cent(floor.minimum_accuracy)} expected); evidence "
+            f"10^{told.evidence}, needed 10^{quality.needed_of_group}."
+        )
+    if gap is not None and told.lags:
+        said += (
+            f"{share} are right, {_per_cent(told.gap)} of all fewer than of '{told.behind}' (at "
+            f"most {_per_cent(gap.maximum)} expected); evidence 10^{told.gap_evidence}, needed "
+            f"10^{quality.needed_of_gap}."
+        )
+    return said
 
 
 def _per_cent(share: str) -> str:
@@ -266,6 +293,7 @@ def _per_cent(share: str) -> str:
 
 
 STEP = 0.01
+_DECIDED_OF_GROUP = ("below_floor", "voters", "failing", "lags", "compared", "lagging")
 
 
 def quality_differs(before: QualityState | None, after: QualityState | None) -> bool:
@@ -291,8 +319,7 @@ def quality_differs(before: QualityState | None, after: QualityState | None) -> 
     known = [(groups[group.group], group) for group in after.groups]
     pairs += [(former.accuracy, group.accuracy) for former, group in known]
     return any(_moved(*pair) for pair in pairs) or any(
-        (former.below_floor, former.voters, former.failing)
-        != (group.below_floor, group.voters, group.failing)
+        any(getattr(former, name) != getattr(group, name) for name in _DECIDED_OF_GROUP)
         for former, group in known
     )
 

@@ -47,16 +47,26 @@ def group_votes(
         feedback: the floor.
         needed: the natural logarithm of the e-value that a group needs.
     """
-    named = sorted({told.group for window in windows for told in window.groups})
-    return tuple(_vote(group, windows, feedback, needed) for group in named)
+    return tuple(_vote(group, windows, feedback, needed) for group in groups_of(windows))
+
+
+def groups_of(windows: Sequence[OutcomeWindow]) -> list[str]:
+    """Return the groups that windows tell of, sorted."""
+    return sorted({told.group for window in windows for told in window.groups})
+
+
+def counts_since(group: str, windows: Sequence[OutcomeWindow]) -> list[tuple[int, int]]:
+    """Return a group's outcomes and how many are right: of the newest window, of two, of all."""
+    return list(accumulate(map(_counts(group), reversed(windows)), _sum))
 
 
 def _vote(
     group: str, windows: Sequence[OutcomeWindow], feedback: Feedback, needed: float
 ) -> GroupVote:
     declared = feedback.group_floor
-    since_each = list(accumulate(map(_counts(group), reversed(windows)), _sum))
-    least = declared.minimum_outcomes if declared else 1
+    since_each = counts_since(group, windows)
+    shown = declared or feedback.group_gap
+    least = shown.minimum_outcomes if shown else 1
     outcomes, correct = next((some for some in since_each if some[0] >= least), since_each[-1])
     if declared is None or outcomes < least:
         return GroupVote(group, outcomes, correct)

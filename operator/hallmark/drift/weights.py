@@ -52,8 +52,12 @@ class Asked:
 
     def lately(self, now: datetime) -> Totals:
         """Return what came in the span before a moment."""
-        before = [mark.totals for mark in self.marks if mark.at <= now - SPAN]
-        pairs = zip(self.marks[-1].totals, before[-1] if before else Totals(), strict=True)
+        before = Totals()
+        for mark in self.marks:
+            if mark.at > now - SPAN:
+                break
+            before = mark.totals
+        pairs = zip(self.marks[-1].totals, before, strict=True)
         return Totals(*(max(0, told - known) for told, known in pairs))
 
 
@@ -116,6 +120,19 @@ def most(said: Iterable[tuple[bool, int]]) -> bool:
     if not any(weight for _, weight in told):
         told = [(yes, 1) for yes, _ in told]
     return 2 * sum(weight for yes, weight in told if yes) > sum(weight for _, weight in told)
+
+
+def least_of_half(said: Iterable[tuple[int, int]]) -> int:
+    """Return the lower median of numbers by their weights; where none weighs anything, of all."""
+    told = sorted(said)
+    if not any(weight for _, weight in told):
+        told = [(number, 1) for number, _ in told]
+    whole, below = sum(weight for _, weight in told), 0
+    for number, weight in told:
+        below += weight
+        if 2 * below >= whole:
+            return number
+    return 0
 
 
 def surely(proofs: Sequence[float], pods: int) -> list[bool]:

@@ -244,6 +244,9 @@ def kept_back(
     spec, status, what = deployment.spec, deployment.status, f"Deployment {name}"
     if spec.suspend:
         who = f"Whoever writes its spec: set spec.suspend of {name} to false."
+        if policy and policy.rollout and policy.rollout.manual:
+            who = "Anybody with the verb 'promote' on modeldeployments, for each version: "
+            who += f"hallmark promote {name} -n {namespace} --reason ..."
         how = "It promotes nothing: its spec says 'suspend' (spec.suspend is true)."
         yield Unmet(what, DeploymentReason.SUSPENDED, Standing.WAITING, how, who)
     if status.paused:

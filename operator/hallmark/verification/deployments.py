@@ -16,6 +16,7 @@ from hallmark.audit.memory import DECIDED_AT
 from hallmark.audit.record import AuditRecord, moment_in
 from hallmark.drift.quality import groups_below
 from hallmark.drift.recount import Recount, recount, unpack
+from hallmark.policies.model_deployment.audit import GAVE_WAY
 from hallmark.policies.model_deployment.intent import intent_hash
 from hallmark.policies.model_version.approvals import counting, is_for, needs
 from hallmark.policies.model_version.audit import GIVEN
@@ -93,7 +94,7 @@ def _rollout(watched: Watched) -> Link:
     """Each version that got the traffic was approved then, and the last one serves."""
     entry, periods = watched.entry, watched.recorded.periods(watched.entry.uid)
     for period in periods:
-        if problem := _unapproved(watched, period):
+        if problem := _unapproved(watched, period) or _unwatched(watched, period):
             return broken("rollout", problem)
     serving = _expected_to_serve(periods)
     found = (entry.active_model_version or "", entry.active_digest or "")
@@ -196,6 +197,36 @@ def _as_heard(word: AuditRecord, decisions: Mapping[str, ModelApprovalSpec]) -> 
         given=moment_in(word, GIVEN, word.time),
         not_after=said.not_after if said else None,
         targets=said.targets if said else [],
+    )
+
+
+def _unwatched(watched: Watched, period: Period) -> str | None:
+    """Return that a version was not watched beside what served, as the policy asked, or None."""
+    record, details = period.record, period.record.details
+    demands = read_demands(record.evidence)
+    before = details.get("fromDigest", "")
+    if demands is None or demands.rollout is None or record.event != AuditEvent.PROMOTE:
+        return None
+    if before in {"", period.digest} or GAVE_WAY in details or not watched.recorded.whole:
+        return None
+    shown = {
+        other.reason
+        for other in watched.records
+        if other.seq < record.seq
+        and (other.event, other.outcome) == (AuditEvent.PROMOTE, AuditOutcome.STARTED)
+        and other.details.get("manifestDigest") == period.digest
+        and other.details.get("intent") == details.get("intent")
+    }
+    asked = {
+        DeploymentReason.MIRRORING: demands.rollout.mirror,
+        DeploymentReason.CANARY: demands.rollout.canary,
+    }
+    lacking = [reason for reason, floors in asked.items() if floors and reason not in shown]
+    if not lacking:
+        return None
+    return (
+        f"Record {record.seq} gave the traffic to bytes that had not been watched beside what "
+        f"served, as the policy asked then: expected a record of {' and '.join(lacking)} before."
     )
 
 

@@ -93,6 +93,10 @@ def figures(trials: Sequence[Trial]) -> list[Figure]:
             summary=max,
         ),
         figure("deciding report to first answer of the version before: median", first, "ms"),
+        *(
+            figure(f"deciding report to {hop}: median", [1000 * t.hops[hop] for t in trials], "ms")
+            for hop in trials[0].hops
+        ),
         figure(
             "first answer to a status that agrees: worst",
             status,

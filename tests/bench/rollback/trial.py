@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tests.e2e.harness import objects
@@ -16,7 +17,7 @@ ROWS, RATE = 20, 40.0
 """Rows in a request, and requests a second of each client at most."""
 SHIFT = 2.5
 CALM_SECONDS, AFTER_SECONDS = 2.0, 2.0
-WATCH_SECONDS = 120.0
+WATCH_SECONDS, FOLLOW_SECONDS = 120.0, 30.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Trial:
         to_first_answer: Seconds from the report that decided, as a watch of the ModelDeployment
             saw it, to the first answer of the version before.
         to_status: Seconds from that answer to a status that names the version before as active.
+        hops: Seconds from the same report to what led there, as watches told it.
         requests: How many the clients sent.
         failed: How many of them were not answered well.
     """
@@ -36,6 +38,7 @@ class Trial:
     to_last_answer: float
     to_first_answer: float
     to_status: float
+    hops: Mapping[str, float]
     requests: int
     failed: int
 
@@ -57,6 +60,36 @@ class Shift:
         if self.at is None:
             self.at = time.monotonic()
         return self._shifted(number)
+
+
+class Followed:
+    """Every state of one object that the API server tells, with the moment at which it came.
+
+    Args:
+        world: the installation.
+        kind: of the object.
+        namespace: of the object.
+        name: of the object.
+    """
+
+    def __init__(self, world: World, kind: str, namespace: str, name: str) -> None:
+        self.states: list[tuple[float, Object]] = []
+        """Moments of the monotonic clock, and the object then."""
+        self._api = Api(world.cluster)
+        self._place = (kind, namespace, name)
+        # Nobody waits for its end: where nothing changes any more, it comes with the watch's.
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        for obj in self._api.watch(*self._place, FOLLOW_SECONDS):
+            self.states.append((time.monotonic(), obj))
+        self._api.close()
+
+    def changed(self, of: Callable[[Object], object]) -> float:
+        """Return when something of it first was another than at the beginning."""
+        first = of(self.states[0][1])
+        return next(at for at, obj in self.states if of(obj) != first)
 
 
 class Observer:
@@ -107,6 +140,14 @@ class Observer:
             for pod, state in seen.items()
         )
 
+    def rolls_back(self) -> float:
+        """Return when the status first said that the version gives way."""
+        return next(
+            at
+            for at, status in self.states
+            if status.get("rollout", {}).get("state") == "RollingBack"
+        )
+
     def agreed(self, version: str) -> float:
         """Return when the status first named a version as active after the rollback."""
         return next(
@@ -134,6 +175,9 @@ def run(world: World, namespace: str, name: str, versions: tuple[str, str]) -> T
     keeping = world.traffic(namespace, name, shift, RATE)
     opening = world.traffic(namespace, name, shift, RATE, keeps=False)
     tallies = (keeping.tally, opening.tally)
+    service = Followed(world, "Service", namespace, name)
+    slices = world.api.list("EndpointSlice", namespace, f"kubernetes.io/service-name={name}")
+    endpoints = Followed(world, "EndpointSlice", namespace, slices[0]["metadata"]["name"])
     with Observer(world, namespace, name) as observer, keeping, opening:
         time.sleep(CALM_SECONDS)
         shift.on.set()
@@ -144,7 +188,19 @@ def run(world: World, namespace: str, name: str, versions: tuple[str, str]) -> T
         )
         time.sleep(AFTER_SECONDS)
     world.api.delete("ModelDeployment", namespace, name)
-    return _measured(shift, observer, tallies, versions)
+    moments = {
+        "a status that it rolls back": observer.rolls_back(),
+        "a status that names the version before": observer.agreed(before),
+        "the Service's new selector": service.changed(lambda obj: obj["spec"]["selector"]),
+        "the EndpointSlice's other Pod": endpoints.changed(pods_of),
+    }
+    return _measured(shift, observer, moments, tallies, versions)
+
+
+def pods_of(endpoints: Object) -> list[str]:
+    """Return the Pods of an EndpointSlice."""
+    found = endpoints.get("endpoints") or []
+    return sorted(one.get("targetRef", {}).get("name", "") for one in found)
 
 
 def _moved_on(world: World, namespace: str, name: str, before: str, after: str) -> None:
@@ -156,17 +212,23 @@ def _moved_on(world: World, namespace: str, name: str, before: str, after: str) 
 
 
 def _measured(
-    shift: Shift, observer: Observer, tallies: tuple[Tally, ...], versions: tuple[str, str]
+    shift: Shift,
+    observer: Observer,
+    moments: Mapping[str, float],
+    tallies: tuple[Tally, ...],
+    versions: tuple[str, str],
 ) -> Trial:
     before, after = versions
     assert shift.at is not None, "no shifted request was made"
     answers = [answer for tally in tallies for answer in tally.answers]
     last = max(answer.at for answer in answers if answer.version == after)
     first = min(answer.at for answer in answers if answer.version == before)
+    decided = observer.decided()
     return Trial(
         to_last_answer=last - shift.at,
-        to_first_answer=first - observer.decided(),
+        to_first_answer=first - decided,
         to_status=observer.agreed(before) - first,
+        hops={what: at - decided for what, at in moments.items()},
         requests=len(answers),
         failed=sum(len(tally.failures) for tally in tallies),
     )

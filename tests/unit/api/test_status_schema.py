@@ -71,6 +71,7 @@ def test_what_is_empty_is_left_out() -> None:
             "voters": 0,
             "drifting": 0,
             "unsure": 0,
+            "idle": 0,
             "rejecting": 0,
             "inputRejected": False,
             "rejectedFor": "",

@@ -110,11 +110,13 @@ class Pods(Seen):
         right: Sequence[int] = (),
         mirror: Obj | None = None,
         women: Sequence[int] = (),
+        men: Sequence[int] = (),
     ) -> None:
         """Let the Pods of a version report closed windows, refused rows, requests and oddities.
 
         Of each block of 200 requests so many failed, and so many were late; ``right`` says of
-        each window of outcomes how many of its hundred answers came true, ``women`` of fifty.
+        each window of outcomes how many of its hundred answers came true, ``women`` and ``men`` of
+        fifty each.
         Of each kind of oddity the client with that place in the list is at fault.
         """
         self._sequence += 1
@@ -145,7 +147,7 @@ class Pods(Seen):
                 "requests": requests,
                 "answers": self._blocks(blocks),
                 "odd": self._odd(odd),
-                **({"outcomes": self._outcomes(right, women)} if right else {}),
+                **({"outcomes": self._outcomes(right, women, men)} if right else {}),
                 **({"mirror": mirror} if mirror else {}),
             }
         obj = self.cluster.objects[self._key()]
@@ -190,8 +192,8 @@ class Pods(Seen):
         ]
         return {"rows": 6400, "near": 320, "blocks": 100, "probing": len(kinds), "newest": blocks}
 
-    def _outcomes(self, right: Sequence[int], women: Sequence[int]) -> Obj:
-        """Return windows of a hundred outcomes; half of these are of women, where some are told."""
+    def _outcomes(self, right: Sequence[int], women: Sequence[int], men: Sequence[int]) -> Obj:
+        """Return windows of a hundred outcomes; a half is of women, and of men, where told."""
         self.wait(1)
         start = timestamp(self.now)
         windows: list[Obj] = [
@@ -207,8 +209,10 @@ class Pods(Seen):
             }
             for number, correct in enumerate(right, 1)
         ]
-        for window, correct in zip(windows, women, strict=False):
-            window["groups"] = [{"group": "women", "outcomes": WINDOW // 2, "correct": correct}]
+        for group, told in (("women", women), ("men", men)):
+            for window, correct in zip(windows, told, strict=False):
+                counted = {"group": group, "outcomes": WINDOW // 2, "correct": correct}
+                window.setdefault("groups", []).append(counted)
         return {"outcomes": WINDOW * len(right), "correct": sum(right), "windows": windows}
 
 

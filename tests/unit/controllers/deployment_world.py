@@ -26,6 +26,7 @@ from hallmark.api.model_policy import (
     ModelPolicy,
     ModelPolicySpec,
 )
+from hallmark.api.rollout_floors import RolloutFloors
 from hallmark.api.served import Baseline
 from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.cluster.cache import ObjectCache, key_of
@@ -168,7 +169,7 @@ class World(Promises, Pods):
         deployments = DeploymentBounds.model_validate(approvals.pop("deployments", {}))
         dependencies = Dependencies.model_validate(approvals.pop("dependencies", {}))
         self.most_replicas = deployments.max_replicas
-        drift = approvals.pop("drift", None)
+        drift, rollout = approvals.pop("drift", None), approvals.pop("rollout", None)
         policy = ModelPolicy(
             metadata=ObjectMeta(name="default"),
             spec=ModelPolicySpec(
@@ -178,6 +179,7 @@ class World(Promises, Pods):
                 images=Images(trainer="t:1", sealer="s:1", predictor="p:1"),
                 deployments=deployments,
                 drift=DriftFloors.model_validate(drift) if drift else None,
+                rollout=RolloutFloors.model_validate(rollout) if rollout else None,
                 dependencies=dependencies,
             ),
         )

@@ -40,6 +40,21 @@ def test_a_version_that_fails_one_group_gives_way_though_it_is_right_on_the_whol
     assert said in world.message("Ready")
 
 
+def test_a_version_that_is_right_for_one_group_more_than_for_another_gives_way(
+    world: World,
+) -> None:
+    feedback(world, groups=["men", "women"], groupGap={"maximum": "0.1"}, then="Rollback")
+    world.report(2, CALM, right=[88, 87], women=[43, 42], men=[45, 45])
+    world.settle()
+    assert (world.serving, world.condition("DriftDetected")) == (2, "False/NoDrift")
+    world.report(2, CALM, right=[88, 87, 79, 79], women=[43, 42, 30, 30], men=[45, 45, 49, 49])
+    world.settle()
+    assert world.serving == 1
+    assert world.condition("RolledBack") == "True/DriftRollback"
+    said = "'women' (accuracy 0.6000 in 100 outcomes, 0.3800 behind 'men')"
+    assert said in world.message("Ready")
+
+
 def test_a_group_that_falls_behind_later_is_told_too(world: World) -> None:
     feedback(world, minimumAccuracy="0.8", **GROUPS)
     world.report(2, CALM, right=[45, 45], women=[42, 41])

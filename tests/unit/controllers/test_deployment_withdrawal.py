@@ -197,6 +197,26 @@ def test_what_stopped_is_replaced_when_something_may_serve_again(world: World) -
     assert 2 not in world.running
 
 
+@pytest.mark.parametrize("under_way", [False, True], ids=["a later version", "its candidate"])
+@pytest.mark.parametrize("kind", [{}, {"type": "Canary"}, {"mirror": {}}], ids=str)
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_what_stopped_is_replaced_by_the_next_version_whatever_its_replicas(
+    tmp_path: Path, replicas: int, kind: dict[str, Any], under_way: bool
+) -> None:
+    strategy = {"bake": "10s", "progressDeadline": "30s", **kind}
+    world = World(tmp_path, replicas=replicas, strategy=strategy)
+    world.seal(1)
+    world.settle()
+    if under_way:
+        world.seal(2)
+        world.settle()
+    world.revoke(1)
+    world.settle()
+    world.seal(2)
+    world.settle()
+    assert world.shared == {2: replicas}
+
+
 def test_without_a_target_what_was_withdrawn_may_be_held_by_policy(world: World) -> None:
     world.set_policy(onRevocationWithoutTarget="Hold")
     with_two_versions(world)

@@ -256,6 +256,7 @@ def test_a_policy_is_told_in_words_with_whom_it_stops() -> None:
         gates=[{"metric": "accuracy", "comparison": "AtLeast", "threshold": "0.7"}],
         dependencies={"denied": ["torch"]},
         drift={"maxThreshold": "0.25", "probing": {"maxClients": 2, "rollback": True}},
+        rollout={"minBake": "1h", "canary": {"maxStep": 50}, "mirror": {}, "manual": True},
     )
     stopped = version(told={"PolicyPassed": "False/PolicyFailed"})
     found = policy_detail(strict, [SPACE], [version("fine"), stopped])
@@ -270,6 +271,9 @@ def test_a_policy_is_told_in_words_with_whom_it_stops() -> None:
         "No data may come from",
         "spec.drift.threshold at most 0.25; ",
         "spec.drift.probing with clients at most 2, then Rollback.",
+        "promotes nothing new unless it declares: spec.strategy.bake at least 1h; "
+        "spec.suspend true; spec.strategy.canary with steps.weight rising by at most 50 ",
+        "; spec.strategy.mirror declared.",
     ):
         assert words in told
     assert demands(policy(sources={"allowed": ["https://a/"]}).spec)

@@ -324,6 +324,37 @@ def test_a_group_stands_to_its_floor(told: dict[str, object], state: State) -> N
     assert [line.state for line in found.groups] == [state]
 
 
+@pytest.mark.parametrize(
+    ("told", "state", "gap"),
+    [
+        ({"lags": True, "behind": "m", "gap": "0.3000", "compared": 1}, State.STOPPED, 0.3),
+        ({"behind": "m", "gap": "0.0100", "compared": 1}, State.GOOD, 0.01),
+        ({}, State.UNKNOWN, None),
+    ],
+)
+def test_a_group_stands_to_the_best_of_the_others(
+    told: dict[str, object], state: State, gap: float | None
+) -> None:
+    group = {"group": "f", "outcomes": 50, "accuracy": "0.4000", **told}
+    quality = {**QUALITY, "groups": [group], "neededOfGap": "4.5"}
+    asked = {"groups": ["f", "m"], "groupGap": {"maximum": "0.1"}}
+    found = quality_detail(
+        deployment(
+            status={**SERVES, "driftState": {"quality": quality}},
+            drift={"feedback": FEEDBACK | asked},
+        ),
+        sealed_report(),
+        [],
+    )
+    assert found is not None
+    assert (found.maximum_gap, found.minimum_gap_outcomes, found.needed_of_gap) == (
+        "0.1",
+        100,
+        "4.5",
+    )
+    assert [(line.gap_state, line.gap, line.state) for line in found.groups] == [(state, gap, None)]
+
+
 def test_versions_that_served_before_have_their_names() -> None:
     known, forgotten = OTHER.removeprefix("sha256:")[:16], "7" * 16
     earlier = [

@@ -108,15 +108,16 @@ def test_what_is_in_use_comes_first_and_the_rest_is_counted() -> None:
 
 def test_a_deployment_that_watches_too_little_is_kept_and_named_with_every_reason() -> None:
     floors = {"maxWindow": 100, "probing": {}}
-    today, strict = policy().spec, policy(drift=floors).spec
+    today, strict = policy().spec, policy(drift=floors, rollout={"minBake": "1h"}).spec
     loose = deployment("loan")
-    close = deployment("card", drift={"window": 100, "probing": {}})
+    close = deployment("card", drift={"window": 100, "probing": {}}, strategy={"bake": "60m"})
 
     found = kept(loose, today, strict)
     assert found is not None
     assert [reason.split(" (")[0] for reason in found.reasons] == [
         "Expected spec.drift.probing declared",
         "Expected spec.drift.window at most 100",
+        "Expected spec.strategy.bake at least 1h",
     ]
     assert (found.name, found.new, found.state) == ("loan", True, "stopped")
     assert kept(close, today, strict) is None

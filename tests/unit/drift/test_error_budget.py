@@ -130,7 +130,8 @@ def numbered(base: DriftReport, add: int) -> DriftReport:
 
 @pytest.mark.parametrize("claimed", [10**6, 2**52])
 def test_a_minority_of_pods_cannot_spend_the_budget(claimed: int) -> None:
-    liar = numbered(CALM, claimed)
+    counts = {name: [2**50, *[0] * (len(bins) - 1)] for name, bins in CALM.counts.items()}
+    liar = numbered(CALM, claimed).model_copy(update={"rows": 2**50, "counts": counts})
     calm = look({"a": CALM, "b": CALM, "c": liar}, DriftState())
     assert calm.state.windows == look({"a": CALM, "b": CALM, "c": CALM}, DriftState()).state.windows
     assert look({"a": SHIFTED, "b": SHIFTED, "c": liar}, DriftState()).state.verdict == "Drift"

@@ -19,7 +19,7 @@ from hallmark.drift.budget import MAJORITY
 from hallmark.drift.counts import BinCounter, Rows
 from hallmark.drift.decision import DriftVerdict, judge
 from hallmark.drift.recount import pack, recount, unpack
-from hallmark.drift.weights import SPAN, STEP, asked, middle, most, surely
+from hallmark.drift.weights import SPAN, STEP, asked, least_of_half, middle, most, surely
 from hallmark.drift.windows import WindowCounter
 from tests.examples import examples
 from tests.unit.drift.factories import ACTIVE, PROMOTED, baseline, inputs, report, schema, traffic
@@ -250,6 +250,33 @@ def test_one_pod_that_decides_alone_needs_the_evidence_of_as_many_as_there_are()
     assert surely([log(9.9)], 20) == [False]
     assert surely([log(10.1)], 20) == [True]
     assert surely([log(5.1), log(5.1)], 20) == [True, True]
+
+
+def test_idle_pods_do_not_hold_back_what_the_only_busy_one_spends() -> None:
+    fleet = Fleet(("calm", "idle", "idle"))
+    fleet.evening()
+    busy = report(CALM, sequence=9)
+    windows = [
+        window.model_copy(update={"number": number})
+        for number, window in enumerate(busy.windows, start=4000)
+    ]
+    counts = {name: [3 * count for count in bins] for name, bins in busy.counts.items()}
+    more = {"windows": windows, "rows": 3 * busy.rows, "counts": counts}
+    fleet.reports["0-calm"] = busy.model_copy(update=more)
+    assert fleet.look(EVENING).memory.windows == 4001
+    fleet.reports["0-calm"] = report(CALM, boot="boot-0002")
+    assert fleet.look(EVENING).memory.accepted["0-calm"].windows_before == 4001
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 9)), min_size=1, max_size=9))
+def test_half_of_the_weight_is_at_most_that_number(said: list[tuple[int, int]]) -> None:
+    found, whole = least_of_half(said), sum(weight for _, weight in said)
+    if not whole:
+        numbers = sorted(number for number, _ in said)
+        assert found == numbers[(len(numbers) - 1) // 2]
+        return
+    assert 2 * sum(weight for number, weight in said if number <= found) >= whole
+    assert 2 * sum(weight for number, weight in said if number < found) < whole
 
 
 # -- errors and late answers age likewise -----------------------------------------------------

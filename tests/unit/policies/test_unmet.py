@@ -10,12 +10,13 @@ from hallmark.api.conditions import Condition, ConditionStatus
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion, RolledBack, VersionCondition
 from hallmark.api.reasons import VersionReason
+from hallmark.api.rollout_floors import RolloutFloors
 from hallmark.cli.explain import Known, troubles_of
 from hallmark.policies.model_deployment.decide import DeploymentDecision, decide
 from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.model_deployment.intent import intent_of
 from hallmark.policies.status import merge_conditions
-from hallmark.policies.unmet import Standing, Unmet, unmet
+from hallmark.policies.unmet import Standing, Unmet, kept_back, unmet
 from tests.unit.policies.model_deployment.rollouts import (
     NAME,
     NOW,
@@ -191,6 +192,16 @@ def test_what_holds_of_the_version_may_not_hold_here(
     lacking = unmet(found, policy().spec, "default", [deployment(**spec)], NOW)
     assert {one.reason for one in lacking} == expected
     assert all(one.what == f"Deployment {NAME}" for one in lacking)
+
+
+def test_where_the_policy_has_a_person_promote_nobody_is_told_to_unfreeze() -> None:
+    under = policy().spec.replace(rollout=RolloutFloors(manual=True))
+    (frozen,) = kept_back(deployment(suspend=True), under, NOW)
+    assert frozen.reason == "Suspended"
+    assert f"hallmark promote {NAME}" in frozen.who
+    assert "spec.suspend" not in frozen.who
+    (thawed,) = kept_back(deployment(), under, NOW)
+    assert "Expected spec.suspend true (spec.rollout.manual of the ModelPolicy)" in thawed.sentence
 
 
 def test_bytes_that_were_refused_here_are_told_as_refused_for_good() -> None:

@@ -123,10 +123,21 @@ def test_frames_are_the_same_however_they_are_cut(messages: list[bytes], size: i
     assert [framed(Copy(infer=False, body=body))[4:] for body in messages] == found
 
 
+async def listens(port: int) -> None:
+    """Return when somebody listens at a port."""
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(ConnectionError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return
+            await asyncio.sleep(0.01)
+
+
 async def test_what_is_no_copy_ends_its_connection_and_nothing_else() -> None:
     port = free_port()
     async with running(answer_copies(PLANE, "127.0.0.1", port)):
-        await asyncio.sleep(0.05)
+        await listens(port)
         random = np.random.default_rng(5)
         for number in range(40):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)

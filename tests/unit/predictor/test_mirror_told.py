@@ -18,6 +18,7 @@ from hallmark_predictor.active_watch import Copies, Traffic
 from hallmark_predictor.copier import Copier
 from hallmark_predictor.data_plane import Answer
 from hallmark_predictor.drift_reporter import DriftRecorder
+from hallmark_predictor.mirror_counts import CountedHere
 from hallmark_predictor.mirror_frames import Copy, Frames, Hello, framed
 from hallmark_predictor.mirror_server import answer_copies
 from hallmark_predictor.mirroring import Mirroring
@@ -48,7 +49,7 @@ def mirroring_of(what: Serving, port: int, folder: Path) -> Mirroring:
     settings = factories.write_settings(
         folder, sealed().trust, {}, mirror_port=port, mirror_host="127.0.0.1"
     )
-    return Mirroring(settings, what, PLANE, what.recorder)
+    return Mirroring(settings, what, PLANE, CountedHere(what, what.recorder))
 
 
 def serves_and(copies: Copies | None) -> Traffic:
@@ -87,7 +88,16 @@ async def test_a_mirror_that_is_interrupted_keeps_what_was_seen_and_another_begi
         assert (await copied(what, 10)).all.requests == 20
         tell(replace(asked, since="2026-11-28T13:00:00Z"))
         assert (await copied(what, 10)).all.requests == 10
+        rows = [line for line in shown_of(what) if "mirror_rows_total{" in line]
+        assert sum(float(line.split()[-1]) for line in rows) == 30
+        assert 'hallmark_predictor_mirror_copies_total{outcome="Answered"} 30.0' in shown_of(what)
+        assert 'hallmark_predictor_mirror_copies_total{outcome="Dropped"} 0.0' in shown_of(what)
         tell(None)
+    assert 'hallmark_predictor_mirror_copies_total{outcome="Answered"} 30.0' in shown_of(what)
+
+
+def shown_of(what: Serving) -> list[str]:
+    return what.metrics.exposition().decode().splitlines()
 
 
 async def test_who_stops_copying_blames_nobody_for_what_is_under_way(tmp_path: Path) -> None:

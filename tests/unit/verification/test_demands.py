@@ -25,6 +25,7 @@ from tests.unit.policies.training_run import runs
 from tests.unit.supply_chain.factories import NOW
 
 DIGEST = "sha256:" + "1" * 64
+OTHER = "sha256:" + "2" * 64
 ENTRY = DeploymentEntry.model_construct(
     namespace="bank", name="credit", uid="d", active_model_version="v1", active_digest=DIGEST
 )
@@ -42,13 +43,14 @@ class Said:
     actor: str = "operator"
     details: Mapping[str, str] = field(default_factory=dict)
     evidence: str = ""
+    reason: str = "Why"
 
     def record(self, seq: int) -> AuditRecord:
         """Return the line of the log."""
         kind = "ModelVersion" if "approvalUid" in self.details else "Deployment"
         details = {"manifestDigest": DIGEST, "model": "m", **self.details}
-        record = Record(f"{seq}", self.event, kind, "bank", "credit", "d", self.outcome, "Why",
-                        "", self.actor, details, self.evidence)  # fmt: skip
+        record = Record(f"{seq}", self.event, kind, "bank", "credit", "d", self.outcome,
+                        self.reason, "", self.actor, details, self.evidence)  # fmt: skip
         return build_record(record, seq, at(self.hour), "sha256:" + "0" * 64)
 
 
@@ -79,6 +81,19 @@ def promoted(hour: float, evidence: str = "") -> Said:
 
 def under(**asked: Any) -> str:  # noqa: ANN401
     return demands_of(runs.policy(approvals=asked))
+
+
+def followed(hour: float, rollout: Any, **details: str) -> Said:  # noqa: ANN401
+    """Return that the version took another one's place under a policy that demands how."""
+    said = {"modelVersion": "v1", "fromDigest": OTHER, "intent": "i", **details}
+    evidence = demands_of(runs.policy(rollout=rollout))
+    return Said(hour, AuditEvent.PROMOTE, AuditOutcome.PROMOTED, details=said, evidence=evidence)
+
+
+def shown(hour: float, reason: str, **details: str) -> Said:
+    """Return that the version was watched beside what served."""
+    said = {"intent": "i", **details}
+    return Said(hour, AuditEvent.PROMOTE, AuditOutcome.STARTED, details=said, reason=reason)
 
 
 def logged(said: Sequence[Said]) -> Recorded:
@@ -199,3 +214,54 @@ def test_demands_are_read_as_they_were_written() -> None:
     found = read_demands(demands_of(policy))
     assert found is not None
     assert (found.approvals, found.policy_digest) == (policy.spec.approvals, policy.spec.digest)
+
+
+CANARY, MIRROR = {"canary": {"maxStep": 50}}, {"mirror": {}}
+
+
+@pytest.mark.parametrize(
+    ("demands", "said", "details", "lacks"),
+    [
+        pytest.param(None, [], {}, "", id="nothing is demanded"),
+        pytest.param({"minBake": "1h"}, [], {}, "", id="a bake leaves no record before"),
+        pytest.param(CANARY, [], {}, "a record of Canary before", id="no step"),
+        pytest.param(CANARY, ["Canary"], {}, "", id="a step"),
+        pytest.param(CANARY, ["Mirroring"], {}, "a record of Canary", id="copies are no step"),
+        pytest.param(MIRROR, ["Canary"], {}, "a record of Mirroring", id="a step is no copies"),
+        pytest.param(CANARY | MIRROR, [], {}, "Mirroring and Canary", id="neither"),
+        pytest.param(CANARY | MIRROR, ["Mirroring", "Canary"], {}, "", id="both"),
+        pytest.param(CANARY, [], {"fromDigest": ""}, "", id="nothing served before"),
+        pytest.param(CANARY, [], {"fromDigest": DIGEST}, "", id="the same bytes served before"),
+        pytest.param(CANARY, [], {"gaveWay": "true"}, "", id="what served had to give way"),
+    ],
+)
+def test_what_got_the_traffic_was_watched_as_the_policy_asked_then(
+    demands: Any,  # noqa: ANN401
+    said: list[str],
+    details: dict[str, str],
+    lacks: str,
+) -> None:
+    watched = [shown(2, reason) for reason in said]
+    link = rollout([RITA, *watched, followed(3, demands, **details)])
+    assert (link.state is State.BROKEN) is bool(lacks), link.said
+    assert lacks in link.said
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param([shown(2, "Canary", intent="j")], id="of another intent"),
+        pytest.param([shown(2, "Canary", manifestDigest=OTHER)], id="of other bytes"),
+    ],
+)
+def test_a_step_counts_for_what_it_was_alone(other: list[Said]) -> None:
+    assert rollout([RITA, *other, followed(3, CANARY)]).state is State.BROKEN
+    later = [RITA, followed(3, CANARY), shown(4, "Canary")]
+    assert rollout(later).state is State.BROKEN
+
+
+def test_a_rollback_is_asked_for_no_step() -> None:
+    back = followed(3, CANARY)
+    done = Said(3, AuditEvent.ROLLBACK, AuditOutcome.COMPLETED, details=back.details,
+                evidence=back.evidence)  # fmt: skip
+    assert "watched" not in rollout([RITA, done]).said

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from hallmark.audit.record import AuditRecord, build_record
@@ -19,10 +23,14 @@ from tests.unit.controllers.test_deployment import with_two_versions
 def record(tmp_path_factory: pytest.TempPathFactory) -> AuditRecord:
     world = World(tmp_path_factory.mktemp("world"))
     floor = {"minimumAccuracy": "0.8"}
-    feedback = {"window": 100, "groups": ["men", "women"], "groupFloor": floor} | floor
+    return recorded(world, {"groupFloor": floor} | floor, right=[85, 40, 40], women=[42, 20, 18])
+
+
+def recorded(world: World, floors: dict[str, Any], **told: Sequence[int]) -> AuditRecord:
+    feedback = {"window": 100, "groups": ["men", "women"], **floors}
     world.ask(drift={"window": 100, "feedback": feedback})
     with_two_versions(world)
-    world.report(2, CALM, right=[85, 40, 40], women=[42, 20, 18])
+    world.report(2, CALM, **told)  # type: ignore[arg-type]
     world.settle()
     (found,) = (r for r in world.ledger.records.values() if r.reason == "QualityBelowFloor")
     return build_record(found, 7, "2026-06-01T12:00:00Z", "sha256:" + "0" * 64)
@@ -93,6 +101,15 @@ def test_a_group_that_was_below_cannot_be_left_out(record: AuditRecord) -> None:
     assert record.details["group.women"] == "0.3800"
     without = {key: value for key, value in record.details.items() if key != "group.women"}
     assert link(record.model_copy(update={"details": without})).state == "broken"
+
+
+def test_a_gap_between_groups_is_made_again_and_cannot_be_denied(tmp_path: Path) -> None:
+    world, gap = World(tmp_path), {"groupGap": {"maximum": "0.1"}}
+    found = recorded(world, gap, right=[79, 79], women=[30, 30], men=[49, 49])
+    assert found.details["group.women"] == "0.6000"
+    assert "group.men" not in found.details
+    assert link(found).state == "holds"
+    assert link(changed(found, **{"group.women": "0.9000"})).state == "broken"
 
 
 def test_outcomes_that_were_good_give_no_verdict(record: AuditRecord) -> None:

@@ -180,9 +180,7 @@ def act(view: View, action: Action) -> Acted | Need:
         case ActionName.RESUME:
             return _flag(view, "Promotion is resumed.", paused=False)
         case ActionName.PROMOTE if under_way:
-            released = view.rollout.replace(released=True)
-            status = view.status.replace(rollout=released)
-            return Acted(f"'{candidate}' is promoted as soon as it is ready.", status=status)
+            return _promote(view)
         case ActionName.ABORT if under_way:
             refusal = Refusal(
                 DeploymentReason.ABORTED,
@@ -218,6 +216,19 @@ def _lift(view: View) -> Acted:
     if hold is None:
         return Acted("Nothing was done: there is no hold.")
     return Acted(f"The hold of {hold.by} is lifted.", status=view.status.replace(hold=None))
+
+
+def _promote(view: View) -> Acted:
+    """Let the candidate through what freezes promotions, and past its watching where it may."""
+    policy = view.inputs.policy
+    outcome = f"'{view.rollout.model_version}' is promoted as soon as it is ready."
+    if policy and policy.spec.rollout and policy.spec.rollout.watched_first:
+        outcome = (
+            f"'{view.rollout.model_version}' waits for no freeze any more; the ModelPolicy demands "
+            "that it is watched beside what serves all the same (spec.rollout)."
+        )
+    released = view.rollout.replace(released=True)
+    return Acted(outcome, status=view.status.replace(rollout=released))
 
 
 def _flag(view: View, outcome: str, *, paused: bool) -> Acted:

@@ -32,6 +32,7 @@ from hallmark.policies.model_deployment.triggers import (
     Trigger,
     Unapproved,
 )
+from hallmark.policies.model_deployment.withdrawal import must_give_way
 from hallmark.policies.model_version.demands import demands_of
 
 
@@ -171,10 +172,19 @@ def _record(
             "manifestDigest": digest,
             "intent": rollout.intent_hash,
             **({"from": head.version, "fromDigest": head.manifest_digest} if head else {}),
+            **({GAVE_WAY: "true"} if serves and _gave_way(before) else {}),
             **({DECIDED_AT: timestamp(before.inputs.now)} if event == AuditEvent.ROLLBACK else {}),
         },
         evidence=demands_of(before.inputs.policy) if serves else "",
     )
+
+
+GAVE_WAY = "gaveWay"
+"""The detail that what served had to give way, so that its successor was watched beside nothing."""
+
+
+def _gave_way(before: View) -> bool:
+    return before.head is not None and (before.stopped or must_give_way(before) is not None)
 
 
 # -- traffic ----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from hallmark.api.model_policy import DeploymentBounds, LargestPod, ModelPolicy,
 from hallmark.api.resources import ResourceAmounts, Resources, quantity
 from hallmark.api.scheduling import Scheduling
 from hallmark.policies.model_deployment.floors import below_floors
+from hallmark.policies.model_deployment.rollout_floors import faster_than_demanded
 
 _AMOUNTS = ("cpu", "memory")
 
@@ -29,7 +30,8 @@ def bounded(
 ) -> tuple[ModelDeployment, tuple[str, ...]]:
     """Return the object with no more replicas and resources than allowed, and what was more.
 
-    What watches the traffic less closely than the policy demands is told there, too.
+    What watches the traffic less closely than the policy demands, or lets new versions take over
+    faster, is told there, too.
 
     ``strategy`` is left as it is: it belongs to the intent (see ``progress_deadline``).
     """
@@ -47,8 +49,12 @@ def bounded(
 
 
 def beyond_policy(spec: ModelDeploymentSpec, policy: ModelPolicySpec) -> tuple[str, ...]:
-    """Return a sentence for all that asks for more, or watches less closely, than a policy says."""
-    return (*_beyond(spec, policy.deployments), *below_floors(spec, policy.drift))
+    """Return a sentence for all that asks for more, or for less care, than a policy says."""
+    return (
+        *_beyond(spec, policy.deployments),
+        *below_floors(spec, policy.drift),
+        *faster_than_demanded(spec, policy),
+    )
 
 
 def progress_deadline(spec: ModelDeploymentSpec, policy: ModelPolicy | None) -> str:

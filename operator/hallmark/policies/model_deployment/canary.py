@@ -6,45 +6,14 @@ HTTPRoute has the weights (``routing``): there it leads to what serves alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fractions import Fraction
-
 from hallmark.api import names
 from hallmark.api.canary import CanaryStep
 from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import Rollout, RolloutState, StrategyType
 from hallmark.api.route import Route
 from hallmark.policies.model_deployment.inputs import View
+from hallmark.policies.model_deployment.shares import Split, fitting, most_share, split
 from hallmark.policies.model_deployment.withdrawal import must_give_way, withdrawn
-
-
-@dataclass(frozen=True)
-class Split:
-    """How many Pods each version has, in a step of a canary."""
-
-    candidate: int
-    active: int
-
-    @property
-    def share(self) -> Fraction:
-        """The candidate's share of the traffic, between 0 and 1."""
-        return Fraction(self.candidate, max(1, self.candidate + self.active))
-
-
-def split(weight: int, replicas: int) -> Split:
-    """Return the Pods with which the candidate's share is nearest to a weight (in per cent).
-
-    Each version has at least one Pod and at most ``replicas``, and one of them has all: what
-    serves up to a half, the candidate above. Of two that are as near, the smaller share is taken.
-    """
-    if replicas < 1:
-        return Split(0, 0)
-    smaller = min(weight, 100 - weight)
-    # The share grows with the number, so the nearest is beside the exact one.
-    below = smaller * replicas // (100 - smaller)
-    numbers = {min(max(1, number), replicas) for number in (below, below + 1)}
-    found = [Split(n, replicas) if weight <= 50 else Split(replicas, n) for n in numbers]
-    return min(found, key=lambda pods: (abs(100 * pods.share - weight), pods.share))
 
 
 def route_of(view: View) -> Route | None:
@@ -62,16 +31,23 @@ def is_stepwise(view: View) -> bool:
 def is_beside(view: View) -> bool:
     """Tell whether the candidate on record must show itself beside another version that may serve.
 
-    Not after a person promoted it.
+    Not after a person promoted it, unless the policy demands it all the same.
     """
     head = view.head
     return (
         head is not None
         and head.manifest_digest != view.rollout.manifest_digest
         and not view.stopped
-        and not view.rollout.released
+        and not is_let_through(view)
         and must_give_way(view) is None
     )
+
+
+def is_let_through(view: View) -> bool:
+    """Tell whether a person promoted the candidate, and may do so before it was watched."""
+    policy = view.inputs.policy
+    demanded = policy.spec.rollout if policy else None
+    return view.rollout.released and not (demanded and demanded.watched_first)
 
 
 def step_of(view: View) -> CanaryStep | None:
@@ -92,7 +68,7 @@ def candidate_replicas(view: View) -> int:
     step = step_of(view)
     if step is not None and route_of(view) is not None:
         return -(-step.weight * replicas // 100)
-    return split(step.weight, replicas).candidate if step else replicas
+    return pods_of(view, step).candidate if step else replicas
 
 
 def active_replicas(view: View) -> int:
@@ -102,7 +78,30 @@ def active_replicas(view: View) -> int:
     step = step_of(view) if shares_traffic(view) else None
     if step is None or not has_its_pods(view):
         return replicas
-    return split(step.weight, replicas).active
+    return pods_of(view, step).active
+
+
+def pods_of(view: View, step: CanaryStep) -> Split:
+    """Return how many Pods each version has in the step that is under way, or comes first."""
+    return split(step.weight, view.inputs.deployment.spec.replicas, _most(view))
+
+
+def _most(view: View) -> int:
+    """Return the per cent of the traffic that the policy lets this step give at most."""
+    policy, record = view.inputs.policy, view.rollout.canary
+    demanded = policy.spec.rollout if policy else None
+    canary = view.inputs.deployment.spec.strategy.canary_or_default
+    floors = demanded.canary if demanded else None
+    return most_share(canary, record.step if record else 0, floors)
+
+
+def _is_too_steep(view: View) -> bool:
+    """Tell whether the step gives more than the policy lets it: of itself, or by too few Pods."""
+    step = step_of(view)
+    if step is None:
+        return False
+    share = step.weight if route_of(view) else 100 * pods_of(view, step).share
+    return share > _most(view)
 
 
 def has_its_pods(view: View) -> bool:
@@ -115,7 +114,8 @@ def has_its_pods(view: View) -> bool:
 def sharing(view: View) -> str | None:
     """Return the candidate that may have a share of the traffic now (a manifest digest), or None.
 
-    Never bytes that were withdrawn, whatever the record says.
+    Never bytes that were withdrawn, whatever the record says; nobody where the policy lets the
+    step give less.
     """
     candidate = view.rollout.manifest_digest
     in_canary = view.rollout.state is RolloutState.CANARY and not view.stopped
@@ -123,7 +123,7 @@ def sharing(view: View) -> str | None:
         return None
     if must_give_way(view) is not None or withdrawn(candidate, view.inputs) is not None:
         return None
-    return candidate
+    return None if _is_too_steep(view) else candidate
 
 
 def shares_traffic(view: View) -> bool:
@@ -167,7 +167,7 @@ def said(view: View) -> str:
             f"'{view.inputs.name}' (step {record.step + 1} of {steps}), with "
             f"{candidate_replicas(view)} Pods beside {replicas}."
         )
-    pods = split(step.weight, replicas)
+    pods = pods_of(view, step)
     total = pods.candidate + pods.active
     text = (
         f"{name} has {pods.candidate} of {total} Pods, {round(100 * pods.share)} % of the traffic "
@@ -179,12 +179,3 @@ def said(view: View) -> str:
             f"{fitting(step.weight)} can"
         )
     return f"{text}."
-
-
-def fitting(weight: int) -> int:
-    """Return the smallest number of replicas that gives a weight within one per cent."""
-    return next(
-        replicas
-        for replicas in range(1, 101)
-        if abs(100 * split(weight, replicas).share - weight) < 1
-    )

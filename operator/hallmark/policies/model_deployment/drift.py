@@ -8,13 +8,13 @@ from datetime import datetime
 from hallmark.api import names
 from hallmark.api.common import parse_timestamp
 from hallmark.api.drift import Drift
-from hallmark.api.drift_state import DriftState
-from hallmark.api.model_deployment import ModelDeployment
+from hallmark.api.drift_state import DriftState, Verdict
+from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentStatus, RollbackMode
 from hallmark.api.served import Baseline
 from hallmark.drift.decision import DriftInputs, DriftVerdict, Memory, judge
 from hallmark.drift.recount import pack
 from hallmark.drift.reports import Report
-from hallmark.policies.model_deployment.inputs import PodState, View
+from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, View
 
 
 def judge_drift(
@@ -68,6 +68,25 @@ def counted_since(deployment: ModelDeployment, trusts: Mapping[str, Drift]) -> t
     since = (rollout.drift_since if rollout else None) or head.from_
     # The windows were counted as the Pods were told, also while a new intent waits.
     return trusts.get(head.trust_sha256, deployment.spec.drift), since
+
+
+def drift_looms(
+    status: ModelDeploymentStatus, inputs: DeploymentInputs, memory: Memory | None
+) -> bool:
+    """Tell whether the newest window of a Pod drifts, and more of them may roll back.
+
+    Args:
+        status: as it was decided.
+        inputs: what it was decided on.
+        memory: what the Pods' reports said.
+    """
+    state, rollout = status.drift_state, status.rollout
+    if memory is None or (state is not None and state.verdict is Verdict.DRIFT):
+        return False
+    if inputs.deployment.spec.rollback is not RollbackMode.AUTOMATIC:
+        return False
+    spent = rollout is not None and rollout.drift_rollback_spent
+    return not spent and any(vote.state.drifted_windows for vote in memory.votes.values())
 
 
 def drift_evidence(view: View) -> str:

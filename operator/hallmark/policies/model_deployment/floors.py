@@ -1,11 +1,13 @@
-"""How closely a ModelPolicy demands that what serves is watched, so that no author switches it off.
+"""What a ModelPolicy demands of a ModelDeployment's fields, so that no author asks for less.
 
-One comparison for all fields: ``DEMANDS`` has a line for each floor, and a test misses none.
+One comparison for all fields: a part's ``demands`` have a line for each floor, and a test misses
+none. Here is how closely what serves must be watched; ``rollout_floors.py`` has how new versions
+take over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -13,7 +15,7 @@ from functools import reduce
 
 from pydantic.alias_generators import to_camel
 
-from hallmark.api.common import parse_duration
+from hallmark.api.common import ApiModel, parse_duration
 from hallmark.api.drift_floors import DriftFloors
 from hallmark.api.model_deployment import ModelDeploymentSpec, RollbackMode
 
@@ -21,7 +23,7 @@ _NAMED = 5
 """So many names a sentence has at most."""
 
 
-def _measure(value: object) -> Decimal:
+def measure(value: object) -> Decimal:
     """Return a number, or a duration in microseconds, whatever it is written in."""
     text = str(value)
     if text[-1].isalpha():
@@ -29,12 +31,19 @@ def _measure(value: object) -> Decimal:
     return Decimal(text)
 
 
-def _at_most(floor: object, found: object) -> str:
-    return "" if found is not None and _measure(found) <= _measure(floor) else f"at most {floor}"
+def at_most(floor: object, found: object) -> str:
+    """Return what a number or a duration must be that is higher than the floor, or absent."""
+    return "" if found is not None and measure(found) <= measure(floor) else f"at most {floor}"
 
 
-def _at_least(floor: object, found: object) -> str:
-    return "" if found is not None and _measure(found) >= _measure(floor) else f"at least {floor}"
+def at_least(floor: object, found: object) -> str:
+    """Return what a number or a duration must be that is lower than the floor, or absent."""
+    return "" if found is not None and measure(found) >= measure(floor) else f"at least {floor}"
+
+
+def is_true(floor: object, found: object) -> str:
+    """Return that a field must be true, where that is demanded."""
+    return "true" if floor and found is not True else ""
 
 
 def _rolls_back(floor: object, found: object) -> str:
@@ -61,20 +70,33 @@ def _names(value: object) -> Sequence[str]:
     return value if isinstance(value, list) else []
 
 
+def _shown(found: object) -> str:
+    if isinstance(found, bool):
+        return str(found).lower()
+    return "none" if found is None else str(found)
+
+
+def _shown_names(found: object) -> str:
+    return "it without" if found else "none"
+
+
 @dataclass(frozen=True)
 class Demand:
     """One field that a policy may demand something of.
 
     Attributes:
-        floor: Where the floor is, below the policy's ``spec.drift``, by Python names.
-        field: Where the field is, below the ModelDeployment's ``spec``, by Python names.
+        floor: Where the floor is, below the policy's part, by Python names.
+        field: Where the field is, below the ModelDeployment's ``spec``, by Python names; through
+            a list it is the list of all its elements' fields.
         lacking: Gets both values (the field's is None where its block is absent); returns what is
             expected, or nothing where it is met or not demanded.
+        shown: Says what was found.
     """
 
     floor: str
     field: str
     lacking: Callable[[object, object], str]
+    shown: Callable[[object], str] = _shown
 
     @property
     def block(self) -> str:
@@ -83,106 +105,139 @@ class Demand:
         return block if field else ""
 
 
-DEMANDS = (
-    Demand("max_threshold", "drift.threshold", _at_most),
-    Demand("max_window", "drift.window", _at_most),
-    Demand("max_consecutive", "drift.consecutive", _at_most),
-    Demand("min_false_rollback_risk", "drift.false_rollback_risk", _at_least),
-    Demand("features", "drift.features", _all_or_with),
-    Demand("rejections.max_limit", "drift.rejections.limit", _at_most),
-    Demand("rejections.max_minimum", "drift.rejections.minimum", _at_most),
-    Demand("rejections.rollback", "drift.rejections.then", _rolls_back),
-    Demand("probing.max_clients", "drift.probing.clients", _at_most),
-    Demand("probing.rollback", "drift.probing.then", _rolls_back),
-    Demand("requests.max_errors", "drift.requests.max_errors", _at_most),
-    Demand("requests.max_latency", "drift.requests.max_latency", _at_most),
-    Demand("requests.max_minimum", "drift.requests.minimum", _at_most),
-    Demand("requests.rollback", "drift.requests.then", _rolls_back),
-    Demand("feedback.min_accuracy", "drift.feedback.minimum_accuracy", _at_least),
-    Demand("feedback.max_calibration_error", "drift.feedback.maximum_calibration_error", _at_most),
-    Demand("feedback.max_window", "drift.feedback.window", _at_most),
-    Demand("feedback.min_max_age", "drift.feedback.max_age", _at_least),
-    Demand("feedback.min_false_rollback_risk", "drift.feedback.false_rollback_risk", _at_least),
-    Demand("feedback.groups", "drift.feedback.groups", _with_all),
-    Demand(
-        "feedback.group_floor.min_accuracy",
-        "drift.feedback.group_floor.minimum_accuracy",
-        _at_least,
-    ),
-    Demand(
-        "feedback.group_floor.max_minimum_outcomes",
-        "drift.feedback.group_floor.minimum_outcomes",
-        _at_most,
-    ),
-    Demand("feedback.rollback", "drift.feedback.then", _rolls_back),
-    Demand("automatic_rollback", "rollback", _automatic),
-)
-BLOCKS = ("rejections", "probing", "requests", "feedback")
-"""What a ModelDeployment may leave out as a whole."""
+@dataclass(frozen=True)
+class Part:
+    """A part of a policy's spec that demands something of a ModelDeployment's.
+
+    Attributes:
+        name: Where it is, below the policy's ``spec``.
+        demands: One for each floor.
+        blocks: What a ModelDeployment may leave out as a whole: the floors' block, and where the
+            field's is, below the ModelDeployment's ``spec``.
+        advice: What an author does about it.
+    """
+
+    name: str
+    demands: Sequence[Demand]
+    blocks: Mapping[str, str]
+    advice: str
+
+    def beyond(self, spec: ModelDeploymentSpec, floors: ApiModel) -> Iterator[str]:
+        """Yield a sentence for each demand that the spec does not meet."""
+        absent = [
+            block
+            for block, field in self.blocks.items()
+            if getattr(floors, block) is not None and _at(spec, field) is None
+        ]
+        for block in absent:
+            asked = self._asked(floors, block)
+            yield self.sentence(wire(self.blocks[block]), asked, block, "none")
+        for demand in self.demands:
+            if demand.block in absent:
+                continue
+            found = _at(spec, demand.field)
+            if expected := _expected(demand, floors, found):
+                yield self.sentence(wire(demand.field), expected, demand.floor, demand.shown(found))
+
+    def demanded(self, floors: ApiModel) -> Iterator[str]:
+        """Yield what is demanded of every ModelDeployment, in the fields' own names."""
+        for demand in self.demands:
+            if not demand.block and (expected := _expected(demand, floors, None)):
+                yield f"spec.{wire(demand.field)} {expected}"
+        for block, field in self.blocks.items():
+            if getattr(floors, block) is not None:
+                yield f"spec.{wire(field)} {self._asked(floors, block)}"
+
+    def sentence(self, field: str, expected: str, floor: str, found: str) -> str:
+        """Return that a field is not as expected because of a floor."""
+        return (
+            f"Expected spec.{field} {expected} (spec.{self.name}.{wire(floor)} of the "
+            f"ModelPolicy), found {found}; nothing new is promoted. {self.advice}, or ask the "
+            f"platform engineer for another demand."
+        )
+
+    def _asked(self, floors: ApiModel, block: str) -> str:
+        """Return what is demanded of a block: its fields, or that there is one."""
+        asked = ", ".join(self._asked_fields(floors, block))
+        return f"with {asked}" if asked else "declared"
+
+    def _asked_fields(self, floors: ApiModel, block: str) -> Iterator[str]:
+        before = f"{wire(self.blocks[block])}."
+        for demand in self.demands:
+            if demand.block == block and (expected := _expected(demand, floors, None)):
+                yield f"{wire(demand.field).removeprefix(before)} {expected}"
 
 
-def below_floors(spec: ModelDeploymentSpec, floors: DriftFloors | None) -> Iterator[str]:
-    """Yield a sentence for each demand that the spec does not meet."""
-    if floors is None:
-        return
-    absent = [block for block in BLOCKS if _lacks(spec, floors, block)]
-    for block in absent:
-        asked = ", ".join(_asked(floors, block))
-        expected = f"with {asked}" if asked else "declared"
-        yield _sentence(f"drift.{block}", expected, block, "none")
-    for demand in DEMANDS:
-        if demand.block in absent:
-            continue
-        found = _at(spec, demand.field)
-        if expected := _expected(demand, floors, found):
-            yield _sentence(demand.field, expected, demand.floor, _shown(found))
-
-
-def demanded(floors: DriftFloors) -> Iterator[str]:
-    """Yield what is demanded of every ModelDeployment, in the fields' own names."""
-    for demand in DEMANDS:
-        if not demand.block and (expected := _expected(demand, floors, None)):
-            yield f"spec.{_wire(demand.field)} {expected}"
-    for block in BLOCKS:
-        if getattr(floors, block) is not None:
-            asked = ", ".join(_asked(floors, block))
-            yield f"spec.drift.{block} {f'with {asked}' if asked else 'declared'}"
-
-
-def _lacks(spec: ModelDeploymentSpec, floors: DriftFloors, block: str) -> bool:
-    return getattr(floors, block) is not None and getattr(spec.drift, block) is None
-
-
-def _asked(floors: DriftFloors, block: str) -> Iterator[str]:
-    """Yield what is demanded of the fields of a block."""
-    for demand in DEMANDS:
-        if demand.block == block and (expected := _expected(demand, floors, None)):
-            yield f"{_wire(demand.field).removeprefix(f'drift.{block}.')} {expected}"
-
-
-def _expected(demand: Demand, floors: DriftFloors, found: object) -> str:
+def _expected(demand: Demand, floors: ApiModel, found: object) -> str:
     floor = _at(floors, demand.floor)
     return "" if floor is None else demand.lacking(floor, found)
 
 
 def _at(block: object, path: str) -> object:
     """Return the value at a path of attributes; None where one on the way is absent."""
-    return reduce(lambda at, name: at and getattr(at, name), path.split("."), block)
+    return reduce(_of, path.split("."), block)
 
 
-def _wire(path: str) -> str:
+def _of(block: object, name: str) -> object:
+    if isinstance(block, list):
+        return [_of(one, name) for one in block]
+    return block and getattr(block, name)
+
+
+def wire(path: str) -> str:
+    """Return a path as it is written in an object."""
     return ".".join(map(to_camel, path.split(".")))
 
 
-def _shown(found: object) -> str:
-    if isinstance(found, list):
-        return "it without" if found else "none"
-    return "none" if found is None else str(found)
+DEMANDS = (
+    Demand("max_threshold", "drift.threshold", at_most),
+    Demand("max_window", "drift.window", at_most),
+    Demand("max_consecutive", "drift.consecutive", at_most),
+    Demand("min_false_rollback_risk", "drift.false_rollback_risk", at_least),
+    Demand("features", "drift.features", _all_or_with, _shown_names),
+    Demand("rejections.max_limit", "drift.rejections.limit", at_most),
+    Demand("rejections.max_minimum", "drift.rejections.minimum", at_most),
+    Demand("rejections.rollback", "drift.rejections.then", _rolls_back),
+    Demand("probing.max_clients", "drift.probing.clients", at_most),
+    Demand("probing.rollback", "drift.probing.then", _rolls_back),
+    Demand("requests.max_errors", "drift.requests.max_errors", at_most),
+    Demand("requests.max_latency", "drift.requests.max_latency", at_most),
+    Demand("requests.max_minimum", "drift.requests.minimum", at_most),
+    Demand("requests.rollback", "drift.requests.then", _rolls_back),
+    Demand("feedback.min_accuracy", "drift.feedback.minimum_accuracy", at_least),
+    Demand("feedback.max_calibration_error", "drift.feedback.maximum_calibration_error", at_most),
+    Demand("feedback.max_window", "drift.feedback.window", at_most),
+    Demand("feedback.min_max_age", "drift.feedback.max_age", at_least),
+    Demand("feedback.min_false_rollback_risk", "drift.feedback.false_rollback_risk", at_least),
+    Demand("feedback.groups", "drift.feedback.groups", _with_all, _shown_names),
+    Demand(
+        "feedback.group_floor.min_accuracy",
+        "drift.feedback.group_floor.minimum_accuracy",
+        at_least,
+    ),
+    Demand(
+        "feedback.group_floor.max_minimum_outcomes",
+        "drift.feedback.group_floor.minimum_outcomes",
+        at_most,
+    ),
+    Demand("feedback.group_gap.max", "drift.feedback.group_gap.maximum", at_most),
+    Demand(
+        "feedback.group_gap.max_minimum_outcomes",
+        "drift.feedback.group_gap.minimum_outcomes",
+        at_most,
+    ),
+    Demand("feedback.rollback", "drift.feedback.then", _rolls_back),
+    Demand("automatic_rollback", "rollback", _automatic),
+)
+DRIFT = Part(
+    "drift",
+    DEMANDS,
+    {block: f"drift.{block}" for block in ("rejections", "probing", "requests", "feedback")},
+    "Watch more closely",
+)
+"""How closely traffic must be watched."""
 
 
-def _sentence(field: str, expected: str, floor: str, found: str) -> str:
-    return (
-        f"Expected spec.{_wire(field)} {expected} (spec.drift.{_wire(floor)} of the ModelPolicy), "
-        f"found {found}; nothing new is promoted. Watch more closely, or ask the platform engineer "
-        f"for another demand."
-    )
+def below_floors(spec: ModelDeploymentSpec, floors: DriftFloors | None) -> Iterator[str]:
+    """Yield a sentence for each demand on watching that the spec does not meet."""
+    return iter(()) if floors is None else DRIFT.beyond(spec, floors)

@@ -14,6 +14,7 @@ from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.intent import Intent, intent_of, is_refused
 from hallmark.policies.model_deployment.pods import (
     did_not_start,
+    has_one,
     is_running,
     what_pods_say,
 )
@@ -31,6 +32,7 @@ from hallmark.policies.model_deployment.triggers import (
     Withdrawn,
     on_hold,
 )
+from hallmark.policies.model_deployment.withdrawal import must_give_way
 
 
 def look_at_candidate(view: View) -> Look:
@@ -107,14 +109,17 @@ def _look_at_current(view: View, intent: Intent) -> Look:
 
 
 def _beyond(view: View) -> Wait | None:
-    """Return that the spec asks for more, or watches less, than the policy of today lets it."""
+    """Return that the spec asks for more, or for less care, than the policy of today lets it."""
     if not view.inputs.beyond:
         return None
     return Wait(DeploymentReason.INVALID_SPEC, view.inputs.beyond_said, stalled=True)
 
 
 def _look_at_starting(view: View, intent: Intent) -> Look:
-    failure = did_not_start(view)
+    digest, trust = intent.digest, view.rollout.trust_sha256
+    # Beside withdrawn bytes it has a single Pod, until it has taken their place.
+    runs = must_give_way(view) is not None and has_one(view, digest, trust)
+    failure = None if runs else did_not_start(view)
     if failure is not None:
         return Refused(failure)
     name = intent.version.metadata.name
@@ -123,7 +128,7 @@ def _look_at_starting(view: View, intent: Intent) -> Look:
             DeploymentReason.STARTING,
             f"'{name}' takes over when replicas is above 0 and its Pods are ready.",
         )
-    if not is_running(view, intent.digest, view.rollout.trust_sha256):
+    if not runs and not is_running(view, digest, trust):
         return Wait(
             DeploymentReason.STARTING, f"The Pods of '{name}' are starting{what_pods_say(view)}."
         )
@@ -178,7 +183,7 @@ def _look_at_canary(view: View, intent: Intent) -> Look:
     """Return what the candidate's own traffic and the clock say of a step."""
     found = analysis.evidence(view)
     failure = did_not_start(view) or (
-        None if view.rollout.released else analysis.refusal(view, found)
+        None if canary.is_let_through(view) else analysis.refusal(view, found)
     )
     if failure is not None:
         return Refused(failure)

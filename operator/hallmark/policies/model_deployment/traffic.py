@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hallmark.api.drift import Drift, OnRejections
 from hallmark.api.drift_state import DriftState, Verdict
+from hallmark.api.feedback import GroupQuality
 from hallmark.api.model_deployment import ModelDeploymentStatus
 from hallmark.api.reasons import DeploymentReason
 from hallmark.drift.answers import failing_sentence, late_sentence
@@ -73,18 +76,26 @@ def has_been_wrong(status: ModelDeploymentStatus, drift: DriftState) -> str:
     quality = drift.quality
     if quality is None:
         return ""
-    groups = [
-        f"'{told.group}' (accuracy {told.accuracy} in {told.outcomes} outcomes)"
-        for told in groups_below(quality)
+    short = groups_below(quality)
+    below = [f"{_of_group(told)})" for told in short if told.below_floor]
+    behind = [
+        f"{_of_group(told)}, {told.gap} behind '{told.behind}')" for told in short if told.lags
     ]
-    more = f" and {len(groups) - GROUPS_SAID} more" if len(groups) > GROUPS_SAID else ""
-    named = ", ".join(groups[:GROUPS_SAID])
-    of = f" Below the floor of groups: {named}{more}." if groups else ""
+    of = _named("Below the floor of groups", below) + _named("Too far behind", behind)
     return (
         f"The answers of '{status.active_model_version}' came true less often than declared, or "
         f"not as often as their scores say: accuracy {quality.accuracy}, calibration error "
         f"{quality.calibration_error} in the newest {quality.outcomes} outcomes.{of}"
     )
+
+
+def _of_group(told: GroupQuality) -> str:
+    return f"'{told.group}' (accuracy {told.accuracy} in {told.outcomes} outcomes"
+
+
+def _named(what: str, groups: Sequence[str]) -> str:
+    more = f" and {len(groups) - GROUPS_SAID} more" if len(groups) > GROUPS_SAID else ""
+    return f" {what}: {', '.join(groups[:GROUPS_SAID])}{more}." if groups else ""
 
 
 def has_odd_rows(status: ModelDeploymentStatus, drift: DriftState) -> str:

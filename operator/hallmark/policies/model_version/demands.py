@@ -1,4 +1,4 @@
-"""What a policy asked of approvals when a version got the traffic, as the record of it keeps."""
+"""What a policy asked when a version got the traffic, as the record of it keeps."""
 
 from __future__ import annotations
 
@@ -9,26 +9,31 @@ from pydantic import Field, ValidationError
 from hallmark.api.common import Digest, FileModel
 from hallmark.api.model_policy import Approvals, ModelPolicy
 from hallmark.api.packed import packed, unpacked
+from hallmark.api.rollout_floors import RolloutFloors
 
 MAX_UNPACKED = 1 << 20
 
 
 class Demands(FileModel):
-    """Minimum, groups, cooling time and renewal, as they stood in the policy at the decision."""
+    """What stood in the policy about approvals and about rollouts, at the decision."""
 
     schema_version: Literal["hallmark.dev/demands/v1"] = "hallmark.dev/demands/v1"
     policy: Annotated[str, Field(max_length=253)]
     policy_digest: Digest
     approvals: Approvals
+    rollout: RolloutFloors | None = None
 
 
 def demands_of(policy: ModelPolicy | None) -> str:
-    """Return what a policy asks of approvals, packed for a record; empty without a policy."""
+    """Return what a policy asks, packed for a record; empty without a policy."""
     if policy is None:
         return ""
     spec = policy.spec
     asked = Demands(
-        policy=policy.metadata.name, policy_digest=spec.digest, approvals=spec.approvals
+        policy=policy.metadata.name,
+        policy_digest=spec.digest,
+        approvals=spec.approvals,
+        rollout=spec.rollout,
     )
     return packed(asked.to_wire())
 

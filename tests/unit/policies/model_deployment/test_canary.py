@@ -21,9 +21,9 @@ from hallmark.api.drift_state import DriftState, Verdict
 from hallmark.api.model_deployment import RolloutState, Strategy, StrategyType
 from hallmark.policies.model_deployment import analysis, canary
 from hallmark.policies.model_deployment.analysis import Evidence
-from hallmark.policies.model_deployment.canary import Split, split
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.look import look
+from hallmark.policies.model_deployment.shares import Split, fitting, split
 from hallmark.policies.model_deployment.transitions import Ready, Stepped
 from tests.unit.drift.factories import baseline, report, traffic
 from tests.unit.policies.model_deployment.rollouts import (
@@ -77,7 +77,7 @@ def test_no_pods_have_no_share() -> None:
 
 @given(WEIGHTS)
 def test_the_number_of_replicas_that_is_named_gives_the_weight(weight: int) -> None:
-    assert abs(100 * split(weight, canary.fitting(weight)).share - weight) < 1
+    assert abs(100 * split(weight, fitting(weight)).share - weight) < 1
 
 
 # -- what the traffic says --------------------------------------------------------------------

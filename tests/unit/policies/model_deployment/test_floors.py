@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from hallmark.api.drift import Drift
 from hallmark.api.drift_floors import DriftFloors
 from hallmark.policies.model_deployment.bounds import bounded
-from hallmark.policies.model_deployment.floors import BLOCKS, DEMANDS, below_floors, demanded
+from hallmark.policies.model_deployment.floors import DRIFT, below_floors
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
 from tests.unit.policies.model_deployment.rollouts import NOW, deployment, policy, spec
 
@@ -65,22 +65,26 @@ TABLE: dict[str, tuple[Any, list[Any], list[Any], list[Any]]] = {
         ["0.749999999", None],
     ),
     "feedback.groupFloor.maxMinimumOutcomes": (100, [100], [30], [101, None]),
+    "feedback.groupGap.max": ("0.1", ["0.1", "0.10"], ["0.05"], ["0.100000001", None]),
+    "feedback.groupGap.maxMinimumOutcomes": (100, [100], [30], [101, None]),
     "feedback.rollback": (True, ["Rollback"], [], ["Alert"]),
     "automaticRollback": (True, ["Automatic"], [], ["Manual"]),
 }
-FIELDS = {".".join(map(to_camel, one.floor.split("."))): one for one in DEMANDS}
+FIELDS = {".".join(map(to_camel, one.floor.split("."))): one for one in DRIFT.demands}
 NEEDED: dict[str, dict[str, Any]] = {
     "requests": {"maxErrors": "0.5", "maxLatency": "500ms"},
     "groupFloor": {"minimumAccuracy": "0.01"},
+    "groupGap": {"maximum": "0.01"},
 }
 """What a block is none without."""
-NEEDED_OF_POLICY = {"groupFloor": {"minAccuracy": "0.001"}}
+NEEDED_OF_POLICY = {"groupFloor": {"minAccuracy": "0.001"}, "groupGap": {"max": "0.9"}}
 
 
 def leaves(model: type[BaseModel], before: str = "") -> Iterator[str]:
     """Yield every field of a model and its blocks, by its path."""
     for name, field in model.model_fields.items():
-        inner = [one for one in get_args(field.annotation) if isinstance(one, type)]
+        parts = (field.annotation, *get_args(field.annotation))
+        inner = [one for one in parts if isinstance(one, type)]
         block = next((one for one in inner if issubclass(one, BaseModel)), None)
         if block is None:
             yield f"{before}{name}"
@@ -110,12 +114,12 @@ def floors(path: str, value: object) -> DriftFloors:
 
 def test_there_is_a_demand_and_a_line_of_the_table_for_each_floor() -> None:
     assert sorted(FIELDS) == sorted(TABLE)
-    assert sorted(one.floor for one in DEMANDS) == sorted(leaves(DriftFloors))
-    assert {one.block for one in DEMANDS if one.block} == set(BLOCKS)
+    assert sorted(one.floor for one in DRIFT.demands) == sorted(leaves(DriftFloors))
+    assert {one.block for one in DRIFT.demands if one.block} == set(DRIFT.blocks)
 
 
 def test_there_is_a_floor_for_each_field_that_can_be_weakened() -> None:
-    assert {*leaves(Drift, "drift."), "rollback"} == {one.field for one in DEMANDS}
+    assert {*leaves(Drift, "drift."), "rollback"} == {one.field for one in DRIFT.demands}
 
 
 @pytest.mark.parametrize("floor", TABLE)
@@ -151,27 +155,27 @@ def test_a_block_that_is_absent_is_told_once_with_all_that_it_needs(floor: str) 
     assert "found none; nothing new is promoted" in said
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("block", DRIFT.blocks)
 def test_an_empty_block_demands_that_there_is_one(block: str) -> None:
     demand = DriftFloors.model_validate({block: {}})
     (said,) = below_floors(spec(), demand)
     assert f"Expected spec.drift.{block} declared" in said
     there = spec(drift={block: NEEDED.get(block, {})})
     assert list(below_floors(there, demand)) == []
-    assert list(demanded(demand)) == [f"spec.drift.{block} declared"]
+    assert list(DRIFT.demanded(demand)) == [f"spec.drift.{block} declared"]
 
 
 def test_everything_at_once_is_told_at_once_and_in_a_message_s_room() -> None:
     everything = DriftFloors.model_validate(
         {"maxThreshold": "0.1", "maxWindow": 100, "maxConsecutive": 1, "automaticRollback": True}
-        | {block: {} for block in BLOCKS}
+        | {block: {} for block in DRIFT.blocks}
     )
     beyond = list(below_floors(spec(rollback="Manual", drift={}), everything))
     assert len(beyond) == 8
     inputs = DeploymentInputs(deployment(), NOW, policy(), beyond=tuple(beyond))
     assert "4 more are told" in inputs.beyond_said
     assert len(inputs.beyond_said) < 2048
-    assert len(list(demanded(everything))) == 8
+    assert len(list(DRIFT.demanded(everything))) == 8
 
 
 def test_of_many_names_five_are_named() -> None:
