@@ -82,11 +82,15 @@ def read_head(log: Path) -> Head | str | None:
 def replace_file(path: Path, data: bytes, sync: Sync) -> None:
     """Write a file whole or not at all; after a crash it is this one or the one before."""
     partial = path.with_name(f"{path.name}.partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        sync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            sync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def sync_folder(folder: Path, sync: Sync) -> None:

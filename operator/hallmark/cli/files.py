@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -11,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from hallmark.api.common import ApiModel, Resource
+from hallmark.audit.files import replace_file
 from hallmark.errors import ConfigurationError
 
 MAX_BYTES = 4 << 20
@@ -88,6 +90,26 @@ def read_documents(file: Path) -> list[dict[str, Any]]:
         problem = getattr(error, "problem", None) or type(error).__name__
         raise ConfigurationError(f"{file} is no YAML: {problem}{place}.") from error
     return [document for document in documents if isinstance(document, dict)]
+
+
+def write_text(file: Path, text: str, *, overwrite: bool = False) -> None:
+    """Write a file whole or not at all: where the disk is full, what was there is there still.
+
+    Raises:
+        FileExistsError: It is there already, and is not to be overwritten.
+        OSError: It cannot be written.
+    """
+    if not overwrite:
+        file.touch(exist_ok=False)
+    elif file.exists() and not file.is_file():
+        file.write_text(text, encoding="utf-8")  # a device, or a pipe
+        return
+    try:
+        replace_file(file.resolve(), text.encode(), os.fsync)
+    except OSError:
+        if not overwrite:
+            file.unlink()
+        raise
 
 
 def unknown_fields(document: object, model: type[BaseModel], path: str = "") -> Iterator[str]:

@@ -11,7 +11,7 @@ import yaml
 
 from hallmark.api.training_run import TrainingRun
 from hallmark.cli.extra import needs_the_extra
-from hallmark.cli.files import parse_object
+from hallmark.cli.files import parse_object, write_text
 from hallmark.cli.output import say
 from hallmark.errors import ConfigurationError
 
@@ -54,8 +54,7 @@ def init(
         typer.echo(text, nl=False)
         return
     try:
-        with where.open("w" if force else "x", encoding="utf-8") as opened:
-            opened.write(text)
+        write_text(where, text, overwrite=force)
     except FileExistsError:
         raise ConfigurationError(
             f"{where} is there already; give another --output, or --force to overwrite it."

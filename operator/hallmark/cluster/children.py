@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
 from hallmark.api import names
 from hallmark.api.artifacts import DownloadURLs
@@ -28,6 +29,16 @@ class Children:
     shrink: tuple[Shrink, ...] = ()
     withdrawn: tuple[Reference, ...] = ()
     """Those of ``delete`` that run bytes which must not serve."""
+
+    @property
+    def aside(self) -> tuple[Apply, ...]:
+        """Those of ``apply`` that lead a candidate's share of the requests elsewhere."""
+        return tuple(
+            child
+            for child in self.apply
+            if child.obj["kind"] == SERVICE.kind
+            and child.obj["metadata"]["name"] == names.candidate_name(_owner(child.obj))
+        )
 
     def __bool__(self) -> bool:
         """Whether anything is to be written."""
@@ -191,6 +202,12 @@ def _unplanned(
     trusted |= {pod.trust_sha256 for pod in inputs.pods if pod.manifest in labels}
     kept = {predictor_version.trust_name(name, sha256) for sha256 in trusted}
     kept |= {carried.bundle_name(name, label) for label in plan.carried}
+    # The route, what it leads to, then Pods.
+    for key in ((HTTP_ROUTE.kind, name), (SERVICE.kind, names.candidate_name(name))):
+        found = live.get(key) if plan.route is None else None
+        # A gateway's finalizer may keep what was deleted.
+        if found is not None and "deletionTimestamp" not in found["metadata"]:
+            yield reference(found)
     yield from map(reference, secrets)
     for (kind, _), obj in live.items():
         if kind == APPS_DEPLOYMENT.kind and _label(obj) not in labels:
@@ -198,17 +215,15 @@ def _unplanned(
     aside = live.get((SERVICE.kind, names.mirror_name(name)))
     if aside is not None and plan.copies is None:
         yield reference(aside)
-    # The route before what it leads to.
-    for key in ((HTTP_ROUTE.kind, name), (SERVICE.kind, names.candidate_name(name))):
-        if plan.route is None and key in live:
-            ends = (
-                "deletionTimestamp" in live[key]["metadata"]
-            )  # A gateway's finalizer may keep it.
-            yield from () if ends else [reference(live[key])]
     for (kind, child), obj in live.items():
         made = child.startswith((f"{name}-trust-", f"{name}-bundle-"))
         if kind == CONFIG_MAP.kind and made and child not in kept:
             yield reference(obj)
+
+
+def _owner(obj: Mapping[str, Any]) -> str:
+    """Return the name of the ModelDeployment that a child was made for."""
+    return str(obj["metadata"]["labels"][names.LABEL_DEPLOYMENT])
 
 
 def _label(obj: Obj) -> str:

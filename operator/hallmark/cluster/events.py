@@ -25,7 +25,8 @@ def build_event(regarding: Obj, note: Event, now: datetime) -> Obj:
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{metadata['name'][:200]}.{suffix}",
+            # A name that is cut between two of its parts would be none.
+            "name": f"{metadata['name'][:200].rstrip('.-')}.{suffix}",
             # Events of cluster-scoped objects live in the namespace default.
             "namespace": metadata.get("namespace", "default"),
         },

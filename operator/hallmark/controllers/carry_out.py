@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hallmark.cluster.cluster import ApiError, Cluster, ForeignObject
@@ -50,6 +51,13 @@ async def _try(work: Awaitable[None], decision: Decision, done: CarriedOut) -> N
         if not decision.withdraws:
             raise
         done.trouble = done.trouble or error
+
+
+async def set_aside(cluster: Cluster, applies: Iterable[Apply]) -> None:
+    """Apply what takes requests from Pods that go; the next look does what was refused here."""
+    for child in applies:
+        with suppress(ApiError):
+            await apply_corrected(cluster, child)
 
 
 async def _apply(cluster: Cluster, child: Apply, done: CarriedOut) -> None:

@@ -116,14 +116,16 @@ async def _step(
     changes = children(world, inputs, decided.plan, urls, secrets, bundles)
     # What has the traffic goes when another version has it; what has none goes at once.
     first = () if decided.withdraws else changes.withdrawn
+    aside = changes.aside if first else ()
     decision = Decision(
         conditions=decided.conditions,
         status=decided.status,
         intent=decided.status if decided.moved else None,
         withdraws=decided.withdraws,
+        aside=aside,
         withdrawn=first,
         shrink=changes.shrink,
-        apply=changes.apply,
+        apply=tuple(child for child in changes.apply if child not in aside),
         delete=tuple(gone for gone in changes.delete if gone not in first),
         events=decided.events,
         records=decided.records,

@@ -41,7 +41,7 @@ from hallmark.cluster.kinds import CONFIG_MAP, MODEL_VERSION, UNWATCHED, Kind, O
 from hallmark.cluster.trim import trimmed
 from hallmark.cluster.unwritten import Unwritten
 from hallmark.controllers import metrics
-from hallmark.controllers.carry_out import carry_out, delete_all
+from hallmark.controllers.carry_out import carry_out, delete_all, set_aside
 from hallmark.controllers.event_queue import EventQueue
 from hallmark.controllers.queue import WorkQueue
 from hallmark.controllers.routes import concerned, urgency
@@ -170,6 +170,7 @@ async def run_decision(operator: Operator, current: Obj, decision: Decision) -> 
     await record(operator, decision.records, at_once=decision.withdraws)
     report = StatusReport(operator, current, decision.events, keeps=decision.withdraws)
     # What takes withdrawn bytes away is on record in the audit log, and waits for no status.
+    await set_aside(operator.cluster, decision.aside)
     await delete_all(operator.cluster, decision.withdrawn)
     if decision.intent is not None and not decision.withdraws:
         # What would say too early that something serves waits until it does.

@@ -68,8 +68,9 @@ class Decision:
             completed and not decided anew.
         withdraws: it takes Pods or traffic from bytes that must not serve: neither the intent's
             write nor a child that cannot be written holds up the others.
+        aside: what takes requests from those that go next; they go all the same where it fails.
         withdrawn: objects that run bytes which must not serve, and have no traffic: they go before
-            anything but the audit record is written.
+            anything else but the audit record is written.
         shrink: what loses Pods, before anything else is applied.
         apply: what to apply, in this order.
         delete: objects to delete.
@@ -82,6 +83,7 @@ class Decision:
     status: ConditionedStatus | None = None
     intent: ConditionedStatus | None = None
     withdraws: bool = False
+    aside: tuple[Apply, ...] = ()
     withdrawn: tuple[Reference, ...] = ()
     shrink: tuple[Shrink, ...] = ()
     apply: tuple[Apply, ...] = ()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hallmark.api.training_run import TrainingRun
-from hallmark.cli.files import read_object
+from hallmark.cli.files import read_object, write_text
 from hallmark.errors import ConfigurationError
 
 RUN = Path(__file__).with_name("run.yaml").read_text()
@@ -73,3 +75,39 @@ def test_bytes_that_are_no_text_are_said(tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigurationError, match="is no YAML"):
         read_object(tmp_path / "run.yaml", TrainingRun)
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file takes more than a hundred bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("full_disk")
+@pytest.mark.parametrize("there", [None, "mine", "a link"])
+def test_a_full_disk_loses_nothing_and_leaves_nothing(tmp_path: Path, there: str | None) -> None:
+    file, kept = tmp_path / "run.yaml", tmp_path / "kept.yaml"
+    if there is not None:
+        (kept if there == "a link" else file).write_text("mine")
+    if there == "a link":
+        file.symlink_to(kept)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with pytest.raises(OSError, match="File too large"):
+        write_text(file, "x" * 1000, overwrite=there is not None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert all(path.read_text() == "mine" for path in tmp_path.iterdir())
+
+
+def test_what_is_there_is_overwritten_if_asked_alone(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    write_text(file, "first")
+    with pytest.raises(FileExistsError):
+        write_text(file, "second")
+    assert file.read_text() == "first"
+    write_text(file, "second", overwrite=True)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["second"]
+    write_text(Path("/dev/null"), "x", overwrite=True)
+    assert not Path("/dev/null").is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -124,6 +125,20 @@ def test_an_event_is_named_by_what_it_says_and_bounded() -> None:
     assert other["metadata"]["name"] != long["metadata"]["name"]
     policy = {**run, "metadata": {"name": "default", "uid": "u"}}
     assert build_event(policy, Event("Valid", "Fine."), NOW)["metadata"]["namespace"] == "default"
+
+
+DNS_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+
+
+@examples(200)
+@given(st.from_regex(DNS_NAME, fullmatch=True).filter(lambda name: len(name) <= 253))
+@example(f"{'n' * 199}.{'n' * 53}")
+@example(f"{'n' * 198}--{'n' * 53}")
+def test_every_object_has_events_whatever_its_name(name: str) -> None:
+    regarding = {"apiVersion": "hallmark.dev/v1alpha1", "kind": "ModelApproval"}
+    found = build_event({**regarding, "metadata": {"name": name, "uid": "u"}}, Event("A", "."), NOW)
+    assert re.fullmatch(DNS_NAME, found["metadata"]["name"])
+    assert len(found["metadata"]["name"]) <= 253
 
 
 def test_an_object_that_breaks_its_schema_is_a_sentence_without_its_values() -> None:

@@ -123,6 +123,30 @@ def test_an_abort_returns_all_requests(world: World, fail: Callable[[World], Non
     assert refused.manifest_digest == world.digest(2)
 
 
+GO: dict[str, Callable[[World], None]] = {
+    "it is denied": lambda world: world.judge(2, denied=True),
+    "a newer one comes": lambda world: world.seal(3),
+    "no route is asked for any more": lambda world: world.ask(strategy=BASE),
+}
+
+
+@pytest.mark.parametrize("write", [1, 2, 3])
+@pytest.mark.parametrize("go", GO.values(), ids=GO)
+def test_no_request_is_left_unanswered_where_the_operator_dies(
+    world: World, go: Callable[[World], None], write: int
+) -> None:
+    """Whatever was written last, the Pods that a share leads to are there."""
+    go(world)
+    for _ in range(4):
+        died = not world.reconcile(die_at=write)
+        world.run_pods()
+        assert 0 not in world.routed
+        if died:
+            world.reconcile()
+            world.run_pods()
+            assert 0 not in world.routed
+
+
 # -- silence, and other words than yes -----------------------------------------------------------
 
 NOT_YET: dict[str, tuple[dict[str, str], str]] = {

@@ -13,8 +13,8 @@ from hallmark.controllers import event_queue
 from hallmark.controllers.event_queue import EventQueue
 
 
-def event(name: str) -> Obj:
-    return {"metadata": {"name": name, "namespace": "bank"}, "reason": "Promoted"}
+def event(name: str, namespace: str = "bank") -> Obj:
+    return {"metadata": {"name": name, "namespace": namespace}, "reason": "Promoted"}
 
 
 class Creator:
@@ -83,7 +83,14 @@ async def test_the_end_does_not_wait_for_an_api_server_that_says_nothing(
 
 
 async def test_a_flood_of_events_is_bounded() -> None:
-    queue = queue_of(Creator())
-    for number in range(event_queue.MOST_WAITING + 10):
+    creator = Creator()
+    queue = queue_of(creator)
+    for number in range(event_queue.MOST_OF_ONE + 10):
         queue.put(event(str(number)))
+    assert len(queue) == event_queue.MOST_OF_ONE
+    queue.put(event("other", "shop"))
+    await queue.drain()
+    assert creator.created.index("other") == 1, "each namespace has its turn"
+    for number in range(event_queue.MOST_WAITING + 10):
+        queue.put(event(str(number), f"space-{number % 10}"))
     assert len(queue) == event_queue.MOST_WAITING

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -195,3 +197,40 @@ def test_a_target_that_cannot_be_is_said(tmp_path: Path) -> None:
 def test_any_text_is_read_back_from_yaml(text: str) -> None:
     assert yaml.safe_load(f"- {{key: {quoted(text)}}}") == [{"key": text}]
     assert yaml.safe_load(f"- {quoted(text)}  # {one_line(text)}") == [text]
+
+
+WORDS: dict[str, tuple[dict[str, str], str]] = {
+    "no model": ({"model": ""}, "--model"),
+    "a model in capitals": ({"model": "Loans"}, "--model"),
+    "a model with a space": ({"model": "my loans"}, "--model"),
+    "a model whose runs would have too long names": ({"model": "x" * 50}, "--model"),
+    "a model that ends in a dash": ({"model": "loans-"}, "--model"),
+    "a model with a line end": ({"model": "loans\n"}, "--model"),
+    "a requester too long": ({"requested_by": "x" * 254}, "--requested-by"),
+    "a requester that is no text": ({"requested_by": "a\udcff"}, "--requested-by"),
+    "a file whose name is no text": ({"file": "a\udcff.csv"}, "rename it"),
+}
+
+
+@pytest.mark.parametrize(("words", "expected"), WORDS.values(), ids=WORDS.keys())
+def test_a_word_that_cannot_stand_in_a_run_is_said(
+    tmp_path: Path, words: dict[str, str], expected: str
+) -> None:
+    file = tmp_path / words.get("file", "loans.csv")
+    file.write_text("income,defaulted\n" + "1,yes\n2,no\n" * 50)
+    with pytest.raises(ConfigurationError, match=expected) as refused:
+        make_starter(file, words.get("requested_by", "ada"), model=words.get("model"))
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("at", [3, 9, 12, 20, -9, -1])
+@pytest.mark.parametrize("byte", [0x00, 0xFF])
+def test_a_damaged_gzip_file_is_a_table_or_a_sentence(tmp_path: Path, at: int, byte: int) -> None:
+    data = bytearray(gzip.compress(b"income,defaulted\n" + b"1,yes\n2,no\n" * 50))
+    data[at] = byte
+    file = tmp_path / "loans.csv.gz"
+    file.write_bytes(data)
+    found: object = None
+    with suppress(ConfigurationError):
+        found = make_starter(file, "ada").rows
+    assert found in {None, 100}

@@ -97,12 +97,16 @@ async def gather_version(
 def _present(
     cache: ObjectCache, version: ModelVersion, approvals: tuple[ModelApproval, ...]
 ) -> frozenset[str]:
-    """Return the uids of the namespace's approvals, where an attestation is to be judged."""
+    """Return the uids of the namespace's approvals, where an attestation is to be judged.
+
+    One that is being deleted is withdrawn.
+    """
     known = {record.uid for record in version.status.approvals}
     if not any(made.spec.attestation and made.metadata.uid not in known for made in approvals):
         return frozenset()
     found = cache.objects("in", version.metadata.namespace, kind=MODEL_APPROVAL)
-    return frozenset(str(approval["metadata"]["uid"]) for approval in found)
+    standing = [made["metadata"] for made in found if "deletionTimestamp" not in made["metadata"]]
+    return frozenset(str(metadata["uid"]) for metadata in standing)
 
 
 def _shown(

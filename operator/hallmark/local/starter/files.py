@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,5 +120,5 @@ def _beginning(file: Path) -> bytes:
     try:
         with gzip.open(io.BytesIO(first)) as stream:
             return stream.read(_BEGINNING // 8)
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return b""

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from hallmark.api.columns import FeatureType
-from hallmark.api.common import NamespacedMeta
+from hallmark.api.common import NamespacedMeta, clip
 from hallmark.api.dataset import ConfigMapSource, CSVDialect, DataFormat, Dataset, VolumeClaimSource
 from hallmark.api.findings import Finding
 from hallmark.api.metrics import Gate
@@ -37,6 +37,9 @@ MAX_IDENTIFIERS = 16
 _CONFIG_MAP_BYTES = 1_000_000
 """A ConfigMap holds no more."""
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_MODEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,47}[a-z0-9])?")
+"""With ``-v1`` behind it, it is a run's name of at most 52."""
+_MOST_USER = 253
 _ROUNDS = 4
 
 
@@ -83,8 +86,10 @@ def make_starter(
         target: The column to predict; absent: the likeliest.
 
     Raises:
-        ConfigurationError: the file cannot be read, or nothing in it can be predicted.
+        ConfigurationError: the file cannot be read, nothing in it can be predicted, or a word of
+            the caller's cannot stand in a run.
     """
+    _check_words(file, requested_by, model)
     data_format = format_of(file)
     raw, dialect = read_table(file, data_format)
     found = [guess_column(series, n) for n, series in enumerate(raw.get_columns(), start=1)]
@@ -121,6 +126,34 @@ def make_starter(
         gates=gates,
         warnings=declared.warnings,
     )
+
+
+def _check_words(file: Path, requested_by: str, model: str | None) -> None:
+    """Refuse what cannot stand in a run as it was given.
+
+    Raises:
+        ConfigurationError: it says which word, and what it may be.
+    """
+    if model is not None and not _MODEL.fullmatch(model):
+        raise ConfigurationError(
+            "--model: expected at most 49 lower-case letters, digits and '-', neither the first "
+            f"nor the last a '-', found {clip(model, 60)!r}."
+        )
+    if len(requested_by) > _MOST_USER or not _is_text(requested_by):
+        raise ConfigurationError(
+            f"--requested-by: expected a name of at most {_MOST_USER} characters in UTF-8, found "
+            f"{clip(requested_by, 60)!r}."
+        )
+    if not _is_text(file.name):
+        raise ConfigurationError(
+            f"Expected a file whose name is UTF-8, as it stands in the run, found "
+            f"{clip(file.name, 60)!r}; rename it."
+        )
+
+
+def _is_text(word: str) -> bool:
+    """Tell whether a word of the command line was in UTF-8."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
 # -- personal data ----------------------------------------------------------------------------

@@ -69,14 +69,18 @@ class Hearing:
 
 def next_records(hearing: Hearing) -> tuple[ApprovalRecord, ...]:
     """Return the records after looking at the approvals that exist now, oldest first."""
-    existing = {approval.metadata.uid: approval for approval in hearing.approvals}
+    existing = {
+        approval.metadata.uid: approval
+        for approval in hearing.approvals
+        if not is_being_withdrawn(approval)
+    }
     records = [
         _seen_again(record, existing.get(record.uid), hearing)
         for record in hearing.version.status.approvals
         if record.accepted or record.uid in existing or fell_with_its_key(record)
     ]
     known = {record.uid for record in records}
-    new = [approval for approval in hearing.approvals if approval.metadata.uid not in known]
+    new = [approval for uid, approval in existing.items() if uid not in known]
     attested, has_room = _attested(records, hearing.latch), True
     for approval in sorted(new, key=_age):
         approves = approval.spec.decision is ReviewDecision.APPROVED
@@ -92,6 +96,15 @@ def next_records(hearing: Hearing) -> tuple[ApprovalRecord, ...]:
             records = list(_bounded(records, hearing))
             has_room = any(_rank(found, hearing) > _COUNTS for found in records)
     return _bounded([*records, *_said_of_these_bytes(records, hearing)], hearing)
+
+
+def is_being_withdrawn(approval: ModelApproval) -> bool:
+    """Tell whether an approval is being deleted, which nobody takes back.
+
+    It counts no more, whatever keeps the object: one that names it as its owner may do so for ever.
+    """
+    deleted = approval.metadata.deletion_timestamp is not None
+    return deleted and approval.spec.decision is ReviewDecision.APPROVED
 
 
 def fell_with_its_key(record: ApprovalRecord) -> bool:

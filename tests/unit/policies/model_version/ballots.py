@@ -31,6 +31,7 @@ def approval(
     uid: str = "",
     created: datetime = NOW - timedelta(minutes=1),
     attested: str | bool = False,
+    deleted: bool = False,
     **spec: Any,  # noqa: ANN401
 ) -> ModelApproval:
     """Return a decision on ``version()``; ``spec`` replaces fields in wire form.
@@ -58,6 +59,7 @@ def approval(
         namespace=NAMESPACE,
         uid=uid or f"uid-{name}",
         creation_timestamp=seconds(created),
+        deletion_timestamp=seconds(NOW) if deleted else None,
     )
     return ModelApproval(metadata=metadata, spec=whole)
 

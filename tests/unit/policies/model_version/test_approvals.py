@@ -193,6 +193,23 @@ def test_a_deleted_approval_is_withdrawn_and_a_deleted_refusal_forgotten() -> No
     assert not any(counts(each, NOW) for each in second)
 
 
+@pytest.mark.parametrize("attested", [False, True])
+def test_an_approval_that_is_being_deleted_is_withdrawn_whatever_keeps_it(attested: bool) -> None:
+    """A stranger's object that names it as its owner may keep it for ever."""
+    made, leaving = (approval(attested=attested, deleted=deleted) for deleted in (False, True))
+    first = look(version(), made)
+    second = look(with_records(*first), leaving)
+    assert [(each.accepted, each.withdrawn) for each in second] == [(True, True)]
+    assert not any(counts(each, NOW) for each in second)
+    assert look(version(), leaving) == ()
+
+
+@pytest.mark.parametrize("decision", ["Denied", "Revoked"])
+def test_a_rejection_that_is_being_deleted_is_heard(decision: str) -> None:
+    found = look(version(), approval("no", decision=decision, deleted=True))
+    assert [is_final(record) for record in found] == [True]
+
+
 def test_a_denial_outlives_its_object() -> None:
     first = look(version(), approval("no", decision="Denied"))
     second = look(with_records(*first))
