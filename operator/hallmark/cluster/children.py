@@ -121,7 +121,7 @@ def _wanted(
 ) -> Iterator[Obj]:
     owner, policy = inputs.deployment, inputs.policy
     active = names.manifest_label(plan.active_digest) if plan.active_digest else None
-    shares = list(_shares(inputs, plan))
+    shares = list(_shares(world.live, inputs, plan))
     if active and plan.active_digest:
         yield predictor.service(owner, None if plan.shared else active)
         yield from (obj for obj in shares if _key(obj) in world.live)
@@ -145,12 +145,18 @@ def _wanted(
         yield predictor.mirror_service(owner, candidate)
 
 
-def _shares(inputs: DeploymentInputs, plan: Plan) -> Iterator[Obj]:
-    """Yield the HTTPRoute behind the Service of the candidate to which it leads."""
+def _shares(live: Live, inputs: DeploymentInputs, plan: Plan) -> Iterator[Obj]:
+    """Yield the HTTPRoute behind the Service of the candidate to which it leads.
+
+    Where no HTTPRoute can be seen one may be there all the same: then that Service stays.
+    """
     owner, asked = inputs.deployment, inputs.deployment.spec.strategy.canary_or_default.route
-    if plan.route is not None and asked is not None:
-        label = names.manifest_label(plan.route.candidate)
-        yield route.candidate_service(owner, label)
+    if plan.route is None or asked is None:
+        return
+    service = route.candidate_service(owner, names.manifest_label(plan.route.candidate))
+    if not inputs.no_routes or _key(service) in live:
+        yield service
+    if not inputs.no_routes:
         yield route.http_route(owner, asked, plan.route.weight)
 
 

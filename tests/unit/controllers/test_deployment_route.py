@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.names import LABEL_MANIFEST
+from hallmark.api.names import LABEL_DEPLOYMENT, LABEL_MANIFEST
 from hallmark.cluster.kinds import HTTP_ROUTE, SERVICE, Obj
 from tests.unit.controllers.deployment_seen import CALM, NAME, SPACE
 from tests.unit.controllers.deployment_world import World
@@ -305,6 +305,49 @@ def test_what_is_deleted_is_made_again(world: World, what: str) -> None:
     assert world.routed == {1: 99, 2: 1}
 
 
+def test_no_share_goes_to_a_stranger_who_has_the_name_of_the_candidates_service(
+    world: World,
+) -> None:
+    service = _candidate_service(world)
+    service["metadata"]["ownerReferences"][0]["uid"] = "of-another-deployment"
+    service["metadata"]["labels"][LABEL_DEPLOYMENT] = f"{NAME}-candidate"
+    service["spec"]["selector"] = {LABEL_DEPLOYMENT: f"{NAME}-candidate"}
+    for _ in range(2):
+        world.settle()
+        pass_step(world)
+    assert (step(world), world.routed) == (0, {1: 100})
+    assert world.condition("Ready") == "False/ForeignObject"
+    assert f"Service '{NAME}-candidate'" in world.message("Ready")
+    del world.cluster.objects[world.cluster.key_of(service)]
+    world.settle()
+    assert world.routed == {1: 99, 2: 1}
+    pass_step(world)
+    assert step(world) == 1
+
+
+def without_replicas(world: World) -> None:
+    world.ask(replicas=0)
+
+
+def under_a_stricter_policy(world: World) -> None:
+    world.set_policy(rollout={"canary": {"maxFirstStep": 1, "maxStep": 20}})
+
+
+@pytest.mark.parametrize("change", [without_replicas, under_a_stricter_policy])
+def test_nothing_says_that_a_share_is_given_which_is_not(
+    world: World, change: Callable[[World], None]
+) -> None:
+    pass_step(world)
+    assert "gets 40 %" in world.message("Progressing")
+    change(world)
+    world.settle()
+    pass_step(world)
+    assert (step(world), world.running.get(2)) == (1, 2 if world.asked["replicas"] else 0)
+    assert 2 not in world.routed
+    assert "'credit-v2' has no traffic (step 2 of 2)" in world.message("Progressing")
+    assert "Pods are starting" not in world.message("Ready")
+
+
 def aside(world: World) -> int:
     """Return the version that the candidate's Service selects."""
     return world.numbers[_candidate_service(world)["spec"]["selector"][LABEL_MANIFEST]]
@@ -342,9 +385,10 @@ def test_gateway_api_that_goes_in_the_middle_stops_the_steps(world: World) -> No
     pass_step(world)
     assert (world.state, step(world), world.shared) == ("Canary", 0, {1: 3})
     assert world.condition("Ready") == "False/GatewayAPIMissing"
+    assert aside(world) == 1, "it may be there all the same, where the operator may not list it"
     world.act("abort", "abort-1")
     world.settle()
-    assert world.state == "Refused"
+    assert (world.state, aside(world)) == ("Refused", 1)
     world.no_routes = ""
     world.settle()
     assert world.routed == {1: 100}

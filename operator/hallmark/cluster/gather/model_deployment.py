@@ -297,9 +297,12 @@ def trusts_of(cache: ObjectCache, deployment: ModelDeployment) -> Mapping[str, D
 
 
 def _route(deployment: ModelDeployment, live: Live) -> RouteState | None:
-    asked = deployment.spec.strategy.canary_or_default.route
-    found = live.get((HTTP_ROUTE.kind, deployment.metadata.name))
-    return route_state(deployment, asked, found) if asked and found else None
+    """Return the HTTPRoute; without the candidate's own Service it leads nowhere that is known."""
+    asked, name = deployment.spec.strategy.canary_or_default.route, deployment.metadata.name
+    found = live.get((HTTP_ROUTE.kind, name))
+    if asked is None or found is None or (SERVICE.kind, names.candidate_name(name)) not in live:
+        return None
+    return route_state(deployment, asked, found)
 
 
 async def _names(

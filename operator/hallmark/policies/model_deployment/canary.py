@@ -161,17 +161,23 @@ def said(view: View) -> str:
     steps = len(view.inputs.deployment.spec.strategy.canary_or_default.steps)
     if record is None or step is None:
         return f"All Pods of {name} start; then it has all traffic."
+    place = f"(step {record.step + 1} of {steps})"
+    if replicas == 0:
+        return f"{name} has no traffic {place}; it goes on when replicas is above 0."
+    if _is_too_steep(view):
+        return f"{name} has no traffic {place}, which would be more than the ModelPolicy lets it."
     if route_of(view) is not None:
+        gets, number = "gets" if record.routed_since else "is to get", candidate_replicas(view)
         return (
-            f"{name} gets {step.weight} % of the requests that come by HTTPRoute "
-            f"'{view.inputs.name}' (step {record.step + 1} of {steps}), with "
-            f"{candidate_replicas(view)} Pods beside {replicas}."
+            f"{name} {gets} {step.weight} % of the requests that come by HTTPRoute "
+            f"'{view.inputs.name}' {place}, with {number} Pod{'' if number == 1 else 's'} beside "
+            f"{replicas}."
         )
     pods = pods_of(view, step)
     total = pods.candidate + pods.active
     text = (
         f"{name} has {pods.candidate} of {total} Pods, {round(100 * pods.share)} % of the traffic "
-        f"(step {record.step + 1} of {steps})"
+        f"{place}"
     )
     if abs(100 * pods.share - step.weight) >= 1:
         text += (

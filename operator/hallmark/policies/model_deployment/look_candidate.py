@@ -189,8 +189,9 @@ def _look_at_canary(view: View, intent: Intent) -> Look:
         return Refused(failure)
     text, record, step = canary.said(view), view.rollout.canary, canary.step_of(view)
     if not is_running(view, intent.digest, view.rollout.trust_sha256):
-        text += f" Its Pods are starting{what_pods_say(view)}."
-        return Wait(DeploymentReason.CANARY, text)
+        starting = f" Its Pods are starting{what_pods_say(view)}."
+        asked = view.inputs.deployment.spec.replicas
+        return Wait(DeploymentReason.CANARY, f"{text}{starting if asked else ''}")
     frozen = _frozen(view)
     if frozen is not None or step is None or record is None:
         return frozen or checks.verified(intent.version, view.inputs) or Ready()

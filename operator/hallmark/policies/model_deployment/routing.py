@@ -36,7 +36,7 @@ def planned(view: View, answering: str) -> Routed | None:
         view: the inputs and the record.
         answering: the manifest digest that the ModelDeployment's own Service selects.
     """
-    if canary.route_of(view) is None or view.inputs.no_routes:
+    if canary.route_of(view) is None:
         return None
     candidate, weight = canary.sharing(view), share(view)
     return Routed(candidate if candidate and weight else answering, weight)
@@ -46,10 +46,11 @@ def share(view: View) -> int:
     """Return per cent of the requests that the candidate may have now.
 
     A step's weight comes with the Pods that it needs; what it had before stays while it is short
-    of some. Without a ready Pod it has none.
+    of some. Without a ready Pod it has none, nor where the route or the Service behind it is gone:
+    that Service's name may be a stranger's by now.
     """
-    record, candidate = view.rollout.canary, canary.sharing(view)
-    if record is None or candidate is None:
+    record, candidate, route = view.rollout.canary, canary.sharing(view), view.inputs.route
+    if record is None or candidate is None or route is None:
         return 0
     if not view.inputs.ready_pods(candidate, view.rollout.trust_sha256):
         return 0
@@ -58,8 +59,7 @@ def share(view: View) -> int:
     if canary.has_its_pods(view):
         return asked
     before = weights[min(record.step, len(weights)) - 1] if record.step else 0
-    has = view.inputs.route.weight if view.inputs.route else None
-    return min(asked, max(before, has or 0))
+    return min(asked, max(before, route.weight or 0))
 
 
 def awaited(view: View, weight: int) -> Wait | None:
