@@ -60,7 +60,7 @@ class Urgency(IntEnum):
 class _Due(NamedTuple):
     """When a key is due; of those that are due together the urgent ones, then the older go first.
 
-    What goes before its turn has no delay: its ``at`` is 0.
+    What goes before its turn has no delay, but after a failure: its ``at`` is 0.
     """
 
     urgency: Urgency
@@ -107,8 +107,8 @@ class WorkQueue:
         self._clock = clock
         self._patience = patience
         self._due: dict[Key, _Due] = {}
-        self._later: Waiting = []
-        """Of what is in ``_due``, what was not due when it was last looked at."""
+        self._later: list[tuple[float, _Due, Key]] = []
+        """Of what is in ``_due``, what was not due when it was last looked at, by when it is."""
         self._ready: dict[Urgency, OrderedDict[str | None, Waiting]] = {
             urgency: OrderedDict() for urgency in Urgency
         }
@@ -123,14 +123,17 @@ class WorkQueue:
         self._wake = asyncio.Event()
 
     def request(self, key: Key, after: float = 0.0, *, urgency: Urgency = Urgency.IN_TURN) -> None:
-        """Ask for a reconcile in ``after`` seconds; an earlier request that waits stands.
+        """Ask for a reconcile in ``after`` seconds.
 
-        What is urgent is due at once.
+        Of a request that waits the earlier moment and the greater urgency stand.
         """
-        at = self._clock() + after if urgency is Urgency.IN_TURN else 0.0
-        due = _Due(urgency, at, next(self._count))
-        if key not in self._due or due < self._due[key]:
-            self._due[key] = due
+        goes_before = urgency is not Urgency.IN_TURN and not after
+        at = 0.0 if goes_before else self._clock() + after
+        former = self._due.get(key)
+        if former is not None:
+            urgency, at = min(urgency, former.urgency), min(at, former.at)
+        if former is None or (urgency, at) != (former.urgency, former.at):
+            self._due[key] = due = _Due(urgency, at, next(self._count))
             self._put(due, key)
             self._wake.set()
 
@@ -156,21 +159,23 @@ class WorkQueue:
 
     def _put(self, due: _Due, key: Key) -> None:
         if due.at:
-            heapq.heappush(self._later, (due, key))
+            heapq.heappush(self._later, (due.at, due, key))
         else:
             heapq.heappush(self._ready[due.urgency].setdefault(key.namespace, []), (due, key))
 
     def _start_what_is_due(self) -> None:
         now = self._clock()
-        while self._later and self._later[0][0].at <= now:
-            due, key = heapq.heappop(self._later)
+        while self._later and self._later[0][0] <= now:
+            _, due, key = heapq.heappop(self._later)
             heapq.heappush(self._ready[due.urgency].setdefault(key.namespace, []), (due, key))
         while (found := self._next(now)) is not None:
-            self._running[found] = _Running(asyncio.create_task(self._work(found)), now)
-            self._running_in[found.namespace] += 1
+            urgency, key = found
+            task = asyncio.create_task(self._work(key, urgency))
+            self._running[key] = _Running(task, now)
+            self._running_in[key.namespace] += 1
 
-    def _next(self, now: float) -> Key | None:
-        """Take the key whose turn it is, where there is room for it."""
+    def _next(self, now: float) -> tuple[Urgency, Key] | None:
+        """Take the key whose turn it is, where there is room for it, and how urgent it is."""
         busy = sum(1 for _ in self._young(now))
         for urgency, spaces in self._ready.items():
             more = URGENT_WORKERS if urgency is Urgency.AT_ONCE else 0
@@ -183,7 +188,7 @@ class WorkQueue:
                 if waiting:
                     spaces[space] = waiting
                 if key is not None:
-                    return key
+                    return urgency, key
         return None
 
     def _young(self, now: float) -> Iterator[float]:
@@ -207,7 +212,7 @@ class WorkQueue:
     async def _sleep(self) -> None:
         self._wake.clear()
         now = self._clock()
-        moments = [self._later[0][0].at] if self._later else []
+        moments = [self._later[0][0]] if self._later else []
         if any(self._ready.values()):
             # Another one starts when a reconcile ends, or has run for long.
             moments += self._young(now)
@@ -218,7 +223,7 @@ class WorkQueue:
         except TimeoutError:
             return
 
-    async def _work(self, key: Key) -> None:
+    async def _work(self, key: Key, urgency: Urgency) -> None:
         outcome = Outcome.FAILED
         try:
             outcome = await self._reconcile(key)
@@ -235,4 +240,4 @@ class WorkQueue:
                 self._failures.pop(key, None)
             else:
                 self._failures[key] = self._failures.get(key, 0) + 1
-                self.request(key, after=backoff(outcome, self._failures[key]))
+                self.request(key, backoff(outcome, self._failures[key]), urgency=urgency)

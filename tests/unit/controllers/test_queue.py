@@ -166,6 +166,38 @@ async def test_the_oldest_urgent_look_is_not_overtaken_by_those_that_follow_it()
     assert seen.seen == ["1", "2", "3", "1"]
 
 
+@pytest.mark.parametrize("urgency", [Urgency.AT_ONCE, Urgency.SOON])
+async def test_what_is_urgent_is_as_urgent_after_a_conflict(urgency: Urgency) -> None:
+    seen = list[str]()
+
+    async def reconcile(key: Key) -> Outcome:
+        seen.append(key.name)
+        await asyncio.sleep(0.001)
+        return Outcome.STALE if seen.count("drifted") == 1 == len(seen) else Outcome.DONE
+
+    async with working(reconcile, workers=1) as queue:
+        queue.request(Key(MODEL_VERSION, "bank", "drifted"), urgency=urgency)
+        for number in range(1000):
+            queue.request(Key(TRAINING_RUN, "bank", str(number)))
+        await soon(lambda: queue.idle and not queue._due)
+    assert seen.index("drifted", 1) < 500
+
+
+async def test_an_event_does_not_wait_for_the_backoff_of_what_is_urgent() -> None:
+    seen = Recorder()
+    seen.failing = Outcome.FAILED
+    key = Key(MODEL_VERSION, "bank", "drifted")
+    async with working(seen) as queue:
+        for _ in range(3):
+            queue.request(key, LONGEST_BACKOFF, urgency=Urgency.AT_ONCE)
+            queue.request(key)
+            queue.request(key, LONGEST_BACKOFF, urgency=Urgency.AT_ONCE)
+            before = len(seen.seen)
+            await soon(lambda before=before: len(seen.seen) > before)
+            await asyncio.sleep(0)
+    assert len(seen.seen) == 3
+
+
 async def test_ten_thousand_requests_take_no_longer_each_than_ten() -> None:
     seen = Recorder()
     async with working(seen) as queue:
