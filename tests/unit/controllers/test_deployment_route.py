@@ -348,6 +348,19 @@ def test_nothing_says_that_a_share_is_given_which_is_not(
     assert "Pods are starting" not in world.message("Ready")
 
 
+def test_a_hold_lets_no_weight_rise_once_its_pods_are_ready(world: World) -> None:
+    hear(world)
+    world.wait(21)
+    world.settle(kubelet=False)
+    assert (step(world), world.routed) == (1, {1: 99, 2: 1})
+    world.hold(600, "hold-1")
+    world.settle()
+    assert (world.routed, world.running) == ({1: 99, 2: 1}, {1: 3, 2: 2})
+    world.wait(601)
+    world.settle()
+    assert (step(world), world.routed) == (1, {1: 60, 2: 40})
+
+
 def aside(world: World) -> int:
     """Return the version that the candidate's Service selects."""
     return world.numbers[_candidate_service(world)["spec"]["selector"][LABEL_MANIFEST]]

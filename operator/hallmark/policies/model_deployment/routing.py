@@ -45,8 +45,8 @@ def planned(view: View, answering: str) -> Routed | None:
 def share(view: View) -> int:
     """Return per cent of the requests that the candidate may have now.
 
-    A step's weight comes with the Pods that it needs; what it had before stays while it is short
-    of some. Without a ready Pod it has none, nor where the route or the Service behind it is gone:
+    A step's weight comes with the Pods that it needs, and not during a hold; what it had before
+    stays while it is short of some. Without a ready Pod it has none, nor where the route or the Service behind it is gone:
     that Service's name may be a stranger's by now.
     """
     record, candidate, route = view.rollout.canary, canary.sharing(view), view.inputs.route
@@ -56,7 +56,7 @@ def share(view: View) -> int:
         return 0
     weights = [step.weight for step in view.inputs.deployment.spec.strategy.canary_or_default.steps]
     asked = weights[min(record.step, len(weights) - 1)]
-    if canary.has_its_pods(view):
+    if canary.has_its_pods(view) and view.held is None:
         return asked
     before = weights[min(record.step, len(weights)) - 1] if record.step else 0
     return min(asked, max(before, route.weight or 0))
