@@ -46,8 +46,8 @@ def share(view: View) -> int:
     """Return per cent of the requests that the candidate may have now.
 
     A step's weight comes with the Pods that it needs, and not during a hold; what it had before
-    stays while it is short of some. Without a ready Pod it has none, nor where the route or the Service behind it is gone:
-    that Service's name may be a stranger's by now.
+    stays while it is short of some. Without a ready Pod it has none, nor where the route or the
+    Service behind it is gone: that Service's name may be a stranger's by now.
     """
     record, candidate, route = view.rollout.canary, canary.sharing(view), view.inputs.route
     if record is None or candidate is None or route is None:
