@@ -225,6 +225,34 @@ def test_a_hold_keeps_the_shares_but_for_what_people_rejected(
     assert (world.shared == {1: 3}) is not by_hand, "what was asked for in the hold is over"
 
 
+OTHERWISE = {
+    "all at once": {**BASE, "type": "BlueGreen"},
+    "in a greater step": {**STRATEGY, "canary": {**STRATEGY["canary"], "steps": [{"weight": 90}]}},
+}
+
+
+@pytest.mark.parametrize("strategy", OTHERWISE.values(), ids=OTHERWISE)
+def test_who_asks_otherwise_during_a_hold_gives_the_candidate_no_more(
+    world: World, strategy: dict[str, Any]
+) -> None:
+    world.hold(600, "hold-1")
+    world.settle()
+    world.ask(strategy=strategy)
+    world.settle()
+    assert (world.serving, world.state, world.shared) == (1, "Canary", {1: 3})
+    assert "'credit-v2' has no traffic: the spec was changed" in world.message("Progressing")
+    world.wait(601)
+    world.settle()
+    assert 2 in world.shared
+
+
+def test_a_newer_version_during_a_hold_leaves_the_shares(world: World) -> None:
+    world.hold(600, "hold-1")
+    world.seal(3)
+    world.settle()
+    assert (world.state, world.shared) == ("Canary", {1: 3, 2: 1})
+
+
 def test_a_withdrawn_approval_takes_the_share_back(world: World) -> None:
     world.judge(2, approvals=())
     world.settle()

@@ -12,6 +12,7 @@ from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import Rollout, RolloutState, StrategyType
 from hallmark.api.route import Route
 from hallmark.policies.model_deployment.inputs import View
+from hallmark.policies.model_deployment.intent import intent_hash
 from hallmark.policies.model_deployment.shares import Split, fitting, most_share, split
 from hallmark.policies.model_deployment.withdrawal import must_give_way, withdrawn
 
@@ -115,7 +116,7 @@ def sharing(view: View) -> str | None:
     """Return the candidate that may have a share of the traffic now (a manifest digest), or None.
 
     Never bytes that were withdrawn, whatever the record says; nobody where the policy lets the
-    step give less.
+    step give less, or where something else is asked for than what its steps began with.
     """
     candidate = view.rollout.manifest_digest
     in_canary = view.rollout.state is RolloutState.CANARY and not view.stopped
@@ -123,7 +124,12 @@ def sharing(view: View) -> str | None:
         return None
     if must_give_way(view) is not None or withdrawn(candidate, view.inputs) is not None:
         return None
-    return None if _is_too_steep(view) else candidate
+    return None if _is_too_steep(view) or _is_outdated(view, candidate) else candidate
+
+
+def _is_outdated(view: View, candidate: str) -> bool:
+    """Tell whether the spec was changed, and a hold alone keeps it from beginning anew."""
+    return view.rollout.intent_hash != intent_hash(candidate, view.inputs.deployment.spec)
 
 
 def shares_traffic(view: View) -> bool:
@@ -159,6 +165,9 @@ def said(view: View) -> str:
     name, replicas = f"'{view.rollout.model_version}'", view.inputs.deployment.spec.replicas
     record, step = view.rollout.canary, step_of(view)
     steps = len(view.inputs.deployment.spec.strategy.canary_or_default.steps)
+    candidate = view.rollout.manifest_digest
+    if record is not None and candidate and _is_outdated(view, candidate):
+        return f"{name} has no traffic: the spec was changed; it begins anew after the hold."
     if record is None or step is None:
         return f"All Pods of {name} start; then it has all traffic."
     place = f"(step {record.step + 1} of {steps})"

@@ -303,9 +303,10 @@ def test_what_serves_gives_pods_up_only_to_a_candidate_that_has_its_own() -> Non
     deployment = found.inputs.deployment.replace(spec=spec)
     record = found.rollout.canary
     assert record is not None
-    status = found.status.replace(
-        rollout=found.rollout.replace(canary=record.replace(step=0)),
+    rollout = found.rollout.replace(
+        canary=record.replace(step=0), intent_hash=asked(2, strategy=strategy)
     )
+    status = found.status.replace(rollout=rollout)
     found = View(replace(found.inputs, deployment=deployment), status)
     assert canary.candidate_replicas(found) == 4
     assert canary.active_replicas(found) == 4, "one Pod of the candidate is ready"
