@@ -11,8 +11,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from msgspec import MsgspecError, convert
+from msgspec import convert
 from msgspec.json import decode
+
+from hallmark.api.document import UNREADABLE
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -118,7 +120,7 @@ def quickly(form: type[Form], data: bytes) -> Form | None:
     """
     try:
         return decode(data, type=form)
-    except (MsgspecError, ValueError, RecursionError):
+    except UNREADABLE:
         return None
 
 
