@@ -105,7 +105,7 @@ def write_text(file: Path, text: str, *, overwrite: bool = False) -> None:
         file.write_text(text, encoding="utf-8")  # a device, or a pipe
         return
     try:
-        replace_file(file.resolve(), text.encode(), os.fsync)
+        replace_file(Path(os.path.realpath(file)), text.encode(), os.fsync)
     except OSError:
         if not overwrite:
             file.unlink()

@@ -21,6 +21,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark import store
+from hallmark.api.common import clip
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.audit import AuditLog, Record
 from hallmark.audit.files import replace_file, sync_folder
@@ -79,6 +80,12 @@ class Folder:
         Raises:
             ConfigurationError: the folder cannot be used.
         """
+        path = str(self.path.absolute())
+        if any("\ud800" <= letter <= "\udfff" for letter in path):
+            raise ConfigurationError(
+                f"Expected a folder whose path is UTF-8, as it stands in the registry, found "
+                f"{clip(path)!r}; name another one with --state."
+            )
         try:
             for name in ("models", "sbom", "logs", "serving"):
                 (self.path / name).mkdir(parents=True, exist_ok=True)

@@ -178,7 +178,7 @@ def _on(same: Sequence[Vulnerability], words: Sequence[Word], rules: Vulnerabili
 
 
 def _is_lifted(words: Sequence[Word], rules: Vulnerabilities) -> bool:
-    people = {word.by for word in words if word.said.analysis.excuses}
+    people = {word.person or word.by for word in words if word.said.analysis.excuses}
     return rules.vex is not None and len(people) >= rules.vex.minimum
 
 

@@ -111,3 +111,12 @@ def test_what_is_there_is_overwritten_if_asked_alone(tmp_path: Path) -> None:
     assert [path.read_text() for path in tmp_path.iterdir()] == ["second"]
     write_text(Path("/dev/null"), "x", overwrite=True)
     assert not Path("/dev/null").is_file()
+
+
+def test_a_link_that_leads_to_itself_is_overwritten_if_asked_alone(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.symlink_to(file)
+    with pytest.raises(FileExistsError):
+        write_text(file, "x")
+    write_text(file, "x", overwrite=True)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["x"]

@@ -22,7 +22,16 @@ from hallmark.drift.recount import pack, recount, unpack
 from hallmark.drift.weights import SPAN, STEP, asked, least_of_half, middle, most, surely
 from hallmark.drift.windows import WindowCounter
 from tests.examples import examples
-from tests.unit.drift.factories import ACTIVE, PROMOTED, baseline, inputs, report, schema, traffic
+from tests.unit.drift.factories import (
+    ACTIVE,
+    PROMOTED,
+    baseline,
+    inputs,
+    received,
+    report,
+    schema,
+    traffic,
+)
 
 MORNING = PROMOTED + timedelta(minutes=1)
 EVENING = PROMOTED + timedelta(hours=6)
@@ -45,7 +54,8 @@ class Pod:
     def report(self) -> DriftReport:
         """Return what is told now."""
         self.sequence += 1
-        return self.counter.report(ACTIVE, "boot-0001", self.sequence)
+        told = self.counter.report(ACTIVE, "boot-0001", self.sequence)
+        return received(DriftReport, told)
 
 
 def claimed(told: DriftReport) -> DriftReport:

@@ -122,3 +122,19 @@ def test_a_name_that_is_taken_gets_the_next_number(name: str, times: int) -> Non
         assert len(found) <= 52
         taken.add(found)
     assert name in taken
+
+
+@pytest.mark.parametrize("name", ["st\udcff", "st\udcff/inner"])
+def test_a_folder_whose_path_is_no_text_is_refused_before_anything_is_made(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="--state") as refused:
+        Folder(tmp_path / name).make()
+    assert str(refused.value).isprintable()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_leads_to_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(ConfigurationError, match="symbolic links"):
+        Folder(tmp_path / "loop").make()

@@ -234,3 +234,29 @@ def test_a_damaged_gzip_file_is_a_table_or_a_sentence(tmp_path: Path, at: int, b
     with suppress(ConfigurationError):
         found = make_starter(file, "ada").rows
     assert found in {None, 100}
+
+
+CANNOT_BE_NAMED = "a column, a column: its name cannot be declared"
+LEFT: dict[str, tuple[list[str], str, str, str]] = {
+    "names that are digits": (["1", "2"], ",", "{0}.5", CANNOT_BE_NAMED),
+    "names in other letters": (["caf\xe9", "\u5e74"], ",", "{0}.5", CANNOT_BE_NAMED),
+    "names with no-break spaces": (["a\xa0b", "\xa0"], ",", "{0}.5", CANNOT_BE_NAMED),
+    "decimal commas": (["a", "b"], ";", "{0},5", "'a', 'b': numbers with a comma"),
+    "one value": (["a", "b"], ",", "1", "'a', 'b': it is the same in every row"),
+    "no value": (["a", "b"], ",", "", "'a', 'b': it is the same in every row"),
+    "nothing else": ([], ",", "", "there is no other"),
+}
+
+
+@pytest.mark.parametrize(("names", "mark", "cell", "expected"), LEFT.values(), ids=LEFT.keys())
+def test_where_nothing_can_be_learned_from_each_column_says_why(
+    tmp_path: Path, names: list[str], mark: str, cell: str, expected: str
+) -> None:
+    rows = [[*names, "y"]]
+    rows += [[cell.format(n)] * len(names) + [("no", "yes")[n % 2]] for n in range(90)]
+    file = tmp_path / "loans.csv"
+    file.write_text("".join(f"{mark.join(row)}\n" for row in rows))
+    with pytest.raises(ConfigurationError) as refused:
+        make_starter(file, "ada", target="y")
+    assert expected in str(refused.value)
+    assert str(refused.value).isprintable()

@@ -115,6 +115,8 @@ def _feature(
         return category, f"{distinct} different texts{_missing_words(values, labels)}"
     if not _fits(values, ColumnType.TEXT):
         return None, "it is no number, text or boolean"
+    if _fits(_text(values).str.replace(",", ".", literal=True), ColumnType.NUMBER):
+        return None, "numbers with a comma: write a decimal point, and nothing between thousands"
     return None, f"{distinct} different texts: prose, a date or a name rather than categories"
 
 

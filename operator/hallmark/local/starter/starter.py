@@ -226,10 +226,7 @@ def _declare(
     features = usable[:MAX_FEATURES]
     identifiers = [column for column in columns if column.identifier][:MAX_IDENTIFIERS]
     if not features:
-        raise ConfigurationError(
-            f"Expected columns to learn '{target.target.name}' from, found none that are numbers, "
-            "booleans or categories; name another target with --target."
-        )
+        raise ConfigurationError(_nothing_to_learn_from(columns, target.target.name))
     declared = {*taken, *(column.name for column in (*features, *identifiers))}
     too_many = {column.name: f"more than {MAX_FEATURES} features" for column in usable}
     return _Declared(
@@ -246,6 +243,21 @@ def _declare(
             for column in columns
             if column.name not in declared
         },
+    )
+
+
+def _nothing_to_learn_from(columns: Sequence[ColumnGuess], target: str) -> str:
+    """Say why none of the columns can be a feature; only those that a schema can name are named."""
+    named: dict[str, list[str]] = {}
+    for column in columns:
+        if column.name != target:
+            what = f"'{column.name}'" if column.nameable else "a column"
+            named.setdefault(column.why, []).append(what)
+    told = [f"{', '.join(names[:3])}: {why}" for why, names in list(named.items())[:3]]
+    return (
+        f"Expected columns to learn '{target}' from, found none that can be a feature "
+        f"({'; '.join(told) or 'there is no other'}). Put that right, or name another target with "
+        "--target."
     )
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hallmark.api.common import parse_duration, parse_timestamp, timestamp
-from hallmark.api.latch import MAX_ATTESTED
 from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
 from hallmark.api.model_policy import Approvals, ApproverKey
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, RolledBack
@@ -164,7 +163,7 @@ def attestation_is_not_withdrawn(ballot: Ballot) -> Refusal | None:
     found = (
         "found one that was withdrawn by deleting its ModelApproval; sign the decision anew"
         if digest in ballot.withdrawn
-        else f"found that {MAX_ATTESTED} others did for these bytes; create a new run"
+        else "found that as many others as are remembered did for these bytes; create a new run"
     )
     return Refusal(
         ApprovalReason.ATTESTATION_WITHDRAWN,

@@ -83,8 +83,8 @@ def next_records(hearing: Hearing) -> tuple[ApprovalRecord, ...]:
     new = [approval for uid, approval in existing.items() if uid not in known]
     attested, has_room = _attested(records, hearing.latch), True
     for approval in sorted(new, key=_age):
-        approves = approval.spec.decision is ReviewDecision.APPROVED
-        if not _can_be_judged(approval, hearing) or (approves and not has_room):
+        needs_room = not approval.spec.decision.is_final
+        if not _can_be_judged(approval, hearing) or (needs_room and not has_room):
             continue
         record = _judged(approval, records, attested, hearing)
         records.append(record)
@@ -200,6 +200,9 @@ def _judged(
     hearing: Hearing,
 ) -> ApprovalRecord:
     first = attested.get(attestation_digest(approval.spec) or "")
+    # What is said of vulnerabilities takes half of the room at most, so that approvals find some.
+    assesses = approval.spec.decision is ReviewDecision.ASSESSED
+    room = MAX_ATTESTED // 2 if assesses else MAX_ATTESTED
     return record_of(
         Ballot(
             approval,
@@ -211,7 +214,7 @@ def _judged(
             withdrawn={
                 known.attestation for known in attested.values() if known.uid not in hearing.present
             },
-            full=len(attested) >= MAX_ATTESTED,
+            full=len(attested) >= room,
             shown=hearing.shown,
             must_show=hearing.must_show,
             first_given=(first.given or _LONG_AGO) if first else None,

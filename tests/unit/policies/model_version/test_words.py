@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.common import timestamp
+from hallmark.api.common import sha256_digest, timestamp
 from hallmark.api.dependencies import AcceptedVex, Dependencies, Vulnerabilities
+from hallmark.api.latch import MAX_ATTESTED, Attested, Latch
 from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ApprovalRecord
@@ -194,6 +195,32 @@ def test_words_crowd_out_no_approval() -> None:
     found = look(with_records(*words), *objects, approval("yes"))
     assert len(found) == MAX_RECORDS
     assert counting(found, None, NOW).approvers == ("rita",)
+
+
+def test_words_leave_room_for_the_attestations_of_approvals() -> None:
+    kept = [
+        Attested(attestation=sha256_digest(str(number).encode()), uid=f"uid-{number}")
+        for number in range(MAX_ATTESTED // 2)
+    ]
+    sealed = version()
+    latch = Latch(
+        namespace=sealed.metadata.namespace,
+        manifest_digest=sealed.spec.artifact.manifest_digest,
+        attested=kept,
+    )
+    found = look(sealed, assessed(), approval("yes", attested=True), latch=latch)
+    assert {record.decision: record.accepted for record in found} == {
+        ReviewDecision.ASSESSED: False,
+        ReviewDecision.APPROVED: True,
+    }
+
+
+def test_two_spellings_are_one_person() -> None:
+    one = record(assessed("one"))
+    other = record(assessed("other")).replace(approver="Rita ")
+    keys = [RITA.to_wire(), RITA.to_wire() | {"approver": "Rita "}]
+    spec = runs.policy(approvers=keys).spec.replace(dependencies=policy().dependencies)
+    assert len({word.person for word in words_in_force([one, other], spec, NOW)}) == 1
 
 
 def test_every_decision_is_an_approval_a_word_or_final() -> None:
