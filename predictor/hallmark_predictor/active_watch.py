@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from hallmark.api.document import UNREADABLE
 from hallmark.errors import ClusterError
 from hallmark_predictor.cluster_api import ClusterApi
 from hallmark_predictor.logs import place_of
@@ -67,7 +68,7 @@ def copies_of(config_map: dict[str, Any]) -> Copies | None:
         return None
     try:
         found = msgspec.json.decode(text, type=Copies)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
     return found if 0 < found.percent <= 100 else None
 

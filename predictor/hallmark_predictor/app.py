@@ -34,8 +34,9 @@ def framework(serving: Serving) -> ASGIApp:
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
-    status = error.status_code if isinstance(error, HTTPException) else 500
+    status, headers = HTTPStatus.INTERNAL_SERVER_ERROR.value, None
+    if isinstance(error, HTTPException):
+        status, headers = error.status_code, error.headers
     phrase = HTTPStatus(status).phrase
-    return JSONResponse(
-        {"error": f"{phrase}: this predictor has no such endpoint and method."}, status
-    )
+    sentence = f"{phrase}: this predictor has no such endpoint and method."
+    return JSONResponse({"error": sentence}, status, headers)

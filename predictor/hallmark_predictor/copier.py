@@ -16,9 +16,9 @@ from contextlib import suppress
 from random import random
 from typing import TYPE_CHECKING, cast
 
-from msgspec import MsgspecError
 from msgspec.msgpack import Decoder
 
+from hallmark.api.document import UNREADABLE
 from hallmark.drift.mirrored import MOST_ROWS
 from hallmark_predictor.data_plane import Answer
 from hallmark_predictor.mirror_counts import CountsCopies
@@ -210,7 +210,7 @@ class _Link(asyncio.Protocol):
                     self._compare(_told(frame))
                 else:
                     self._greet(_hello(frame))
-        except (MsgspecError, ValueError):
+        except UNREADABLE:
             LOG.warning("A Pod of the candidate does not answer as agreed; another one is tried.")
             self.end()
 

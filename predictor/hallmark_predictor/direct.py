@@ -9,16 +9,12 @@ request of a length.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from hallmark_predictor.guarded import GuardedProtocol
 from hallmark_predictor.heads import MOST_BYTES
 from hallmark_predictor.overload import MOST_WAITING
 from hallmark_predictor.problems import BadRequest
 from hallmark_predictor.request_counter import own_seconds
-
-if TYPE_CHECKING:
-    pass
 
 _END = b"\r\n\r\n"
 

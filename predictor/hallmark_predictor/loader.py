@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -108,6 +109,7 @@ def _gather(
         own = _as_they_are(settings.bundle, manifest)
         if own:
             return own
+    gc.enable()  # This may take long, and each scrape of the metrics leaves cycles behind.
     files = _download(settings, manifest, nearby, progress)
     keep(settings.kept, manifest, files)
     return files

@@ -38,8 +38,9 @@ MIN_CONNECTIONS = 64
 CONNECTION = 32 * 1024
 """Bytes that a connection takes at most besides bodies: its head, and requests in a queue."""
 
-FRAMEWORK = 8 * 1024 * 1024
-"""Bytes that FastAPI takes from when somebody first asks for one of its routes (``later``)."""
+FRAMEWORK = 20 * 1024 * 1024
+"""Bytes of what is imported for the first request that needs it: FastAPI, which brings pydantic
+(``later``), the parser of unusual bodies, and the metrics' format."""
 
 _CGROUP = Path("/sys/fs/cgroup")
 _LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
@@ -96,7 +97,7 @@ def memory_limit(given: Allowance = ALL) -> int:
 
 
 def claimed() -> int:
-    """Return how many bytes this process takes: in memory, and for FastAPI when it is imported."""
+    """Return how many bytes this process takes: in memory, and for what is imported later."""
     return _statm()[1] + (0 if "fastapi" in sys.modules else FRAMEWORK)
 
 

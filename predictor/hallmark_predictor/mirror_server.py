@@ -10,9 +10,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, cast
 
-from msgspec import MsgspecError
 from msgspec.msgpack import Decoder
 
+from hallmark.api.document import UNREADABLE
 from hallmark.drift.mirrored import MOST_ROWS
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.logs import place_of
@@ -80,7 +80,7 @@ class _Answering(asyncio.Protocol):
             return
         try:
             copies = [_decode(frame) for frame in self._frames.come(data)]
-        except (MsgspecError, ValueError):
+        except UNREADABLE:
             transport.abort()
             return
         transport.write(b"".join(framed(self._answer(copy)) for copy in copies))

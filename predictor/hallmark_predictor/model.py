@@ -71,7 +71,10 @@ def open_model(
         schema = read(ServedSchema, files[SCHEMA])
         baseline = read(Baseline, files[BASELINE])
     except UnreadableDocument as error:
-        return Refused(f"The sealed {error.title} cannot be read: {error.errors} errors.")
+        return Refused(
+            f"The sealed {error.title} cannot be read ({error.where}: {error.what}). "
+            "Use images of trainer and predictor of the same version."
+        )
     if schema.model != manifest.model:
         return Refused(
             f"The schema is of the model '{schema.model}', the manifest of '{manifest.model}'."

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from hallmark_predictor.data_plane import DataPlane
 
 
+_BUSY = "Expected the metrics of all processes within seconds, found none; ask again."
+
+
 class Told(Struct, frozen=True):
     """An answer.
 
@@ -67,7 +70,11 @@ async def metrics(serving: Serving) -> Told:
     """Tell the metrics for Prometheus."""
     from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-    return Told(await serving.exposition(), media_type=CONTENT_TYPE_LATEST)
+    try:
+        body = await serving.exposition()
+    except TimeoutError:
+        return said({"error": _BUSY}, HTTPStatus.SERVICE_UNAVAILABLE)
+    return Told(body, media_type=CONTENT_TYPE_LATEST)
 
 
 async def server(serving: Serving) -> Told:

@@ -128,17 +128,18 @@ class Predictor:
         try:
             loop = asyncio.get_running_loop()
             outcome = await in_thread(lambda: self._load(loop), "load")
+            if isinstance(outcome, Refused):
+                self._serving.metrics.verification_failures += 1
+                self._fail(REFUSED_EXIT_CODE, outcome.message)
+                return
+            self._serve(outcome)
         except HallmarkError as error:
             self._fail(1, str(error))
-            return
         except Exception as error:
             self._fail(1, f"The model could not be loaded: {place_of(error)}.")
-            return
-        if isinstance(outcome, Refused):
-            self._serving.metrics.verification_failures += 1
-            self._fail(REFUSED_EXIT_CODE, outcome.message)
-            return
-        await self._serve(outcome)
+        else:
+            if self._reporter:
+                await self._reporter.run()
 
     def _load(self, loop: asyncio.AbstractEventLoop) -> Model | Refused:
         def progress(sentence: str) -> None:
@@ -154,7 +155,7 @@ class Predictor:
         self._failure = (code, message)
         self._server.should_exit = True
 
-    async def _serve(self, model: Model) -> None:
+    def _serve(self, model: Model) -> None:
         def windows_closed(count: int, kept: Sequence[DriftWindow]) -> None:
             self._serving.metrics.drift_windows += count
             if self._reporter:
@@ -206,10 +207,8 @@ class Predictor:
         if self._workers:
             self._workers.start()
         LOG.info("Serving %s, manifest %s.", trust.model_version, trust.manifest_digest)
-        if server is None or self._reporter is None:
-            return
-        self._watch(server, plane, recorder)
-        await self._reporter.run()
+        if server is not None:
+            self._watch(server, plane, recorder)
 
     def _make_reporter(
         self, recorder: DriftRecorder, server: ApiServer, drift: Drift

@@ -21,6 +21,7 @@ import numpy as np
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from hallmark.api.columns import FeatureType
+from hallmark.api.document import UNREADABLE
 from hallmark.drift.counts import Rows
 from hallmark_predictor.encoding import MAX_ROWS, Column, taken_range
 from hallmark_predictor.protocol import Output
@@ -106,7 +107,7 @@ class QuickReader:
         """Read a request of ``/predict``, or return None."""
         try:
             asked = self._one_instance.decode(body)
-        except (msgspec.MsgspecError, ValueError):
+        except UNREADABLE:
             return self._more_instances(body)
         if body.count(b":") != 1 + self._width:
             return None
@@ -116,7 +117,7 @@ class QuickReader:
         """Read an inference request of the Open Inference Protocol, or return None."""
         try:
             asked = self._ordered.decode(body)
-        except (msgspec.MsgspecError, ValueError):
+        except UNREADABLE:
             return self._more_tensors(body)
         if not self._is_each_once(body, asked):
             return None
@@ -129,7 +130,7 @@ class QuickReader:
                 rows = [asked.features]
             else:
                 rows = self._instances.decode(body).instances
-        except (msgspec.MsgspecError, ValueError):
+        except UNREADABLE:
             return None
         count = len(rows)
         if not 0 < count <= MAX_ROWS or body.count(b":") != 1 + count * self._width:
@@ -141,7 +142,7 @@ class QuickReader:
     def _more_tensors(self, body: bytes) -> Quick | None:
         try:
             asked = self._tensors.decode(body)
-        except (msgspec.MsgspecError, ValueError):
+        except UNREADABLE:
             return None
         tensors = {type(tensor): tensor for tensor in asked.inputs}
         if len(tensors) != self._width or len(asked.inputs) != self._width:

@@ -17,6 +17,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from numpy.typing import NDArray
 
 from hallmark.api.columns import FeatureType
+from hallmark.api.document import UNREADABLE
 from hallmark_predictor.datatypes import DATATYPES
 from hallmark_predictor.encoding import MAX_ROWS, Column
 from hallmark_predictor.limits import Limits
@@ -66,7 +67,7 @@ class ColumnReader:
         text = body[:json_length]
         try:
             asked = self._decoder.decode(text)
-        except (msgspec.MsgspecError, ValueError):
+        except UNREADABLE:
             return None
         wanted = asked.wanted(self._outputs)
         if wanted is None or not self._is_each_once(text, asked):
@@ -138,7 +139,7 @@ class _ColumnCells:
             return None
         try:
             cells = self._json.decode(tensor.data)
-        except (msgspec.MsgspecError, ValueError):
+        except UNREADABLE:
             return None
         if self._indices is not None:
             return list(map(self._indices.__getitem__, cells))

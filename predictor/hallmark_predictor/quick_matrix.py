@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, Struct, UnsetType
 
+from hallmark.api.document import UNREADABLE
 from hallmark_predictor.encoding import MAX_ROWS, Column
 from hallmark_predictor.limits import Limits
 from hallmark_predictor.protocol import BOTH, DTYPES, Output
@@ -80,7 +81,7 @@ class MatrixReader:
         """Read an inference request, or return None."""
         try:
             asked = self._json.decode(body)
-        except (msgspec.MsgspecError, ValueError):
+        except UNREADABLE:
             return None
         tensor = asked.inputs[0]
         wanted = () if asked.outputs is UNSET else tuple(Output(one.name) for one in asked.outputs)
@@ -103,7 +104,7 @@ class MatrixReader:
         text = body[:json_length]
         try:
             asked = self._binary.decode(text)
-        except (msgspec.MsgspecError, ValueError):
+        except UNREADABLE:
             return None
         tensor = asked.inputs[0]
         rows, width = tensor.shape

@@ -152,7 +152,7 @@ def _by_trust_file(path: Path) -> tuple[str, Mapping[str, str]]:
         place = {"POD_NAMESPACE": trust["namespace"], "HALLMARK_DEPLOYMENT": trust["deployment"]}
     except OSError as error:
         raise ConfigurationError(f"The file {path} cannot be read: {error.strerror}.") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ConfigurationError(
             f"The file {path} is no trust file: expected a JSON object with 'namespace' and "
             "'deployment', as the ConfigMap '<deployment>-trust-...' has it."

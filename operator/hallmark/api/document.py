@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
-from msgspec import Struct, to_builtins
+from msgspec import MsgspecError, Struct, to_builtins
 from msgspec.structs import replace
 
 from hallmark.api.texts import canonical_json
+
+UNREADABLE = (MsgspecError, ValueError, RecursionError)
+"""What msgspec raises of bytes that it does not take: a RecursionError where they nest deeply."""
 
 
 class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,8 +11,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from msgspec import MsgspecError, convert
+from msgspec import convert
 from msgspec.json import decode
+
+from hallmark.api.document import UNREADABLE
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -83,15 +85,14 @@ class UnreadableDocument(ValueError):
 
     Attributes:
         title: The document's model.
-        errors: How many things are wrong.
-        where: The first of them, as a path of fields.
+        where: The first thing that is wrong, as a path of fields.
         what: What is wrong there, never a value.
     """
 
     def __init__(self, error: ValidationError) -> None:
         """Say what pydantic found."""
         first = error.errors(include_input=False, include_url=False)[0]
-        self.title, self.errors = error.title, error.error_count()
+        self.title = error.title
         self.where = ".".join(map(str, first["loc"])) or "the document"
         self.what: str = first["msg"]
         super().__init__(f"{self.title}: {self.where}: {self.what}")
@@ -119,7 +120,7 @@ def quickly(form: type[Form], data: bytes) -> Form | None:
     """
     try:
         return decode(data, type=form)
-    except (MsgspecError, ValueError, RecursionError):
+    except UNREADABLE:
         return None
 
 

@@ -83,6 +83,8 @@ GOOD = {"candidate": TWO, "since": "2026-11-28T12:00:00Z", "percent": 40}
         (json.dumps({**GOOD, "percent": "40"}), None),
         (json.dumps({"candidate": TWO}), None),
         ("{", None),
+        ('{"further":' + "[" * 100_000, None),
+        ("\ud800", None),
         ("", None),
         (None, None),
         (7, None),

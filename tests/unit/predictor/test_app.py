@@ -269,6 +269,7 @@ async def test_what_is_not_there_is_said_to_be_so(
     found = await client.request(method, path)
     assert found.status_code == status
     assert found.json()["error"].endswith(".")
+    assert found.headers.get("allow") == ("POST" if status == 405 else None)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,23 @@ def test_a_failure_that_passes_is_waited_for(
     assert isinstance(found, Model)
     assert len(said) >= 1
     assert all(MODEL_ONNX in each for each in said)
+
+
+def test_what_is_asked_while_the_store_is_away_does_not_pile_up(
+    tmp_path: Path, store: FileStore
+) -> None:
+    store.failures = [503]
+    collects: list[bool] = []
+    gc.disable()  # as the process does at its start
+    try:
+        load(
+            write_settings(tmp_path, WHOLE.trust, store.urls),
+            NOW,
+            lambda _: collects.append(gc.isenabled()),
+        )
+    finally:
+        gc.enable()
+    assert collects == [True]
 
 
 def test_urls_are_read_anew_for_each_try(tmp_path: Path, store: FileStore) -> None:

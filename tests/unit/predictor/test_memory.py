@@ -344,3 +344,16 @@ async def test_one_large_body_is_parsed_at_a_time() -> None:
         )
     assert {answer.status_code for answer in found} == {200}
     assert most == 1
+
+
+def test_what_is_imported_for_the_first_requests_takes_what_is_kept_for_it(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        process = Process(tmp_path, stack, sealed())
+        process.start()
+        process.wait_until("/readyz")
+        before = process.peak_memory()
+        assert process.get("/metrics") == 200
+        with closing(process.connect()) as connection:
+            assert predict(connection, b'{"instances":[{}],"further":1}')[0] == 422
+        assert process.get("/openapi.json") == process.get("/docs") == 200
+        assert memory.FRAMEWORK // 2 < process.peak_memory() - before < memory.FRAMEWORK

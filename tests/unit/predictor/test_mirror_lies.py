@@ -29,11 +29,18 @@ from tests.unit.predictor.mirrors import (
 ONE_ROW = struct.pack("=2f", 0.5, 0.0)
 
 
+def deeply(head: bytes) -> bytes:
+    """Return a message of three parts whose last one is lists in lists."""
+    data = b"\x93" + head + b"\x91" * 100_000 + b"\x00"
+    return struct.pack("=I", len(data)) + data
+
+
 LIES: dict[str, bytes] = {
     "another version": framed(Hello("sha256:" + "0" * 64, ["no", "yes"])),
     "no name": b"HTTP/1.1 400 Bad Request\r\n\r\n",
     "a length without end": struct.pack("=I", 2**31),
     "no message": struct.pack("=I", 3) + b"abc",
+    "lists in lists": deeply(b"\xa1a\x90"),
     "an answer before it is asked": framed(Hello(digest_of(PLANE), ["no"]))
     + framed(Told(Outcome.ANSWERED, ONE_ROW)),
 }
@@ -64,6 +71,7 @@ WRONG: dict[str, bytes] = {
     "more rows than were asked": framed(Told(Outcome.ANSWERED, ONE_ROW * 2)),
     "half a row": framed(Told(Outcome.ANSWERED, ONE_ROW[:5])),
     "no message": struct.pack("=I", 3) + b"abc",
+    "lists in lists": deeply(b"\x00\xc4\x00"),
     "an unknown outcome": framed(Told(9)),
     "that it failed": framed(Told(Outcome.FAILED)),
 }

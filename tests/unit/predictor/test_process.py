@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from hallmark.api.artifacts import MODEL_ONNX
+from hallmark.api.artifacts import MODEL_ONNX, SCHEMA
 from hallmark.api.drift_report import DriftReport
 from tests.bench.measuring import resident
 from tests.unit.predictor import factories
@@ -223,6 +223,18 @@ def test_a_store_that_stays_away_ends_it_with_exit_code_1(process: Process) -> N
     process.start("--load-seconds=1")
     assert process.exit_code() == 1
     assert process.last_words == "The store answered 503 for 'model.onnx'."
+
+
+def test_a_schema_that_nothing_can_be_served_by_ends_it_with_a_sentence(tmp_path: Path) -> None:
+    files = factories.served_files()
+    schema = json.loads(files[SCHEMA])
+    schema["features"][0]["minimum"] = 1e300  # no float32
+    whole = sealed(files=files | {SCHEMA: json.dumps(schema).encode()})
+    with ExitStack() as stack:
+        process = Process(tmp_path, stack, whole)
+        process.start()
+        assert process.exit_code() == 1
+        assert process.last_words.startswith("The model could not be loaded: ValueError at ")
 
 
 def test_a_missing_variable_ends_it_with_a_sentence(process: Process) -> None:

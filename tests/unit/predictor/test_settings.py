@@ -60,7 +60,13 @@ def test_in_a_cluster_no_file_speaks_for_itself(tmp_path: Path) -> None:
         read_settings([f"--trust={path}", f"--bundle={tmp_path}"], IN_CLUSTER)
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b'{"namespace": "team"}', None])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"", b"[]", b"{}", b"\xff", b'{"namespace": "team"}', None),
+        pytest.param(b"[" * 100_000, id="deep nesting"),
+    ],
+)
 def test_a_trust_file_that_is_none_is_told_so(tmp_path: Path, data: bytes | None) -> None:
     path = tmp_path / "trust.json"
     if data is not None:

@@ -226,8 +226,12 @@ def test_the_sealed_model_answers_like_its_estimator() -> None:
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
-        pytest.param({SCHEMA: b"{}"}, "ServedSchema cannot be read", id="no schema"),
-        pytest.param({BASELINE: b"[]"}, "Baseline cannot be read", id="no baseline"),
+        pytest.param(
+            {SCHEMA: b"{}"}, "ServedSchema cannot be read (model: Field required)", id="no schema"
+        ),
+        pytest.param(
+            {BASELINE: b"[]"}, "Baseline cannot be read (the document: ", id="no baseline"
+        ),
         pytest.param({MODEL_ONNX: b"\x80\x04."}, "cannot be loaded", id="a pickle as the model"),
         pytest.param({MODEL_ONNX: b""}, "cannot be loaded", id="an empty model"),
         pytest.param(

@@ -22,14 +22,15 @@ from hallmark.api.drift_report import DriftReport
 from hallmark.drift.counts import BinCounter
 from hallmark.drift.rejection_counter import RejectionCounter
 from hallmark.drift.windows import WindowCounter
-from hallmark_predictor import feed
+from hallmark_predictor import feed, probes, worker
 from hallmark_predictor.cpus import MAX_WORKERS, WORKER_ROOM, cpu_limit, worker_count
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder
 from hallmark_predictor.metrics import Metrics
+from hallmark_predictor.prover import Prover
 from hallmark_predictor.serving import Serving
 from tests.unit.predictor import factories
-from tests.unit.predictor.factories import POD, ROW, sealed
+from tests.unit.predictor.factories import POD, ROW, sealed, write_settings
 from tests.unit.predictor.test_process import Process, eventually, predict
 
 MIB = 1024 * 1024
@@ -142,6 +143,23 @@ def _report(serving: Serving) -> object:
 
 def _text(serving: Serving) -> str:
     return serving.metrics.exposition().decode()
+
+
+async def test_metrics_that_the_first_process_does_not_tell_are_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "ASK_SECONDS", 0.01)
+    up, first = socket.socketpair()
+    down, told = socket.socketpair()
+    settings = write_settings(tmp_path, sealed().trust, {}, feed=(up.detach(), down.detach()))
+    with closing(Prover(settings.trust_file, factories.NOW)) as prover, first, told:
+        ours = worker.Worker(settings, prover)
+        with ours._teller._up, ours._down:
+            said = await probes.metrics(ours._serving)
+            asked = first.recv(65536)
+    assert feed.decode(asked[4:], type=feed.Happened).asks
+    assert said.status == 503
+    assert b"ask again" in said.body
 
 
 # -- real processes ---------------------------------------------------------------------------
