@@ -82,7 +82,7 @@ def _verified(folder: Path, trust: list[str] | None) -> tuple[list[Restored], Fi
         say("The export does not verify: hallmark verify says where.")
         raise typer.Exit(ExitCode.REFUSED)
     files = FolderFiles(folder)
-    registry = read_registry(files.read(REGISTRY, MAX_BYTES) or b"")
+    registry = read_registry(files.read(REGISTRY, MAX_BYTES))
     if isinstance(registry, str):
         raise IntegrityError(registry)
     return list(restored(registry, files)), files
