@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -57,6 +57,11 @@ def person(name: str) -> str:
     seen = "".join(sign for sign in folded if _is_seen(sign))
     # What was taken out may have stood between a letter and its accent.
     return unicodedata.normalize("NFKC", seen)
+
+
+def is_among(name: str, names: Iterable[str]) -> bool:
+    """Tell whether a name may be that of one of these people."""
+    return person(name) in map(person, names)
 
 
 def _is_seen(sign: str) -> bool:
