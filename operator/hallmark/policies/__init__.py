@@ -26,6 +26,7 @@ Before a run trains (``training_run.checks.BEFORE_TRAINING``):
   - Both are there, and the dataset has exactly one source.
   - No feature is there twice, and the target is no feature.
   - Every gate, the run's and the policy's, names a metric that training measures.
+  - The Jobs' tasks, which hold the spec, fit into ConfigMaps; etcd takes a larger run.
   - The deadline is longer than zero and shorter than presigned URLs live.
   - The policy lists a prefix of the dataset's URL.
   - The run asks for no weaker treatment of personal data than the policy allows.
@@ -55,9 +56,10 @@ Before a reviewer's decision counts (``model_version.approvals.CHAIN``):
   - The approval is of this ModelVersion, not of another that had its name.
   - All three digests are the version's.
   - An approver was shown what is shown now; whatever was shown, a denial or revocation counts.
+  - An assessment is there where it is what was decided: signed, and with a reason.
   - The approver's key, or the API server through the identity policy, vouches for the name.
   - Nobody but the approver brings back an approval that was deleted: by signing another one.
-  - Nobody approves what they asked for; deny or revoke it they may.
+  - Nobody approves or excuses what they asked for; deny or revoke it they may.
   - The same person's approval counts once; anew where the bytes were rolled back since.
   - The approval's end is still to come.
 
@@ -66,6 +68,7 @@ Why a version is never tried again (``model_deployment.checks.REJECTIONS``):
   - A reviewer has not revoked the version, and its signer's key has not ended.
   - The key that signed the version was not revoked.
   - Hashing every byte today has not found one that differs.
+  - No other bytes that served here have its label: their Pods would be one workload.
 
 What else it must show before it starts, before it gets traffic, and as a rollback's target
 (``model_deployment.checks.APPROVAL`` and ``VERIFICATION``):

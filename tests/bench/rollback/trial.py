@@ -5,7 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+
+import httpx
 
 from tests.e2e.harness import objects
 from tests.e2e.harness.api import Api, Object
@@ -77,14 +80,20 @@ class Followed:
         """Moments of the monotonic clock, and the object then."""
         self._api = Api(world.cluster)
         self._place = (kind, namespace, name)
-        # Nobody waits for its end: where nothing changes any more, it comes with the watch's.
         self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Followed:
         self._thread.start()
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        # Its thread is not waited for: where nothing changes, the watch ends by its own time.
+        self._api.close()
 
     def _run(self) -> None:
-        for obj in self._api.watch(*self._place, FOLLOW_SECONDS):
-            self.states.append((time.monotonic(), obj))
-        self._api.close()
+        with suppress(httpx.HTTPError, httpx.StreamError, OSError):
+            for obj in self._api.watch(*self._place, FOLLOW_SECONDS):
+                self.states.append((time.monotonic(), obj))
 
     def changed(self, of: Callable[[Object], object]) -> float:
         """Return when something of it first was another than at the beginning."""
@@ -178,7 +187,7 @@ def run(world: World, namespace: str, name: str, versions: tuple[str, str]) -> T
     service = Followed(world, "Service", namespace, name)
     slices = world.api.list("EndpointSlice", namespace, f"kubernetes.io/service-name={name}")
     endpoints = Followed(world, "EndpointSlice", namespace, slices[0]["metadata"]["name"])
-    with Observer(world, namespace, name) as observer, keeping, opening:
+    with Observer(world, namespace, name) as observer, service, endpoints, keeping, opening:
         time.sleep(CALM_SECONDS)
         shift.on.set()
         world.wait_for("ModelDeployment", namespace, name, "RolledBack=True/DriftRollback")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from hallmark.api import names
 from hallmark.api.common import timestamp
@@ -21,6 +22,7 @@ class Pods(Seen):
 
     _sequence = 0
     _windows = 0
+    _told: Sequence[int] = ()
     _requests = 0
 
     def run_pods(self) -> None:
@@ -126,7 +128,7 @@ class Pods(Seen):
         for pod in self.pods_of(number):
             told = self._report(self.digest(number), counts, windows)
             fair = {
-                "rows": told["rows"] + refused,
+                "rows": WINDOW * windows + refused,
                 "refused": refused,
                 "requests": self._requests,
                 "failed": failed,
@@ -157,14 +159,17 @@ class Pods(Seen):
         self.wait(1)
         start = timestamp(self.now)
         self._windows += windows
+        self._told = [
+            told + n * windows for told, n in zip_longest(self._told, counts, fillvalue=0)
+        ]
         each = {"rows": WINDOW, "start": start, "end": start, "counts": {"income": counts}}
         first = self._windows - windows + 1
         return {
             "manifestDigest": digest,
             "bootID": "boot-0001",
             "sequence": self._sequence,
-            "rows": WINDOW * windows,
-            "counts": {"income": [n * windows for n in counts]},
+            "rows": WINDOW * self._windows,
+            "counts": {"income": self._told},
             "windows": [{"number": first + i, **each} for i in range(windows)],
         }
 

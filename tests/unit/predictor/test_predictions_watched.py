@@ -10,6 +10,7 @@ import pytest
 from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA
 from hallmark.api.common import LABEL, SCORE
 from hallmark.api.drift import Drift
+from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import DriftState, Verdict
 from hallmark.api.served import Baseline
 from hallmark.api.trainer import Algorithm
@@ -23,6 +24,7 @@ from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.drift_reporter import BUFFER_ROWS, DriftRecorder
 from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.serving import Serving
+from tests.unit.drift.factories import received
 from tests.unit.predictor import factories
 from tests.unit.predictor.factories import NOW, POD, SCHEMA_DOCUMENT, instances, traffic
 from tests.unit.training.fits import fitted, small
@@ -145,7 +147,7 @@ def judged(files: dict[str, bytes], drift: Drift, rows: Rows) -> DriftVerdict:
     what = serving(files, drift)
     as_tensors(what, rows)
     assert what.recorder is not None
-    report = what.recorder.report(1)
+    report = received(DriftReport, what.recorder.report(1))
     return judge(
         DriftInputs(
             reports={POD: report},
