@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hallmark.api.trust import ReviewerGroup
+
+
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\ufe00-\ufe0f\U000e0000-\U000e0fff]"
+)
+"""Unicode's Default_Ignorable_Code_Point beside the categories Cc and Cf, and the blank Braille."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +53,20 @@ def person(name: str) -> str:
     Case, forms of the same letter, spaces and what is not seen make no other person: who signs in
     in two ways, or is named by a relay, may be spelled otherwise.
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return "".join(
-        sign for sign in folded if not sign.isspace() and unicodedata.category(sign) != "Cf"
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
+    seen = "".join(sign for sign in folded if _is_seen(sign))
+    # What was taken out may have stood between a letter and its accent.
+    return unicodedata.normalize("NFKC", seen)
+
+
+def is_among(name: str, names: Iterable[str]) -> bool:
+    """Tell whether a name may be that of one of these people."""
+    return person(name) in map(person, names)
+
+
+def _is_seen(sign: str) -> bool:
+    return not (
+        sign.isspace() or unicodedata.category(sign) in {"Cc", "Cf"} or _UNSEEN.fullmatch(sign)
     )
 
 

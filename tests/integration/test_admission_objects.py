@@ -6,6 +6,7 @@ import contextlib
 
 import pytest
 
+from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.names import (
     LABEL_DEPLOYMENT,
     LABEL_JOB,
@@ -65,17 +66,21 @@ def test_a_version_in_use_goes_with_its_namespace(world: World, user: User) -> N
 
 # Words that nobody has heard.
 
+ASSESSMENT = {"vulnerability": "CVE-1", "package": "numpy", "analysis": "exploitable"}
 
-@pytest.mark.parametrize("decision", ["Approved", "Denied", "Revoked"])
+
+@pytest.mark.parametrize("decision", [*ReviewDecision])
 def test_no_other_reviewer_takes_a_rejection_away_before_it_was_heard(
-    world: World, decision: str
+    world: World, decision: ReviewDecision
 ) -> None:
     """Whoever is quick, or waits until the operator is away, would undo it for good."""
+    signed = {"assessment": ASSESSMENT, "attestation": "{}"}
+    more = signed if decision is ReviewDecision.ASSESSED else {}
     said = objects.model_approval(
-        world.namespace, unique("said"), approver=REVIEWER.name, decision=decision
+        world.namespace, unique("said"), approver=REVIEWER.name, decision=decision, **more
     )
     world.api.create(said, REVIEWER)
-    unheard = "" if decision == "Approved" else f"says {decision}, and the operator has not heard"
+    unheard = f"says {decision}, and the operator has not heard" if decision.is_final else ""
     expect(lambda: world.api.delete(said, REVIEWER), unheard)
     if unheard:
         # A reconcile that failed is no hearing.

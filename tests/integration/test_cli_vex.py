@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -135,6 +136,10 @@ def test_what_another_tool_says_is_taken_over(sealed: Sealed, tmp_path: Path) ->
     parts = [{"@id": f"pkg:pypi/{name}"} for name in ("numpy", "torch")]
     file.write_text(json.dumps(open_vex(statement(products=parts))))
     arguments = ("vex", sealed.key, f"--from={file}")
+    odd = tmp_path / os.fsdecode(b"\xff\n.json")
+    odd.write_bytes(file.read_bytes())
+    taken = sealed.run("vex", sealed.key, f"--from={odd}", "--dry-run")
+    assert "From ? .json: Not imported." in taken.stdout, taken.stderr
     printed = sealed.run(*arguments, "--dry-run")
     assert printed.returncode == 0, printed.stderr
     assert sealed.approvals() == []
@@ -160,6 +165,7 @@ def test_what_another_tool_says_is_taken_over(sealed: Sealed, tmp_path: Path) ->
         ((*WORD, WHY, "--approver=rita"), "Expected --export and --approver together"),
         (("--from=/no/such",), "cannot be read"),
         ((WORD[0], "--package=a b", *WORD[2:], WHY), "package: "),
+        ((WORD[0], "--package=numpy==", *WORD[2:], WHY), "version: "),
     ],
 )
 def test_what_makes_no_sense_is_said(sealed: Sealed, given: tuple[str, ...], said: str) -> None:

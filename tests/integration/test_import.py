@@ -99,6 +99,20 @@ async def test_a_registry_comes_back_with_its_signed_decisions(
     approvals = await api.list(MODEL_APPROVAL, namespace)
     assert len(approvals) == 2
 
+    # Whoever takes a decision's name takes it not away in silence.
+    (denial,) = (one for one in approvals if one["spec"]["decision"] == "Denied")
+    name = denial["metadata"]["name"]
+    await api.delete(MODEL_APPROVAL, namespace, name, denial["metadata"]["uid"])
+    metadata = {"name": name, "namespace": namespace}
+    plain = {key: value for key, value in denial["spec"].items() if key != "attestation"}
+    squat = {**plain, "decision": "Approved", "approver": "admin"}
+    squatter = await api.create({**denial, "metadata": metadata, "spec": squat, "status": {}})
+    taken = await command(kubeconfig, *given)
+    assert taken.returncode == 1
+    assert "found another decision" in " ".join(taken.stderr.split())
+    await api.delete(MODEL_APPROVAL, namespace, name, squatter["metadata"]["uid"])
+    assert (await command(kubeconfig, *given)).returncode == 0
+
     # What was restored is verified, and exported, as what was trained here.
     log = installation.folder / "logs/secure_mlops.log"
     cluster_key = tmp_path / "audit.pub"

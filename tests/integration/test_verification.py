@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,13 +24,14 @@ from hallmark.policies.model_version.attestation import attest
 from hallmark.resources.decisions import Said, model_approval
 from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope
 from hallmark.supply_chain.manifest import FileFact
-from hallmark.verification.files import INDEX, LOG, build_index
+from hallmark.verification.files import INDEX, LOG, REGISTRY, FolderFiles, build_index
 from hallmark.verification.history import served_at
 from hallmark.verification.links import Link, State, Verdict
 from hallmark.verification.log import log_of
 from hallmark.verification.oci import as_folder
 from hallmark.verification.opening import verify_export, verify_folder
-from hallmark.verification.registry import Registry
+from hallmark.verification.registry import MAX_BYTES, Registry, read_registry
+from hallmark.verification.restore import restored
 from hallmark.verification.trusted import Trusted, trusted_key
 from tests.chains import MODEL, Whole, objects_of, whole_chain
 from tests.integration.api import Obj
@@ -539,3 +540,30 @@ def test_evidence_that_cannot_be_shown_gives_no_digest(
     found = reviewed(copied, second.metadata.name)
     assert found["shownDigest"] is None
     assert "somebody changed it" in found["hidden"][0]
+
+
+@pytest.mark.parametrize("how", ["nobody signed it", "its object is gone"])
+def test_no_approval_is_restored_without_the_denial_of_the_same_bytes(
+    exported: Path, whole: Whole, how: str
+) -> None:
+    files = FolderFiles(exported)
+    registry = read_registry(files.read(REGISTRY, MAX_BYTES))
+    assert isinstance(registry, Registry)
+    log = log_of(exported / LOG, None, whole.trusted, datetime.now(UTC))
+    assert log is not None
+    before = {one.version.metadata.name: one for one in restored(registry, files, log.recorded)}
+    assert not any(one.lost for one in before.values())
+
+    (denial,) = (one for one in registry.approvals if one.spec.decision is ReviewDecision.DENIED)
+    others = [one for one in registry.approvals if one is not denial]
+    approval = next(one for one in others if one.spec.decision is ReviewDecision.APPROVED)
+    on = denial.spec.model_version
+    beside = approval.replace(uid="beside", spec=approval.spec.replace(model_version=on))
+    plain = denial.replace(spec=denial.spec.replace(attestation=None))
+    left = [plain] if how == "nobody signed it" else []
+    changed = registry.replace(approvals=[*others, beside, *left])
+    after = {one.version.metadata.name: one for one in restored(changed, files, log.recorded)}
+    assert after[on.name].lost == (denial.name,)
+    assert after[on.name].attested == ()
+    for name in before.keys() - {on.name}:
+        assert after[name].attested == before[name].attested

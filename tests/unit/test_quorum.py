@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from hallmark.api.trust import ReviewerGroup
-from hallmark.quorum import tally
+from hallmark.quorum import person, tally
+from tests.examples import examples
 
 PEOPLE = ["ada", "bob", "cyd", "dan", "eve"]
 
@@ -102,3 +103,25 @@ def test_no_other_choice_of_who_stands_for_what_misses_fewer(
     assert found.enough is (len(people) >= minimum and least == 0)
     assert found.more >= max(minimum - len(people), least)
     assert set(found.missing) <= {made.name for made in groups}
+
+
+UNSEEN = "\u00ad\u034f\u115f\u180b\u200b\u2800\u3164\ufe0f\U000e0101\x00 \u00a0"
+
+
+@pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
+@pytest.mark.parametrize("place", range(6))
+def test_what_is_not_seen_makes_no_other_person(unseen: str, place: int) -> None:
+    """Between a letter and its accent neither."""
+    name = "jose\u0301"
+    assert person(name[:place] + unseen + name[place:]) == person("Jos\u00e9")
+
+
+@given(name=st.text(max_size=8))
+@examples(200)
+def test_the_one_form_of_a_name_is_its_own(name: str) -> None:
+    assert person(person(name)) == person(name) == person(name + "\u200b")
+
+
+@pytest.mark.parametrize("other", ["jose", "jos\u00e8", "j\u00f3se", ""])
+def test_what_is_seen_makes_another(other: str) -> None:
+    assert person("jos\u00e9") != person(other)

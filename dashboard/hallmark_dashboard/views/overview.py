@@ -15,6 +15,7 @@ from hallmark.api.training_run import TrainingRun
 from hallmark.policies.model_deployment.hold import told as told_hold
 from hallmark.policies.model_version.approvals import counts
 from hallmark.policies.model_version.renewal import is_of_before
+from hallmark.quorum import is_among
 from hallmark_dashboard.lists import Unreadable
 from hallmark_dashboard.views.decisions import Decision
 from hallmark_dashboard.views.deployment import headline
@@ -164,10 +165,11 @@ def _waits(version: ModelVersion, given: OverviewInputs) -> bool:
         return False
     if version_standing(version).state is not State.WAITING:
         return False
-    if version.spec.requested_by.name == given.person:
+    asked = version.spec.requested_by
+    if is_among(given.person, filter(None, [asked.name, asked.relay])):
         return False
     return not any(
-        record.approver == given.person
+        is_among(given.person, [record.approver])
         and counts(record, given.now)
         and not is_of_before(record, version.status.rolled_back)
         for record in version.status.approvals

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hallmark.api.common import parse_duration
 from hallmark.api.model_version import ModelVersion
+from hallmark.quorum import is_among
 from hallmark_dashboard.problems import Right
 from hallmark_dashboard.views.changes import Changes
 from hallmark_dashboard.views.gates import GateLine
@@ -92,17 +93,17 @@ def review_rights(version: ModelVersion) -> tuple[Right, ...]:
     )
 
 
-def choices(detail: VersionDetail, person: str, missing: tuple[Right, ...]) -> tuple[Choice, ...]:
+def choices(detail: VersionDetail, reader: str, missing: tuple[Right, ...]) -> tuple[Choice, ...]:
     """Return what can be decided on a version, each with what it does."""
     serves = ", ".join(detail.row.used_by) or "no Deployment"
     barred = ""
-    if person == detail.row.requester:
+    if is_among(reader, [detail.row.requester]):
         barred = "You asked for this version and cannot approve it; you may deny or revoke it."
-    elif person in detail.votes.approvers:
+    elif is_among(reader, detail.votes.approvers):
         barred = "You approved it already; another person must approve."
     elif detail.row.standing.state is State.STOPPED:
         barred = f"It is {detail.row.standing.word.lower()}: an approval would change nothing."
-    remaining = detail.votes.missing_after(person)
+    remaining = detail.votes.missing_after(reader)
     asked = detail.votes.asked
     waits = asked is not None and parse_duration(asked.cooling_time)
     promoted = (

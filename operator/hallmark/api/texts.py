@@ -79,7 +79,7 @@ def parse_duration(text: str) -> timedelta:
 
 def timestamp(moment: datetime) -> str:
     """Return ``moment`` (aware) as an RFC 3339 UTC time to the microsecond."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def parse_timestamp(text: str) -> datetime:
@@ -88,8 +88,11 @@ def parse_timestamp(text: str) -> datetime:
     Raises:
         ValueError: ``text`` is not such a time.
     """
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    if moment.tzinfo is None:
+        raise ValueError("Expected a time with its zone, such as 2027-01-31T00:00:00Z.")
     try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+        return moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("Expected a moment of the years 1 to 9999 in UTC.") from error
 

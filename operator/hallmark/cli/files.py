@@ -69,6 +69,16 @@ def parse_object(
         ) from error
 
 
+def read_bounded(file: Path, most: int) -> bytes:
+    """Return the bytes of a file, or of one that is longer than ``most`` the first, one more.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with file.open("rb") as opened:
+        return opened.read(most + 1)
+
+
 def read_documents(file: Path) -> list[dict[str, Any]]:
     """Return the documents in a YAML or JSON file.
 
@@ -76,12 +86,12 @@ def read_documents(file: Path) -> list[dict[str, Any]]:
         ConfigurationError: It cannot be read, or is no YAML.
     """
     try:
-        size = file.stat().st_size
-        if size > MAX_BYTES:
+        data = read_bounded(file, MAX_BYTES)
+        if len(data) > MAX_BYTES:
             raise ConfigurationError(
-                f"Expected a manifest of at most {MAX_BYTES} bytes in {file}, found {size}."
+                f"Expected a manifest of at most {MAX_BYTES} bytes in {file}, found more."
             )
-        documents = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+        documents = list(yaml.safe_load_all(data.decode()))
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read ({error.strerror}).") from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:

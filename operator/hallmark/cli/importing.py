@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hallmark.api.common import NamespacedResource, parse_duration
+from hallmark.api.model_approval import ModelApproval
 from hallmark.api.training_run import TrainingRun
 from hallmark.cli.cluster import Place, cluster_of, placed, user_name
 from hallmark.cli.evidence import Credentials, Endpoint, StoreAccess, store_of
@@ -73,19 +74,22 @@ def import_(
 
 def _verified(folder: Path, trust: list[str] | None) -> tuple[list[Restored], Files]:
     with needs_the_extra():
-        from hallmark.verification.files import REGISTRY, FolderFiles
+        from hallmark.verification.files import LOG, REGISTRY, FolderFiles
+        from hallmark.verification.log import log_of
         from hallmark.verification.opening import verify_export
         from hallmark.verification.registry import MAX_BYTES, read_registry
         from hallmark.verification.restore import restored
-    verdict = verify_export(folder, trusted_of(trust or ()), datetime.now(UTC))
+    trusted, now = trusted_of(trust or ()), datetime.now(UTC)
+    verdict = verify_export(folder, trusted, now)
     if not verdict.ok:
         say("The export does not verify: hallmark verify says where.")
         raise typer.Exit(ExitCode.REFUSED)
     files = FolderFiles(folder)
-    registry = read_registry(files.read(REGISTRY, MAX_BYTES) or b"")
+    registry = read_registry(files.read(REGISTRY, MAX_BYTES))
     if isinstance(registry, str):
         raise IntegrityError(registry)
-    return list(restored(registry, files)), files
+    log = log_of(folder / LOG, None, trusted, now)
+    return list(restored(registry, files, log.recorded if log else None)), files
 
 
 async def _import(
@@ -102,9 +106,15 @@ async def _import(
             await _create(cluster, TRAINING_RUN, run)
             uid = await _adopted(cluster, one, patience)
             for approval in one.approvals(uid):
-                await _create(cluster, MODEL_APPROVAL, approval)
+                _require_same(await _create(cluster, MODEL_APPROVAL, approval), approval)
             plain += one.plain
-            say(f"{space}/{one.version.metadata.name}: adopted, {len(one.attested)} decisions.")
+            name = f"{space}/{one.version.metadata.name}"
+            say(f"{name}: adopted, {len(one.attested)} decisions.")
+            if one.lost:
+                say(
+                    f"{name} was denied or revoked (ModelApproval '{one.lost[0]}'), which nobody's "
+                    f"signature tells here: its approvals are not brought along. Deny it here too."
+                )
     return plain
 
 
@@ -133,14 +143,32 @@ def _copy(one: Restored, files: Files, store: Store) -> None:
             )
 
 
-async def _create(cluster: ApiCluster, kind: Kind, wanted: NamespacedResource) -> None:
+async def _create(cluster: ApiCluster, kind: Kind, wanted: NamespacedResource) -> Obj | None:
+    """Create an object, or return the one that has its name."""
     metadata = wanted.metadata
-    if await cluster.get(kind, metadata.namespace, metadata.name) is not None:
-        return
+    if (there := await cluster.get(kind, metadata.namespace, metadata.name)) is not None:
+        return there
     obj = wanted.to_wire()
     obj["metadata"] = {"name": metadata.name, "namespace": metadata.namespace}
     obj.pop("status", None)
     await cluster.create(obj)
+    return None
+
+
+def _require_same(there: Obj | None, wanted: ModelApproval) -> None:
+    """Let nothing else take the place of a decision: a denial would be lost.
+
+    Raises:
+        ClusterError: the object of its name is another decision, or on another version.
+    """
+    if there is None:
+        return
+    found, spec = there["spec"], wanted.spec.to_wire()
+    if any(found.get(part) != spec[part] for part in ("attestation", "modelVersion")):
+        raise ClusterError(
+            f"Expected ModelApproval '{wanted.metadata.name}' in {wanted.metadata.namespace} as "
+            f"the export has it, or none, found another decision; delete that one and import again."
+        )
 
 
 async def _adopted(cluster: ApiCluster, one: Restored, patience: timedelta) -> str:

@@ -113,7 +113,7 @@ def _of_export(folder: Path, namespace: str | None, name: str) -> Asked:
     from hallmark.verification.registry import MAX_BYTES, read_registry, run_of, version_of
 
     files = FolderFiles(folder)
-    registry = read_registry(files.read(REGISTRY, MAX_BYTES) or b"")
+    registry = read_registry(files.read(REGISTRY, MAX_BYTES))
     if isinstance(registry, str):
         raise ConfigurationError(f"{folder} is no export: {registry}")
     versions = [version_of(entry) for entry in registry.versions]

@@ -130,8 +130,7 @@ def exported(folder: Path, namespace: str | None) -> Objects:
     with needs_the_extra():
         from hallmark.verification import registry as exports
         from hallmark.verification.files import REGISTRY, FolderFiles
-    data = FolderFiles(folder).read(REGISTRY, exports.MAX_BYTES)
-    found = exports.read_registry(data or b"")
+    found = exports.read_registry(FolderFiles(folder).read(REGISTRY, exports.MAX_BYTES))
     if isinstance(found, str):
         raise ConfigurationError(f"--export: expected an export in {folder}. {found}")
     spaces = {namespace} if namespace else set(found.namespaces)

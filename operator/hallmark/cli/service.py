@@ -19,6 +19,7 @@ from hallmark.api.generated import to_yaml
 from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentSpec, RollbackMode
 from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.exits import ExitCode
+from hallmark.cli.files import read_bounded
 from hallmark.cli.objects import get_deployment, parsed_or_raise, standing_of
 from hallmark.cli.options import DryRun
 from hallmark.cli.output import Format, Output, console, plain, print_as, print_table, say, state
@@ -204,9 +205,12 @@ def _read(data: str) -> str:
     try:
         if data == "-":
             return sys.stdin.read(_MAX_BODY)
-        return Path(data[1:]).read_text(encoding="utf-8") if data.startswith("@") else data
+        if not data.startswith("@"):
+            return data
+        return read_bounded(Path(data[1:]), _MAX_BODY).decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"--data: {data[1:]} cannot be read: {error}.") from error
+        where = data[1:] or "the input"
+        raise ConfigurationError(f"--data: {where} cannot be read: {error}.") from error
 
 
 def _request(text: str) -> dict[str, Any]:
@@ -215,6 +219,8 @@ def _request(text: str) -> dict[str, Any]:
         found = json.loads(text)
     except ValueError as error:
         raise ConfigurationError(f"--data: expected JSON: {error}.") from error
+    except RecursionError as error:
+        raise ConfigurationError("--data: expected rows, found JSON nested too deeply.") from error
     if isinstance(found, list):
         return {"instances": found}
     if not isinstance(found, dict):
@@ -258,7 +264,7 @@ def _predictions(name: str, status: int, data: bytes) -> dict[str, Any]:
     """
     try:
         answer = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     found: dict[str, Any] = answer if isinstance(answer, dict) else {}
     predictions = found.get("predictions")

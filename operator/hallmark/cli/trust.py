@@ -10,7 +10,7 @@ import typer
 
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.cli.extra import needs_the_extra
-from hallmark.cli.files import read_object
+from hallmark.cli.files import MAX_BYTES, read_bounded, read_object
 from hallmark.errors import ConfigurationError
 from hallmark.keys import Purpose
 
@@ -59,9 +59,11 @@ def _trusted(text: str) -> Trusted:
             f"--trust: expected seal=, audit= or approve:NAME= before a key's file, found {word!r}."
         )
     try:
-        pem = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        pem = read_bounded(Path(path), MAX_BYTES).decode()
+    except OSError as error:
         raise ConfigurationError(
-            f"--trust: the key {path} cannot be read ({type(error).__name__})."
+            f"--trust: the key {path} cannot be read ({error.strerror})."
         ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"--trust: expected a key in {path}, found no text.") from error
     return trusted_key(Purpose(purpose), pem, approver)

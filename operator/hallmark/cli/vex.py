@@ -20,14 +20,15 @@ from hallmark.cli.approvals import Approver, Name, NotAfter, Said, Version, mode
 from hallmark.cli.cluster import Place, cluster_of, placed, user_name
 from hallmark.cli.evidence import Credentials, Endpoint, StoreAccess, read_evidence, store_of
 from hallmark.cli.extra import needs_the_extra
+from hallmark.cli.files import read_bounded
 from hallmark.cli.objects import get_version
 from hallmark.cli.options import DryRun
+from hallmark.cli.output import plain
 from hallmark.cli.review import FromExport, exported, offered
 from hallmark.cluster.kinds import Obj
 from hallmark.errors import ConfigurationError
 from hallmark.resources.decisions import checked, not_after
 
-_MOST_BYTES = 1 << 20
 _LONGEST = 1024
 
 
@@ -128,12 +129,12 @@ def _own(
     analysis: Analysis | None,
     justification: Justification | None,
 ) -> Assessment:
-    name, _, version = package.partition("==")
+    name, pinned, version = package.partition("==")
     said = checked(
         Assessment,
         vulnerability=vulnerability,
         package=str(canonicalize_name(name.strip())),
-        version=version.strip() or None,
+        version=version.strip() if pinned else None,
         analysis=analysis,
         justification=justification,
     )
@@ -188,11 +189,10 @@ def _objects(
 
 def _taken_over(words: _Words, bill: Mapping[str, Any]) -> list[tuple[Assessment, str]]:
     with needs_the_extra():
-        from hallmark.supply_chain.foreign_vex import read_foreign
+        from hallmark.supply_chain.foreign_vex import MAX_BYTES, read_foreign
     file = words.file or Path()
     try:
-        with file.open("rb") as opened:
-            data = opened.read(_MOST_BYTES + 1)
+        data = read_bounded(file, MAX_BYTES)
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read ({error.strerror}).") from error
     found = read_foreign(data, bill, words.justification)
@@ -204,6 +204,6 @@ def _taken_over(words: _Words, bill: Mapping[str, Any]) -> list[tuple[Assessment
     if words.name is not None and len(found) > 1:
         raise ConfigurationError(f"--name: {file} says {len(found)} things; leave it out.")
     return [
-        (one.assessment, f"From {file.name}: {one.detail or 'no words'}"[:_LONGEST])
+        (one.assessment, f"From {plain(file.name)}: {one.detail or 'no words'}"[:_LONGEST])
         for one in found
     ]

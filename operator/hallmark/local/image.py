@@ -96,8 +96,7 @@ def require_not_rejected(document: bytes, around: Files) -> None:
     Raises:
         ConfigurationError: they were; the sentence says by whom.
     """
-    data = around.read(REGISTRY, MAX_BYTES)
-    registry = read_registry(data) if data is not None else ""
+    registry = read_registry(around.read(REGISTRY, MAX_BYTES))
     if isinstance(registry, str):
         return
     digest = sha256_digest(_trust(document).manifest.encode())

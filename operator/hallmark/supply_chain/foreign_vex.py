@@ -181,7 +181,7 @@ def _meant(claim: _Claim, versions: Mapping[str, set[str]]) -> tuple[str, str | 
             f"{clip(claim.vulnerability, 64)}, found '{clip(claim.purl, 80)}'."
         ) from error
     name = str(canonicalize_name(url.name))
-    if url.type != "pypi" or name not in versions:
+    if url.type != "pypi" or url.namespace or url.subpath or name not in versions:
         return None
     return (name, url.version) if url.version in {None, *versions[name]} else None
 
@@ -294,6 +294,12 @@ def _claims(found: Mapping[str, Any], places: Mapping[str, str]) -> Iterator[_Cl
                 f"Expected what {clip(id_, 64)} affects by its package URL, found a list of "
                 f"versions; give the package URL with its version."
             )
-        ref = unquote(str(target["ref"]))
-        purl = ref if ref.startswith("pkg:") else places.get(ref, "")
+        ref = str(target["ref"])
+        plain = unquote(ref)
+        purl = places.get(ref) or places.get(plain) or (plain if plain.startswith("pkg:") else "")
+        if not purl:
+            raise ConfigurationError(
+                f"Expected of {clip(id_, 64)} that 'affects' names a package URL or a component "
+                f"that has one, found '{clip(ref, 80)}'."
+            )
         yield _Claim(id_, purl, judged, justification, str(analysis.get("detail", "")))

@@ -218,8 +218,8 @@ def _sum(
     asked = policy.spec.approvals if policy else None
     counted = counting(records, asked, now, gave_way)
     if asked is None:
-        number = len(counted.approvers)
-        return open_("approval", f"{number} approvals; how many are needed is not here.")
+        people = needs(None, counted.approvers).people
+        return open_("approval", f"{people} approvals; how many are needed is not here.")
     found = needs(asked, counted.approvers)
     if not found.enough:
         return open_("approval", f"{found.sentence} count today.{counted.sentence}")

@@ -36,8 +36,7 @@ def verify_export(
         ArtifactError: a file cannot be read by this user.
     """
     files = FolderFiles(folder)
-    data = files.read(REGISTRY, MAX_BYTES)
-    registry = read_registry(data) if data is not None else f"Expected {REGISTRY}, found none."
+    registry = read_registry(files.read(REGISTRY, MAX_BYTES))
     if isinstance(registry, str):
         return Verdict((Subject("Export", "the whole", (broken("registry", registry),)),))
     log = log_of(folder / LOG, None, trusted, now)

@@ -133,8 +133,14 @@ class Registry(FileModel):
         return [*self.runs, *self.versions, *self.approvals, *self.deployments]
 
 
-def read_registry(data: bytes) -> Registry | str:
-    """Return the registry in a file's bytes, or a sentence on what is wrong with them."""
+def read_registry(data: bytes | None) -> Registry | str:
+    """Return the registry in a file's bytes, or a sentence on what is wrong with them.
+
+    Args:
+        data: the file's bytes; None: there is no such file.
+    """
+    if data is None:
+        return "Expected models/registry.json as an export writes it, found none."
     try:
         document = parse_object(data, MAX_BYTES)
         if _has_a_number_beyond(document):

@@ -10,8 +10,10 @@ from hallmark.api.dataset import SealedBundle
 from hallmark.api.model_approval import ModelApproval, ReviewDecision
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun, TrainingRunSpec
+from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.verification.bundle import bundle_of
 from hallmark.verification.files import Files
+from hallmark.verification.recorded import Recorded
 from hallmark.verification.registry import ApprovalEntry, Registry, version_of
 
 
@@ -24,12 +26,15 @@ class Restored:
         files: the paths of its sealed files, manifest and signature last.
         attested: decisions that their approvers signed; denials and revocations first.
         plain: names of decisions for which only the former cluster vouched.
+        lost: names of denials and revocations of these bytes that cannot be made again: nobody
+            signed them, or their objects are gone. Without them no approval comes along.
     """
 
     version: ModelVersion
     files: tuple[str, ...]
     attested: tuple[ApprovalEntry, ...]
     plain: tuple[str, ...]
+    lost: tuple[str, ...] = ()
 
     def run(self, uri: str, requester: str) -> TrainingRun:
         """Return the run that adopts the bundle.
@@ -59,8 +64,14 @@ class Restored:
             )
 
 
-def restored(registry: Registry, files: Files) -> Iterator[Restored]:
-    """Yield the versions of an export, each model's in the order of their numbers."""
+def restored(registry: Registry, files: Files, recorded: Recorded | None) -> Iterator[Restored]:
+    """Yield the versions of an export, each model's in the order of their numbers.
+
+    Args:
+        registry: what the export names.
+        files: its files.
+        recorded: its audit log, where it has one.
+    """
     entries = sorted(
         registry.versions, key=lambda one: (one.namespace, one.spec.model, one.spec.version)
     )
@@ -68,15 +79,39 @@ def restored(registry: Registry, files: Files) -> Iterator[Restored]:
         version = version_of(entry)
         bundle = bundle_of(version, files)
         mine = [one for one in registry.approvals if one.spec.model_version.uid == entry.uid]
+        lost = _lost(version, registry, recorded)
         last = ("manifest.json", "model.sigstore.json")
         yield Restored(
             version=version,
             files=tuple(sorted(bundle.names, key=lambda name: (name.endswith(last), name))),
             attested=tuple(
                 sorted(
-                    (one for one in mine if one.spec.attestation),
+                    (
+                        one
+                        for one in mine
+                        if one.spec.attestation and (one.spec.decision.is_final or not lost)
+                    ),
                     key=lambda one: (one.spec.decision is ReviewDecision.APPROVED, one.name),
                 )
             ),
             plain=tuple(one.name for one in mine if not one.spec.attestation),
+            lost=lost,
         )
+
+
+def _lost(version: ModelVersion, registry: Registry, recorded: Recorded | None) -> tuple[str, ...]:
+    namespace, digest = version.metadata.namespace, version.spec.artifact.manifest_digest
+    here = {one.uid: one for one in registry.approvals}
+    found = {
+        one.name
+        for one in here.values()
+        if (one.namespace, one.spec.manifest_digest) == (namespace, digest)
+        and one.spec.decision.is_final
+        and not one.spec.attestation
+    }
+    for word in recorded.words_on(namespace, digest) if recorded else ():
+        final = word.event in {AuditEvent.DENY, AuditEvent.REVOKE}
+        gone = word.details.get("approvalUid", "") not in here
+        if final and gone and word.outcome == AuditOutcome.ACCEPTED:
+            found.add(word.details.get("approval", ""))
+    return tuple(sorted(found))

@@ -22,6 +22,7 @@ from hallmark.api.common import (
     Timestamp,
     parse_duration,
     parse_timestamp,
+    timestamp,
 )
 from hallmark.api.crd import KINDS, Schema, open_api_schema
 
@@ -179,6 +180,18 @@ def test_what_is_taken_for_a_moment_can_be_read(text: str) -> None:
 def test_the_first_and_the_last_moment_are_read(text: str) -> None:
     TypeAdapter(Timestamp).validate_python(text)
     assert parse_timestamp(text) >= datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["2027-01-31", "2027-01-31T00:00:00", "9999-12-31T23:59:59"])
+def test_a_moment_without_a_zone_is_none(text: str) -> None:
+    """It would be another one on another machine."""
+    with pytest.raises(ValueError, match="with its zone"):
+        parse_timestamp(text)
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_a_moment_that_is_written_is_read_back(moment: datetime) -> None:
+    assert parse_timestamp(timestamp(moment)) == moment
 
 
 @given(st.text(max_size=40))

@@ -10,6 +10,7 @@ import pytest
 
 from hallmark.api.training_run import TrainingRun
 from hallmark.cli.files import read_object, write_text
+from hallmark.cli.trust import trusted_of
 from hallmark.errors import ConfigurationError
 
 RUN = Path(__file__).with_name("run.yaml").read_text()
@@ -69,6 +70,12 @@ def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
         read_object(tmp_path / "nothing.yaml", TrainingRun)
     with pytest.raises(ConfigurationError, match="cannot be read \\(Is a directory"):
         read_object(tmp_path, TrainingRun)
+
+
+@pytest.mark.parametrize("trust", ["{}", "audit={}"])
+def test_a_file_without_an_end_is_not_read_to_it(trust: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"of at most|Expected a public key"):
+        trusted_of([trust.format("/dev/zero")])
 
 
 def test_bytes_that_are_no_text_are_said(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hallmark.cli.app import app
+from hallmark.errors import ConfigurationError
 
 GOOD = {
     "predictions": [{"label": "yes", "probabilities": {"no": 0.25, "yes": 0.75}}],
@@ -75,6 +76,7 @@ def test_a_refusal_is_told_in_the_predictors_words(status: int) -> None:
         pytest.param(200, b"", id="nothing"),
         pytest.param(200, b"<html>", id="a page"),
         pytest.param(200, b"[1]", id="a list"),
+        pytest.param(200, b"[" * 100_000, id="lists in lists"),
         pytest.param(200, b'{"predictions": 1}', id="a number for the predictions"),
         pytest.param(200, b'{"predictions": [1]}', id="numbers for predictions"),
         pytest.param(200, b'{"predictions": [{"label": "a"}]}', id="no probabilities"),
@@ -99,3 +101,20 @@ def test_what_is_no_prediction_is_an_error_of_one_sentence(
     assert (code, out) == (1, "")
     assert f"found an answer with status {status}" in " ".join(err.split())
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("[" * 100_000, "expected rows, found JSON nested too deeply"),
+        ("1", "expected an object (a row) or a list of rows"),
+        ("{", "expected JSON"),
+        ("@/no/such", "/no/such cannot be read"),
+        ("@/dev/zero", "expected JSON"),
+    ],
+    ids=["lists in lists", "a number", "half an object", "no file", "a file without an end"],
+)
+def test_what_is_no_row_is_said(data: str, said: str) -> None:
+    done = CliRunner().invoke(app, ["predict", "loan", "--url", "http://127.0.0.1:9", "-d", data])
+    assert isinstance(done.exception, ConfigurationError)
+    assert f"--data: {said}" in str(done.exception)

@@ -124,6 +124,14 @@ def test_a_spec_that_nobody_looked_at_yet_is_not_good() -> None:
         ),
         pytest.param(seen(versions=[version()], person="alice"), [], id="not who asked for it"),
         pytest.param(
+            seen(versions=[version()], person="Alice "), [], id="not who asked, otherwise spelled"
+        ),
+        pytest.param(
+            seen(versions=[version(status={"approvals": [approval("rita")]})], person="RITA"),
+            [],
+            id="not who approved it already, otherwise spelled",
+        ),
+        pytest.param(
             seen(versions=[version(status={"approvals": [approval("rita")]})]),
             [],
             id="not who approved it already",

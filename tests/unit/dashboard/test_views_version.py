@@ -152,6 +152,15 @@ def test_an_approval_of_before_a_rollback_is_told_and_may_be_given_anew() -> Non
             id="who approved it",
         ),
         pytest.param(
+            "Alice ", detail(), ["deny", "revoke"], id="who asked for it, otherwise spelled"
+        ),
+        pytest.param(
+            "Rita",
+            detail(version=version(status={"approvals": [approval("rita")]})),
+            ["deny", "revoke"],
+            id="who approved it, otherwise spelled",
+        ),
+        pytest.param(
             "rita",
             detail(version=version(told={"Denied": "True/Denied"})),
             ["deny", "revoke"],

@@ -89,14 +89,21 @@ def test_each_status_of_open_vex_is_a_word_of_cyclonedx(status: str, analysis: A
     assert f": {analysis} (" in said
 
 
-def test_a_part_of_the_file_is_found_by_its_reference() -> None:
-    part = {"type": "library", "bom-ref": "n", "name": "numpy", "version": "2.1.0", "purl": NUMPY}
+@pytest.mark.parametrize("ref", ["n", "numpy%202.1.0", "pkg:pypi/scipy@1.0"])
+def test_a_part_of_the_file_is_found_by_its_reference(ref: str) -> None:
+    part = {"type": "library", "bom-ref": ref, "name": "numpy", "version": "2.1.0", "purl": NUMPY}
     found = cyclonedx(components=[part])
-    found["vulnerabilities"][0]["affects"] = [{"ref": "n"}]
+    found["vulnerabilities"][0]["affects"] = [{"ref": ref}]
     assert read(found) == SAID
 
 
-ELSEWHERE = ["pkg:pypi/numpy@2.0.0", "pkg:pypi/scipy@1.0", "pkg:deb/debian/numpy@2.1.0"]
+ELSEWHERE = [
+    "pkg:pypi/numpy@2.0.0",
+    "pkg:pypi/scipy@1.0",
+    "pkg:deb/debian/numpy@2.1.0",
+    "pkg:pypi/somebody/numpy@2.1.0",
+    "pkg:pypi/numpy@2.1.0#numpy/f2py",
+]
 
 
 @pytest.mark.parametrize("purl", ELSEWHERE)
@@ -173,7 +180,7 @@ REFUSED: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "nothing that is affected": (lambda: _vulnerability(affects=[]), "analysis.state"),
     "a reference that leads nowhere": (
         lambda: _vulnerability(affects=[{"ref": "n"}]),
-        "Expected a package URL",
+        "names a package URL .* found 'n'",
     ),
     "a range of versions": (
         lambda: _vulnerability(

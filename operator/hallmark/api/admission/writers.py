@@ -161,7 +161,7 @@ def unheard_words() -> Pair:
         [rule(GROUP, "DELETE", "modelapprovals")],
         [
             validation(
-                "oldObject.spec.decision == 'Approved' || "
+                "oldObject.spec.decision in ['Approved', 'Assessed'] || "
                 "oldObject.?status.?conditions.orValue([]).exists(shown, shown.type == 'Ready')",
                 "'ModelApproval ' + oldObject.metadata.name + ' says ' + oldObject.spec.decision + "
                 f"', and the operator has not heard that yet; ' + {YOU} + '. Wait until it shows "

@@ -99,12 +99,12 @@ def next_records(hearing: Hearing) -> tuple[ApprovalRecord, ...]:
 
 
 def is_being_withdrawn(approval: ModelApproval) -> bool:
-    """Tell whether an approval is being deleted, which nobody takes back.
+    """Tell whether what can be withdrawn is being deleted, which nobody takes back.
 
     It counts no more, whatever keeps the object: one that names it as its owner may do so for ever.
     """
     deleted = approval.metadata.deletion_timestamp is not None
-    return deleted and approval.spec.decision is ReviewDecision.APPROVED
+    return deleted and not approval.spec.decision.is_final
 
 
 def fell_with_its_key(record: ApprovalRecord) -> bool:
@@ -200,9 +200,9 @@ def _judged(
     hearing: Hearing,
 ) -> ApprovalRecord:
     first = attested.get(attestation_digest(approval.spec) or "")
-    # What is said of vulnerabilities takes half of the room at most, so that approvals find some.
-    assesses = approval.spec.decision is ReviewDecision.ASSESSED
-    room = MAX_ATTESTED // 2 if assesses else MAX_ATTESTED
+    # What excuses vulnerabilities takes half of the room at most, so that all else finds some.
+    said = approval.spec.assessment
+    room = MAX_ATTESTED // 2 if said and said.analysis.excuses else MAX_ATTESTED
     return record_of(
         Ballot(
             approval,
@@ -298,10 +298,11 @@ def _bounded(records: Sequence[ApprovalRecord], hearing: Hearing) -> tuple[Appro
 def _rank(record: ApprovalRecord, hearing: Hearing) -> int:
     if is_final(record):
         return 0
-    if record.decision is ReviewDecision.ASSESSED and stands(record, hearing.now):
-        return 3
+    if record.assessment and stands(record, hearing.now):
+        # Who says that a vulnerability matters is not drowned by those who excuse others.
+        return 4 if record.assessment.analysis.excuses else 3
     if not counts(record, hearing.now) and not fell_with_its_key(record):
-        return 4
+        return 5
     return 2 if is_of_before(record, hearing.rolled_back) else _COUNTS
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hallmark.api.assessment import Analysis
 from hallmark.api.common import sha256_digest, timestamp
 from hallmark.api.dependencies import AcceptedVex, Dependencies, Vulnerabilities
 from hallmark.api.latch import MAX_ATTESTED, Attested, Latch
@@ -195,6 +196,26 @@ def test_words_crowd_out_no_approval() -> None:
     found = look(with_records(*words), *objects, approval("yes"))
     assert len(found) == MAX_RECORDS
     assert counting(found, None, NOW).approvers == ("rita",)
+
+
+def test_who_excuses_does_not_drown_who_says_that_it_matters() -> None:
+    flood = [assessed(f"word-{number:02}") for number in range(MAX_RECORDS)]
+    first = look(version(), *flood)
+    assert sum(record.accepted for record in first) == MAX_RECORDS
+    matters = assessed("matters", assessment={**NOT_AFFECTED, "analysis": "exploitable"})
+    found = look(with_records(*first), *flood, matters, latch=next_latch(version(), first, None))
+    assert len(found) == MAX_RECORDS
+    assert Analysis.EXPLOITABLE in {
+        word.said.analysis for word in words_in_force(found, policy(), NOW)
+    }
+
+
+def test_a_word_that_is_being_deleted_is_withdrawn_whatever_keeps_it() -> None:
+    first = record(assessed())
+    (second,) = look(with_records(first), assessed(deleted=True))
+    assert second.withdrawn
+    assert words_said([second], policy(), NOW) == ()
+    assert look(version(), assessed(deleted=True)) == ()
 
 
 def test_words_leave_room_for_the_attestations_of_approvals() -> None:
