@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hallmark.api.common import parse_timestamp
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.names import AUDIT_ANCHOR
+from hallmark.api.texts import parse_timestamp
 from hallmark.api.trust import TrustedKey
 from hallmark.audit.files import log_files, read_head
 from hallmark.audit.record import MAX_LINE, AuditRecord, read_record

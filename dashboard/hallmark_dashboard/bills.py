@@ -9,8 +9,8 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from hallmark.api.common import clip
 from hallmark.api.dependencies import Dependencies
+from hallmark.api.texts import clip
 from hallmark.supply_chain.components import every_component, is_package, stated_licences
 from hallmark.supply_chain.licences import LONGEST
 from hallmark.supply_chain.model_card import card_words

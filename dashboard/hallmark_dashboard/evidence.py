@@ -15,21 +15,14 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import (
-    BASELINE,
-    DOCKERFILE,
-    MANIFEST,
-    REPORT,
-    REPORT_PAGE,
-    SCHEMA,
-    Manifest,
-)
-from hallmark.api.common import clip, sha256_digest
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import BASELINE, DOCKERFILE, MANIFEST, REPORT, REPORT_PAGE, SCHEMA
 from hallmark.api.model_policy import ModelPolicySpec, Store
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import model_prefix
 from hallmark.api.report import Report
 from hallmark.api.served import Baseline
+from hallmark.api.texts import clip, sha256_digest
 from hallmark.bundles.stores import Stores
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.store import ArtifactMissing, ArtifactTooLarge

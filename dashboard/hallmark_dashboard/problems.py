@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hallmark.api.common import GROUP, clip
+from hallmark.api.texts import GROUP, clip
 from hallmark.cluster.cluster import ApiError
 
 MEDIA_TYPE = "application/problem+json"

@@ -11,10 +11,10 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-from hallmark.api.common import API_VERSION, canonical_json
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_deployment import ActionName, ModelDeployment
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import API_VERSION, canonical_json
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import (
     MODEL_APPROVAL,

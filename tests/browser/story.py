@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hallmark.api.common import sha256_digest
 from hallmark.api.names import AUDIT_ANCHOR, SYSTEM_NAMESPACE
+from hallmark.api.texts import sha256_digest
 from hallmark.api.training_run import TrainingRunSpec, spec_digest
 from hallmark.audit import AuditLog, Record
 from hallmark.audit.events import AuditEvent, AuditOutcome

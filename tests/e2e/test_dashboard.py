@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from hallmark.api.common import LABEL, SCORE
+from hallmark.api.texts import LABEL, SCORE
 from tests.e2e.harness import forward, objects
 from tests.e2e.harness.api import MERGE, Object
 from tests.e2e.harness.dashboard import Dashboard, submit

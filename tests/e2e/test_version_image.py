@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from hallmark.api.artifacts import MODEL_ONNX, REFUSED_EXIT_CODE
+from hallmark.api.files import MODEL_ONNX, REFUSED_EXIT_CODE
 from tests.chains import Whole, two_versions
 from tests.cluster import recipes
 from tests.cluster.images import build_one

@@ -17,9 +17,9 @@ import httpx
 import pytest
 import yaml
 
-from hallmark.api.common import sha256_digest
 from hallmark.api.model_card import ModelCard
 from hallmark.api.names import LABEL_POLICY, SYSTEM_NAMESPACE
+from hallmark.api.texts import sha256_digest
 from hallmark.audit import AuditLog
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.record import Record

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from hallmark.api.drift_report import MAX_REFUSED_FEATURES
+from hallmark.api.bounds import MAX_REFUSED_FEATURES
 from hallmark.api.names import (
     LABEL_DEPLOYMENT,
     PREDICTOR_FIELD_MANAGER,

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from hallmark.api.common import timestamp
+from hallmark.api.texts import timestamp
 from hallmark.api.training_run import TrainingRunSpec
 from hallmark.local.folder import now
 from hallmark.local.starter import make_starter, starter_text

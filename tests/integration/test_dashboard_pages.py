@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from hallmark.api.common import sha256_digest
 from hallmark.api.names import ANNOTATION_ACTION
+from hallmark.api.texts import sha256_digest
 from tests.integration import objects
 from tests.integration.api import Obj
 from tests.integration.conftest import OPERATOR, until

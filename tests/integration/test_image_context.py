@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from hallmark.api import artifacts as api
-from hallmark.api.common import sha256_digest
+from hallmark.api import files as api
+from hallmark.api.artifacts import Manifest
 from hallmark.api.drift import Drift
 from hallmark.api.model_approval import ReviewDecision
+from hallmark.api.texts import sha256_digest
 from hallmark.api.trust import Trust
 from hallmark.errors import ConfigurationError
 from hallmark.local.folder import SEALING_KEY, Folder, now
@@ -45,7 +46,7 @@ def sealed_with(whole: Whole, name: str, data: bytes) -> tuple[bytes, Read]:
     registry, files = whole.folder.read(), FolderFiles(bundle_of(whole))
     version = registry.version("loan-v1")
     assert version
-    former = api.Manifest.model_validate_json(files.read(api.MANIFEST, 1 << 20) or b"")
+    former = Manifest.model_validate_json(files.read(api.MANIFEST, 1 << 20) or b"")
     facts = {file.name: FileFact(file.digest, file.size) for file in former.files}
     manifest = build_manifest(
         files={**facts, name: data}, **former.model_dump(exclude={"schema_version", "files"})

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark.api import names
 from hallmark.api.admission import approval_identity
-from hallmark.api.common import timestamp
 from hallmark.api.model_approval import ModelApprovalSpec
+from hallmark.api.texts import timestamp
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import (

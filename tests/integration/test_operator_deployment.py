@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark.api import names
 from hallmark.api.columns import FeatureType
-from hallmark.api.common import sha256_digest, timestamp
 from hallmark.api.model_approval import ModelApprovalSpec
 from hallmark.api.served import Baseline, BaselineFeature
+from hallmark.api.texts import sha256_digest, timestamp
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,

@@ -6,8 +6,8 @@ import asyncio
 import signal
 from datetime import UTC, datetime, timedelta
 
-from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import ActionName
+from hallmark.api.texts import timestamp
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT
 from hallmark.resources.decisions import action_patch, action_text
 from tests.integration.operator_process import deployed, installation, store

@@ -14,9 +14,9 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark.api import names
-from hallmark.api.artifacts import BUNDLE
-from hallmark.api.common import parse_timestamp
+from hallmark.api.files import BUNDLE
 from hallmark.api.model_policy import ModelPolicy
+from hallmark.api.texts import parse_timestamp
 from hallmark.audit.succession import HANDOVER
 from hallmark.audit.verify import verify_log
 from hallmark.cluster.kinds import (

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from hallmark.api import names
-from hallmark.api.common import timestamp
+from hallmark.api.texts import timestamp
 from hallmark.cluster.kinds import APPS_DEPLOYMENT, MODEL_DEPLOYMENT, POD, Obj
 from tests.integration.frozen_proxy import FrozenProxy, frozen_proxy
 from tests.integration.operator_process import Installation, deployed, installation, store

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import time
 
-from hallmark.api.artifacts import BASELINE, MANIFEST, MODEL_ONNX, SCHEMA
+from hallmark.api.files import BASELINE, MANIFEST, MODEL_ONNX, SCHEMA
 from hallmark.cluster.kinds import APPS_DEPLOYMENT, CONFIG_MAP
 from hallmark.resources.carried import bundle_name, carried_files
 from tests.integration.operator_process import deployed, installation, store

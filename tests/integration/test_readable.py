@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.common import ApiModel, parse_duration, parse_timestamp
+from hallmark.api.common import ApiModel
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import parse_duration, parse_timestamp
 from hallmark.api.training_run import TrainingRun
 from tests.integration import objects
 from tests.integration.api import Obj, RefusedError

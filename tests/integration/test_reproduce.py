@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api import artifacts as api
-from hallmark.api.common import canonical_json, sha256_digest
+from hallmark.api import files as api
 from hallmark.api.dataset import Dataset, SealedBundle
+from hallmark.api.texts import canonical_json, sha256_digest
 from hallmark.errors import ConfigurationError
 from hallmark.local.reproduce import Rows, reproduce
 from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope

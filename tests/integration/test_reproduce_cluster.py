@@ -6,8 +6,8 @@ import asyncio
 import json
 from pathlib import Path
 
-from hallmark.api.artifacts import REPORT
 from hallmark.api.common import NamespacedMeta
+from hallmark.api.files import REPORT
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.kinds import CONFIG_MAP
 from hallmark.local.begin import begin

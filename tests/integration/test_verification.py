@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from hallmark.api.assessment import Analysis, Assessment
-from hallmark.api.common import canonical_json, parse_timestamp, sha256_digest, timestamp
 from hallmark.api.model_approval import ModelApprovalSpec, ReviewDecision
+from hallmark.api.texts import canonical_json, parse_timestamp, sha256_digest, timestamp
 from hallmark.cli.scan import look_up_in
 from hallmark.keys import Purpose, private_pem, public_pem
 from hallmark.local.folder import APPROVER_KEY, SEALING_KEY, now

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
-from hallmark.api.drift_report import Oddity
+from hallmark.api.bounds import Oddity
 from hallmark.api.drift_state import DriftState
 from hallmark.api.mirror import MirrorCounts, MirrorRecord
 from hallmark.api.model_deployment import ModelDeploymentStatus, Rollout, Unserved

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hallmark.api.artifacts import MODEL_ONNX, SERVED_FILES, SLOT_JOBLIB
+from hallmark.api.files import MODEL_ONNX, SERVED_FILES, SLOT_JOBLIB
 from hallmark.api.model_policy import ApproverKey
 from hallmark.errors import ArtifactError
 from hallmark.local.begin import begin

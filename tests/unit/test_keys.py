@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from hallmark.api.common import parse_timestamp
+from hallmark.api.texts import parse_timestamp
 from hallmark.api.trust import TrustedKey
 from hallmark.errors import ConfigurationError
 from hallmark.keys import (

@@ -16,7 +16,7 @@ import aiohttp
 from kubernetes.aio import client as kubernetes_client
 from pydantic_core import from_json, to_json
 
-from hallmark.api.common import clip
+from hallmark.api.texts import clip
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import Kind, Obj
 from hallmark.cluster.transport import REQUEST_SECONDS

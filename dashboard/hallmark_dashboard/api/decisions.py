@@ -8,8 +8,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from hallmark.api.common import clip
 from hallmark.api.model_deployment import ActionName
+from hallmark.api.texts import clip
 from hallmark.cluster.kinds import MODEL_VERSION
 from hallmark_dashboard import writes
 from hallmark_dashboard.api.schemas import (

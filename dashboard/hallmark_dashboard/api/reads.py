@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from hallmark.api.common import timestamp
 from hallmark.api.generated import to_yaml
+from hallmark.api.texts import timestamp
 from hallmark.audit.record import AuditRecord
 from hallmark.cluster.kinds import (
     MODEL_APPROVAL,

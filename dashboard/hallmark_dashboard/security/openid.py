@@ -21,7 +21,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import aiohttp
 from pydantic_core import from_json
 
-from hallmark.api.common import clip
+from hallmark.api.texts import clip
 from hallmark_dashboard.answers import read_at_most
 from hallmark_dashboard.problems import Problem
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hallmark.api.drift_report import LATENCY_BOUNDS
-from hallmark.api.mirror import SCORE_BOUNDS, MirrorCounts
+from hallmark.api.bounds import LATENCY_BOUNDS, SCORE_BOUNDS
+from hallmark.api.mirror import MirrorCounts
 from hallmark.api.model_deployment import ModelDeployment
 
 

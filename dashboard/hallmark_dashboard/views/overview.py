@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from hallmark.api.common import parse_timestamp
 from hallmark.api.conditions import ConditionStatus
 from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import parse_timestamp
 from hallmark.api.training_run import TrainingRun
 from hallmark.policies.model_deployment.hold import told as told_hold
 from hallmark.policies.model_version.approvals import counts

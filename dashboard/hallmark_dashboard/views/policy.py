@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hallmark.api.common import parse_duration
 from hallmark.api.conditions import ConditionStatus
 from hallmark.api.metrics import Comparison, Gate
 from hallmark.api.model_policy import (
@@ -16,6 +15,7 @@ from hallmark.api.model_policy import (
     OnRevocation,
 )
 from hallmark.api.model_version import ModelVersion, VersionCondition
+from hallmark.api.texts import parse_duration
 from hallmark.policies.model_deployment.floors import DRIFT
 from hallmark.policies.model_deployment.rollout_floors import ROLLOUT
 from hallmark_dashboard.views.standing import Standing, standing

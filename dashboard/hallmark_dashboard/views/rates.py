@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hallmark.api.drift_report import LATENCY_BOUNDS, RefusedFeature
+from hallmark.api.bounds import LATENCY_BOUNDS
+from hallmark.api.drift_report import RefusedFeature
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark_dashboard.traffic import Sample, Traffic
 from hallmark_dashboard.views.words import plural

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hallmark.api.common import parse_duration
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import parse_duration
 from hallmark.quorum import is_among
 from hallmark_dashboard.problems import Right
 from hallmark_dashboard.views.changes import Changes

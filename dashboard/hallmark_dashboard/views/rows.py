@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hallmark.api.common import parse_timestamp
 from hallmark.api.drift_state import Verdict
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion, VersionCondition
+from hallmark.api.texts import parse_timestamp
 from hallmark.api.training_run import TrainingRun
 from hallmark_dashboard.views.remembered import remembered
 from hallmark_dashboard.views.standing import (

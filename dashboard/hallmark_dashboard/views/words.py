@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
 
-from hallmark.api.common import parse_timestamp
 from hallmark.api.conditions import TroubleReason
 from hallmark.api.model_approval import ApprovalReason
 from hallmark.api.reasons import DeploymentReason, PolicyReason, RunReason, VersionReason
 from hallmark.api.reference import reasons
+from hallmark.api.texts import parse_timestamp
 
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 

@@ -11,25 +11,6 @@ from hallmark.api.common import (
     FileModel,
     ObjectName,
 )
-from hallmark.api.files import (
-    BASELINE as BASELINE,
-    BUNDLE as BUNDLE,
-    DOCKERFILE as DOCKERFILE,
-    GOLDEN as GOLDEN,
-    MANIFEST as MANIFEST,
-    MODEL_ONNX as MODEL_ONNX,
-    PROGRESS as PROGRESS,
-    REFUSED_EXIT_CODE as REFUSED_EXIT_CODE,
-    REPORT as REPORT,
-    REPORT_PAGE as REPORT_PAGE,
-    SCHEMA as SCHEMA,
-    SERVED_FILES as SERVED_FILES,
-    SLOT_JOBLIB as SLOT_JOBLIB,
-    SLOT_SBOM as SLOT_SBOM,
-    UPLOAD_SLOTS as UPLOAD_SLOTS,
-    final_name as final_name,
-    run_id as run_id,
-)
 
 
 class ManifestFile(FileModel):

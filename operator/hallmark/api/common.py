@@ -22,20 +22,10 @@ if TYPE_CHECKING:
 
 from hallmark.api.rules import cel, rule
 from hallmark.api.texts import (
-    API_VERSION as API_VERSION,
-    GROUP as GROUP,
-    LABEL as LABEL,
-    SCORE as SCORE,
-    VERSION as VERSION,
-    canonical_json as canonical_json,
-    clip as clip,
-    parse_duration as parse_duration,
-    parse_timestamp as parse_timestamp,
+    canonical_json,
     readable_duration,
     readable_timestamp,
-    sha256_digest as sha256_digest,
-    sorted_json as sorted_json,
-    timestamp as timestamp,
+    sha256_digest,
 )
 
 

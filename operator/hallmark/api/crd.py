@@ -16,13 +16,14 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, NoDefault
 from pydantic_core.core_schema import WithDefaultSchema
 
-from hallmark.api.common import GROUP, VERSION, Resource
+from hallmark.api.common import Resource
 from hallmark.api.conditions import UNSEEN
 from hallmark.api.generated import prose, write_generated
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import GROUP, VERSION
 from hallmark.api.training_run import TrainingRun
 from hallmark.errors import ConfigurationError
 

@@ -7,11 +7,11 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from hallmark.api.bounds import (
-    LATENCY_BOUNDS as LATENCY_BOUNDS,
-    MAX_REFUSED_FEATURES as MAX_REFUSED_FEATURES,
-    MAX_WINDOWS as MAX_WINDOWS,
-    PROBERS as PROBERS,
-    Oddity as Oddity,
+    LATENCY_BOUNDS,
+    MAX_REFUSED_FEATURES,
+    MAX_WINDOWS,
+    PROBERS,
+    Oddity,
 )
 from hallmark.api.common import (
     MAX_WATCHED,

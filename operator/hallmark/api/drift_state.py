@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from hallmark.api.bounds import Oddity
 from hallmark.api.common import (
     ApiModel,
     Clipped,
@@ -14,9 +15,6 @@ from hallmark.api.common import (
     Digest,
     Timestamp,
     WatchedName,
-)
-from hallmark.api.drift_report import (
-    Oddity,
 )
 from hallmark.api.feedback import QualityState
 from hallmark.api.rules import SET

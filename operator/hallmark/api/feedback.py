@@ -8,10 +8,9 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from hallmark.api.bounds import (
-    EARLIER_VERSIONS as EARLIER_VERSIONS,
-    OUTCOME_WINDOWS as OUTCOME_WINDOWS,
-    SCORE_BINS as SCORE_BINS,
-    SCORE_SCALE as SCORE_SCALE,
+    EARLIER_VERSIONS,
+    OUTCOME_WINDOWS,
+    SCORE_BINS,
 )
 from hallmark.api.common import (
     ApiModel,

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hallmark.api.bounds import SCORE_BOUNDS as SCORE_BOUNDS
 from hallmark.api.canary import ErrorShare, Latency
 from hallmark.api.common import ApiModel, Count, DecimalString, Digest, DurationString, Timestamp
 from hallmark.api.rules import cel, rule

@@ -16,8 +16,6 @@ from hallmark.api.common import (
     Resource,
     ShortText,
     UserName,
-    canonical_json,
-    sha256_digest,
 )
 from hallmark.api.conditions import ConditionedStatus
 from hallmark.api.dependencies import Dependencies
@@ -26,6 +24,7 @@ from hallmark.api.metrics import Gates
 from hallmark.api.pii import PIIAction, PIIDetector
 from hallmark.api.rollout_floors import RolloutFloors
 from hallmark.api.rules import NAME, SET, cel, list_map, rule
+from hallmark.api.texts import canonical_json, sha256_digest
 from hallmark.api.trust import KeyId, ReviewerGroup, TrustedKey
 
 

@@ -20,11 +20,11 @@ from hallmark.api.common import (
     Timestamp,
     Uid,
     UserName,
-    parse_timestamp,
 )
 from hallmark.api.conditions import ConditionedStatus
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.rules import FROZEN, NAME, SET, cel, list_map
+from hallmark.api.texts import parse_timestamp
 
 
 class RunReference(ApiModel):

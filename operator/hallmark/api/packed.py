@@ -6,7 +6,7 @@ import base64
 import zlib
 from typing import Any
 
-from hallmark.api.common import canonical_json
+from hallmark.api.texts import canonical_json
 
 
 def packed(wire: Any) -> str:  # noqa: ANN401 - what JSON says

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
-from hallmark.api.common import VERSION
 from hallmark.api.conditions import TroubleReason
 from hallmark.api.crd import KINDS, Kind, Schema, open_api_schema
 from hallmark.api.generated import prose
 from hallmark.api.model_approval import ApprovalReason
 from hallmark.api.reasons import DeploymentReason, PolicyReason, RunReason, VersionReason
+from hallmark.api.texts import VERSION
 
 PAGE = Path("docs/reference.md")
 REASONS: dict[str, type[StrEnum]] = {

@@ -17,8 +17,6 @@ from hallmark.api.common import (
     ShortText,
     Timestamp,
     UserName,
-    canonical_json,
-    sha256_digest,
 )
 from hallmark.api.conditions import ConditionedStatus
 from hallmark.api.dataset import Dataset, SealedBundle
@@ -28,6 +26,7 @@ from hallmark.api.pii import PII
 from hallmark.api.resources import Resources
 from hallmark.api.rules import NAME, immutable_but, rule
 from hallmark.api.schema import Schema
+from hallmark.api.texts import canonical_json, sha256_digest
 from hallmark.api.trainer import Trainer
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Literal, NamedTuple
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import Field
 
-from hallmark.api.common import FileModel, Timestamp, canonical_json
+from hallmark.api.common import FileModel, Timestamp
+from hallmark.api.texts import canonical_json
 from hallmark.audit.record import Hash
 from hallmark.keys import Signer, is_text_signature, key_id, text_signature
 

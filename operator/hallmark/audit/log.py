@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hallmark.api.common import timestamp
+from hallmark.api.texts import timestamp
 from hallmark.audit.chain import START, Break, Chain
 from hallmark.audit.current import CurrentFile
 from hallmark.audit.events import promotes

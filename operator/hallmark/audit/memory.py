@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hallmark.api.common import clip, parse_timestamp
 from hallmark.api.model_version import RolledBack
+from hallmark.api.texts import clip, parse_timestamp
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.record import AuditRecord, Record, moment_in
 

@@ -13,8 +13,9 @@ from typing import Annotated, Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import Field, TypeAdapter, ValidationError
 
-from hallmark.api.common import FileModel, Timestamp, canonical_json, clip, sha256_digest
+from hallmark.api.common import FileModel, Timestamp
 from hallmark.api.names import OPERATOR_NAME
+from hallmark.api.texts import canonical_json, clip, sha256_digest
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.keys import Signer, is_text_signature, text_signature
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
-from hallmark.api.common import parse_timestamp
+from hallmark.api.texts import parse_timestamp
 from hallmark.audit.files import last_line, log_files, read_lines
 from hallmark.audit.head import Place
 from hallmark.audit.record import AuditRecord, read_record

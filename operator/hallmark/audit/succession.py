@@ -16,7 +16,8 @@ from typing import Annotated, Literal
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import Field
 
-from hallmark.api.common import FileModel, canonical_json
+from hallmark.api.common import FileModel
+from hallmark.api.texts import canonical_json
 from hallmark.audit.events import LOG_KIND, AuditEvent, AuditOutcome, LogReason
 from hallmark.audit.record import AuditRecord, Record, read_record
 from hallmark.errors import ConfigurationError

@@ -9,14 +9,15 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import BASELINE, MANIFEST, SERVED_FILES, DownloadURLs, Manifest
-from hallmark.api.common import sha256_digest
+from hallmark.api.artifacts import DownloadURLs, Manifest
+from hallmark.api.files import BASELINE, MANIFEST, SERVED_FILES
 from hallmark.api.findings import Finding
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import model_prefix
 from hallmark.api.reasons import DeploymentReason
 from hallmark.api.served import Baseline
+from hallmark.api.texts import sha256_digest
 from hallmark.bundles.stores import Stores
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.policies.model_deployment.inputs import Verification

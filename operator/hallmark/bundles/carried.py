@@ -7,12 +7,12 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import BASELINE, MANIFEST
-from hallmark.api.common import sha256_digest
+from hallmark.api.files import BASELINE, MANIFEST
 from hallmark.api.findings import Finding
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.served import Baseline
+from hallmark.api.texts import sha256_digest
 from hallmark.policies.model_deployment.inputs import Verification
 from hallmark.policies.sealed import version_contradiction
 from hallmark.supply_chain.carried import carried_manifest

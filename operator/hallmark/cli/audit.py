@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from hallmark.api.common import canonical_json
 from hallmark.api.names import ANNOTATION_ACKNOWLEDGE, AUDIT_ANCHOR, SYSTEM_NAMESPACE
+from hallmark.api.texts import canonical_json
 from hallmark.audit.command import verify
 from hallmark.audit.outside import BREAK_KEY
 from hallmark.cli import published

@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 import typer
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import MANIFEST, REPORT, SLOT_SBOM, Manifest, final_name
-from hallmark.api.common import sha256_digest
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import MANIFEST, REPORT, SLOT_SBOM, final_name
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.report import Report
+from hallmark.api.texts import sha256_digest
 from hallmark.api.training_run import TrainingRun
 from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.compare import Change, Side, components, differences

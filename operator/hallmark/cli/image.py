@@ -145,7 +145,7 @@ def _source(
 
 
 def _of_folder(name: str, state: Path) -> tuple[bytes, Read]:
-    from hallmark.api.artifacts import MANIFEST
+    from hallmark.api.files import MANIFEST
     from hallmark.local.folder import Folder
     from hallmark.local.image import require_standing
     from hallmark.local.reviews import looked_at

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hallmark.api.common import NamespacedResource, parse_duration
+from hallmark.api.common import NamespacedResource
 from hallmark.api.model_approval import ModelApproval
+from hallmark.api.texts import parse_duration
 from hallmark.api.training_run import TrainingRun
 from hallmark.cli.cluster import Place, cluster_of, placed, user_name
 from hallmark.cli.evidence import Credentials, Endpoint, StoreAccess, store_of

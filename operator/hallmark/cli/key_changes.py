@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hallmark.api.common import timestamp
 from hallmark.api.model_policy import ApproverKey, ModelPolicySpec
+from hallmark.api.texts import timestamp
 from hallmark.api.trust import TrustedKey
 from hallmark.errors import ConfigurationError
 from hallmark.keys import KeyFault, Purpose, UnusableKey, usable_key

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from hallmark.api import names
-from hallmark.api.common import parse_timestamp
 from hallmark.api.generated import to_yaml
 from hallmark.api.model_policy import ModelPolicy
+from hallmark.api.texts import parse_timestamp
 from hallmark.api.trust import TrustedKey
 from hallmark.cli import key_list
 from hallmark.cli.cluster import Place, cluster_of, placed

@@ -13,7 +13,6 @@ import typer
 import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hallmark.api.common import API_VERSION
 from hallmark.api.generated import to_yaml
 from hallmark.api.model_policy import Approvals, Images, ModelPolicySpec, Store
 from hallmark.api.names import (
@@ -23,6 +22,7 @@ from hallmark.api.names import (
     STORE_SECRET,
     SYSTEM_NAMESPACE,
 )
+from hallmark.api.texts import API_VERSION
 from hallmark.api.trust import TrustedKey
 from hallmark.cli.cluster import User, cluster_of
 from hallmark.cli.options import AsGroups, AsUser, Context

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from hallmark.api.artifacts import REPORT_PAGE
+from hallmark.api.files import REPORT_PAGE
 from hallmark.api.metrics import Comparison, GateResult
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hallmark.api.common import parse_timestamp
+from hallmark.api.texts import parse_timestamp
 from hallmark.cli.exits import ExitCode
 from hallmark.cli.extra import needs_the_extra
 from hallmark.cli.output import Format, Output, plain, print_as, say

@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from hallmark.api.common import NamespacedResource, parse_duration, parse_timestamp
+from hallmark.api.common import NamespacedResource
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import parse_duration, parse_timestamp
 from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.objects import Objects, objects_of
 from hallmark.cli.output import print_table, say

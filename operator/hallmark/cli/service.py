@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 import typer
 
-from hallmark.api.common import API_VERSION, clip
 from hallmark.api.generated import to_yaml
 from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentSpec, RollbackMode
+from hallmark.api.texts import API_VERSION, clip
 from hallmark.cli.cluster import Place, cluster_of, placed
 from hallmark.cli.exits import ExitCode
 from hallmark.cli.files import read_bounded

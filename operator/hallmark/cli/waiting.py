@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from hallmark.api.common import parse_duration
+from hallmark.api.texts import parse_duration
 from hallmark.cli.exits import ExitCode
 from hallmark.cli.output import console, plain
 from hallmark.cluster.cluster import ApiError, Cluster

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hallmark.api.admission import as_shipped
-from hallmark.api.common import canonical_json, sha256_digest, sorted_json
+from hallmark.api.texts import canonical_json, sha256_digest, sorted_json
 from hallmark.cluster.kinds import MODEL_POLICY, Kind, Obj
 from hallmark.policies.guards import Guard
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from hallmark.api import names
 from hallmark.api.admission import in_force_since
-from hallmark.api.common import parse_timestamp
 from hallmark.api.model_version import Requester
+from hallmark.api.texts import parse_timestamp
 from hallmark.cluster.cluster import ApiError, Cluster
 from hallmark.cluster.guards import Guards
 from hallmark.cluster.kinds import ADMISSION_BINDING, ADMISSION_POLICY, Obj

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from hallmark.api.common import API_VERSION, clip
+from hallmark.api.texts import API_VERSION, clip
 from hallmark.errors import ClusterError
 
 _SEGMENT = re.compile(r"(?!\.{1,2}$)[^/%?#\x00-\x20]+")

@@ -16,10 +16,11 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from hallmark.api import names
-from hallmark.api.artifacts import MANIFEST, Manifest
-from hallmark.api.common import sha256_digest
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import MANIFEST
 from hallmark.api.findings import Finding
 from hallmark.api.latch import LATCH_KEY
+from hallmark.api.texts import sha256_digest
 from hallmark.api.trust import Trust
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,

@@ -10,10 +10,10 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 
-from hallmark.api.common import timestamp
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import timestamp
 from hallmark.api.training_run import TrainingRun
 from hallmark.audit.memory import Known
 from hallmark.cluster.cache import Change, Key

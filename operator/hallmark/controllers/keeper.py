@@ -14,8 +14,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hallmark.api import names
-from hallmark.api.common import timestamp
 from hallmark.api.model_version import RolledBack
+from hallmark.api.texts import timestamp
 from hallmark.audit import AuditLog, Record
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.files import log_files

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from hallmark.api.common import parse_timestamp
 from hallmark.api.conditions import ConditionStatus, SummaryCondition
 from hallmark.api.model_deployment import ModelDeploymentStatus
+from hallmark.api.texts import parse_timestamp
 from hallmark.cluster.kinds import HALLMARK_KINDS
 from hallmark.policies.conditions import ConditionUpdate
 from hallmark.policies.model_deployment.troubles import troubles

@@ -13,8 +13,8 @@ from functools import partial
 import kopf
 
 from hallmark.api import names
-from hallmark.api.common import GROUP
 from hallmark.api.model_deployment import ModelDeployment
+from hallmark.api.texts import GROUP
 from hallmark.cluster.cache import Change, Key, key_of
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.gather.drift import judge_reports

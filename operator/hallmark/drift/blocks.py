@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from hallmark.api.common import parse_timestamp
 from hallmark.api.drift_report import AnswerBlock, RejectionBlock
+from hallmark.api.texts import parse_timestamp
 
 Block = TypeVar("Block", RejectionBlock, AnswerBlock)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from hallmark.api.common import parse_timestamp
+from hallmark.api.bounds import Oddity
 from hallmark.api.drift import Drift, OnRejections
-from hallmark.api.drift_report import DriftReport, OddBlock, Oddity, OddRows
+from hallmark.api.drift_report import DriftReport, OddBlock, OddRows
 from hallmark.api.drift_state import DriftState
+from hallmark.api.texts import parse_timestamp
 from hallmark.drift.region import BLOCK
 
 

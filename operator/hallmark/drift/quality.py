@@ -11,11 +11,10 @@ from datetime import datetime
 from math import ceil
 from statistics import median
 
-from hallmark.api.common import parse_timestamp
+from hallmark.api.bounds import EARLIER_VERSIONS
 from hallmark.api.drift import Drift
 from hallmark.api.drift_state import DriftState
 from hallmark.api.feedback import (
-    EARLIER_VERSIONS,
     EarlierOutcomes,
     EarlierQuality,
     Feedback,
@@ -25,6 +24,7 @@ from hallmark.api.feedback import (
     OutcomeWindow,
     QualityState,
 )
+from hallmark.api.texts import parse_timestamp
 from hallmark.drift.budget import MOST_WINDOWS, as_text, needed_by, rounded_up
 from hallmark.drift.quality_evidence import (
     accuracy_evidence,

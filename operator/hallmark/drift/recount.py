@@ -12,13 +12,14 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from hallmark.api.common import Count, Digest, FileModel, Timestamp, parse_timestamp
+from hallmark.api.common import Count, Digest, FileModel, Timestamp
 from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import FeatureDrift, PodDriftState
 from hallmark.api.feedback import QualityState
 from hallmark.api.packed import packed, unpacked
 from hallmark.api.served import Baseline
+from hallmark.api.texts import parse_timestamp
 from hallmark.drift.counts import watched
 from hallmark.drift.opinion import with_opinions
 from hallmark.drift.poll import most_moved, poll

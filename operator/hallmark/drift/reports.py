@@ -14,10 +14,10 @@ from enum import StrEnum
 
 from pydantic import ValidationError
 
-from hallmark.api.common import parse_timestamp
 from hallmark.api.drift_report import DriftReport, DriftWindow
 from hallmark.api.drift_state import PodDriftState
 from hallmark.api.feedback import Feedback
+from hallmark.api.texts import parse_timestamp
 from hallmark.drift import answers, odd, outcomes
 from hallmark.drift.rejections import problem_of
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from hallmark.api.bounds import EARLIER_VERSIONS, MAX_WINDOWS, OUTCOME_WINDOWS, SCORE_BINS
 from hallmark.api.drift import Drift
-from hallmark.api.drift_report import MAX_WINDOWS
-from hallmark.api.feedback import EARLIER_VERSIONS, OUTCOME_WINDOWS, SCORE_BINS, Feedback
+from hallmark.api.feedback import Feedback
 from hallmark.api.served import BaselineFeature
 from hallmark.drift.budget import kept_windows
 from hallmark.drift.votes import Vote

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hallmark.api.common import parse_timestamp, timestamp
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import DriftState
+from hallmark.api.texts import parse_timestamp, timestamp
 
 LONGEST = timedelta(minutes=6)
 """No report may promise the next one for later, and a Pod that was never heard has so long."""

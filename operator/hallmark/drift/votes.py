@@ -10,11 +10,11 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.api.common import parse_timestamp
 from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport, DriftWindow, OddBlock, RefusedFeature
 from hallmark.api.drift_state import PodDriftState
 from hallmark.api.feedback import EarlierOutcomes
+from hallmark.api.texts import parse_timestamp
 from hallmark.drift.answers import NO_ANSWER_VOTE, AnswerVote, answer_vote
 from hallmark.drift.budget import MOST_WINDOWS, kept_windows, needed
 from hallmark.drift.evidence import Evidence

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.api.common import parse_timestamp
 from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
+from hallmark.api.texts import parse_timestamp
 from hallmark.drift.budget import MAJORITY
 
 SPAN = timedelta(minutes=30)

@@ -21,8 +21,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark import store
-from hallmark.api.common import clip
 from hallmark.api.model_policy import ModelPolicy
+from hallmark.api.texts import clip
 from hallmark.audit import AuditLog, Record
 from hallmark.audit.files import replace_file, sync_folder
 from hallmark.audit.head import Head

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import DOCKERFILE, SERVED_FILES, SLOT_SBOM, Manifest, final_name
-from hallmark.api.common import sha256_digest
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import DOCKERFILE, SERVED_FILES, SLOT_SBOM, final_name
 from hallmark.api.model_version import ModelVersion, VersionCondition
+from hallmark.api.texts import sha256_digest
 from hallmark.api.trust import Trust
 from hallmark.errors import ConfigurationError
 from hallmark.policies.model_deployment.checks import CONDITIONS

@@ -11,12 +11,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hallmark.api.artifacts import MANIFEST, REPORT, SLOT_SBOM, final_name
-from hallmark.api.common import NamespacedMeta, timestamp
+from hallmark.api.common import NamespacedMeta
+from hallmark.api.files import MANIFEST, REPORT, SLOT_SBOM, final_name
 from hallmark.api.model_approval import ModelApproval, ModelApprovalSpec, ReviewDecision
 from hallmark.api.model_policy import ApproverKey
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import model_prefix, short_hash
+from hallmark.api.texts import timestamp
 from hallmark.audit import Record
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.keys import key_id

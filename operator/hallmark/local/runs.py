@@ -12,19 +12,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from hallmark.api.artifacts import (
-    BUNDLE,
-    MANIFEST,
-    REFUSED_EXIT_CODE,
-    REPORT,
-    SLOT_SBOM,
-    UploadURLs,
-    final_name,
-)
-from hallmark.api.common import NamespacedMeta, canonical_json, sha256_digest, timestamp
+from hallmark.api.artifacts import UploadURLs
+from hallmark.api.common import NamespacedMeta
+from hallmark.api.files import BUNDLE, MANIFEST, REFUSED_EXIT_CODE, REPORT, SLOT_SBOM, final_name
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import DEFAULT_POLICY, model_prefix, run_prefix
 from hallmark.api.tasks import SealOutcome, SealTask, TrainOutcome, TrainStage, TrainTask
+from hallmark.api.texts import canonical_json, sha256_digest, timestamp
 from hallmark.api.training_run import TrainingRun, spec_digest
 from hallmark.data.sources import Mounts
 from hallmark.errors import ConfigurationError, HallmarkError

@@ -6,10 +6,11 @@ from dataclasses import dataclass, fields
 
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import BASELINE, REPORT, SLOT_SBOM, Manifest, final_name
-from hallmark.api.common import sha256_digest
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import BASELINE, REPORT, SLOT_SBOM, final_name
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.report import Report
+from hallmark.api.texts import sha256_digest
 
 
 @dataclass(frozen=True)

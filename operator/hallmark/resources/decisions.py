@@ -14,17 +14,17 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from hallmark.api.assessment import Assessment
-from hallmark.api.common import (
+from hallmark.api.model_approval import ModelApprovalSpec, ReviewDecision
+from hallmark.api.model_deployment import Action, ActionName
+from hallmark.api.model_version import ModelVersion
+from hallmark.api.names import ANNOTATION_ACTION, short_hash
+from hallmark.api.texts import (
     API_VERSION,
     canonical_json,
     parse_duration,
     parse_timestamp,
     timestamp,
 )
-from hallmark.api.model_approval import ModelApprovalSpec, ReviewDecision
-from hallmark.api.model_deployment import Action, ActionName
-from hallmark.api.model_version import ModelVersion
-from hallmark.api.names import ANNOTATION_ACTION, short_hash
 from hallmark.errors import ConfigurationError
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hallmark.api.common import sorted_json
+from hallmark.api.texts import sorted_json
 
 ANNOTATION_APPLIED = "hallmark.dev/applied"
 """Hash of the object as the operator last applied it."""

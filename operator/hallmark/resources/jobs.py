@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from hallmark.api import names
-from hallmark.api.artifacts import REFUSED_EXIT_CODE, UploadURLs
-from hallmark.api.common import parse_duration
+from hallmark.api.artifacts import UploadURLs
 from hallmark.api.dataset import DataFormat, Dataset
+from hallmark.api.files import REFUSED_EXIT_CODE
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.tasks import SealTask, TrainTask
+from hallmark.api.texts import parse_duration
 from hallmark.api.training_run import TrainingRun
 from hallmark.resources.amounts import resources
 from hallmark.resources.egress import ANYWHERE, dns_rule, rule_to, store_rule

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hallmark.api import names
-from hallmark.api.common import GROUP
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_policy import ModelPolicySpec
+from hallmark.api.texts import GROUP
 from hallmark.resources.egress import dns_rule, store_rule
 from hallmark.resources.labels import child_metadata
 

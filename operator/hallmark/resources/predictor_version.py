@@ -9,8 +9,8 @@ from typing import Any
 
 from hallmark.api import names
 from hallmark.api.artifacts import DownloadURLs
-from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import ModelDeployment
+from hallmark.api.texts import timestamp
 from hallmark.api.trust import Trust
 from hallmark.resources.amounts import resources
 from hallmark.resources.carried import MOUNT, bundle_volume

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from hallmark.api import names
-from hallmark.api.common import API_VERSION
 from hallmark.api.model_version import ModelVersionSpec
+from hallmark.api.texts import API_VERSION
 from hallmark.resources.labels import standard_labels
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from hallmark.api import names
-from hallmark.api.artifacts import REFUSED_EXIT_CODE
-from hallmark.api.common import clip
+from hallmark.api.files import REFUSED_EXIT_CODE
 from hallmark.api.tasks import SealOutcome, SealTask
+from hallmark.api.texts import clip
 from hallmark.errors import ConfigurationError, HallmarkError
 from hallmark.keys import open_signer
 from hallmark.store import open_store

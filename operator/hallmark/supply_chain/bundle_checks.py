@@ -9,7 +9,9 @@ from typing import TypeVar
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import (
+from hallmark.api.artifacts import Manifest
+from hallmark.api.common import FileModel
+from hallmark.api.files import (
     BASELINE,
     DOCKERFILE,
     GOLDEN,
@@ -21,15 +23,14 @@ from hallmark.api.artifacts import (
     SCHEMA,
     SLOT_SBOM,
     UPLOAD_SLOTS,
-    Manifest,
     final_name,
     run_id,
 )
-from hallmark.api.common import LABEL, SCORE, FileModel
 from hallmark.api.findings import Finding
 from hallmark.api.report import Report
 from hallmark.api.served import Baseline, Golden, ServedSchema
 from hallmark.api.tasks import SealTask
+from hallmark.api.texts import LABEL, SCORE
 from hallmark.reporting.page import page
 from hallmark.supply_chain.derived import (
     check_cards,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hallmark.api.artifacts import MANIFEST, SERVED_FILES, Manifest
-from hallmark.api.common import sha256_digest
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import MANIFEST, SERVED_FILES
 from hallmark.api.findings import Finding
+from hallmark.api.texts import sha256_digest
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.manifest import FileFact, read_manifest
 

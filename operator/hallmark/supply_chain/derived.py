@@ -13,7 +13,8 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import DOCKERFILE, REPORT, SCHEMA, SLOT_SBOM, Manifest, final_name
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import DOCKERFILE, REPORT, SCHEMA, SLOT_SBOM, final_name
 from hallmark.api.findings import Finding
 from hallmark.api.gates import evaluate_gates, gate_of
 from hallmark.api.metrics import Gate

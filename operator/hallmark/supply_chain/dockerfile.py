@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hallmark.api.artifacts import SERVED_FILES, SLOT_SBOM, final_name
+from hallmark.api.files import SERVED_FILES, SLOT_SBOM, final_name
 from hallmark.errors import ConfigurationError
 
 TRUST = "trust.json"

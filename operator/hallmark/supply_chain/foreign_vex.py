@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hallmark.api.assessment import Analysis, Assessment, Justification
-from hallmark.api.common import clip
+from hallmark.api.texts import clip
 from hallmark.errors import ConfigurationError
 from hallmark.supply_chain.components import every_component
 from hallmark.supply_chain.cyclonedx_schema import schema_problem

@@ -18,7 +18,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import InvalidName, canonicalize_name
 
-from hallmark.api.common import canonical_json, clip, sha256_digest
+from hallmark.api.texts import canonical_json, clip, sha256_digest
 from hallmark.supply_chain.library import Library, needed, requirements
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 

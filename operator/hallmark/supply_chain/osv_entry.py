@@ -15,8 +15,8 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from hallmark.api.common import clip, parse_timestamp
 from hallmark.api.dependencies import Severity
+from hallmark.api.texts import clip, parse_timestamp
 
 ECOSYSTEM = "PyPI"
 MOST_ALIASES = 32

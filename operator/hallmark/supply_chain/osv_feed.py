@@ -17,7 +17,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from hallmark.api.common import clip, sha256_digest
+from hallmark.api.texts import clip, sha256_digest
 from hallmark.supply_chain.osv_entry import (
     UnreadableEntry,
     Vulnerability,

@@ -17,7 +17,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, cast
 
-from hallmark.api.common import clip
+from hallmark.api.texts import clip
 from hallmark.supply_chain.strict_json import UnreadableJSON
 
 ENTRY_BYTES = 4 << 20

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hallmark.api.artifacts import Manifest
-from hallmark.api.common import canonical_json
 from hallmark.api.tasks import SealTask
+from hallmark.api.texts import canonical_json
 from hallmark.keys import Signer
 from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope
 from hallmark.supply_chain.library import FILES_PROPERTY, TRAINING, Library

@@ -12,7 +12,7 @@ from cyclonedx.model.component import ComponentType
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import MODEL_ONNX
+from hallmark.api.files import MODEL_ONNX
 from hallmark.api.findings import Finding
 from hallmark.api.model_version import SBOMSummary
 from hallmark.supply_chain.components import every_component, property_values

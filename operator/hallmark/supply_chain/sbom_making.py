@@ -26,10 +26,10 @@ from cyclonedx.model.lifecycle import LifecyclePhase, PredefinedLifecycle
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from hallmark.api.artifacts import MODEL_ONNX
-from hallmark.api.common import canonical_json
+from hallmark.api.files import MODEL_ONNX
 from hallmark.api.model_card import ModelCard
 from hallmark.api.report import Report
+from hallmark.api.texts import canonical_json
 from hallmark.supply_chain.debian import DebianPackage, debian_links, debian_packages
 from hallmark.supply_chain.installed import image_wheels, installed_libraries
 from hallmark.supply_chain.library import (

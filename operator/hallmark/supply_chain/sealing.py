@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hallmark.api.artifacts import (
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import (
     BASELINE,
     BUNDLE,
     GOLDEN,
@@ -20,13 +21,12 @@ from hallmark.api.artifacts import (
     REPORT,
     SCHEMA,
     SLOT_SBOM,
-    Manifest,
     final_name,
 )
-from hallmark.api.common import clip, sha256_digest
 from hallmark.api.findings import Finding
 from hallmark.api.names import model_prefix, run_prefix
 from hallmark.api.tasks import SealOutcome, SealTask
+from hallmark.api.texts import clip, sha256_digest
 from hallmark.api.trust import TrustedKey
 from hallmark.keys import Signer, key_id, public_pem
 from hallmark.store import ArtifactMissing, ArtifactTooLarge, Store

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from hallmark.api.artifacts import GOLDEN, MODEL_ONNX, SCHEMA
+from hallmark.api.files import GOLDEN, MODEL_ONNX, SCHEMA
 from hallmark.api.findings import Finding
 from hallmark.api.served import Golden, ServedSchema
 from hallmark.supply_chain.findings import finding

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from packaging.utils import canonicalize_name
 
 from hallmark.api.assessment import Assessment
-from hallmark.api.common import timestamp
+from hallmark.api.texts import timestamp
 from hallmark.supply_chain.components import every_component
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 
-from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.dependencies import Severity, Vulnerabilities, VulnerabilityException
 from hallmark.api.findings import Finding
+from hallmark.api.texts import parse_duration, parse_timestamp, timestamp
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.osv_entry import Vulnerability, worst
 from hallmark.supply_chain.vex import Word

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hallmark.api.columns import FeatureType
-from hallmark.api.common import LABEL, SCORE
 from hallmark.api.served import Baseline, BaselineFeature, ServedFeature
+from hallmark.api.texts import LABEL, SCORE
 from hallmark.classification import predicted_classes, scores
 from hallmark.training.matrix import Matrix
 

@@ -6,14 +6,15 @@ import io
 
 import joblib
 
-from hallmark.api import artifacts as api
-from hallmark.api.common import Digest, sha256_digest
+from hallmark.api import files as api
+from hallmark.api.common import Digest
 from hallmark.api.gates import most_telling_first
 from hallmark.api.metrics import GateResult
 from hallmark.api.model_card import ModelCard
 from hallmark.api.report import Report
 from hallmark.api.served import Baseline, ServedSchema
 from hallmark.api.tasks import TrainOutcome, TrainStage, TrainTask
+from hallmark.api.texts import sha256_digest
 from hallmark.reporting.page import page
 from hallmark.supply_chain.dockerfile import render_dockerfile
 from hallmark.supply_chain.installed import installed_packages

@@ -13,7 +13,8 @@ from typing import BinaryIO, TypeVar
 
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import REFUSED_EXIT_CODE, UploadURLs
+from hallmark.api.artifacts import UploadURLs
+from hallmark.api.files import REFUSED_EXIT_CODE
 from hallmark.api.findings import Finding
 from hallmark.api.tasks import TrainOutcome, TrainStage, TrainTask
 from hallmark.api.training_run import Progress

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 
-from hallmark.api.artifacts import PROGRESS
+from hallmark.api.files import PROGRESS
 from hallmark.api.training_run import Progress
 from hallmark.errors import ArtifactError
 

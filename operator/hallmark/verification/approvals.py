@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from hallmark.api.common import parse_timestamp
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, RolledBack
+from hallmark.api.texts import parse_timestamp
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.record import AuditRecord, moment_in
 from hallmark.policies.model_version.approvals import Ballot, counting, is_final, needs, record_of

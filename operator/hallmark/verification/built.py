@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from hallmark.api.artifacts import Manifest
-from hallmark.api.common import canonical_json, sha256_digest
 from hallmark.api.findings import Finding
+from hallmark.api.texts import canonical_json, sha256_digest
 from hallmark.api.training_run import RECORDS_FINGERPRINT, told_spec
 from hallmark.supply_chain.dsse import IN_TOTO, MalformedEnvelope, open_envelope
 from hallmark.supply_chain.provenance import build_in, statement

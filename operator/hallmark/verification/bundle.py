@@ -6,20 +6,13 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import (
-    BASELINE,
-    BUNDLE,
-    MANIFEST,
-    SLOT_JOBLIB,
-    SLOT_SBOM,
-    Manifest,
-    final_name,
-)
-from hallmark.api.common import sha256_digest
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import BASELINE, BUNDLE, MANIFEST, SLOT_JOBLIB, SLOT_SBOM, final_name
 from hallmark.api.findings import Finding
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import model_prefix
 from hallmark.api.served import Baseline
+from hallmark.api.texts import sha256_digest
 from hallmark.supply_chain.manifest import MAX_BYTES, read_manifest
 from hallmark.supply_chain.signing import PROVENANCE_FOLDER
 from hallmark.verification.files import Files

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hallmark.api.common import parse_timestamp
 from hallmark.api.model_approval import ModelApprovalSpec, ReviewDecision
 from hallmark.api.model_policy import Approvals
 from hallmark.api.model_version import ApprovalRecord
 from hallmark.api.reasons import DeploymentReason
 from hallmark.api.served import Baseline
+from hallmark.api.texts import parse_timestamp
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.memory import DECIDED_AT
 from hallmark.audit.record import AuditRecord, moment_in

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from itertools import zip_longest
 
-from hallmark.api.common import clip
+from hallmark.api.texts import clip
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 
 JSON_BYTES = 16 << 20

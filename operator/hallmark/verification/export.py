@@ -10,7 +10,8 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
-from hallmark.api.artifacts import BUNDLE, MANIFEST, Manifest, ManifestFile
+from hallmark.api.artifacts import Manifest, ManifestFile
+from hallmark.api.files import BUNDLE, MANIFEST
 from hallmark.api.model_version import ModelVersion
 from hallmark.audit.files import log_files, read_head, read_lines
 from hallmark.audit.head import Head, read_head_text

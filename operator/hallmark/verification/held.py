@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hallmark.api.artifacts import SLOT_SBOM, Manifest, final_name
-from hallmark.api.common import parse_timestamp
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import SLOT_SBOM, final_name
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ApprovalRecord, ModelVersion
+from hallmark.api.texts import parse_timestamp
 from hallmark.api.training_run import TrainingRun
 from hallmark.supply_chain.vulnerabilities import LookUp
 from hallmark.verification.bundle import Bundle

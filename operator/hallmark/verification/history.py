@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from hallmark.api.common import parse_timestamp
+from hallmark.api.texts import parse_timestamp
 from hallmark.audit.record import AuditRecord
 from hallmark.policies.model_version.demands import read_demands
 from hallmark.verification.recorded import Period, Recorded

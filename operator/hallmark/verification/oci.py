@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from hallmark.api.common import canonical_json
+from hallmark.api.texts import canonical_json
 from hallmark.errors import ArtifactError, IntegrityError
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 from hallmark.verification.files import INDEX, FolderFiles

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from hallmark.api.common import Digest, FileModel, NamespacedMeta, ObjectMeta, sha256_digest
+from hallmark.api.common import Digest, FileModel, NamespacedMeta, ObjectMeta
 from hallmark.api.model_approval import ModelApproval, ModelApprovalSpec
 from hallmark.api.model_deployment import (
     ModelDeployment,
@@ -22,6 +22,7 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_policy import ModelPolicy, ModelPolicySpec
 from hallmark.api.model_version import ModelVersion, ModelVersionSpec
+from hallmark.api.texts import sha256_digest
 from hallmark.api.training_run import TrainingRun, TrainingRunSpec
 from hallmark.audit.record import Hash
 from hallmark.policies.model_deployment.intent import FIELDS

@@ -10,7 +10,8 @@ from typing import Any
 
 from packageurl import PackageURL
 
-from hallmark.api.artifacts import (
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import (
     BASELINE,
     BUNDLE,
     DOCKERFILE,
@@ -22,11 +23,10 @@ from hallmark.api.artifacts import (
     SCHEMA,
     SLOT_JOBLIB,
     SLOT_SBOM,
-    Manifest,
     final_name,
 )
-from hallmark.api.common import canonical_json, clip, sha256_digest
 from hallmark.api.report import Report
+from hallmark.api.texts import canonical_json, clip, sha256_digest
 from hallmark.reporting.page import page
 from hallmark.supply_chain.dsse import IN_TOTO, MalformedEnvelope, open_envelope
 from hallmark.supply_chain.signing import PROVENANCE_FOLDER, not_signed

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hallmark.api.artifacts import MANIFEST, REPORT, Manifest, final_name
-from hallmark.api.common import sha256_digest
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import MANIFEST, REPORT, final_name
 from hallmark.api.findings import Finding
 from hallmark.api.metrics import Gate
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.report import Report
+from hallmark.api.texts import sha256_digest
 from hallmark.api.training_run import TrainingRun, spec_digest
 from hallmark.errors import ConfigurationError
 from hallmark.policies.sealed import read_report, version_contradiction

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hallmark.api.artifacts import BUNDLE, REPORT, Manifest, run_id
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import BUNDLE, REPORT, run_id
 from hallmark.api.findings import Finding
 from hallmark.api.gates import evaluate_gates, failure, gate_of
 from hallmark.api.reasons import VersionReason

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import model_signing.verifying
 
-from hallmark.api.artifacts import BUNDLE, MANIFEST, Manifest
-from hallmark.api.common import sha256_digest
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import BUNDLE, MANIFEST
+from hallmark.api.texts import sha256_digest
 from hallmark.keys import public_pem
 from hallmark.local.folder import now
 from hallmark.supply_chain.manifest import build_manifest, check_files

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hallmark.api.artifacts import BUNDLE, MANIFEST, Manifest
-from hallmark.api.common import canonical_json, sha256_digest, timestamp
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import BUNDLE, MANIFEST
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import canonical_json, sha256_digest, timestamp
 from hallmark.audit import Record
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.head import sign_head

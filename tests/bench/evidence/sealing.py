@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from hallmark.api.artifacts import MANIFEST, REPORT, SLOT_SBOM, Manifest
-from hallmark.api.common import sha256_digest
+from hallmark.api.artifacts import Manifest
 from hallmark.api.dependencies import Dependencies
+from hallmark.api.files import MANIFEST, REPORT, SLOT_SBOM
 from hallmark.api.model_card import ModelCard
 from hallmark.api.names import run_prefix
 from hallmark.api.report import Report
 from hallmark.api.tasks import SealTask
+from hallmark.api.texts import sha256_digest
 from hallmark.local.folder import now
 from hallmark.store import open_store
 from hallmark.supply_chain.installed import installed_libraries

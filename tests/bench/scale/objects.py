@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark.api import names
 from hallmark.api.columns import FeatureType
-from hallmark.api.common import sha256_digest
 from hallmark.api.model_approval import ModelApprovalSpec
 from hallmark.api.served import Baseline, BaselineFeature
+from hallmark.api.texts import sha256_digest
 from hallmark.api.training_run import TrainingRunSpec, spec_digest
 from hallmark.policies.model_version.attestation import attest
 from tests.integration import objects

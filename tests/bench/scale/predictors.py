@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.api.common import API_VERSION, timestamp
 from hallmark.api.names import PREDICTOR_FIELD_MANAGER
+from hallmark.api.texts import API_VERSION, timestamp
 from tests.bench.scale.api import Api, Obj, for_all
 from tests.bench.scale.objects import BINS, FEATURES, WINDOW
 from tests.integration.api import RefusedError

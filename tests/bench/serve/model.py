@@ -11,9 +11,9 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA
 from hallmark.api.columns import FeatureType
 from hallmark.api.drift import Drift
+from hallmark.api.files import BASELINE, MODEL_ONNX, SCHEMA
 from hallmark.api.served import ServedFeature
 from hallmark.api.trainer import Trainer
 from hallmark.training.baseline import bin_predictions, build_baseline

@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from hallmark.api.common import Resource, timestamp
+from hallmark.api.common import Resource
 from hallmark.api.conditions import ConditionedStatus
+from hallmark.api.texts import timestamp
 
 Schema = dict[str, Any]
 MOST = 3

@@ -8,7 +8,7 @@ from enum import StrEnum
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import canonical_json, sorted_json
+from hallmark.api.texts import canonical_json, sorted_json
 
 
 class Colour(StrEnum):

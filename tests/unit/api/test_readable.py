@@ -20,11 +20,9 @@ from hallmark.api.common import (
     Ordinal,
     PositiveDuration,
     Timestamp,
-    parse_duration,
-    parse_timestamp,
-    timestamp,
 )
 from hallmark.api.crd import KINDS, Schema, open_api_schema
+from hallmark.api.texts import parse_duration, parse_timestamp, timestamp
 
 SAFE = 2**53 - 1
 

@@ -16,13 +16,14 @@ from msgspec.structs import fields
 
 from hallmark.api import documents, struct_source, structs
 from hallmark.api.columns import FeatureType
-from hallmark.api.common import FileModel, sha256_digest
+from hallmark.api.common import FileModel
 from hallmark.api.document import Document
 from hallmark.api.drift import Drift, Rejections, RequestLimits
 from hallmark.api.feedback import Feedback, GroupFloor
 from hallmark.api.findings import Finding
 from hallmark.api.served import BaselineFeature, TrainingRegion
 from hallmark.api.structs import DriftReport
+from hallmark.api.texts import sha256_digest
 from hallmark.supply_chain.manifest import read_manifest
 from hallmark_predictor.verification import Refused, sealed_manifest
 from tests.examples import examples

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import canonical_json
+from hallmark.api.texts import canonical_json
 from hallmark.audit.files import head_path, log_files
 from hallmark.audit.head import sign_head
 from hallmark.audit.record import AuditRecord, hash_of

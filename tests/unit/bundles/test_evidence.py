@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from hallmark.api import names
-from hallmark.api.common import timestamp
 from hallmark.api.conditions import Condition, ConditionStatus
 from hallmark.api.dependencies import (
     Dependencies,
@@ -18,6 +17,7 @@ from hallmark.api.dependencies import (
 )
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ModelVersion, SBOMSummary
+from hallmark.api.texts import timestamp
 from hallmark.api.trust import TrustedKey
 from hallmark.bundles.evidence import BELIEVED, EvidenceMemory
 from hallmark.policies.model_version.inputs import Evidence

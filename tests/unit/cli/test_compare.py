@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hallmark.api.common import timestamp
 from hallmark.api.metrics import MetricValue
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import timestamp
 from hallmark.cli.compare import Side, differences
 from hallmark.cli.objects import Objects
 from hallmark.cli.prune import over_by

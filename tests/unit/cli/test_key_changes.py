@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hallmark.api.common import timestamp
 from hallmark.api.model_policy import ModelPolicySpec
+from hallmark.api.texts import timestamp
 from hallmark.api.trust import TrustedKey
 from hallmark.cli.key_changes import (
     FIELDS,

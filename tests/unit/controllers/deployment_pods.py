@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from hallmark.api import names
-from hallmark.api.common import timestamp
-from hallmark.api.drift_report import LATENCY_BOUNDS
+from hallmark.api.bounds import LATENCY_BOUNDS
+from hallmark.api.texts import timestamp
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
     POD,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hallmark.api import names
-from hallmark.api.common import parse_timestamp
 from hallmark.api.model_deployment import ModelDeploymentStatus
+from hallmark.api.texts import parse_timestamp
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
     Obj,

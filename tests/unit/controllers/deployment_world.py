@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from hallmark.api import names
-from hallmark.api.common import ObjectMeta, sha256_digest, timestamp
+from hallmark.api.common import ObjectMeta
 from hallmark.api.dependencies import Dependencies
 from hallmark.api.drift_floors import DriftFloors
 from hallmark.api.model_deployment import ModelDeploymentSpec
@@ -28,6 +28,7 @@ from hallmark.api.model_policy import (
 )
 from hallmark.api.rollout_floors import RolloutFloors
 from hallmark.api.served import Baseline
+from hallmark.api.texts import sha256_digest, timestamp
 from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.cluster.cache import ObjectCache, key_of
 from hallmark.cluster.cluster import ApiError

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hallmark.api.artifacts import DownloadURLs
-from hallmark.api.common import timestamp
 from hallmark.api.model_policy import (
     ModelPolicySpec,
 )
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import timestamp
 from hallmark.audit.memory import LogMemory
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.stores import Stores

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.common import parse_timestamp, timestamp
+from hallmark.api.texts import parse_timestamp, timestamp
 from tests.unit.controllers.deployment_seen import CALM, SHIFTED
 from tests.unit.controllers.deployment_world import World, with_candidate
 from tests.unit.controllers.test_deployment_crashes import cut_each_state

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hallmark.api.common import parse_timestamp
 from hallmark.api.model_deployment import ActionName, ModelDeploymentStatus
+from hallmark.api.texts import parse_timestamp
 from hallmark.cluster.kinds import HTTP_ROUTE
 from tests.examples import examples
 from tests.unit.controllers.deployment_seen import CALM, SHIFTED

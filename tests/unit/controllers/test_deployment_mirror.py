@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.common import timestamp
+from hallmark.api.texts import timestamp
 from hallmark.drift.mirrored import MirrorCounter
 from tests.unit.controllers.deployment_seen import CALM, SHIFTED
 from tests.unit.controllers.deployment_world import World, with_candidate

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hallmark.api.common import timestamp
+from hallmark.api.texts import timestamp
 from tests.unit.controllers.deployment_seen import SHIFTED
 from tests.unit.controllers.deployment_world import World
 from tests.unit.controllers.test_deployment import with_two_versions

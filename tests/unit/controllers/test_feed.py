@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.common import timestamp
+from hallmark.api.texts import timestamp
 from hallmark.cluster.kinds import MODEL_VERSION
 from hallmark.controllers.feed_watch import look
 from hallmark.controllers.settings import Settings

@@ -14,7 +14,7 @@ import pytest
 
 from hallmark.api import names
 from hallmark.api.admission.words import audit_anchor
-from hallmark.api.common import timestamp
+from hallmark.api.texts import timestamp
 from hallmark.audit import AuditLog
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.files import head_path, log_files

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.common import timestamp
+from hallmark.api.texts import timestamp
 from hallmark.cluster.kinds import MODEL_APPROVAL
 from tests.unit.controllers.test_feed import FLAW, HARMLESS, FeedWorld
 from tests.unit.controllers.version_world import SPACE

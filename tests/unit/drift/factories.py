@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from hallmark.api.columns import FeatureType
-from hallmark.api.common import ApiModel, timestamp
+from hallmark.api.common import ApiModel
 from hallmark.api.document import Document
 from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport, DriftWindow
 from hallmark.api.drift_state import DriftState, PodDriftState
 from hallmark.api.served import Baseline, BaselineFeature, ServedFeature, ServedSchema
+from hallmark.api.texts import timestamp
 from hallmark.drift.counts import BinCounter
 from hallmark.drift.decision import DriftInputs
 from hallmark.drift.reports import Report

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import timestamp
 from hallmark.api.drift import Drift, RequestLimits
 from hallmark.api.drift_report import AnswerBlock
+from hallmark.api.texts import timestamp
 from hallmark.drift.answer_counter import AnswerCounter
 from hallmark.drift.clients import ALONE
 from hallmark.drift.decision import DriftVerdict, judge

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import timestamp
 from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import DriftState
+from hallmark.api.texts import timestamp
 from hallmark.drift.counts import BinCounter
 from hallmark.drift.decision import judge
 from hallmark.drift.reports import ReportFault, newest_number

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from hallmark.api.bounds import EARLIER_VERSIONS
 from hallmark.api.drift_state import DriftState
-from hallmark.api.feedback import EARLIER_VERSIONS, EarlierOutcomes, OutcomeReport
+from hallmark.api.feedback import EarlierOutcomes, OutcomeReport
 from hallmark.drift.decision import judge
 from hallmark.drift.room import report_bytes
 from hallmark.drift.shown import shown_differs

@@ -3,8 +3,9 @@ from datetime import timedelta
 
 import pytest
 
-from hallmark.api.common import timestamp
-from hallmark.api.drift_report import DriftReport, OddBlock, Oddity, OddRows
+from hallmark.api.bounds import Oddity
+from hallmark.api.drift_report import DriftReport, OddBlock, OddRows
+from hallmark.api.texts import timestamp
 from hallmark.drift.decision import DriftVerdict, judge
 from tests.unit.drift.factories import PROMOTED, inputs, report, traffic
 

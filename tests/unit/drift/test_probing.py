@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
+from hallmark.api.bounds import PROBERS, Oddity
 from hallmark.api.columns import FeatureType
-from hallmark.api.drift_report import PROBERS, Oddity
 from hallmark.api.served import ServedFeature, TrainingRegion
 from hallmark.drift.probing import MAX_CLIENTS, PROBING_STEPS, ClientWatch, most_by_chance
 from hallmark.drift.region import BLOCK, Region, nearest, places

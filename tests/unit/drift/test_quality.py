@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import timestamp
+from hallmark.api.bounds import SCORE_BINS
 from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import DriftState
-from hallmark.api.feedback import SCORE_BINS, Feedback, OnFeedback, OutcomeReport, OutcomeWindow
+from hallmark.api.feedback import Feedback, OnFeedback, OutcomeReport, OutcomeWindow
+from hallmark.api.texts import timestamp
 from hallmark.drift.decision import DriftVerdict, judge
 from hallmark.drift.outcome_counter import MAX_SEEN, Outcome, OutcomeCounter
 from hallmark.drift.quality import quality_rolls_back

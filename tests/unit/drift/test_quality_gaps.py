@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import timestamp
 from hallmark.api.drift import Drift
 from hallmark.api.feedback import Feedback, OutcomeReport, QualityState
+from hallmark.api.texts import timestamp
 from hallmark.drift.decision import judge
 from hallmark.drift.outcome_counter import Outcome, OutcomeCounter
 from hallmark.drift.quality import newly_below

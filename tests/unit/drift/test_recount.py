@@ -8,7 +8,7 @@ import zlib
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import timestamp
+from hallmark.api.texts import timestamp
 from hallmark.drift.decision import judge
 from hallmark.drift.recount import MAX_UNPACKED, pack, recount, unpack
 from tests.unit.drift.factories import ACTIVE, PROMOTED, baseline, inputs, report, traffic

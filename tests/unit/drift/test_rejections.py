@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from hallmark.api.common import timestamp
 from hallmark.api.drift import Drift, Rejections
 from hallmark.api.drift_report import DriftReport, RefusedFeature, RejectionBlock
 from hallmark.api.drift_state import DriftState
+from hallmark.api.texts import timestamp
 from hallmark.drift.clients import ALONE, MAX_CLIENTS
 from hallmark.drift.decision import DriftVerdict, judge
 from hallmark.drift.rejection_counter import RejectionCounter

@@ -4,24 +4,21 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from hallmark.api.bounds import MAX_REFUSED_FEATURES, MAX_WINDOWS, PROBERS, Oddity
 from hallmark.api.columns import FeatureType
-from hallmark.api.common import timestamp
 from hallmark.api.drift import Drift, Rejections
 from hallmark.api.drift_report import (
-    MAX_REFUSED_FEATURES,
-    MAX_WINDOWS,
-    PROBERS,
     DriftReport,
     DriftWindow,
     FairCounts,
     OddBlock,
-    Oddity,
     OddRows,
     RefusedFeature,
     RequestCounts,
 )
 from hallmark.api.model_deployment import ModelDeploymentStatus
 from hallmark.api.served import BaselineFeature
+from hallmark.api.texts import timestamp
 from hallmark.drift.room import (
     CHEAP_BYTES,
     FEW_PODS,

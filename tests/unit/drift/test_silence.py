@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import timestamp
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import DriftState
+from hallmark.api.texts import timestamp
 from hallmark.drift.decision import DriftVerdict, judge
 from hallmark.drift.silence import LONGEST, NAMED, SLACK, sentence
 from tests.unit.drift import factories

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from hallmark.api.columns import FeatureType
-from hallmark.api.common import timestamp
 from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import DriftState
 from hallmark.api.served import Baseline, BaselineFeature
+from hallmark.api.texts import timestamp
 from hallmark.drift.decision import DriftInputs, DriftVerdict, Memory, judge
 from hallmark.drift.reports import Report, ReportFault
 from hallmark.drift.room import MAX_ENTRIES

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import timestamp
 from hallmark.api.drift import Drift, RequestLimits
 from hallmark.api.drift_report import AnswerBlock, DriftReport, RequestCounts
 from hallmark.api.drift_state import DriftState
+from hallmark.api.texts import timestamp
 from hallmark.drift.budget import MAJORITY
 from hallmark.drift.counts import BinCounter, Rows
 from hallmark.drift.decision import DriftVerdict, judge

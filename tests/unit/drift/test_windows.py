@@ -3,7 +3,7 @@ from datetime import timedelta
 import numpy as np
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import timestamp
+from hallmark.api.texts import timestamp
 from hallmark.drift.counts import BinCounter
 from hallmark.drift.windows import WindowCounter
 from tests.examples import examples

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from hallmark.api.common import timestamp
 from hallmark.api.conditions import ConditionedStatus
+from hallmark.api.texts import timestamp
 from hallmark.api.trust import Trust
 from hallmark.drift.decision import Memory
 from hallmark.policies.conditions import ConditionUpdate

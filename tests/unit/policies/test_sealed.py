@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.artifacts import MANIFEST
+from hallmark.api.files import MANIFEST
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import model_prefix
 from hallmark.bundles.bundles import Bundles

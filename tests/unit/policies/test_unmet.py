@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import timestamp
 from hallmark.api.conditions import Condition, ConditionStatus
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion, RolledBack, VersionCondition
 from hallmark.api.reasons import VersionReason
 from hallmark.api.rollout_floors import RolloutFloors
+from hallmark.api.texts import timestamp
 from hallmark.cli.explain import Known, troubles_of
 from hallmark.policies.model_deployment.decide import DeploymentDecision, decide
 from hallmark.policies.model_deployment.inputs import View

@@ -16,11 +16,11 @@ from typing import Any, cast
 
 import yaml
 
-from hallmark.api.common import timestamp
 from hallmark.api.conditions import ConditionedStatus
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import manifest_label
+from hallmark.api.texts import timestamp
 from hallmark.policies.decision import unreadable
 from hallmark.policies.guards import Guard, guard_event, guard_record, namespace_record
 from hallmark.policies.model_approval.decide import decide_approval

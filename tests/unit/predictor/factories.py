@@ -13,12 +13,13 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark.api import documents
-from hallmark.api.artifacts import BASELINE, MODEL_ONNX, REPORT, SCHEMA, DownloadURLs
+from hallmark.api.artifacts import DownloadURLs
 from hallmark.api.columns import FeatureType
-from hallmark.api.common import canonical_json, sha256_digest
 from hallmark.api.documents import read
 from hallmark.api.drift import Drift
+from hallmark.api.files import BASELINE, MODEL_ONNX, REPORT, SCHEMA
 from hallmark.api.served import Baseline, BaselineFeature, ServedFeature, ServedSchema
+from hallmark.api.texts import canonical_json, sha256_digest
 from hallmark.api.trainer import Trainer
 from hallmark.api.trust import Trust, TrustApproval, TrustedKey
 from hallmark.drift.counts import BinCounter, Rows

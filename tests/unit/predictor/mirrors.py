@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 import httpx
 import numpy as np
 
-from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA
+from hallmark.api.files import BASELINE, MODEL_ONNX, SCHEMA
 from hallmark.api.mirror import MirrorReport
 from hallmark.api.served import ServedSchema
 from hallmark.api.trainer import Trainer

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from hallmark.api.artifacts import MODEL_ONNX, SCHEMA
+from hallmark.api.files import MODEL_ONNX, SCHEMA
 from hallmark.api.trainer import Algorithm
 from hallmark.classification import predicted_classes
 from hallmark.training.graph import build

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.artifacts import REFUSED_EXIT_CODE
+from hallmark.api.files import REFUSED_EXIT_CODE
 from hallmark_predictor.contents import differences, listed, main
 from tests.examples import examples
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hallmark.api.common import timestamp
 from hallmark.api.drift import Drift, Rejections
 from hallmark.api.drift_report import DriftReport, DriftWindow
 from hallmark.api.drift_state import DriftState
+from hallmark.api.texts import timestamp
 from hallmark.drift.decision import DriftInputs, judge
 from hallmark.drift.refusals import Reason, Refusals
 from hallmark.drift.rejection_counter import rejection_counter

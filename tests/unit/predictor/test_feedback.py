@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from hallmark.api.bounds import EARLIER_VERSIONS, SCORE_SCALE
 from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
-from hallmark.api.feedback import EARLIER_VERSIONS, SCORE_SCALE, Feedback
+from hallmark.api.feedback import Feedback
 from hallmark_predictor.app import create_app
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
+from hallmark.api.bounds import LATENCY_BOUNDS
 from hallmark.api.drift import Drift, RequestLimits
-from hallmark.api.drift_report import LATENCY_BOUNDS, RequestCounts
+from hallmark.api.drift_report import RequestCounts
 from hallmark.drift.answer_counter import answer_counter
 from hallmark_predictor import bodies
 from hallmark_predictor.data_plane import Answer, DataPlane

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hallmark.api.artifacts import MODEL_ONNX, SERVED_FILES
+from hallmark.api.files import MODEL_ONNX, SERVED_FILES
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark_predictor.loader import load
 from hallmark_predictor.model import Model

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from hallmark.api.artifacts import SCHEMA
-from hallmark.api.mirror import SCORE_BOUNDS
+from hallmark.api.bounds import SCORE_BOUNDS
+from hallmark.api.files import SCHEMA
 from hallmark.api.served import ServedSchema
 from hallmark.drift.mirrored import MirrorCounter
 from hallmark_predictor.copier import ANSWER_SECONDS, MOST_BYTES, MOST_COPIES, Copier

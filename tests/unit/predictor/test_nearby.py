@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hallmark.api.artifacts import SERVED_FILES, Manifest
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import SERVED_FILES
 from hallmark.errors import ArtifactError
 from hallmark_predictor import nearby
 from hallmark_predictor.loader import load

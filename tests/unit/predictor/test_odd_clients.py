@@ -7,11 +7,11 @@ from functools import cache
 import numpy as np
 import pytest
 
-from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA
 from hallmark.api.columns import FeatureType
 from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import DriftState
+from hallmark.api.files import BASELINE, MODEL_ONNX, SCHEMA
 from hallmark.api.served import Baseline, ServedFeature
 from hallmark.api.trainer import Trainer
 from hallmark.drift.counts import Rows

@@ -7,12 +7,12 @@ from functools import cache
 import numpy as np
 import pytest
 
-from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA
-from hallmark.api.common import LABEL, SCORE
 from hallmark.api.drift import Drift
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import DriftState, Verdict
+from hallmark.api.files import BASELINE, MODEL_ONNX, SCHEMA
 from hallmark.api.served import Baseline
+from hallmark.api.texts import LABEL, SCORE
 from hallmark.api.trainer import Algorithm
 from hallmark.classification import predicted_classes, scores
 from hallmark.drift.counts import BinCounter, Rows

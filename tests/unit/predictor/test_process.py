@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from hallmark.api.artifacts import MODEL_ONNX, SCHEMA
 from hallmark.api.drift_report import DriftReport
+from hallmark.api.files import MODEL_ONNX, SCHEMA
 from tests.bench.measuring import resident
 from tests.unit.predictor import factories
 from tests.unit.predictor.factories import DEPLOYMENT, NAMESPACE, POD, ROW, Sealed, sealed

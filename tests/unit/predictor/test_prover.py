@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hallmark.api.artifacts import MODEL_ONNX
 from hallmark.api.documents import Manifest, Trust
+from hallmark.api.files import MODEL_ONNX
 from hallmark.api.trainer import Algorithm
 from hallmark.training.graph import build
 from hallmark_predictor.prover import Prover

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hallmark.api.artifacts import MODEL_ONNX
+from hallmark.api.files import MODEL_ONNX
 from hallmark.api.served import ServedFeature, ServedSchema
 from hallmark.api.trainer import Algorithm
 from hallmark.drift.counts import Rows

@@ -1,8 +1,8 @@
 import pytest
 
-from hallmark.api.artifacts import BASELINE, MODEL_ONNX, SCHEMA, SERVED_FILES
-from hallmark.api.common import sha256_digest
 from hallmark.api.documents import Manifest, Trust
+from hallmark.api.files import BASELINE, MODEL_ONNX, SCHEMA, SERVED_FILES
+from hallmark.api.texts import sha256_digest
 from hallmark_predictor.model import Model, open_model
 from hallmark_predictor.verification import (
     Place,

@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from packaging.utils import canonicalize_name
 
 from hallmark.api.artifacts import Manifest
-from hallmark.api.common import sha256_digest
 from hallmark.api.metrics import MetricValue
 from hallmark.api.model_card import ModelCard
 from hallmark.api.report import AttributeFairness, GroupMetrics, Report
+from hallmark.api.texts import sha256_digest
 from hallmark.api.trust import TrustedKey
 from hallmark.keys import key_id, public_pem
 from hallmark.supply_chain.debian import DebianPackage

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.artifacts import DOCKERFILE, REPORT, SCHEMA, SLOT_SBOM
-from hallmark.api.common import canonical_json
+from hallmark.api.files import DOCKERFILE, REPORT, SCHEMA, SLOT_SBOM
 from hallmark.api.gates import evaluate_gates
 from hallmark.api.metrics import Gate, MetricValue
 from hallmark.api.model_card import ModelCard
 from hallmark.api.report import Report
 from hallmark.api.served import ServedFeature
+from hallmark.api.texts import canonical_json
 from hallmark.supply_chain.bundle_checks import check_bundle
 from hallmark.supply_chain.library import Library
 from hallmark.supply_chain.serving import serving_libraries

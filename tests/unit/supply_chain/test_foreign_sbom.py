@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.artifacts import SLOT_SBOM
 from hallmark.api.assessment import Analysis, Assessment, Justification
+from hallmark.api.files import SLOT_SBOM
 from hallmark.supply_chain.vex import Word, document
 from hallmark.training.outcome import Artifacts
 from tests.foreign import HERE, built, needs, said

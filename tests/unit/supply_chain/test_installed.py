@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import sha256_digest
+from hallmark.api.texts import sha256_digest
 from hallmark.supply_chain.installed import (
     files_digest,
     image_wheels,

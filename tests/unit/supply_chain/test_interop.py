@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from hallmark.api.artifacts import BUNDLE, MANIFEST
+from hallmark.api.files import BUNDLE, MANIFEST
 from hallmark.keys import public_pem
 from hallmark.supply_chain.signing import VerifiedSignature, verify_bundle
 from hallmark.supply_chain.verify import signed_resources

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from hallmark.api.artifacts import Manifest
-from hallmark.api.common import canonical_json, sha256_digest
 from hallmark.api.findings import Finding
+from hallmark.api.texts import canonical_json, sha256_digest
 from hallmark.supply_chain.manifest import FileFact, check_bytes, check_files, read_manifest
 from tests.unit.supply_chain import factories
 from tests.unit.supply_chain.factories import FILES

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.artifacts import MANIFEST
-from hallmark.api.common import canonical_json, sha256_digest
+from hallmark.api.files import MANIFEST
+from hallmark.api.texts import canonical_json, sha256_digest
 from hallmark.supply_chain.library import SERVING, TRAINING, Library
 from hallmark.supply_chain.provenance import Build, build_in, statement
 from hallmark.supply_chain.sbom import SBOM, read_sealed_sbom

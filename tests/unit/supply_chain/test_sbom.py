@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import canonical_json, sha256_digest
 from hallmark.api.findings import Finding
 from hallmark.api.metrics import Comparison, Evaluation, GateResult, MetricValue
 from hallmark.api.model_card import EthicalConsideration, ModelCard
 from hallmark.api.report import CertifiedAt, NoiseLevel, RobustnessReport
+from hallmark.api.texts import canonical_json, sha256_digest
 from hallmark.supply_chain.debian import DebianPackage
 from hallmark.supply_chain.library import SERVING, TRAINING, Library
 from hallmark.supply_chain.packages import packages_of

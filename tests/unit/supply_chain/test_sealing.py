@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from onnx import helper
 
-from hallmark.api.artifacts import (
+from hallmark.api.files import (
     BASELINE,
     BUNDLE,
     GOLDEN,
@@ -27,10 +27,10 @@ from hallmark.api.artifacts import (
     SLOT_JOBLIB,
     SLOT_SBOM,
 )
-from hallmark.api.common import canonical_json, sha256_digest
 from hallmark.api.metrics import Comparison, GateResult
 from hallmark.api.names import model_prefix, run_prefix
 from hallmark.api.tasks import SealOutcome, SealTask
+from hallmark.api.texts import canonical_json, sha256_digest
 from hallmark.errors import ArtifactError
 from hallmark.keys import private_pem
 from hallmark.refusal import Refusal

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import canonical_json, sha256_digest
 from hallmark.api.reasons import VersionReason
+from hallmark.api.texts import canonical_json, sha256_digest
 from hallmark.api.trust import TrustedKey
 from hallmark.keys import public_pem
 from hallmark.refusal import Refusal

@@ -7,12 +7,13 @@ import io
 import polars as pl
 import pytest
 
-from hallmark.api.artifacts import BUNDLE, MANIFEST, SCHEMA, Manifest
-from hallmark.api.common import sha256_digest
+from hallmark.api.artifacts import Manifest
 from hallmark.api.dependencies import Dependencies
+from hallmark.api.files import BUNDLE, MANIFEST, SCHEMA
 from hallmark.api.names import model_prefix, run_prefix
 from hallmark.api.served import ServedSchema
 from hallmark.api.tasks import SealOutcome, SealTask
+from hallmark.api.texts import sha256_digest
 from hallmark.api.trainer import Algorithm
 from hallmark.store import Store, open_store
 from hallmark.supply_chain.sealing import seal

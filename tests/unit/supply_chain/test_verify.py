@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from hallmark.api.common import sha256_digest
+from hallmark.api.texts import sha256_digest
 from hallmark.refusal import Refusal
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
 from tests.unit.supply_chain import factories

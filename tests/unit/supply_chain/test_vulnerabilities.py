@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from hallmark.api.assessment import Analysis, Assessment, Justification
-from hallmark.api.common import timestamp
 from hallmark.api.dependencies import (
     AcceptedVex,
     Severity,
     Vulnerabilities,
     VulnerabilityException,
 )
+from hallmark.api.texts import timestamp
 from hallmark.supply_chain.osv_entry import Vulnerability
 from hallmark.supply_chain.vex import Word
 from hallmark.supply_chain.vulnerabilities import (

@@ -11,7 +11,9 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from pydantic import ValidationError
 
-from hallmark.api.artifacts import (
+from hallmark.api.artifacts import Manifest
+from hallmark.api.columns import FeatureType
+from hallmark.api.files import (
     BASELINE,
     DOCKERFILE,
     GOLDEN,
@@ -22,16 +24,14 @@ from hallmark.api.artifacts import (
     SCHEMA,
     SLOT_JOBLIB,
     SLOT_SBOM,
-    Manifest,
     final_name,
     run_id,
 )
-from hallmark.api.columns import FeatureType
-from hallmark.api.common import sha256_digest
 from hallmark.api.names import run_prefix
 from hallmark.api.report import Report
 from hallmark.api.served import Baseline, BaselineFeature, Golden, ServedFeature, ServedSchema
 from hallmark.api.tasks import SealTask
+from hallmark.api.texts import sha256_digest
 from hallmark.reporting.page import page
 from hallmark.store import Store
 from hallmark.supply_chain.dockerfile import render_dockerfile

@@ -18,14 +18,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hallmark.api import artifacts as api
-from hallmark.api.artifacts import Manifest, run_id
-from hallmark.api.common import LABEL, SCORE, sha256_digest
+from hallmark.api import files as api
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import run_id
 from hallmark.api.gates import DATA, known_metrics
 from hallmark.api.report import Report
 from hallmark.api.report_schema import report_schema
 from hallmark.api.served import Baseline, Golden, ServedSchema
 from hallmark.api.tasks import TrainStage
+from hallmark.api.texts import LABEL, SCORE, sha256_digest
 from hallmark.reporting.page import page
 from hallmark.training.assay import validate_dataset
 from hallmark.training.bundle import image_digest

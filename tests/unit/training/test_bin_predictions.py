@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from hallmark.api.common import LABEL, SCORE, ColumnName, WatchedName
+from hallmark.api.common import ColumnName, WatchedName
+from hallmark.api.texts import LABEL, SCORE
 from hallmark.classification import predicted_classes, scores
 from hallmark.training.baseline import SCORE_DIGITS, bin_predictions
 from tests.examples import examples

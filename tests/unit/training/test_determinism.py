@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hallmark.api import artifacts as api
+from hallmark.api import files as api
 from hallmark.api.trainer import Algorithm
 from hallmark.kernels import VARIABLE
 from tests.examples import slow_but

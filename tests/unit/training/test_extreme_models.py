@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, strategies as st
 
-from hallmark.api import artifacts as api
+from hallmark.api import files as api
 from hallmark.api.columns import FeatureType, OutOfRange
 from hallmark.api.findings import Finding
 from hallmark.api.served import FLOAT32_MAX, ServedFeature

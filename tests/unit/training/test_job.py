@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from hallmark.api import artifacts as api
+from hallmark.api import files as api
 from hallmark.api.artifacts import Manifest
-from hallmark.api.common import sha256_digest
 from hallmark.api.tasks import TrainOutcome, TrainStage
+from hallmark.api.texts import sha256_digest
 from hallmark.api.training_run import Progress
 from hallmark.data.sources import Mounts
 from hallmark.errors import ArtifactError

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hallmark.api import artifacts as api
+from hallmark.api import files as api
 from hallmark.api.report import Report
 from hallmark.api.tasks import TrainStage
 from hallmark.training.outcome import Artifacts, RefusedRun

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from hallmark.api.common import timestamp
+from hallmark.api.texts import timestamp
 from hallmark.audit.events import LOG_KIND, AuditEvent, AuditOutcome
 from hallmark.audit.memory import Known
 from hallmark.audit.record import AuditRecord, Record, build_record

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.common import timestamp
 from hallmark.api.model_approval import ModelApprovalSpec
 from hallmark.api.model_policy import Approvals
+from hallmark.api.texts import timestamp
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.record import AuditRecord, Record, build_record
 from hallmark.policies.model_version.demands import demands_of, read_demands

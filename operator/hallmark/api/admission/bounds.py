@@ -18,7 +18,7 @@ from hallmark.api.admission.building import (
     rule,
     validation,
 )
-from hallmark.api.common import GROUP
+from hallmark.api.texts import GROUP
 
 KINDS = ("trainingruns", "modelversions", "modelapprovals", "modeldeployments", "modelpolicies")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

@@ -13,7 +13,7 @@ from hallmark.api.admission.building import (
     rule,
     validation,
 )
-from hallmark.api.common import GROUP
+from hallmark.api.texts import GROUP
 
 _GUARDED = (
     rule(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hallmark.api import names
 from hallmark.api.admission.building import YOU, Pair, policy, rule, validation
-from hallmark.api.common import GROUP
+from hallmark.api.texts import GROUP
 
 
 def approval_identity() -> Pair:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hallmark.api import names
 from hallmark.api.admission.building import NOT_TRUSTED, YOU, Pair, policy, rule, validation
-from hallmark.api.common import GROUP
 from hallmark.api.route import GROUP as GATEWAY_GROUP
+from hallmark.api.texts import GROUP
 
 
 def route_authors() -> Pair:

@@ -18,8 +18,8 @@ from hallmark.api.admission.building import (
     rule,
     validation,
 )
-from hallmark.api.common import GROUP
 from hallmark.api.model_deployment import ActionName
+from hallmark.api.texts import GROUP
 
 _ACTIONS = tuple(ActionName)
 _NAMED = ", ".join(_ACTIONS[:-1]) + f" and {_ACTIONS[-1]}"

@@ -15,7 +15,7 @@ from hallmark.api.admission.building import (
     rule,
     validation,
 )
-from hallmark.api.common import GROUP
+from hallmark.api.texts import GROUP
 
 
 def operator_only() -> Pair:

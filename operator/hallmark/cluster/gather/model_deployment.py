@@ -12,12 +12,12 @@ from typing import Any
 from pydantic_core import from_json
 
 from hallmark.api import names
-from hallmark.api.artifacts import BASELINE
-from hallmark.api.common import parse_timestamp
 from hallmark.api.drift import Drift
+from hallmark.api.files import BASELINE
 from hallmark.api.model_deployment import ModelDeployment, RolloutState
 from hallmark.api.model_version import ModelVersion, RolledBack
 from hallmark.api.served import Baseline
+from hallmark.api.texts import parse_timestamp
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.carried import baseline_among
 from hallmark.cluster.cache import Key, ObjectCache

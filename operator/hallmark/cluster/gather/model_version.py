@@ -11,7 +11,8 @@ import structlog
 from pydantic import ValidationError
 
 from hallmark.api import names
-from hallmark.api.artifacts import MANIFEST, REPORT, SLOT_SBOM, Manifest, final_name
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import MANIFEST, REPORT, SLOT_SBOM, final_name
 from hallmark.api.latch import LATCH_KEY, Latch
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment

@@ -11,17 +11,10 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from hallmark.api import names
-from hallmark.api.artifacts import (
-    BUNDLE,
-    MANIFEST,
-    PROGRESS,
-    REPORT,
-    UPLOAD_SLOTS,
-    Manifest,
-    UploadURLs,
-)
-from hallmark.api.common import parse_duration
+from hallmark.api.artifacts import Manifest, UploadURLs
+from hallmark.api.files import BUNDLE, MANIFEST, PROGRESS, REPORT, UPLOAD_SLOTS
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import parse_duration
 from hallmark.api.training_run import Progress, TrainingRun
 from hallmark.bundles.stores import Stores
 from hallmark.cluster.cache import ObjectCache

@@ -10,13 +10,14 @@ from pathlib import Path
 import polars as pl
 
 from hallmark.api.columns import FeatureType
-from hallmark.api.common import NamespacedMeta, clip
+from hallmark.api.common import NamespacedMeta
 from hallmark.api.dataset import ConfigMapSource, CSVDialect, DataFormat, Dataset, VolumeClaimSource
 from hallmark.api.findings import Finding
 from hallmark.api.metrics import Gate
 from hallmark.api.pii import PII, PIIAction, PIIDetector, PIIRule
 from hallmark.api.report import ColumnDecision
 from hallmark.api.schema import Feature, Schema, SensitiveAttribute, Target
+from hallmark.api.texts import clip
 from hallmark.api.trainer import Trainer
 from hallmark.api.training_run import TrainingRun, TrainingRunSpec
 from hallmark.data import conversion, pii, schema

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hallmark.api.common import parse_timestamp
 from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
 from hallmark.api.model_version import ApprovalRecord
+from hallmark.api.texts import parse_timestamp
 from hallmark.policies.conditions import ready, stalled, waiting
 from hallmark.policies.decision import Decision
 from hallmark.policies.model_approval.inputs import ApprovalInputs

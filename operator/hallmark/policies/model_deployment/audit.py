@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hallmark.api import names
-from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import Action, ModelDeploymentStatus, Outcome
 from hallmark.api.reasons import DeploymentReason
+from hallmark.api.texts import timestamp
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.memory import DECIDED_AT
 from hallmark.policies.decision import Event, Record

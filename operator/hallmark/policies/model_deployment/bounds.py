@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hallmark.api.common import parse_duration
 from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentSpec
 from hallmark.api.model_policy import DeploymentBounds, LargestPod, ModelPolicy, ModelPolicySpec
 from hallmark.api.resources import ResourceAmounts, Resources, quantity
 from hallmark.api.scheduling import Scheduling
+from hallmark.api.texts import parse_duration
 from hallmark.policies.model_deployment.floors import below_floors
 from hallmark.policies.model_deployment.rollout_floors import faster_than_demanded
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from hallmark.api import names
 from hallmark.api.canary import CanaryStep
-from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import Rollout, RolloutState, StrategyType
 from hallmark.api.route import Route
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.model_deployment.intent import intent_hash
 from hallmark.policies.model_deployment.shares import Split, fitting, most_share, split

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hallmark.api import names
-from hallmark.api.common import parse_timestamp
+from hallmark.api.texts import parse_timestamp
 from hallmark.policies.model_deployment.inputs import PodState, View
 
 RESTARTS = 3

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hallmark.api import names
-from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.drift_state import DriftState
 from hallmark.api.model_deployment import (
     Action,
@@ -17,6 +16,7 @@ from hallmark.api.model_deployment import (
     Rollout,
     RolloutState,
 )
+from hallmark.api.texts import parse_duration, parse_timestamp, timestamp
 from hallmark.drift.decision import DriftVerdict, Memory, living
 from hallmark.policies.conditions import ConditionUpdate
 from hallmark.policies.decision import Event, Record

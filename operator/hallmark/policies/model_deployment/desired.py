@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hallmark.api import names
-from hallmark.api.common import parse_duration, parse_timestamp
 from hallmark.api.model_deployment import (
     HistoryEntry,
     ModelDeploymentStatus,
@@ -17,6 +16,7 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.reasons import DeploymentReason
+from hallmark.api.texts import parse_duration, parse_timestamp
 from hallmark.api.trust import Trust
 from hallmark.policies.model_deployment import canary, checks, mirror, routing
 from hallmark.policies.model_deployment.carrying import likely_target, must_carry

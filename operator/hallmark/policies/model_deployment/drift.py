@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from hallmark.api import names
-from hallmark.api.common import parse_timestamp
 from hallmark.api.drift import Drift
 from hallmark.api.drift_state import DriftState, Verdict
 from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentStatus, RollbackMode
 from hallmark.api.served import Baseline
+from hallmark.api.texts import parse_timestamp
 from hallmark.drift.decision import DriftInputs, DriftVerdict, Memory, judge
 from hallmark.drift.recount import pack
 from hallmark.drift.reports import Report

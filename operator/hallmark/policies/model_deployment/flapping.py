@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.reasons import DeploymentReason
+from hallmark.api.texts import parse_duration, parse_timestamp, timestamp
 from hallmark.policies.model_deployment.inputs import View, Wait
 
 DAY = timedelta(days=1)

@@ -15,9 +15,10 @@ from functools import reduce
 
 from pydantic.alias_generators import to_camel
 
-from hallmark.api.common import ApiModel, parse_duration
+from hallmark.api.common import ApiModel
 from hallmark.api.drift_floors import DriftFloors
 from hallmark.api.model_deployment import ModelDeploymentSpec, RollbackMode
+from hallmark.api.texts import parse_duration
 
 _NAMED = 5
 """So many names a sentence has at most."""

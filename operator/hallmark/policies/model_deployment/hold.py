@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.model_deployment import (
     Action,
     DeploymentCondition,
@@ -17,6 +16,7 @@ from hallmark.api.model_deployment import (
     ModelDeploymentStatus,
 )
 from hallmark.api.model_policy import ModelPolicy
+from hallmark.api.texts import parse_duration, parse_timestamp, timestamp
 from hallmark.policies.model_deployment.bounds import bounds_of
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hallmark.api import names
-from hallmark.api.common import parse_duration, parse_timestamp
 from hallmark.api.drift import Drift
 from hallmark.api.model_deployment import (
     HistoryEntry,
@@ -20,6 +19,7 @@ from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion, RolledBack
 from hallmark.api.reasons import DeploymentReason
 from hallmark.api.served import Baseline
+from hallmark.api.texts import parse_duration, parse_timestamp
 from hallmark.drift.decision import Memory
 from hallmark.drift.reports import Report
 from hallmark.policies.model_deployment.hold import hold_in_force

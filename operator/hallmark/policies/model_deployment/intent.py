@@ -11,9 +11,9 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from hallmark.api.common import canonical_json
 from hallmark.api.model_deployment import ModelDeploymentSpec, RefusedIntent
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import canonical_json
 from hallmark.policies.model_deployment.checks import is_approved, is_rejected, would_be_approved
 from hallmark.policies.model_deployment.inputs import View
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hallmark.api import names
-from hallmark.api.artifacts import REFUSED_EXIT_CODE
+from hallmark.api.files import REFUSED_EXIT_CODE
 from hallmark.api.model_deployment import RolloutState
 from hallmark.api.reasons import DeploymentReason
 from hallmark.policies.model_deployment.bounds import progress_deadline

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from hallmark.api.common import timestamp
 from hallmark.api.drift_state import DriftState
 from hallmark.api.model_deployment import (
     HistoryEntry,
@@ -18,6 +17,7 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_version import RolledBack
 from hallmark.api.reasons import DeploymentReason
+from hallmark.api.texts import timestamp
 from hallmark.errors import IntegrityError
 from hallmark.policies.model_version.renewal import last_of
 

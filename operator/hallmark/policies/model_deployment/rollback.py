@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hallmark.api.common import parse_duration, parse_timestamp
 from hallmark.api.drift import Drift
 from hallmark.api.model_deployment import HistoryEntry, ModelDeploymentStatus, RefusedIntent
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.reasons import DeploymentReason
+from hallmark.api.texts import parse_duration, parse_timestamp
 from hallmark.policies.model_deployment import checks
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Wait

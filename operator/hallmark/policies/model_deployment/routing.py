@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hallmark.api.canary import CanaryRecord
-from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import Rollout
 from hallmark.api.reasons import DeploymentReason
 from hallmark.api.route import ParentRef
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment import analysis, canary
 from hallmark.policies.model_deployment.inputs import View, Wait
 

@@ -13,7 +13,6 @@ afterwards.
 from __future__ import annotations
 
 from hallmark.api.canary import CanaryRecord
-from hallmark.api.common import timestamp
 from hallmark.api.mirror import MirrorRecord
 from hallmark.api.model_deployment import (
     HistoryEntry,
@@ -25,6 +24,7 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.reasons import DeploymentReason
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
 from hallmark.policies.model_deployment.record import (
     closed_history,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from hallmark.api.common import sha256_digest
 from hallmark.api.drift import Drift
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import sha256_digest
 from hallmark.api.trust import Trust, TrustApproval
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
 from hallmark.policies.model_version.approvals import approvals_in_force

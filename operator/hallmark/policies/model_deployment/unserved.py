@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hallmark.api.common import timestamp
 from hallmark.api.conditions import ConditionStatus, SummaryCondition
 from hallmark.api.model_deployment import Unserved
 from hallmark.api.reasons import DeploymentReason
+from hallmark.api.texts import timestamp
 from hallmark.policies.conditions import ConditionUpdate
 from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.model_deployment.intent import intent_of

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from hallmark.api import names
-from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import ModelDeploymentStatus, Rollout
 from hallmark.api.model_policy import Approvals, OnNoTarget, OnRevocation
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.reasons import DeploymentReason
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment import checks
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, View

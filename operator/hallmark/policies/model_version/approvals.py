@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
 from hallmark.api.model_policy import Approvals, ApproverKey
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, RolledBack
+from hallmark.api.texts import parse_duration, parse_timestamp, timestamp
 from hallmark.policies.model_version.attestation import attestation_digest, attesting_key
 from hallmark.policies.model_version.renewal import is_of_before, must_be_renewed, when_and_where
 from hallmark.policies.model_version.shown import Shown

@@ -16,9 +16,9 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hallmark.api.common import canonical_json, clip, sha256_digest
 from hallmark.api.model_approval import ApprovalReason, ModelApprovalSpec
 from hallmark.api.model_policy import ApproverKey
+from hallmark.api.texts import canonical_json, clip, sha256_digest
 from hallmark.errors import ConfigurationError
 from hallmark.keys import KeyFault, Signer, UnusableKey, load_public_key, usable_key
 from hallmark.policies.refusals import Refusal

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from hallmark.api.artifacts import Manifest
-from hallmark.api.common import clip, sha256_digest
 from hallmark.api.dependencies import Dependencies
 from hallmark.api.gates import evaluate_gates, failure
 from hallmark.api.model_version import SBOMSummary
 from hallmark.api.reasons import VersionReason
 from hallmark.api.report import Report
+from hallmark.api.texts import clip, sha256_digest
 from hallmark.keys import KeyFault, UnusableKey, usable_key
 from hallmark.policies.model_version.inputs import Evidence, VersionInputs
 from hallmark.policies.model_version.words import digest_of

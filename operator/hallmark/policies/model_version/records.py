@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
-from hallmark.api.common import parse_timestamp
 from hallmark.api.latch import MAX_ATTESTED, MAX_FINAL, Attested, Latch
 from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
 from hallmark.api.model_policy import ApproverKey
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, RolledBack
+from hallmark.api.texts import parse_timestamp
 from hallmark.policies.model_version.approvals import (
     Ballot,
     counts,

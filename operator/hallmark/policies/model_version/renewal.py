@@ -6,9 +6,9 @@ author makes, be it a thousand ModelDeployments, can push it out.
 
 from __future__ import annotations
 
-from hallmark.api.common import parse_timestamp
 from hallmark.api.model_policy import Approvals
 from hallmark.api.model_version import ApprovalRecord, RolledBack
+from hallmark.api.texts import parse_timestamp
 
 
 def last_of(*found: RolledBack | None) -> RolledBack | None:

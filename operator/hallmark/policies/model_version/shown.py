@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from hallmark.api.common import canonical_json, sha256_digest
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import canonical_json, sha256_digest
 
 FORM = "hallmark.dev/shown/v1"
 

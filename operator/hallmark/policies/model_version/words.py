@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from operator import attrgetter
 
-from hallmark.api.common import canonical_json, parse_timestamp, sha256_digest
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ApprovalRecord
+from hallmark.api.texts import canonical_json, parse_timestamp, sha256_digest
 from hallmark.policies.model_version.approvals import stands
 from hallmark.policies.model_version.attestation import fallen_key
 from hallmark.quorum import person

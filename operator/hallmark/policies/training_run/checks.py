@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from hallmark.api import names
-from hallmark.api.common import canonical_json, parse_duration
 from hallmark.api.gates import ambiguous_attributes, unknown_metrics
 from hallmark.api.pii import PIIAction
 from hallmark.api.reasons import RunReason
+from hallmark.api.texts import canonical_json, parse_duration
 from hallmark.policies.refusals import Refusal
 from hallmark.policies.training_run.inputs import RunInputs
 

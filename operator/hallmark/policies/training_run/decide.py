@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from hallmark.api.common import parse_duration, parse_timestamp, timestamp
 from hallmark.api.gates import most_telling_first
 from hallmark.api.model_version import ModelVersion, Requester
 from hallmark.api.reasons import RunReason
 from hallmark.api.tasks import TrainOutcome
+from hallmark.api.texts import parse_duration, parse_timestamp, timestamp
 from hallmark.api.training_run import RunCondition, TrainingRunStatus, spec_digest
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.conditions import fails, holds, ready, stalled, unknown, waiting

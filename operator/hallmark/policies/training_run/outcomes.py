@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hallmark.api.artifacts import REFUSED_EXIT_CODE
+from hallmark.api.files import REFUSED_EXIT_CODE
 from hallmark.api.reasons import RunReason
 from hallmark.api.tasks import SealOutcome, TrainOutcome, TrainStage
 from hallmark.api.training_run import RunCondition

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hallmark.api import names
-from hallmark.api.artifacts import REPORT, Manifest
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import REPORT
 from hallmark.api.gates import evaluate_gates, failure
 from hallmark.api.metrics import GateResult
 from hallmark.api.model_policy import ModelPolicySpec

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.common import timestamp
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_approval.decide import decide_approval
 from hallmark.policies.model_approval.inputs import ApprovalInputs
 from hallmark.policies.model_version.records import MAX_RECORDS

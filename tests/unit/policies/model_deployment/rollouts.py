@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hallmark.api.columns import FeatureType
-from hallmark.api.common import NamespacedMeta, ObjectMeta, timestamp
+from hallmark.api.common import NamespacedMeta, ObjectMeta
 from hallmark.api.conditions import Condition, ConditionStatus
 from hallmark.api.drift import Drift
 from hallmark.api.drift_state import DriftState
@@ -41,6 +41,7 @@ from hallmark.api.model_version import (
 )
 from hallmark.api.names import manifest_label
 from hallmark.api.served import Baseline, BaselineFeature
+from hallmark.api.texts import timestamp
 from hallmark.api.trust import Trust, TrustedKey
 from hallmark.policies.model_deployment.inputs import (
     DeploymentInputs,

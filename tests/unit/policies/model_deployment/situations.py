@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from hallmark.api.common import timestamp
 from hallmark.api.drift_report import DriftReport, RequestCounts
 from hallmark.api.model_deployment import (
     ActionName,
@@ -18,6 +17,7 @@ from hallmark.api.model_deployment import (
     Strategy,
 )
 from hallmark.api.names import ANNOTATION_ACTION, manifest_label
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment.drift import judge_drift
 from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.refusals import Refusal

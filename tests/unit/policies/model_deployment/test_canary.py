@@ -15,10 +15,10 @@ from hallmark.api.canary import (
     CanaryRecord,
     CanaryStep,
 )
-from hallmark.api.common import timestamp
 from hallmark.api.drift_report import FairCounts, RequestCounts
 from hallmark.api.drift_state import DriftState, Verdict
 from hallmark.api.model_deployment import RolloutState, Strategy, StrategyType
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment import analysis, canary
 from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.inputs import Need, View, Wait

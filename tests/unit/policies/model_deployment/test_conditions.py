@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from hallmark.api.common import timestamp
 from hallmark.api.conditions import SummaryCondition
 from hallmark.api.model_deployment import (
     DeploymentCondition,
@@ -13,6 +12,7 @@ from hallmark.api.model_deployment import (
     RefusedIntent,
     RolloutState,
 )
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment.conditions import conditions
 from hallmark.policies.model_deployment.inputs import View, Wait
 from tests.unit.policies.model_deployment.rollouts import (

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from hallmark.api.common import timestamp
 from hallmark.api.drift_report import DriftReport
 from hallmark.api.drift_state import PodDriftState
 from hallmark.api.model_deployment import ModelDeploymentStatus, RolloutState
 from hallmark.api.names import ANNOTATION_ACTION, manifest_label
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment.decide import (
     BASELINE_SECONDS,
     DeploymentDecision,

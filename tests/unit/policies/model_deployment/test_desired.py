@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import ModelDeploymentStatus, RefusedIntent, RolloutState
 from hallmark.api.names import manifest_label
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment.desired import (
     URL_MARGIN,
     PlannedVersion,

@@ -8,9 +8,9 @@ from typing import Any, get_args
 import pytest
 
 from hallmark.api.canary import CanaryCounts, CanaryRecord
-from hallmark.api.common import timestamp
 from hallmark.api.mirror import MirrorRecord
 from hallmark.api.model_deployment import LastRollback, ModelDeploymentStatus, Outcome, RolloutState
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
 from hallmark.policies.model_deployment.intent import intend

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import timestamp
 from hallmark.api.mirror import Mirror, MirrorAnalysis, MirrorCounts, MirrorRecord
 from hallmark.api.model_deployment import RolloutState, Strategy
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment import mirror
 from hallmark.policies.model_deployment.inputs import View
 from tests.examples import examples

@@ -2,8 +2,8 @@
 
 import pytest
 
+from hallmark.api.bounds import Oddity
 from hallmark.api.drift import Drift, Probing
-from hallmark.api.drift_report import Oddity
 from hallmark.api.model_deployment import ModelDeploymentStatus
 from hallmark.audit.events import AuditEvent
 from hallmark.drift.odd import is_probed

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     Action,
     ActionName,
@@ -16,6 +15,7 @@ from hallmark.api.model_deployment import (
     RolloutState,
 )
 from hallmark.api.model_policy import DeploymentBounds, ModelPolicy
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment import look_serving
 from hallmark.policies.model_deployment.actions import Acted, act
 from hallmark.policies.model_deployment.decide import DeploymentDecision, decide

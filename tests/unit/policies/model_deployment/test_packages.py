@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.common import timestamp
 from hallmark.api.dependencies import Dependencies, OnViolation
 from hallmark.api.model_deployment import (
     Hold,
@@ -19,6 +18,7 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.model_policy import ModelPolicy, OnNoTarget
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.look_serving import look_at_serving
 from hallmark.policies.model_deployment.triggers import NoTarget, RollBack, Stop

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import ModelDeploymentStatus, RefusedIntent
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Verification, Wait
 from hallmark.policies.model_deployment.rollback import TargetMissing, find_target
 from hallmark.policies.refusals import Refusal

@@ -7,11 +7,11 @@ from datetime import datetime
 
 import pytest
 
-from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     RolloutState,
 )
 from hallmark.api.names import manifest_label
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.look import bake_is_over, look
 from hallmark.policies.model_deployment.triggers import NoTarget, Overdue, Refused, RollBack, Stop

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     LastRollback,
     ModelDeploymentStatus,
     RefusedIntent,
     Unserved,
 )
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment.decide import DeploymentDecision, decide
 from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.model_deployment.intent import intent_of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     ModelDeploymentStatus,
     RefusedIntent,
 )
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment.inputs import View
 from tests.unit.policies.model_deployment.rollouts import (
     asked,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hallmark.api.drift_report import Oddity
+from hallmark.api.bounds import Oddity
 from hallmark.api.feedback import QualityState
 from hallmark.api.model_deployment import (
     ModelDeploymentStatus,

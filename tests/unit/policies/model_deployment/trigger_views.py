@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hallmark.api.common import timestamp
 from hallmark.api.model_deployment import (
     HistoryEntry,
     ModelDeploymentStatus,
@@ -10,6 +9,7 @@ from hallmark.api.model_deployment import (
     RolloutState,
 )
 from hallmark.api.model_policy import OnNoTarget, OnRevocation
+from hallmark.api.texts import timestamp
 from tests.unit.policies.model_deployment.rollouts import (
     asked,
     at,

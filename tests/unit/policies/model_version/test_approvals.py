@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import timestamp
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_version import ModelVersion, Requester
+from hallmark.api.texts import timestamp
 from hallmark.policies.model_version.approvals import (
     Ballot,
     counts,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.common import NamespacedMeta, sha256_digest, timestamp
+from hallmark.api.common import NamespacedMeta
 from hallmark.api.conditions import Condition, ConditionStatus
 from hallmark.api.dependencies import Severity
 from hallmark.api.model_deployment import (
@@ -19,6 +19,7 @@ from hallmark.api.model_deployment import (
     Outcome,
 )
 from hallmark.api.model_version import ModelVersion
+from hallmark.api.texts import sha256_digest, timestamp
 from hallmark.policies.decision import Decision
 from hallmark.policies.model_deployment.record import used_versions
 from hallmark.policies.model_version.checks import summarise

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.common import timestamp
 from hallmark.api.model_policy import Approvals, ModelPolicy
 from hallmark.api.model_version import ApprovalRecord
+from hallmark.api.texts import timestamp
 from hallmark.api.trust import ReviewerGroup
 from hallmark.policies.decision import Decision
 from hallmark.policies.model_deployment.checks import Proposal, is_approved_here

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import timestamp
 from hallmark.api.latch import LATCH_KEY, MAX_ATTESTED, MAX_FINAL, Attested, Latch
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_policy import ApproverKey
 from hallmark.api.model_version import ApprovalRecord, ModelVersion
+from hallmark.api.texts import timestamp
 from hallmark.cluster.kinds import CONFIG_MAP
 from hallmark.cluster.trim import trimmed
 from hallmark.policies.model_version.approvals import counts, is_final

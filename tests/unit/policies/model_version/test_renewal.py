@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import timestamp
 from hallmark.api.latch import Attested, Latch
 from hallmark.api.model_deployment import LastRollback, Rollout
 from hallmark.api.model_policy import Approvals, OnRevocation
 from hallmark.api.model_version import ApprovalRecord, ModelVersion, RolledBack
+from hallmark.api.texts import timestamp
 from hallmark.policies.decision import Decision
 from hallmark.policies.model_deployment.checks import Proposal, is_approved_here
 from hallmark.policies.model_deployment.record import gave_way

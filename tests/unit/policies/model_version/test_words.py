@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from hallmark.api.assessment import Analysis
-from hallmark.api.common import sha256_digest, timestamp
 from hallmark.api.dependencies import AcceptedVex, Dependencies, Vulnerabilities
 from hallmark.api.latch import MAX_ATTESTED, Attested, Latch
 from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ApprovalRecord
+from hallmark.api.texts import sha256_digest, timestamp
 from hallmark.policies.model_version.approvals import counting, is_final
 from hallmark.policies.model_version.records import MAX_RECORDS, next_latch
 from hallmark.policies.model_version.words import digest_of, words_in_force, words_said

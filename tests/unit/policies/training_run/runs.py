@@ -9,11 +9,12 @@ from typing import Any
 
 from hallmark.api.artifacts import Manifest, UploadURLs
 from hallmark.api.columns import FeatureType
-from hallmark.api.common import NamespacedMeta, ObjectMeta, sha256_digest
+from hallmark.api.common import NamespacedMeta, ObjectMeta
 from hallmark.api.model_policy import ModelPolicy, ModelPolicySpec
 from hallmark.api.model_version import ModelVersion, Requester
 from hallmark.api.served import Baseline, BaselineFeature
 from hallmark.api.tasks import SealOutcome, TrainOutcome, TrainStage
+from hallmark.api.texts import sha256_digest
 from hallmark.api.training_run import TrainingRun, TrainingRunSpec, TrainingRunStatus, spec_digest
 from hallmark.policies.training_run.inputs import RunInputs
 from hallmark.policies.training_run.jobs import JobView, PodView

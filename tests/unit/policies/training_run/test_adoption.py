@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hallmark.api.common import sha256_digest
 from hallmark.api.model_version import ModelVersion, Requester
+from hallmark.api.texts import sha256_digest
 from hallmark.api.training_run import TrainingRun
 from hallmark.policies.training_run.adoption import bundle_lies_in_the_store
 from hallmark.policies.training_run.decide import decide_run

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hallmark.api import names
-from hallmark.api.common import timestamp
+from hallmark.api.texts import timestamp
 from hallmark.policies.decision import Decision
 from hallmark.policies.training_run.decide import (
     LOOK_SELDOM,

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.common import timestamp
 from hallmark.api.conditions import ConditionStatus
 from hallmark.api.metrics import GateResult
 from hallmark.api.tasks import SealOutcome, TrainStage
+from hallmark.api.texts import timestamp
 from hallmark.policies.decision import Decision, Reference
 from hallmark.policies.refusals import evaluate
 from hallmark.policies.training_run.checks import BEFORE_TRAINING, spec_fits_a_task
