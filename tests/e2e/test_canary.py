@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.e2e.harness import objects
 from tests.e2e.harness.api import Object
 from tests.e2e.harness.objects import AUTHOR
@@ -23,6 +25,7 @@ STRATEGY = {
 }
 
 
+@pytest.mark.slow
 def test_both_versions_answer_and_no_request_is_lost(
     world: World, deploy: Callable[..., Object]
 ) -> None:
