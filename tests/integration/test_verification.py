@@ -157,9 +157,14 @@ def _texts(lines: list[bytes]) -> Iterator[tuple[int, tuple[str, ...]]]:
         places += [("details", name) for name in record["details"]]
         for place in places:
             kind = record["event"], record["outcome"], place
-            if kind not in known and (record["details"] | record)[place[-1]]:
+            if kind not in known and _holder(record, place)[place[-1]]:
                 known.add(kind)
                 yield at, place
+
+
+def _holder(record: Obj, place: tuple[str, ...]) -> Obj:
+    """Return what a text stands in: the record, or its details."""
+    return record["details"] if len(place) > 1 else record
 
 
 def _line(record: Obj) -> bytes:
@@ -177,7 +182,7 @@ def test_no_text_of_a_record_that_was_changed_keeps_the_verifier_from_its_verdic
     lines = files[LOG].read_bytes().splitlines()
     for at, place in _texts(lines):
         record = json.loads(lines[at])
-        (record["details"] if len(place) > 1 else record)[place[-1]] = text
+        _holder(record, place)[place[-1]] = text
         log = b"".join(b"%b\n" % line for line in [*lines[:at], _line(record), *lines[at + 1 :]])
         for name, data in (
             (LOG, log),

@@ -322,7 +322,7 @@ def _state(
     return DriftState(
         verdict=counted.verdict(former.verdict if same else Verdict.INCONCLUSIVE),
         manifest_digest=inputs.active_digest,
-        voters=counted.voters + _unheard(inputs, memory, counted.voters),
+        voters=counted.voters + counted.unheard,
         drifting=counted.drifting,
         unsure=counted.unsure,
         idle=counted.idle,

@@ -34,7 +34,8 @@ class Poll:
         calm_weight: in rows, of the voters that did not move.
         drifting_weight: the same of those that drift.
         weight: of all Pods.
-        unheard_weight: of those that had a vote before a restart and were not heard since.
+        unheard: how many had a vote before a restart and were not heard since.
+        unheard_weight: of these.
         heard: the voters that weigh anything, and how much.
     """
 
@@ -46,6 +47,7 @@ class Poll:
     calm_weight: int
     drifting_weight: int
     weight: int
+    unheard: int
     unheard_weight: int
     heard: tuple[tuple[Vote, int], ...]
 
@@ -101,6 +103,7 @@ def poll(
         calm_weight=sum(weights[pod] for pod, vote in voters.items() if not vote.moved),
         drifting_weight=sum(weights[pod] for pod in drifting),
         weight=sum(weights[pod] for pod in votes) + unheard * whole,
+        unheard=unheard,
         unheard_weight=unheard * whole,
         heard=tuple((vote, weights[pod]) for pod, vote in voters.items() if weights[pod]),
     )
