@@ -236,6 +236,25 @@ def test_a_damaged_gzip_file_is_a_table_or_a_sentence(tmp_path: Path, at: int, b
     assert found in {None, 100}
 
 
+@pytest.mark.parametrize("name", ["zahlt zurück", "repaid?", "x" * 64, "1/0"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_likelier_target_that_cannot_be_declared_is_told(
+    tmp_path: Path, name: str, first: bool
+) -> None:
+    rows = [(f"{row / 7:.3f}", 20 + row % 20, "yes" if row % 3 else "no") for row in range(400)]
+    order = slice(None, None, -1 if first else 1)
+    table = "\n".join(
+        ",".join(map(str, line[order])) for line in [("height", "age", name), *rows]
+    ).encode()
+
+    guessed = starter(tmp_path, table)
+    assert guessed.run.spec.schema_.target.name == "age"
+    assert "a column whose name cannot be declared looks likelier" in guessed.target_why
+    assert "rename it to use it" in guessed.left_out[name]
+    named = starter(tmp_path, table, target="age")
+    assert named.target_why == "you named it"
+
+
 CANNOT_BE_NAMED = "a column, a column: its name cannot be declared"
 LEFT: dict[str, tuple[list[str], str, str, str]] = {
     "names that are digits": (["1", "2"], ",", "{0}.5", CANNOT_BE_NAMED),

@@ -71,11 +71,14 @@ def choose_target(columns: Sequence[ColumnGuess], asked: str | None) -> TargetGu
         last = columns[-1].name
         chosen = max(usable, key=lambda column: _likelihood(column, is_last=column.name == last))
         why = _why_target(chosen, is_last=chosen.name == last)
+        if _is_likelier_by_another_name(columns, chosen):
+            why += "; a column whose name cannot be declared looks likelier (below): rename it"
     else:
         raise ConfigurationError(
             "Expected a column with a few classes to predict, each in "
-            f"{MIN_CLASS_ROWS} rows or more and in no row empty; found none. Hallmark classifies: "
-            "make classes of a number first."
+            f"{MIN_CLASS_ROWS} rows or more and in no row empty, and with a name of letters, "
+            "digits, '_', '-', '.' and spaces; found none. Hallmark classifies: make classes of a "
+            "number first."
         )
     positive, positive_why = _positive(chosen)
     return TargetGuess(
@@ -84,10 +87,23 @@ def choose_target(columns: Sequence[ColumnGuess], asked: str | None) -> TargetGu
 
 
 def _can_be_target(column: ColumnGuess) -> bool:
+    return column.nameable and _has_classes(column)
+
+
+def _is_likelier_by_another_name(columns: Sequence[ColumnGuess], chosen: ColumnGuess) -> bool:
+    """Tell whether a column that only its name rules out would have been chosen."""
+    last = columns[-1].name
+    likeliest = max(
+        filter(_has_classes, columns),
+        key=lambda column: _likelihood(column, is_last=column.name == last),
+    )
+    return not likeliest.nameable and likeliest != chosen
+
+
+def _has_classes(column: ColumnGuess) -> bool:
     rows = [count for _, count in column.classes]
     return (
-        column.nameable
-        and not column.nulls
+        not column.nulls
         and len(rows) >= 2
         and min(rows) >= MIN_CLASS_ROWS
         and all(0 < len(label) <= 256 for label, _ in column.classes)

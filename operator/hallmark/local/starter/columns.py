@@ -65,6 +65,7 @@ def guess_column(values: pl.Series, position: int) -> ColumnGuess:
     name, rows = values.name, len(values)
     present = values.drop_nulls()
     distinct, nulls = present.n_unique(), rows - len(present)
+    classes = _classes(present) if distinct <= MAX_CATEGORIES else ()
     if not _NAMEABLE.fullmatch(name):
         return ColumnGuess(
             name,
@@ -73,13 +74,13 @@ def guess_column(values: pl.Series, position: int) -> ColumnGuess:
             "rename it to use it",
             distinct,
             nulls,
+            classes,
         )
     if distinct < 2:
         return ColumnGuess(name, None, "it is the same in every row", distinct, nulls)
     if _is_identifier(values, position, distinct, nulls):
         why = f"each of its {rows} values stands once"
         return ColumnGuess(name, None, why, distinct, nulls, identifier=True)
-    classes = _classes(present) if distinct <= MAX_CATEGORIES else ()
     feature, why = _feature(values, distinct, nulls, classes)
     return ColumnGuess(name, feature, why, distinct, nulls, classes)
 
