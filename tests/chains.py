@@ -21,7 +21,8 @@ from hallmark.api.model_deployment import RollbackMode
 from hallmark.api.training_run import TrainingRun, TrainingRunSpec
 from hallmark.keys import Purpose
 from hallmark.local.begin import begin
-from hallmark.local.folder import APPROVER_KEY, AUDIT_KEY, SEALING_KEY, Folder, now
+from hallmark.local.folder import Folder, now
+from hallmark.local.lost import APPROVER_KEY, AUDIT_KEY, SEALING_KEY
 from hallmark.local.pods import LocalPods
 from hallmark.local.registry import Registry
 from hallmark.local.reviews import approver_here, decide_here

@@ -29,6 +29,7 @@ from hallmark.cluster.kinds import (
     TRAINING_RUN,
 )
 from hallmark.errors import HallmarkError
+from hallmark.files import open_regular
 from hallmark_dashboard.access.rights import Sight
 
 MOST_KEPT = 20_000
@@ -156,7 +157,7 @@ def _read_back(files: Sequence[Path], after: int, budget: int) -> tuple[list[Aud
     """Return the records after a number in the last bytes, and whether that is all of them."""
     found: list[AuditRecord] = []
     for path in reversed(files):
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = max(0, file.seek(0, 2) - budget)
             file.seek(start)
             data = file.read(budget)

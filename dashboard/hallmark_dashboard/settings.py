@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from hallmark.api.names import OSV_FOLDER
 from hallmark.errors import ConfigurationError
+from hallmark.files import KEY_BYTES, read_first
 
 _PREFIX = "HALLMARK_DASHBOARD_"
 _KEY_BYTES = 32
@@ -107,7 +108,7 @@ def session_key(path: Path) -> bytes | None:
         ConfigurationError: The file does not hold 32 bytes.
     """
     try:
-        key = path.read_bytes()
+        key = read_first(path, KEY_BYTES)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from hallmark.errors import ArtifactError, ConfigurationError
+from hallmark.files import read_line
 from hallmark.token_uri import KeyPlace, unusable
 
 _COORDINATE = 32
@@ -120,6 +121,6 @@ def _pin(file: Path | None) -> str | None:
     if file is None:
         return None
     try:
-        return file.read_text().strip()
+        return read_line(file)
     except OSError as error:
         raise unusable(f"the PIN's file {file} cannot be read ({error.strerror})") from error

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from msgspec import Struct
 
 from hallmark.errors import ClusterError
+from hallmark.files import read_line
 from hallmark_predictor.settings import ApiServer
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -123,7 +124,7 @@ class ClusterApi:
     def _send(
         self, connection: HTTPConnection, method: str, target: str, data: bytes | None = None
     ) -> HTTPResponse:
-        token = (self._server.credentials / "token").read_text().strip()
+        token = read_line(self._server.credentials / "token")
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         if data is not None:
             headers |= {"Accept": METADATA_ALONE, "Content-Type": MERGE_PATCH}

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from hallmark.api.files import REFUSED_EXIT_CODE
+from hallmark.files import read_whole
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 
 MAX_BYTES = 4 << 20
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
         return _refuse(["Expected one argument: the file of the bill of materials."])
     try:
-        document = parse_object(Path(arguments[0]).read_bytes(), MAX_BYTES)
+        document = parse_object(read_whole(Path(arguments[0]), MAX_BYTES), MAX_BYTES)
     except (OSError, UnreadableJSON) as error:
         return _refuse([f"The bill of materials {arguments[0]} cannot be read: {error}."])
     here = [(found.metadata["Name"] or "", found.version) for found in distributions()]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hallmark.files import read_line
+
 MAX_WORKERS = 16
 WORKER_ROOM = 48 * 1024 * 1024
 """Bytes that a further process must have for requests, besides what it takes itself."""
@@ -36,6 +38,6 @@ def cpu_limit(cgroup: Path = _CGROUP) -> float | None:
 
 def _words(path: Path) -> list[str]:
     try:
-        return path.read_text().split()
+        return read_line(path).split()
     except OSError:
         return []

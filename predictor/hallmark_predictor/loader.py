@@ -11,6 +11,7 @@ from pathlib import Path
 from hallmark.api.documents import DownloadURLs, Manifest, UnreadableDocument, read
 from hallmark.api.files import SERVED_FILES
 from hallmark.errors import ArtifactError, ConfigurationError
+from hallmark.files import DOCUMENT_BYTES, read_first, read_whole
 from hallmark_predictor.model import Model, open_model
 from hallmark_predictor.nearby import found_nearby, keep
 from hallmark_predictor.prover import Prover
@@ -93,7 +94,7 @@ def load_trusted(
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_whole(path, DOCUMENT_BYTES)
     except OSError as error:
         raise ConfigurationError(f"The file {path} cannot be read: {error.strerror}.") from error
 
@@ -121,8 +122,7 @@ def _as_they_are(folder: Path, manifest: Manifest) -> dict[str, bytes]:
     for name in SERVED_FILES:
         entry = manifest.file(name)
         try:
-            with (folder / name).open("rb") as file:
-                files[name] = file.read(entry.size + 1 if entry else 0)
+            files[name] = read_first(folder / name, entry.size + 1 if entry else 0)
         except OSError:
             continue
     return files

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from hallmark.files import read_line
 from hallmark_predictor.problems import BadRequest, refuse
 
 MAX_BODY = 8 * 1024 * 1024
@@ -112,7 +113,7 @@ def _left(given: Allowance) -> Iterator[int]:
 
 def _statm() -> tuple[int, int]:
     """Return the process's address space and what of it is in memory, in bytes."""
-    size, resident, *_ = Path("/proc/self/statm").read_text().split()
+    size, resident, *_ = read_line(Path("/proc/self/statm")).split()
     page = os.sysconf("SC_PAGE_SIZE")
     return int(size) * page, int(resident) * page
 
@@ -120,7 +121,7 @@ def _statm() -> tuple[int, int]:
 def _number(path: Path) -> int | None:
     """Return the number that a file holds; None where there is none, such as ``max``."""
     try:
-        return int(path.read_text())
+        return int(read_line(path))
     except (OSError, ValueError):
         return None
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from hallmark.api.documents import Manifest, ManifestFile
 from hallmark.api.files import SERVED_FILES
 from hallmark.api.texts import sha256_digest
+from hallmark.files import create, read_first
 
 LOG = logging.getLogger("hallmark_predictor")
 
@@ -54,18 +55,26 @@ def keep(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
         data = files.get(entry.name)
         if data is None or sha256_digest(data) != entry.digest:
             continue
-        part = folder / f".{entry.name}.part"
-        try:
-            part.write_bytes(data)
-            os.replace(part, folder / entry.name)
-        except OSError as error:
-            LOG.warning(
-                "'%s' is not kept in %s (%s): after a restart it is downloaded again.",
-                entry.name,
-                folder,
-                error.strerror,
-            )
+        if not _keep(folder, entry, data):
             return
+
+
+def _keep(folder: Path, entry: ManifestFile, data: bytes) -> bool:
+    """Keep one file whole or not at all; tell whether it is kept."""
+    part = folder / f".{entry.name}.part"
+    try:
+        with create(part) as file:
+            file.write(data)
+        os.replace(part, folder / entry.name)
+    except OSError as error:
+        LOG.warning(
+            "'%s' is not kept in %s (%s): after a restart it is downloaded again.",
+            entry.name,
+            folder,
+            error.strerror,
+        )
+        return False
+    return True
 
 
 def _served(manifest: Manifest) -> Iterator[ManifestFile]:
@@ -76,7 +85,6 @@ def _served(manifest: Manifest) -> Iterator[ManifestFile]:
 def _read(path: Path, size: int) -> bytes | None:
     """Return at most ``size + 1`` bytes of a file, or None where there is none to be read."""
     try:
-        with path.open("rb") as file:
-            return file.read(size + 1)
+        return read_first(path, size + 1)
     except OSError:
         return None

@@ -24,6 +24,7 @@ from msgspec.msgpack import decode, encode
 
 from hallmark.api.documents import Manifest, ServedSchema, Trust, read
 from hallmark.drift.counts import Rows
+from hallmark.files import DOCUMENT_BYTES, read_whole
 from hallmark_predictor.logs import place_of
 from hallmark_predictor.runtime import open_graph
 from hallmark_predictor.scoring import Probabilities
@@ -132,7 +133,7 @@ class Prover:
 
 def _trust_in(file: Path) -> Trust | None:
     try:
-        return read(Trust, file.read_bytes())
+        return read(Trust, read_whole(file, DOCUMENT_BYTES))
     except (OSError, ValueError):
         return None  # The loader says why.
 

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from hallmark.api.documents import ServedSchema, Trust
 from hallmark.api.texts import canonical_json
+from hallmark.files import KEY_BYTES, read_whole
 from hallmark_predictor.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ class SecretFiles:
 
     def _entry(self, name: str) -> bytes | None:
         try:
-            found = (self._folder / name).read_bytes().strip()
+            found = read_whole(self._folder / name, KEY_BYTES).strip()
         except OSError:
             return None
         return found if len(found) >= LEAST else None

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from hallmark.api.names import MIRROR_PORT, PREDICTOR_PORT
 from hallmark.errors import ConfigurationError
+from hallmark.files import DOCUMENT_BYTES, read_whole
 
 DEFAULT_FEEDBACK = Path("/var/run/hallmark/feedback")
 """Where a Pod has the Secret of feedback."""
@@ -147,7 +148,7 @@ def _by_trust_file(path: Path) -> tuple[str, Mapping[str, str]]:
         ConfigurationError: it cannot be read.
     """
     try:
-        data = path.read_bytes()
+        data = read_whole(path, DOCUMENT_BYTES)
         trust = json.loads(data)
         place = {"POD_NAMESPACE": trust["namespace"], "HALLMARK_DEPLOYMENT": trust["deployment"]}
     except OSError as error:

@@ -16,8 +16,9 @@ from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.texts import sha256_digest
 from hallmark.api.trust import Trust
 from hallmark.errors import ConfigurationError
-from hallmark.local.folder import SEALING_KEY, Folder, now
+from hallmark.local.folder import Folder, now
 from hallmark.local.image import Read, context
+from hallmark.local.lost import SEALING_KEY
 from hallmark.local.reviews import decide_here
 from hallmark.policies.model_deployment.trust import trust_here
 from hallmark.supply_chain.manifest import FileFact, build_manifest

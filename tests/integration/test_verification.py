@@ -19,7 +19,8 @@ from hallmark.api.model_approval import ModelApprovalSpec, ReviewDecision
 from hallmark.api.texts import canonical_json, parse_timestamp, sha256_digest, timestamp
 from hallmark.cli.scan import look_up_in
 from hallmark.keys import Purpose, private_pem, public_pem
-from hallmark.local.folder import APPROVER_KEY, SEALING_KEY, now
+from hallmark.local.folder import now
+from hallmark.local.lost import APPROVER_KEY, SEALING_KEY
 from hallmark.policies.model_version.attestation import attest
 from hallmark.resources.decisions import Said, model_approval
 from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope
@@ -28,7 +29,7 @@ from hallmark.verification.files import INDEX, LOG, REGISTRY, FolderFiles, build
 from hallmark.verification.history import served_at
 from hallmark.verification.links import Link, State, Verdict
 from hallmark.verification.log import log_of
-from hallmark.verification.oci import as_folder
+from hallmark.verification.oci import as_folder, write_layout
 from hallmark.verification.opening import verify_export, verify_folder
 from hallmark.verification.registry import MAX_BYTES, Registry, read_registry
 from hallmark.verification.restore import restored
@@ -445,6 +446,17 @@ def test_a_moment_and_a_pack_on_the_command_line(
     assert page.count("**not covered**") >= 5
     for path in re.findall(r"`((?:models|logs)/[^`]+)`", page):
         assert (made / path).read_bytes() == (exported / path).read_bytes()
+    layout, of_layout = tmp_path / "export.tar", tmp_path / "of-layout"
+    write_layout(exported, layout)
+    told = [f"--export={layout}", f"--to={of_layout}", *trust(whole)]
+    assert run_hallmark("pack", MODEL, "--version=loan-v1", *told).returncode == 0
+    assert {
+        path.relative_to(made): path.read_bytes() for path in made.rglob("*") if path.is_file()
+    } == {
+        path.relative_to(of_layout): path.read_bytes()
+        for path in of_layout.rglob("*")
+        if path.is_file()
+    }
     unproved = tmp_path / "unproved"
     run_hallmark("pack", MODEL, f"--export={exported}", f"--to={unproved}", *trust(whole)[:1])
     assert (unproved / "README.md").read_text().count("**verified**") < page.count("**verified**")

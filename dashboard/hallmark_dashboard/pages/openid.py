@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from hallmark.files import read_line
 from hallmark_dashboard.pages.forms import session_of
 from hallmark_dashboard.pages.render import Frame, page
 from hallmark_dashboard.problems import Problem
@@ -80,7 +81,7 @@ def _client(services: Services) -> Client:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text().strip()
+        return read_line(path)
     except OSError as error:
         raise Problem(
             HTTPStatus.SERVICE_UNAVAILABLE,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hallmark.audit.verify import verify_log
+from hallmark.files import KEY_BYTES, read_line, read_whole
 
 
 def verify(
@@ -27,7 +28,9 @@ def verify(
     """
     key = public_key or _own_public_key()
     verdict = verify_log(
-        log, key.read_text() if key else None, anchor.read_bytes() if anchor else None
+        log,
+        read_line(key) + "\n" if key else None,
+        read_whole(anchor, KEY_BYTES) if anchor else None,
     )
     for sentence in (*verdict.problems, *verdict.notes):
         say(sentence)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from hallmark.audit.files import Sync, rotated_name, sync_folder
+from hallmark.files import open_to_write
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
@@ -31,7 +32,7 @@ class CurrentFile:
     def open(self, first_seq: int) -> None:
         """Open it, and make it where there is none; its first record has that number."""
         self.close()
-        self._file = os.open(self._path, _FLAGS, 0o600)
+        self._file = open_to_write(self._path, _FLAGS)
         self._size = os.fstat(self._file).st_size
         self._first_seq, self._rotating = first_seq, False
         sync_folder(self._path.parent, self._sync)
@@ -75,7 +76,7 @@ class CurrentFile:
         if not self._rotating:  # Else the last rotation came only half way.
             self._path.rename(rotated_name(self._path, self._first_seq))
             self._rotating = True
-        fresh = os.open(self._path, _FLAGS | os.O_EXCL, 0o600)
+        fresh = open_to_write(self._path, _FLAGS | os.O_EXCL)
         os.close(self._file)
         self._file, self._size, self._first_seq = fresh, 0, first_seq
         self._rotating = False

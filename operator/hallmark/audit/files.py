@@ -6,7 +6,7 @@ import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +14,7 @@ from hallmark.audit.chain import Line
 from hallmark.audit.head import Head, read_head_text
 from hallmark.audit.record import MAX_LINE
 from hallmark.errors import ConfigurationError
+from hallmark.files import create, open_regular, open_to_write
 
 Sync = Callable[[int], None]
 """Writes a descriptor's data to the disk before it returns, as ``os.fsync`` does."""
@@ -35,7 +36,7 @@ def log_files(log: Path) -> list[Path]:
 
 def read_lines(path: Path) -> Iterator[Line]:
     """Yield a file's lines; one without an end, or too long, comes as it is and is no record."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         yield from lines_of(file, path.name)
 
 
@@ -55,7 +56,7 @@ def opened(log: Path) -> Iterator[list[tuple[str, BinaryIO]]]:
         with ExitStack() as stack:
             names = log_files(log)
             try:
-                files = [stack.enter_context(each.open("rb")) for each in names]
+                files = [stack.enter_context(open_regular(each)) for each in names]
             except FileNotFoundError:
                 continue
             if log_files(log) == names:
@@ -72,7 +73,7 @@ def read_head(log: Path) -> Head | str | None:
     """Return the log's head; None if there is none; a sentence if it cannot be read."""
     path = head_path(log)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(MAX_LINE)
     except FileNotFoundError:
         return None
@@ -83,13 +84,14 @@ def replace_file(path: Path, data: bytes, sync: Sync) -> None:
     """Write a file whole or not at all; after a crash it is this one or the one before."""
     partial = path.with_name(f"{path.name}.partial")
     try:
-        with partial.open("wb") as file:
+        with create(partial) as file:
             file.write(data)
             file.flush()
             sync(file.fileno())
         partial.replace(path)
     except OSError:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # A folder in its place stays.
+            partial.unlink()
         raise
 
 
@@ -136,7 +138,7 @@ def move_aside(log: Path, folder: Path, why: str, sync: Sync) -> None:
 
 def _tail(path: Path) -> tuple[int, bytes]:
     """Return the end of a file, which holds a record at least, and where it begins."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start = max(0, file.seek(0, os.SEEK_END) - MAX_LINE - 1)
         file.seek(start)
         return start, file.read()
@@ -150,7 +152,7 @@ def locked(log: Path) -> int:
     """
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(log.with_name(f"{log.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = open_to_write(log.with_name(f"{log.name}.lock"), os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise ConfigurationError(
             f"The folder of the audit log {log} cannot be used ({error.strerror})."

@@ -39,6 +39,7 @@ from hallmark.audit.recovery import (
 from hallmark.audit.retention import expired, files_up_to
 from hallmark.audit.succession import HANDOVER, Keys, handover_record, handover_to
 from hallmark.errors import ArtifactError, ConfigurationError, IntegrityError
+from hallmark.files import KEY_BYTES, read_whole
 from hallmark.keys import Signer, open_signer
 
 ROTATE_AT = 64 * 1024 * 1024
@@ -112,7 +113,7 @@ class AuditLog:
             ConfigurationError: The key cannot be used.
         """
         try:
-            pem = key_path.read_bytes()
+            pem = read_whole(key_path, KEY_BYTES)
         except OSError as error:
             raise ConfigurationError(
                 f"The audit key {key_path} cannot be read ({error.strerror}). "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hallmark.audit.events import LOG_KIND, AuditEvent, AuditOutcome, LogReason
 from hallmark.audit.files import Sync, replace_file, sync_folder, torn_tail
 from hallmark.audit.head import Place
 from hallmark.audit.record import Record
+from hallmark.files import open_regular, open_to_write
 
 MAX_TORN = 100
 """Files of torn bytes that are recorded at a start; a crash leaves one."""
@@ -27,7 +29,7 @@ def set_torn_bytes_aside(log: Path, sync: Sync) -> None:
     aside = log.with_name(f"{log.name}.torn-{hashlib.sha256(torn).hexdigest()[:12]}")
     replace_file(aside, torn, sync)
     sync_folder(aside.parent, sync)
-    with log.open("r+b") as file:
+    with os.fdopen(open_to_write(log, os.O_RDWR), "r+b") as file:
         file.truncate(end)
         sync(file.fileno())
 
@@ -42,7 +44,7 @@ def torn_records(log: Path) -> list[Record]:
 
 
 def _torn_record(log: Path, aside: Path) -> Record:
-    with aside.open("rb") as file:
+    with open_regular(aside) as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
     return _about(

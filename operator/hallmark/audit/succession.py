@@ -21,6 +21,7 @@ from hallmark.api.texts import canonical_json
 from hallmark.audit.events import LOG_KIND, AuditEvent, AuditOutcome, LogReason
 from hallmark.audit.record import AuditRecord, Record, read_record
 from hallmark.errors import ConfigurationError
+from hallmark.files import read_first
 from hallmark.keys import (
     Signer,
     is_text_signature,
@@ -152,8 +153,7 @@ def handover_to(key: ec.EllipticCurvePublicKey, path: Path) -> Keys | None:
         ConfigurationError: it is none, or names another key.
     """
     try:
-        with path.open("rb") as file:
-            found = read_handover(file.read(MAX_BYTES + 1))
+        found = read_handover(read_first(path, MAX_BYTES + 1))
     except FileNotFoundError:
         return None
     except OSError as error:

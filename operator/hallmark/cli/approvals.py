@@ -21,6 +21,7 @@ from hallmark.cli.options import DryRun, Reason
 from hallmark.cli.review import FromExport, exported, offered, require_shown
 from hallmark.cluster.kinds import MODEL_VERSION, Obj
 from hallmark.errors import ClusterError, ConfigurationError
+from hallmark.files import KEY_BYTES, read_whole
 from hallmark.keys import Signer, open_signer
 from hallmark.policies.model_version.attestation import attest
 from hallmark.policies.model_version.records import final_word, who_decided
@@ -198,7 +199,7 @@ def read_key(path: Path, option: str = "--attest-with") -> Signer:
     """
     try:
         named = str(path)
-        return open_signer(named.encode() if names_token(named) else path.read_bytes())
+        return open_signer(named.encode() if names_token(named) else read_whole(path, KEY_BYTES))
     except OSError as error:
         raise ConfigurationError(
             f"{option}: expected a file with a private key, found that {path} cannot be read "

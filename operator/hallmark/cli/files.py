@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from hallmark.api.common import ApiModel, Resource
 from hallmark.audit.files import replace_file
 from hallmark.errors import ConfigurationError
+from hallmark.files import read_first
 
 MAX_BYTES = 4 << 20
 """A longer manifest is none."""
@@ -75,8 +76,7 @@ def read_bounded(file: Path, most: int) -> bytes:
     Raises:
         OSError: It cannot be read.
     """
-    with file.open("rb") as opened:
-        return opened.read(most + 1)
+    return read_first(file, most + 1)
 
 
 def read_documents(file: Path) -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ def write_text(file: Path, text: str, *, overwrite: bool = False) -> None:
     if not overwrite:
         file.touch(exist_ok=False)
     elif file.exists() and not file.is_file():
-        file.write_text(text, encoding="utf-8")  # a device, or a pipe
+        _write_through(file, text.encode())
         return
     try:
         replace_file(Path(os.path.realpath(file)), text.encode(), os.fsync)
@@ -120,6 +120,14 @@ def write_text(file: Path, text: str, *, overwrite: bool = False) -> None:
         if not overwrite:
             file.unlink()
         raise
+
+
+def _write_through(file: Path, data: bytes) -> None:
+    """Write to a device, or to a pipe that somebody reads: nobody else is waited for."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    os.set_blocking(descriptor, True)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(data)
 
 
 def unknown_fields(document: object, model: type[BaseModel], path: str = "") -> Iterator[str]:

@@ -21,6 +21,7 @@ from hallmark.cli.output import say
 from hallmark.cli.reproducing import chosen
 from hallmark.cli.verifying import State
 from hallmark.errors import ConfigurationError
+from hallmark.files import read_whole
 
 if TYPE_CHECKING:
     from hallmark.local.image import Read
@@ -135,8 +136,7 @@ def _source(
     from hallmark.verification.files import FolderFiles
 
     try:
-        with trust_file.open("rb") as file:
-            document = file.read(_TRUST_BYTES)
+        document = read_whole(trust_file, _TRUST_BYTES)
     except OSError as error:
         raise ConfigurationError(f"{trust_file} cannot be read ({error.strerror}).") from error
     # In an export the bundle lies in models/<namespace>.<model>/<digest>.

@@ -17,6 +17,7 @@ from hallmark.cli.key_places import new_secret_of, system_of
 from hallmark.cli.keys import Folder, trusted_key
 from hallmark.errors import ConfigurationError
 from hallmark.keys import Purpose, private_pem, public_pem
+from hallmark.new_files import write_new
 
 ForPurpose = Annotated[Purpose, typer.Argument(help="What the key is for.")]
 
@@ -52,12 +53,11 @@ def _create_file(output: Path | None) -> None:
         )
     key = ec.generate_private_key(ec.SECP256R1())
     try:
-        output.touch(mode=0o600, exist_ok=False)
+        write_new(output, private_pem(key), 0o600)
     except OSError as error:
         raise ConfigurationError(
             f"--output: {output} cannot be made ({error.strerror}); no key is overwritten."
         ) from error
-    output.write_bytes(private_pem(key))
     typer.echo(
         f"{output} is yours alone. Hand on what follows: hallmark keys add approve FILE --approver "
         "NAME",

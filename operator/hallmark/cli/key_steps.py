@@ -42,6 +42,7 @@ from hallmark.cli.options import DryRun
 from hallmark.cluster.cluster import Cluster
 from hallmark.cluster.kinds import MODEL_POLICY, SECRET
 from hallmark.errors import ConfigurationError
+from hallmark.files import read_line
 from hallmark.keys import Purpose, key_id, load_public_key, public_pem
 from hallmark.resources.decisions import not_after
 
@@ -207,8 +208,8 @@ async def _public_half(cluster: Cluster, namespace: str, named: str) -> TrustedK
             raise ConfigurationError(f"Expected a Secret {namespace}/{name}, found none.")
         return trusted_key(name, data_of(found))
     try:
-        public = public_pem(load_public_key(Path(named).read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
+        public = public_pem(load_public_key(read_line(Path(named))))
+    except OSError as error:
         raise ConfigurationError(
             f"Expected the file of a public key or secret/NAME, found that {named} cannot be read "
             f"({type(error).__name__})."

@@ -28,7 +28,9 @@ from hallmark.cli.cluster import User, cluster_of
 from hallmark.cli.options import AsGroups, AsUser, Context
 from hallmark.cluster.kinds import SECRET, Kind, Obj
 from hallmark.errors import ConfigurationError
+from hallmark.files import KEY_BYTES, read_whole
 from hallmark.keys import key_id, private_pem, public_pem
+from hallmark.new_files import write_new
 from hallmark.resources.decisions import checked
 
 SECRETS = (SEALING_KEY_SECRET, AUDIT_KEY_SECRET, STORE_SECRET)
@@ -84,7 +86,7 @@ class Folder:
         if not file.exists():
             return None
         try:
-            secret = dict(yaml.safe_load(file.read_text()))
+            secret = dict(yaml.safe_load(read_whole(file, KEY_BYTES)))
             dict(secret["data"])
         except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
             raise ConfigurationError(
@@ -96,8 +98,7 @@ class Folder:
     async def create(self, obj: Obj) -> Obj:
         """Write a manifest that only the user can read."""
         file = self._path / f"{obj['metadata']['name']}.yaml"
-        file.touch(mode=0o600, exist_ok=False)
-        file.write_text(to_yaml(obj))
+        write_new(file, to_yaml(obj).encode(), 0o600)
         return obj
 
 

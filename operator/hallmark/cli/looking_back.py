@@ -19,6 +19,9 @@ from hallmark.errors import ConfigurationError, IntegrityError
 
 if TYPE_CHECKING:
     from hallmark.verification.history import Served
+    from hallmark.verification.links import Verdict
+    from hallmark.verification.pack import Answer
+    from hallmark.verification.registry import VersionEntry
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="The model's name.")]
 
@@ -115,7 +118,13 @@ def _asked(approvals: dict[str, Any]) -> str:
 
 def pack(
     model: Model,
-    export: Annotated[Path, typer.Option("--export", help="What 'hallmark export' wrote.")],
+    export: Annotated[
+        Path,
+        typer.Option(
+            "--export",
+            help="What 'hallmark export' wrote, as a folder, an OCI layout or a tar file.",
+        ),
+    ],
     folder: Annotated[Path, typer.Option("--to", help="A new folder for the pack.")],
     trust: Trust = None,
     namespace: Annotated[
@@ -127,16 +136,43 @@ def pack(
 ) -> None:
     """Write an evidence pack: each section of Annex IV and SR 11-7 verified, declared or not."""
     with needs_the_extra():
-        from hallmark.verification.bundle import bundle_of, provenance_name
-        from hallmark.verification.files import HEAD, INDEX, LOG, REGISTRY, FolderFiles
+        from hallmark.new_files import new_folder
+        from hallmark.verification.export import require_empty
+        from hallmark.verification.oci import as_folder
         from hallmark.verification.opening import verify_export
-        from hallmark.verification.pack import answers, page
-        from hallmark.verification.registry import MAX_BYTES, read_registry, version_of
-    if folder.exists() and next(folder.iterdir(), None) is not None:
-        raise ConfigurationError(f"Expected an empty folder, found something in {folder}.")
-    verdict = verify_export(export, trusted_of(trust or ()), datetime.now(UTC))
-    files = FolderFiles(export)
-    registry = read_registry(files.read(REGISTRY, MAX_BYTES))
+    require_empty(folder)
+    with as_folder(export) as opened:
+        verdict = verify_export(opened, trusted_of(trust or ()), datetime.now(UTC))
+        entry, deployments = _chosen(opened, export, model, namespace, version)
+        try:
+            with new_folder(folder) as made:
+                found = _fill(made, opened, entry, deployments, verdict)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The pack {folder} cannot be written ({error.strerror}); nothing of it was kept."
+            ) from error
+    counts = {
+        word: sum(a.standing == word for a in found)
+        for word in ("verified", "declared", "not covered")
+    }
+    say(f"{folder}: " + ", ".join(f"{count} {word}" for word, count in counts.items()))
+    if not verdict.ok:
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+def _chosen(
+    opened: Path, export: Path, model: str, namespace: str | None, version: str | None
+) -> tuple[VersionEntry, set[str]]:
+    """Return the version that a pack is about, and the ModelDeployments that may serve it.
+
+    Raises:
+        IntegrityError: the export's registry cannot be read.
+        ConfigurationError: there is no such version, or there are several models.
+    """
+    from hallmark.verification.files import REGISTRY, FolderFiles
+    from hallmark.verification.registry import MAX_BYTES, read_registry
+
+    registry = read_registry(FolderFiles(opened).read(REGISTRY, MAX_BYTES))
     if isinstance(registry, str):
         raise IntegrityError(registry)
     mine = [
@@ -152,15 +188,26 @@ def pack(
             f"Expected one model '{model}' in {export}; there are: {known or 'none'}."
         )
     entry = max(mine, key=lambda one: one.spec.version)
-    chosen = version_of(entry)
-    name = f"{entry.namespace}/{entry.name}"
-    deployments = {
+    return entry, {
         f"{one.namespace}/{one.name}"
         for one in registry.deployments
         if one.namespace == entry.namespace
         and one.spec is not None
         and (one.spec.model == model or one.spec.model_version == entry.name)
     }
+
+
+def _fill(
+    folder: Path, export: Path, entry: VersionEntry, deployments: set[str], verdict: Verdict
+) -> list[Answer]:
+    """Write a pack's files, and return how each point stands."""
+    from hallmark.verification.bundle import bundle_of, provenance_name
+    from hallmark.verification.files import HEAD, INDEX, LOG, REGISTRY, FolderFiles
+    from hallmark.verification.pack import answers, page
+    from hallmark.verification.registry import version_of
+
+    files, chosen = FolderFiles(export), version_of(entry)
+    name = f"{entry.namespace}/{entry.name}"
     about = [
         subject
         for subject in verdict.subjects
@@ -176,13 +223,11 @@ def pack(
     for path in paths:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(export / path, target)
+        source = files.open(path)
+        if source is None:
+            continue  # A link or a pipe, of which the verdict speaks.
+        with source, target.open("xb") as copy:
+            shutil.copyfileobj(source, copy)
     (folder / "verification.json").write_text(json.dumps(verdict.to_wire(), indent=1) + "\n")
-    (folder / "README.md").write_text(page(model, name, found, verdict.digest))
-    counts = {
-        word: sum(a.standing == word for a in found)
-        for word in ("verified", "declared", "not covered")
-    }
-    say(f"{folder}: " + ", ".join(f"{count} {word}" for word, count in counts.items()))
-    if not verdict.ok:
-        raise typer.Exit(ExitCode.REFUSED)
+    (folder / "README.md").write_text(page(entry.spec.model, name, found, verdict.digest))
+    return found

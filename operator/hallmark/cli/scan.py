@@ -23,6 +23,7 @@ from hallmark.cli.files import read_object
 from hallmark.cli.objects import get_version, policy_of
 from hallmark.cli.output import Format, Output, console, plain, print_as, say
 from hallmark.errors import ConfigurationError
+from hallmark.files import read_first
 
 if TYPE_CHECKING:
     from hallmark.supply_chain.vulnerabilities import LookUp
@@ -146,8 +147,7 @@ def _of_file(file: Path | None) -> _Scanned:
     if file is None:
         raise ConfigurationError("Expected a file, found none.")
     try:
-        with file.open("rb") as opened:
-            document = parse_object(opened.read(_BILL_BYTES + 1), _BILL_BYTES)
+        document = parse_object(read_first(file, _BILL_BYTES + 1), _BILL_BYTES)
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read ({error.strerror}).") from error
     except UnreadableJSON as error:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hallmark.data.object_names import ObjectName
+from hallmark.files import read_line
 
 _REGION = "us-east-1"
 _FILES = {
@@ -81,6 +82,6 @@ def _base(scheme: str, endpoint: str | None, account: str | None) -> str:
 
 def _credential(folder: Path, name: str) -> str | None:
     try:
-        return (folder / name).read_text().strip() or None
+        return read_line(folder / name) or None
     except FileNotFoundError:
         return None

@@ -9,7 +9,8 @@ from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.training_run import TrainingRun
 from hallmark.audit import Record
 from hallmark.audit.events import AuditEvent, AuditOutcome
-from hallmark.local.folder import AUDIT_KEY, SEALING_KEY, Folder
+from hallmark.local.folder import Folder
+from hallmark.local.lost import AUDIT_KEY, SEALING_KEY
 from hallmark.local.policy import policy_here
 from hallmark.local.runs import image_here
 from hallmark.policies.guards import GuardReason

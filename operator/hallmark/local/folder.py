@@ -12,7 +12,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -24,16 +24,18 @@ from hallmark import store
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.texts import clip
 from hallmark.audit import AuditLog, Record
-from hallmark.audit.files import replace_file, sync_folder
+from hallmark.audit.files import head_path, replace_file, sync_folder
 from hallmark.audit.head import Head
 from hallmark.audit.memory import LogMemory
 from hallmark.errors import ConfigurationError
-from hallmark.keys import load_private_key, private_pem, public_pem
-from hallmark.local.registry import Registry, read_registry
+from hallmark.files import KEY_BYTES, open_to_write, read_whole
+from hallmark.keys import key_id, load_private_key, private_pem, public_pem
+from hallmark.local.lost import AUDIT_KEY, PURPOSES, lost_key, lost_registry, trusted_ids
+from hallmark.local.registry import MAX_BYTES, Registry, read_registry
+from hallmark.new_files import write_new
 from hallmark.policies.deletions import DeletionReason, deletion_record, deletions_are_recorded
 from hallmark.supply_chain.osv_feed import Feed
 
-SEALING_KEY, AUDIT_KEY, APPROVER_KEY = "sealing", "audit", "approver"
 _PATIENCE = 60.0
 """Seconds to wait for another command's transaction."""
 
@@ -68,7 +70,7 @@ class Folder:
     @property
     def exists(self) -> bool:
         """Whether a chain was begun here."""
-        return self.registry_file.exists()
+        return os.path.lexists(self.registry_file)
 
     def key_file(self, purpose: str) -> Path:
         """Return where a private key is."""
@@ -87,21 +89,49 @@ class Folder:
                 f"{clip(path)!r}; name another one with --state."
             )
         try:
+            self._require_whole()
             for name in ("models", "sbom", "logs", "serving"):
                 (self.path / name).mkdir(parents=True, exist_ok=True)
             keys = self.path / "keys"
             keys.mkdir(mode=0o700, exist_ok=True)
-            (keys / ".gitignore").write_text("*\n")
-            for purpose in (SEALING_KEY, AUDIT_KEY, APPROVER_KEY):
+            replace_file(keys / ".gitignore", b"*\n", os.fsync)
+            for purpose in PURPOSES:
                 _make_key(self.key_file(purpose))
                 # For whoever verifies: 'hallmark audit verify --public-key', or a cluster's policy.
                 public = self.key_file(purpose).with_suffix(".pub")
-                public.write_text(self.public_key(purpose))
+                replace_file(public, self.public_key(purpose).encode(), os.fsync)
         except OSError as error:
             raise ConfigurationError(
                 f"The folder {self.path} cannot be used ({error.strerror}); name another one with "
                 "--state."
             ) from error
+
+    def _require_whole(self) -> None:
+        """Refuse to go on with a chain that has lost what cannot be made anew.
+
+        Raises:
+            ConfigurationError: its registry or a key of it is gone, or is another one.
+            IntegrityError: the registry cannot be read.
+        """
+        if self.exists:
+            self._require_keys(self.read().policy)
+            return
+        models = self.path / "models"
+        left = [path for path in (self.log_file, head_path(self.log_file)) if os.path.lexists(path)]
+        left += sorted(models.glob("[!.]*")) if models.is_dir() else []
+        left = [path for path in left if not path.name.startswith(self.registry_file.name)]
+        if left:
+            raise ConfigurationError(lost_registry(str(self.registry_file), str(left[0])))
+
+    def _require_keys(self, policy: ModelPolicy) -> None:
+        for purpose in PURPOSES:
+            file = self.key_file(purpose)
+            if not trusted_ids(policy.spec, purpose):
+                continue  # Nothing was done with it yet.
+            found = key_id(self.key(purpose)) if os.path.lexists(file) else None
+            said = lost_key(purpose, str(file), policy.spec, found)
+            if said is not None:
+                raise ConfigurationError(said)
 
     def key(self, purpose: str) -> ec.EllipticCurvePrivateKey:
         """Return a private key.
@@ -111,7 +141,7 @@ class Folder:
         """
         file = self.key_file(purpose)
         try:
-            return load_private_key(file.read_bytes())
+            return load_private_key(read_whole(file, KEY_BYTES))
         except OSError as error:
             raise ConfigurationError(
                 f"The key {file} cannot be read ({error.strerror}). Restore it; what it signed "
@@ -136,12 +166,17 @@ class Folder:
             IntegrityError: it cannot be read.
         """
         try:
-            data = self.registry_file.read_bytes()
+            data = read_whole(self.registry_file, MAX_BYTES)
         except FileNotFoundError:
             raise ConfigurationError(
                 f"Expected a chain in {self.path}, found no {self.registry_file.name}. Begin one "
                 "with 'hallmark local run.yaml', or name its folder with --state."
             ) from None
+        except OSError as error:
+            raise ConfigurationError(
+                f"The registry {self.registry_file} cannot be read ({error.strerror}). Restore it "
+                "from a backup, or name another folder with --state."
+            ) from error
         return read_registry(data, str(self.registry_file))
 
     @contextmanager
@@ -159,6 +194,7 @@ class Folder:
                 registry = Registry(policy=policy)
             else:
                 registry = self.read()
+                self._require_keys(registry.policy)
             yield Transaction(self, registry)
 
     @contextmanager
@@ -168,7 +204,13 @@ class Folder:
         Raises:
             ConfigurationError: somebody else held it all the time.
         """
-        descriptor = os.open(self.path / f".{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = self.path / f".{name}"
+        try:
+            descriptor = open_to_write(file, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The lock {file} cannot be taken ({error.strerror}); move away what is there."
+            ) from error
         try:
             end = time.monotonic() + patience
             while not _locked(descriptor):
@@ -248,12 +290,5 @@ def _make_key(file: Path) -> None:
     """Make a key that only this user can read, whole or not at all; one that is there stays."""
     if file.exists():
         return
-    partial = file.with_name(f"{file.name}.{os.getpid()}")
-    partial.touch(mode=0o600)
-    partial.write_bytes(private_pem(ec.generate_private_key(ec.SECP256R1())))
-    try:
-        os.link(partial, file)
-    except FileExistsError:
-        pass  # Another command was faster.
-    finally:
-        partial.unlink()
+    with suppress(FileExistsError):  # Another command was faster.
+        write_new(file, private_pem(ec.generate_private_key(ec.SECP256R1())), 0o600)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +17,7 @@ from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.api.texts import sha256_digest
 from hallmark.api.trust import Trust
 from hallmark.errors import ConfigurationError
+from hallmark.new_files import new_folder
 from hallmark.policies.model_deployment.checks import CONDITIONS
 from hallmark.supply_chain.derived import own_dockerfile
 from hallmark.supply_chain.dockerfile import TRUST
@@ -118,9 +121,11 @@ def write_context(folder: Path, files: Mapping[str, bytes]) -> None:
         ConfigurationError: the folder is there already, or cannot be made.
     """
     try:
-        folder.mkdir(parents=True)
-        for name, data in files.items():
-            (folder / name).write_bytes(data)
+        if folder.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        with new_folder(folder) as made:
+            for name, data in files.items():
+                (made / name).write_bytes(data)
     except OSError as error:
         raise ConfigurationError(
             f"Expected a new folder {folder}, found that it cannot be made ({error.strerror}); "

@@ -17,6 +17,8 @@ from hallmark.api.training_run import TrainingRun
 from hallmark.audit.head import Head
 from hallmark.errors import IntegrityError
 
+MAX_BYTES = 256 << 20
+"""The longest registry that is read."""
 KEPT_RUNS = 20
 """How many runs are remembered; what they made stays."""
 LOCAL_RUN_ID = "hallmark.dev/run-id"

@@ -17,6 +17,7 @@ from hallmark.api.pii import PIIAction
 from hallmark.api.tasks import TrainStage, TrainTask
 from hallmark.data.sources import Mounts
 from hallmark.errors import ConfigurationError
+from hallmark.files import open_regular
 from hallmark.supply_chain.installed import installed_packages
 from hallmark.training.assay import assay
 from hallmark.training.dataset import Announce
@@ -115,7 +116,7 @@ def _trained(task: TrainTask, rows: Rows, announce: Announce) -> RefusedRun | Ar
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        return path.open("rb")
+        return open_regular(path)
     except OSError as error:
         raise ConfigurationError(
             f"--data: expected a file or folder {path}, found none that can be read "

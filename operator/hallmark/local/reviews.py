@@ -21,7 +21,8 @@ from hallmark.api.texts import timestamp
 from hallmark.audit import Record
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.keys import key_id
-from hallmark.local.folder import APPROVER_KEY, Folder
+from hallmark.local.folder import Folder
+from hallmark.local.lost import APPROVER_KEY
 from hallmark.local.registry import LOCAL_RUN_ID, Registry
 from hallmark.policies.model_deployment.record import gave_way, used_versions
 from hallmark.policies.model_version.attestation import attest

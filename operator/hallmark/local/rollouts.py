@@ -34,6 +34,7 @@ from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.stores import Stores
 from hallmark.drift.decision import Memory
 from hallmark.errors import ConfigurationError, HallmarkError
+from hallmark.files import DOCUMENT_BYTES, read_whole
 from hallmark.local.folder import Folder, Transaction
 from hallmark.local.pods import LocalPods
 from hallmark.local.registry import Registry
@@ -277,7 +278,9 @@ class Rollouts:
         """Return a trust that was written before, if it holds what its name says."""
         if sha256 and sha256 not in self._trusts:
             try:
-                trust = Trust.model_validate_json(self._trust_file(sha256).read_bytes())
+                trust = Trust.model_validate_json(
+                    read_whole(self._trust_file(sha256), DOCUMENT_BYTES)
+                )
             except (OSError, ValidationError):
                 return None
             if trust_sha256(trust) == sha256:

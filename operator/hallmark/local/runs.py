@@ -22,7 +22,9 @@ from hallmark.api.texts import canonical_json, sha256_digest, timestamp
 from hallmark.api.training_run import TrainingRun, spec_digest
 from hallmark.data.sources import Mounts
 from hallmark.errors import ConfigurationError, HallmarkError
-from hallmark.local.folder import SEALING_KEY, Folder
+from hallmark.files import open_regular
+from hallmark.local.folder import Folder
+from hallmark.local.lost import SEALING_KEY
 from hallmark.local.registry import LOCAL_DATA, LOCAL_IMAGE, LOCAL_RUN_ID
 from hallmark.local.reviews import looked_at
 from hallmark.policies.decision import Decision
@@ -344,7 +346,7 @@ def _dataset_digest(run: TrainingRun, data: Path) -> str | None:
     named = dataset.config_map.key if dataset.config_map else None
     named = dataset.volume_claim.path if dataset.volume_claim else named
     try:
-        with (data / (named or "")).open("rb") as file:
+        with open_regular(data / (named or "")) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None  # The Job's own code says what is wrong with it.

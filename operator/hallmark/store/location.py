@@ -12,6 +12,7 @@ from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, ObjectStore, S3Store
 
 from hallmark.errors import ConfigurationError
+from hallmark.files import read_line
 from hallmark.store.store import Store
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def open_store(
                     "Expected a store such as s3://bucket/folder, gs://bucket, az://container or "
                     f"file:///folder; found {uri[:256]!r}."
                 )
+        return Store(backend, uri, Path(parts.path) if parts.scheme == "file" else None)
     except OSError as error:
         raise ConfigurationError(
             f"The store's credentials in {credentials} cannot be read ({type(error).__name__}). "
@@ -71,7 +73,6 @@ def open_store(
             f"The store {uri} cannot be opened ({type(error).__name__}). "
             "Check its address, endpoint, region and credentials."
         ) from error
-    return Store(backend, uri)
 
 
 def _s3(
@@ -127,6 +128,6 @@ def _keys(folder: Path | None) -> tuple[str, str] | None:
     if folder is None:
         return None
     return (
-        (folder / "access-key-id").read_text().strip(),
-        (folder / "secret-access-key").read_text().strip(),
+        read_line(folder / "access-key-id"),
+        read_line(folder / "secret-access-key"),
     )

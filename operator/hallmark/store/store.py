@@ -9,12 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import obstore
 from obstore import exceptions
 from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from hallmark.errors import ArtifactError, ConfigurationError
+from hallmark.files import open_regular
 
 MIB = 1024 * 1024
 _THREADS = 6
@@ -47,8 +49,15 @@ class Store:
     Each raises ``ArtifactError`` where the store refuses or fails.
     """
 
-    def __init__(self, backend: ObjectStore, uri: str) -> None:
-        """Wrap ``backend``; ``uri`` names it in messages and results."""
+    def __init__(self, backend: ObjectStore, uri: str, folder: Path | None = None) -> None:
+        """Wrap a store.
+
+        Args:
+            backend: the library's.
+            uri: names it in messages and results.
+            folder: where its objects are files; a pipe among them would be waited for.
+        """
+        self._folder = folder
         self._backend = backend
         self._threads = ThreadPoolExecutor(_THREADS, "store")
         self.uri = uri.rstrip("/")
@@ -71,7 +80,7 @@ class Store:
         """
         with self._errors("read", path):
             data = bytearray()
-            for chunk in obstore.get(self._backend, _checked(path)).stream(_CHUNK):
+            for chunk in obstore.get(self._backend, self._there(path)).stream(_CHUNK):
                 data += chunk
                 self._require_size(path, len(data), limit)
             return bytes(data)
@@ -80,7 +89,7 @@ class Store:
         """Return an object's bytes, as ``get`` does."""
         with self._errors("read", path):
             data = bytearray()
-            answer = await obstore.get_async(self._backend, _checked(path))
+            answer = await obstore.get_async(self._backend, self._there(path))
             async for chunk in answer.stream(_CHUNK):
                 data += chunk
                 self._require_size(path, len(data), limit)
@@ -90,7 +99,7 @@ class Store:
         """Return digest (``sha256:...``) and size of an object, in constant memory."""
         with self._errors("read", path):
             digest, size = hashlib.sha256(), 0
-            for chunk in obstore.get(self._backend, _checked(path)).stream(_CHUNK):
+            for chunk in obstore.get(self._backend, self._there(path)).stream(_CHUNK):
                 digest.update(chunk)
                 size += len(chunk)
             return f"sha256:{digest.hexdigest()}", size
@@ -147,6 +156,17 @@ class Store:
             )
         with self._errors("sign a URL for", path):
             return obstore.sign(self._backend, method, _checked(path), expires_in)
+
+    def _there(self, path: str) -> str:
+        """Return the path of an object to be read.
+
+        Raises:
+            OSError: where objects are files, this is none.
+        """
+        checked = _checked(path)
+        if self._folder is not None:
+            open_regular(self._folder / checked).close()
+        return checked
 
     def _require_size(self, path: str, size: int, limit: int) -> None:
         if size > limit:

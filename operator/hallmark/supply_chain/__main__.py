@@ -15,6 +15,7 @@ from hallmark.api.files import REFUSED_EXIT_CODE
 from hallmark.api.tasks import SealOutcome, SealTask
 from hallmark.api.texts import clip
 from hallmark.errors import ConfigurationError, HallmarkError
+from hallmark.files import DOCUMENT_BYTES, KEY_BYTES, read_whole
 from hallmark.keys import open_signer
 from hallmark.store import open_store
 from hallmark.supply_chain.handing_over import HANDED, close_to_children, remove
@@ -50,7 +51,7 @@ def _run(environment: Mapping[str, str]) -> SealOutcome:
     key_file = Path(environment.get("HALLMARK_SEALING_KEY", str(handed / "key/private.pem")))
     credentials = Path(environment.get("HALLMARK_STORE_CREDENTIALS", str(handed / "store")))
     try:
-        task = SealTask.model_validate_json(task_file.read_bytes())
+        task = SealTask.model_validate_json(read_whole(task_file, DOCUMENT_BYTES))
     except (OSError, ValidationError) as error:
         raise ConfigurationError(
             f"The task in {task_file} cannot be read ({type(error).__name__})."
@@ -69,7 +70,7 @@ def _run(environment: Mapping[str, str]) -> SealOutcome:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_whole(path, KEY_BYTES)
     except OSError as error:
         raise ConfigurationError(
             f"The sealing key {path} cannot be read ({type(error).__name__})."

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from packageurl import PackageURL
 
+from hallmark.files import read_first
+
 _STATUS_BYTES = 32 << 20
 _COPYRIGHT_BYTES = 256 << 10
 _MOST_LICENCES = 32
@@ -132,7 +134,6 @@ def _release(root: Path) -> tuple[str, str]:
 
 def _text(file: Path, limit: int) -> str:
     try:
-        with file.open("rb") as opened:
-            return opened.read(limit).decode(errors="replace")
+        return read_first(file, limit).decode(errors="replace")
     except OSError:
         return ""

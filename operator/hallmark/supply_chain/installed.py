@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import InvalidName, canonicalize_name
 
 from hallmark.api.texts import canonical_json, clip, sha256_digest
+from hallmark.files import read_first
 from hallmark.supply_chain.library import Library, needed, requirements
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 
@@ -176,10 +177,7 @@ def _fields(folder: Path) -> Message | None:
 def _head(file: Path, limit: int) -> bytes | None:
     """Return a file's first bytes; None where there is no plain file."""
     try:
-        if not file.is_file():
-            return None
-        with file.open("rb") as opened:
-            return opened.read(limit)
+        return read_first(file, limit)
     except OSError:
         return None
 

@@ -6,8 +6,8 @@ said here, whatever an archive claims.
 
 from __future__ import annotations
 
+import errno
 import os
-import stat
 import struct
 import zipfile
 import zlib
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from hallmark.api.texts import clip
+from hallmark.files import open_regular
 from hallmark.supply_chain.strict_json import UnreadableJSON
 
 ENTRY_BYTES = 4 << 20
@@ -151,12 +152,14 @@ def opened(folder: Path, name: str) -> BufferedReader:
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise OSError("a link that leads out of the folder")
-    # A pipe would be waited for without an end.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError("no regular file")
-    return os.fdopen(descriptor, "rb")
+    try:
+        return open_regular(path)
+    except IsADirectoryError:
+        raise OSError("no regular file") from None
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise OSError("no regular file") from None
+        raise
 
 
 def why(error: Exception) -> str:

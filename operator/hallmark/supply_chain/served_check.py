@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from hallmark.api.files import GOLDEN, MODEL_ONNX, SCHEMA
 from hallmark.api.findings import Finding
 from hallmark.api.served import Golden, ServedSchema
+from hallmark.files import read_whole
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.onnx_form import check_onnx_form
 
@@ -132,9 +133,9 @@ def main(folder: str) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     root = Path(folder)
     found = check_served_form(
-        (root / MODEL_ONNX).read_bytes(),
-        ServedSchema.model_validate_json((root / SCHEMA).read_bytes()),
-        Golden.model_validate_json((root / GOLDEN).read_bytes()),
+        read_whole(root / MODEL_ONNX, _MEMORY),
+        ServedSchema.model_validate_json(read_whole(root / SCHEMA, _MEMORY)),
+        Golden.model_validate_json(read_whole(root / GOLDEN, _MEMORY)),
     )
     sys.stdout.buffer.write(_FINDINGS.dump_json(found, by_alias=True))
 

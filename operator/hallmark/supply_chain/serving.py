@@ -22,6 +22,7 @@ from packaging.requirements import Requirement
 from packaging.tags import Tag, sys_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from hallmark.files import DOCUMENT_BYTES, read_whole
 from hallmark.supply_chain.installed import installed_libraries
 from hallmark.supply_chain.library import SERVING, Library
 
@@ -144,6 +145,6 @@ def _described(
 
 
 if __name__ == "__main__":
-    lock, pylock = (Path(path).read_text() for path in sys.argv[1:])
+    lock, pylock = (read_whole(Path(path), DOCUMENT_BYTES).decode() for path in sys.argv[1:])
     found = describe(lock, installed_libraries(), wheels_in(pylock))
     FILE.write_text(json.dumps(found, indent=1) + "\n")

@@ -20,6 +20,7 @@ from hallmark.api.tasks import TrainOutcome, TrainStage, TrainTask
 from hallmark.api.training_run import Progress
 from hallmark.data.sources import Mounts, SourceRules, fetch
 from hallmark.errors import ConfigurationError, HallmarkError
+from hallmark.files import DOCUMENT_BYTES, read_whole
 from hallmark.training.assay import assay
 from hallmark.training.dataset import Announce
 from hallmark.training.outcome import Artifacts, RefusedRun, refuse, termination_message
@@ -126,7 +127,7 @@ def _fetch(task: TrainTask, mounts: Mounts) -> BinaryIO | RefusedRun:
 
 def _read(path: Path, model: type[Document]) -> Document:
     try:
-        return model.model_validate_json(path.read_bytes())
+        return model.model_validate_json(read_whole(path, DOCUMENT_BYTES))
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be read ({type(error).__name__}); the operator mounts it."

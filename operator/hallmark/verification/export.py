@@ -17,6 +17,7 @@ from hallmark.audit.files import log_files, read_head, read_lines
 from hallmark.audit.head import Head, read_head_text
 from hallmark.audit.record import read_record
 from hallmark.errors import ArtifactError, ConfigurationError
+from hallmark.new_files import new_folder
 from hallmark.store import ArtifactMissing, Store
 from hallmark.supply_chain.manifest import MAX_BYTES, FileFact, read_manifest
 from hallmark.verification.bundle import copies_of, folder_of, provenance_name
@@ -56,9 +57,20 @@ def export(
         ConfigurationError: the folder is not empty, or the log has no head that can be read.
         ArtifactError: the store cannot be read.
     """
-    _begin(target)
-    exported = _copy_log(log, anchor, target, now) if log else None
-    gathered = gather(objects, namespaces, exported)
+    require_empty(target)
+    try:
+        with new_folder(target) as made:
+            exported = _copy_log(log, anchor, made, now) if log else None
+            gathered = gather(objects, namespaces, exported)
+            return _write_all(made, gathered, store), gathered.left_out
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder {target} cannot be used ({error.strerror})."
+        ) from error
+
+
+def _write_all(target: Path, gathered: Gathered, store: Store) -> str:
+    """Write what was gathered, and the index; return the index's digest."""
     _write(target / REGISTRY, gathered.registry.to_text())
     for entry in gathered.registry.versions:
         _copy_version(version_of(entry), store, target, gathered)
@@ -66,13 +78,19 @@ def export(
     facts = {name: fact for name in files.names() if (fact := files.fact(name))}
     index = build_index(facts).to_bytes()
     _write(target / INDEX, index)
-    return FileFact.of(index).digest, gathered.left_out
+    return FileFact.of(index).digest
 
 
-def _begin(target: Path) -> None:
+def require_empty(target: Path) -> None:
+    """Refuse a folder that something is in.
+
+    Raises:
+        ConfigurationError: it is not empty, or it is no folder.
+    """
     try:
-        target.mkdir(parents=True, exist_ok=True)
         found = next(target.iterdir(), None)
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise ConfigurationError(
             f"The folder {target} cannot be used ({error.strerror})."

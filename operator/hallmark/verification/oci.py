@@ -19,6 +19,8 @@ from typing import IO, Any, Protocol
 
 from hallmark.api.texts import canonical_json
 from hallmark.errors import ArtifactError, IntegrityError
+from hallmark.files import open_regular
+from hallmark.new_files import new_file, new_folder
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 from hallmark.verification.files import INDEX, FolderFiles
 
@@ -96,7 +98,10 @@ def _blob(digest: str) -> str:
 
 def _write(target: Path, small: dict[str, bytes], blobs: dict[str, Path]) -> None:
     if target.suffix == ".tar":
-        with tarfile.open(target, "x", format=tarfile.USTAR_FORMAT) as archive:
+        with (
+            new_file(target) as partial,
+            tarfile.open(partial, "x", format=tarfile.USTAR_FORMAT) as archive,
+        ):
             for name in sorted({*small, *blobs}):
                 source = blobs.get(name)
                 size = source.stat().st_size if source else len(small[name])
@@ -104,15 +109,15 @@ def _write(target: Path, small: dict[str, bytes], blobs: dict[str, Path]) -> Non
                 member.size, member.mode = size, 0o644
                 with ExitStack() as stack:
                     data = small.get(name, b"")
-                    file = stack.enter_context(source.open("rb")) if source else io.BytesIO(data)
+                    file = stack.enter_context(open_regular(source)) if source else io.BytesIO(data)
                     archive.addfile(member, file)
         return
-    target.mkdir(parents=True)
-    (target / "blobs" / "sha256").mkdir(parents=True)
-    for name, data in small.items():
-        (target / name).write_bytes(data)
-    for name, source in blobs.items():
-        shutil.copyfile(source, target / name)
+    with new_folder(target) as made:
+        (made / "blobs" / "sha256").mkdir(parents=True)
+        for name, data in small.items():
+            (made / name).write_bytes(data)
+        for name, source in blobs.items():
+            shutil.copyfile(source, made / name)
 
 
 # -- reading --------------------------------------------------------------------------------------
@@ -167,7 +172,8 @@ def as_folder(path: Path) -> Iterator[Path]:
         try:
             layout: _Layout = _Folder(path)
             if not path.is_dir():
-                layout = _Archive(stack.enter_context(tarfile.open(path, "r:")))
+                file = stack.enter_context(open_regular(path))
+                layout = _Archive(stack.enter_context(tarfile.open(fileobj=file, mode="r:")))
             _unpack(layout, target)
         except tarfile.TarError as error:
             raise IntegrityError(

@@ -12,7 +12,8 @@ from hallmark.audit import Record
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.head import sign_head
 from hallmark.audit.record import FIRST_PREVIOUS, build_record, sign_record
-from hallmark.local.folder import AUDIT_KEY, SEALING_KEY, now
+from hallmark.local.folder import now
+from hallmark.local.lost import AUDIT_KEY, SEALING_KEY
 from hallmark.store import Store, open_store
 from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope
 from hallmark.supply_chain.provenance import statement

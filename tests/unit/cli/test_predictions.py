@@ -110,7 +110,7 @@ def test_what_is_no_prediction_is_an_error_of_one_sentence(
         ("1", "expected an object (a row) or a list of rows"),
         ("{", "expected JSON"),
         ("@/no/such", "/no/such cannot be read"),
-        ("@/dev/zero", "expected JSON"),
+        ("@/dev/zero", "/dev/zero cannot be read"),
     ],
     ids=["lists in lists", "a number", "half an object", "no file", "a file without an end"],
 )

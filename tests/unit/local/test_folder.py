@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,11 @@ from hallmark.audit import Record
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.verify import verify_log
 from hallmark.cli.files import read_object
-from hallmark.errors import ConfigurationError, IntegrityError
+from hallmark.errors import ConfigurationError, HallmarkError, IntegrityError
 from hallmark.local.begin import begin
-from hallmark.local.folder import AUDIT_KEY, Folder
+from hallmark.local.folder import Folder
+from hallmark.local.lost import AUDIT_KEY
+from hallmark.local.reviews import own_approver
 from hallmark.local.runs import _free_name
 
 RUN = Path(__file__).parents[1] / "cli" / "run.yaml"
@@ -138,3 +142,143 @@ def test_a_folder_that_leads_to_itself_is_refused(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(ConfigurationError, match="symbolic links"):
         Folder(tmp_path / "loop").make()
+
+
+# -- what somebody took away, or put in its place ----------------------------------------------
+
+FILES = (
+    "keys/sealing.pem",
+    "keys/audit.pem",
+    "keys/approver.pem",
+    "models/registry.json",
+    "logs/secure_mlops.log",
+    "logs/secure_mlops.log.head",
+    "keys/sealing.pub",
+    "keys/.gitignore",
+    ".lock",
+)
+NEEDED = FILES[:4]
+"""What is nowhere else, so that nobody makes it anew."""
+
+
+def _deleted(path: Path, stranger: Path) -> None:
+    del stranger
+    path.unlink()
+
+
+def _emptied(path: Path, stranger: Path) -> None:
+    del stranger
+    path.write_bytes(b"")
+
+
+def _cut(path: Path, stranger: Path) -> None:
+    del stranger
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _strangers(path: Path, stranger: Path) -> None:
+    path.write_bytes(stranger.read_bytes())
+
+
+def _folder(path: Path, stranger: Path) -> None:
+    del stranger
+    path.unlink()
+    path.mkdir()
+
+
+def _pipe(path: Path, stranger: Path) -> None:
+    del stranger
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _link_to_nothing(path: Path, stranger: Path) -> None:
+    del stranger
+    path.unlink()
+    path.symlink_to("nothing")
+
+
+def _unreadable(path: Path, stranger: Path) -> None:
+    del stranger
+    path.unlink()
+    path.symlink_to(path)
+
+
+HARM = (_deleted, _emptied, _cut, _strangers, _folder, _pipe, _link_to_nothing, _unreadable)
+
+
+def began(path: Path) -> Folder:
+    """Return a folder with a log, in which all three keys were used."""
+    folder = begin(path, read_object(RUN, TrainingRun), None)
+    with folder.transaction() as transaction:
+        trusted = own_approver(folder, "local:somebody")
+        policy = transaction.registry.policy
+        spec = policy.spec.replace(approvers=[trusted])
+        changed = transaction.registry.replace(policy=policy.replace(spec=spec))
+        transaction.commit(changed, [record("a")])
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("harm", HARM)
+@pytest.mark.parametrize("name", FILES)
+def test_whatever_is_done_to_a_file_nothing_is_lost_in_silence(
+    name: str, harm: Callable[[Path, Path], None], tmp_path: Path
+) -> None:
+    """Whoever goes on is refused in a sentence, or what was there is on record."""
+    folder, other = began(tmp_path / "chain"), began(tmp_path / "other")
+    harm(folder.path / name, other.path / name)
+    before = contents(folder.path)
+
+    refused = ""
+    try:
+        begin(folder.path, read_object(RUN, TrainingRun), None)
+        commit(folder, "b")
+    except HallmarkError as error:
+        refused = str(error)
+    # What is the same in each folder is no stranger's.
+    same = harm is _strangers and name in {"keys/.gitignore", ".lock"}
+    if name in NEEDED and not (name == "models/registry.json" and harm is _strangers):
+        assert refused.startswith(("Expected", "The registry", "The key", str(folder.path)))
+        assert str(folder.path) in refused
+        assert Path(name).name in refused
+        assert contents(folder.path) == before, "nothing is changed"
+        with pytest.raises(HallmarkError):
+            commit(folder, "b")
+    elif refused:
+        assert str(folder.path) in refused
+        assert name not in {"keys/sealing.pub", "keys/.gitignore", ".lock"} or harm in _NO_FILE
+    elif not same and name.startswith("logs/"):
+        assert "recover" in events(folder)
+        assert len(list((folder.path / "logs").glob("*.broken-*"))) == 1, "nothing is thrown away"
+    else:
+        assert {"a", "b"} <= set(decisions(folder))
+
+
+_NO_FILE = (_folder, _pipe, _unreadable, _link_to_nothing)
+
+
+def decisions(folder: Folder) -> list[str]:
+    lines = folder.log_file.read_text().splitlines()
+    return [str(json.loads(line)["decisionId"]) for line in lines]
+
+
+def test_a_key_that_nothing_depends_on_yet_is_made_anew(folder: Folder) -> None:
+    folder.key_file("approver").unlink()
+    folder.make()
+    assert folder.key_file("approver").exists()
+
+
+def test_of_a_start_that_was_killed_the_keys_that_are_missing_are_made(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "chain")
+    folder.make()
+    folder.key_file("audit").unlink()
+    begin(folder.path, read_object(RUN, TrainingRun), None)
+    commit(folder, "a")

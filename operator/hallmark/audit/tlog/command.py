@@ -10,10 +10,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hallmark.audit.command import mounted_key
+from hallmark.audit.files import replace_file
 from hallmark.audit.tlog.note import Note, log_signer, read_key, witness_signer
 from hallmark.audit.tlog.publish import publish
 from hallmark.audit.tlog.witness import check_proof, cosign, prove
 from hallmark.errors import ConfigurationError
+from hallmark.files import KEY_BYTES, read_first, read_whole
 from hallmark.keys import load_private_key
 
 Say = Callable[[str], object]
@@ -54,8 +56,8 @@ def prove_record(folder: Path, log: str, seq: int, to: Path, say: Say) -> bool:
         return False
     record, proof = found
     to.mkdir(parents=True, exist_ok=True)
-    (to / f"{seq}.json").write_bytes(record)
-    (to / f"{seq}.tlog-proof").write_text(proof)
+    replace_file(to / f"{seq}.json", record, os.fsync)
+    replace_file(to / f"{seq}.tlog-proof", proof.encode(), os.fsync)
     say(f"{to / str(seq)}.json, {to / str(seq)}.tlog-proof")
     return True
 
@@ -104,7 +106,7 @@ def _told(found: Note | str, say: Say) -> bool:
 def _private(key: Path | None) -> ec.EllipticCurvePrivateKey:
     path = key or mounted_key()
     try:
-        return load_private_key(path.read_bytes())
+        return load_private_key(read_whole(path, KEY_BYTES))
     except FileNotFoundError as error:
         raise ConfigurationError(
             f"Expected the audit key {path}, found none; give --key."
@@ -112,5 +114,4 @@ def _private(key: Path | None) -> ec.EllipticCurvePrivateKey:
 
 
 def _bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(2 * _RECORD_BYTES + 1)
+    return read_first(path, 2 * _RECORD_BYTES + 1)

@@ -16,6 +16,7 @@ from hallmark.audit.tlog.note import Note, NoteKey, NoteSigner, read_note
 from hallmark.audit.tlog.publish import checkpoint_of, read_from, write_checkpoint
 from hallmark.audit.tlog.tiles import Read, other_tiles, read_entry, read_tree
 from hallmark.audit.tlog.tree import Tree, leaf_hash, root_of_inclusion
+from hallmark.files import DOCUMENT_BYTES, read_whole
 
 _PROOF = "c2sp.org/tlog-proof@v1"
 _MAX_PROOF = 128 * 1024
@@ -86,7 +87,7 @@ def checked(read: Read, log: NoteKey) -> tuple[Note, Tree] | str:
 
 def _seen(memory: Path) -> Seen | str | None:
     try:
-        return Seen.model_validate_json(memory.read_bytes())
+        return Seen.model_validate_json(read_whole(memory, DOCUMENT_BYTES))
     except FileNotFoundError:
         return None
     except ValidationError:

@@ -15,6 +15,7 @@ from hallmark.api.dataset import CSVDialect, CSVEncoding, DataFormat
 from hallmark.api.findings import Finding
 from hallmark.data import readers
 from hallmark.errors import ConfigurationError
+from hallmark.files import open_regular, read_first
 
 _SUFFIXES = {
     ".csv": DataFormat.CSV,
@@ -66,7 +67,7 @@ def read_table(file: Path, data_format: DataFormat) -> tuple[pl.DataFrame, CSVDi
     refusal: tuple[Finding, ...] = ()
     for dialect in dialects:
         try:
-            with file.open("rb") as stream:
+            with open_regular(file) as stream:
                 found = readers.read(stream, data_format, dialect=dialect, file=f"'{file.name}'")
         except OSError as error:
             raise ConfigurationError(f"{file} cannot be read ({error.strerror}).") from error
@@ -111,8 +112,7 @@ def _beginning(file: Path) -> bytes:
         ConfigurationError: it cannot be read.
     """
     try:
-        with file.open("rb") as stream:
-            first = stream.read(_BEGINNING)
+        first = read_first(file, _BEGINNING)
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read ({error.strerror}).") from error
     if not first.startswith(b"\x1f\x8b"):
