@@ -172,6 +172,16 @@ def _known(condition: Condition) -> Known:
     )
 
 
+_WAITING = {
+    "AwaitingApproval",
+    "Pending",
+    "Training",
+    "Sealing",
+    "SealingQueued",
+    "Starting",
+}
+
+
 def _state(condition: Condition) -> State:
     if condition.status is ConditionStatus.UNKNOWN:
         return State.UNKNOWN
@@ -182,7 +192,7 @@ def _state(condition: Condition) -> State:
         return State.STOPPED if holds else State.GOOD
     if holds:
         return State.GOOD
-    waiting = condition.reason in {"AwaitingApproval", "Pending", "Training", "Sealing", "Starting"}
+    waiting = condition.reason in _WAITING
     return State.WAITING if waiting else State.STOPPED
 
 

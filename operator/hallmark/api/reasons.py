@@ -209,6 +209,8 @@ class RunReason(StrEnum):
     """No ModelPolicy applies to the namespace."""
     TRAINING = "Training"
     """The training Job is there."""
+    SEALING_QUEUED = "SealingQueued"
+    """The run is trained, and waits until others of its namespace are sealed."""
     SEALING = "Sealing"
     """The sealing Job is there."""
     SEALED = "Sealed"

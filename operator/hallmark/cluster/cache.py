@@ -111,6 +111,11 @@ class ObjectCache:
         found = self._index.get(index, ())
         return sorted(key for key in found if kind is None or key.kind == kind)
 
+    def under(self, key: Key) -> tuple[IndexKey, ...]:
+        """Return the index keys under which an object is; none where there is none."""
+        entry = self._entries.get(key)
+        return entry.indices if entry else ()
+
     def objects(self, *index: str | None, kind: Kind | None = None) -> list[Obj]:
         """Return the trimmed objects under an index key, in the order of their places."""
         return [_decoded(self._entries[key]) for key in self.indexed(*index, kind=kind)]

@@ -10,6 +10,8 @@
 ``digest``, manifest digest   versions of these bytes, in every namespace
 ``latch``, digits              versions of the bytes that a latch is about
 ``policy``, name              namespaces whose label names that ModelPolicy
+``seal``, namespace           runs that are trained, and to be sealed or being sealed
+``created``, time             the same, by when they were created
 ``in``, namespace             the objects of Hallmark's kinds in a namespace
 ============================  ==========================================================
 """
@@ -20,6 +22,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hallmark.api import names
+from hallmark.api.conditions import SummaryCondition
 from hallmark.cluster.kinds import (
     HALLMARK_KINDS,
     MODEL_APPROVAL,
@@ -27,6 +30,7 @@ from hallmark.cluster.kinds import (
     MODEL_VERSION,
     NAMESPACE,
     POD,
+    TRAINING_RUN,
     Kind,
     Obj,
 )
@@ -78,11 +82,27 @@ def _namespace(_: str | None, obj: Obj) -> Iterator[IndexKey]:
     yield ("policy", labels.get(names.LABEL_POLICY, names.DEFAULT_POLICY))
 
 
+def _run(space: str | None, obj: Obj) -> Iterator[IndexKey]:
+    status: dict[str, Any] = obj.get("status") or {}
+    over = status.get("completionTime") or obj["metadata"].get("deletionTimestamp")
+    if status.get("manifestDigest") and not over and not _is_stalled(status):
+        yield ("seal", space)
+        yield ("created", str(obj["metadata"].get("creationTimestamp") or ""))
+
+
+def _is_stalled(status: dict[str, Any]) -> bool:
+    return any(
+        found.get("type") == SummaryCondition.STALLED and found.get("status") == "True"
+        for found in status.get("conditions") or []
+    )
+
+
 _BY_KIND: dict[Kind, Callable[[str | None, Obj], Iterator[IndexKey]]] = {
     MODEL_VERSION: _version,
     MODEL_APPROVAL: _approval,
     MODEL_DEPLOYMENT: _deployment,
     NAMESPACE: _namespace,
+    TRAINING_RUN: _run,
 }
 
 

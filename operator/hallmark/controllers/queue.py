@@ -2,8 +2,10 @@
 
 Changes and delays only put keys in. A key is reconciled from the cache as it is then (level-based),
 never twice at once, and once for any number of requests that came meanwhile. What may have to stop
-serving (drift, a revocation) goes before Pods that came or went, and these before all else. Of what
-is as urgent each namespace has its turn, however much there is of another.
+serving (drift, a revocation) goes before Pods that came or went, and these before all else; but of
+``MOST_BEFORE`` looks and one more the last is of what waits, so that nobody starves it by objects
+that are always urgent. Of what is as urgent each namespace has its turn, however much there is of
+another.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ MOST_OF_ONE = 16
 """Reconciles of one namespace at the same time, those that wait too; of what is urgent more."""
 MOST = 128
 """Reconciles of all namespaces together, likewise."""
+MOST_BEFORE = 16
+"""So many more urgent looks begin before one that waits has its turn."""
 LONGEST_BACKOFF = 60.0
 """Seconds after a failed reconcile, at most."""
 
@@ -73,10 +77,11 @@ Waiting = list[tuple[_Due, Key]]
 
 
 class _Running(NamedTuple):
-    """A reconcile that runs, and since when."""
+    """A reconcile that runs, since when, and how urgent it was."""
 
     task: asyncio.Task[None]
     since: float
+    urgency: Urgency
 
 
 def backoff(outcome: Outcome, failures: int) -> float:
@@ -114,6 +119,8 @@ class WorkQueue:
         }
         """The rest by namespace, the one whose turn it is first; here and there are also entries
         that an earlier request replaced."""
+        self._before = Counter[Urgency]()
+        """How many more urgent looks began while one of that urgency waited."""
         self._blocked: set[Key] = set()
         """Keys that were due while they ran; they are due when that reconcile ends."""
         self._failures: dict[Key, int] = {}
@@ -171,16 +178,16 @@ class WorkQueue:
         while (found := self._next(now)) is not None:
             urgency, key = found
             task = asyncio.create_task(self._work(key, urgency))
-            self._running[key] = _Running(task, now)
+            self._running[key] = _Running(task, now, urgency)
             self._running_in[key.namespace] += 1
 
     def _next(self, now: float) -> tuple[Urgency, Key] | None:
         """Take the key whose turn it is, where there is room for it, and how urgent it is."""
-        busy = sum(1 for _ in self._young(now))
-        for urgency, spaces in self._ready.items():
-            more = URGENT_WORKERS if urgency is Urgency.AT_ONCE else 0
-            if busy >= self._workers + more or len(self._running) >= MOST + more:
+        for urgency in sorted(Urgency, key=self._turn):
+            if not self._has_room(urgency, now):
                 continue
+            spaces = self._ready[urgency]
+            more = URGENT_WORKERS if urgency is Urgency.AT_ONCE else 0
             for _ in range(len(spaces)):
                 space, waiting = spaces.popitem(last=False)
                 has_room = self._running_in[space] < MOST_OF_ONE + more
@@ -188,8 +195,32 @@ class WorkQueue:
                 if waiting:
                     spaces[space] = waiting
                 if key is not None:
+                    self._note_turn(urgency)
                     return urgency, key
         return None
+
+    def _turn(self, urgency: Urgency) -> tuple[bool, Urgency]:
+        """Return what sorts what has waited for long before all else."""
+        return self._before[urgency] < MOST_BEFORE, urgency
+
+    def _note_turn(self, urgency: Urgency) -> None:
+        """Count a look that begins against what is less urgent and waits."""
+        self._before[urgency] = 0
+        for other in Urgency:
+            if other > urgency:
+                self._before[other] = self._before[other] + 1 if self._ready[other] else 0
+
+    def _has_room(self, urgency: Urgency, now: float) -> bool:
+        """Tell whether one more look may begin; where all are urgent ones, one other may."""
+        busy = sum(1 for _ in self._young(now))
+        if urgency is Urgency.AT_ONCE:
+            most = MOST + URGENT_WORKERS
+            return busy < self._workers + URGENT_WORKERS and len(self._running) < most
+        if len(self._running) >= MOST:
+            return False
+        overdue = self._before[urgency] >= MOST_BEFORE
+        others = sum(1 for running in self._running.values() if running.urgency >= urgency)
+        return busy < self._workers or (overdue and not others)
 
     def _young(self, now: float) -> Iterator[float]:
         """Yield until when each reconcile keeps its worker, of those that do."""

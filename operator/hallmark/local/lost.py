@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from hallmark.api.model_policy import ModelPolicySpec
+from hallmark.api.trust import TrustedKey
 
 SEALING_KEY, AUDIT_KEY, APPROVER_KEY = "sealing", "audit", "approver"
 PURPOSES = (SEALING_KEY, AUDIT_KEY, APPROVER_KEY)
@@ -16,7 +19,7 @@ _KEPT = "what was sealed and recorded still verifies by the public keys in its r
 
 def trusted_ids(policy: ModelPolicySpec, purpose: str) -> frozenset[str]:
     """Return the ids of the keys that a folder's policy trusts for a purpose."""
-    trusted = {
+    trusted: Mapping[str, Sequence[TrustedKey]] = {
         SEALING_KEY: policy.signers,
         AUDIT_KEY: policy.auditors,
         APPROVER_KEY: policy.approvers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from hallmark.cluster.kinds import MODEL_POLICY, MODEL_VERSION, TRAINING_RUN
 from hallmark.controllers.queue import (
     LONGEST_BACKOFF,
     MOST,
+    MOST_BEFORE,
     MOST_OF_ONE,
     PATIENCE,
     URGENT_WORKERS,
@@ -352,3 +354,69 @@ async def test_whatever_is_asked_for_in_any_order_is_looked_at_after_the_last_re
         await soon(lambda: queue.idle and not queue._due)
     last = dict(seen)
     assert last == asked
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+@pytest.mark.parametrize("urgent", [Urgency.AT_ONCE, Urgency.SOON])
+@pytest.mark.parametrize("waits", [Urgency.SOON, Urgency.IN_TURN])
+async def test_objects_that_are_always_urgent_starve_nobody(
+    urgent: Urgency, waits: Urgency, workers: int
+) -> None:
+    """A thousand objects of one author, each of which is urgent again as soon as it was looked at.
+
+    What waits moves on, and is no more than its share of the looks.
+    """
+    if waits <= urgent:
+        return
+    seen = list[str]()
+    ended = asyncio.Event()
+
+    async def reconcile(key: Key) -> Outcome:
+        await asyncio.sleep(0)
+        seen.append(key.name)
+        if key.namespace == "author" and not ended.is_set():
+            queue.request(key, urgency=urgent)
+        return Outcome.DONE
+
+    async with working(reconcile, workers) as queue:
+        for number in range(1000):
+            queue.request(Key(MODEL_VERSION, "author", f"author-{number}"), urgency=urgent)
+        for number in range(20):
+            queue.request(Key(TRAINING_RUN, "bank", str(number)), urgency=waits)
+        await soon(lambda: len([name for name in seen if name.isdigit()]) == 20)
+        ended.set()
+    at = [place for place, name in enumerate(seen) if name.isdigit()]
+    between = [after - before for before, after in itertools.pairwise(at)]
+    assert max(between) <= MOST_BEFORE + workers + URGENT_WORKERS
+    assert at[-1] >= 19 * MOST_BEFORE - workers, "what is urgent is not held up"
+
+
+async def test_one_that_waits_begins_where_urgent_looks_have_every_worker() -> None:
+    seen = Recorder()
+    seen.gate.clear()
+    async with working(seen, workers=2) as queue:
+        for number in range(2 + URGENT_WORKERS):
+            queue.request(Key(MODEL_VERSION, "author", str(number)), urgency=Urgency.AT_ONCE)
+        await soon(lambda: seen.running == 2 + URGENT_WORKERS)
+        for name in ("a", "b"):
+            queue.request(Key(TRAINING_RUN, "bank", name))
+        assert queue.depth == 2
+        queue._before[Urgency.IN_TURN] = MOST_BEFORE
+        queue._wake.set()
+        await soon(lambda: "a" in seen.seen)
+        await asyncio.sleep(0.02)
+        assert "b" not in seen.seen
+        seen.gate.set()
+        await soon(lambda: queue.idle)
+
+
+async def test_a_decision_that_is_urgent_waits_for_one_other_at_most() -> None:
+    seen = Recorder()
+    async with working(seen, workers=1) as queue:
+        for number in range(1000):
+            queue.request(Key(TRAINING_RUN, "author", str(number)))
+        for number in range(3 * MOST_BEFORE):
+            queue.request(Key(MODEL_VERSION, "bank", f"drifted-{number}"), urgency=Urgency.AT_ONCE)
+        await soon(lambda: queue.idle)
+    drifted = [place for place, name in enumerate(seen.seen) if not name.isdigit()]
+    assert drifted[-1] < 3 * MOST_BEFORE + 3

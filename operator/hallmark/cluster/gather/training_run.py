@@ -21,6 +21,7 @@ from hallmark.cluster.cache import ObjectCache
 from hallmark.cluster.cluster import Cluster
 from hallmark.cluster.gather.jobs import job_view, pod_view
 from hallmark.cluster.gather.model_policy import gather_policy
+from hallmark.cluster.gather.sealing import sealing_queue
 from hallmark.cluster.identity import Identity
 from hallmark.cluster.kinds import (
     CONFIG_MAP,
@@ -42,6 +43,7 @@ from hallmark.policies.training_run.inputs import MountedObject, RunInputs
 from hallmark.policies.training_run.jobs import JobView, PodView
 from hallmark.policies.training_run.outcomes import seal_outcome
 from hallmark.policies.training_run.seal import Evidence
+from hallmark.policies.training_run.turns import NOTHING_BEFORE
 from hallmark.store import ArtifactMissing, Store
 from hallmark.supply_chain.manifest import FileFact, read_manifest
 
@@ -86,6 +88,7 @@ async def gather_run(
     job, pod = _job(cache, namespace, names.train_job_name(name, run.metadata.uid), run)
     seal_name = names.seal_job_name(namespace, name, run.metadata.uid)
     seal_job, seal_pod = _job(cache, system, seal_name, run)
+    is_next = version is None and seal_job is None and run.status.manifest_digest is not None
     inputs = RunInputs(
         run=run,
         now=now,
@@ -95,6 +98,7 @@ async def gather_run(
         version=version,
         job=job,
         pod=pod,
+        sealing=sealing_queue(cache, system, run) if is_next else NOTHING_BEFORE,
         seal_job=seal_job,
         seal_pod=seal_pod,
         progress=await progress_of(store, run, job),

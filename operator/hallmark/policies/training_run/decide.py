@@ -40,6 +40,7 @@ from hallmark.policies.training_run.outcomes import (
 )
 from hallmark.policies.training_run.seal import Seal
 from hallmark.policies.training_run.tasks import seal_task, train_task
+from hallmark.policies.training_run.turns import waits
 
 POLL_SECONDS = 2.0
 """How often a running Job's progress is read."""
@@ -216,7 +217,7 @@ def _trained(inputs: RunInputs, result: Training) -> RunDecision:
     if result.refusal is not None:
         return RunDecision(_refuse(inputs, status, result.condition, result.refusal))
     conditions = tuple(holds(name, reason) for name, reason in PASSED.items())
-    message = "The model is trained; the sealing Job starts."
+    message = "The model is trained; it is sealed next."
     return RunDecision(
         Decision(
             conditions=(*conditions, *waiting(RunReason.SEALING, message)),
@@ -270,6 +271,11 @@ def _refuse(
 
 def _seal(inputs: RunInputs) -> RunDecision:
     """The model is trained: seal it, verify the seal, create the ModelVersion."""
+    if inputs.seal_job is None and not inputs.sealing.is_open:
+        said = waits(inputs.run.metadata.namespace)
+        again = inputs.sealing.look_again(POLL_SECONDS)
+        conditions = waiting(RunReason.SEALING_QUEUED, said)
+        return RunDecision(Decision(conditions=conditions, requeue=again))
     if inputs.seal_job is None:
         conditions = waiting(RunReason.SEALING, "The sealing Job starts.")
         job = SealingJob(seal_task(inputs, inputs.policy.spec)) if inputs.policy else None

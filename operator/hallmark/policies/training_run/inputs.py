@@ -14,6 +14,7 @@ from hallmark.api.training_run import Progress, TrainingRun
 from hallmark.policies.decision import Decision, Reference
 from hallmark.policies.training_run.jobs import JobView, PodView
 from hallmark.policies.training_run.seal import Evidence, Seal, sealed_spec
+from hallmark.policies.training_run.turns import NOTHING_BEFORE, SealingQueue
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class RunInputs:
         progress: what the training Job last said of itself, or None.
         mounted: what the dataset names in the run's namespace, where a Job is to be started.
         urls: presigned URLs for a training Job that does not run yet, or None.
+        sealing: what is before it in its namespace, where it is to be sealed.
         seal_job: the sealing Job of this run, or None.
         seal_pod: its Pod, or None.
         evidence: what lies in the store as sealed, or None.
@@ -66,6 +68,7 @@ class RunInputs:
     progress: Progress | None = None
     mounted: tuple[MountedObject, ...] = ()
     urls: UploadURLs | None = None
+    sealing: SealingQueue = NOTHING_BEFORE
     seal_job: JobView | None = None
     seal_pod: PodView | None = None
     evidence: Evidence | None = None

@@ -1,0 +1,205 @@
+"""Whose turn it is to be sealed."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, strategies as st
+
+from hallmark.api import names
+from hallmark.api.training_run import RunCondition, TrainingRun
+from hallmark.cluster.cache import ObjectCache
+from hallmark.cluster.gather.sealing import sealing_queue
+from hallmark.cluster.kinds import JOB, MODEL_VERSION, TRAINING_RUN, Obj
+from hallmark.policies.training_run.decide import POLL_SECONDS, decide_run
+from hallmark.policies.training_run.inputs import SealingJob
+from hallmark.policies.training_run.turns import (
+    MOST_COUNTED,
+    MOST_SEALING,
+    NOTHING_BEFORE,
+    SealingQueue,
+)
+from tests.examples import examples
+from tests.unit.policies.training_run import runs
+
+SYSTEM = "hallmark-system"
+
+
+@pytest.mark.parametrize("running", range(MOST_SEALING + 2))
+@pytest.mark.parametrize("waiting", range(MOST_SEALING + 2))
+def test_a_run_is_sealed_or_says_that_it_waits(running: int, waiting: int) -> None:
+    queue = SealingQueue(running, waiting)
+    decided = decide_run(runs.inputs(run=runs.trained(), sealing=queue))
+    ready = next(found for found in decided.decision.conditions if found.type == "Ready")
+    if running + waiting < MOST_SEALING:
+        assert isinstance(decided.wanted, SealingJob)
+        assert ready.reason == "Sealing"
+    else:
+        assert decided.wanted is None
+        assert ready.reason == "SealingQueued"
+        assert "namespace 'bank'" in ready.message
+        assert decided.decision.requeue
+        reasons = {found.type: found.status for found in decided.decision.conditions}
+        assert reasons["Reconciling"] == "True"
+        assert RunCondition.SEALED not in reasons
+
+
+def test_what_is_being_sealed_waits_for_nobody() -> None:
+    full = SealingQueue(MOST_SEALING, MOST_COUNTED)
+    decided = decide_run(runs.inputs(run=runs.trained(), sealing=full, seal_job=runs.job()))
+    assert decided.decision.conditions[0].reason == "Sealing"
+
+
+def test_who_is_far_behind_is_looked_at_seldom() -> None:
+    looks = [SealingQueue(0, waiting).look_again(POLL_SECONDS) for waiting in range(2000)]
+    assert looks == sorted(looks)
+    assert (looks[0], looks[-1]) == (POLL_SECONDS, POLL_SECONDS * (1 + MOST_COUNTED // 4))
+    assert sum(1 / look for look in looks[:1000]) < 30, "looks per second of a thousand runs"
+
+
+class World:
+    """Trained runs of some namespaces, and their sealing Jobs, as the cache knows them."""
+
+    def __init__(self) -> None:
+        self.cache = ObjectCache()
+        self.version = 0
+        self.jobs: dict[str, Obj] = {}
+
+    def put(self, kind: object, obj: Obj) -> None:
+        """Take an object as it was watched."""
+        self.version += 1
+        obj["metadata"]["resourceVersion"] = str(self.version)
+        self.cache.observe(kind, obj)  # type: ignore[arg-type]
+
+    def run(self, space: str, number: int, **status: object) -> TrainingRun:
+        """Make a trained run; a greater number is younger."""
+        wire = runs.trained().to_wire()
+        metadata = {
+            "name": f"run-{number % 7}-{number}",
+            "namespace": space,
+            "uid": f"{space}-{number}",
+            "generation": 1,
+            "creationTimestamp": f"2026-06-01T{number // 3600:02}:{number // 60 % 60:02}:"
+            f"{number % 60:02}Z",
+        }
+        obj = {**wire, "metadata": metadata, "status": {**wire["status"], **status}}
+        self.put(TRAINING_RUN, obj)
+        return TrainingRun.model_validate(obj)
+
+    def seal(self, run: TrainingRun, *, ended: bool = False) -> None:
+        """Make a run's sealing Job, or end it."""
+        space, name, uid = run.metadata.namespace, run.metadata.name, run.metadata.uid
+        job = names.seal_job_name(space, name, uid)
+        conditions = [{"type": "Complete", "status": "True"}] if ended else []
+        template = {"spec": {"containers": [{"image": "operator:1"}]}}
+        self.put(
+            JOB,
+            {
+                "apiVersion": "batch/v1",
+                "kind": "Job",
+                "metadata": {"name": job, "namespace": SYSTEM, "uid": f"job-{uid}"},
+                "spec": {"template": template},
+                "status": {"conditions": conditions},
+            },
+        )
+
+    def before(self, run: TrainingRun) -> SealingQueue:
+        """Return what is before a run."""
+        return sealing_queue(self.cache, SYSTEM, run)
+
+
+@examples(100)
+@given(seed=st.integers(0, 10_000), count=st.integers(1, 40))
+def test_in_any_order_of_looks_no_more_run_and_each_has_its_turn_by_age(
+    seed: int, count: int
+) -> None:
+    """Several are looked at before any of their Jobs is seen; each look starts from the cluster."""
+    drawn, world = random.Random(seed), World()  # noqa: S311 - not for secrets
+    waiting = [world.run("author", number) for number in range(count)]
+    other = world.run("bank", 0)
+    sealing = list[TrainingRun]()
+    order = list[str]()
+    while waiting or sealing:
+        assert world.before(other).is_open or other.metadata.uid in order, "no namespace waits"
+        looked = drawn.sample(waiting, drawn.randint(0, len(waiting)))
+        begun = [run for run in looked if world.before(run).is_open]
+        for run in begun:
+            world.seal(run)
+            waiting.remove(run)
+        sealing += begun
+        assert len(sealing) <= MOST_SEALING
+        order += [run.metadata.uid for run in begun]
+        if sealing and drawn.random() < 0.7:
+            ended = sealing.pop(drawn.randrange(len(sealing)))
+            world.seal(ended, ended=True)
+    ages = [int(uid.rpartition("-")[2]) for uid in order]
+    # Who is not looked at keeps one place free, and no more.
+    assert all(age - place < MOST_SEALING for place, age in enumerate(ages))
+    assert len(order) == count
+
+
+def test_a_thousand_runs_of_one_author_hold_up_no_other_namespace() -> None:
+    world = World()
+    author = [world.run("author", number) for number in range(1000)]
+    assert [run for run in author if world.before(run).is_open] == author[:MOST_SEALING]
+    assert world.before(author[-1]) == SealingQueue(0, MOST_COUNTED)
+    assert world.before(world.run("bank", 2000)) == NOTHING_BEFORE
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"completionTime": "2026-06-01T12:00:00Z"},
+        {"manifestDigest": None},
+        {"conditions": [{"type": "Stalled", "status": "True"}]},
+    ],
+    ids=["has ended", "is not trained", "is stalled"],
+)
+def test_what_is_not_to_be_sealed_holds_up_nobody(status: dict[str, object]) -> None:
+    world = World()
+    for number in range(10):
+        wire = runs.trained().to_wire()
+        metadata = {"name": f"r{number}", "namespace": "bank", "uid": f"u{number}"}
+        world.put(
+            TRAINING_RUN, {**wire, "metadata": metadata, "status": {**wire["status"], **status}}
+        )
+    assert world.before(world.run("bank", 20)) == NOTHING_BEFORE
+
+
+def test_nor_does_what_is_sealed_or_deleted() -> None:
+    world = World()
+    for number in range(5):
+        sealed = world.run("bank", number).metadata
+        version = {"name": sealed.name, "namespace": "bank", "uid": f"v{number}"}
+        world.put(
+            MODEL_VERSION,
+            {"apiVersion": "hallmark.dev/v1alpha1", "kind": "ModelVersion", "metadata": version},
+        )
+    gone = runs.trained().to_wire()
+    for number in range(5):
+        metadata = {
+            "name": f"gone{number}",
+            "namespace": "bank",
+            "uid": f"gone{number}",
+            "deletionTimestamp": "2026-06-01T12:00:00Z",
+        }
+        world.put(TRAINING_RUN, {**gone, "metadata": metadata})
+    assert world.before(world.run("bank", 20)) == NOTHING_BEFORE
+
+
+def test_of_two_that_were_created_in_the_same_second_one_is_first() -> None:
+    world = World()
+    wire = runs.trained().to_wire()
+    found = []
+    for name in ("a", "b"):
+        metadata = {
+            "name": name,
+            "namespace": "bank",
+            "uid": name,
+            "generation": 1,
+            "creationTimestamp": "2026-06-01T11:00:00Z",
+        }
+        world.put(TRAINING_RUN, {**wire, "metadata": metadata})
+        found.append(TrainingRun.model_validate({**wire, "metadata": metadata}))
+    assert [world.before(run).waiting for run in found] == [0, 1]
