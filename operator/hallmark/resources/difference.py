@@ -17,6 +17,24 @@ WHOLE = frozenset(
 )
 """Maps, or lists of maps, in which a stranger's additional key changes the meaning."""
 
+_ANY = frozenset[str]()
+CHANGES_MEANING = {
+    # where a Service leads, and by what
+    "type": frozenset({"ExternalName", "LoadBalancer", "NodePort"}),
+    "sessionAffinity": frozenset({"ClientIP"}),
+    "internalTrafficPolicy": frozenset({"Local"}),
+    **dict.fromkeys(("externalIPs", "externalName", "publishNotReadyAddresses"), _ANY),
+    # which requests a route takes, and which ports a NetworkPolicy opens
+    **dict.fromkeys(("hostnames", "endPort"), _ANY),
+    # what a workload runs, and beside what
+    **dict.fromkeys(("paused", "initContainers", "command", "args", "envFrom", "lifecycle"), _ANY),
+    **dict.fromkeys(("hostNetwork", "hostPID", "hostIPC", "hostAliases", "dnsConfig"), _ANY),
+    **dict.fromkeys(("shareProcessNamespace", "startupProbe", "volumeDevices"), _ANY),
+    **dict.fromkeys(("privileged", "add", "hostPort", "hostIP", "hostPath", "subPath"), _ANY),
+}
+"""Fields that the operator does not always set, and that change the meaning where a stranger does:
+to one of these values, or to any but an empty one. The API server adds none of them by itself."""
+
 
 def stamped(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return the object with the hash of its own content in an annotation."""
@@ -34,7 +52,9 @@ def stands(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> bool:
     """
     if live is None:
         return False
-    return all(_holds(value, live.get(key), key) for key, value in wanted.items())
+    return not _strangers(wanted, live) and all(
+        _holds(value, live.get(key), key) for key, value in wanted.items()
+    )
 
 
 def correction(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,7 +77,7 @@ def _correction(
             continue
         inner = isinstance(value, Mapping) and isinstance(found, Mapping)
         patch[key] = _correction(value, found or {}, whole=key in WHOLE) if inner else value
-    return patch | (dict.fromkeys(live.keys() - wanted.keys()) if whole else {})
+    return patch | dict.fromkeys(live.keys() - wanted.keys() if whole else _strangers(wanted, live))
 
 
 def _holds(wanted: object, live: object, key: str) -> bool:
@@ -66,9 +86,25 @@ def _holds(wanted: object, live: object, key: str) -> bool:
     if isinstance(wanted, Mapping):
         if not isinstance(live, Mapping) or (key in WHOLE and wanted.keys() != live.keys()):
             return False
-        return all(_holds(value, live.get(name), name) for name, value in wanted.items())
+        return not _strangers(wanted, live) and all(
+            _holds(value, live.get(name), name) for name, value in wanted.items()
+        )
     if isinstance(wanted, Sequence) and not isinstance(wanted, str):
         if not isinstance(live, Sequence) or len(wanted) != len(live):
             return False
         return all(_holds(item, other, key) for item, other in zip(wanted, live, strict=True))
     return False
+
+
+def _strangers(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
+    """Return the fields of a map that are not wanted and change its meaning."""
+    return [
+        name
+        for name in live
+        if name not in wanted and name in CHANGES_MEANING and _is_meant(name, live[name])
+    ]
+
+
+def _is_meant(name: str, value: object) -> bool:
+    values = CHANGES_MEANING[name]
+    return value in values if values and isinstance(value, str) else not values and bool(value)

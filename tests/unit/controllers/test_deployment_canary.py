@@ -225,6 +225,41 @@ def test_a_hold_keeps_the_shares_but_for_what_people_rejected(
     assert (world.shared == {1: 3}) is not by_hand, "what was asked for in the hold is over"
 
 
+@pytest.mark.parametrize("end", ["at its time", "lifted", "by another operator"])
+def test_a_hold_keeps_the_shares_where_a_step_had_begun_without_its_pods(
+    world: World, end: str
+) -> None:
+    """Pods that become ready during the hold would raise the share with nobody's word."""
+    world.report(2, CALM, windows=2)
+    world.wait(21)
+    world.settle(kubelet=False)
+    assert (step(world), world.shared) == (1, {1: 3, 2: 1}), "its Pods are not there yet"
+    world.hold(600, "hold-1")
+    world.settle()
+    world.wait(300)
+    if end == "by another operator":
+        world.operator = world._operator()
+    world.settle()
+    assert (step(world), world.shared) == (1, {1: 3, 2: 1})
+    if end == "lifted":
+        world.act("unhold", "unhold-1", reason="Done.")
+    else:
+        world.wait(301)
+    world.settle()
+    assert (world.state, step(world), world.shared) == ("Canary", 1, {1: 1, 2: 3})
+
+
+@pytest.mark.parametrize("pods", [1, 3])
+def test_pods_that_are_evicted_during_a_hold_come_back(world: World, pods: int) -> None:
+    pass_step(world)
+    assert world.shared == {1: 1, 2: 3}
+    world.hold(600, "hold-1")
+    world.settle()
+    world.evict(2, pods)
+    world.settle()
+    assert world.shared == {1: 1, 2: 3}
+
+
 OTHERWISE = {
     "all at once": {**BASE, "type": "BlueGreen"},
     "in a greater step": {**STRATEGY, "canary": {**STRATEGY["canary"], "steps": [{"weight": 90}]}},

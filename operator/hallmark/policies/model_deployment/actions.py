@@ -17,8 +17,10 @@ from hallmark.api.model_deployment import (
 )
 from hallmark.api.names import ANNOTATION_ACTION, OPERATOR_NAME, UNREADABLE, short_hash
 from hallmark.api.reasons import DeploymentReason
+from hallmark.api.texts import timestamp
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.policies.decision import Record
+from hallmark.policies.model_deployment.canary import counted_anew
 from hallmark.policies.model_deployment.hold import asked_hold, ends_at, said
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.look import serves_revoked
@@ -215,7 +217,11 @@ def _lift(view: View) -> Acted:
     hold = view.held
     if hold is None:
         return Acted("Nothing was done: there is no hold.")
-    return Acted(f"The hold of {hold.by} is lifted.", status=view.status.replace(hold=None))
+    rollout = view.status.rollout
+    if rollout is not None:
+        rollout = counted_anew(rollout, timestamp(view.inputs.now))
+    status = view.status.replace(hold=None, rollout=rollout)
+    return Acted(f"The hold of {hold.by} is lifted.", status=status)
 
 
 def _promote(view: View) -> Acted:

@@ -10,7 +10,7 @@ from hallmark.api import names
 from hallmark.api.canary import CanaryStep
 from hallmark.api.model_deployment import Rollout, RolloutState, StrategyType
 from hallmark.api.route import Route
-from hallmark.api.texts import timestamp
+from hallmark.api.texts import parse_timestamp, timestamp
 from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.model_deployment.intent import intent_hash
 from hallmark.policies.model_deployment.shares import Split, fitting, most_share, split
@@ -53,9 +53,27 @@ def is_let_through(view: View) -> bool:
 
 def step_of(view: View) -> CanaryStep | None:
     """Return the step that is under way, or comes first; None where all Pods are to start."""
-    canary, record = view.inputs.deployment.spec.strategy.canary_or_default, view.rollout.canary
-    number = record.step if record else 0
+    canary, number = view.inputs.deployment.spec.strategy.canary_or_default, _number(view)
     return canary.steps[number] if is_stepwise(view) and number < len(canary.steps) else None
+
+
+def _number(view: View) -> int:
+    """Return which step's share is given: the one before, where a hold keeps the next one back."""
+    record = view.rollout.canary
+    return (record.step if record else 0) - _is_kept_back(view)
+
+
+def _is_kept_back(view: View) -> bool:
+    """Tell whether a hold came before the step on record had its Pods.
+
+    Their numbers are the weights: each that becomes ready would move traffic. An HTTPRoute's
+    weight does not follow them.
+    """
+    record, hold = view.rollout.canary, view.held
+    if record is None or hold is None or record.step == 0 or route_of(view) is not None:
+        return False
+    short = record.short_since
+    return short is not None and parse_timestamp(short) <= parse_timestamp(hold.since)
 
 
 def candidate_replicas(view: View) -> int:
@@ -89,11 +107,11 @@ def pods_of(view: View, step: CanaryStep) -> Split:
 
 def _most(view: View) -> int:
     """Return the per cent of the traffic that the policy lets this step give at most."""
-    policy, record = view.inputs.policy, view.rollout.canary
+    policy = view.inputs.policy
     demanded = policy.spec.rollout if policy else None
     canary = view.inputs.deployment.spec.strategy.canary_or_default
     floors = demanded.canary if demanded else None
-    return most_share(canary, record.step if record else 0, floors)
+    return most_share(canary, _number(view), floors)
 
 
 def _is_too_steep(view: View) -> bool:
@@ -150,11 +168,22 @@ def observed(view: View) -> Rollout | None:
     rollout, now = view.status.rollout, timestamp(view.inputs.now)
     if rollout is None:
         return None
-    full, canary, mirror = has_its_pods(view), rollout.canary, rollout.mirror
+    full = has_its_pods(view) and not _is_kept_back(view)
+    if view.status.hold is not None and view.held is None:
+        rollout = counted_anew(rollout, now)
+    canary, mirror = rollout.canary, rollout.mirror
     return rollout.replace(
         canary=canary and canary.replace(short_since=None if full else canary.short_since or now),
         mirror=mirror and mirror.replace(short_since=None if full else mirror.short_since or now),
     )
+
+
+def counted_anew(rollout: Rollout, now: str) -> Rollout:
+    """Return the rollout at the end of a hold, which is no time that Pods had to become ready."""
+    record = rollout.canary
+    if record is None or record.short_since is None:
+        return rollout
+    return rollout.replace(canary=record.replace(short_since=now))
 
 
 # -- what is said -----------------------------------------------------------------------------
@@ -170,7 +199,7 @@ def said(view: View) -> str:
         return f"{name} has no traffic: the spec was changed; it begins anew after the hold."
     if record is None or step is None:
         return f"All Pods of {name} start; then it has all traffic."
-    place = f"(step {record.step + 1} of {steps})"
+    place = f"(step {_number(view) + 1} of {steps})"
     if replicas == 0:
         return f"{name} has no traffic {place}; it goes on when replicas is above 0."
     if _is_too_steep(view):

@@ -219,7 +219,11 @@ def _stepped(trigger: Stepped, status: ModelDeploymentStatus, now: str) -> Model
     rollout, seen = rollout_of(status), trigger.evidence
     started = rollout.canary.started if rollout.canary else now
     record = CanaryRecord(
-        step=trigger.step, started=started, fair=seen.fair, **seen.all.model_dump()
+        step=trigger.step,
+        started=started,
+        fair=seen.fair,
+        short_since=now if trigger.step else None,  # Until its Pods are seen.
+        **seen.all.model_dump(),
     )
     return status.replace(rollout=rollout.replace(canary=record))
 
