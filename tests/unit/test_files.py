@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hallmark.api.documents import ManifestFile
+from hallmark.api.tasks import SealOutcome
 from hallmark.api.texts import sha256_digest
 from hallmark.audit.files import replace_file
 from hallmark.audit.log import AuditLog
@@ -25,10 +26,12 @@ from hallmark.local.folder import Folder
 from hallmark.local.starter.files import format_of, read_table
 from hallmark.store import open_store
 from hallmark.supply_chain.__main__ import main as seal
+from hallmark.supply_chain.handing_over import hand_over
 from hallmark_dashboard.settings import session_key
 from hallmark_predictor.nearby import _keep as keep_file, _read as read_nearby
 from hallmark_predictor.receipts import KEY, TOKEN, SecretFiles, Secrets
 from hallmark_predictor.settings import _by_trust_file
+from tests.unit.supply_chain.uploads import task
 
 ROOT = Path(__file__).parents[2]
 
@@ -121,6 +124,40 @@ def _task(path: Path) -> object:
     raise HallmarkError(said.read_text())
 
 
+def _sealing(path: Path, store: str, **places: Path) -> object:
+    """Start a sealing Job with hostile places; it ends with a sentence, not with a traceback."""
+    handed, asked, said = (path.with_name(name) for name in ("handed", "task.json", "said"))
+    handed.mkdir()
+    asked.write_bytes(task(store_uri=store).to_bytes())
+    environment = {name: str(place) for name, place in places.items()}
+    environment |= {"HALLMARK_TASK": str(asked), "TERMINATION_LOG": str(said)}
+    code = seal({"HALLMARK_HANDED": str(handed), **environment})
+    outcome = SealOutcome.model_validate_json(said.read_bytes())
+    assert code
+    assert not outcome.sealed
+    raise HallmarkError(outcome.message)
+
+
+def _sealing_key(path: Path) -> object:
+    return _sealing(path, "memory://", HALLMARK_SEALING_KEY=path)
+
+
+def _credentials(path: Path) -> object:
+    folder = path.with_name("credentials")
+    folder.mkdir()
+    for name in ("access-key-id", "secret-access-key"):
+        (folder / name).symlink_to(path)
+    return _sealing(path, "s3://models", HALLMARK_STORE_CREDENTIALS=folder)
+
+
+def _handed_over(path: Path) -> object:
+    secrets, handed = path.with_name("secrets"), path.with_name("handed")
+    (secrets / "key").mkdir(parents=True)
+    handed.mkdir()
+    (secrets / "key" / "private.pem").symlink_to(path)
+    return hand_over(secrets, handed)
+
+
 def _secrets(path: Path) -> Secrets:
     for name in (TOKEN, KEY):
         path.with_name(name).symlink_to(path)
@@ -141,6 +178,9 @@ READERS: dict[str, Callable[[Path], object]] = {
     "a log": _verify_log,
     "a witness's memory": _seen,
     "a sealing Job's task": _task,
+    "a sealing Job's key": _sealing_key,
+    "a sealing Job's credentials": _credentials,
+    "a Secret that is handed over": _handed_over,
     "the key of the dashboard's sessions": session_key,
     "a predictor's trust": _by_trust_file,
     "a predictor's secrets": _secrets,

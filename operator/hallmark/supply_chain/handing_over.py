@@ -10,29 +10,45 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import sys
 from pathlib import Path
 
 from hallmark.errors import ConfigurationError
+from hallmark.files import create, read_whole
 
 SECRETS = Path("/var/run/hallmark/secrets")
 """Where the init container finds a folder for each Secret."""
 HANDED = Path("/var/run/hallmark/handed")
 """Where the sealing process finds copies."""
 
+SECRET_BYTES = 1 << 20
+"""No Secret is longer."""
 _PR_SET_DUMPABLE = 4
 
 
 def hand_over(secrets: Path, handed: Path) -> None:
-    """Copy each Secret's files; the kubelet's links and hidden folders stay behind."""
+    """Copy each Secret's files; the kubelet's links and hidden folders stay behind.
+
+    Raises:
+        ConfigurationError: a file cannot be read, or its copy not written.
+    """
+    try:
+        _copy(secrets, handed)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Expected Secrets in {secrets} that can be copied to {handed}, found that "
+            f"{error.filename} cannot be ({error.strerror}); the operator mounts both."
+        ) from error
+
+
+def _copy(secrets: Path, handed: Path) -> None:
     for folder in sorted(path for path in secrets.iterdir() if path.is_dir()):
         target = handed / folder.name
         target.mkdir(mode=0o700, exist_ok=True)
         for file in folder.iterdir():
             if not file.name.startswith(".") and file.is_file():
-                shutil.copyfile(file, target / file.name)
-                (target / file.name).chmod(0o600)
+                with create(target / file.name, 0o600) as copy:
+                    copy.write(read_whole(file, SECRET_BYTES))
 
 
 def close_to_children() -> None:
@@ -66,4 +82,7 @@ def remove(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    hand_over(*(Path(argument) for argument in sys.argv[1:3]))
+    try:
+        hand_over(*(Path(argument) for argument in sys.argv[1:3]))
+    except ConfigurationError as error:
+        sys.exit(str(error))
