@@ -394,6 +394,34 @@ async def test_a_status_survives_what_no_decision_reads(
     assert after["status"]["url"] == "http://loans"
 
 
+async def test_a_status_goes_by_the_newest_that_a_watch_brought(
+    api: ApiCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await api.create(model_deployment(namespace))
+    await report_drift(api, namespace)
+    newest = await there(api, MODEL_DEPLOYMENT, namespace, "loans")
+    asked: list[str] = []
+    real = api.get
+
+    async def get(kind: Any, space: str | None, name: str) -> Obj | None:  # noqa: ANN401
+        asked.append(name)
+        return await real(kind, space, name)
+
+    monkeypatch.setattr(api, "get", get)
+    for number, (known, current) in enumerate([("newest", "made"), ("made", "newest")]):
+        seen = {"made": made, "newest": newest}
+        monkeypatch.setattr(api, "known", lambda *_, known=seen[known]: known)
+        newest = await api.write_status(seen[current], {"url": f"http://loans-{number}"})
+        assert newest["status"]["drift"]
+        assert asked == [], "a conflict that was known of"
+    # What says something else to a decision is none of its business: the write is lost, as ever.
+    other = {**newest, "spec": {**newest["spec"], "replicas": 3}}
+    monkeypatch.setattr(api, "known", lambda *_: other)
+    with pytest.raises(ApiError) as refusal:
+        await api.write_status(made, {"url": "http://loans"})
+    assert refusal.value.status == 409
+
+
 async def test_the_reports_are_no_part_of_the_operators_status(
     cluster: Cluster, space: str
 ) -> None:

@@ -53,24 +53,24 @@ class CurrentFile:
             return self._rotating and ours.st_size == self._size
         return (ours.st_ino, self._size) == (there.st_ino, there.st_size)
 
-    def write(self, line: bytes, seq: int) -> None:
-        """Put a whole line on the disk, or leave the file as it was.
+    def write(self, lines: bytes, seq: int) -> None:
+        """Put whole lines on the disk, or leave the file as it was; ``seq`` is the first's.
 
         Raises:
             OSError: it could not be written.
         """
-        if self._rotating or (self._size and self._size + len(line) > self._rotate_at):
+        if self._rotating or (self._size and self._size + len(lines) > self._rotate_at):
             self._rotate(seq)
         try:
-            written = os.write(self._file, line)
-            while written < len(line):
-                written += os.write(self._file, line[written:])
+            written = os.write(self._file, lines)
+            while written < len(lines):
+                written += os.write(self._file, lines[written:])
             self._sync(self._file)
         except OSError:
             # These are our own bytes of a decision that does not take effect.
             os.ftruncate(self._file, self._size)
             raise
-        self._size += len(line)
+        self._size += len(lines)
 
     def _rotate(self, first_seq: int) -> None:
         if not self._rotating:  # Else the last rotation came only half way.

@@ -199,22 +199,29 @@ class AuditLog:
             raise ArtifactError(self.trouble) from error
 
     def append(self, decided: Record) -> AuditRecord | None:
-        """Write one decision and return its record once it is on the disk.
+        """Write one decision; see ``append_all``. None: it stands in the log already."""
+        return next(iter(self.append_all((decided,))), None)
+
+    def append_all(self, decided: Sequence[Record]) -> list[AuditRecord]:
+        """Write decisions that were made together, and return their records once they are safe.
+
+        All are on the disk, or none of them takes effect.
 
         Returns:
-            None if a decision of that id stands in the log already.
+            Without those whose id stands in the log already.
 
         Raises:
-            ArtifactError: It could not be written, or not yet: the decision must not take effect.
-            IntegrityError: It is a promotion, and a break of the log waits to be acknowledged.
+            ArtifactError: They could not be written, or not yet.
+            IntegrityError: One is a promotion, and a break of the log waits to be acknowledged.
         """
         with self._mutex:
             chain = self._require_verified()
-            if chain.has(bounded_id(decided.decision_id)):
-                return None
-            if chain.broken and promotes(decided.event, decided.outcome):
-                raise IntegrityError(chain.broken.hold)
-            return self._record(chain, decided)
+            new: dict[str, Record] = {}
+            for one in decided:
+                name = bounded_id(one.decision_id)
+                if not chain.has(name):
+                    new.setdefault(name, one)
+            return self._record(chain, *new.values()) if new else []
 
     def acknowledge(self, break_id: str, by: str, why: str) -> AuditRecord | None:
         """Record that a person looked at the break, so that promotions go on.
@@ -230,7 +237,7 @@ class AuditLog:
             if chain.broken is None or chain.broken.id != break_id:
                 return None
             said = acknowledgement_record(self.path, chain.broken, by, why, chain.place)
-            return self._record(chain, said)
+            return self._record(chain, said)[0]
 
     def checkpoint(self, days: int) -> AuditRecord | None:
         """Record that files with nothing younger than that may go; ``drop`` removes them.
@@ -247,7 +254,7 @@ class AuditLog:
             files, last = expired(self.path, before)
             if chain.broken or last is None or last.seq <= chain.pruned.seq:
                 return None
-            return self._record(chain, checkpoint_record(self.path, last, files, days))
+            return self._record(chain, checkpoint_record(self.path, last, files, days))[0]
 
     def drop(self, anchored: Place) -> list[Path]:
         """Remove the files that the last checkpoint names, once the anchor is beyond them.
@@ -342,30 +349,35 @@ class AuditLog:
             )
         return self._chain
 
-    def _record(self, chain: Chain, decided: Record) -> AuditRecord:
+    def _record(self, chain: Chain, *decided: Record) -> list[AuditRecord]:
         try:
             if self._anew is None and not self._file.is_as_left:
                 why = "It was changed or replaced while the operator had it open."
                 self._break([why], chain.place)
             self._begin_anew(chain)
             self._hand_over(chain)
-            if chain.broken and promotes(decided.event, decided.outcome):
+            if chain.broken and any(promotes(one.event, one.outcome) for one in decided):
                 raise IntegrityError(chain.broken.hold)
-            record = self._put(chain, decided)
+            records = self._put(chain, *decided)
         except OSError as error:
             raise self._in_trouble(error) from error
         self.trouble = ""
-        return record
+        return records
 
-    def _put(self, chain: Chain, decided: Record) -> AuditRecord:
-        now = timestamp(self._clock())
-        record = sign_record(build_record(decided, chain.seq + 1, now, chain.hash), self._key)
-        self._file.write(record.line(), record.seq)
-        chain.add(record)
+    def _put(self, chain: Chain, *decided: Record) -> list[AuditRecord]:
+        """Write records with one sync, however many they are."""
+        now, records, last = timestamp(self._clock()), list[AuditRecord](), chain.place
+        for one in decided:
+            unsigned = build_record(one, last.seq + 1, now, last.hash)
+            records.append(sign_record(unsigned, self._key))
+            last = Place(unsigned.seq, unsigned.hash)
+        self._file.write(b"".join(record.line() for record in records), records[0].seq)
+        for record in records:
+            chain.add(record)
         # The record's own signature, and the next head, make up for one that failed.
         with suppress(OSError):
             self._write_head(chain)
-        return record
+        return records
 
     def _write_head(self, chain: Chain) -> None:
         """Sign how far the log reaches."""

@@ -31,6 +31,16 @@ class Children:
     """Those of ``delete`` that run bytes which must not serve."""
 
     @property
+    def traffic(self) -> tuple[Apply, ...]:
+        """Those of ``apply`` that lead the requests to what serves."""
+        return tuple(
+            child
+            for child in self.apply
+            if child.obj["kind"] == SERVICE.kind
+            and child.obj["metadata"]["name"] == _owner(child.obj)
+        )
+
+    @property
     def aside(self) -> tuple[Apply, ...]:
         """Those of ``apply`` that lead a candidate's share of the requests elsewhere."""
         return tuple(

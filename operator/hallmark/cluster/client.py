@@ -81,6 +81,8 @@ class ApiCluster:
         """
         self._transport = Transport(client)
         self.observe = observe
+        self.known: Callable[[Kind, str | None, str], Obj | None] = lambda *_: None
+        """What watches brought last of an object; ``resourceVersion`` tells how new it is."""
 
     @classmethod
     async def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> ApiCluster:
@@ -236,7 +238,7 @@ class ApiCluster:
         query = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
         path = kind.path(namespace, name, "status")
         body = {"apiVersion": kind.api_version, "kind": kind.kind, "status": dict(status)}
-        version, attempts = metadata["resourceVersion"], STATUS_ATTEMPTS
+        version, attempts = self._newest(current)["metadata"]["resourceVersion"], STATUS_ATTEMPTS
         while True:
             # The API server ignores a uid in a status write; only the version holds it to the
             # object that was decided on. Reports of predictors move the version all the time.
@@ -249,6 +251,14 @@ class ApiCluster:
                 if newest is None or attempts == 0 or not decided_on(current, newest):
                     raise
                 version = newest["metadata"]["resourceVersion"]
+
+    def _newest(self, current: Obj) -> Obj:
+        """Return what is known to be newer, where a decision reads the same in it."""
+        metadata = current["metadata"]
+        known = self.known(kind_of(current), metadata.get("namespace"), metadata["name"])
+        if known is None or not decided_on(current, known):
+            return current
+        return max(current, known, key=lambda obj: int(obj["metadata"]["resourceVersion"]))
 
     async def merge_status(
         self,

@@ -22,26 +22,39 @@ class CarriedOut:
     """The first call that the API server refused; only where bytes are withdrawn."""
 
 
-async def carry_out(cluster: Cluster, decision: Decision) -> CarriedOut:
+async def carry_out(cluster: Cluster, decision: Decision, done: CarriedOut) -> None:
     """Shrink, apply and delete children; stop at the first that belongs to somebody else.
 
     Where bytes are withdrawn, a child that cannot be written holds up no other, and what must go
     goes whatever stands in the way of the rest: an author's quota, his objects, his resources.
 
+    Args:
+        cluster: where.
+        decision: what to do.
+        done: what came of the children that were written already; it is added to.
+
     Raises:
         ApiError: a call was refused, and no bytes are withdrawn.
     """
-    done = CarriedOut()
     for shrink in decision.shrink:
         await _try(shrunk(cluster, shrink), decision, done)
     for child in decision.apply:
-        await _try(_apply(cluster, child, done), decision, done)
         if done.foreign is not None:
             break
+        await _try(_apply(cluster, child, done), decision, done)
     if done.foreign is None or decision.withdraws:
         for reference in decision.delete:
             await _try(delete(cluster, reference), decision, done)
-    return done
+
+
+async def apply_beside(cluster: Cluster, decision: Decision, done: CarriedOut) -> None:
+    """Apply what need not wait for the intent.
+
+    Raises:
+        ApiError: a call was refused.
+    """
+    for child in decision.beside:
+        await _apply(cluster, child, done)
 
 
 async def _try(work: Awaitable[None], decision: Decision, done: CarriedOut) -> None:

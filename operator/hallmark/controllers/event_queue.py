@@ -22,6 +22,8 @@ MOST_WAITING = 10_000
 """Events that wait at most (some 30 MB); what comes then is only logged."""
 MOST_OF_ONE = 5_000
 """Events of one namespace that do, so that there is room for those of others."""
+AFTER_SECONDS = 0.25
+"""An Event waits so long: by then what it tells of is carried out."""
 LAST_SECONDS = 5.0
 """What waits when the operator ends is created for so long."""
 
@@ -54,9 +56,10 @@ class EventQueue:
         """Create what waits, one after the other; when cancelled, what is left for some seconds."""
         try:
             while True:
-                await self.drain()
-                self._wake.clear()
                 await self._wake.wait()
+                await asyncio.sleep(AFTER_SECONDS)
+                self._wake.clear()
+                await self.drain()
         finally:
             try:
                 async with asyncio.timeout(LAST_SECONDS):

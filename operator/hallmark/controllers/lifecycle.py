@@ -123,6 +123,7 @@ async def build_operator(settings: Settings, cluster: ApiCluster) -> Operator:
         events=EventQueue(cluster),
     )
     cluster.observe = operator.observe
+    cluster.known = operator.cache.get
     return operator
 
 

@@ -17,7 +17,7 @@ from hallmark.cluster.gather.model_deployment import (
     gather_deployment,
     left_behind,
 )
-from hallmark.cluster.kinds import MODEL_DEPLOYMENT, POD, SECRET, Obj
+from hallmark.cluster.kinds import HTTP_ROUTE, MODEL_DEPLOYMENT, POD, SECRET, SERVICE, Obj
 from hallmark.cluster.ownership import is_abandoned
 from hallmark.cluster.parse import read
 from hallmark.controllers import metrics
@@ -37,6 +37,8 @@ MOST_STEPS = 4
 """Transitions in one reconcile; more than any chain needs."""
 SOON = 1.0
 """Seconds after which what was written and wakes nobody is looked at."""
+_LEADS_REQUESTS = {SERVICE.kind, HTTP_ROUTE.kind}
+"""Kinds of what goes together with the traffic that it led."""
 
 
 @reconciler(MODEL_DEPLOYMENT)
@@ -112,21 +114,31 @@ async def _step(
     operator.unwritten.note(world.obj, rollout.withdrawn_since if rollout else None)
     urls = _sign(operator, inputs, decided)
     bundles = await carry(operator, inputs, decided)
-    secrets = await _secrets(operator, inputs, retired(world, decided.plan))
+    # What moves is followed by another look, and that removes versions that are not planned.
+    retires = not decided.moved or decided.withdraws
+    labels = retired(world, decided.plan) if retires else []
+    secrets = await _secrets(operator, inputs, labels)
     changes = children(world, inputs, decided.plan, urls, secrets, bundles)
     # What has the traffic goes when another version has it; what has none goes at once.
     first = () if decided.withdraws else changes.withdrawn
     aside = changes.aside if first else ()
+    beside = changes.traffic if decided.completes else ()
+    written_first = (*aside, *beside)
     decision = Decision(
         conditions=decided.conditions,
         status=decided.status,
         intent=decided.status if decided.moved else None,
         withdraws=decided.withdraws,
+        beside=beside,
         aside=aside,
         withdrawn=first,
         shrink=changes.shrink,
-        apply=tuple(child for child in changes.apply if child not in aside),
-        delete=tuple(gone for gone in changes.delete if gone not in first),
+        apply=tuple(child for child in changes.apply if child not in written_first),
+        delete=tuple(
+            gone
+            for gone in changes.delete
+            if (retires or gone.kind in _LEADS_REQUESTS) and gone not in first
+        ),
         events=decided.events,
         records=decided.records,
         requeue=_again(decided, soon=bool(changes.delete or bundles)),

@@ -26,6 +26,7 @@ from hallmark.cluster.kinds import (
     Kind,
     Obj,
 )
+from hallmark.controllers.event_queue import AFTER_SECONDS
 from hallmark.controllers.queue import Urgency
 
 UNDER_POLICY = (MODEL_DEPLOYMENT, MODEL_VERSION, TRAINING_RUN)
@@ -58,6 +59,12 @@ def urgency(change: Change, key: Key) -> Urgency:
     if change.key.kind == MODEL_VERSION and _is_withdrawn(change):
         return Urgency.AT_ONCE
     return Urgency.SOON if change.key.kind in {MODEL_VERSION, POD} else Urgency.IN_TURN
+
+
+def delay(change: Change, key: Key) -> float:
+    """Return the seconds that a look may wait: a version only shows where it serves."""
+    shows = change.key.kind == MODEL_DEPLOYMENT and key.kind == MODEL_VERSION
+    return AFTER_SECONDS if shows else 0.0
 
 
 _WORDS = {MODEL_APPROVAL, MODEL_VERSION, CONFIG_MAP}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from hallmark.api.model_version import RolledBack
 from hallmark.api.reasons import DeploymentReason
 from hallmark.audit import AuditLog
 from hallmark.audit.events import withdraws
+from hallmark.audit.record import AuditRecord
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
@@ -41,10 +42,16 @@ from hallmark.cluster.kinds import CONFIG_MAP, MODEL_VERSION, UNWATCHED, Kind, O
 from hallmark.cluster.trim import trimmed
 from hallmark.cluster.unwritten import Unwritten
 from hallmark.controllers import metrics
-from hallmark.controllers.carry_out import carry_out, delete_all, set_aside
+from hallmark.controllers.carry_out import (
+    CarriedOut,
+    apply_beside,
+    carry_out,
+    delete_all,
+    set_aside,
+)
 from hallmark.controllers.event_queue import EventQueue
 from hallmark.controllers.queue import WorkQueue
-from hallmark.controllers.routes import concerned, urgency
+from hallmark.controllers.routes import concerned, delay, urgency
 from hallmark.controllers.settings import Settings
 from hallmark.controllers.trouble import unexpected
 from hallmark.errors import ArtifactError
@@ -145,7 +152,7 @@ class Operator:
         if change is not None:
             for key in concerned(change, self.cache):
                 if key != but:
-                    self.queue.request(key, urgency=urgency(change, key))
+                    self.queue.request(key, delay(change, key), urgency=urgency(change, key))
 
 
 RECONCILED: ContextVar[Key | None] = ContextVar("RECONCILED", default=None)
@@ -172,13 +179,17 @@ async def run_decision(operator: Operator, current: Obj, decision: Decision) -> 
     # What takes withdrawn bytes away is on record in the audit log, and waits for no status.
     await set_aside(operator.cluster, decision.aside)
     await delete_all(operator.cluster, decision.withdrawn)
+    done = CarriedOut()
     if decision.intent is not None and not decision.withdraws:
         # What would say too early that something serves waits until it does.
-        await report.write(decision.intent, () if _claims(decision) else decision.conditions)
+        claims = () if _claims(decision) else decision.conditions
+        await _together(
+            apply_beside(operator.cluster, decision, done), report.write(decision.intent, claims)
+        )
     elif decision.apply and not decision.withdraws and not _conditions(current):
         # The first status comes before the children do, which take longer.
         await report.write(None, waiting(DeploymentReason.PENDING, "Seen; work on it begins."))
-    done = await carry_out(operator.cluster, decision)
+    await carry_out(operator.cluster, decision, done)
     if decision.requeue is not None:
         operator.queue.request(key_of(kind_of(current), current), after=decision.requeue)
     updates = decision.conditions
@@ -207,9 +218,16 @@ async def refuse(operator: Operator, current: Obj, refusal: Refusal) -> None:
     await run_decision(operator, current, unreadable(refusal))
 
 
+async def _together(*writes: Awaitable[None]) -> None:
+    """Wait for all of them, whatever becomes of one; then raise the first one's error."""
+    for outcome in await asyncio.gather(*writes, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
+
+
 def _claims(decision: Decision) -> bool:
     """Whether the conditions say that something serves which is only to be applied."""
-    applies = bool(decision.apply or decision.delete)
+    applies = bool(decision.beside or decision.apply or decision.delete)
     claims = {SummaryCondition.READY, DeploymentCondition.ROLLED_BACK}
     return applies and any(
         update.type in claims and update.status is ConditionStatus.TRUE
@@ -227,20 +245,21 @@ async def record(operator: Operator, records: tuple[Record, ...], *, at_once: bo
     Raises:
         HallmarkError: they are recorded nowhere, so the decision must not take effect.
     """
-    for transition in records:
-        try:
-            written = await asyncio.to_thread(operator.audit.append, transition)
-        except ArtifactError:
-            cannot_wait = at_once or any(withdraws(said.event, said.outcome) for said in records)
-            if operator.outside is None or not cannot_wait:
-                raise
-            await operator.outside.keep(records)
-            return
-        if written is not None:
-            count(transition)
+    if not records:
+        return
+    try:
+        written = await asyncio.to_thread(operator.audit.append_all, records)
+    except ArtifactError:
+        cannot_wait = at_once or any(withdraws(said.event, said.outcome) for said in records)
+        if operator.outside is None or not cannot_wait:
+            raise
+        await operator.outside.keep(records)
+        return
+    for transition in written:
+        count(transition)
 
 
-def count(transition: Record) -> None:
+def count(transition: Record | AuditRecord) -> None:
     """Count a decision that was recorded."""
     metrics.DECISIONS.labels(transition.event, transition.outcome, transition.reason).inc()
 

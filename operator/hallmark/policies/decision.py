@@ -68,6 +68,8 @@ class Decision:
             completed and not decided anew.
         withdraws: it takes Pods or traffic from bytes that must not serve: neither the intent's
             write nor a child that cannot be written holds up the others.
+        beside: what is applied while the intent is written, as the record before it leads there;
+            what is on record is completed after a crash, whichever of them was written.
         aside: what takes requests from those that go next; they go all the same where it fails.
         withdrawn: objects that run bytes which must not serve, and have no traffic: they go before
             anything else but the audit record is written.
@@ -83,6 +85,7 @@ class Decision:
     status: ConditionedStatus | None = None
     intent: ConditionedStatus | None = None
     withdraws: bool = False
+    beside: tuple[Apply, ...] = ()
     aside: tuple[Apply, ...] = ()
     withdrawn: tuple[Reference, ...] = ()
     shrink: tuple[Shrink, ...] = ()

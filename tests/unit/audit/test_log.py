@@ -94,6 +94,54 @@ def test_it_is_on_the_disk_before_append_returns(path: Path) -> None:
     log.close()
 
 
+def test_what_was_decided_together_is_written_once_and_in_order_with_one_sync(path: Path) -> None:
+    synced: list[int] = []
+
+    def sync(descriptor: int) -> None:
+        os.fsync(descriptor)
+        synced.append(os.fstat(descriptor).st_ino)
+
+    log = open_log(path, sync=sync)
+    log.append(decided("b"))
+    synced.clear()
+    written = log.append_all([decided(name) for name in ("a", "b", "a", "c", "a", "d")])
+    assert [record.decision_id for record in written] == ["a", "c", "d"]
+    assert synced.count(path.stat().st_ino) == 1
+    assert log.append_all([decided("d"), decided("a")]) == []
+    assert log.append_all([]) == []
+    log.close()
+    assert decisions(path) == ["b", "a", "c", "d"]
+    expect_whole(path, 4)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.34, 0.5, 0.67, 0.9, 1.0])
+def test_what_was_decided_together_and_came_in_part_is_completed(path: Path, share: float) -> None:
+    killed = [False]
+
+    def sync(descriptor: int) -> None:
+        if killed[0]:
+            raise KeyboardInterrupt
+        os.fsync(descriptor)
+
+    together = [decided(name) for name in ("a", "b", "c")]
+    log = open_log(path, sync=sync)
+    log.append(decided("first"))
+    before = path.stat().st_size
+    killed[0] = True
+    with pytest.raises(KeyboardInterrupt):
+        log.append_all(together)
+    os.truncate(path, before + int(share * (path.stat().st_size - before)))
+    killed[0] = False
+    log.close()
+
+    log = open_log(path)
+    assert log.broken is None
+    log.append_all(together)
+    log.close()
+    assert [name for name in decisions(path) if name in "abc"] == ["a", "b", "c"]
+    assert verify_log(path, PUBLIC).ok
+
+
 def test_many_tasks_at_once_write_one_chain(path: Path) -> None:
     log = open_log(path, rotate_at=4000)
 
@@ -214,8 +262,13 @@ def test_a_rotation_that_came_half_way_is_completed(path: Path) -> None:
     expect_whole(path, 3)
 
 
-@pytest.mark.parametrize("at", range(4))
-def test_a_decision_that_cannot_be_written_does_not_take_effect(path: Path, at: int) -> None:
+@pytest.mark.parametrize(
+    ("at", "together"),
+    [*((at, each) for at in range(4) for each in (1, 2)), (0, 9), (1, 9)],
+)
+def test_a_decision_that_cannot_be_written_does_not_take_effect(
+    path: Path, at: int, together: int
+) -> None:
     broken = [False]
     calls = [0]
 
@@ -230,8 +283,9 @@ def test_a_decision_that_cannot_be_written_does_not_take_effect(path: Path, at: 
     broken[0], calls[0] = True, 0
 
     def append_all() -> None:
-        for number in range(9):
-            log.append(decided(f"b{number}"))
+        for first in range(0, 9, together):
+            numbers = range(first, min(first + together, 9))
+            log.append_all([decided(f"b{number}") for number in numbers])
 
     with pytest.raises(ArtifactError, match="No space left on device"):
         append_all()

@@ -3,7 +3,7 @@
 # ruff: noqa: D102 - names say what the world does
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -59,5 +59,12 @@ class Ledger:
         self.memory = LogMemory()
 
     def append(self, record: Record) -> None:
-        self.records.setdefault(record.decision_id, record)
-        self.memory.hear(self.records[record.decision_id], timestamp(NEVER))
+        self.append_all((record,))
+
+    def append_all(self, records: Sequence[Record]) -> list[Record]:
+        new = [record for record in records if record.decision_id not in self.records]
+        for record in new:
+            self.records.setdefault(record.decision_id, record)
+        for record in records:
+            self.memory.hear(self.records[record.decision_id], timestamp(NEVER))
+        return new

@@ -61,7 +61,7 @@ from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.model_deployment.rollback import stable_entries
 from hallmark.policies.model_deployment.routing import observed as with_share
 from hallmark.policies.model_deployment.transitions import follow
-from hallmark.policies.model_deployment.triggers import Trigger
+from hallmark.policies.model_deployment.triggers import TargetReady, Trigger
 from hallmark.policies.model_deployment.unserved import unserved
 from hallmark.policies.model_deployment.withdrawal import (
     deadline,
@@ -100,6 +100,9 @@ class DeploymentDecision:
     """Entries that were judged, and whose place other Pods need."""
     drift_memory: Memory | None = None
     """What the reports said, for the next decision."""
+    completes: bool = False
+    """It ends a rollback on record: the traffic need not wait until the status says so, for
+    whoever reads the status before leads it there as well."""
     withdraws: bool = False
     """It takes Pods or traffic from bytes that must not serve, and waits for no status."""
     requeue: float | None = None
@@ -138,6 +141,7 @@ def decide(inputs: DeploymentInputs) -> DeploymentDecision | Need:
         gone=drift.gone if drift else _gone(inputs),
         room=drift.room if drift else (),
         drift_memory=drift.memory if drift else None,
+        completes=isinstance(step.trigger, TargetReady) and must_give_way(view) is None,
         withdraws=must_give_way(view) is not None,
         requeue=0.0 if moved else _requeue(after, step.wait, drift),
     )
