@@ -61,6 +61,8 @@ def new_folder(path: Path) -> Iterator[Path]:
         OSError: it cannot be made, or its place is taken.
     """
     path = Path(os.path.abspath(path))
+    if path.is_mount():
+        raise OSError(errno.EBUSY, "a volume is mounted there: name a new folder in it", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
     partial = _half(path)

@@ -126,3 +126,11 @@ def test_an_approvers_key_is_whole_and_for_him_alone(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, arguments).exit_code != 0
     assert target.read_bytes() == before
     assert names(tmp_path) == ["key.pem"]
+
+
+def test_a_volumes_own_folder_is_refused_before_anything_is_written() -> None:
+    with (
+        pytest.raises(OSError, match="a volume is mounted there: name a new folder in it"),
+        new_folder(Path("/proc")),
+    ):
+        raise AssertionError("nothing is to be written")
