@@ -135,6 +135,31 @@ def stage_links(
     yield from found or [holds("stage", "none has ended")]
 
 
+def stages_before(
+    records: Sequence[AuditRecord], promotion: AuditRecord
+) -> Iterator[tuple[AuditRecord, Stage]]:
+    """Yield the stages that a promotion rests on, oldest first, as far as their numbers are kept.
+
+    Args:
+        records: all about the ModelDeployment, in their order.
+        promotion: the one that gave the traffic.
+    """
+    if promotion.event != AuditEvent.PROMOTE:
+        return
+    before = [record for record in records if record.seq < promotion.seq]
+    told = Told(promotion, before, whole=False, baselines={}, policies={})
+    found: list[tuple[AuditRecord, Stage]] = []
+    for record in (promotion, *told.begun):
+        stage = _stage_in(record)
+        if stage is None:
+            continue
+        if stage.copies or stage.step:
+            found.append((record, stage))
+        elif record is not promotion:
+            break  # Before it there was another attempt.
+    yield from reversed(found)
+
+
 def keeps_drift_counts(record: AuditRecord) -> bool:
     """Tell whether a record may keep what a candidate's rows were found to be."""
     told = record.event == AuditEvent.PROMOTE and record.evidence is not None
@@ -307,12 +332,7 @@ def _copies_link(name: str, told: Told, stage: Stage, seen: CopiesSeen) -> Link:
     problem = why or lacking or _too_short(stage.since, asked.pause, stage)
     if problem:
         return broken(name, f"The numbers do not let {version} go on: {problem}")
-    counted = seen.record.all
-    return holds(
-        name,
-        f"counted again: {counted.requests} copies, {counted.failed} failed, "
-        f"{counted.refused} refused; {counted.rows} rows, {counted.other} with another label",
-    )
+    return holds(name, f"counted again: {sentence(stage)}")
 
 
 def _step_link(name: str, told: Told, stage: Stage, seen: StepSeen) -> Link:
@@ -342,11 +362,8 @@ def _step_link(name: str, told: Told, stage: Stage, seen: StepSeen) -> Link:
     if why or lacking:
         return broken(name, f"The numbers do not let {version} go on: {why or lacking}")
     if asked.drift and not drift:
-        return open_(name, _UNPROVED)
-    ended = (
-        "all its Pods started" if record.step == len(canary.steps) else f"step {record.step + 1}"
-    )
-    return holds(name, f"{ended}, counted again: {_said(found, record)}")
+        return open_(name, f"{sentence(stage)}. {_UNPROVED}")
+    return holds(name, f"counted again: {sentence(stage)}")
 
 
 _UNPROVED = (
@@ -355,11 +372,24 @@ _UNPROVED = (
 )
 
 
-def _said(found: Evidence, record: CanaryRecord) -> str:
-    seen = found.since(record).all
+def sentence(stage: Stage) -> str:
+    """Return what was counted in the stage that ended, as a part of a sentence."""
+    if stage.copies is not None:
+        seen, copied = stage.copies.record, stage.copies.record.all
+        return (
+            f"{copied.requests} copies, {copied.failed} failed, {copied.refused} refused, "
+            f"{seen.dropped} dropped; {copied.rows} rows, {copied.other} with another label"
+        )
+    if stage.step is None:
+        return "nothing"
+    record, steps = stage.step.record, stage.spec.strategy.canary_or_default.steps
+    counted = stage.step.all.since(record)
+    place = "all its Pods started"
+    if record.step < len(steps):
+        place = f"step {record.step + 1} of {len(steps)} ({steps[record.step].weight} %)"
     return (
-        f"{seen.requests} requests, {seen.failed} failed, {seen.late} late; {seen.rows} rows, "
-        f"{seen.rejected} rejected"
+        f"{place}: {counted.requests} requests, {counted.failed} failed, {counted.late} late; "
+        f"{counted.rows} rows, {counted.rejected} rejected; {stage.step.drift} of drift"
     )
 
 
