@@ -7,6 +7,7 @@ candidate, or of an earlier attempt does not fit.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -47,7 +48,8 @@ class Told:
 
     Args:
         record: it.
-        before: the records about the ModelDeployment that came before it.
+        before: the records that came before it, about the same bytes and intent.
+        first: the record that first gave all traffic to these bytes.
         whole: the log begins with the first record there ever was.
         baselines: sealed baselines by manifest digest, as far as they are here.
         policies: ModelPolicies by their digest, as far as they are here.
@@ -55,6 +57,7 @@ class Told:
 
     record: AuditRecord
     before: Sequence[AuditRecord]
+    first: AuditRecord | None
     whole: bool
     baselines: Mapping[str, Baseline]
     policies: Mapping[str, ModelPolicySpec]
@@ -69,11 +72,6 @@ class Told:
         """Whether it says that the candidate's own numbers speak against it."""
         return self.record.outcome == AuditOutcome.REFUSED
 
-    def is_of_the_same(self, other: AuditRecord) -> bool:
-        """Tell whether another record is of the same bytes and intent."""
-        mine, theirs = self.record.details, other.details
-        return all(mine.get(key) == theirs.get(key) for key in ("manifestDigest", "intent"))
-
     @property
     def begun(self) -> Iterator[AuditRecord]:
         """The records that began something for the candidate since it last got all traffic.
@@ -82,11 +80,10 @@ class Told:
         before it happened, and saw more when it looked again.
         """
         for other in reversed(self.before):
-            if other.event == AuditEvent.PROMOTE and self.is_of_the_same(other):
-                if _begins(other):
-                    yield other
-                if other.outcome == AuditOutcome.PROMOTED and not self.fails:
-                    return
+            if _begins(other):
+                yield other
+            if _gives(other) and not self.fails:
+                return
 
     @property
     def is_excused(self) -> bool:
@@ -106,7 +103,6 @@ class Told:
         return any(
             (other.event, other.outcome, other.details.get("action"))
             == (AuditEvent.ACTION, AuditOutcome.DONE, ActionName.PROMOTE)
-            and self.is_of_the_same(other)
             for other in self.before
         )
 
@@ -126,12 +122,18 @@ def stage_links(
         baselines: sealed baselines by manifest digest, as far as they are here.
         policies: ModelPolicies by their digest, as far as they are here.
     """
-    found = [
-        link
-        for number, record in enumerate(records)
-        if _is_told(record)
-        and (link := _link(Told(record, records[:number], whole, baselines, policies))) is not None
-    ]
+    found: list[Link] = []
+    same: dict[tuple[str, str], list[AuditRecord]] = defaultdict(list)
+    first: dict[str, AuditRecord] = {}
+    for record in records:
+        candidate = _candidate(record)
+        if _is_told(record):
+            gave = first.get(candidate[0])
+            told = Told(record, same[candidate], gave, whole, baselines, policies)
+            found += filter(None, [_link_or_trouble(told)])
+        same[candidate].append(record)
+        if _gives(record):
+            first.setdefault(candidate[0], record)
     yield from found or [holds("stage", "none has ended")]
 
 
@@ -146,8 +148,12 @@ def stages_before(
     """
     if promotion.event != AuditEvent.PROMOTE:
         return
-    before = [record for record in records if record.seq < promotion.seq]
-    told = Told(promotion, before, whole=False, baselines={}, policies={})
+    before = [
+        record
+        for record in records
+        if record.seq < promotion.seq and _candidate(record) == _candidate(promotion)
+    ]
+    told = Told(promotion, before, None, whole=False, baselines={}, policies={})
     found: list[tuple[AuditRecord, Stage]] = []
     for record in (promotion, *told.begun):
         stage = _stage_in(record)
@@ -170,11 +176,31 @@ def _is_told(record: AuditRecord) -> bool:
     if record.event != AuditEvent.PROMOTE:
         return False
     fails = record.outcome == AuditOutcome.REFUSED and record.reason in FAILED
-    return fails or record.outcome == AuditOutcome.PROMOTED or _begins(record)
+    gives = record.outcome in {AuditOutcome.PROMOTED, AuditOutcome.STABLE}
+    return fails or gives or _begins(record)
+
+
+def _candidate(record: AuditRecord) -> tuple[str, str]:
+    """Return of which bytes and intent a record is."""
+    return record.details.get("manifestDigest", ""), record.details.get("intent", "")
+
+
+def _gives(record: AuditRecord) -> bool:
+    return (record.event, record.outcome) == (AuditEvent.PROMOTE, AuditOutcome.PROMOTED)
 
 
 def _begins(record: AuditRecord) -> bool:
-    return record.outcome == AuditOutcome.STARTED and record.reason in _BEGINS
+    started = (record.event, record.outcome) == (AuditEvent.PROMOTE, AuditOutcome.STARTED)
+    return started and record.reason in _BEGINS
+
+
+def _link_or_trouble(told: Told) -> Link | None:
+    """Return the link; a record that somebody changed may hold what no function takes."""
+    try:
+        return _link(told)
+    except (ValueError, IndexError, ArithmeticError) as error:
+        name = f"stage (record {told.record.seq})"
+        return broken(name, f"Its numbers cannot be counted: {error}")
 
 
 def _link(told: Told) -> Link | None:
@@ -184,6 +210,8 @@ def _link(told: Told) -> Link | None:
     if demands is None or stage is None:
         ended = told.fails or (any(told.begun) and not told.is_excused)
         return open_(name, "The record does not keep the numbers.") if ended else None
+    if told.record.outcome == AuditOutcome.STABLE:
+        return _too_early(name, told, stage)
     problem = (
         _of_another(told, stage)
         or _not_demanded(told, demands, stage)
@@ -312,6 +340,19 @@ def _not_since(stage: Stage, former: Stage, record: AuditRecord) -> str | None:
 
 def _counts(record: CanaryRecord) -> CanaryCounts:
     return CanaryCounts(**{name: getattr(record, name) for name in CanaryCounts.model_fields})
+
+
+def _too_early(name: str, told: Told, stage: Stage) -> Link | None:
+    """Return that a version became stable before its time, or None."""
+    digest, bake = told.record.details.get("manifestDigest", ""), stage.spec.strategy.bake
+    gave = _stage_in(told.first) if told.first else None
+    if stage.manifest_digest != digest:
+        return broken(name, "Expected since when this version was healthy, found another's.")
+    # A later promotion of the same bytes may be on record without having happened.
+    if gave and parse_timestamp(stage.since) < parse_timestamp(gave.until):
+        return broken(name, "Expected it to be healthy since it got the traffic, found earlier.")
+    why = _too_short(stage.since, bake, stage)
+    return broken(name, f"It became stable too early: {why}") if why else None
 
 
 # -- what the numbers say -----------------------------------------------------------------------

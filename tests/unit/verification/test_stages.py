@@ -18,10 +18,11 @@ from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.packed import packed
 from hallmark.api.texts import timestamp
 from hallmark.audit.record import FIRST_PREVIOUS, AuditRecord, Record, build_record
+from hallmark.policies.model_deployment.intent import intent_hash
 from hallmark.policies.model_deployment.stage import Stage
 from hallmark.policies.model_version.demands import Demands, read_demands
 from hallmark.verification.links import Link, State
-from hallmark.verification.stages import stage_links
+from hallmark.verification.stages import sentence, stage_links, stages_before
 from tests.unit.controllers import test_deployment_route as by_route
 from tests.unit.controllers.deployment_seen import BASELINE, CALM, SHIFTED
 from tests.unit.controllers.deployment_world import World, with_candidate
@@ -312,6 +313,22 @@ def test_forged_limits_are_not_those_of_the_intent(
             assert broken(found.forged(place, looser(block, **limits)).links())
 
 
+def test_limits_that_nothing_can_count_are_found(honest: dict[str, Chain]) -> None:
+    found = honest["a mirror"]
+    [place] = found.places()
+    wild = found.forged(place, looser("mirror", maxLatency="9h", maxScoreDifference="7"))
+    demands = read_demands(wild.records[place].evidence)
+    assert demands is not None
+    assert demands.stage is not None
+    intent = intent_hash(demands.stage.manifest_digest, demands.stage.spec)
+    for number, record in enumerate(wild.records):
+        if record.details.get("intent") == found.records[place].details["intent"]:
+            wild = wild.at(number, details={**record.details, "intent": intent})
+    wrong = [link.said for link in broken(wild.links()) if link.name.endswith(f"{place + 1})")]
+    assert len(wrong) == 1
+    assert "cannot be counted" in wrong[0]
+
+
 @pytest.mark.parametrize("manner", MANNERS)
 def test_the_numbers_of_another_stage_are_found(honest: dict[str, Chain], manner: str) -> None:
     found = honest[manner]
@@ -342,6 +359,10 @@ def test_the_steps_of_an_earlier_attempt_are_none_of_a_later_one(tmp_path: Path)
     assert not broken(found.links())
     [replayed] = [place for place in found.places() if place < earlier]
     again = [place for place in found.places() if place > earlier]
+    lines = list(found.lines())
+    [promoted] = [n for n in again if lines[n].outcome == "promoted"]
+    told = stages_before(lines, lines[promoted])
+    assert [record.seq - 1 for record, _ in told] == again
     taken = found.at(again[0], evidence=found.records[replayed].evidence)
     assert broken(taken.links())
     assert broken(found.without(again[0]).links())
@@ -493,6 +514,36 @@ def test_where_a_person_must_promote_it_is_on_record(tmp_path: Path) -> None:
     for place, record in enumerate(found.records):
         if record.event == "action":
             assert "a person promoted" in broken(found.without(place).links())[0].said
+
+
+# -- bake, and what is told -----------------------------------------------------------------------
+
+EARLY: dict[str, Change] = {
+    "too short": shorter,
+    "since before it served": lambda stage: stage.update(since="2001-01-01T00:00:00.000000Z"),
+    "of another version": lambda stage: stage.update(manifestDigest="sha256:" + "9" * 64),
+    "a longer bake was asked for": asks(bake="1h"),
+}
+
+
+@pytest.mark.parametrize("forged", EARLY)
+def test_what_became_stable_too_early_is_found(honest: dict[str, Chain], forged: str) -> None:
+    found = honest["Pods"]
+    baked = [n for n, record in enumerate(found.records) if record.outcome == "stable"]
+    assert len(baked) == 2
+    for place in baked:
+        [wrong] = broken(found.forged(place, EARLY[forged]).links())
+        assert wrong.name == f"stage (record {place + 1})"
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_what_was_counted_before_a_promotion_is_told(honest: dict[str, Chain], manner: str) -> None:
+    lines = list(honest[manner].lines())
+    first, second = (line for line in lines if line.outcome == "promoted")
+    assert not list(stages_before(lines, first))
+    told = [(record.seq - 1, sentence(stage)) for record, stage in stages_before(lines, second)]
+    assert [place for place, _ in told] == honest[manner].places()
+    assert any(" 0 failed" in said for _, said in told)
 
 
 # -- what is not here -----------------------------------------------------------------------------

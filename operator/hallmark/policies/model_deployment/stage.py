@@ -20,7 +20,14 @@ from hallmark.api.texts import timestamp
 from hallmark.drift.recount import DriftEvidence
 from hallmark.policies.model_deployment import analysis, mirror
 from hallmark.policies.model_deployment.inputs import PodState, View
-from hallmark.policies.model_deployment.triggers import Mirrored, Ready, Refused, Stepped, Trigger
+from hallmark.policies.model_deployment.triggers import (
+    Mirrored,
+    Ready,
+    Refused,
+    Settled,
+    Stepped,
+    Trigger,
+)
 
 FAILED = (DeploymentReason.MIRROR_FAILED, DeploymentReason.CANARY_FAILED)
 """Why a candidate is refused whose own numbers speak against it."""
@@ -66,7 +73,7 @@ class Stage(FileModel):
     spec: ModelDeploymentSpec
     """What was asked for: the intent's fields, ``replicas`` and ``suspend``."""
     since: Timestamp
-    """When what ended had begun."""
+    """When what ended had begun; where a version becomes stable: since when it was healthy."""
     until: Timestamp
     """When it was decided."""
     released: bool = False
@@ -90,15 +97,17 @@ def stage_of(before: View, trigger: Trigger | None) -> Stage | None:
         before: the inputs, and the record when it was found.
         trigger: what was found.
     """
+    if isinstance(trigger, Settled):
+        return _bake(before)
     fails = isinstance(trigger, Refused) and trigger.refusal.reason in FAILED
     if not fails and not isinstance(trigger, Mirrored | Stepped | Ready):
         return None
-    inputs, rollout, now = before.inputs, before.rollout, timestamp(before.inputs.now)
+    rollout, now = before.rollout, timestamp(before.inputs.now)
     if rollout.manifest_digest is None:
         return None
     return Stage(
         manifest_digest=rollout.manifest_digest,
-        spec=inputs.deployment.spec.replace(resources=None, scheduling=None),
+        spec=_asked(before),
         since=rollout.since or now,
         until=now,
         released=rollout.released,
@@ -106,6 +115,23 @@ def stage_of(before: View, trigger: Trigger | None) -> Stage | None:
         copies=_copies(before) if rollout.state is RolloutState.MIRRORING else None,
         step=_step(before) if rollout.state is RolloutState.CANARY else None,
     )
+
+
+def _bake(view: View) -> Stage | None:
+    """Return since when what serves has been healthy, where it becomes stable."""
+    head = view.head
+    if head is None or head.healthy_since is None:
+        return None
+    return Stage(
+        manifest_digest=head.manifest_digest,
+        spec=_asked(view),
+        since=head.healthy_since,
+        until=timestamp(view.inputs.now),
+    )
+
+
+def _asked(view: View) -> ModelDeploymentSpec:
+    return view.inputs.deployment.spec.replace(resources=None, scheduling=None)
 
 
 def _copies(view: View) -> CopiesSeen | None:
