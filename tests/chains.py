@@ -1,12 +1,13 @@
 """A whole chain without a cluster, in this process: every kind of link, in a few seconds.
 
-A refused run; three versions, of which one is denied; two of them serve; the traffic of the second
-drifts, so that the first comes back. All of it by the product's own code.
+A refused run; three versions, of which one is denied; two of them serve, the second after copies
+and steps; its traffic drifts, so that the first comes back. All of it by the product's own code.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ import numpy as np
 
 from hallmark.api.common import NamespacedMeta
 from hallmark.api.drift import Drift
+from hallmark.api.drift_report import DriftReport, FairCounts, RequestCounts
+from hallmark.api.mirror import MirrorCounts, MirrorReport
 from hallmark.api.model_approval import ReviewDecision
-from hallmark.api.model_deployment import RollbackMode
+from hallmark.api.model_deployment import RollbackMode, Strategy
 from hallmark.api.training_run import TrainingRun, TrainingRunSpec
 from hallmark.keys import Purpose
 from hallmark.local.begin import begin
@@ -136,11 +139,15 @@ def whole_chain(path: Path) -> Whole:
     decide_here(folder, first, ReviewDecision.APPROVED, "Looked at its report.")
     drift = Drift(window=WINDOW, consecutive=1)
     deploy_here(folder, MODEL, drift, RollbackMode.AUTOMATIC)
-    pods = LocalPods(folder.store(), image_here())
+    take_over_in_stages(folder)
+    pods = AskedPods(folder)
     rollouts = Rollouts(folder, MODEL, pods)
     rollouts.reconcile()
     decide_here(folder, second, ReviewDecision.APPROVED, "Better than the first.")
     rollouts.reconcile()
+    serving = folder.read().deployment(MODEL)
+    assert serving is not None
+    assert serving.status.active_model_version == second, serving.status
     version = folder.read().version(second)
     assert version is not None
     asyncio.run(_ask(pods, version.spec.artifact.manifest_digest, income=900.0))
@@ -150,6 +157,64 @@ def whole_chain(path: Path) -> Whole:
     assert serving is not None
     assert serving.status.active_model_version == first
     return Whole(folder)
+
+
+STAGES = Strategy.model_validate(
+    {
+        "bake": "0s",
+        "keepWarm": "24h",
+        "mirror": {"pause": "0s", "analysis": {"minimumRows": 9, "minimumRequests": 9}},
+        "type": "Canary",
+        "canary": {
+            "steps": [{"weight": 40, "pause": "0s"}, {"weight": 60, "pause": "0s"}],
+            "analysis": {"minimumRows": 9, "minimumRequests": 9, "maxLatency": "80ms"},
+        },
+    }
+)
+"""How the second version takes over."""
+
+
+def take_over_in_stages(folder: Folder) -> None:
+    """Let new versions get copies, then shares, before they have all traffic."""
+    with folder.transaction() as transaction:
+        found = transaction.registry.deployment(MODEL)
+        assert found is not None
+        changed = found.replace(spec=found.spec.replace(strategy=STAGES))
+        transaction.commit(transaction.registry.with_deployment(changed))
+
+
+class AskedPods(LocalPods):
+    """Predictors of which each tells, whenever it is asked, of ten requests more."""
+
+    def __init__(self, folder: Folder) -> None:
+        super().__init__(folder.store(), image_here())
+        self._chain, self._asked = folder, 0
+
+    def reports(self) -> Mapping[str, DriftReport]:
+        """Return the reports with requests, and with what copies for a candidate became."""
+        self.report()
+        self._asked += 10
+        return {name: self._with_requests(said) for name, said in super().reports().items()}
+
+    def _with_requests(self, said: DriftReport) -> DriftReport:
+        number = self._asked
+        fair = FairCounts(rows=number, requests=number, timed=[number] * 5, late=[0] * 5)
+        requests = RequestCounts(uptime=1, count=number, work=[number], fair=fair)
+        return said.replace(requests=requests, mirror=self._compared(said.manifest_digest))
+
+    def _compared(self, digest: str) -> MirrorReport | None:
+        """Return what the Pod of what serves says of a candidate that gets copies."""
+        deployment = self._chain.read().deployment(MODEL)
+        rollout = deployment.status.rollout if deployment else None
+        if deployment is None or rollout is None or rollout.mirror is None:
+            return None
+        if rollout.manifest_digest is None or deployment.status.active_digest != digest:
+            return None
+        number = self._asked
+        seen = MirrorCounts(requests=number, taken=number, rows=number)
+        return MirrorReport(
+            candidate=rollout.manifest_digest, since=rollout.mirror.started, all=seen, fair=seen
+        )
 
 
 async def _ask(pods: LocalPods, digest: str, income: float) -> None:

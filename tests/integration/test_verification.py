@@ -75,8 +75,8 @@ def test_every_link_of_a_chain_that_nobody_changed_holds(whole: Whole, exported:
     assert links(verdict, State.OPEN) == []
     found = {link.name.partition(" ")[0] for link in links(verdict, State.HOLDS)}
     assert found >= {"dataset", "run", "gates", "artifacts", "signature", "provenance", "SBOM",
-                     "policy", "decision", "approval", "record", "rollout", "drift", "rollback",
-                     "log", "index", "complete", "copies", "files"}  # fmt: skip
+                     "policy", "decision", "approval", "record", "rollout", "stage", "drift",
+                     "rollback", "log", "index", "complete", "copies", "files"}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,8 @@ def _show(one: Served) -> None:
         say(f"  the policy asked then for {_asked(one.asked)}")
     if one.rolled_back:
         say(f"  these bytes had been rolled back before, at {one.rolled_back}")
+    for stage in one.stages:
+        say(f"  {stage.said} (record {stage.record})")
     for word in one.words:
         say(f"  {word.decision} by {word.by} at {word.time}: {word.outcome} (record {word.record})")
     if one.sealed is not None:

@@ -21,6 +21,9 @@ from collections.abc import Sequence
 from math import exp, fsum, log
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hallmark.api.bounds import SCORE_SCALE
 
 WORSE_ODDS = (1.1, 1.25, 1.5, 2.0, 4.0, 16.0)
@@ -51,13 +54,24 @@ class BinnedScores(Protocol):
 
 def accuracy_evidence(correct: int, outcomes: int, floor: float) -> float:
     """Return the natural logarithm of the e-value against an accuracy of at least the floor."""
-    wrong = outcomes - correct
-    found = []
-    for odds in WORSE_ODDS:
-        worse = (1 - floor) / floor * odds
-        right = 1 / (1 + worse)
-        found.append(correct * log(right / floor) + wrong * log((1 - right) / (1 - floor)))
-    return _log_mean(found)
+    return float(excess_evidence(outcomes, outcomes - correct, np.array([floor]))[0])
+
+
+def excess_evidence(outcomes: int, odd: int, floors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the natural logarithms of the e-values against that few outcomes are odd, by floor.
+
+    The ratios of probabilities are written out, so that a floor of 0 or 1 divides by nothing.
+
+    Args:
+        outcomes: all of them.
+        odd: those that are not as they should be.
+        floors: shape (floors,): the least probability, between 0 and 1, that one is not odd.
+    """
+    odds = np.array(WORSE_ODDS)[:, None]
+    found = odd * np.log(odds) - outcomes * np.log(odds - (odds - 1.0) * floors)
+    most = found.max(axis=0)
+    mixed: NDArray[np.float64] = most + np.log(np.exp(found - most).mean(axis=0))
+    return mixed
 
 
 def calibration_evidence(windows: Sequence[BinnedScores], limit: float) -> float:

@@ -19,18 +19,16 @@ from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hallmark.api.feedback import Feedback, GroupQuality, OutcomeWindow
 from hallmark.drift.budget import as_text
-from hallmark.drift.quality_evidence import WORSE_ODDS
+from hallmark.drift.quality_evidence import excess_evidence
 from hallmark.drift.quality_groups import counts_since, groups_of
 
 LEVELS = 256
 """Intervals of the grid: finer ones find more evidence, coarser ones never too much."""
 Counts = tuple[int, int]
 """Outcomes, and how many of them are right."""
-_ODDS = np.log(WORSE_ODDS)
 
 
 @dataclass(frozen=True)
@@ -94,22 +92,9 @@ def gap_evidence(low: Counts, high: Counts, most: float) -> float:
         most: between 0 and 1.
     """
     levels = np.linspace(0.0, 1.0 - most, LEVELS + 1)
-    below = _against(low[0], low[0] - low[1], levels[:-1])
-    above = _against(high[0], high[1], np.clip(1.0 - most - levels[1:], 0.0, 1.0))
+    below = excess_evidence(low[0], low[0] - low[1], levels[:-1])
+    above = excess_evidence(high[0], high[1], np.clip(1.0 - most - levels[1:], 0.0, 1.0))
     return float(np.min(below + above))
-
-
-def _against(outcomes: int, odd: int, floors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the evidence that more are odd than a floor for the others lets be, by floor.
-
-    It is ``accuracy_evidence`` with the ratios of probabilities written out, so that a floor of 0
-    or 1 is none that divides by nothing.
-    """
-    odds = np.array(WORSE_ODDS)[:, None]
-    found = odd * _ODDS[:, None] - outcomes * np.log(odds - (odds - 1.0) * floors)
-    most = found.max(axis=0)
-    mixed: NDArray[np.float64] = most + np.log(np.exp(found - most).mean(axis=0))
-    return mixed
 
 
 def with_gaps(groups: Sequence[GroupQuality], votes: Sequence[GapVote]) -> list[GroupQuality]:

@@ -78,13 +78,21 @@ def pack(
     reports: Mapping[str, Report],
     accepted: Mapping[str, PodDriftState],
 ) -> str:
-    """Return the evidence as it stands in a record: base64 of zlib of canonical JSON.
+    """Return the evidence as it stands in a record: base64 of zlib of canonical JSON."""
+    return packed(drift_evidence_of(digest, drift, since, reports, accepted).to_wire())
 
-    Reports that decide nothing because of their form are left out.
-    """
+
+def drift_evidence_of(
+    digest: str,
+    drift: Drift,
+    since: str,
+    reports: Mapping[str, Report],
+    accepted: Mapping[str, PodDriftState],
+) -> DriftEvidence:
+    """Return the evidence; reports that decide nothing because of their form are left out."""
     readable = {pod: parsed for pod, report in reports.items() if (parsed := _parsed(report))}
     known = {pod: accepted[pod] for pod in readable if pod in accepted}
-    wire = DriftEvidence(
+    return DriftEvidence(
         manifest_digest=digest,
         drift=drift,
         since=since,
@@ -97,7 +105,6 @@ def pack(
         else None,
         recent_rows={pod: said.recent_rows or 0 for pod, said in known.items()},
     )
-    return packed(wire.to_wire())
 
 
 def unpack(text: str) -> DriftEvidence | None:

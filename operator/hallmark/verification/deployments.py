@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hallmark.api.model_approval import ModelApprovalSpec, ReviewDecision
-from hallmark.api.model_policy import Approvals
+from hallmark.api.model_policy import Approvals, ModelPolicySpec
 from hallmark.api.model_version import ApprovalRecord
 from hallmark.api.reasons import DeploymentReason
 from hallmark.api.served import Baseline
@@ -24,6 +24,7 @@ from hallmark.policies.model_version.demands import read_demands
 from hallmark.verification.links import Link, broken, holds, open_
 from hallmark.verification.recorded import Period, Recorded, standing_words
 from hallmark.verification.registry import DeploymentEntry, plain_deployment
+from hallmark.verification.stages import stage_links
 from hallmark.verification.versions import unrecorded
 
 _INTENT_EVENTS = {AuditEvent.VERIFY, AuditEvent.PROMOTE}
@@ -39,7 +40,7 @@ class Watched:
         baselines: sealed baselines by manifest digest, as far as they are here.
         versions: manifest digest by the name of each ModelVersion of the namespace that is here.
         decisions: what ModelApprovals say that are here, by uid.
-        policies: what ModelPolicies ask of approvals, by their digest, as far as they are here.
+        policies: ModelPolicies by their digest, as far as they are here.
     """
 
     entry: DeploymentEntry
@@ -47,7 +48,7 @@ class Watched:
     baselines: Mapping[str, Baseline]
     versions: Mapping[str, str]
     decisions: Mapping[str, ModelApprovalSpec] = field(default_factory=dict)
-    policies: Mapping[str, Approvals] = field(default_factory=dict)
+    policies: Mapping[str, ModelPolicySpec] = field(default_factory=dict)
 
     @property
     def records(self) -> Sequence[AuditRecord]:
@@ -62,6 +63,12 @@ def deployment_links(watched: Watched) -> Iterator[Link]:
         return
     yield _record(watched)
     yield _rollout(watched)
+    yield from stage_links(
+        watched.records,
+        whole=watched.recorded.whole,
+        baselines=watched.baselines,
+        policies=watched.policies,
+    )
     yield from _drift(watched)
     yield from _rollbacks(watched)
 
@@ -141,7 +148,8 @@ def _unapproved(watched: Watched, period: Period) -> str | None:
     demands = read_demands(period.record.evidence)
     if demands is None:
         return None
-    if watched.policies.get(demands.policy_digest, demands.approvals) != demands.approvals:
+    policy = watched.policies.get(demands.policy_digest)
+    if policy is not None and policy.approvals != demands.approvals:
         return (
             f"Record {period.record.seq} names other demands than ModelPolicy '{demands.policy}' "
             f"makes with the digest {demands.policy_digest}."

@@ -11,6 +11,7 @@ from hallmark.api.texts import parse_timestamp
 from hallmark.audit.record import AuditRecord
 from hallmark.policies.model_version.demands import read_demands
 from hallmark.verification.recorded import Period, Recorded
+from hallmark.verification.stages import sentence, stages_before
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,15 @@ class Word:
     time: str
     record: int
     outcome: str
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What was counted of a version in a stage before it got all traffic."""
+
+    record: int
+    time: str
+    said: str
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,8 @@ class Served:
         asked: what the policy asked of approvals when it got the traffic; empty where the record
             does not keep it.
         rolled_back: when the bytes had last had to give way before that; None: never.
+        stages: what was counted of it beside what served before, oldest first; ``verify`` judges
+            it again.
     """
 
     deployment: str
@@ -53,6 +65,7 @@ class Served:
     words: tuple[Word, ...]
     asked: dict[str, Any]
     rolled_back: str | None
+    stages: tuple[Counted, ...] = ()
 
     def to_wire(self) -> dict[str, Any]:
         """Return it as JSON for programs."""
@@ -106,6 +119,10 @@ def _served(recorded: Recorded, name: str, period: Period, moment: datetime) -> 
         words=tuple(_words(recorded, record.namespace, period.digest, moment)),
         asked=demands.approvals.to_wire() if demands else {},
         rolled_back=gave_way.time if gave_way else None,
+        stages=tuple(
+            Counted(other.seq, other.time, sentence(stage))
+            for other, stage in stages_before(recorded.of(record.kind, record.uid), record)
+        ),
     )
 
 

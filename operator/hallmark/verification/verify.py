@@ -30,6 +30,7 @@ from hallmark.verification.registry import (
     run_of,
     version_of,
 )
+from hallmark.verification.stages import keeps_drift_counts
 from hallmark.verification.trusted import Trusted
 from hallmark.verification.versions import run_links, version_links
 from hallmark.verification.wholeness import (
@@ -184,7 +185,8 @@ class _Verifier:
         named = {
             record.details.get("manifestDigest")
             for record in self._recorded.of("Deployment", entry.uid)
-            if record.event == AuditEvent.DRIFT and record.evidence is not None
+            if (record.event == AuditEvent.DRIFT and record.evidence is not None)
+            or keeps_drift_counts(record)
         }
         baselines = {
             version.spec.artifact.manifest_digest: baseline
@@ -194,7 +196,7 @@ class _Verifier:
         }
         versions = {v.metadata.name: v.spec.artifact.manifest_digest for v in mine}
         decisions = {approval.uid: approval.spec for approval in self._registry.approvals}
-        asked = {digest: policy.spec.approvals for digest, policy in self._policies.items()}
+        asked = {digest: policy.spec for digest, policy in self._policies.items()}
         yield from deployment_links(
             Watched(entry, self._recorded, baselines, versions, decisions, asked)
         )

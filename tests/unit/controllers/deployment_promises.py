@@ -6,13 +6,16 @@ from pathlib import Path
 
 from hallmark.api import names
 from hallmark.api.model_deployment import ModelDeploymentStatus
-from hallmark.api.texts import parse_timestamp
+from hallmark.api.texts import parse_timestamp, timestamp
+from hallmark.audit.record import FIRST_PREVIOUS, AuditRecord, build_record
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
     Obj,
 )
+from hallmark.verification.links import Link, State
+from hallmark.verification.stages import stage_links
 from tests.unit.controllers.deployment_routes import Routes
-from tests.unit.controllers.deployment_seen import NAME
+from tests.unit.controllers.deployment_seen import BASELINE, NAME
 from tests.unit.controllers.memory_cluster import Key, MemoryCluster
 
 
@@ -29,6 +32,8 @@ class Promises(Routes):
         self._written: dict[Key, str] = {}
         """Each object as it was when it got its version."""
         self._recorded: ModelDeploymentStatus | None = None
+        self._verified = 0
+        """How many records were held against their numbers."""
 
     def _check(self, key: Key) -> None:
         """Look at what was just written; an assertion here is a broken promise."""
@@ -149,6 +154,7 @@ class Promises(Routes):
             assert not version.status.is_true(type_), f"v{number} {what} although {type_}"
 
     def _check_record(self) -> None:
+        self._check_stages()
         if not (self.cluster.objects.get(self._key()) or {}).get("status"):
             return
         status = self.status
@@ -162,3 +168,33 @@ class Promises(Routes):
         if status.active_digest:
             assert status.history[0].manifest_digest == status.active_digest
             assert sum(each.to is None for each in status.history) == 1
+
+    def _check_stages(self) -> None:
+        """Hold each stage that was recorded against the numbers that its record keeps."""
+        if self._verified == len(self.ledger.records):
+            return
+        self._verified = len(self.ledger.records)
+        wrong = [link for link in self.stages() if link.state is not State.HOLDS]
+        assert not wrong, wrong
+
+    def stages(self) -> list[Link]:
+        """Return what somebody finds of the stages who has the log alone."""
+        found = [link for records in self.lines().values() for link in self.verified(records)]
+        return [link for link in found if link.said != "none has ended"]
+
+    def lines(self) -> dict[str, list[AuditRecord]]:
+        """Return the lines of the log about each object, by its uid."""
+        found: dict[str, list[AuditRecord]] = {}
+        for seq, said in enumerate(self.ledger.records.values(), 1):
+            line = build_record(said, seq, timestamp(self.now), FIRST_PREVIOUS)
+            found.setdefault(said.uid, []).append(line)
+        return found
+
+    def verified(self, records: list[AuditRecord]) -> list[Link]:
+        """Return what the verifier says of records about a ModelDeployment."""
+        digests = {record.details.get("manifestDigest", "") for record in records}
+        return list(
+            stage_links(
+                records, whole=True, baselines=dict.fromkeys(digests, BASELINE), policies={}
+            )
+        )

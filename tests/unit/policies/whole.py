@@ -47,6 +47,7 @@ from tests.unit.policies.model_deployment import (
 )
 from tests.unit.policies.model_deployment.rollouts import view
 from tests.unit.policies.model_deployment.situations import SITUATIONS, acting
+from tests.unit.policies.model_deployment.situations_beside import BESIDE
 from tests.unit.policies.model_deployment.trigger_views import SERVING2
 from tests.unit.policies.model_version import test_decide as of_version
 from tests.unit.policies.model_version.ballots import approval, look, with_records
@@ -67,7 +68,8 @@ def deployments() -> Situations:
         for name, case in module.CASES.items():
             title = f"{module.__name__.rpartition('_')[2]}: {name}"
             found[title] = partial(_of_deployment, case[0])
-    found |= {name: partial(_of_deployment, view) for name, view in SITUATIONS.items()}
+    more = {**SITUATIONS, **BESIDE}
+    found |= {name: partial(_of_deployment, view) for name, view in more.items()}
     lost = acting(view(SERVING2), "rollback", None)
     return {**found, "action: on what is gone": partial(_of_lost_action, lost)}
 

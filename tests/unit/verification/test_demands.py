@@ -154,16 +154,16 @@ def test_what_got_the_traffic_was_approved_as_the_policy_asked_then(
 
 
 def test_what_the_policy_asks_today_is_not_asked_of_what_got_the_traffic_before() -> None:
-    stricter = {"0" * 64: Approvals(minimum=5)}
+    stricter = {"0" * 64: runs.policy(approvals={"minimum": 5}).spec}
     assert rollout([RITA, promoted(2, under())], policies=stricter).state is State.HOLDS
 
 
 def test_demands_are_those_of_the_policy_where_it_is_here() -> None:
     policy = runs.policy(approvals={"minimum": 1})
-    same = {policy.spec.digest: policy.spec.approvals}
+    same = {policy.spec.digest: policy.spec}
     said = [RITA, promoted(2, demands_of(policy))]
     assert rollout(said, policies=same).state is State.HOLDS
-    other = {policy.spec.digest: Approvals(minimum=2)}
+    other = {policy.spec.digest: policy.spec.replace(approvals=Approvals(minimum=2))}
     link = rollout(said, policies=other)
     assert link.state is State.BROKEN
     assert "names other demands than ModelPolicy" in link.said

@@ -17,13 +17,20 @@ from hallmark.api import names
 from hallmark.api.canary import CanaryAnalysis, CanaryCounts, CanaryRecord
 from hallmark.api.drift_report import DriftReport, RequestCounts
 from hallmark.api.drift_state import DriftState, Verdict
-from hallmark.api.model_deployment import HistoryEntry, ModelDeploymentStatus, Outcome
+from hallmark.api.model_deployment import (
+    HistoryEntry,
+    ModelDeployment,
+    ModelDeploymentStatus,
+    Outcome,
+)
 from hallmark.api.reasons import DeploymentReason
 from hallmark.drift.answers import LATE
 from hallmark.drift.clients import Share, judged
+from hallmark.drift.decision import DriftVerdict
 from hallmark.drift.latency import bound_of
+from hallmark.drift.recount import DriftEvidence, drift_evidence_of
 from hallmark.policies.model_deployment.crashes import crashed_since
-from hallmark.policies.model_deployment.drift import judge_drift
+from hallmark.policies.model_deployment.drift import counted_since, judge_drift
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, View
 from hallmark.policies.refusals import Refusal
 
@@ -136,9 +143,31 @@ def report_of(inputs: DeploymentInputs, pod: PodState, digest: str) -> DriftRepo
 
 def _drift(view: View) -> Verdict:
     """Return what the candidate's windows say, judged like those of what serves."""
+    judged = _judged_alone(view)
+    return judged[1].state.verdict if judged else Verdict.INCONCLUSIVE
+
+
+def drift_counts(view: View) -> tuple[int, DriftEvidence | None]:
+    """Return how many Pods had enough windows for a verdict, and what they counted."""
+    digest, judged = view.rollout.manifest_digest, _judged_alone(view)
+    if digest is None or judged is None or not judged[1].state.voters:
+        return 0, None
+    deployment, found = judged
+    drift, since = counted_since(deployment, view.inputs.trusts)
+    reports = {
+        pod.name: report
+        for pod in view.inputs.pods
+        if (report := report_of(view.inputs, pod, digest)) is not None
+    }
+    state = found.state
+    return state.voters, drift_evidence_of(digest, drift, since, reports, state.pods)
+
+
+def _judged_alone(view: View) -> tuple[ModelDeployment, DriftVerdict] | None:
+    """Return the candidate as if it were what serves, and what its windows say."""
     rollout, record = view.rollout, view.rollout.canary
     if record is None or rollout.model_version is None or rollout.manifest_digest is None:
-        return Verdict.INCONCLUSIVE
+        return None
     entry = HistoryEntry(
         version=rollout.model_version,
         manifest_digest=rollout.manifest_digest,
@@ -146,7 +175,7 @@ def _drift(view: View) -> Verdict:
         outcome=Outcome.SERVING,
         trust_sha256=rollout.trust_sha256,
     )
-    alone = ModelDeploymentStatus(
+    status = ModelDeploymentStatus(
         active_model_version=entry.version,
         active_digest=entry.manifest_digest,
         history=[entry],
@@ -157,8 +186,9 @@ def _drift(view: View) -> Verdict:
         ),
     )
     inputs = view.inputs
+    alone = inputs.deployment.replace(status=status)
     found = judge_drift(
-        inputs.deployment.replace(status=alone),
+        alone,
         inputs.trusts,
         inputs.pods,
         inputs.reports,
@@ -166,7 +196,7 @@ def _drift(view: View) -> Verdict:
         None,
         inputs.now,
     )
-    return found.state.verdict if found else Verdict.INCONCLUSIVE
+    return (alone, found) if found else None
 
 
 def refusal(view: View, found: Evidence) -> Refusal | None:
@@ -176,22 +206,33 @@ def refusal(view: View, found: Evidence) -> Refusal | None:
         view: the inputs, and a record in Canary.
         found: what is known of its traffic.
     """
-    record, analysis = view.rollout.canary, _analysis(view)
     name = f"'{view.rollout.model_version}'"
+    why = against(name, found, view.rollout.canary, _analysis(view))
+    return None if why is None else Refusal(DeploymentReason.CANARY_FAILED, f"{why} {_ADVICE}")
+
+
+def against(
+    name: str, found: Evidence, record: CanaryRecord | None, analysis: CanaryAnalysis
+) -> str | None:
+    """Return why traffic speaks against a candidate, as a sentence, or None.
+
+    Args:
+        name: the candidate's.
+        found: what is known of its traffic.
+        record: when the step began; what came since counts for itself, too.
+        analysis: what it is held to.
+    """
     if found.crashed is not None:
         pod = found.crashed
         said = f": {pod.message}" if pod.message else ""
-        return _failed(
+        return (
             f"Pod '{pod.name}' of {name} ended with exit code {pod.exit_code} while it had "
             f"traffic{said}."
         )
     if analysis.drift and found.drift is Verdict.DRIFT:
-        return _failed(f"The rows that {name} was asked for have drifted from its training data.")
-    for span in (found, *([found.since(record)] if record else [])):
-        against = _against(name, span, analysis)
-        if against is not None:
-            return _failed(against)
-    return None
+        return f"The rows that {name} was asked for have drifted from its training data."
+    spans = (found, *([found.since(record)] if record else []))
+    return next(filter(None, (_against(name, span, analysis) for span in spans)), None)
 
 
 def _against(name: str, span: Evidence, analysis: CanaryAnalysis) -> str | None:
@@ -215,16 +256,16 @@ def _against(name: str, span: Evidence, analysis: CanaryAnalysis) -> str | None:
     return None
 
 
-def _failed(why: str) -> Refusal:
-    return Refusal(
-        DeploymentReason.CANARY_FAILED,
-        f"{why} All traffic went back; see its log and reports, then change what is asked for.",
-    )
+_ADVICE = "All traffic went back; see its log and reports, then change what is asked for."
 
 
 def lacking(view: View, found: Evidence) -> str:
     """Return what must be seen in this step before it counts as passed, or nothing."""
-    record, analysis = view.rollout.canary, _analysis(view)
+    return lacks(found, view.rollout.canary, _analysis(view))
+
+
+def lacks(found: Evidence, record: CanaryRecord | None, analysis: CanaryAnalysis) -> str:
+    """Return what traffic lacks for a step to count as passed, or nothing; see ``against``."""
     seen = found.since(record) if record else Evidence()
     least, requests = analysis.minimum_rows, analysis.minimum_requests
     beside = "in this step, without those of the busiest clients"

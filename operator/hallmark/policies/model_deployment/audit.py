@@ -17,6 +17,7 @@ from hallmark.policies.model_deployment.actions import BadAction, action_details
 from hallmark.policies.model_deployment.findings import finding_events
 from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.record import rollout_of
+from hallmark.policies.model_deployment.stage import stage_of
 from hallmark.policies.model_deployment.triggers import (
     Cleared,
     Mirrored,
@@ -175,8 +176,14 @@ def _record(
             **({GAVE_WAY: "true"} if serves and _gave_way(before) else {}),
             **({DECIDED_AT: timestamp(before.inputs.now)} if event == AuditEvent.ROLLBACK else {}),
         },
-        evidence=demands_of(before.inputs.policy) if serves else "",
+        evidence=_evidence(before, step, serves) if event is not AuditEvent.ACTION else "",
     )
+
+
+def _evidence(before: View, step: Step, serves: bool) -> str:
+    """Return what was asked and counted, of what gives a candidate traffic, or takes it."""
+    stage = stage_of(before, step.trigger)
+    return demands_of(before.inputs.policy, stage) if serves or stage else ""
 
 
 GAVE_WAY = "gaveWay"

@@ -53,7 +53,7 @@ def beyond_policy(spec: ModelDeploymentSpec, policy: ModelPolicySpec) -> tuple[s
     return (
         *_beyond(spec, policy.deployments),
         *below_floors(spec, policy.drift),
-        *faster_than_demanded(spec, policy),
+        *faster_than_demanded(spec, policy.rollout, policy.deployments.max_replicas),
     )
 
 

@@ -183,42 +183,55 @@ def refusal(view: View) -> Refusal | None:
     mirror, record = declared(view), view.rollout.mirror
     if mirror is None or record is None:
         return None
-    name = f"'{view.rollout.model_version}'"
-    crashed = next((pod for pod in view.inputs.pods if _crashed(view, pod, record)), None)
-    if crashed is not None:
-        said = f": {crashed.message}" if crashed.message else ""
-        return _failed(
-            f"Pod '{crashed.name}' of {name} ended with exit code {crashed.exit_code} while it "
+    name, pod = f"'{view.rollout.model_version}'", crashed(view, record)
+    if pod is not None:
+        said = f": {pod.message}" if pod.message else ""
+        why: str | None = (
+            f"Pod '{pod.name}' of {name} ended with exit code {pod.exit_code} while it "
             f"got copies of requests{said}."
         )
+    else:
+        why = against(name, view.status.active_model_version, mirror, record)
+    return None if why is None else Refusal(DeploymentReason.MIRROR_FAILED, f"{why} {_ADVICE}")
+
+
+def against(name: str, active: str | None, mirror: Mirror, record: MirrorRecord) -> str | None:
+    """Return why what was compared speaks against a candidate, as a sentence, or None.
+
+    Args:
+        name: the candidate's.
+        active: the name of what served.
+        mirror: what the candidate is held to.
+        record: what was seen.
+    """
     for limit in _limits(mirror, record):
         share = limit.share
         if share is not None and share.found > limit.most * share.of:
-            return _failed(
+            return (
                 f"Expected {name} to {limit.what} at most {limit.most} of the {limit.unit} that "
-                f"'{view.status.active_model_version}' answered, found {share.found} of "
-                f"{share.of}."
+                f"'{active}' answered, found {share.found} of {share.of}."
             )
     return None
 
 
-def _crashed(view: View, pod: PodState, record: MirrorRecord) -> bool:
-    of_candidate = pod.manifest == names.manifest_label(view.rollout.manifest_digest or "")
-    return of_candidate and crashed_since(pod, record.started)
+def crashed(view: View, record: MirrorRecord) -> PodState | None:
+    """Return a Pod of the candidate that ended by its own fault while it got copies, or None."""
+    label = names.manifest_label(view.rollout.manifest_digest or "")
+    mine = (pod for pod in view.inputs.pods if pod.manifest == label)
+    return next((pod for pod in mine if crashed_since(pod, record.started)), None)
 
 
-def _failed(why: str) -> Refusal:
-    return Refusal(
-        DeploymentReason.MIRROR_FAILED,
-        f"{why} It answered nobody; compare the two versions, then change what is asked for.",
-    )
+_ADVICE = "It answered nobody; compare the two versions, then change what is asked for."
 
 
 def lacking(view: View) -> str:
     """Return what must be seen before the mirror counts as passed, or nothing."""
     mirror, record = declared(view), view.rollout.mirror
-    if mirror is None or record is None:
-        return ""
+    return "" if mirror is None or record is None else lacks(mirror, record)
+
+
+def lacks(mirror: Mirror, record: MirrorRecord) -> str:
+    """Return what was not seen enough of for the mirror to count as passed, or nothing."""
     for limit in _limits(mirror, record):
         if limit.share is None:
             return (

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from hallmark.api.canary import Canary
 from hallmark.api.model_deployment import ModelDeploymentSpec, StrategyType
-from hallmark.api.model_policy import ModelPolicySpec
-from hallmark.api.rollout_floors import CanaryFloors
+from hallmark.api.rollout_floors import CanaryFloors, RolloutFloors
 from hallmark.policies.model_deployment.floors import (
     Demand,
     Part,
@@ -18,6 +17,9 @@ from hallmark.policies.model_deployment.floors import (
     measure,
 )
 from hallmark.policies.model_deployment.shares import most_share, split
+
+Met = Callable[[object, object], str]
+"""Gets a floor and what was found; returns what is expected, or nothing where that is met."""
 
 
 def _begins(floor: object, found: object) -> str:
@@ -46,26 +48,31 @@ def _listed(found: object) -> str:
     return ", ".join(map(str, found)) if isinstance(found, list) else "none"
 
 
-_CANARY, _SEEN, _COPIED = "strategy.canary", "strategy.canary.analysis", "strategy.mirror.analysis"
+_BOTH: Mapping[str, Met] = {
+    "min_minimum_rows": at_least,
+    "max_rejections": at_most,
+    "min_minimum_requests": at_least,
+    "max_errors": at_most,
+    "max_latency": at_most,
+}
+"""What is demanded of a canary's analysis, and of a mirror's."""
+
+
+def _analysed(block: str, more: Mapping[str, Met]) -> Iterator[Demand]:
+    for floor, met in {**_BOTH, **more}.items():
+        field = f"strategy.{block}.analysis.{floor.removeprefix('min_')}"
+        yield Demand(f"{block}.{floor}", field, met)
+
+
+_CANARY = "strategy.canary"
 DEMANDS = (
     Demand("canary.max_first_step", f"{_CANARY}.steps.weight", _begins, _listed),
     Demand("canary.max_step", f"{_CANARY}.steps.weight", _rises, _listed),
     Demand("canary.min_pause", f"{_CANARY}.steps.pause", _each_lasts, _listed),
-    Demand("canary.min_minimum_rows", f"{_SEEN}.minimum_rows", at_least),
-    Demand("canary.max_rejections", f"{_SEEN}.max_rejections", at_most),
-    Demand("canary.min_minimum_requests", f"{_SEEN}.minimum_requests", at_least),
-    Demand("canary.max_errors", f"{_SEEN}.max_errors", at_most),
-    Demand("canary.max_latency", f"{_SEEN}.max_latency", at_most),
-    Demand("canary.drift", f"{_SEEN}.drift", is_true),
+    *_analysed("canary", {"drift": is_true}),
     Demand("mirror.min_percent", "strategy.mirror.percent", at_least),
     Demand("mirror.min_pause", "strategy.mirror.pause", at_least),
-    Demand("mirror.min_minimum_rows", f"{_COPIED}.minimum_rows", at_least),
-    Demand("mirror.max_disagreement", f"{_COPIED}.max_disagreement", at_most),
-    Demand("mirror.max_score_difference", f"{_COPIED}.max_score_difference", at_most),
-    Demand("mirror.min_minimum_requests", f"{_COPIED}.minimum_requests", at_least),
-    Demand("mirror.max_rejections", f"{_COPIED}.max_rejections", at_most),
-    Demand("mirror.max_errors", f"{_COPIED}.max_errors", at_most),
-    Demand("mirror.max_latency", f"{_COPIED}.max_latency", at_most),
+    *_analysed("mirror", {"max_disagreement": at_most, "max_score_difference": at_most}),
     Demand("min_bake", "strategy.bake", at_least),
     Demand("min_keep_warm", "strategy.keep_warm", at_least),
     Demand("min_cool_down", "strategy.cool_down", at_least),
@@ -81,16 +88,24 @@ ROLLOUT = Part(
 """How new versions must take over."""
 
 
-def faster_than_demanded(spec: ModelDeploymentSpec, policy: ModelPolicySpec) -> Iterator[str]:
-    """Yield a sentence for each demand on rollouts that a spec does not meet."""
-    floors, strategy = policy.rollout, spec.strategy
+def faster_than_demanded(
+    spec: ModelDeploymentSpec, floors: RolloutFloors | None, most_replicas: int
+) -> Iterator[str]:
+    """Yield a sentence for each demand on rollouts that a spec does not meet.
+
+    Args:
+        spec: what is asked for.
+        floors: what is demanded; None: nothing.
+        most_replicas: with more the spec runs with so many.
+    """
     if floors is None:
         return
+    strategy = spec.strategy
     stepwise = strategy.type is StrategyType.CANARY
     canary = strategy.canary_or_default if stepwise else None
     yield from ROLLOUT.beyond(spec.replace(strategy=strategy.replace(canary=canary)), floors)
     if canary is not None and canary.route is None and floors.canary is not None:
-        replicas = min(spec.replicas, policy.deployments.max_replicas)
+        replicas = min(spec.replicas, most_replicas)
         yield from _too_few_pods(canary, replicas, floors.canary)
 
 

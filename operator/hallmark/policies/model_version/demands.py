@@ -10,8 +10,10 @@ from hallmark.api.common import Digest, FileModel
 from hallmark.api.model_policy import Approvals, ModelPolicy
 from hallmark.api.packed import packed, unpacked
 from hallmark.api.rollout_floors import RolloutFloors
+from hallmark.audit.record import MAX_EVIDENCE
+from hallmark.policies.model_deployment.stage import Stage
 
-MAX_UNPACKED = 1 << 20
+MAX_UNPACKED = 4 << 20
 
 
 class Demands(FileModel):
@@ -22,10 +24,15 @@ class Demands(FileModel):
     policy_digest: Digest
     approvals: Approvals
     rollout: RolloutFloors | None = None
+    stage: Stage | None = None
+    """What was asked of the candidate, and counted; absent in records of a former release."""
 
 
-def demands_of(policy: ModelPolicy | None) -> str:
-    """Return what a policy asks, packed for a record; empty without a policy."""
+def demands_of(policy: ModelPolicy | None, stage: Stage | None = None) -> str:
+    """Return what a policy asks, packed for a record; empty without a policy.
+
+    Of a stage so much is kept as fits; what the policy asks comes first.
+    """
     if policy is None:
         return ""
     spec = policy.spec
@@ -35,6 +42,11 @@ def demands_of(policy: ModelPolicy | None) -> str:
         approvals=spec.approvals,
         rollout=spec.rollout,
     )
+    if stage is not None:
+        for kept in (stage, stage.without_drift_counts()):
+            text = packed(asked.replace(stage=kept).to_wire())
+            if len(text) <= MAX_EVIDENCE:
+                return text
     return packed(asked.to_wire())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -104,8 +105,12 @@ def demanding(floors: object) -> ModelPolicySpec:
     return under.replace(rollout=RolloutFloors.model_validate(floors) if floors else None)
 
 
+def under(on: ModelDeploymentSpec, policy: ModelPolicySpec) -> Iterator[str]:
+    return faster_than_demanded(on, policy.rollout, policy.deployments.max_replicas)
+
+
 def told(on: ModelDeploymentSpec, floors: object) -> list[str]:
-    return list(faster_than_demanded(on, demanding(floors)))
+    return list(under(on, demanding(floors)))
 
 
 def test_there_is_a_demand_and_a_line_of_the_table_for_each_floor() -> None:
@@ -204,7 +209,7 @@ def test_replicas_above_what_the_policy_allows_give_no_smaller_share() -> None:
     on = spec(replicas=50, strategy={"type": "Canary", "canary": {"steps": steps(10, 50)}})
     strict = demanding({"canary": {"maxFirstStep": 10}})
     few = strict.replace(deployments=strict.deployments.replace(max_replicas=3))
-    assert not list(faster_than_demanded(on, strict))
+    assert not list(under(on, strict))
     assert "found 3, with which it gives 25 %" in beyond_policy(on, few)[-1]
 
 
