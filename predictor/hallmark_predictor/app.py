@@ -7,7 +7,7 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hallmark_predictor.endpoints import endpoints
 from hallmark_predictor.openapi import document
@@ -30,7 +30,25 @@ def framework(serving: Serving) -> ASGIApp:
     router = endpoints(serving)
     app.include_router(router)
     app.openapi = lambda: document(router.routes, serving.plane)  # type: ignore[method-assign]  # how FastAPI takes another document
-    return app
+    return _Heads(app)
+
+
+class _Heads:
+    """Answers who asks for the head alone as who asks for all; the server leaves away the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        asked = {**scope, "method": "GET"}
+        try:
+            await self._app(asked, receive, send)
+        finally:
+            if "route" in asked:  # by which it is counted
+                scope["route"] = asked["route"]
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

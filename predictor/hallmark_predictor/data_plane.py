@@ -69,7 +69,7 @@ _FRAME = 1024
 _SAID = struct.Struct("=2f")
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct, frozen=True, gc=False):
     """What a request gets, and the rows that were answered.
 
     Attributes:

@@ -71,12 +71,11 @@ class DirectProtocol(GuardedProtocol):
         own = own_seconds(time.thread_time() - began, answer.count)
         body, client = answer.body, self.client[0] if self.client else ""
         self.transport.write(answer_heads.of(len(body), self.server_state.default_headers) + body)
-        serving.answered(answer, client)
         if serving.copier is not None:
             infer = head.method == heads.plane.infer
             serving.copier.offer(data[end + 4 :], answer, client, infer=infer, json_length=None)
         seconds = time.perf_counter() - start
-        serving.metrics.request(head.route, 200, seconds, client, own)
+        serving.ended(answer, (head.route, seconds, client, own), self.loop.call_soon)
         if head.trace is not None:
             serving.log.ended(head.trace, head.route, 200, seconds)
         self.server_state.total_requests += 1

@@ -146,23 +146,37 @@ class DriftRecorder:
         if end >= self._windows.rows_to_close or end == BUFFER_ROWS:
             self._flush()
 
-    def record_packed(self, row: bytes, client: str = "") -> None:
-        """Take one answered row as float32 in the machine's order; what ``record`` does, sooner."""
-        self._last = self._clock()
+    def record_packed(self, rows: Sequence[bytes], clients: Sequence[str]) -> None:
+        """Take answered rows, each of a request of its own; what ``record`` does, sooner.
+
+        Args:
+            rows: Each as float32 in the machine's order.
+            clients: The address of who sent it, of each.
+        """
+        now = self._clock()
         if self._requests is not None:
-            self._requests.fair.rows(client, 1, 0)
+            for client in clients:
+                self._requests.fair.row(client)
         if self._rejections is not None:
-            self._rejections.add(client, 1, 0, self._last)
-        if not self._pending:
-            self._first = self._last
-        start = self._pending * self._row_bytes
-        self._bytes[start : start + self._row_bytes] = row
-        self._pending += 1
-        self.rows += 1
-        if self._watch is not None:
-            self._senders.append((client, 1))
-        if self._pending >= self._windows.rows_to_close or self._pending == BUFFER_ROWS:
-            self._flush()
+            for client in clients:
+                self._rejections.add(client, 1, 0, now)
+        self.rows += len(rows)
+        at = 0
+        while at < len(rows):
+            if not self._pending:
+                self._first = now
+            self._last = now
+            most = min(self._windows.rows_to_close, BUFFER_ROWS) - self._pending
+            part = b"".join(rows[at : at + most])
+            start = self._pending * self._row_bytes
+            self._bytes[start : start + len(part)] = part
+            taken = len(part) // self._row_bytes
+            if self._watch is not None:
+                self._senders += [(client, 1) for client in clients[at : at + taken]]
+            at += taken
+            self._pending += taken
+            if taken == most:
+                self._flush()
 
     def refuse(self, refusals: Refusals, client: str = "") -> None:
         """Take the rows at fault in a refused request, and the address of who sent them."""

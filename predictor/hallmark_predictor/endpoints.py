@@ -9,9 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
-from hallmark_predictor.bodies import RETRY_AFTER
-from hallmark_predictor.metrics import Rejection
-from hallmark_predictor.probes import Told, model_named, probe_at, said
+from hallmark_predictor.probes import Told, no_prediction, probe_at, said
 from hallmark_predictor.serving import Serving
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -72,17 +70,7 @@ class _Endpoints:
     async def no_prediction(self, request: Request) -> Response:
         """Say why a prediction's route is not answered by ``Predictions``."""
         path = request.path_params
-        found = model_named(self._serving, path.get("name"), path.get("version"))
-        if not isinstance(found, Told):
-            # It was loaded while this request was on its way here.
-            sentence = "The model was being loaded when this came; send the request again."
-            found = said({"error": sentence}, HTTPStatus.SERVICE_UNAVAILABLE)
-        answer = _told(found)
-        loading = found.status != HTTPStatus.NOT_FOUND
-        self._serving.metrics.rejected(Rejection.LOADING if loading else Rejection.OTHER_MODEL)
-        if loading:
-            answer.headers["retry-after"] = str(RETRY_AFTER)
-        return answer
+        return _told(no_prediction(self._serving, path.get("name"), path.get("version")))
 
     async def no_feedback(self, request: Request) -> Response:
         """Say why feedback is not taken by ``FeedbackRoute``."""
@@ -97,4 +85,5 @@ class _Endpoints:
 
 
 def _told(told: Told) -> Response:
-    return Response(told.body, told.status, media_type=told.media_type)
+    headers = {name.decode(): value.decode() for name, value in told.more}
+    return Response(told.body, told.status, headers, told.media_type)

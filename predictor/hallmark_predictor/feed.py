@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from hallmark.drift.counts import Rows
 from hallmark.drift.refusals import Fault, Reason, Refusals
 from hallmark_predictor.metrics import Metrics, Rejection
 from hallmark_predictor.mirror_frames import Outcome
+from hallmark_predictor.request_counter import Ended
 
 if TYPE_CHECKING:
     import socket
@@ -160,9 +161,10 @@ class Teller:
         counted = rows if said is None else np.hstack((rows, said))
         self._add_rows(counted.tobytes(), len(rows), client)
 
-    def record_packed(self, row: bytes, client: str = "") -> None:
-        """Take one answered row as float32 in the machine's order."""
-        self._add_rows(row, 1, client)
+    def record_packed(self, rows: Sequence[bytes], clients: Sequence[str]) -> None:
+        """Take answered rows as float32 in the machine's order, each of a request of its own."""
+        for row, client in zip(rows, clients, strict=True):
+            self._add_rows(row, 1, client)
 
     def refuse(self, refusals: Refusals, client: str = "") -> None:
         """Take the rows at fault in a refused request, and the address of who sent them."""
@@ -238,11 +240,16 @@ class ToldMetrics(Metrics):
         """Take a request that ended."""
         self._teller.request(route, code, seconds, client, own)
 
+    def requests(self, ended: Sequence[Ended]) -> None:
+        """Take requests that were answered."""
+        for route, seconds, client, own in ended:
+            self._teller.request(route, 200, seconds, client, own)
+
     def rejected(self, reason: Rejection) -> None:
         """Take a rejected request."""
         self._teller.rejected(reason)
 
-    def answered(self, rows: int) -> None:
+    def answered(self, rows: int, times: int = 1) -> None:
         """Do nothing: they are told when they are recorded."""
 
     def refused(self, refusals: Refusals) -> None:

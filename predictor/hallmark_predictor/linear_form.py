@@ -63,6 +63,8 @@ class LinearForm(Struct, frozen=True):
     def row_scorer(self) -> ScoreRow:
         """Return what scores one row: a batch's arithmetic takes long to begin."""
         columns = self.columns.tolist()
+        if self.binary and not self.tables and columns == list(range(len(columns))):
+            return self._binary_scorer()
         numbers = (
             itemgetter(*columns) if len(columns) > 1 else lambda row: [row[c] for c in columns]
         )
@@ -98,6 +100,21 @@ class LinearForm(Struct, frozen=True):
             return link(scores)
 
         link = _two if self.binary else _shares
+        return score
+
+    def _binary_scorer(self) -> ScoreRow:
+        """Return the same for two classes and a row's first columns, which are numbers alone."""
+        means, fill = self.mean.tolist(), self.fill.tolist()
+        [factors], [bias] = self.factors.T.tolist(), self.bias.tolist()
+
+        def score(row: Sequence[float]) -> Sequence[float]:
+            score = sum(map(mul, map(sub, row, means), factors), bias)
+            if score != score:
+                filled = [f if v != v else v for v, f in zip(row, fill, strict=False)]
+                score = sum(map(mul, map(sub, filled, means), factors), bias)
+            second = sigmoid(score)
+            return 1.0 - second, second
+
         return score
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from hallmark.api.bounds import Oddity
 from hallmark.drift.refusals import Fault, Refusals
-from hallmark_predictor.request_counter import RequestCounter
+from hallmark_predictor.request_counter import Ended, RequestCounter
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -71,10 +71,10 @@ class Tally:
         self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
 
-    def observe(self, value: float) -> None:
-        """Count a value."""
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
+    def observe(self, value: float, times: int = 1) -> None:
+        """Count a value, so many times."""
+        self._counts[bisect_left(self._bounds, value)] += times
+        self._sum += value * times
 
     @property
     def buckets(self) -> list[tuple[str, float]]:
@@ -122,16 +122,26 @@ class Metrics:
     ) -> None:
         """Count a request that ended; see ``RequestCounter.ended``."""
         self._requests[route, code] += 1
+        self._tally(route).observe(seconds)
+        self.counter.ended(route, code, seconds, client, own)
+
+    def requests(self, ended: Sequence[Ended]) -> None:
+        """Count requests for predictions that were answered; what ``request`` does, sooner."""
+        for route, seconds, _, _ in ended:
+            self._requests[route, 200] += 1
+            self._tally(route).observe(seconds)
+        self.counter.answered(ended)
+
+    def _tally(self, route: str) -> Tally:
         tally = self._seconds.get(route)
         if tally is None:
             tally = self._seconds[route] = Tally(_SECONDS)
-        tally.observe(seconds)
-        self.counter.ended(route, code, seconds, client, own)
+        return tally
 
-    def answered(self, rows: int) -> None:
-        """Count the rows of an answered request."""
-        self.rows += rows
-        self._batch.observe(rows)
+    def answered(self, rows: int, times: int = 1) -> None:
+        """Count the rows of an answered request, or of some of as many rows each."""
+        self.rows += rows * times
+        self._batch.observe(rows, times)
 
     def rejected(self, reason: Rejection) -> None:
         """Count a rejected request."""

@@ -1,7 +1,8 @@
 """What machines ask time and again, answered without FastAPI: health, metrics, what is served.
 
-So are predictions that come before there is a model. A Pod that predicts and is watched never
-imports FastAPI, a third of its start, which describes these routes with the others (``endpoints``).
+So are predictions that come before there is a model, or are asked of another one. A Pod that
+predicts and is watched never imports FastAPI, a third of its start, which describes these routes
+with the others (``endpoints``).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from hallmark_predictor.data_plane import DataPlane
 
 
+_RETRY = ((b"retry-after", b"%d" % RETRY_AFTER),)
 _BUSY = "Expected the metrics of all processes within seconds, found none; ask again."
 
 
@@ -86,8 +88,7 @@ async def loading(serving: Serving) -> Told:
     """Tell who wants a prediction that there is no model yet, and why."""
     serving.metrics.rejected(Rejection.LOADING)
     body = msgspec.json.encode({"error": serving.waiting_for})
-    retry = (b"retry-after", b"%d" % RETRY_AFTER)
-    return Told(body, HTTPStatus.SERVICE_UNAVAILABLE, more=(retry,))
+    return Told(body, HTTPStatus.SERVICE_UNAVAILABLE, more=_RETRY)
 
 
 def model_named(serving: Serving, name: str | None, version: str | None) -> DataPlane | Told:
@@ -118,6 +119,8 @@ PROBES = {
 """By path."""
 _V2 = re.compile(r"/v2/models/(?P<name>[^/]+)(/versions/(?P<version>[^/]+))?(?P<ready>/ready)?")
 _V1 = re.compile(r"/v1/models/(?P<name>[^/]+)")
+_INFER = re.compile(r"/v2/models/(?P<name>[^/]+)(/versions/(?P<version>[^/]+))?/infer")
+_PREDICT = re.compile(r"/v1/models/(?P<name>[^/]+):predict")
 
 
 def probe_at(path: str) -> tuple[str, Probe] | None:
@@ -131,6 +134,43 @@ def probe_at(path: str) -> tuple[str, Probe] | None:
     if found := _V1.fullmatch(path):
         return "/v1/models/{name}", _of_model(found["name"], None, _v1)
     return None
+
+
+def prediction_at(path: str) -> tuple[str, Probe] | None:
+    """Return the route of predictions with a named model, and what says that it is another one."""
+    if found := _INFER.fullmatch(path):
+        version = "/versions/{version}" if found["version"] else ""
+        return f"/v2/models/{{name}}{version}/infer", _other(found["name"], found["version"])
+    if found := _PREDICT.fullmatch(path):
+        return "/v1/models/{name}:predict", _other(found["name"], None)
+    return None
+
+
+def _other(name: str, version: str | None) -> Probe:
+    async def probe(serving: Serving) -> Told:
+        return no_prediction(serving, name, version)
+
+    return probe
+
+
+def no_prediction(serving: Serving, name: str | None, version: str | None) -> Told:
+    """Tell why ``Predictions`` does not answer, and count it.
+
+    Args:
+        serving: What is served.
+        name: In the path, if it names a model.
+        version: In the path, if it names a version.
+    """
+    found = model_named(serving, name, version)
+    if isinstance(found, Told) and found.status == HTTPStatus.NOT_FOUND:
+        serving.metrics.rejected(Rejection.OTHER_MODEL)
+        return found
+    if not isinstance(found, Told):
+        # It was loaded while this request was on its way here.
+        sentence = "The model was being loaded when this came; send the request again."
+        found = said({"error": sentence}, HTTPStatus.SERVICE_UNAVAILABLE)
+    serving.metrics.rejected(Rejection.LOADING)
+    return Told(found.body, found.status, more=_RETRY)
 
 
 def _of_model(
@@ -189,9 +229,13 @@ class Probes:
     def _probe(self, scope: Scope) -> Probe | None:
         if scope["type"] != "http":
             return None
-        if scope["method"] == "POST":
-            return loading if self._serving.plane is None else None
-        found = probe_at(scope["path"]) if scope["method"] in ("GET", "HEAD") else None
+        method = scope["method"]
+        if method == "POST" and self._serving.plane is None:
+            return loading
+        if method == "POST":
+            found = prediction_at(scope["path"])
+        else:
+            found = probe_at(scope["path"]) if method in ("GET", "HEAD") else None
         if found is None:
             return None
         scope["route"] = _Route(found[0])

@@ -38,7 +38,7 @@ DATATYPES = {
 """Those of a tensor in JSON that need no look of their own."""
 
 
-class Quick(Struct, frozen=True):
+class Quick(Struct, frozen=True, gc=False):
     """A request that was taken.
 
     Attributes:
@@ -60,7 +60,7 @@ class _Output(Struct, forbid_unknown_fields=True):
     name: Literal["label", "probabilities"]
 
 
-class _Infer(Struct, forbid_unknown_fields=True):
+class _Infer(Struct, forbid_unknown_fields=True, gc=False):
     """What an inference request is besides its tensors; some clients send a null for nothing."""
 
     inputs: Any
@@ -79,6 +79,8 @@ class QuickReader:
             ValueError: the schema has a category feature without categories.
         """
         self._width = len(columns)
+        self._least = 4 * self._width + 1
+        """Members of a request with a tensor for each column and nothing else."""
         self._pack = struct.Struct(f"={self._width}f")
         self._categories = [
             (position, indices_of(column))
@@ -95,6 +97,7 @@ class QuickReader:
             for position, column in enumerate(columns)
             if column.feature.type is FeatureType.INTEGER
         ]
+        self._is_plain = not (self._categories or self._nullable or self._whole)
         cells = [cell_of(column) for column in columns]
         row = _row_type(columns, cells)
         self._one_instance = _decoder("instances", _tuple(row))
@@ -162,10 +165,20 @@ class QuickReader:
 
     def _is_each_once(self, body: bytes, asked: Any) -> bool:  # noqa: ANN401 - msgspec's types are made here
         """Tell whether the members that were found are all that there are."""
-        more = body.count(b":") - 4 * self._width - _members(asked)
+        colons = body.count(b":")
+        if colons == self._least:
+            return True
+        more = colons - 4 * self._width - _members(asked)
         return more == 0 or more == _parameters(asked)
 
     def _one(self, cells: Sequence[Any], asked: Any = None) -> Quick | None:  # noqa: ANN401 - msgspec's types are made here
+        values = cells if self._is_plain else self._encoded(cells)
+        if values is None:
+            return None
+        packed = self._pack.pack(*values)
+        return _quick(None, self._pack.unpack(packed), packed, asked)
+
+    def _encoded(self, cells: Sequence[Any]) -> Sequence[Any] | None:
         values = list(cells)
         for position, indices in self._categories:
             values[position] = indices[values[position]]
@@ -176,8 +189,7 @@ class QuickReader:
             value = values[position]
             if type(value) is float and not (value.is_integer() or value != value):
                 return None
-        packed = self._pack.pack(*values)
-        return _quick(None, self._pack.unpack(packed), packed, asked)
+        return values
 
     def _many(self, cells: Sequence[Sequence[Any]], asked: Any = None) -> Quick | None:  # noqa: ANN401 - msgspec's types are made here
         columns: list[Sequence[Any]] = list(cells)
@@ -201,7 +213,7 @@ def _quick(
     packed: bytes,
     asked: Any,  # noqa: ANN401 - msgspec's types are made here
 ) -> Quick | None:
-    if asked is None:
+    if asked is None or (asked.id is UNSET and asked.outputs is UNSET):
         return Quick(rows, row, packed)
     identity = None if asked.id is UNSET else asked.id
     if not asked.outputs:
@@ -293,24 +305,27 @@ def _list(type_: Any) -> Any:  # noqa: ANN401 - msgspec's types are made here
 
 def _infer(inputs: Any) -> Any:  # noqa: ANN401 - msgspec's types are made here
     return msgspec.defstruct(
-        "Infer", [("inputs", inputs)], bases=(_Infer,), forbid_unknown_fields=True
+        "Infer", [("inputs", inputs)], bases=(_Infer,), forbid_unknown_fields=True, gc=False
     )
 
 
 def _tensors_of_one_row(columns: Sequence[Column], cells: Sequence[Any]) -> Any:  # noqa: ANN401 - msgspec's types are made here
-    """Return the type of tensors of one row, in the schema's order."""
-    one = Annotated[list[Literal[1]], Meta(min_length=1, max_length=2)]
+    """Return the type of tensors of one row, in the schema's order.
+
+    None can be part of a cycle, so the collector need not know them.
+    """
     tensors = [
         msgspec.defstruct(
             f"One{at}",
             [
                 ("name", Literal[column.feature.name]),
-                ("shape", one),
+                ("shape", tuple[Literal[1]]),
                 ("datatype", Literal[DATATYPES[column.feature.type]]),
                 ("data", _tuple(cell)),
                 ("parameters", Raw | UnsetType, UNSET),
             ],
             forbid_unknown_fields=True,
+            gc=False,
         )
         for at, (column, cell) in enumerate(zip(columns, cells, strict=True))
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -16,6 +16,9 @@ from hallmark.drift.fair import MOST_ROWS, FairCounter
 _PREDICTING = ("/predict", "/infer", ":predict")
 """How the routes end that answer with predictions."""
 _BOUNDS = tuple(bound / 1000 for bound in LATENCY_BOUNDS)
+Ended = tuple[str, float, str, float]
+"""A request that was answered: its route, its seconds, its client's address, and what it took of
+the processor; see ``RequestCounter.ended``."""
 CLIENT_GONE = 499
 """The status of a request whose client went away, or did not take its answer; it is never sent."""
 
@@ -80,6 +83,18 @@ class RequestCounter:
             self._work[bucket] += 1
             self.fair.answered(client, bucket)
             if self.blocks is not None:
+                self._in_block(client, bucket)
+
+    def answered(self, ended: Sequence[Ended]) -> None:
+        """Count requests for predictions that were answered; what ``ended`` does, sooner."""
+        self.count += len(ended)
+        latency, work, blocks, fair = self._latency, self._work, self.blocks, self.fair
+        for _, seconds, client, own in ended:
+            bucket = bisect_left(_BOUNDS, own)
+            latency[bisect_left(_BOUNDS, seconds)] += 1
+            work[bucket] += 1
+            fair.answered(client, bucket)
+            if blocks is not None:
                 self._in_block(client, bucket)
 
     def _in_block(self, client: str, bucket: int | None) -> None:

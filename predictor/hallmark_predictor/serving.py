@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from hallmark.drift.counts import Rows
@@ -12,6 +12,7 @@ from hallmark_predictor.heads import AnswerHeads, Heads
 from hallmark_predictor.memory import ALL, Allowance, Room, budget, memory_left
 from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.overload import Inbox, Lane, Turn
+from hallmark_predictor.request_counter import Ended
 from hallmark_predictor.traces import RequestLog
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class Records(Protocol):
     def record(self, rows: Rows, client: str = "", said: Rows | None = None) -> None:
         """Take answered rows, the address of who sent them, and what was said of them."""
 
-    def record_packed(self, row: bytes, client: str = "") -> None:
-        """Take one answered row as float32 in the machine's order."""
+    def record_packed(self, rows: Sequence[bytes], clients: Sequence[str]) -> None:
+        """Take answered rows as float32 in the machine's order, each of a request of its own."""
 
     def refuse(self, refusals: Refusals, client: str = "") -> None:
         """Take the rows at fault in a refused request, and the address of who sent them."""
@@ -85,6 +86,8 @@ class Serving:
         self.inbox = Inbox(self.room.max_unread)
         """And for what came of others."""
         self.turn, self.lane = Turn(), Lane()
+        self._ended: list[tuple[Answer, Ended]] = []
+        """What was answered in this turn of the loop and is not counted yet."""
         self.connections: Collection[object] = ()
         """Those that are open, as the server knows them."""
         self.draining = False
@@ -134,9 +137,38 @@ class Serving:
         if self.recorder is None:
             return
         if many is None:
-            self.recorder.record_packed(answer.packed + answer.said, client)
+            self.recorder.record_packed([answer.packed + answer.said], [client])
         else:
             self.recorder.record(many, client, answer.said_of_many)
+
+    def ended(
+        self, answer: Answer, ended: Ended, when_over: Callable[[Callable[[], None]], object]
+    ) -> None:
+        """Count an answered request when the loop's turn is over, together with its others.
+
+        Args:
+            answer: What was sent.
+            ended: Its request.
+            when_over: Calls what it is given when the turn is over.
+        """
+        if not self._ended:
+            when_over(self._count_ended)
+        self._ended.append((answer, ended))
+
+    def _count_ended(self) -> None:
+        ended, self._ended = self._ended, []
+        rows, clients = [], []
+        for answer, (_, _, client, _) in ended:
+            if answer.many is None:
+                rows.append(answer.packed + answer.said)
+                clients.append(client)
+            else:
+                self.answered(answer, client)
+        if rows:
+            self.metrics.answered(1, len(rows))
+            if self.recorder is not None:
+                self.recorder.record_packed(rows, clients)
+        self.metrics.requests([request for _, request in ended])
 
     def count(self, rows: Rows, client: str) -> None:
         """Count rows, with what was said of them, that another process answered."""

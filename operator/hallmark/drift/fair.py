@@ -43,9 +43,12 @@ class FairCounter:
             self._rows.add(client, 0, answered)
         if refused:
             self._rows.add(client, 1, refused)
-        if self._rows.total >= BLOCK:
-            self._of_rows = self._rows_now()
-            self._rows = Clients(len(ROWS))
+        self._look_at_rows()
+
+    def row(self, client: str) -> None:
+        """Count an answered request of one row, by its client's address."""
+        self._rows.add(client, 0)
+        self._look_at_rows()
 
     def answered(self, client: str, bucket: int) -> None:
         """Count an answered request.
@@ -71,6 +74,11 @@ class FairCounter:
             timed=[share.of for share in late],
             late=[share.found for share in late],
         )
+
+    def _look_at_rows(self) -> None:
+        if self._rows.total >= BLOCK:
+            self._of_rows = self._rows_now()
+            self._rows = Clients(len(ROWS))
 
     def _add(self, client: str, column: int) -> None:
         self._requests.add(client, column)

@@ -128,13 +128,22 @@ async def test_what_is_asked_of_models_needs_no_framework(path: str, state: str)
     assert told[0][0] == (503 if state == "draining" and ours and asks else expected)
 
 
-@pytest.mark.parametrize("path", [*PROBES, "/v2/models/credit", "/v2/models/credit/ready"])
+HEADS = ["/v2/models/credit", "/v2/models/credit/ready", "/v1/models/credit", "/v1/models/other"]
+DESCRIBED = ["/docs", "/openapi.json", "/nothing", "/predict"]
+
+
+@pytest.mark.parametrize("path", [*PROBES, *HEADS, *DESCRIBED])
 async def test_a_head_is_that_of_the_answer(path: str) -> None:
-    transport = httpx.ASGITransport(app=routes(serving(), unreachable))
+    what = serving()
+    app = create_app(what) if path in DESCRIBED else routes(what, unreachable)
+    transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://predictor") as client:
         head, whole = await client.head(path), await client.get(path)
     assert head.status_code == whole.status_code
-    assert head.headers["content-type"] == whole.headers["content-type"]
+    assert head.headers == whole.headers or path == "/metrics"
+    if path == "/docs":
+        counted = 'requests_total{code="200",route="/docs"} 2.0'
+        assert counted in what.metrics.exposition().decode()
 
 
 @pytest.mark.parametrize("path", PROBES)
@@ -168,6 +177,27 @@ async def test_what_is_posted_before_there_is_a_model_needs_no_framework(path: s
         found = await client.post(path, json=GOOD)
     assert (found.status_code, found.headers["retry-after"]) == (503, "1")
     assert found.json() == {"error": what.waiting_for}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(f"/v2/models/{model}/infer" for model in ("other", "credit/versions/8", "a/versions/7")),
+        *(f"/v1/models/{model}:predict" for model in ("other", "a:b", "other%20one")),
+    ],
+)
+async def test_predictions_of_another_model_are_refused_without_the_framework_in_its_words(
+    path: str,
+) -> None:
+    what, told = serving(), []
+    for app in (routes(what, unreachable), framework(what)):
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://predictor") as client:
+            found = await client.post(path, json=GOOD)
+        told.append((found.status_code, found.headers["content-type"], found.json()))
+    sentence = "This predictor serves 'credit', version '7', alone."
+    assert told == [(404, "application/json", {"error": sentence})] * 2
+    assert 'rejections_total{reason="OtherModel"} 2.0' in what.metrics.exposition().decode()
 
 
 async def test_a_draining_predictor_is_not_ready_but_answers() -> None:

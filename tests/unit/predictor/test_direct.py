@@ -60,6 +60,8 @@ REQUESTS = {
     "another model": request("/v2/models/other/infer", MATRIX, JSON),
     "another method": request("/predict", b"", method="GET"),
     "health": request("/healthz", b"", method="GET"),
+    "the head of a page": request("/docs", b"", method="HEAD"),
+    "the head of a description": request("/openapi.json", b"", method="HEAD"),
     "expecting": request("/predict", GOOD, JSON, "Expect: 100-continue"),
     "chunked": b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     + b"%x\r\n%b\r\n0\r\n\r\n" % (len(GOOD), GOOD),
@@ -165,6 +167,17 @@ async def test_rows_and_requests_are_counted_alike(both: tuple[Serving, int, int
     text = what.metrics.exposition().decode()
     assert 'requests_total{code="200",route="/predict"} 6.0' in text
     assert 'request_seconds_count{route="/predict"} 6.0' in text
+
+
+async def test_the_head_of_a_page_comes_without_its_body(both: tuple[Serving, int, int]) -> None:
+    _, direct, _ = both
+    for name in ("the head of a page", "the head of a description"):
+        found = await conversation(direct, [REQUESTS[name], END])
+        assert [part[:13] for part in found.split(b"\r\n\r\n")] == [
+            b"HTTP/1.1 200 ",
+            b"HTTP/1.1 200 ",
+            b'{"live":true}',
+        ]
 
 
 async def test_what_ends_connections_ends_these_too(both: tuple[Serving, int, int]) -> None:

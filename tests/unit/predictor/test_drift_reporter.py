@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from hallmark.api.drift import Drift, Rejections
 from hallmark.api.drift_report import DriftReport, DriftWindow
@@ -21,6 +22,7 @@ from hallmark_predictor.drift_reporter import (
     status_path,
 )
 from hallmark_predictor.report_schedule import Schedule
+from hallmark_predictor.request_counter import RequestCounter
 from tests.unit.predictor import factories
 from tests.unit.predictor.factories import POD, traffic
 from tests.unit.predictor.servers import FakeApiServer
@@ -85,6 +87,33 @@ def test_every_row_is_counted_whatever_the_batches(batch: int) -> None:
     whole = recorder()
     whole.record(rows)
     assert whole.report(1).counts == found.counts
+
+
+@pytest.mark.parametrize("turn", [1, 7, 99, 100, 101, BUFFER_ROWS, BUFFER_ROWS + 1])
+def test_single_rows_are_counted_together_as_each_alone(turn: int) -> None:
+    """Also where they close windows and blocks in the middle, and come from several clients."""
+    rows, drift = traffic(BUFFER_ROWS + 401), Drift(rejections=Rejections(minimum=100))
+    clients = [f"10.0.0.{at % 7}" for at in range(len(rows))]
+    told = []
+    for together in (True, False):
+        what = DriftRecorder(
+            factories.model().windows,
+            4,
+            DIGEST,
+            clock=lambda: START,
+            rejections=rejection_counter(drift),
+            requests=RequestCounter(lambda: 0.0),
+        )
+        for at in range(0, len(rows), turn):
+            part, of = rows[at : at + turn], clients[at : at + turn]
+            if together:
+                what.record_packed([row.tobytes() for row in part], of)
+            else:
+                for row, client in zip(part, of, strict=True):
+                    what.record(row[None], client)
+        told.append(replace(what.report(1), boot_id=""))
+    assert told[0] == told[1]
+    assert (told[0].rows, told[0].rejections == []) == (len(rows), False)
 
 
 def test_a_window_has_the_times_of_its_own_rows() -> None:

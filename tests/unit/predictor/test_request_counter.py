@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
+from hallmark_predictor.metrics import Metrics
 from hallmark_predictor.request_counter import RequestCounter
 
 REQUESTS = st.lists(
@@ -30,6 +31,31 @@ def test_all_requests_for_predictions_are_counted_once_and_no_other(
     assert told.refused == sum(400 <= code < 500 for code in wanted)
     assert told.shed == sum(code == 503 for code in wanted)
     assert told.failed == sum(code >= 500 for code in wanted) - told.shed
+
+
+ANSWERED = st.lists(
+    st.tuples(
+        st.sampled_from(["/predict", "/v2/models/{name}/infer"]),
+        st.floats(0, 60),
+        st.sampled_from(["", "10.0.0.1", "10.0.0.2"]),
+        st.floats(0, 60),
+    ),
+    max_size=30,
+)
+
+
+@given(ANSWERED)
+def test_answered_requests_are_counted_together_as_each_alone(
+    requests: list[tuple[str, float, str, float]],
+) -> None:
+    together, alone = Metrics(), Metrics()
+    for metrics in (together, alone):
+        metrics.counter = RequestCounter(lambda: 0.0)
+    together.requests(requests)
+    for route, seconds, client, own in requests:
+        alone.request(route, 200, seconds, client, own)
+    assert together.exposition() == alone.exposition()
+    assert together.counter.told() == alone.counter.told()
 
 
 def test_a_request_stands_in_the_bucket_of_its_time() -> None:
