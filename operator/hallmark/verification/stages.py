@@ -211,7 +211,7 @@ def _link(told: Told) -> Link | None:
         ended = told.fails or (any(told.begun) and not told.is_excused)
         return open_(name, "The record does not keep the numbers.") if ended else None
     if told.record.outcome == AuditOutcome.STABLE:
-        return _too_early(name, told, stage)
+        return _too_early(name, told, demands, stage)
     problem = (
         _of_another(told, stage)
         or _not_demanded(told, demands, stage)
@@ -342,9 +342,16 @@ def _counts(record: CanaryRecord) -> CanaryCounts:
     return CanaryCounts(**{name: getattr(record, name) for name in CanaryCounts.model_fields})
 
 
-def _too_early(name: str, told: Told, stage: Stage) -> Link | None:
+def _longest_bake(demands: Demands, stage: Stage) -> str:
+    """Return how long it had to be healthy: as was asked for then, or as the policy demanded."""
+    asked = stage.spec.strategy.bake
+    demanded = demands.rollout.min_bake if demands.rollout else None
+    return max(asked, demanded or asked, key=parse_duration)
+
+
+def _too_early(name: str, told: Told, demands: Demands, stage: Stage) -> Link | None:
     """Return that a version became stable before its time, or None."""
-    digest, bake = told.record.details.get("manifestDigest", ""), stage.spec.strategy.bake
+    digest, bake = told.record.details.get("manifestDigest", ""), _longest_bake(demands, stage)
     gave = _stage_in(told.first) if told.first else None
     if stage.manifest_digest != digest:
         return broken(name, "Expected since when this version was healthy, found another's.")

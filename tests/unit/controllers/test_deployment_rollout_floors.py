@@ -55,6 +55,28 @@ def held_back(world: World, serving: int) -> str:
     return world.message("Ready")
 
 
+@pytest.mark.parametrize("later", ["1s", "59s", "2m"])
+@pytest.mark.parametrize("when", ["the author", "the policy"])
+def test_what_bakes_bakes_as_long_as_is_demanded(world: World, later: str, when: str) -> None:
+    """Whatever an author asks for once it serves, and whenever the policy came to demand it."""
+    stable(world)
+    if when == "the author":
+        world.set_policy(rollout={"minBake": "1m"})
+        world.ask(strategy={**BASE, "bake": "60s"})
+    came(world)
+    assert (world.serving, world.state) == (2, "Promoted")
+    world.set_policy(rollout={"minBake": "1m"})
+    world.ask(strategy={**BASE, "bake": later})
+    world.settle()
+    for _ in range(3):
+        world.wait(18)
+        world.settle()
+        assert world.status.history[0].outcome == "Serving"
+    world.wait(75 if later == "2m" else 8)
+    world.settle()
+    assert (world.serving, world.status.history[0].outcome) == (2, "Stable")
+
+
 @pytest.mark.parametrize(
     ("demands", "meets", "state", "said"),
     [

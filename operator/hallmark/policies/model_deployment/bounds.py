@@ -63,6 +63,12 @@ def progress_deadline(spec: ModelDeploymentSpec, policy: ModelPolicy | None) -> 
     return min(asked, most, key=parse_duration)
 
 
+def bake(spec: ModelDeploymentSpec, policy: ModelPolicy | None) -> str:
+    """Return how long what serves must be healthy: as asked for, or what the policy demands."""
+    demanded = policy.spec.rollout.min_bake if policy and policy.spec.rollout else None
+    return max(spec.strategy.bake, demanded or spec.strategy.bake, key=parse_duration)
+
+
 def _beyond(spec: ModelDeploymentSpec, bounds: DeploymentBounds) -> Iterator[str]:
     if spec.replicas > bounds.max_replicas:
         yield _sentence("spec.replicas", str(bounds.max_replicas), str(spec.replicas))

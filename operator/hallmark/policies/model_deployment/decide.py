@@ -34,7 +34,7 @@ from hallmark.policies.model_deployment.audit import (
     traffic_records,
     transition_records,
 )
-from hallmark.policies.model_deployment.bounds import progress_deadline
+from hallmark.policies.model_deployment.bounds import bake, progress_deadline
 from hallmark.policies.model_deployment.canary import (
     active_replicas,
     candidate_replicas,
@@ -308,7 +308,7 @@ def _moments(view: View) -> Iterator[datetime]:
     strategy = view.inputs.deployment.spec.strategy
     head, rollout = view.head, view.rollout
     if head and head.outcome is Outcome.SERVING and head.healthy_since:
-        yield view.until(head.healthy_since, strategy.bake)
+        yield view.until(head.healthy_since, bake(view.inputs.deployment.spec, view.inputs.policy))
     if head and head.outcome is Outcome.SERVING and len(view.status.history) > 1:
         yield handover_ends(head)
     if view.status.hold is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from hallmark.api.model_deployment import HistoryEntry, Outcome, RolloutState
 from hallmark.api.reasons import DeploymentReason
 from hallmark.policies.model_deployment import checks
+from hallmark.policies.model_deployment.bounds import bake
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.inputs import View, Wait
 from hallmark.policies.model_deployment.look_candidate import look_at_candidate
@@ -72,8 +73,8 @@ def look_at_bake(view: View) -> Settled | None:
 
 def bake_is_over(view: View, head: HistoryEntry) -> bool:
     """Tell whether the version that serves has been healthy for ``bake`` without a break."""
-    bake = view.inputs.deployment.spec.strategy.bake
-    return head.healthy_since is not None and view.elapsed(head.healthy_since, bake)
+    needed = bake(view.inputs.deployment.spec, view.inputs.policy)
+    return head.healthy_since is not None and view.elapsed(head.healthy_since, needed)
 
 
 def serves_revoked(view: View) -> bool:
