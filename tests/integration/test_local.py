@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hallmark.api.dependencies import Dependencies, Vulnerabilities
+from hallmark.api.dependencies import AcceptedVex, Dependencies, Vulnerabilities
 from hallmark.api.model_approval import ReviewDecision
 from hallmark.api.model_deployment import ActionName
 from hallmark.audit.verify import verify_log
@@ -27,6 +27,7 @@ from hallmark.local.server import act_here
 from tests.data.hmda import MODEL, hmda_csv
 from tests.integration.local_chain import Chain, Server, traffic
 from tests.unit.supply_chain.osv_entries import affected, entry, snapshot
+from tests.unit.supply_chain.test_foreign_vex import open_vex, statement
 
 FIRST, SECOND = "mortgage-v1", "mortgage-v2"
 OTHER = {"parameters": [{"name": "C", "value": "0.5"}], "testFraction": "0.4"}
@@ -204,6 +205,90 @@ def test_a_snapshot_in_the_folder_is_held_against_its_versions(copied: Chain) ->
     snapshot(copied.state / "osv", entry("GHSA-1", affected("numpy", ranges=[])))
     reason, message = passed()
     assert (reason, "GHSA-1 in 'numpy'" in message) == ("PackagesRefused", True)
+
+
+def _listens(chain: Chain) -> None:
+    """Let a chain's policy refuse known vulnerabilities, and hear words on them."""
+    with Folder(chain.state).transaction() as transaction:
+        registry = transaction.registry
+        rules = Dependencies(vulnerabilities=Vulnerabilities(vex=AcceptedVex()))
+        spec = registry.policy.spec.replace(dependencies=rules)
+        transaction.commit(registry.replace(policy=registry.policy.replace(spec=spec)))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+WORD = ("vex", FIRST, "--vulnerability=CVE-2026-1", "--package=NumPy", "--detail=Not imported.")
+LIFTS = ("--analysis=not_affected", "--justification=code_not_reachable")
+
+
+def test_words_on_vulnerabilities_are_said_and_changed(copied: Chain, tmp_path: Path) -> None:
+    _listens(copied)
+    flaws = [entry(f"CVE-2026-{one}", affected("numpy", ranges=[])) for one in (1, 2)]
+    snapshot(copied.state / "osv", *flaws)
+
+    done = copied.run(*WORD, *LIFTS)
+    assert done.returncode == 0, done.stderr
+    said = _one_line(done.stdout)
+    assert "CVE-2026-1 in 'numpy': not_affected (code_not_reachable), says local:" in said
+    assert ("CVE-2026-1 in 'numpy' " in said, "CVE-2026-2 in 'numpy'" in said) == (False, True)
+
+    # What others say is taken over whole.
+    parts = [{"@id": "pkg:pypi/numpy"}]
+    file = tmp_path / "vex.json"
+    told = statement(products=parts, vulnerability={"name": "CVE-2026-2"})
+    file.write_text(json.dumps(open_vex(told)))
+    taken = copied.run("vex", FIRST, f"--from={file}")
+    assert taken.returncode == 0, taken.stderr
+    assert Folder(copied.state).read().versions[0].status.is_true("PolicyPassed")
+
+    # The last word of one person counts, both ways, and each change is on record.
+    for word, passes in ((("--analysis=exploitable",), False), (LIFTS, True)):
+        assert copied.run(*WORD, *word).returncode == 0
+        registry = Folder(copied.state).read()
+        assert registry.versions[0].status.is_true("PolicyPassed") is passes
+        assert len([one for one in registry.approvals if one.spec.assessment]) == 2
+    key = load_private_key((copied.state / "keys" / "audit.pem").read_bytes())
+    log = copied.state / "logs" / "secure_mlops.log"
+    assert verify_log(log, public_pem(key.public_key())).ok
+    assert log.read_text().count('"event":"assess"') >= 4
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (WORD, "or all of --vulnerability"),
+        ((*WORD, LIFTS[0]), "Expected --justification"),
+        ((*WORD, *LIFTS, "--from=x"), "Expected --from with a VEX file, or"),
+        ((*WORD, *LIFTS, "--not-after=2020-01-01T00:00:00Z"), "has passed"),
+        ((WORD[0], "other", *WORD[2:], *LIFTS), "found no 'other'"),
+        ((WORD[0], FIRST, "--from=/no/such"), "cannot be read"),
+    ],
+)
+def test_words_that_make_no_sense_change_nothing(
+    trained: Chain, given: tuple[str, ...], said: str
+) -> None:
+    before = trained.registry
+    done = trained.run(*given)
+    assert (done.returncode, trained.registry) == (1, before)
+    assert said in _one_line(done.stderr)
+
+
+def test_a_file_with_more_words_than_a_version_holds_is_refused(
+    trained: Chain, tmp_path: Path
+) -> None:
+    before, file = trained.registry, tmp_path / "vex.json"
+    parts = [{"@id": "pkg:pypi/numpy"}]
+    told = [
+        statement(products=parts, vulnerability={"name": f"CVE-2026-{number}"})
+        for number in range(64)
+    ]
+    file.write_text(json.dumps(open_vex(*told)))
+    done = trained.run("vex", FIRST, f"--from={file}")
+    assert (done.returncode, trained.registry) == (1, before)
+    assert "Expected at most 63 words on mortgage-v1" in _one_line(done.stderr)
 
 
 def test_a_run_that_was_killed_is_run_again(chain: Chain) -> None:

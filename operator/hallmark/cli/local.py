@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +12,11 @@ import typer
 from typer.core import TyperGroup
 
 from hallmark.api.drift import Drift
-from hallmark.api.model_approval import ReviewDecision
+from hallmark.api.model_approval import ModelApprovalSpec, ReviewDecision
 from hallmark.api.model_deployment import ActionName, RollbackMode
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.training_run import TrainingRun
+from hallmark.cli.approvals import NotAfter
 from hallmark.cli.compare import Side, differences
 from hallmark.cli.evidence import read_evidence, show_changes
 from hallmark.cli.exits import ExitCode
@@ -22,14 +24,25 @@ from hallmark.cli.extra import needs_the_extra
 from hallmark.cli.files import read_object
 from hallmark.cli.local_show import (
     announcer,
+    is_counted,
     show_deployment,
     show_review,
     show_run,
     show_status,
+    show_words,
 )
 from hallmark.cli.output import Format, Output, console, plain, print_as, say
+from hallmark.cli.words import (
+    AnalysisOption,
+    DetailOption,
+    FromOption,
+    JustificationOption,
+    PackageOption,
+    VulnerabilityOption,
+    words_given,
+)
 from hallmark.errors import ConfigurationError
-from hallmark.resources.decisions import checked
+from hallmark.resources.decisions import Said, checked, model_approval, not_after
 
 if TYPE_CHECKING:
     from hallmark.api.model_version import ModelVersion
@@ -182,6 +195,46 @@ def revoke(version: Version, reason: Why, state: State = DEFAULT_STATE) -> None:
     _decide(state, version, ReviewDecision.REVOKED, reason)
 
 
+@app.command()
+def vex(
+    version: Version,
+    vulnerability: VulnerabilityOption = None,
+    package: PackageOption = None,
+    analysis: AnalysisOption = None,
+    detail: DetailOption = None,
+    justification: JustificationOption = None,
+    end: NotAfter = None,
+    file: FromOption = None,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Say of a vulnerability whether a version is affected.
+
+    It is signed with this folder's key, and takes the place of what you said of it before. It
+    lifts the vulnerability where the policy that was given to 'run' accepts that.
+    """
+    words = words_given(vulnerability, package, analysis, detail, justification, file)
+    ends = not_after(end, datetime.now(UTC))
+    with needs_the_extra():
+        from hallmark.local.reviews import approver_here, say_here, version_here
+
+        folder = _folder(state)
+        found = version_here(folder, folder.read(), version)
+        bill = read_evidence(folder.store(), found)[1] if file else {}
+        approver = approver_here()
+        said = [
+            Said(ReviewDecision.ASSESSED, reason, not_after=ends, assessment=assessment)
+            for assessment, reason in words.about(found, bill, approver)
+        ]
+        specs = [
+            ModelApprovalSpec.model_validate(model_approval(found, word, approver)["spec"])
+            for word in said
+        ]
+        after, made = say_here(folder, version, specs)
+    show_words(after, made)
+    if not all(is_counted(after, approval) for approval in made):
+        raise typer.Exit(ExitCode.REFUSED)
+
+
 def _decide(state: Path, name: str, decision: ReviewDecision, reason: str) -> None:
     if not reason.strip():
         raise ConfigurationError("--reason: expected a reason that a reader can understand.")
@@ -190,10 +243,7 @@ def _decide(state: Path, name: str, decision: ReviewDecision, reason: str) -> No
 
         version, approval = decide_here(_folder(state), name, decision, reason)
     show_review(version, approval)
-    counted = next(
-        (record for record in version.status.approvals if record.uid == approval.metadata.uid), None
-    )
-    if counted is None or not counted.accepted:
+    if not is_counted(version, approval):
         raise typer.Exit(ExitCode.REFUSED)
     if decision is ReviewDecision.APPROVED:
         model = version.spec.model

@@ -14,7 +14,7 @@ from hallmark.api.files import REPORT_PAGE
 from hallmark.api.metrics import Comparison, GateResult
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment
-from hallmark.api.model_version import ModelVersion
+from hallmark.api.model_version import ApprovalRecord, ModelVersion, VersionCondition
 from hallmark.api.tasks import TrainStage
 from hallmark.api.training_run import TrainingRun
 from hallmark.cli.explain import advice
@@ -110,13 +110,38 @@ def _show_metrics(run: TrainingRun) -> None:
 
 def show_review(version: ModelVersion, approval: ModelApproval) -> None:
     """Show a decision, and what it adds up to."""
-    spec, uid = approval.spec, approval.metadata.uid
-    counted = next((record for record in version.status.approvals if record.uid == uid), None)
-    said = f"{spec.decision} by {spec.approver}: {version.metadata.name}, "
-    said += f"{spec.manifest_digest}."
-    if counted is not None and not counted.accepted:
-        said += f" It does not count ({counted.reason}): {counted.message}"
-    say(said)
+    spec = approval.spec
+    said = f"{spec.decision} by {spec.approver}: {version.metadata.name}, {spec.manifest_digest}."
+    say(said + _why_not(version, approval))
+
+
+def show_words(version: ModelVersion, approvals: Sequence[ModelApproval]) -> None:
+    """Show words on vulnerabilities, and what the policy says of the packages after them."""
+    for approval in approvals:
+        about, why_not = approval.spec.assessment, _why_not(version, approval)
+        if about is not None:
+            say(f"{about.sentence()}, says {approval.spec.approver}.{why_not}")
+    passed = version.status.condition(VersionCondition.POLICY_PASSED)
+    if passed is not None and passed.message:
+        say(f"{version.metadata.name}: {passed.message}")
+
+
+def is_counted(version: ModelVersion, approval: ModelApproval) -> bool:
+    """Tell whether a decision is among those of its version that count."""
+    record = _record_of(version, approval)
+    return record is not None and record.accepted
+
+
+def _why_not(version: ModelVersion, approval: ModelApproval) -> str:
+    record = _record_of(version, approval)
+    if record is None or record.accepted:
+        return ""
+    return f" It does not count ({record.reason}): {record.message}"
+
+
+def _record_of(version: ModelVersion, approval: ModelApproval) -> ApprovalRecord | None:
+    uid = approval.metadata.uid
+    return next((record for record in version.status.approvals if record.uid == uid), None)
 
 
 def show_deployment(deployment: ModelDeployment) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hallmark.api.common import ObjectMeta
+from hallmark.api.dependencies import Dependencies
 from hallmark.api.model_policy import (
     Approvals,
     Images,
@@ -35,7 +36,7 @@ def policy_here(
     """Return the policy of a folder: its own keys and image, and the demands of another.
 
     Floors for gates, rules for personal data, denied packages and sources are taken as they are;
-    one person must approve, for there is one.
+    one person must approve, and may lift a vulnerability, for there is one.
 
     Args:
         sealing: the sealing key's public half in PEM.
@@ -55,6 +56,8 @@ def policy_here(
         "store": LOCAL_STORE,
         "images": Images(trainer=image, sealer="local", predictor="local"),
     }
+    if base is not None:
+        changes["dependencies"] = _heard_from_one(base.spec.dependencies)
     if plainest:
         known = base.spec.sources.allowed if base else []
         allowed = sorted({*known, *sources})
@@ -66,3 +69,11 @@ def policy_here(
     name = PLAIN if plainest else base.metadata.name or DEFAULT_POLICY
     spec = base.spec.replace(**changes)
     return ModelPolicy(metadata=ObjectMeta(name=name), spec=spec)
+
+
+def _heard_from_one(rules: Dependencies) -> Dependencies:
+    """Return the rules for packages, by which one person's word is enough where they listen."""
+    known = rules.vulnerabilities
+    if known is None or known.vex is None:
+        return rules
+    return rules.replace(vulnerabilities=known.replace(vex=known.vex.replace(minimum=1)))

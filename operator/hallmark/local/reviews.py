@@ -66,20 +66,68 @@ def decide_here(
     Raises:
         ConfigurationError: there is no such version.
     """
+    found = version_here(folder, folder.read(), name)
+    spec = _spec(found, decision, approver_here(), reason)
+    version, (approval,) = say_here(folder, name, [spec])
+    return version, approval
+
+
+def say_here(
+    folder: Folder, name: str, said: Sequence[ModelApprovalSpec]
+) -> tuple[ModelVersion, list[ModelApproval]]:
+    """Record what is said of a version, all or nothing, and what it adds up to.
+
+    A word on a vulnerability takes the place of what the same person said of it before.
+
+    Returns:
+        The version after it, and each decision.
+
+    Raises:
+        ConfigurationError: there is no such version.
+    """
     with folder.transaction() as transaction:
         registry = transaction.registry
-        version = registry.version(name)
-        if version is None:
-            known = ", ".join(version.metadata.name for version in registry.versions) or "none"
-            raise ConfigurationError(
-                f"Expected a version in {folder.path}, found no '{name}'; there are: {known}."
-            )
-        approver = approver_here()
-        approval = _approval(folder, version, decision, approver, reason)
-        registry = _trusting(registry, own_approver(folder, approver)).with_approval(approval)
+        version = version_here(folder, registry, name)
+        made = [_approval(folder, version, spec) for spec in said]
+        registry = _trusting(registry, own_approver(folder, approver_here()))
+        for approval in made:
+            registry = _without_former(registry, approval).with_approval(approval)
         version, records = looked_at(folder, registry, version)
         transaction.commit(registry.with_version(version), records)
-    return version, approval
+    return version, made
+
+
+def version_here(folder: Folder, registry: Registry, name: str) -> ModelVersion:
+    """Return a version of a folder.
+
+    Raises:
+        ConfigurationError: there is no such version.
+    """
+    version = registry.version(name)
+    if version is None:
+        known = ", ".join(version.metadata.name for version in registry.versions) or "none"
+        raise ConfigurationError(
+            f"Expected a version in {folder.path}, found no '{name}'; there are: {known}."
+        )
+    return version
+
+
+def _without_former(registry: Registry, approval: ModelApproval) -> Registry:
+    """Return the registry without what the same person said of the same before."""
+    said = _said_of(approval)
+    if said is None:
+        return registry
+    others = [other for other in registry.approvals if _said_of(other) != said]
+    return registry.replace(approvals=others)
+
+
+def _said_of(approval: ModelApproval) -> tuple[str, ...] | None:
+    """Return who speaks of which vulnerability where, or None where it is about none."""
+    spec, about = approval.spec, approval.spec.assessment
+    if about is None:
+        return None
+    known_as = about.vulnerability.upper()
+    return spec.approver, spec.model_version.uid, known_as, about.package, about.version or ""
 
 
 def looked_at(
@@ -131,10 +179,10 @@ def looked_at(
     return version.replace(status=status.replace(conditions=conditions)), decision.records
 
 
-def _approval(
-    folder: Folder, version: ModelVersion, decision: ReviewDecision, approver: str, reason: str
-) -> ModelApproval:
-    spec = ModelApprovalSpec.model_validate(
+def _spec(
+    version: ModelVersion, decision: ReviewDecision, approver: str, reason: str
+) -> ModelApprovalSpec:
+    return ModelApprovalSpec.model_validate(
         {
             "modelVersion": {"name": version.metadata.name, "uid": version.metadata.uid},
             "manifestDigest": version.spec.artifact.manifest_digest,
@@ -145,11 +193,14 @@ def _approval(
             "reason": reason,
         }
     )
+
+
+def _approval(folder: Folder, version: ModelVersion, spec: ModelApprovalSpec) -> ModelApproval:
     signed = spec.replace(attestation=attest(folder.key(APPROVER_KEY), version.spec.model, spec))
     uid = str(uuid.uuid4())
     return ModelApproval(
         metadata=NamespacedMeta(
-            name=f"{version.metadata.name}-{decision.lower()}-{short_hash(uid)}",
+            name=f"{version.metadata.name}-{spec.decision.lower()}-{short_hash(uid)}",
             namespace=version.metadata.namespace,
             uid=uid,
             generation=1,
