@@ -2,16 +2,12 @@
 
 import base64
 import json
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import forward, objects
+from tests.e2e.harness import command_line, forward, objects
 from tests.e2e.harness.api import Object
 from tests.e2e.harness.objects import VIEWER
 from tests.e2e.harness.versions import SHARED
@@ -24,17 +20,8 @@ REFUSED = 10
 
 def hallmark(world: World, user: str, *arguments: str) -> tuple[int, str, str]:
     """Run the command line as a user; return its exit code, output and messages."""
-    beside = Path(sys.executable).parent / "hallmark"
-    program = str(beside) if beside.exists() else shutil.which("hallmark") or "hallmark"
-    environment = {**os.environ, "KUBECONFIG": str(world.cluster.kubeconfig), "COLUMNS": "200"}
     options = [f"--namespace={SHARED}", f"--as={user}"]
-    done = subprocess.run(
-        [program, *arguments, *options],
-        text=True,
-        capture_output=True,
-        check=False,
-        env=environment,
-    )
+    done = command_line.run(world.cluster, *arguments, *options)
     return done.returncode, done.stdout, done.stderr
 
 

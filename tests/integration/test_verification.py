@@ -8,13 +8,16 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
+from hallmark.api.artifacts import Manifest
 from hallmark.api.assessment import Analysis, Assessment
+from hallmark.api.files import BUNDLE, MANIFEST
 from hallmark.api.model_approval import ModelApprovalSpec, ReviewDecision
 from hallmark.api.texts import canonical_json, parse_timestamp, sha256_digest, timestamp
 from hallmark.cli.scan import look_up_in
@@ -24,7 +27,11 @@ from hallmark.local.lost import APPROVER_KEY, SEALING_KEY
 from hallmark.policies.model_version.attestation import attest
 from hallmark.resources.decisions import Said, model_approval
 from hallmark.supply_chain.dsse import IN_TOTO, sign_envelope
-from hallmark.supply_chain.manifest import FileFact
+from hallmark.supply_chain.manifest import FileFact, read_manifest
+from hallmark.supply_chain.seal import signed_resources
+from hallmark.supply_chain.signing import sign_bundle
+from hallmark.verification.bundle import folder_of
+from hallmark.verification.export import export
 from hallmark.verification.files import INDEX, LOG, REGISTRY, FolderFiles, build_index
 from hallmark.verification.history import served_at
 from hallmark.verification.links import Link, State, Verdict
@@ -101,6 +108,42 @@ def test_known_vulnerabilities_are_those_of_the_verifiers_snapshot(
     found = [link for one in verdict.subjects for link in one.links if link.name == "policy"]
     assert {link.state for link in found} == {state}
     assert all(said in link.said for link in found)
+
+
+def test_the_same_bytes_that_another_key_sealed_later_leave_the_earlier_version_verified(
+    whole: Whole, tmp_path: Path
+) -> None:
+    """A run again after a change of the sealing key: one folder, and the later signature in it."""
+    objects = objects_of(whole.folder.read())
+    first = next(one for one in objects.versions if one.metadata.name == "loan-v1")
+    prefix = folder_of(first)
+    manifest = read_manifest(
+        whole.folder.store().get(prefix + MANIFEST), first.spec.artifact.manifest_digest
+    )
+    assert isinstance(manifest, Manifest)
+    resources = signed_resources(manifest, first.spec.artifact.manifest_digest)
+    spec = first.spec.replace(version=9, bundle=sign_bundle(OTHER_KEY, MODEL, resources))
+    named = first.metadata.replace(name="later", uid="uid-later")
+    later = first.replace(metadata=named, spec=spec)
+    other = trusted_key(Purpose.SEAL, public_pem(OTHER_KEY.public_key()))
+    trusted = Trusted([*whole.trusted.signers, *other.signers])
+    chain = tmp_path / "export"
+    versions = (later, *objects.versions)  # in no order
+    twins = replace(objects, versions=versions)
+    export(chain, twins, None, whole.folder.store(), None, None, now())
+
+    def signed() -> dict[str, State]:
+        verdict = verify_export(chain, trusted, now())
+        return {
+            subject.name.rpartition("/")[2]: link.state
+            for subject in verdict.subjects
+            for link in subject.links
+            if link.name == "signature" and subject.name.endswith(("/loan-v1", "/later"))
+        }
+
+    assert signed() == {"loan-v1": State.HOLDS, "later": State.HOLDS}
+    (chain / prefix / BUNDLE).write_text(first.spec.bundle)
+    assert signed() == {"loan-v1": State.BROKEN, "later": State.BROKEN}
 
 
 @pytest.mark.parametrize("signer", ["the reviewer", "a stranger"])

@@ -160,7 +160,9 @@ def _read_by_deployments(version: Obj | None) -> object:
     metadata = version["metadata"]
     terminating = metadata.get("deletionTimestamp")
     words = status.get("approvals"), status.get("rolledBack")
-    return metadata["uid"], terminating, version.get("spec"), shown, words
+    # The same verdict by other rules is another one: which policy and snapshot gave it is read.
+    judged_by = status.get("policyDigest"), status.get("feedDigest")
+    return metadata["uid"], terminating, version.get("spec"), shown, words, judged_by
 
 
 def _model_approval(change: Change, _: Index) -> Iterator[Key]:

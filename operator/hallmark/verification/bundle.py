@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -45,6 +46,16 @@ def folder_of(version: ModelVersion) -> str:
     """Return where a version's files are."""
     spec = version.spec
     return model_prefix(version.metadata.namespace, spec.model, spec.artifact.manifest_digest)
+
+
+def signatures_beside(versions: Iterable[ModelVersion]) -> dict[str, str]:
+    """Return the signature that lies beside the files of versions, by folder.
+
+    Where the same bytes were sealed again, by another key, it is the newest version's; what each
+    version was sealed with stands in the version itself.
+    """
+    ordered = sorted(versions, key=lambda one: (one.spec.version, one.metadata.name))
+    return {folder_of(version): version.spec.bundle for version in ordered}
 
 
 def bundle_of(version: ModelVersion, files: Files) -> Bundle:

@@ -20,7 +20,7 @@ from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.new_files import new_folder
 from hallmark.store import ArtifactMissing, Store
 from hallmark.supply_chain.manifest import MAX_BYTES, FileFact, read_manifest
-from hallmark.verification.bundle import copies_of, folder_of, provenance_name
+from hallmark.verification.bundle import copies_of, folder_of, provenance_name, signatures_beside
 from hallmark.verification.files import HEAD, INDEX, LOG, REGISTRY, FolderFiles, build_index
 from hallmark.verification.gather import Gathered, Objects, gather
 from hallmark.verification.log import Log, log_of
@@ -72,8 +72,11 @@ def export(
 def _write_all(target: Path, gathered: Gathered, store: Store) -> str:
     """Write what was gathered, and the index; return the index's digest."""
     _write(target / REGISTRY, gathered.registry.to_text())
-    for entry in gathered.registry.versions:
-        _copy_version(version_of(entry), store, target, gathered)
+    versions = [version_of(entry) for entry in gathered.registry.versions]
+    for folder, signature in signatures_beside(versions).items():
+        _write(target / folder / BUNDLE, signature.encode())
+    for version in versions:
+        _copy_version(version, store, target, gathered)
     files = FolderFiles(target)
     facts = {name: fact for name in files.names() if (fact := files.fact(name))}
     index = build_index(facts).to_bytes()
@@ -146,7 +149,6 @@ def _newest_head(log: Path, anchor: bytes | None) -> Head:
 def _copy_version(version: ModelVersion, store: Store, target: Path, gathered: Gathered) -> None:
     """Copy a version's files; what the store does not have is said, and verifies as missing."""
     folder, digest = folder_of(version), version.spec.artifact.manifest_digest
-    _write(target / folder / BUNDLE, version.spec.bundle.encode())
     try:
         data = store.get(folder + MANIFEST, limit=MAX_BYTES)
         manifest = read_manifest(data, digest)

@@ -29,6 +29,7 @@ class Held:
     Args:
         version: the version.
         bundle: its files.
+        beside: the signature that must lie beside them: of the newest version of these bytes.
         files: all files.
         run: the run that it came from, where it is there.
         policy: the policy that the newest record about it names, or the only one there is.
@@ -41,6 +42,7 @@ class Held:
 
     version: ModelVersion
     bundle: Bundle
+    beside: str
     files: Files
     run: TrainingRun | None
     policy: ModelPolicy | None

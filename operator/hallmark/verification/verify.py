@@ -13,7 +13,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.audit.events import AuditEvent
 from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED, LookUp
 from hallmark.verification.approvals import judge_decisions
-from hallmark.verification.bundle import baseline_of, bundle_of
+from hallmark.verification.bundle import baseline_of, bundle_of, folder_of, signatures_beside
 from hallmark.verification.deployments import Watched, deployment_links
 from hallmark.verification.files import INDEX, Files, problems_of_index
 from hallmark.verification.held import Held
@@ -90,6 +90,7 @@ class _Verifier:
         self._bundles = {
             version.metadata.uid: bundle_of(version, evidence.files) for version in self._versions
         }
+        self._beside = signatures_beside(self._versions)
         self._runs: dict[str, RunEntry] = {entry.uid: entry for entry in registry.runs}
         self._approvals: dict[str, list[ApprovalEntry]] = defaultdict(list)
         for entry in registry.approvals:
@@ -156,6 +157,7 @@ class _Verifier:
             version=version,
             decided=decided.records,
             bundle=self._bundles[version.metadata.uid],
+            beside=self._beside[folder_of(version)],
             files=self._evidence.files,
             run=run_of(entry) if entry else None,
             policy=policy,

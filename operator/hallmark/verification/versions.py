@@ -154,8 +154,11 @@ def _signature(held: Held, manifest: Manifest) -> Link:
     if problem := version_contradiction(held.version, sealed.manifest):
         return broken("signature", problem)
     beside = held.files.read(held.bundle.folder + BUNDLE, MAX_BYTES)
-    if beside != bundle.encode():
-        return broken("signature", f"Expected {BUNDLE} with the signature of the ModelVersion.")
+    if beside != held.beside.encode():
+        return broken(
+            "signature",
+            f"Expected {BUNDLE} with the signature of the newest ModelVersion of these bytes.",
+        )
     return holds("signature", f"by the key {sealed.key_id}")
 
 

@@ -4,10 +4,7 @@ import base64
 import hashlib
 import os
 import secrets
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import yaml
 from tests.cluster import Cluster, ClusterError, build_images
 from tests.cluster.commands import together
 from tests.cluster.progress import Progress
+from tests.e2e.harness import command_line
 from tests.e2e.harness.api import Api, Object, RefusedError, path_of
 from tests.e2e.harness.world import DASHBOARD, DEPLOYMENT_LABEL, OPERATOR, SYSTEM, World
 
@@ -51,13 +49,31 @@ def installed(cluster: Cluster) -> Iterator[World]:
         yield world
 
 
+@contextmanager
+def added(world: World, *components: str) -> Iterator[None]:
+    """Add components to what is installed, as long as the context lasts.
+
+    Args:
+        world: the installation.
+        components: their folders below `manifests`.
+    """
+    images = build_images(world.cluster.progress)
+    _install(world, images, world.cluster.progress, components)
+    try:
+        yield
+    finally:
+        _install(world, images, world.cluster.progress)
+
+
 def _load(cluster: Cluster, images: dict[str, str], *names: str) -> None:
     for name in names:
         cluster.load_image(images[name])
 
 
-def _install(world: World, images: dict[str, str], progress: Progress) -> None:
-    manifests = _render(world.cluster, images)
+def _install(
+    world: World, images: dict[str, str], progress: Progress, components: Sequence[str] = ()
+) -> None:
+    manifests = _render(world.cluster, images, components)
     wanted = hashlib.sha256((manifests + repr(sorted(images.items()))).encode()).hexdigest()
     namespace = world.api.find("Namespace", None, SYSTEM)
     recorded = (namespace or {"metadata": {}})["metadata"].get("annotations", {}).get(INSTALLED)
@@ -72,17 +88,14 @@ def _install(world: World, images: dict[str, str], progress: Progress) -> None:
             annotation = {"metadata": {"annotations": {INSTALLED: wanted}}}
             world.api.patch("Namespace", None, SYSTEM, annotation)
     with progress.step("waiting for the operator, the store, the dashboard and admission"):
-        for deployment in (
-            "hallmark-store",
-            "hallmark-store-reader",
-            "hallmark-operator",
-            DASHBOARD,
-        ):
-            _wait_for_rollout(world, deployment)
+        for deployment in DEPLOYMENTS:
+            wait_for_rollout(world, deployment)
         world.until(lambda: _admission_is_in_force(world), "admission to refuse a bad object", 30)
 
 
-def _wait_for_rollout(world: World, name: str) -> None:
+def wait_for_rollout(world: World, name: str) -> None:
+    """Wait until a Deployment of the installation runs as it is asked for now."""
+
     def is_current() -> bool:
         deployment = world.api.get("Deployment", SYSTEM, name)
         status, replicas = deployment.get("status", {}), deployment["spec"]["replicas"]
@@ -113,7 +126,7 @@ def _apply(cluster: Cluster, manifests: str) -> None:
     cluster.kubectl("apply", *options, input=manifests)
 
 
-def _render(cluster: Cluster, images: dict[str, str]) -> str:
+def _render(cluster: Cluster, images: dict[str, str], components: Sequence[str]) -> str:
     """Return the manifests with this cluster's images, folders and API server."""
     folder = cluster.kubeconfig.parent / "installation"
     folder.mkdir(parents=True, exist_ok=True)
@@ -124,7 +137,7 @@ def _render(cluster: Cluster, images: dict[str, str]) -> str:
         "resources": [os.path.relpath(MANIFESTS / "overlays" / overlay, folder.resolve())],
         "components": [
             os.path.relpath(MANIFESTS / part, folder.resolve())
-            for part in ("dashboard", "store-reader")
+            for part in ("dashboard", "store-reader", *components)
         ],
         "images": [
             _image("hallmark-operator", images["operator"]),
@@ -146,7 +159,8 @@ def _overlay(cluster: Cluster) -> tuple[str, list[Object]]:
     """Return the overlay's name, and what it has to be told about this cluster."""
     try:
         folders = {
-            name: cluster.make_volume_dir(name) for name in ("hallmark-audit", "hallmark-store")
+            name: cluster.make_volume_dir(name)
+            for name in ("hallmark-audit", "hallmark-store", "hallmark-osv")
         }
     except ClusterError:
         return "kind", []  # a cluster that has a StorageClass
@@ -172,7 +186,7 @@ def _overlay(cluster: Cluster) -> tuple[str, list[Object]]:
 
 def _policy(cluster: Cluster, images: dict[str, str]) -> str:
     """Make the Secrets that are missing, and return the policy `default` for them."""
-    return _hallmark(
+    done = command_line.run(
         cluster,
         "keys",
         "init",
@@ -181,6 +195,9 @@ def _policy(cluster: Cluster, images: dict[str, str]) -> str:
         f"--sealer-image={images['operator']}",
         f"--predictor-image={images['predictor']}",
     )
+    if done.returncode:
+        raise ClusterError(f"hallmark keys init failed: {done.stderr.strip()}")
+    return done.stdout
 
 
 def _dashboard_secrets(world: World) -> None:
@@ -194,15 +211,3 @@ def _dashboard_secrets(world: World) -> None:
             world.api.create(
                 {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded}
             )
-
-
-def _hallmark(cluster: Cluster, *arguments: str) -> str:
-    beside = Path(sys.executable).parent / "hallmark"
-    program = str(beside) if beside.exists() else shutil.which("hallmark") or "hallmark"
-    environment = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig)}
-    done = subprocess.run(
-        [program, *arguments], text=True, capture_output=True, check=False, env=environment
-    )
-    if done.returncode:
-        raise ClusterError(f"hallmark {' '.join(arguments)} failed: {done.stderr.strip()}")
-    return done.stdout

@@ -41,6 +41,11 @@ _PUT = """
 obstore.put(store, options["path"], options["text"].encode())
 """
 
+_REMOVE = """
+for batch in obstore.list(store, options["prefix"]):
+    obstore.delete(store, [entry["path"] for entry in batch])
+"""
+
 _SEARCH = """
 needles = [needle.encode() for needle in options["needles"]]
 for batch in obstore.list(store, options["prefix"]):
@@ -87,6 +92,10 @@ class Store:
     def put(self, path: str, text: str) -> None:
         """Write a text object."""
         self._run(_PUT, path=path, text=text)
+
+    def remove(self, prefix: str) -> None:
+        """Remove what is below a prefix, as a lost store would."""
+        self._run(_REMOVE, prefix=prefix)
 
     def flip(self, path: str) -> None:
         """Flip the lowest bit of the byte in an object's middle; twice restores it."""

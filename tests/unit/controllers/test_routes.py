@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hallmark.api import names
+from hallmark.api.model_version import ModelVersionStatus
 from hallmark.cluster.cache import Change, Key, ObjectCache
 from hallmark.cluster.kinds import (
     CONFIG_MAP,
@@ -253,6 +254,31 @@ def test_a_change_concerns(
     found = concerned(Change(key, before, after), cache)
     assert sorted(found) == sorted(keys)
     assert len(found) == len(set(found))
+
+
+READ = {
+    "conditions": [{"type": "Verified", "status": "True"}],
+    "approvals": [{"name": "yes", "accepted": True}],
+    "rolledBack": {"time": "2026-11-28T12:00:00Z"},
+    "policyDigest": "sha256:1",
+    "feedDigest": "sha256:1",
+}
+"""What decisions about ModelDeployments read of a version's status."""
+UNREAD = {"observedGeneration", "usedBy", "vexDigest", "sbom", "keyId"}
+
+
+def test_every_field_of_a_versions_status_is_read_by_deployments_or_not() -> None:
+    fields = {field.alias or name for name, field in ModelVersionStatus.model_fields.items()}
+    assert fields == READ.keys() | UNREAD
+
+
+@pytest.mark.parametrize("field", READ)
+def test_what_a_deployment_reads_of_a_version_concerns_what_may_serve_it(
+    cache: ObjectCache, field: str
+) -> None:
+    after = with_status(VERSION, **{field: READ[field]})
+    found = concerned(Change(Key(MODEL_VERSION, SPACE, "v1"), VERSION, after), cache)
+    assert {*MINE, Key(MODEL_DEPLOYMENT, SPACE, "follows")} <= set(found)
 
 
 def _says(**conditions: str) -> Obj:
