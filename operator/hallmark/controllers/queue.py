@@ -219,13 +219,15 @@ class WorkQueue:
         if len(self._running) >= MOST:
             return False
         overdue = self._before[urgency] >= MOST_BEFORE
-        others = sum(1 for running in self._running.values() if running.urgency >= urgency)
+        others = any(self._young(now, urgency))
         return busy < self._workers or (overdue and not others)
 
-    def _young(self, now: float) -> Iterator[float]:
-        """Yield until when each reconcile keeps its worker, of those that do."""
-        ends = (running.since + self._patience for running in self._running.values())
-        return (end for end in ends if end > now)
+    def _young(self, now: float, urgency: Urgency = Urgency.AT_ONCE) -> Iterator[float]:
+        """Yield until when each keeps its worker, of those that do and are as urgent or less."""
+        for running in self._running.values():
+            end = running.since + self._patience
+            if running.urgency >= urgency and end > now:
+                yield end
 
     def _taken(self, waiting: Waiting) -> Key | None:
         """Take the first key of a namespace that does not run."""

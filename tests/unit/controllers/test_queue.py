@@ -410,6 +410,29 @@ async def test_one_that_waits_begins_where_urgent_looks_have_every_worker() -> N
         await soon(lambda: queue.idle)
 
 
+@pytest.mark.parametrize("hangs", [Urgency.SOON, Urgency.IN_TURN])
+async def test_one_that_hangs_takes_nobodys_turn_among_urgent_looks(hangs: Urgency) -> None:
+    seen, now = Recorder(), [1.0]
+    seen.gate.clear()
+    queue = WorkQueue(seen, 2, lambda: now[0])
+    task = asyncio.create_task(queue.run())
+    queue.request(Key(TRAINING_RUN, "author", "hangs"), urgency=hangs)
+    await soon(lambda: seen.running == 1)
+    now[0] += 2 * PATIENCE
+    for number in range(2 + URGENT_WORKERS):
+        queue.request(Key(MODEL_VERSION, "author", str(number)), urgency=Urgency.AT_ONCE)
+    await soon(lambda: seen.running == 3 + URGENT_WORKERS)
+    queue._before[Urgency.IN_TURN] = MOST_BEFORE
+    queue.request(Key(TRAINING_RUN, "bank", "a"))
+    queue.request(Key(TRAINING_RUN, "bank", "b"))
+    await soon(lambda: "a" in seen.seen)
+    assert "b" not in seen.seen, "one at a time"
+    seen.gate.set()
+    await soon(lambda: queue.idle)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_a_decision_that_is_urgent_waits_for_one_other_at_most() -> None:
     seen = Recorder()
     async with working(seen, workers=1) as queue:
