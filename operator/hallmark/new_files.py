@@ -11,12 +11,15 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hallmark.files import create
 
 _HALF = ".partial-"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_TRIES = 100
+"""How often a folder is made anew that another one took for left."""
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o666) -> None:
@@ -40,14 +43,12 @@ def new_file(path: Path) -> Iterator[Path]:
         FileExistsError: something is there.
         OSError: it cannot be written.
     """
-    partial = _half(path)
     if os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-    try:
-        yield partial
-        os.link(partial, path)  # Which replaces nothing.
-    finally:
-        partial.unlink(missing_ok=True)
+    with _half(path) as partial:
+        file = partial / path.name
+        yield file
+        os.link(file, path)  # Which replaces nothing.
 
 
 @contextmanager
@@ -64,37 +65,59 @@ def new_folder(path: Path) -> Iterator[Path]:
     if path.is_mount():
         raise OSError(errno.EBUSY, "a volume is mounted there: name a new folder in it", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
-    partial = _half(path)
-    partial.mkdir()
-    held = os.open(partial, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with _half(path) as partial:
         yield partial
         partial.rename(path)
+
+
+@contextmanager
+def _half(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside a place, which goes at the end."""
+    _sweep(path)
+    partial = path.with_name(f".{path.name}{_HALF}{os.getpid()}")
+    held = _made(partial)
+    try:
+        yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         os.close(held)
 
 
-def _half(path: Path) -> Path:
-    return path.with_name(f".{path.name}{_HALF}{os.getpid()}")
+def _made(partial: Path) -> int:
+    """Make a folder and return the lock on it; another one may sweep it before it is locked."""
+    for _ in range(_TRIES):
+        partial.mkdir()
+        with suppress(FileNotFoundError):
+            held = os.open(partial, _FOLDER)
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if _is_at(held, partial):
+                return held
+            os.close(held)
+    raise OSError(errno.EBUSY, "others clean up there: try again", str(partial))
+
+
+def _is_at(held: int, partial: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(held), partial.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _sweep(path: Path) -> None:
     """Remove what processes left that were killed; who is alive holds a lock."""
     for left in path.parent.glob(f".{_literal(path.name)}{_HALF}*"):
-        if left.is_symlink() or not left.is_dir():
-            continue
-        held = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            continue
-        else:
-            shutil.rmtree(left, ignore_errors=True)
-        finally:
-            os.close(held)
+        # What is a stranger's, or was removed by somebody faster, stands in nobody's way.
+        with suppress(OSError):
+            _remove_unheld(left)
+
+
+def _remove_unheld(left: Path) -> None:
+    held = os.open(left, _FOLDER)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(left, ignore_errors=True)
+    finally:
+        os.close(held)
 
 
 def _literal(name: str) -> str:

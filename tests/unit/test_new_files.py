@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -46,7 +48,7 @@ def test_of_a_killed_process_nothing_is_in_its_place(made: str, write: str, tmp_
         assert (names(tmp_path), (target / "a").read_text()) == (["pa[c]k"], "whole")
     else:
         write_new(target, b"whole")
-        assert target.read_bytes() == b"whole"
+        assert (names(tmp_path), target.read_bytes()) == (["pa[c]k"], b"whole")
 
 
 @pytest.mark.parametrize("make", [new_folder, new_file])
@@ -81,6 +83,35 @@ def test_who_is_at_work_on_the_same_is_let_alone(tmp_path: Path) -> None:
         assert len(names(tmp_path)) == 2
         other.kill()
     assert (target / "a").read_text() == "whole"
+
+
+@pytest.mark.parametrize("make", [new_folder, new_file])
+@pytest.mark.parametrize("there", ["of another user", "file", "link to nothing", "own number"])
+def test_what_stands_beside_a_place_is_in_nobodys_way(
+    make: Callable[[Path], AbstractContextManager[Path]],
+    there: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left = tmp_path / ".out.partial-x"
+    match there:
+        case "of another user":
+            left.mkdir()
+
+            def refused(left: Path) -> None:  # As for anybody but root.
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(left))
+
+            monkeypatch.setattr("hallmark.new_files._remove_unheld", refused)
+        case "file":
+            left.write_text("a stranger's")
+        case "link to nothing":
+            left.symlink_to("nothing")
+        case _:
+            left = tmp_path / f".out.partial-{os.getpid()}"  # Of a container each is the first.
+            left.mkdir()
+    with make(tmp_path / "out") as made:
+        (made / "a" if made.is_dir() else made).open("x").close()
+    assert (tmp_path / "out").exists()
 
 
 def _to_file(path: Path) -> None:
