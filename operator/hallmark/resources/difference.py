@@ -23,6 +23,7 @@ CHANGES_MEANING = {
     "type": frozenset({"ExternalName", "LoadBalancer", "NodePort"}),
     "sessionAffinity": frozenset({"ClientIP"}),
     "internalTrafficPolicy": frozenset({"Local"}),
+    "trafficDistribution": _ANY,
     **dict.fromkeys(("externalIPs", "externalName", "publishNotReadyAddresses"), _ANY),
     # which requests a route takes, and which ports a NetworkPolicy opens
     **dict.fromkeys(("hostnames", "endPort"), _ANY),
@@ -31,6 +32,7 @@ CHANGES_MEANING = {
     **dict.fromkeys(("hostNetwork", "hostPID", "hostIPC", "hostAliases", "dnsConfig"), _ANY),
     **dict.fromkeys(("shareProcessNamespace", "startupProbe", "volumeDevices"), _ANY),
     **dict.fromkeys(("privileged", "add", "hostPort", "hostIP", "hostPath", "subPath"), _ANY),
+    **dict.fromkeys(("subPathExpr", "workingDir"), _ANY),
 }
 """Fields that the operator does not always set, and that change the meaning where a stranger does:
 to one of these values, or to any but an empty one. The API server adds none of them by itself."""
