@@ -210,6 +210,8 @@ def _link(told: Told) -> Link | None:
     if demands is None or stage is None:
         ended = told.fails or (any(told.begun) and not told.is_excused)
         return open_(name, "The record does not keep the numbers.") if ended else None
+    if problem := _by_other_rules(told, demands):
+        return broken(name, problem)
     if told.record.outcome == AuditOutcome.STABLE:
         return _too_early(name, told, demands, stage)
     problem = (
@@ -240,14 +242,19 @@ def _of_another(told: Told, stage: Stage) -> str | None:
     return None
 
 
-def _not_demanded(told: Told, demands: Demands, stage: Stage) -> str | None:
-    """Return that the candidate got traffic by other rules than the policy's, or None."""
+def _by_other_rules(told: Told, demands: Demands) -> str | None:
+    """Return that a record names other rules than the policy's, or None."""
     policy = told.policies.get(demands.policy_digest)
     if policy is not None and policy.rollout != demands.rollout:
         return (
             f"It names other demands on rollouts than ModelPolicy '{demands.policy}' makes with "
             f"the digest {demands.policy_digest}."
         )
+    return None
+
+
+def _not_demanded(told: Told, demands: Demands, stage: Stage) -> str | None:
+    """Return that the candidate got traffic faster than was demanded, or None."""
     if told.fails:
         return None
     beyond = faster_than_demanded(stage.spec, demands.rollout, stage.spec.replicas)

@@ -400,6 +400,20 @@ def test_what_asked_for_less_than_was_demanded_then_is_found(honest: dict[str, C
         assert "names other demands" in broken(none.links())[0].said
 
 
+def test_each_record_of_a_stage_is_held_to_the_rules_of_the_policy(
+    honest: dict[str, Chain],
+) -> None:
+    found = honest["Pods"]
+    kept = [place for place, record in enumerate(found.records) if stage_in(record)]
+    assert {"started", "promoted", "stable"} <= {found.records[n].outcome for n in kept}
+    for place in kept:
+        demands = read_demands(found.records[place].evidence)
+        assert demands is not None
+        none = found.at(place, evidence=packed(demands.replace(rollout=None).to_wire()))
+        wrong = {link.name: link.said for link in broken(none.links())}
+        assert "names other demands" in wrong[f"stage (record {place + 1})"]
+
+
 # -- failures -----------------------------------------------------------------------------------
 
 FAILURES: dict[str, Callable[[World], None]] = {
