@@ -51,18 +51,37 @@ async def test_events_are_created_in_order_once_and_past_one_that_is_refused() -
     assert (len(queue), creator.created) == (0, ["a", "b", "c"])
 
 
-async def test_what_waits_when_the_operator_ends_is_still_created() -> None:
+async def test_what_waits_when_the_operator_ends_is_still_created(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(event_queue, "AFTER_SECONDS", 0.0)
     creator = Creator()
     queue = queue_of(creator)
     running = asyncio.create_task(queue.run())
     queue.put(event("first"))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert creator.created == ["first"]
+    async with asyncio.timeout(10):
+        while not creator.created:
+            await asyncio.sleep(0)
     queue.put(event("last"))
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert creator.created == ["first", "last"]
+
+
+async def test_an_event_waits_until_what_it_tells_of_is_carried_out_but_not_beyond_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(event_queue, "AFTER_SECONDS", 3600.0)
+    creator = Creator()
+    queue = queue_of(creator)
+    running = asyncio.create_task(queue.run())
+    queue.put(event("first"))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert creator.created == []
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert creator.created == ["first"]
 
 
 async def test_the_end_does_not_wait_for_an_api_server_that_says_nothing(

@@ -152,6 +152,7 @@ def test_a_step_notes_what_was_seen_and_begins_anew() -> None:
         "rows": 250,
         "rejected": 5,
         "fair": CanaryCounts(rows=90).model_dump(),
+        "short_since": timestamp(NOW),
     }
     assert second["since"] == timestamp(NOW), "the pause counts from the step's beginning"
 
