@@ -250,14 +250,35 @@ def test_a_hold_keeps_the_shares_where_a_step_had_begun_without_its_pods(
 
 
 @pytest.mark.parametrize("pods", [1, 3])
-def test_pods_that_are_evicted_during_a_hold_come_back(world: World, pods: int) -> None:
+@pytest.mark.parametrize("before", [True, False], ids=["before it", "during it"])
+def test_pods_that_are_evicted_around_a_hold_come_back(
+    world: World, pods: int, before: bool
+) -> None:
     pass_step(world)
     assert world.shared == {1: 1, 2: 3}
+    if before:
+        world.evict(2, pods)
+        world.reconcile()
     world.hold(600, "hold-1")
-    world.settle()
-    world.evict(2, pods)
+    world.settle(kubelet=not before)
+    if not before:
+        world.evict(2, pods)
     world.settle()
     assert world.shared == {1: 1, 2: 3}
+
+
+def test_a_second_hold_keeps_the_shares_of_a_step_without_its_pods(world: World) -> None:
+    world.report(2, CALM, windows=2)
+    world.wait(21)
+    world.settle(kubelet=False)
+    for number in (1, 2):
+        world.hold(60, f"hold-{number}")
+        world.settle()
+        assert (step(world), world.shared) == (1, {1: 3, 2: 1})
+        world.wait(61)
+        world.settle(kubelet=False)
+    world.settle()
+    assert (step(world), world.shared) == (1, {1: 1, 2: 3})
 
 
 OTHERWISE = {

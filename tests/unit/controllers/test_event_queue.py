@@ -22,7 +22,7 @@ class Creator:
 
     def __init__(self) -> None:
         self.created: list[str] = []
-        self.refused = {"full": ApiError(403, "Forbidden", "The quota of Events is used up.")}
+        self.refused = {"full": ApiError("The quota of Events is used up.", 403, "Forbidden")}
         self.gate = asyncio.Event()
         self.gate.set()
 

@@ -72,8 +72,18 @@ def _is_kept_back(view: View) -> bool:
     record, hold = view.rollout.canary, view.held
     if record is None or hold is None or record.step == 0 or route_of(view) is not None:
         return False
-    short = record.short_since
-    return short is not None and parse_timestamp(short) <= parse_timestamp(hold.since)
+    if not _never_had_its_pods(view.rollout) or record.short_since is None:
+        return False
+    return parse_timestamp(record.short_since) <= parse_timestamp(hold.since)
+
+
+def _never_had_its_pods(rollout: Rollout) -> bool:
+    """Tell whether the step's Pods have been missing since it began.
+
+    Where they were there and one is lost, the share was given already.
+    """
+    record = rollout.canary
+    return record is not None and record.short_since == rollout.since
 
 
 def candidate_replicas(view: View) -> int:
@@ -179,11 +189,15 @@ def observed(view: View) -> Rollout | None:
 
 
 def counted_anew(rollout: Rollout, now: str) -> Rollout:
-    """Return the rollout at the end of a hold, which is no time that Pods had to become ready."""
+    """Return the rollout at the end of a hold, which is no time that Pods had to become ready.
+
+    A step that never had its Pods begins now.
+    """
     record = rollout.canary
     if record is None or record.short_since is None:
         return rollout
-    return rollout.replace(canary=record.replace(short_since=now))
+    since = now if _never_had_its_pods(rollout) else rollout.since
+    return rollout.replace(since=since, canary=record.replace(short_since=now))
 
 
 # -- what is said -----------------------------------------------------------------------------
