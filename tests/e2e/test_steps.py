@@ -106,5 +106,7 @@ def test_a_version_gets_copies_then_a_share_then_all_until_the_truth_is_told(
     assert (taken.status_code, taken.json()["refused"]) == (200, 0), taken.text
     world.wait_for("ModelDeployment", SHARED, NAME, "RolledBack=True/DriftRollback", seconds=180)
     world.wait_field("ModelDeployment", SHARED, NAME, "status.activeModelVersion", "loan-v1")
-    events = [event["reason"] for event in world.api.list("Event", SHARED)]
-    assert "QualityBelowFloor" in events
+    world.until(
+        lambda: "QualityBelowFloor" in {each["reason"] for each in world.api.list("Event", SHARED)},
+        "an Event that tells of the quality",
+    )

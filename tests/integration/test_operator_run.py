@@ -114,15 +114,19 @@ async def test_a_run_becomes_a_sealed_version(
 
     await until(cleaned)
     assert await api.get(JOB, namespace, train_job(created)), "kept as long as the run"
-    events = [
-        (each["reason"], each["message"])
-        for each in await api.list(EVENT, namespace)
-        if each["involvedObject"]["name"] == "loan-v1"
-        and each["involvedObject"]["kind"] == "TrainingRun"
-    ]
-    reasons = {reason for reason, _ in events}
-    assert len(events) == len(reasons), f"each transition once: {events}"
-    assert {"Training", "Sealing", "Sealed"} <= reasons
+
+    async def told() -> list[str]:
+        reasons = [
+            each["reason"]
+            for each in await api.list(EVENT, namespace)
+            if each["involvedObject"]["name"] == "loan-v1"
+            and each["involvedObject"]["kind"] == "TrainingRun"
+        ]
+        return reasons if {"Training", "Sealing", "Sealed"} <= {*reasons} else []
+
+    await until(told)  # An Event comes a moment after what it tells of.
+    reasons = await told()
+    assert len(reasons) == len({*reasons}), f"each transition once: {reasons}"
     assert installation.audited(created["metadata"]["uid"]) == ["gate", "seal"]
     assert installation.audited(version["metadata"]["uid"]) == ["verify"]
 
