@@ -28,7 +28,7 @@ from hallmark.policies.model_deployment.audit import GAVE_WAY
 from hallmark.policies.model_deployment.crashes import crashed_since
 from hallmark.policies.model_deployment.inputs import PodState
 from hallmark.policies.model_deployment.intent import intent_hash
-from hallmark.policies.model_deployment.rollout_floors import faster_than_demanded
+from hallmark.policies.model_deployment.rollout_floors import faster_than_demanded, needed_bake
 from hallmark.policies.model_deployment.stage import (
     FAILED,
     CopiesSeen,
@@ -349,16 +349,10 @@ def _counts(record: CanaryRecord) -> CanaryCounts:
     return CanaryCounts(**{name: getattr(record, name) for name in CanaryCounts.model_fields})
 
 
-def _longest_bake(demands: Demands, stage: Stage) -> str:
-    """Return how long it had to be healthy: as was asked for then, or as the policy demanded."""
-    asked = stage.spec.strategy.bake
-    demanded = demands.rollout.min_bake if demands.rollout else None
-    return max(asked, demanded or asked, key=parse_duration)
-
-
 def _too_early(name: str, told: Told, demands: Demands, stage: Stage) -> Link | None:
     """Return that a version became stable before its time, or None."""
-    digest, bake = told.record.details.get("manifestDigest", ""), _longest_bake(demands, stage)
+    digest = told.record.details.get("manifestDigest", "")
+    bake = needed_bake(stage.spec, demands.rollout)
     gave = _stage_in(told.first) if told.first else None
     if stage.manifest_digest != digest:
         return broken(name, "Expected since when this version was healthy, found another's.")

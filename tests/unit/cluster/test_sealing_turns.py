@@ -11,7 +11,7 @@ from hallmark.api import names
 from hallmark.api.training_run import RunCondition, TrainingRun
 from hallmark.cluster.cache import ObjectCache
 from hallmark.cluster.gather.sealing import sealing_queue
-from hallmark.cluster.kinds import JOB, MODEL_VERSION, TRAINING_RUN, Obj
+from hallmark.cluster.kinds import JOB, MODEL_VERSION, TRAINING_RUN, Kind, Obj
 from hallmark.policies.training_run.decide import POLL_SECONDS, decide_run
 from hallmark.policies.training_run.inputs import SealingJob
 from hallmark.policies.training_run.turns import (
@@ -66,11 +66,11 @@ class World:
         self.version = 0
         self.jobs: dict[str, Obj] = {}
 
-    def put(self, kind: object, obj: Obj) -> None:
+    def put(self, kind: Kind, obj: Obj) -> None:
         """Take an object as it was watched."""
         self.version += 1
         obj["metadata"]["resourceVersion"] = str(self.version)
-        self.cache.observe(kind, obj)  # type: ignore[arg-type]
+        self.cache.observe(kind, obj)
 
     def run(self, space: str, number: int, **status: object) -> TrainingRun:
         """Make a trained run; a greater number is younger."""

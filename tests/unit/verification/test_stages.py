@@ -92,6 +92,12 @@ def stage_in(record: Record) -> Stage | None:
     return demands.stage if demands else None
 
 
+def kept_in(record: Record) -> Stage:
+    stage = stage_in(record)
+    assert stage is not None
+    return stage
+
+
 def chain(world: World) -> Chain:
     policy = world.policy.spec
     return Chain(tuple(world.ledger.records.values()), {policy.digest: policy})
@@ -235,7 +241,7 @@ def test_a_step_whose_numbers_do_not_let_it_pass_is_found(
     honest: dict[str, Chain], manner: str, forged: str
 ) -> None:
     found = honest[manner]
-    *steps, last = [place for place in found.places() if stage_in(found.records[place]).step]  # type: ignore[union-attr]
+    *steps, last = [place for place in found.places() if kept_in(found.records[place]).step]
     for place in steps:
         wrong = broken(found.forged(place, STEP[forged]).links())
         assert f"stage (record {place + 1})" in {link.name for link in wrong}
@@ -251,7 +257,7 @@ def test_a_mirror_whose_numbers_do_not_let_it_pass_is_found(
     honest: dict[str, Chain], manner: str, forged: str
 ) -> None:
     found = honest[manner]
-    [place] = [n for n in found.places() if stage_in(found.records[n]).copies]  # type: ignore[union-attr]
+    [place] = [n for n in found.places() if kept_in(found.records[n]).copies]
     wrong = broken(found.forged(place, MIRRORED[forged]).links())
     assert f"stage (record {place + 1})" in {link.name for link in wrong}
     assert any("do not let 'credit-v2' go on" in link.said for link in wrong)

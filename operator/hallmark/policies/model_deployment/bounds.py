@@ -15,7 +15,7 @@ from hallmark.api.resources import ResourceAmounts, Resources, quantity
 from hallmark.api.scheduling import Scheduling
 from hallmark.api.texts import parse_duration
 from hallmark.policies.model_deployment.floors import below_floors
-from hallmark.policies.model_deployment.rollout_floors import faster_than_demanded
+from hallmark.policies.model_deployment.rollout_floors import faster_than_demanded, needed_bake
 
 _AMOUNTS = ("cpu", "memory")
 
@@ -64,9 +64,8 @@ def progress_deadline(spec: ModelDeploymentSpec, policy: ModelPolicy | None) -> 
 
 
 def bake(spec: ModelDeploymentSpec, policy: ModelPolicy | None) -> str:
-    """Return how long what serves must be healthy: as asked for, or what the policy demands."""
-    demanded = policy.spec.rollout.min_bake if policy and policy.spec.rollout else None
-    return max(spec.strategy.bake, demanded or spec.strategy.bake, key=parse_duration)
+    """Return how long what serves must be healthy, by what is asked for and by the policy."""
+    return needed_bake(spec, policy.spec.rollout if policy else None)
 
 
 def _beyond(spec: ModelDeploymentSpec, bounds: DeploymentBounds) -> Iterator[str]:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from hallmark.api.canary import Canary
 from hallmark.api.model_deployment import ModelDeploymentSpec, StrategyType
 from hallmark.api.rollout_floors import CanaryFloors, RolloutFloors
+from hallmark.api.texts import parse_duration
 from hallmark.policies.model_deployment.floors import (
     Demand,
     Part,
@@ -122,3 +123,10 @@ def _too_few_pods(canary: Canary, replicas: int, floors: CanaryFloors) -> Iterat
         floor = "canary.max_step" if floors.max_step else "canary.max_first_step"
         yield ROLLOUT.sentence("replicas", expected, floor, found)
         return
+
+
+def needed_bake(spec: ModelDeploymentSpec, floors: RolloutFloors | None) -> str:
+    """Return how long what serves must be healthy: as asked for, or as demanded where longer."""
+    asked = spec.strategy.bake
+    demanded = floors.min_bake if floors else None
+    return max(asked, demanded or asked, key=parse_duration)
