@@ -26,8 +26,12 @@ from hallmark.controllers.last_resort import stop_withdrawn
 from hallmark.controllers.runtime import Operator, log, reconciler, run_decision
 from hallmark.controllers.verification import CARRY_AGAIN, carry, look_ahead, verify
 from hallmark.errors import HallmarkError
-from hallmark.policies.decision import Decision, unreadable
-from hallmark.policies.model_deployment.decide import DeploymentDecision, decide
+from hallmark.policies.decision import Apply, Decision, unreadable
+from hallmark.policies.model_deployment.decide import (
+    DeploymentDecision,
+    decide,
+    switches_to,
+)
 from hallmark.policies.model_deployment.desired import URL_LIFETIME
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need
 from hallmark.policies.refusals import Refusal
@@ -122,7 +126,7 @@ async def _step(
     # What has the traffic goes when another version has it; what has none goes at once.
     first = () if decided.withdraws else changes.withdrawn
     aside = changes.aside if first else ()
-    beside = changes.traffic if decided.completes else ()
+    beside = changes.traffic if decided.completes else _switch(world, inputs, decided)
     written_first = (*aside, *beside)
     decision = Decision(
         conditions=decided.conditions,
@@ -149,7 +153,7 @@ async def _step(
     obj = await run_decision(operator, world.obj, decision)
     if not decided.moved:
         await look_ahead(operator, inputs, decided)
-    if not decided.moved or changes:
+    if not decided.moved or changes or beside:
         return None
     written = read(ModelDeployment, {**obj, "spec": inputs.deployment.spec.to_wire()})
     if isinstance(written, Refusal):
@@ -158,6 +162,14 @@ async def _step(
         inputs, deployment=written, now=operator.clock(), drift_memory=decided.drift_memory
     )
     return replace(world, obj=obj, inputs=inputs)
+
+
+def _switch(
+    world: DeploymentWorld, inputs: DeploymentInputs, decided: DeploymentDecision
+) -> tuple[Apply, ...]:
+    """Return what leads the traffic back, where the rollback that begins can end at once."""
+    plan = switches_to(inputs, decided)
+    return children(world, inputs, plan, {}).traffic if plan else ()
 
 
 def _again(decided: DeploymentDecision, *, soon: bool) -> float | None:

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from hallmark.api.model_deployment import ActionName, ModelDeploymentStatus
 from hallmark.api.texts import parse_timestamp
+from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import HTTP_ROUTE
 from tests.examples import examples
 from tests.unit.controllers.deployment_seen import CALM, SHIFTED
@@ -80,6 +81,38 @@ def test_a_recorded_rollback_is_completed_to_the_same_target(tmp_path: Path) -> 
     world.ask(drift={"threshold": "5", "window": 100})
     world.reconcile()
     assert world.serving == 2
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS.keys())
+def test_traffic_led_back_before_the_status_is_completed_or_undone(
+    tmp_path: Path, refusal: ApiError
+) -> None:
+    completed, undone, withdrawn = (led_back_without_a_status(tmp_path / n, refusal) for n in "abc")
+    completed.settle()
+    assert (completed.serving, completed.state) == (1, "Stable")
+    assert completed.recorded("rollback") == ["started", "completed"]
+    # What nobody decides any more is as if it had not been begun: the status says who serves.
+    undone.traffic(CALM)
+    undone.ask(drift={"threshold": "5", "window": 100})
+    undone.settle()
+    assert (undone.serving, undone.status.active_model_version) == (2, "credit-v2")
+    withdrawn.judge(1, revoked=True)
+    withdrawn.settle()
+    assert withdrawn.serving == 2
+    assert withdrawn.condition("Ready") == "False/NoVerifiedTarget"
+
+
+def led_back_without_a_status(folder: Path, refusal: ApiError) -> World:
+    """Kill the operator when a rollback to warm Pods led the traffic back, and wrote no status."""
+    folder.mkdir()
+    world = with_two_versions(World(folder))
+    world.traffic(SHIFTED)
+    world.cluster.refuse = refuse_status(refusal)
+    assert not world.reconcile(die_at=1)
+    assert world.recorded("rollback") == ["started"]
+    assert (world.serving, world.status.active_model_version) == (1, "credit-v2")
+    world.cluster.refuse = None
+    return world
 
 
 OVERDUE = timedelta(seconds=121)

@@ -102,7 +102,7 @@ class DeploymentDecision:
     """What the reports said, for the next decision."""
     completes: bool = False
     """It ends a rollback on record: the traffic need not wait until the status says so, for
-    whoever reads the status before leads it there as well."""
+    whoever reads the status before leads it there as well. See also ``switches_to``."""
     withdraws: bool = False
     """It takes Pods or traffic from bytes that must not serve, and waits for no status."""
     requeue: float | None = None
@@ -145,6 +145,27 @@ def decide(inputs: DeploymentInputs) -> DeploymentDecision | Need:
         withdraws=must_give_way(view) is not None,
         requeue=0.0 if moved else _requeue(after, step.wait, drift),
     )
+
+
+def switches_to(inputs: DeploymentInputs, decided: DeploymentDecision) -> Plan | None:
+    """Return the plan of the decision that ends a rollback which this one begins.
+
+    Args:
+        inputs: what the decision was made from.
+        decided: the decision.
+
+    Returns:
+        None where it begins none, or where its end waits for something: Pods, or bytes that must
+        be verified.
+    """
+    rollout = rollout_of(decided.status)
+    if not decided.moved or rollout.state is not RolloutState.ROLLING_BACK:
+        return None
+    deployment = inputs.deployment.replace(status=decided.status)
+    following = decide(replace(inputs, deployment=deployment, drift_memory=decided.drift_memory))
+    if isinstance(following, Need) or not following.completes:
+        return None
+    return following.plan
 
 
 def _step(view: View) -> Step | Need:

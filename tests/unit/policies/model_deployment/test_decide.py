@@ -17,6 +17,7 @@ from hallmark.policies.model_deployment.decide import (
     BASELINE_SECONDS,
     DeploymentDecision,
     decide,
+    switches_to,
 )
 from hallmark.policies.model_deployment.desired import URL_MARGIN
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, View, Workload
@@ -43,6 +44,7 @@ V1, V2 = version(1), version(2)
 TWO = entry(2, start=10, intent=asked(2))
 ONE = entry(1, end=10)
 SERVING = serving_status(TWO, ONE)
+BOTH = (workload(1), workload(2))
 
 
 def trusted(given: View) -> DeploymentInputs:
@@ -264,6 +266,44 @@ def test_what_is_shown_of_drift_names_no_pod_that_is_gone(
     found = decided(replace(seen, inputs=replace(seen.inputs, **judged))).status
     assert found.drift_state is not None
     assert set(found.drift_state.pods) == {f"pod-{number}" for number in live}
+
+
+# -- what a rollback that begins leads to -----------------------------------------------------
+
+DRIFTS = SERVING.replace(drift_state=drifted(2))
+
+
+@pytest.mark.parametrize(
+    ("given", "leads_to"),
+    [
+        pytest.param(view(DRIFTS, V1, V2, verified=(1,), workloads=BOTH), 1, id="Pods are ready"),
+        pytest.param(view(DRIFTS, V1, V2, verified=(1,), workloads=BOTH[1:]), None, id="no Pods"),
+        pytest.param(
+            view(DRIFTS, V1, V2, verified=(1,), workloads=(workload(1, ready=0), BOTH[1])),
+            None,
+            id="Pods that are not ready",
+        ),
+        pytest.param(view(SERVING, V1, V2, verified=(1,), workloads=BOTH), None, id="no drift"),
+        pytest.param(
+            view(DRIFTS, V1, version(2, revoked=True), verified=(1,), workloads=BOTH),
+            None,
+            id="bytes that must not serve",
+        ),
+        pytest.param(
+            view(DRIFTS, V1, V2, verified=(1,), workloads=BOTH, paused=True), 1, id="paused"
+        ),
+        pytest.param(
+            view(DRIFTS, V1, V2, verified=(1,), workloads=BOTH, rollback="Manual"),
+            None,
+            id="a person rolls back",
+        ),
+    ],
+)
+def test_a_rollback_that_begins_leads_at_once_only_to_pods_that_are_ready(
+    given: View, leads_to: int | None
+) -> None:
+    found = switches_to(trusted(given), decided(given))
+    assert (found.active_digest if found else None) == (digest(leads_to) if leads_to else None)
 
 
 # -- when to look again -----------------------------------------------------------------------
