@@ -14,6 +14,7 @@ from tests.integration.api import Obj, RefusedError
 from tests.integration.conftest import OPERATOR, ROOT, World
 from tests.integration.crd_accepted import ACCEPTED
 from tests.integration.crd_refused_others import REFUSED_OTHERS
+from tests.integration.crd_refused_policies import REFUSED_POLICIES
 from tests.integration.crd_refused_runs import REFUSED_RUNS
 from tests.integration.crd_specs import (
     APPROVAL,
@@ -29,7 +30,7 @@ from tests.integration.crd_specs import (
     evaluation,
 )
 
-REFUSED = {**REFUSED_RUNS, **REFUSED_OTHERS}
+REFUSED = {**REFUSED_RUNS, **REFUSED_OTHERS, **REFUSED_POLICIES}
 
 
 def kept(given: object, stored: object) -> bool:

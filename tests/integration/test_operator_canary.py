@@ -7,8 +7,8 @@ from typing import Any
 from hallmark.api import names
 from hallmark.cluster.kinds import APPS_DEPLOYMENT, MODEL_DEPLOYMENT, POD, SERVICE, Obj
 from tests.integration.operator_process import deployed, installation, store
+from tests.integration.operator_stage import CALM, NAME, Stage, label, stage
 from tests.integration.operator_world import api, kubeconfig, namespace, until
-from tests.integration.test_operator_deployment import CALM, NAME, Stage, label, stage
 
 __all__ = ["api", "deployed", "installation", "kubeconfig", "namespace", "stage", "store"]
 

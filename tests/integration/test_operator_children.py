@@ -21,8 +21,8 @@ from hallmark.cluster.kinds import (
     Obj,
 )
 from tests.integration.operator_process import deployed, installation, store
+from tests.integration.operator_stage import NAME, Stage, stage
 from tests.integration.operator_world import api, kubeconfig, namespace, until
-from tests.integration.test_operator_deployment import NAME, Stage, stage
 
 __all__ = ["api", "deployed", "installation", "kubeconfig", "namespace", "stage", "store"]
 

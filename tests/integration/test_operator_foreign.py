@@ -12,15 +12,9 @@ import pytest
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, Kind, Obj
-from tests.integration.operator_process import (
-    Installation,
-    deployed,
-    installation,
-    message,
-    store,
-)
+from tests.integration.operator_process import Installation, deployed, installation, message, store
+from tests.integration.operator_stage import NAME, Stage, stage
 from tests.integration.operator_world import CRD, api, connected, kubeconfig, namespace, until
-from tests.integration.test_operator_deployment import NAME, Stage, stage
 
 __all__ = ["api", "deployed", "installation", "kubeconfig", "namespace", "stage", "store"]
 

@@ -11,15 +11,8 @@ from hallmark.api.texts import timestamp
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT
 from hallmark.resources.decisions import action_patch, action_text
 from tests.integration.operator_process import deployed, installation, store
+from tests.integration.operator_stage import NAME, SHIFTED, Stage, label, stage, two_versions
 from tests.integration.operator_world import api, kubeconfig, namespace, until
-from tests.integration.test_operator_deployment import (
-    NAME,
-    SHIFTED,
-    Stage,
-    label,
-    stage,
-    two_versions,
-)
 
 __all__ = ["api", "deployed", "installation", "kubeconfig", "namespace", "stage", "store"]
 

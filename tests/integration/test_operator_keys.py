@@ -32,8 +32,8 @@ from hallmark.cluster.kinds import (
 from hallmark.keys import key_id, load_private_key, private_pem, public_pem
 from tests.integration.command_line import Done, patch_environment, run_hallmark
 from tests.integration.operator_process import Installation, deployed, installation, store
+from tests.integration.operator_stage import NAME, Stage, label, stage
 from tests.integration.operator_world import api, kubeconfig, namespace, until
-from tests.integration.test_operator_deployment import NAME, Stage, label, stage
 from tests.integration.test_operator_run import run, seal_job, train_job
 
 __all__ = ["api", "deployed", "installation", "kubeconfig", "namespace", "stage", "store"]

@@ -9,8 +9,8 @@ from hallmark.api import names
 from hallmark.cluster.kinds import CONFIG_MAP, MODEL_DEPLOYMENT, NETWORK_POLICY, POD, SERVICE, Obj
 from hallmark.drift.mirrored import MirrorCounter
 from tests.integration.operator_process import deployed, installation, store
+from tests.integration.operator_stage import CALM, NAME, Stage, label, stage
 from tests.integration.operator_world import api, kubeconfig, namespace, until
-from tests.integration.test_operator_deployment import CALM, NAME, Stage, label, stage
 
 __all__ = ["api", "deployed", "installation", "kubeconfig", "namespace", "stage", "store"]
 

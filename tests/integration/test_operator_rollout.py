@@ -18,16 +18,9 @@ from hallmark.api.texts import timestamp
 from hallmark.cluster.kinds import APPS_DEPLOYMENT, MODEL_DEPLOYMENT, POD, Obj
 from tests.integration.frozen_proxy import FrozenProxy, frozen_proxy
 from tests.integration.operator_process import Installation, deployed, installation, store
+from tests.integration.operator_stage import CALM, NAME, SHIFTED, Stage, label, stage
 from tests.integration.operator_world import api, kubeconfig, namespace, until
 from tests.integration.test_operator_canary import begun, in_step, report, shared
-from tests.integration.test_operator_deployment import (
-    CALM,
-    NAME,
-    SHIFTED,
-    Stage,
-    label,
-    stage,
-)
 
 __all__ = ["api", "deployed", "installation", "kubeconfig", "namespace", "stage", "store"]
 

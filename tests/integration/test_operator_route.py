@@ -13,9 +13,9 @@ from hallmark.cluster.kinds import HTTP_ROUTE, SERVICE, Obj
 from tests.integration import gateway_api
 from tests.integration.clusters import own_cluster
 from tests.integration.operator_process import deployed, installation, message, store
+from tests.integration.operator_stage import NAME, Stage, label, stage
 from tests.integration.operator_world import api, kubeconfig, namespace, until
 from tests.integration.test_operator_canary import in_step, report
-from tests.integration.test_operator_deployment import NAME, Stage, label, stage
 
 __all__ = ["api", "deployed", "installation", "kubeconfig", "namespace", "stage", "store"]
 

@@ -10,16 +10,8 @@ from hallmark.api.files import BASELINE, MANIFEST, MODEL_ONNX, SCHEMA
 from hallmark.cluster.kinds import APPS_DEPLOYMENT, CONFIG_MAP
 from hallmark.resources.carried import bundle_name, carried_files
 from tests.integration.operator_process import deployed, installation, store
+from tests.integration.operator_stage import CALM, NAME, SHIFTED, Stage, label, stage, two_versions
 from tests.integration.operator_world import api, kubeconfig, namespace, until
-from tests.integration.test_operator_deployment import (
-    CALM,
-    NAME,
-    SHIFTED,
-    Stage,
-    label,
-    stage,
-    two_versions,
-)
 
 __all__ = ["api", "deployed", "installation", "kubeconfig", "namespace", "stage", "store"]
 

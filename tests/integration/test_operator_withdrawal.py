@@ -26,8 +26,7 @@ from hallmark.cluster.kinds import (
 )
 from tests.examples import slow_but
 from tests.integration.operator_process import deployed, installation, store, trusted
-from tests.integration.operator_world import api, kubeconfig, namespace, until
-from tests.integration.test_operator_deployment import (
+from tests.integration.operator_stage import (
     APPROVER,
     CALM,
     NAME,
@@ -37,6 +36,7 @@ from tests.integration.test_operator_deployment import (
     stage,
     two_versions,
 )
+from tests.integration.operator_world import api, kubeconfig, namespace, until
 
 __all__ = ["api", "deployed", "installation", "kubeconfig", "namespace", "stage", "store"]
 
