@@ -10,6 +10,7 @@ from pydantic import Field
 from hallmark.api.assessment import PackageName, VulnerabilityId
 from hallmark.api.common import ApiModel, PositiveDuration, ShortText, Timestamp
 from hallmark.api.rules import SET, cel, list_map, rule
+from hallmark.api.trust import ReviewerGroup
 
 _SERIES = "([0-9]+!)?[0-9]+([.][0-9]+)*"
 _VERSION = f"{_SERIES}((a|b|rc)[0-9]+)?([.]post[0-9]+)?([.]dev[0-9]+)?"
@@ -89,6 +90,11 @@ class AcceptedVex(ApiModel):
 
     minimum: Annotated[int, Field(ge=1, le=8)] = 1
     """So many people must say that it does no harm."""
+    groups: Annotated[
+        list[ReviewerGroup], Field(max_length=8, json_schema_extra=list_map("name"))
+    ] = Field(default_factory=list)
+    """From which groups they must come, for example one from ``security``; they count for
+    ``minimum`` as well. Anybody's word that it matters keeps it refused."""
 
 
 class Vulnerabilities(ApiModel):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hallmark.api.common import ObjectMeta
 from hallmark.api.dependencies import Dependencies
@@ -20,6 +21,8 @@ from hallmark.keys import key_id
 
 LOCAL_STORE = Store(uri="s3://this-folder")
 """Stands for the folder, which a policy cannot name; nothing is sent."""
+_ONE: Mapping[str, Any] = {"minimum": 1, "groups": []}
+"""Of how many people, and of which, a word is asked for: of whoever owns the folder."""
 PLAIN = "(none)"
 """The name of the policy that demands nothing of its own; no object can have it."""
 
@@ -36,7 +39,7 @@ def policy_here(
     """Return the policy of a folder: its own keys and image, and the demands of another.
 
     Floors for gates, rules for personal data, denied packages and sources are taken as they are;
-    one person must approve, and may lift a vulnerability, for there is one.
+    one person must approve, of no group, and may lift a vulnerability, for there is one.
 
     Args:
         sealing: the sealing key's public half in PEM.
@@ -52,7 +55,7 @@ def policy_here(
         "signers": [TrustedKey(key_id=key_id(sealing), public_key=sealing)],
         "approvers": former.spec.approvers if former else [],
         "auditors": [TrustedKey(key_id=key_id(auditing), public_key=auditing)],
-        "approvals": (base.spec.approvals if base else Approvals()).replace(minimum=1),
+        "approvals": (base.spec.approvals if base else Approvals()).replace(**_ONE),
         "store": LOCAL_STORE,
         "images": Images(trainer=image, sealer="local", predictor="local"),
     }
@@ -76,4 +79,4 @@ def _heard_from_one(rules: Dependencies) -> Dependencies:
     known = rules.vulnerabilities
     if known is None or known.vex is None:
         return rules
-    return rules.replace(vulnerabilities=known.replace(vex=known.vex.replace(minimum=1)))
+    return rules.replace(vulnerabilities=known.replace(vex=known.vex.replace(**_ONE)))

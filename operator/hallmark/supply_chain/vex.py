@@ -27,13 +27,11 @@ class Word:
         said: what.
         by: who.
         until: when it ends, RFC 3339; None: never.
-        person: what is equal for two spellings of one person's name; empty: the name itself.
     """
 
     said: Assessment
     by: str
     until: str | None = None
-    person: str = ""
 
     def sentence(self) -> str:
         """Return who says what, and until when."""

@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 
-from hallmark.api.dependencies import Severity, Vulnerabilities, VulnerabilityException
+from hallmark.api.dependencies import (
+    AcceptedVex,
+    Severity,
+    Vulnerabilities,
+    VulnerabilityException,
+)
 from hallmark.api.findings import Finding
 from hallmark.api.texts import parse_duration, parse_timestamp, timestamp
+from hallmark.quorum import Tally, tally
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.osv_entry import Vulnerability, worst
 from hallmark.supply_chain.vex import Word
@@ -178,8 +184,19 @@ def _on(same: Sequence[Vulnerability], words: Sequence[Word], rules: Vulnerabili
 
 
 def _is_lifted(words: Sequence[Word], rules: Vulnerabilities) -> bool:
-    people = {word.person or word.by for word in words if word.said.analysis.excuses}
-    return rules.vex is not None and len(people) >= rules.vex.minimum
+    return rules.vex is not None and _excusing(words, rules.vex).enough
+
+
+def _excusing(words: Iterable[Word], asked: AcceptedVex) -> Tally:
+    people = {word.by for word in words if word.said.analysis.excuses}
+    return tally(people, asked.minimum, asked.groups)
+
+
+def _asked(vex: AcceptedVex) -> str:
+    """Return whose word lifts a vulnerability, as a part of a sentence."""
+    groups = [f"{group.minimum} from group '{group.name}'" for group in vex.groups]
+    people = "a reviewer" if vex.minimum == 1 else f"{vex.minimum} reviewers"
+    return f"{people} ({' and '.join(groups)})" if groups else people
 
 
 def _refusal(
@@ -192,8 +209,7 @@ def _refusal(
     ended = [one.until for found in same for one in _about(found, rules)]
     expected = f"none above severity {rules.accepted_severity} ({_RULE})"
     if rules.vex:
-        people = "a reviewer" if rules.vex.minimum == 1 else f"{rules.vex.minimum} reviewers"
-        expected += f", or the word of {people} that it does no harm (hallmark vex)"
+        expected += f", or the word of {_asked(rules.vex)} that it does no harm (hallmark vex)"
     fixed = next((found.fixed for found in same if found.fixed), "")
     said = f"{first.id} in '{first.package}' {first.version}".rstrip()
     said += f", severity {severity or 'unknown'}, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from hypothesis import given, strategies as st
@@ -15,6 +16,7 @@ from hallmark.api.dependencies import (
     VulnerabilityException,
 )
 from hallmark.api.texts import timestamp
+from hallmark.api.trust import ReviewerGroup
 from hallmark.supply_chain.osv_entry import Vulnerability
 from hallmark.supply_chain.vex import Word
 from hallmark.supply_chain.vulnerabilities import (
@@ -209,8 +211,10 @@ def word(
     return Word(said, by)
 
 
-def listening(minimum: int = 1) -> Vulnerabilities:
-    return Vulnerabilities(vex=AcceptedVex(minimum=minimum))
+def listening(minimum: int = 1, **groups: list[str]) -> Vulnerabilities:
+    """Return rules by which so many people lift a vulnerability, one of each group among them."""
+    asked = [ReviewerGroup(name=name, members=members) for name, members in groups.items()]
+    return Vulnerabilities(vex=AcceptedVex(minimum=minimum, groups=asked))
 
 
 def judged(rules_: Vulnerabilities, *words: Word, found: Known | None = None) -> list[str]:
@@ -267,6 +271,12 @@ def test_a_refusal_says_who_said_what() -> None:
     assert said.endswith("; GHSA-1 in 'pillow': not_affected (code_not_reachable), says rita.")
 
 
+def test_a_refusal_says_of_which_groups_a_word_is_awaited() -> None:
+    (said,) = judged(listening(2, security=["sam"], risk=["rita"]), word())
+    asked = "the word of 2 reviewers (1 from group 'security' and 1 from group 'risk')"
+    assert asked in said
+
+
 WORDS = st.builds(
     word,
     st.sampled_from(Analysis),
@@ -276,15 +286,26 @@ WORDS = st.builds(
 )
 
 
+MEMBERS = st.lists(st.sampled_from(["rita", "rob", "eva"]), min_size=1, max_size=3, unique=True)
+GROUPS = st.dictionaries(st.sampled_from(["security", "risk"]), MEMBERS)
+
+
 @examples(150)
-@given(st.lists(WORDS, max_size=6), st.integers(1, 3))
-def test_enough_people_lift_it_and_nobody_says_otherwise(said: list[Word], minimum: int) -> None:
+@given(st.lists(WORDS, max_size=6), st.integers(1, 3), GROUPS)
+def test_enough_people_lift_it_and_nobody_says_otherwise(
+    said: list[Word], minimum: int, groups: dict[str, list[str]]
+) -> None:
+    """Enough of each group, by other people for each; who is in no group counts for the number."""
     about = [
         one for one in said if one.said.package == "pillow" and one.said.vulnerability != "GHSA-2"
     ]
     people = {one.by for one in about if one.said.analysis.excuses}
-    lifts = len(people) >= minimum and all(one.said.analysis.excuses for one in about)
-    assert (judged(listening(minimum), *said) == []) is lifts
-    assert judged(listening(minimum), *reversed(said)) == [] or not lifts
-    used = lifted(known(flaw("GHSA-1", Severity.HIGH, "CVE-1")), listening(minimum), NOW, said)
+    seats = (seated for seated in product(*groups.values()) if {*seated} <= people)
+    filled = any(len({*seated}) == len(groups) for seated in seats)
+    excused = all(one.said.analysis.excuses for one in about)
+    lifts = len(people) >= minimum and filled and excused
+    rules_ = listening(minimum, **groups)
+    assert (judged(rules_, *said) == []) is lifts
+    assert judged(rules_, *reversed(said)) == [] or not lifts
+    used = lifted(known(flaw("GHSA-1", Severity.HIGH, "CVE-1")), rules_, NOW, said)
     assert set(used) == (set(about) if lifts else set())

@@ -16,7 +16,6 @@ from hallmark.api.model_version import ApprovalRecord
 from hallmark.api.texts import canonical_json, parse_timestamp, sha256_digest
 from hallmark.policies.model_version.approvals import stands
 from hallmark.policies.model_version.attestation import fallen_key
-from hallmark.quorum import person
 from hallmark.supply_chain.vex import Word
 
 
@@ -41,7 +40,7 @@ def words_said(
     if policy is None:
         return ()
     found = [
-        Word(record.assessment, record.approver, record.not_after, person(record.approver))
+        Word(record.assessment, record.approver, record.not_after)
         for record in sorted(records, key=attrgetter("uid"))
         if record.assessment is not None
         and record.decision is ReviewDecision.ASSESSED

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hallmark.api.assessment import Analysis
-from hallmark.api.dependencies import AcceptedVex, Dependencies, Vulnerabilities
+from hallmark.api.dependencies import AcceptedVex, Dependencies, Severity, Vulnerabilities
 from hallmark.api.latch import MAX_ATTESTED, Attested, Latch
 from hallmark.api.model_approval import ApprovalReason, ModelApproval, ReviewDecision
 from hallmark.api.model_policy import ModelPolicySpec
@@ -18,6 +18,8 @@ from hallmark.api.texts import sha256_digest, timestamp
 from hallmark.policies.model_version.approvals import counting, is_final
 from hallmark.policies.model_version.records import MAX_RECORDS, next_latch
 from hallmark.policies.model_version.words import digest_of, words_in_force, words_said
+from hallmark.supply_chain.osv_entry import Vulnerability
+from hallmark.supply_chain.vulnerabilities import Known, check_vulnerabilities
 from tests.unit.policies.model_version.ballots import RITA, approval, look, with_records
 from tests.unit.policies.training_run import runs
 from tests.unit.policies.training_run.runs import NOW, version
@@ -241,7 +243,11 @@ def test_two_spellings_are_one_person() -> None:
     other = record(assessed("other")).replace(approver="Rita ")
     keys = [RITA.to_wire(), RITA.to_wire() | {"approver": "Rita "}]
     spec = runs.policy(approvers=keys).spec.replace(dependencies=policy().dependencies)
-    assert len({word.person for word in words_in_force([one, other], spec, NOW)}) == 1
+    words = words_in_force([one, other], spec, NOW)
+    flaw = Vulnerability("numpy", "2.1.0", "CVE-1", (), Severity.HIGH, "")
+    rules = Vulnerabilities(vex=AcceptedVex(minimum=2))
+    assert [word.by for word in words] == ["rita", "Rita "]
+    assert check_vulnerabilities(Known("sha256:" + "0" * 64, None, (flaw,)), rules, NOW, words)
 
 
 def test_every_decision_is_an_approval_a_word_or_final() -> None:
