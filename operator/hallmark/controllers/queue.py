@@ -31,7 +31,10 @@ PATIENCE = 2.0
 MOST_OF_ONE = 16
 """Reconciles of one namespace at the same time, those that wait too; of what is urgent more."""
 MOST = 128
-"""Reconciles of all namespaces together, likewise."""
+"""Places that namespaces share for reconciles that wait, likewise: each takes half of what is free
+at most, so that some are left for the next one; and one beyond them, where none is."""
+MOST_AT_ALL = 1024
+"""Reconciles of all namespaces together, those beyond the places too."""
 MOST_BEFORE = 16
 """So many more urgent looks begin before one that waits has its turn."""
 LONGEST_BACKOFF = 60.0
@@ -187,11 +190,9 @@ class WorkQueue:
             if not self._has_room(urgency, now):
                 continue
             spaces = self._ready[urgency]
-            more = URGENT_WORKERS if urgency is Urgency.AT_ONCE else 0
             for _ in range(len(spaces)):
                 space, waiting = spaces.popitem(last=False)
-                has_room = self._running_in[space] < MOST_OF_ONE + more
-                key = self._taken(waiting) if has_room else None
+                key = self._taken(waiting) if self._has_place(space, urgency) else None
                 if waiting:
                     spaces[space] = waiting
                 if key is not None:
@@ -210,14 +211,18 @@ class WorkQueue:
             if other > urgency:
                 self._before[other] = self._before[other] + 1 if self._ready[other] else 0
 
+    def _has_place(self, space: str | None, urgency: Urgency) -> bool:
+        """Tell whether a namespace may have one more look, however many of others wait."""
+        more = URGENT_WORKERS if urgency is Urgency.AT_ONCE else 0
+        own, every = self._running_in[space], len(self._running)
+        fair = min(MOST_OF_ONE + more, (MOST + more - every) // 2)
+        return own < max(1, fair) and every < MOST_AT_ALL + more
+
     def _has_room(self, urgency: Urgency, now: float) -> bool:
-        """Tell whether one more look may begin; where all are urgent ones, one other may."""
+        """Tell whether a worker is free; where all have urgent looks, one other may begin."""
         busy = sum(1 for _ in self._young(now))
         if urgency is Urgency.AT_ONCE:
-            most = MOST + URGENT_WORKERS
-            return busy < self._workers + URGENT_WORKERS and len(self._running) < most
-        if len(self._running) >= MOST:
-            return False
+            return busy < self._workers + URGENT_WORKERS
         overdue = self._before[urgency] >= MOST_BEFORE
         others = any(self._young(now, urgency))
         return busy < self._workers or (overdue and not others)

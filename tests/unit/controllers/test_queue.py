@@ -17,6 +17,7 @@ from hallmark.cluster.kinds import MODEL_POLICY, MODEL_VERSION, TRAINING_RUN
 from hallmark.controllers.queue import (
     LONGEST_BACKOFF,
     MOST,
+    MOST_AT_ALL,
     MOST_BEFORE,
     MOST_OF_ONE,
     PATIENCE,
@@ -68,6 +69,10 @@ class Recorder:
         finally:
             self.running -= 1
         return self.failing or Outcome.DONE
+
+    def at_least(self, looks: int) -> Callable[[], bool]:
+        """Return a probe that tells whether there were so many looks."""
+        return lambda: len(self.seen) >= looks
 
 
 async def test_a_request_is_worked_on_once() -> None:
@@ -194,8 +199,7 @@ async def test_an_event_does_not_wait_for_the_backoff_of_what_is_urgent() -> Non
             queue.request(key, LONGEST_BACKOFF, urgency=Urgency.AT_ONCE)
             queue.request(key)
             queue.request(key, LONGEST_BACKOFF, urgency=Urgency.AT_ONCE)
-            before = len(seen.seen)
-            await soon(lambda before=before: len(seen.seen) > before)
+            await soon(seen.at_least(len(seen.seen) + 1))
             await asyncio.sleep(0)
     assert len(seen.seen) == 3
 
@@ -320,18 +324,43 @@ async def test_reconciles_that_hang_leave_their_workers_to_others(urgency: Urgen
         assert queue.idle
 
 
+@pytest.mark.parametrize("waits", Urgency)
+@pytest.mark.parametrize("hangs", Urgency)
+@pytest.mark.parametrize("spaces", [1, 6, 40])
+async def test_however_many_namespaces_hang_the_next_one_has_its_turn(
+    spaces: int, hangs: Urgency, waits: Urgency
+) -> None:
+    seen = Recorder()
+    seen.gate.clear()
+    async with working(seen, patience=0.0) as queue:
+        for number in range(30 * spaces):
+            queue.request(
+                Key(TRAINING_RUN, f"author-{number % spaces}", str(number)), urgency=hangs
+            )
+        before = -1
+        while before != seen.running:
+            before = seen.running
+            await asyncio.sleep(0.01)
+        assert seen.running >= min(spaces * MOST_OF_ONE, MOST // 2)
+        queue.request(Key(MODEL_VERSION, "bank", "bank"), urgency=waits)
+        await soon(lambda: "bank" in seen.seen)
+        assert seen.most <= MOST + URGENT_WORKERS + spaces + 1
+        seen.gate.set()
+        await soon(lambda: queue.idle)
+
+
 async def test_nor_is_there_no_bound_where_many_namespaces_hang() -> None:
     seen = Recorder()
     seen.gate.clear()
     async with working(seen, patience=0.0) as queue:
-        for number in range(20 * MOST_OF_ONE):
-            queue.request(Key(TRAINING_RUN, f"author-{number % 20}", str(number)))
-        await soon(lambda: seen.running == MOST)
+        for number in range(MOST_AT_ALL + 100):
+            queue.request(Key(TRAINING_RUN, f"author-{number}", str(number)))
+        await soon(lambda: seen.running == MOST_AT_ALL)
         queue.request(Key(MODEL_VERSION, "bank", "revoked"), urgency=Urgency.AT_ONCE)
         await soon(lambda: "revoked" in seen.seen)
-        assert seen.most == MOST + 1
+        assert seen.most == MOST_AT_ALL + 1
         seen.gate.set()
-        await soon(lambda: len(seen.seen) == 20 * MOST_OF_ONE + 1)
+        await soon(lambda: queue.idle)
 
 
 async def test_whatever_is_asked_for_in_any_order_is_looked_at_after_the_last_request() -> None:
