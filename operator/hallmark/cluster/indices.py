@@ -7,6 +7,7 @@
 ``child``, ns, deployment     what was made for a ModelDeployment
 ``run``, ns, run              what was made for a TrainingRun, wherever it is
 ``job``, ns, Job              the Pods of a Job
+``sealing``, namespace        sealing Jobs of its runs and their Pods, wherever they are
 ``digest``, manifest digest   versions of these bytes, in every namespace
 ``latch``, digits              versions of the bytes that a latch is about
 ``policy``, name              namespaces whose label names that ModelPolicy
@@ -25,6 +26,7 @@ from hallmark.api import names
 from hallmark.api.conditions import SummaryCondition
 from hallmark.cluster.kinds import (
     HALLMARK_KINDS,
+    JOB,
     MODEL_APPROVAL,
     MODEL_DEPLOYMENT,
     MODEL_VERSION,
@@ -56,6 +58,8 @@ def _owner(kind: Kind, space: str | None, labels: dict[str, str]) -> Iterator[In
         yield ("run", labels.get(names.LABEL_RUN_NAMESPACE, space), run)
     if kind is POD and (job := labels.get(names.LABEL_JOB_NAME)):
         yield ("job", space, job)
+    if kind in {JOB, POD} and labels.get(names.LABEL_JOB) == "seal":
+        yield ("sealing", labels.get(names.LABEL_RUN_NAMESPACE))
 
 
 def _version(space: str | None, obj: Obj) -> Iterator[IndexKey]:

@@ -5,7 +5,8 @@ never twice at once, and once for any number of requests that came meanwhile. Wh
 serving (drift, a revocation) goes before Pods that came or went, and these before all else; but of
 ``MOST_BEFORE`` looks and one more the last is of what waits, so that nobody starves it by objects
 that are always urgent. Of what is as urgent each namespace has its turn, however much there is of
-another.
+another. An object that changes all the time, such as where somebody deletes its children as they
+are made, is looked at ``LOOKS_TOGETHER`` times, and then each ``LOOK_SECONDS``.
 """
 
 from __future__ import annotations
@@ -31,9 +32,16 @@ PATIENCE = 2.0
 MOST_OF_ONE = 16
 """Reconciles of one namespace at the same time, those that wait too; of what is urgent more."""
 MOST = 128
-"""Reconciles of all namespaces together, likewise."""
+"""Places that namespaces share for reconciles that wait, likewise: each takes half of what is free
+at most, so that some are left for the next one; and one beyond them, where none is."""
+MOST_AT_ALL = 1024
+"""Reconciles of all namespaces together, those beyond the places too."""
 MOST_BEFORE = 16
 """So many more urgent looks begin before one that waits has its turn."""
+LOOKS_TOGETHER = 32
+"""Looks at one object as fast as it changes: more than a rollout takes."""
+LOOK_SECONDS = 0.5
+"""Seconds for which one of them is spent; a look at once is never kept waiting."""
 LONGEST_BACKOFF = 60.0
 """Seconds after a failed reconcile, at most."""
 
@@ -123,6 +131,8 @@ class WorkQueue:
         """How many more urgent looks began while one of that urgency waited."""
         self._blocked: set[Key] = set()
         """Keys that were due while they ran; they are due when that reconcile ends."""
+        self._spent = OrderedDict[Key, float]()
+        """Until when the looks at a key are spent, the key that was looked at last at the end."""
         self._failures: dict[Key, int] = {}
         self._running: dict[Key, _Running] = {}
         self._running_in = Counter[str | None]()
@@ -135,7 +145,11 @@ class WorkQueue:
         Of a request that waits the earlier moment and the greater urgency stand.
         """
         goes_before = urgency is not Urgency.IN_TURN and not after
-        at = 0.0 if goes_before else self._clock() + after
+        now = self._clock()
+        at = 0.0 if goes_before else now + after
+        free = self._spent.get(key, 0.0) - (LOOKS_TOGETHER - 1) * LOOK_SECONDS
+        if urgency is not Urgency.AT_ONCE and free > now:
+            at = max(at, free)
         former = self._due.get(key)
         if former is not None:
             urgency, at = min(urgency, former.urgency), min(at, former.at)
@@ -180,6 +194,14 @@ class WorkQueue:
             task = asyncio.create_task(self._work(key, urgency))
             self._running[key] = _Running(task, now, urgency)
             self._running_in[key.namespace] += 1
+            self._spend(key, now)
+
+    def _spend(self, key: Key, now: float) -> None:
+        """Count a look, and forget what was not looked at for long."""
+        self._spent[key] = max(self._spent.get(key, 0.0), now) + LOOK_SECONDS
+        self._spent.move_to_end(key)
+        while next(iter(self._spent.values())) <= now:
+            self._spent.popitem(last=False)
 
     def _next(self, now: float) -> tuple[Urgency, Key] | None:
         """Take the key whose turn it is, where there is room for it, and how urgent it is."""
@@ -187,11 +209,9 @@ class WorkQueue:
             if not self._has_room(urgency, now):
                 continue
             spaces = self._ready[urgency]
-            more = URGENT_WORKERS if urgency is Urgency.AT_ONCE else 0
             for _ in range(len(spaces)):
                 space, waiting = spaces.popitem(last=False)
-                has_room = self._running_in[space] < MOST_OF_ONE + more
-                key = self._taken(waiting) if has_room else None
+                key = self._taken(waiting) if self._has_place(space, urgency) else None
                 if waiting:
                     spaces[space] = waiting
                 if key is not None:
@@ -210,14 +230,18 @@ class WorkQueue:
             if other > urgency:
                 self._before[other] = self._before[other] + 1 if self._ready[other] else 0
 
+    def _has_place(self, space: str | None, urgency: Urgency) -> bool:
+        """Tell whether a namespace may have one more look, however many of others wait."""
+        more = URGENT_WORKERS if urgency is Urgency.AT_ONCE else 0
+        own, every = self._running_in[space], len(self._running)
+        fair = min(MOST_OF_ONE + more, (MOST + more - every) // 2)
+        return own < max(1, fair) and every < MOST_AT_ALL + more
+
     def _has_room(self, urgency: Urgency, now: float) -> bool:
-        """Tell whether one more look may begin; where all are urgent ones, one other may."""
+        """Tell whether a worker is free; where all have urgent looks, one other may begin."""
         busy = sum(1 for _ in self._young(now))
         if urgency is Urgency.AT_ONCE:
-            most = MOST + URGENT_WORKERS
-            return busy < self._workers + URGENT_WORKERS and len(self._running) < most
-        if len(self._running) >= MOST:
-            return False
+            return busy < self._workers + URGENT_WORKERS
         overdue = self._before[urgency] >= MOST_BEFORE
         others = any(self._young(now, urgency))
         return busy < self._workers or (overdue and not others)

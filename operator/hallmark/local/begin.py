@@ -38,15 +38,24 @@ def begin(path: Path, run: TrainingRun, demands: ModelPolicy | None) -> Folder:
     with folder.transaction(policy) as transaction:
         registry = transaction.registry.replace(policy=policy)
         changed = former is not None and former != policy
-        transaction.commit(registry, [_changed(former, policy)] if former and changed else [])
+        after = registry.audit.seq if registry.audit else 0
+        records = [_changed(former, policy, after)] if former and changed else []
+        transaction.commit(registry, records)
     return folder
 
 
-def _changed(former: ModelPolicy, policy: ModelPolicy) -> Record:
-    """Return the record that this folder demands something else from now on."""
+def _changed(former: ModelPolicy, policy: ModelPolicy, after: int) -> Record:
+    """Return the record that this folder demands something else from now on.
+
+    Args:
+        former: what held before.
+        policy: what holds from now on.
+        after: the number of the last record that the folder knows of: what changed to and fro
+            changes again, and is another decision each time.
+    """
     old, new = former.spec.digest, policy.spec.digest
     return Record(
-        decision_id=f"guard/ModelPolicy/{old}/{new}",
+        decision_id=f"guard/ModelPolicy/{old}/{new}/{after}",
         event=AuditEvent.GUARD,
         kind=policy.kind,
         namespace="",

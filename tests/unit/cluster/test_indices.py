@@ -85,6 +85,11 @@ def labelled(**labels: str) -> Obj:
             id="only a Pod is found by a Job",
         ),
         pytest.param(
+            obj(JOB, metadata=labelled(RUN="run", RUN_NAMESPACE=SPACE, JOB="seal"), space=SYSTEM),
+            {("run", SPACE, "run"), ("sealing", SPACE)},
+            id="a sealing Job by the run's namespace",
+        ),
+        pytest.param(
             obj(JOB, metadata=labelled(RUN="run"), space=SYSTEM),
             {("run", SYSTEM, "run")},
             id="what names no namespace of a run belongs to one beside it",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, strategies as st
 
 from hallmark.api import names
+from hallmark.api.texts import timestamp
 from hallmark.api.training_run import RunCondition, TrainingRun
 from hallmark.cluster.cache import ObjectCache
 from hallmark.cluster.gather.sealing import sealing_queue
-from hallmark.cluster.kinds import JOB, MODEL_VERSION, TRAINING_RUN, Kind, Obj
+from hallmark.cluster.kinds import JOB, MODEL_VERSION, POD, TRAINING_RUN, Kind, Obj
 from hallmark.policies.training_run.decide import POLL_SECONDS, decide_run
 from hallmark.policies.training_run.inputs import SealingJob
 from hallmark.policies.training_run.turns import (
@@ -20,8 +22,10 @@ from hallmark.policies.training_run.turns import (
     NOTHING_BEFORE,
     SealingQueue,
 )
+from hallmark.resources.jobs import sealing_labels
 from tests.examples import examples
 from tests.unit.policies.training_run import runs
+from tests.unit.supply_chain.factories import NOW
 
 SYSTEM = "hallmark-system"
 
@@ -90,7 +94,6 @@ class World:
     def seal(self, run: TrainingRun, *, ended: bool = False) -> None:
         """Make a run's sealing Job, or end it."""
         space, name, uid = run.metadata.namespace, run.metadata.name, run.metadata.uid
-        job = names.seal_job_name(space, name, uid)
         conditions = [{"type": "Complete", "status": "True"}] if ended else []
         template = {"spec": {"containers": [{"image": "operator:1"}]}}
         self.put(
@@ -98,15 +101,39 @@ class World:
             {
                 "apiVersion": "batch/v1",
                 "kind": "Job",
-                "metadata": {"name": job, "namespace": SYSTEM, "uid": f"job-{uid}"},
+                "metadata": {
+                    "name": names.seal_job_name(space, name, uid),
+                    "namespace": SYSTEM,
+                    "uid": f"job-{uid}",
+                    "labels": sealing_labels(space, name, uid),
+                },
                 "spec": {"template": template},
                 "status": {"conditions": conditions},
             },
         )
 
+    def start_pod(self, run: TrainingRun, namespace: str = SYSTEM, **metadata: str) -> None:
+        """Let the Job controller make the Pod that seals a run."""
+        space, name, uid = run.metadata.namespace, run.metadata.name, run.metadata.uid
+        labels = sealing_labels(space, name, uid)
+        made = {"name": f"seal-{uid}", "namespace": namespace, "uid": f"pod-{uid}", **metadata}
+        self.put(POD, {"apiVersion": "v1", "kind": "Pod", "metadata": {**made, "labels": labels}})
+
+    def remove(self, kind: Kind, run: TrainingRun) -> None:
+        """Delete a run, its sealing Job or its Pod."""
+        space, name, uid = run.metadata.namespace, run.metadata.name, run.metadata.uid
+        place = {
+            TRAINING_RUN: (space, name),
+            JOB: (SYSTEM, names.seal_job_name(space, name, uid)),
+            POD: (SYSTEM, f"seal-{uid}"),
+        }[kind]
+        self.version += 1
+        gone = {"namespace": place[0], "name": place[1], "resourceVersion": str(self.version)}
+        self.cache.remove(kind, {"metadata": gone})
+
     def before(self, run: TrainingRun) -> SealingQueue:
         """Return what is before a run."""
-        return sealing_queue(self.cache, SYSTEM, run)
+        return sealing_queue(self.cache, SYSTEM, run, NOW)
 
 
 @examples(100)
@@ -145,6 +172,50 @@ def test_a_thousand_runs_of_one_author_hold_up_no_other_namespace() -> None:
     assert [run for run in author if world.before(run).is_open] == author[:MOST_SEALING]
     assert world.before(author[-1]) == SealingQueue(0, MOST_COUNTED)
     assert world.before(world.run("bank", 2000)) == NOTHING_BEFORE
+
+
+def test_who_deletes_runs_that_are_sealed_has_no_more_of_them_at_the_same_time() -> None:
+    """A Job goes with its run, at once; its Pod ends when it has heard of it."""
+    world = World()
+    next_one, other = world.run("author", 100), world.run("bank", 0)
+    for number in range(MOST_SEALING):
+        run = world.run("author", number)
+        world.seal(run)
+        world.start_pod(run)
+        assert world.before(next_one).running == number + 1
+        world.remove(TRAINING_RUN, run)
+        assert world.before(next_one).running == number + 1, "by its Job"
+        world.remove(JOB, run)
+        assert world.before(next_one).running == number + 1, "by its Pod"
+        world.start_pod(run, deletionTimestamp=timestamp(NOW + timedelta(seconds=30)))
+        assert world.before(next_one).running == number + 1, "which is told to end"
+    assert not world.before(next_one).is_open
+    assert world.before(other) == NOTHING_BEFORE
+    world.remove(POD, run)
+    assert world.before(next_one).is_open
+
+
+def test_a_pod_of_a_lost_node_and_one_that_is_elsewhere_hold_up_nobody() -> None:
+    world = World()
+    for number in range(MOST_SEALING):
+        lost, forged = world.run("author", number), world.run("author", 10 + number)
+        gone = timestamp(NOW - timedelta(seconds=1))
+        world.start_pod(lost, deletionTimestamp=gone)
+        world.start_pod(forged, "author")
+        for run in (lost, forged):
+            world.remove(TRAINING_RUN, run)
+    assert world.before(world.run("author", 100)) == NOTHING_BEFORE
+
+
+def test_the_job_of_a_run_that_has_its_name_now_is_another_ones() -> None:
+    world = World()
+    for number in range(MOST_SEALING):
+        former = world.run("author", number)
+        world.seal(former)
+        world.remove(TRAINING_RUN, former)
+    again = world.run("author", 0)
+    again = again.replace(metadata=again.metadata.model_copy(update={"uid": "another"}))
+    assert world.before(again).running == MOST_SEALING
 
 
 @pytest.mark.parametrize(

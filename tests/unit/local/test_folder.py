@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
+from hallmark.api.dependencies import Dependencies
 from hallmark.api.training_run import TrainingRun
 from hallmark.audit import Record
 from hallmark.audit.events import AuditEvent, AuditOutcome
@@ -282,3 +283,20 @@ def test_of_a_start_that_was_killed_the_keys_that_are_missing_are_made(tmp_path:
     folder.key_file("audit").unlink()
     begin(folder.path, read_object(RUN, TrainingRun), None)
     commit(folder, "a")
+
+
+@pytest.mark.parametrize("times", [1, 2, 5])
+def test_each_change_of_what_a_folder_demands_is_on_record(folder: Folder, times: int) -> None:
+    """Also one that was made before, and taken back."""
+    run, plain = read_object(RUN, TrainingRun), folder.read().policy
+    denied = plain.spec.replace(dependencies=Dependencies(denied=["pillow<10.3"]))
+    strict, expected = plain.replace(spec=denied), list[str]()
+    for _ in range(times):
+        for demands in (strict, plain):
+            begin(folder.path, run, demands)
+            begin(folder.path, run, demands)
+            expected.append(folder.read().policy.spec.digest)
+    lines = map(json.loads, folder.log_file.read_text().splitlines())
+    changed = [line["details"]["newDigest"] for line in lines if line["event"] == "guard"]
+    assert changed == expected
+    assert len(set(changed)) == 2

@@ -98,7 +98,7 @@ async def gather_run(
         version=version,
         job=job,
         pod=pod,
-        sealing=sealing_queue(cache, system, run) if is_next else NOTHING_BEFORE,
+        sealing=sealing_queue(cache, system, run, now) if is_next else NOTHING_BEFORE,
         seal_job=seal_job,
         seal_pod=seal_pod,
         progress=await progress_of(store, run, job),
