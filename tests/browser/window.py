@@ -14,7 +14,7 @@ from tests.integration.dashboard_world import Site
 
 Theme = Literal["light", "dark"]
 DESK = (1280, 800)
-PHONE = (360, 780)
+PHONE = (320, 700)
 _WATCH = """
 window.refused = [];
 document.addEventListener("securitypolicyviolation", (event) => {

@@ -14,6 +14,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, Stric
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from hallmark.reporting.meanings import meaning
 from hallmark.reporting.parts import count, number
 from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.problems import Problem
@@ -39,6 +40,8 @@ TEMPLATES.filters.update(
     plural=words.plural,
     account=words.account,
     meaning=lambda reason: words.meanings()[reason],
+    metric_meaning=meaning,
+    parts=words.parts,
     segment=lambda text: quote(str(text), safe=""),
 )
 TEMPLATES.tests["reason"] = lambda word: word in words.meanings()

@@ -121,11 +121,13 @@ def _serving(version: ModelVersion, deployments: Sequence[ModelDeployment]) -> l
     coming = [found for found in deployments if found.status.candidate_digest == digest]
     if active:
         first = active[0]
+        standing = deployment_standing(first)
+        why = "" if standing.state is State.GOOD else f": {standing.word}"
         rollout = Link(
             "rollout",
-            deployment_standing(first).state,
-            f"serves in {first.metadata.name}"
-            + (f" and {len(active) - 1} more" if len(active) > 1 else ""),
+            standing.state,
+            f"serves in {first.metadata.name}{why}"
+            + (f"; and in {len(active) - 1} more" if len(active) > 1 else ""),
             VERIFIED,
             _page(first),
         )

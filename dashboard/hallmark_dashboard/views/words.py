@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
@@ -53,6 +54,15 @@ def listed(names: list[str], most: int = 5) -> str:
     if len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+_PARTS = re.compile(r"[A-Z]?[^A-Z._]*[._]?")
+"""What a line of a narrow column may end with, in a name such as ``equalizedOdds.age_x_sex``."""
+
+
+def parts(name: str) -> list[str]:
+    """Return a name in the parts between which it may be broken; joined they are the name."""
+    return [part for part in _PARTS.findall(name) if part]
 
 
 _ACCOUNT = "system:serviceaccount:"

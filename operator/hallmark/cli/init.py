@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,8 @@ from hallmark.cli.output import say
 from hallmark.errors import ConfigurationError
 
 STANDARD_OUTPUT = Path("-")
+_REASONS = 8
+"""So many are told here; all are in the file."""
 
 
 def register(app: typer.Typer) -> None:
@@ -44,7 +47,7 @@ def init(
     personal data (dropped), and gates.
     """
     with needs_the_extra():
-        from hallmark.local.starter import make_starter, starter_text
+        from hallmark.local.starter import by_reason, make_starter, starter_text
 
         starter = make_starter(file, requested_by or _user(), model=model, target=target)
         text = starter_text(starter)
@@ -61,12 +64,26 @@ def init(
         ) from None
     schema = starter.run.spec.schema_
     features = len(schema.features) if schema else 0
+    plural = "" if features == 1 else "s"
     name = schema.target.name if schema else ""
-    say(f"Wrote {where}: {starter.rows} rows, {features} features to predict '{name}'.")
+    say(f"Wrote {where}: {starter.rows} rows, {features} feature{plural} to predict '{name}'.")
+    say(f"Why '{name}': {starter.target_why}.")
+    _say_what_is_left_out(len(starter.left_out), by_reason(starter.left_out))
     for warning in starter.warnings:
         say(f"As it is, it will be refused. {warning}", "yellow")
     elsewhere = "" if where.parent == file.parent else f" --data {file.parent}"
     say(f"Look at its comments, then: hallmark local {where}{elsewhere}")
+
+
+def _say_what_is_left_out(count: int, reasons: Sequence[str]) -> None:
+    if count:
+        say(
+            f"Left out: {count} column{'' if count == 1 else 's'}, until you put right what can be:"
+        )
+    for reason in reasons[:_REASONS]:
+        say(f"- {reason}")
+    if len(reasons) > _REASONS:
+        say(f"- and {len(reasons) - _REASONS} more reasons, in the file")
 
 
 def _user() -> str:

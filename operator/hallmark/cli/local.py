@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Set
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -334,7 +335,7 @@ def _act(
         from hallmark.local.server import act_here
 
         folder = _folder(state)
-        deployment = act_here(folder, _model(folder.read(), model), action, reason, target)
+        deployment = act_here(folder, _served(folder.read(), model), action, reason, target)
     show_deployment(deployment)
     last = deployment.status.last_action
     if last is not None and last.outcome.startswith("Nothing was done"):
@@ -391,14 +392,19 @@ def _folder(state: Path) -> Folder:
 
 def _model(registry: Registry, asked: str | None) -> str:
     """Return the model that was asked for, or the only one."""
-    if asked is not None:
-        return asked
-    models = sorted({version.spec.model for version in registry.versions})
+    return asked or _only({version.spec.model for version in registry.versions})
+
+
+def _served(registry: Registry, asked: str | None) -> str:
+    """Return the model that was asked for, or the only one that serves or served here."""
+    return asked or _only({deployment.spec.model or "" for deployment in registry.deployments})
+
+
+def _only(models: Set[str]) -> str:
     if len(models) == 1:
-        return models[0]
-    raise ConfigurationError(
-        f"Expected the name of a model ({', '.join(models) or 'there is none yet'}); name one."
-    )
+        return next(iter(models))
+    named = ", ".join(sorted(models)) or "there is none yet"
+    raise ConfigurationError(f"Expected the name of a model ({named}); name one.")
 
 
 def _state_option(folder: Folder) -> str:

@@ -81,12 +81,28 @@ class LocalPods:
         self._store, self._image, self._told = store, image, told
         self._lock = threading.Lock()
         self._pods: dict[str, LocalPod] = {}
+        self._switched: str | None = None
         self._started = 0
 
     def pod(self, manifest_digest: str | None) -> LocalPod | None:
         """Return the predictor of a version, or None."""
         with self._lock:
             return self._pods.get(manifest_label(manifest_digest)) if manifest_digest else None
+
+    @property
+    def switched(self) -> str | None:
+        """The manifest digest whose predictor answers."""
+        return self._switched
+
+    def switch(self, manifest_digest: str | None) -> None:
+        """Have a version's predictor answer from now on."""
+        with self._lock:
+            self._switched = manifest_digest
+
+    def serving(self) -> LocalPod | None:
+        """Return the predictor that answers, in one look: a switch may come between two."""
+        with self._lock:
+            return self._pods.get(manifest_label(self._switched)) if self._switched else None
 
     def workloads(self) -> Mapping[str, Workload]:
         """Return what runs, as decisions see workloads; by manifest label."""

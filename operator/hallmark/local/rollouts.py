@@ -157,8 +157,6 @@ class Rollouts:
         self._folder, self._name, self._pods, self._url = folder, name, pods, url
         self._store = folder.store()
         self._bundles = Bundles(_FolderStores(self._store))
-        self.active: str | None = None
-        """The manifest digest whose predictor answers, as it was decided last."""
         self._memory: Memory | None = None
         self._trusts: dict[str, Trust] = {}
 
@@ -192,9 +190,7 @@ class Rollouts:
         for planned in decided.plan.versions:
             self._keep_trust(planned)
         transaction.commit(registry.with_deployment(changed), decided.records)
-        moved = self._apply(decided, inputs)
-        self.active = decided.plan.active_digest
-        return decided.requeue, not (decided.moved or moved)
+        return decided.requeue, not (self._apply(decided, inputs) or decided.moved)
 
     def _as_said_here(self, decided: DeploymentDecision) -> list[ConditionUpdate]:
         """Return the conditions with the address of this machine in place of a Service's."""
@@ -232,7 +228,7 @@ class Rollouts:
             baseline=serving.baseline if serving else None,
             reports=self._pods.reports(),
             drift_memory=self._memory,
-            selected=manifest_label(self.active or deployment.status.active_digest or ""),
+            selected=manifest_label(self._pods.switched or deployment.status.active_digest or ""),
         )
 
     def _decide(self, inputs: DeploymentInputs) -> tuple[DeploymentInputs, DeploymentDecision]:
@@ -248,21 +244,29 @@ class Rollouts:
         return inputs, found
 
     def _apply(self, decided: DeploymentDecision, inputs: DeploymentInputs) -> bool:
-        """Start and end predictors as planned; tell whether any was."""
-        running = inputs.workloads
+        """Start, switch and end predictors as planned; tell whether any was started or ended.
+
+        What answers is switched before anything ends, so that each request finds a predictor.
+        """
         wanted = {planned.label: planned for planned in decided.plan.versions if planned.replicas}
-        changed = False
-        for label in running.keys() - wanted.keys():
+        started = [self._start(planned, inputs) for planned in wanted.values()]
+        self._pods.switch(decided.plan.active_digest)
+        over = inputs.workloads.keys() - wanted.keys()
+        for label in over:
             self._pods.end(label)
-            changed = True
-        for label, planned in wanted.items():
-            trust = self._known_trust(planned.trust_sha256)
-            stands = label in running and running[label].trust_sha256 == planned.trust_sha256
-            if stands or trust is None or planned.only_shrinks:
-                continue
-            self._pods.start(trust, inputs.now)
-            changed = True
-        return changed
+        return any(started) or bool(over)
+
+    def _start(self, planned: PlannedVersion, inputs: DeploymentInputs) -> bool:
+        """Start a predictor unless it runs as planned; tell whether it was started."""
+        running, trust = (
+            inputs.workloads.get(planned.label),
+            self._known_trust(planned.trust_sha256),
+        )
+        stands = running is not None and running.trust_sha256 == planned.trust_sha256
+        if stands or trust is None or planned.only_shrinks:
+            return False
+        self._pods.start(trust, inputs.now)
+        return True
 
     # -- trusts: fixed when a predictor starts, so kept ------------------------------------------
 

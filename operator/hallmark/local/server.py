@@ -72,7 +72,6 @@ class Front:
     def __init__(self, pods: LocalPods, host: str, url: str) -> None:
         """Start without a deployment, which ``Keeper`` sets."""
         self.deployment: ModelDeployment | None = None
-        self.active: str | None = None
         self._pods, self._url = pods, url
         self._only_loopback = host in LOOPBACK
 
@@ -84,7 +83,7 @@ class Front:
         if answer is not None:
             await answer(scope, receive, send)
             return
-        pod = self._pods.pod(self.active)
+        pod = self._pods.serving()
         if pod is None or pod.app is None:
             await nothing_serves(scope, receive, send, self._why())
             return
@@ -109,13 +108,13 @@ class Front:
         return None
 
     def _example(self) -> Response | None:
-        pod = self._pods.pod(self.active)
+        pod = self._pods.serving()
         if pod is None or pod.model is None:
             return None
         return JSONResponse({"instances": [example_row(pod.model.schema)]})
 
     def _docs(self) -> Response | None:
-        deployment, pod = self.deployment, self._pods.pod(self.active)
+        deployment, pod = self.deployment, self._pods.serving()
         if deployment is None or pod is None or pod.model is None:
             return None
         drift = drift_here(self._pods, deployment)
@@ -157,8 +156,7 @@ class Keeper:
             HallmarkError: the folder cannot be used.
         """
         again = self._rollouts.reconcile()
-        deployment = self._folder.read().deployment(self._name)
-        self._front.deployment, self._front.active = deployment, self._rollouts.active
+        deployment = self._front.deployment = self._folder.read().deployment(self._name)
         if deployment is not None:
             self._say(deployment)
         return again

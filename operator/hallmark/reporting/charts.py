@@ -110,7 +110,11 @@ def circle(x: float, y: float, radius: float, style: str) -> Shape:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    """Return a text that fits; of a metric, the attribute at its end tells it from others."""
+    if len(text) <= _LONGEST:
+        return text
+    end = text[-(_LONGEST // 2) :]
+    return f"{text[: _LONGEST - 1 - len(end)]}…{end}"
 
 
 def intervals(title: str, lines: Sequence[Line], *, bars: bool = False) -> Chart:

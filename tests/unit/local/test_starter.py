@@ -260,7 +260,7 @@ LEFT: dict[str, tuple[list[str], str, str, str]] = {
     "names that are digits": (["1", "2"], ",", "{0}.5", CANNOT_BE_NAMED),
     "names in other letters": (["caf\xe9", "\u5e74"], ",", "{0}.5", CANNOT_BE_NAMED),
     "names with no-break spaces": (["a\xa0b", "\xa0"], ",", "{0}.5", CANNOT_BE_NAMED),
-    "decimal commas": (["a", "b"], ";", "{0},5", "'a', 'b': numbers with a comma"),
+    "decimal commas": (["a", "b"], ";", "{0},5", "'a', 'b': numbers with a decimal comma"),
     "one value": (["a", "b"], ",", "1", "'a', 'b': it is the same in every row"),
     "no value": (["a", "b"], ",", "", "'a', 'b': it is the same in every row"),
     "nothing else": ([], ",", "", "there is no other"),

@@ -13,7 +13,7 @@ from hallmark.data.detectors.column import TextColumn, vocabulary
 from hallmark.data.schema import MIN_GROUP_ROWS
 from hallmark.data.target import MIN_CLASS_ROWS
 from hallmark.errors import ConfigurationError
-from hallmark.local.starter.columns import ColumnGuess
+from hallmark.local.starter.columns import MAX_CATEGORIES, ColumnGuess
 
 _TARGET_NAMES = vocabulary(
     "target label class outcome result y response default defaulted deny denied approved accepted "
@@ -36,6 +36,7 @@ _ADVERSE_NAMES = vocabulary(
 _MAX_CLASSES = 10
 """With more, a column is rather a number or a code than a target."""
 _MAX_GROUPS = 16
+_MOST_HINDERED = 3
 _FAIR = "0.2"
 _ENOUGH = 2
 """So many times the rows that a verdict needs must the rarest group have, for a gate to be set."""
@@ -73,12 +74,16 @@ def choose_target(columns: Sequence[ColumnGuess], asked: str | None) -> TargetGu
         why = _why_target(chosen, is_last=chosen.name == last)
         if _is_likelier_by_another_name(columns, chosen):
             why += "; a column whose name cannot be declared looks likelier (below): rename it"
+        if not _named(chosen, _TARGET_NAMES):
+            few = [column for column in columns if column.distinct <= MAX_CATEGORIES]
+            why += "".join(f"; {hindered}" for hindered in _hindered(few))
     else:
+        hindered = "; ".join(_hindered(columns))
         raise ConfigurationError(
             "Expected a column with a few classes to predict, each in "
             f"{MIN_CLASS_ROWS} rows or more and in no row empty, and with a name of letters, "
-            "digits, '_', '-', '.' and spaces; found none. Hallmark classifies: make classes of a "
-            "number first."
+            f"digits, '_', '-', '.' and spaces; found none{f' ({hindered})' if hindered else ''}. "
+            "Hallmark classifies: make classes of a number first."
         )
     positive, positive_why = _positive(chosen)
     return TargetGuess(
@@ -88,6 +93,29 @@ def choose_target(columns: Sequence[ColumnGuess], asked: str | None) -> TargetGu
 
 def _can_be_target(column: ColumnGuess) -> bool:
     return column.nameable and _has_classes(column)
+
+
+def _hindered(columns: Sequence[ColumnGuess]) -> list[str]:
+    """Say of columns that are named like targets why they can be none."""
+    named = [column for column in columns if column.nameable and _named(column, _TARGET_NAMES)]
+    return [
+        f"'{column.name}' is named like one, but {_hindrance(column)}"
+        for column in named
+        if not _has_classes(column)
+    ][:_MOST_HINDERED]
+
+
+def _hindrance(column: ColumnGuess) -> str:
+    if column.distinct < 2:
+        return "it is the same in every row"
+    if column.nulls:
+        return f"empty in {column.nulls} rows: delete those, or fill them"
+    if not column.classes:
+        return f"it has {column.distinct} values: make a few classes of them"
+    rarest = column.classes[0][1]
+    if rarest < MIN_CLASS_ROWS:
+        return f"its rarest class has {rarest} rows: {MIN_CLASS_ROWS} are needed"
+    return "one of its classes has no name, or one of more than 256 letters"
 
 
 def _is_likelier_by_another_name(columns: Sequence[ColumnGuess], chosen: ColumnGuess) -> bool:
@@ -192,7 +220,7 @@ def choose_gates(
     first = (
         Gate(metric="rocAuc", comparison=at_least, threshold="0.6")
         if binary
-        else Gate(metric="balancedAccuracy", comparison=at_least, threshold=_chance(target))
+        else Gate(metric="balancedAccuracy", comparison=at_least, threshold=_above_chance(target))
     )
     chance = "0.5 is chance" if binary else f"chance is 1 in {len(target.classes)}"
     gates = [
@@ -214,8 +242,9 @@ def choose_gates(
     return gates
 
 
-def _chance(target: TargetGuess) -> str:
-    return f"{1 / len(target.classes):.3f}"
+def _above_chance(target: TargetGuess) -> str:
+    """Return a fifth of the way from chance to perfect, as 0.6 is for a ROC AUC."""
+    return f"{1 / len(target.classes) + 0.2 * (1 - 1 / len(target.classes)):.2f}"
 
 
 def _named(column: ColumnGuess, names: frozenset[str]) -> bool:

@@ -13,13 +13,13 @@ from hallmark.api.schema import Feature
 from hallmark.data.conversion import convert
 from hallmark.data.detectors.column import TextColumn, vocabulary
 from hallmark.data.table import ColumnSpec, ColumnType
+from hallmark.local.starter.writing import DATES, MISSING, what_it_lacks
 
 MAX_CATEGORIES = 64
 """More values are rather text than categories."""
 MAX_TEXT = 256
 _NAMEABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.\- ]{0,62}")
 _DECIMAL = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,9})?")
-_MISSING = frozenset({"na", "n/a", "nan", "null", "none", "?", "-", ".", "missing", "unknown"})
 _IDENTIFIER_NAMES = vocabulary(
     "id ids identifier uuid guid key index idx row rowid rownames rownumber number no nr "
     "serial code account accountnumber loanid customerid case caseid case_id record ref reference"
@@ -52,7 +52,12 @@ class ColumnGuess:
     @property
     def nameable(self) -> bool:
         """Whether a schema can name it."""
-        return _NAMEABLE.fullmatch(self.name) is not None
+        return is_nameable(self.name)
+
+
+def is_nameable(name: str) -> bool:
+    """Tell whether a schema can name a column."""
+    return _NAMEABLE.fullmatch(name) is not None
 
 
 def guess_column(values: pl.Series, position: int) -> ColumnGuess:
@@ -66,7 +71,7 @@ def guess_column(values: pl.Series, position: int) -> ColumnGuess:
     present = values.drop_nulls()
     distinct, nulls = present.n_unique(), rows - len(present)
     classes = _classes(present) if distinct <= MAX_CATEGORIES else ()
-    if not _NAMEABLE.fullmatch(name):
+    if not is_nameable(name):
         return ColumnGuess(
             name,
             None,
@@ -108,17 +113,20 @@ def _feature(
     for kind in (ColumnType.INTEGER, ColumnType.NUMBER):
         if _fits(values, kind):
             return _number(_converted(values, kind), FeatureType(kind.value), nullable, distinct)
+    if values.dtype.is_temporal():
+        return None, DATES
+    lacks = what_it_lacks(values) if values.dtype == pl.String else None
+    if lacks is not None:
+        return None, lacks
     labels = [label for label, _ in classes]
     if labels and all(0 < len(label) <= MAX_TEXT for label in labels):
         category = Feature(
             name=name, type=FeatureType.CATEGORY, nullable=nullable, categories=sorted(labels)
         )
-        return category, f"{distinct} different texts{_missing_words(values, labels)}"
+        return category, f"{distinct} different texts{_doubtful_words(labels)}"
     if not _fits(values, ColumnType.TEXT):
         return None, "it is no number, text or boolean"
-    if _fits(_text(values).str.replace(",", ".", literal=True), ColumnType.NUMBER):
-        return None, "numbers with a comma: write a decimal point, and nothing between thousands"
-    return None, f"{distinct} different texts: prose, a date or a name rather than categories"
+    return None, f"{distinct} different texts: prose or a name rather than categories"
 
 
 def _is_boolean(values: pl.Series, classes: tuple[tuple[str, int], ...]) -> bool:
@@ -156,16 +164,16 @@ def _outwards(low: Decimal, high: Decimal, *, whole: bool) -> tuple[str | None, 
     return minimum, maximum
 
 
-def _missing_words(values: pl.Series, labels: list[str]) -> str:
-    """Say that some of the texts may stand for nothing, where the others are numbers."""
-    missing = [label for label in labels if label.strip().casefold() in _MISSING]
-    if not missing:
-        return ""
-    rest = values.filter(~_text(values).is_in(missing))
-    numbers = len(rest.drop_nulls()) > 0 and _fits(rest, ColumnType.NUMBER)
-    words = ", ".join(missing[:3])
-    said = f"; '{words}' may stand for an empty cell: only an empty one is null"
-    return said + (", and the others are numbers" if numbers else "")
+def _doubtful_words(labels: list[str]) -> str:
+    """Say that some of the texts may stand for nothing, or be one."""
+    said = ""
+    missing = [label for label in labels if label.strip().casefold() in MISSING]
+    if missing:
+        words = ", ".join(missing[:3])
+        said += f"; '{words}' may stand for an empty cell: only an empty one is null"
+    if len({label.strip().casefold() for label in labels}) < len(labels):
+        said += "; some differ in capital letters or spaces alone, and count as different"
+    return said
 
 
 def _classes(present: pl.Series) -> tuple[tuple[str, int], ...]:

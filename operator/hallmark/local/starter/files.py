@@ -27,6 +27,7 @@ _SUFFIXES = {
     ".ndjson": DataFormat.JSON_LINES,
     ".json": DataFormat.JSON_LINES,
 }
+_SHEETS = {".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers"}
 _COMPRESSED = {".gz", ".zst"}
 _DELIMITERS = ",;\t|"
 _BEGINNING = 1 << 16
@@ -44,6 +45,12 @@ def format_of(file: Path) -> DataFormat:
     found = _SUFFIXES.get(suffixes[-1]) if suffixes else None
     if found is not None:
         return found
+    if _SHEETS.intersection(suffixes):
+        raise ConfigurationError(
+            f"Expected a table in CSV, Parquet or JSON Lines, found a spreadsheet by its name "
+            f"({file}). Save its sheet as 'CSV UTF-8' there, with the columns' names in the first "
+            "line and no totals below, and numbers without currencies and marks between thousands."
+        )
     beginning = _beginning(file)
     if beginning.startswith(b"PAR1"):
         return DataFormat.PARQUET

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from hallmark.local.starter.choices import (
     choose_sensitive,
     choose_target,
 )
-from hallmark.local.starter.columns import ColumnGuess, guess_column
+from hallmark.local.starter.columns import ColumnGuess, guess_column, is_nameable
 from hallmark.local.starter.files import format_of, read_table
 
 MAX_FEATURES = 256
@@ -42,6 +42,7 @@ _MODEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,47}[a-z0-9])?")
 """With ``-v1`` behind it, it is a run's name of at most 52."""
 _MOST_USER = 253
 _ROUNDS = 4
+_TOLD = 3
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,25 @@ def make_starter(
         gates=gates,
         warnings=declared.warnings,
     )
+
+
+def by_reason(columns: Mapping[str, str]) -> list[str]:
+    """Return a line for each reason with the columns that have it.
+
+    Args:
+        columns: The reasons by column. Names that a schema cannot name are not told: without a
+            header they are values.
+    """
+    named: dict[str, list[str]] = {}
+    for name, why in columns.items():
+        named.setdefault(why, []).append(f"'{name}'" if is_nameable(name) else "a column")
+    return [f"{_some(names)}: {why}" for why, names in named.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    told = names[:_TOLD]
+    more = len(names) - len(told)
+    return ", ".join(told) + (f" and {more} more" if more else "")
 
 
 def _check_words(file: Path, requested_by: str, model: str | None) -> None:
@@ -249,12 +269,7 @@ def _declare(
 
 def _nothing_to_learn_from(columns: Sequence[ColumnGuess], target: str) -> str:
     """Say why none of the columns can be a feature; only those that a schema can name are named."""
-    named: dict[str, list[str]] = {}
-    for column in columns:
-        if column.name != target:
-            what = f"'{column.name}'" if column.nameable else "a column"
-            named.setdefault(column.why, []).append(what)
-    told = [f"{', '.join(names[:3])}: {why}" for why, names in list(named.items())[:3]]
+    told = by_reason({column.name: column.why for column in columns if column.name != target})[:3]
     return (
         f"Expected columns to learn '{target}' from, found none that can be a feature "
         f"({'; '.join(told) or 'there is no other'}). Put that right, or name another target with "
