@@ -68,7 +68,7 @@ class _Open:
         return OutcomeWindow(
             number=number,
             start=timestamp(self.start),
-            end=timestamp(end),
+            end=timestamp(max(self.start, end)),  # the clock may have been set back
             outcomes=self.outcomes,
             correct=self.correct,
             scored=self.scored,

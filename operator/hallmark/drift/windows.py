@@ -1,4 +1,9 @@
-"""Closes a window after every N rows and keeps the newest ones."""
+"""Closes a window after every N rows and keeps the newest ones.
+
+A machine's clock may be set back while a window is open. What follows in a report has times that
+follow, too, or the operator would believe none of it: until the clock is where it was, time stands
+still here.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +35,8 @@ class WindowCounter:
         self._open_rows = 0
         self._open = counter.zeros()
         self._open_since: datetime | None = None
+        self._newest: datetime | None = None
+        """The latest time that a window has."""
 
     @property
     def rows_to_close(self) -> int:
@@ -57,11 +64,11 @@ class WindowCounter:
         while len(rows):
             part, rows = rows[: self.rows_to_close], rows[self.rows_to_close :]
             if self._open_since is None:
-                self._open_since = first
+                self._open_since = self._not_before(first)
             self._counter.add(part, self._open)
             self._open_rows += len(part)
             if self._open_rows == self._window:
-                self._close(self._open_since, last)
+                self._close(self._open_since, self._not_before(last))
                 first = last
 
     def report(self, manifest_digest: str, boot_id: str, sequence: int) -> DriftReport:
@@ -74,6 +81,11 @@ class WindowCounter:
             counts=self._counter.named(self._totals + self._open),
             windows=list(self._closed),
         )
+
+    def _not_before(self, time: datetime) -> datetime:
+        """Return a time, or the latest one that there was before, where that is later."""
+        self._newest = time if self._newest is None else max(time, self._newest)
+        return self._newest
 
     def _close(self, start: datetime, end: datetime) -> None:
         self._number += 1
