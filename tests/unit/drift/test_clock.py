@@ -39,7 +39,9 @@ PARTS = st.lists(
 @examples(100)
 @given(PARTS)
 def test_a_report_is_believed_wherever_the_clock_was_set(parts: list[Part]) -> None:
-    windows = WindowCounter(BinCounter(factories.baseline().features, factories.schema()), 100, KEEP)
+    windows = WindowCounter(
+        BinCounter(factories.baseline().features, factories.schema()), 100, KEEP
+    )
     outcomes = OutcomeCounter(FEEDBACK)
     start = told = 0
     for part in parts:
