@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from tests.bench.figures import Figure, figure
-from tests.bench.rollback.trial import Trial, run
+from tests.bench.rollback.trial import SELECTOR, Trial, run
 from tests.cluster import Cluster
 from tests.e2e.harness import objects
 from tests.e2e.harness.installation import installed
@@ -65,7 +65,8 @@ def _try(world: World, number: int) -> Trial:
     _say(
         f"trial {number}: last answer of the drifted version after {trial.to_last_answer:.2f} s, "
         f"switched {1000 * trial.to_first_answer:.0f} ms after the report, status "
-        f"{1000 * trial.to_status:.0f} ms later, {trial.requests} requests, {trial.failed} failed"
+        f"{1000 * trial.to_status:.0f} ms later, {trial.requests} requests, {trial.failed} failed; "
+        + ", ".join(f"{hop} after {1000 * seconds:.0f} ms" for hop, seconds in trial.hops.items())
     )
     return trial
 
@@ -96,6 +97,11 @@ def figures(trials: Sequence[Trial]) -> list[Figure]:
         *(
             figure(f"deciding report to {hop}: median", [1000 * t.hops[hop] for t in trials], "ms")
             for hop in trials[0].hops
+        ),
+        figure(
+            "the Service's new selector to the first answer (Kubernetes' own): median",
+            [1000 * (trial.to_first_answer - trial.hops[SELECTOR]) for trial in trials],
+            "ms",
         ),
         figure(
             "first answer to a status that agrees: worst",

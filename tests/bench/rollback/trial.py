@@ -21,6 +21,8 @@ ROWS, RATE = 20, 40.0
 SHIFT = 2.5
 CALM_SECONDS, AFTER_SECONDS = 2.0, 2.0
 WATCH_SECONDS, FOLLOW_SECONDS = 120.0, 30.0
+SELECTOR = "the Service's new selector"
+"""The hop after which all is Kubernetes' own, and the clients'."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ def run(world: World, namespace: str, name: str, versions: tuple[str, str]) -> T
     moments = {
         "a status that it rolls back": observer.rolls_back(),
         "a status that names the version before": observer.agreed(before),
-        "the Service's new selector": service.changed(lambda obj: obj["spec"]["selector"]),
+        SELECTOR: service.changed(lambda obj: obj["spec"]["selector"]),
         "the EndpointSlice's other Pod": endpoints.changed(pods_of),
     }
     return _measured(shift, observer, moments, tallies, versions)
