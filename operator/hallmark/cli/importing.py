@@ -90,7 +90,7 @@ def _verified(folder: Path, trust: list[str] | None) -> tuple[list[Restored], Fi
     if isinstance(registry, str):
         raise IntegrityError(registry)
     log = log_of(folder / LOG, None, trusted, now)
-    return list(restored(registry, files, log.recorded if log else None)), files
+    return list(restored(registry, files, log.believed if log else None)), files
 
 
 async def _import(
@@ -111,7 +111,13 @@ async def _import(
             plain += one.plain
             name = f"{space}/{one.version.metadata.name}"
             say(f"{name}: adopted, {len(one.attested)} decisions.")
-            if one.lost:
+            if one.untold:
+                say(
+                    f"{name}: its approvals are not brought along: without an audit log in the "
+                    "export, whole and signed with a key of --trust audit=..., nobody knows "
+                    "whether it was denied or revoked since."
+                )
+            elif one.lost:
                 say(
                     f"{name} was denied or revoked (ModelApproval '{one.lost[0]}'), which nobody's "
                     f"signature tells here: its approvals are not brought along. Deny it here too."

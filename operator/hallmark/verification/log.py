@@ -32,6 +32,11 @@ class Log:
     head: Head | None
     signed_by: str | None
 
+    @property
+    def believed(self) -> Recorded | None:
+        """Its records, where it is whole and a key of the verifier's signed it; else None."""
+        return self.recorded if self.verdict.ok and self.signed_by is not None else None
+
 
 def log_of(file: Path, anchor: bytes | None, trusted: Trusted, now: datetime) -> Log | None:
     """Return a log, or None where there is no file.

@@ -28,6 +28,8 @@ class Restored:
         plain: names of decisions for which only the former cluster vouched.
         lost: names of denials and revocations of these bytes that cannot be made again: nobody
             signed them, or their objects are gone. Without them no approval comes along.
+        untold: whether nobody knows of such, for want of a log to believe: whoever could write the
+            export may have left them out with it. Then no approval comes along either.
     """
 
     version: ModelVersion
@@ -35,6 +37,7 @@ class Restored:
     attested: tuple[ApprovalEntry, ...]
     plain: tuple[str, ...]
     lost: tuple[str, ...] = ()
+    untold: bool = False
 
     def run(self, uri: str, requester: str) -> TrainingRun:
         """Return the run that adopts the bundle.
@@ -70,7 +73,7 @@ def restored(registry: Registry, files: Files, recorded: Recorded | None) -> Ite
     Args:
         registry: what the export names.
         files: its files.
-        recorded: its audit log, where it has one.
+        recorded: its audit log, where it has one that can be believed.
     """
     entries = sorted(
         registry.versions, key=lambda one: (one.namespace, one.spec.model, one.spec.version)
@@ -79,7 +82,7 @@ def restored(registry: Registry, files: Files, recorded: Recorded | None) -> Ite
         version = version_of(entry)
         bundle = bundle_of(version, files)
         mine = [one for one in registry.approvals if one.spec.model_version.uid == entry.uid]
-        lost = _lost(version, registry, recorded)
+        lost, untold = _lost(version, registry, recorded), recorded is None
         last = ("manifest.json", "model.sigstore.json")
         yield Restored(
             version=version,
@@ -89,13 +92,15 @@ def restored(registry: Registry, files: Files, recorded: Recorded | None) -> Ite
                     (
                         one
                         for one in mine
-                        if one.spec.attestation and (one.spec.decision.is_final or not lost)
+                        if one.spec.attestation
+                        and (one.spec.decision.is_final or not (lost or untold))
                     ),
                     key=lambda one: (one.spec.decision is ReviewDecision.APPROVED, one.name),
                 )
             ),
             plain=tuple(one.name for one in mine if not one.spec.attestation),
             lost=lost,
+            untold=untold,
         )
 
 
