@@ -109,6 +109,11 @@ async def _import(
             for approval in one.approvals(uid):
                 _require_same(await _create(cluster, MODEL_APPROVAL, approval), approval)
             plain += one.plain
+            for word in one.uncounted:
+                say(
+                    f"Not brought along: ModelApproval '{word}' counted for nothing where it was "
+                    "made, or its approver asked for the version; ask another reviewer."
+                )
             name = f"{space}/{one.version.metadata.name}"
             say(f"{name}: adopted, {len(one.attested)} decisions.")
             if one.untold:

@@ -18,9 +18,10 @@ from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.files import head_path, rotated_name
 from hallmark.audit.record import Record, build_record
 from hallmark.audit.verify import AuditVerdict, verify_log
+from hallmark.keys import Purpose
 from hallmark.verification.files import FolderFiles
 from hallmark.verification.links import Link, State, Subject
-from hallmark.verification.log import Log
+from hallmark.verification.log import Log, audit_link, log_of
 from hallmark.verification.recorded import Recorded
 from hallmark.verification.registry import (
     ApprovalEntry,
@@ -32,10 +33,10 @@ from hallmark.verification.registry import (
     VersionEntry,
 )
 from hallmark.verification.restore import restored
-from hallmark.verification.trusted import Trusted
+from hallmark.verification.trusted import Trusted, trusted_key
 from hallmark.verification.verify import Evidence, verify
 from hallmark.verification.wholeness import form_link
-from tests.unit.audit.factories import PUBLIC, write_log
+from tests.unit.audit.factories import NOW as WRITTEN, PUBLIC, write_log
 from tests.unit.policies.model_version.ballots import approval
 from tests.unit.policies.training_run import runs
 from tests.unit.supply_chain.factories import NOW
@@ -91,12 +92,33 @@ def test_a_log_of_which_a_file_is_none_is_no_log_and_nobody_waits_for_it(
     if spoiled.is_file() and spoiled.stat().st_size > 1 << 30:
         os.truncate(spoiled, 1 << 20)  # Each byte of a log is read.
     verdict = verify_log(made, key)
+    auditors = trusted_key(Purpose.AUDIT, PUBLIC) if key else Trusted()
+    read = log_of(made, None, auditors, NOW)
+    assert read is None or read.verdict == verdict
     nothing = not os.path.lexists(spoiled)
     if nothing and (spoiled != made and (spoiled != head_path(made) or key is None)):
         assert verdict.ok
         return
     assert not verdict.ok
     assert all(len(problem) < 1000 for problem in verdict.problems)
+
+
+@pytest.mark.parametrize("revoked", [(False,), (True,), (False, True), (True, False)])
+def test_an_audit_key_that_is_revoked_anywhere_vouches_for_no_log(
+    revoked: tuple[bool, ...], tmp_path: Path
+) -> None:
+    """Who adds the bare key to a policy that revokes it does not bring it back."""
+    made = tmp_path / "secure_mlops.log"
+    write_log(made, 2)
+    (key,) = trusted_key(Purpose.AUDIT, PUBLIC).auditors
+    gone = key.replace(revoked_at=timestamp(NOW - timedelta(days=1)))
+    auditors = Trusted(auditors=tuple(gone if one else key for one in revoked))
+    read = log_of(made, None, auditors, NOW)
+    assert read is not None
+    assert (read.believed is None) is any(revoked)
+    link = audit_link(read, None, exported=False)
+    assert link.state is (State.OPEN if any(revoked) else State.HOLDS)
+    assert ("was revoked" if any(revoked) else f"2 records up to {timestamp(WRITTEN)}") in link.said
 
 
 # -- objects -------------------------------------------------------------------------------------
@@ -155,6 +177,44 @@ def test_without_a_log_to_believe_only_what_takes_trust_away_is_brought_along(
     (found,) = restored(registry, FolderFiles(tmp_path), recorded)
     assert found.untold is not believed
     assert bool(found.attested) is (believed or decision != "Approved")
+
+
+@pytest.mark.parametrize("decision", ["Approved", "Denied", "Revoked"])
+@pytest.mark.parametrize("outcome", [AuditOutcome.ACCEPTED, AuditOutcome.REFUSED, None])
+@pytest.mark.parametrize("approver", ["rita", "ALICE ", "alice", "relay"])
+def test_who_asked_for_a_version_is_let_in_by_no_import(
+    decision: str, outcome: AuditOutcome | None, approver: str, tmp_path: Path
+) -> None:
+    """Whoever imports asks for it anew, so that nothing there would tell the first one."""
+    asked = ENTRY.spec.replace(
+        requested_by=ENTRY.spec.requested_by.replace(name="alice", relay="relay")
+    )
+    entry = ENTRY.replace(spec=asked)
+    spec = approval(attested=True, decision=decision, approver=approver).spec
+    said = ApprovalEntry(namespace=entry.namespace, name="word", uid="w", spec=spec)
+    registry = Registry(namespaces=[entry.namespace], versions=[entry], approvals=[said])
+    records = [judged(runs.policy())]
+    if outcome is not None:
+        details = {"approvalUid": "w", "manifestDigest": "sha256:" + "9" * 64}
+        records.append(
+            Record(
+                "w",
+                AuditEvent.APPROVE,
+                "ModelVersion",
+                entry.namespace,
+                entry.name,
+                entry.uid,
+                outcome,
+                "",
+                "",
+                approver,
+                details,
+            )
+        )
+    (found,) = restored(registry, FolderFiles(tmp_path), log(*records).recorded)
+    counts = approver == "rita" and outcome is not AuditOutcome.REFUSED
+    assert bool(found.attested) is (decision != "Approved" or counts)
+    assert found.uncounted == (() if decision != "Approved" or counts else ("word",))
 
 
 # -- what is said --------------------------------------------------------------------------------
