@@ -295,6 +295,18 @@ def _remove_bundle(folder: Folder, digest: str) -> None:
         del folder[name]
 
 
+def exchange_objects(folder: Folder, draw: random.Random) -> str | None:
+    """Let two objects of a kind say what the other one says, or be called what it is called."""
+    document = json.loads(folder[REGISTRY])
+    field = draw.choice([name for name in _KINDS if len(document.get(name, ())) > 1])
+    one, other = draw.sample(document[field], 2)
+    what = draw.choice(["spec", "uid", "name"])
+    one[what], other[what] = other[what], one[what]
+    document[field].sort(key=lambda entry: (entry["namespace"], entry["name"], entry["uid"]))
+    folder[REGISTRY] = Registry.model_validate(document).to_text()
+    return f"{what} of {one['name']} and {other['name']}"
+
+
 def json_field(folder: Folder, draw: random.Random) -> str | None:
     """Change a field of any JSON file, written as compactly as it was."""
     names = [name for name in folder if name.endswith(".json") and name not in {INDEX, REGISTRY}]
@@ -374,6 +386,7 @@ PLAIN: dict[str, Change] = {
     "change a field of an object": registry_field,
     "change the objects": registry_object,
     "hide an object": hide_object,
+    "exchange two objects": exchange_objects,
     "change a field of a JSON file": json_field,
     "change a field of a record": record_field,
     "reorder fields": field_order,

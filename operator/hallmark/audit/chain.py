@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
+from hallmark.api.texts import parse_timestamp, timestamp
 from hallmark.audit.events import LOG_KIND, LogReason
 from hallmark.audit.head import Head, Place, doubt_about, is_signed_by, unheld
 from hallmark.audit.memory import LogMemory
@@ -23,6 +25,8 @@ START = Place(0, FIRST_PREVIOUS)
 MAX_PROBLEMS = 100
 """The most problems that are kept; who writes garbage does not decide how much memory it takes."""
 _MAX_DIGITS = 20
+SET_BACK = timedelta(minutes=1)
+"""So much earlier a record may be than the one before, as clocks are corrected."""
 BREAK_ID = 12
 """Hex digits of a break's id: the first of its record's hash."""
 
@@ -119,6 +123,7 @@ class Chain:
         self._checked_from = 0 if every_signature else self._expected.signed_to()
         self._first: tuple[Line, AuditRecord] | None = None
         self._decisions: set[bytes] = set()
+        self._last_time: datetime | None = None
         self._unseen: dict[str, Head] = {}
         for what, head in self._expected.heads.items():
             if head.place != START:
@@ -198,6 +203,7 @@ class Chain:
                 f"{line.where}: record {record.seq} repeats a decision that stands in the log."
             )
         self._hold_signature(line, record)
+        self._hold_time(record)
         self.add(record)
         self._see()
 
@@ -215,6 +221,17 @@ class Chain:
             self.problems.append(
                 f"{line.where}: record {record.seq} was not signed with the audit key: the "
                 "operator did not write it so."
+            )
+
+    def _hold_time(self, record: AuditRecord) -> None:
+        """Note where the clock was set back: the order of the records holds, not of their times."""
+        moment, before = parse_timestamp(record.time), self._last_time
+        self._last_time = moment
+        if before is not None and moment < before - SET_BACK and len(self.notes) < MAX_PROBLEMS:
+            self.notes.append(
+                f"Record {record.seq} is of {record.time}, the one before of {timestamp(before)}: "
+                "the clock was set back there. Records stand in the order in which they were "
+                "written."
             )
 
     def _hold_beginning(self, line: Line, record: AuditRecord) -> None:

@@ -51,13 +51,19 @@ def lines_of(file: BinaryIO, name: str) -> Iterator[Line]:
 
 @contextmanager
 def opened(log: Path) -> Iterator[list[tuple[str, BinaryIO]]]:
-    """Open all of the log's files as they stood at one moment, though it may rotate meanwhile."""
+    """Open all of the log's files as they stood at one moment, though it may rotate meanwhile.
+
+    Raises:
+        OSError: one cannot be read, or is no regular file.
+    """
     while True:
         with ExitStack() as stack:
             names = log_files(log)
             try:
                 files = [stack.enter_context(open_regular(each)) for each in names]
             except FileNotFoundError:
+                if log_files(log) == names:
+                    raise  # A link to nothing; nothing was rotated.
                 continue
             if log_files(log) == names:
                 yield [(each.name, file) for each, file in zip(names, files, strict=True)]

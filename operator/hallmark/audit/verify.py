@@ -73,7 +73,10 @@ def _verified(
         if outside is None:
             raise ConfigurationError("Expected the anchor's signed head, found something else.")
     for _ in range(_PATIENCE):
-        verdict, grew = _verify(path, public_key, outside, keep)
+        try:
+            verdict, grew = _verify(path, public_key, outside, keep)
+        except OSError as error:
+            return _unread(path, error, keep)
         if verdict.ok or not grew:
             break
         # The operator wrote while this read; what was found may be half a line.
@@ -114,6 +117,15 @@ def _verify(
         problems.append(f"There is no record in an audit log {path}.")
     named = tuple(problems[:MAX_PROBLEMS])
     return AuditVerdict(not named, records, named, tuple(chain.notes)), grew
+
+
+def _unread(path: Path, error: OSError, keep: list[AuditRecord] | None) -> AuditVerdict:
+    """Return the verdict on a log of which a file cannot be read: it proves nothing."""
+    if keep is not None:
+        keep.clear()
+    name = Path(os.fsdecode(error.filename or path)).name
+    found = f"Expected a regular file {name} that can be read, found otherwise ({error.strerror})."
+    return AuditVerdict(False, 0, (found,))
 
 
 def _lines(files: Sequence[tuple[str, BinaryIO]]) -> Iterator[Line]:

@@ -90,7 +90,7 @@ def _verified(folder: Path, trust: list[str] | None) -> tuple[list[Restored], Fi
     if isinstance(registry, str):
         raise IntegrityError(registry)
     log = log_of(folder / LOG, None, trusted, now)
-    return list(restored(registry, files, log.recorded if log else None)), files
+    return list(restored(registry, files, log.believed if log else None)), files
 
 
 async def _import(
@@ -109,9 +109,20 @@ async def _import(
             for approval in one.approvals(uid):
                 _require_same(await _create(cluster, MODEL_APPROVAL, approval), approval)
             plain += one.plain
+            for word in one.uncounted:
+                say(
+                    f"Not brought along: ModelApproval '{word}' counted for nothing where it was "
+                    "made, or its approver asked for the version; ask another reviewer."
+                )
             name = f"{space}/{one.version.metadata.name}"
             say(f"{name}: adopted, {len(one.attested)} decisions.")
-            if one.lost:
+            if one.untold:
+                say(
+                    f"{name}: its approvals are not brought along: without an audit log in the "
+                    "export, whole and signed with a key of --trust audit=..., nobody knows "
+                    "whether it was denied or revoked since."
+                )
+            elif one.lost:
                 say(
                     f"{name} was denied or revoked (ModelApproval '{one.lost[0]}'), which nobody's "
                     f"signature tells here: its approvals are not brought along. Deny it here too."

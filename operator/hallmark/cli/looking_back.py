@@ -54,10 +54,14 @@ def asof(
     found = log_of(log, None, trusted_of(trust or ()), datetime.now(UTC))
     if found is None:
         raise ConfigurationError(f"Expected an audit log {log}, found none.")
-    if not found.verdict.ok or found.signed_by is None:
-        why = " ".join(found.verdict.problems[:2]) or "no trusted audit key was given."
+    if found.believed is None:
+        why = " ".join(found.verdict.problems[:2]) or found.doubt
         raise IntegrityError(f"What this log says cannot be believed: {why}")
-    served = list(served_at(found.recorded, model, when, namespace))
+    served = list(served_at(found.believed, model, when, namespace))
+    for note in found.verdict.notes if output is Format.TABLE else ():
+        say(note)
+    if output is Format.TABLE and (end := found.reaches_to) and parse_timestamp(end) < when:
+        say(f"The log ends at {end}: what happened after that it does not say.")
     if output is not Format.TABLE:
         print_as([one.to_wire() for one in served], output)
     elif not served:

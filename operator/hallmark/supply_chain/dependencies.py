@@ -62,21 +62,32 @@ def _read_rule(text: str) -> Requirement | None:
 
 def _broken_rule(version: str, rules: Iterable[Requirement]) -> Requirement | None:
     """Return the first rule whose range holds the version."""
-    try:
-        known = Version(version)
-    except ValueError:  # Not of PEP 440's form, or with a number too long to be read.
+    known = _version(version)
+    if known is None:
         return next(iter(rules), None)
     return next(
         (rule for rule in rules if all(_holds(bound, known) for bound in rule.specifier)), None
     )
 
 
+def _version(text: str) -> Version | None:
+    """Return a version, or None: not of PEP 440's form, or with a number too long to be read."""
+    try:
+        return Version(text)
+    except ValueError:
+        return None
+
+
 def _holds(bound: Specifier, version: Version) -> bool:
     """Tell whether a version is within one bound.
 
     '<' and '>' go by the order of versions alone. As PEP 440 has it, to choose what to install,
-    '<10.3' would leave out 10.3rc1 and '>1.0' 1.0.post1: a denial would let them pass.
+    '<10.3' would leave out 10.3rc1 and '>1.0' 1.0.post1: a denial would let them pass; '===1.0'
+    would be about that spelling alone, not about 1.0.0 or v1.0.
     """
+    if bound.operator == "===":
+        denied = _version(bound.version)
+        return bound.contains(version, prereleases=True) or denied == version
     if order := _ORDERS.get(bound.operator):
         return bool(order(version, Version(bound.version)))
     return bound.contains(version, prereleases=True)

@@ -80,6 +80,8 @@ def packages_of(document: Mapping[str, Any]) -> Iterator[Package]:
         if is_package(part.get("type"), part.get("purl")):
             name, version, purl = (str(part.get(key) or "") for key in ("name", "version", "purl"))
             licences = tuple(stated_licences(part))
+            # No name or version has white space: who writes one with it means the one without.
+            name, version = "".join(name.split()), "".join(version.split())
             yield Package(name, version, purl, licences, states_a_digest(part))
 
 

@@ -57,6 +57,7 @@ def read_sbom(data: bytes) -> SBOM | Finding:
     return _contents(document)
 
 
+@functools.lru_cache(maxsize=2)
 def read_sealed_sbom(data: bytes) -> SBOM | Finding:
     """Return what a bill of materials says whose form was checked when it was sealed.
 

@@ -26,8 +26,9 @@ def parse_object(data: bytes | str, limit: int) -> dict[str, Any]:
     try:
         text = data.decode() if isinstance(data, bytes) else data
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_constant)
-        # Half a surrogate pair passes the parser, but cannot be written as UTF-8 anywhere.
-        json.dumps(value, ensure_ascii=False).encode()
+        # Half a surrogate pair passes the parser, but cannot be written as UTF-8 anywhere; nor can
+        # an infinity as JSON, which 1e999 is read as.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except UnreadableJSON:
         raise
     except RecursionError as error:

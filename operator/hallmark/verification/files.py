@@ -41,12 +41,13 @@ class Files(Protocol):
 
 
 class FolderFiles:
-    """Files in a folder. A file is hashed once."""
+    """Files in a folder. A file is hashed once, however many names it has."""
 
     def __init__(self, root: Path) -> None:
         """Begin at a folder."""
         self.root = root
         self._facts: dict[str, FileFact | None] = {}
+        self._hashed: dict[tuple[int, ...], FileFact] = {}
 
     def names(self) -> frozenset[str]:
         """Return the path of everything that is no folder."""
@@ -97,8 +98,12 @@ class FolderFiles:
         if descriptor is None:
             return None
         with os.fdopen(descriptor, "rb", buffering=0) as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            return FileFact(f"sha256:{digest}", file.tell())
+            there = os.fstat(descriptor)
+            same = (there.st_dev, there.st_ino, there.st_size, there.st_mtime_ns)
+            if (known := self._hashed.get(same)) is None:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                known = self._hashed[same] = FileFact(f"sha256:{digest}", file.tell())
+            return known
 
     def _open(self, name: str) -> int | None:
         """Return a descriptor of a regular file that no link leads to, or None."""

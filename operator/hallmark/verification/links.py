@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from hallmark.api.texts import clip
+
+_LONGEST = 4096
+"""Characters of a name or a sentence."""
+
 
 class State(StrEnum):
     """How a link stands."""
@@ -21,11 +26,19 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Link:
-    """One link: what was checked, and what was found, as a sentence."""
+    """One link: what was checked, and what was found, as a sentence.
+
+    Names in both may be anybody's, of files too: what cannot be printed is a question mark.
+    """
 
     name: str
     state: State
     said: str = ""
+
+    def __post_init__(self) -> None:
+        """Make a line of each text."""
+        object.__setattr__(self, "name", clip(self.name, _LONGEST))
+        object.__setattr__(self, "said", clip(self.said, _LONGEST))
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,10 @@ class Subject:
     kind: str
     name: str
     links: tuple[Link, ...]
+
+    def __post_init__(self) -> None:
+        """Make a line of the name."""
+        object.__setattr__(self, "name", clip(self.name, _LONGEST))
 
     @property
     def state(self) -> State:

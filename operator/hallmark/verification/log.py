@@ -24,13 +24,28 @@ class Log:
         verdict: whether it is whole.
         recorded: its records.
         head: the signed head beside it.
-        signed_by: the id of the verifier's key that signed it; None where no key was given.
+        signed_by: the id of the verifier's key that signed it; None where no key can be used.
+        doubt: why nothing is known of who signed it, where that is so.
     """
 
     verdict: AuditVerdict
     recorded: Recorded
     head: Head | None
     signed_by: str | None
+    doubt: str = ""
+
+    @property
+    def believed(self) -> Recorded | None:
+        """Its records, where it is whole and a key of the verifier's signed it; else None."""
+        return self.recorded if self.verdict.ok and self.signed_by is not None else None
+
+    @property
+    def reaches_to(self) -> str:
+        """The time at which it tells all: of its signed head, else of its last record."""
+        last = self.recorded.records[-1] if self.recorded.records else None
+        if last is None or (self.head and self.head.place == (last.seq, last.hash)):
+            return self.head.time if self.head else ""
+        return last.time
 
 
 def log_of(file: Path, anchor: bytes | None, trusted: Trusted, now: datetime) -> Log | None:
@@ -47,15 +62,27 @@ def log_of(file: Path, anchor: bytes | None, trusted: Trusted, now: datetime) ->
     """
     if not file.is_file():
         return None
-    head = read_head(file)
-    keys = {
-        key.key_id: key.public_key
-        for key in trusted.auditors
-        if not isinstance(usable_key(key, now), UnusableKey)
-    }
+    try:
+        head = read_head(file)
+    except OSError:
+        head = None  # What the log is read for says what stands there.
+    used = [(key, usable_key(key, now)) for key in trusted.auditors]
+    # A key that is given twice is revoked by either.
+    fallen = {key.key_id: found.why for key, found in used if isinstance(found, UnusableKey)}
+    keys = {key.key_id: key.public_key for key, _ in used if key.key_id not in fallen}
     signer = head.key_id if isinstance(head, Head) and head.key_id in keys else next(iter(keys), "")
     verdict, records = read_log(file, keys.get(signer), anchor)
-    return Log(verdict, Recorded(records), head if isinstance(head, Head) else None, signer or None)
+    doubt = "Give the audit key's public half to check who signed it."
+    if fallen:
+        name, why = next(iter(fallen.items()))
+        doubt = f"The audit key {name} {why}: give the one that the log was handed over to."
+    return Log(
+        verdict,
+        Recorded(records),
+        head if isinstance(head, Head) else None,
+        signer or None,
+        doubt,
+    )
 
 
 def audit_link(log: Log | None, place: LogPlace | None, *, exported: bool) -> Link:
@@ -67,7 +94,7 @@ def audit_link(log: Log | None, place: LogPlace | None, *, exported: bool) -> Li
     if log.verdict.problems:
         return broken("log", " ".join(log.verdict.problems[:3]))
     if log.signed_by is None:
-        return open_("log", "Give the audit key's public half to check who signed it.")
+        return open_("log", log.doubt)
     last = log.recorded.records[-1]
     if exported:
         if log.head is None or (log.head.seq, log.head.hash) != (last.seq, last.hash):
@@ -75,5 +102,8 @@ def audit_link(log: Log | None, place: LogPlace | None, *, exported: bool) -> Li
         if place is None or (place.seq, place.hash) != (last.seq, last.hash):
             return broken("log", f"Expected the export to end with record {last.seq}.")
     notes = " ".join(log.verdict.notes)
-    said = f"{log.verdict.records} records, signed by the key {log.signed_by}"
+    # An older export is whole in itself: who reads this must see how far it reaches.
+    said = (
+        f"{log.verdict.records} records up to {log.reaches_to}, signed by the key {log.signed_by}"
+    )
     return holds("log", f"{said}. {notes}".strip() if notes else said)

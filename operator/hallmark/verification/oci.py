@@ -140,12 +140,15 @@ class _Archive:
     """A tar file. Nothing is unpacked by the names in it.
 
     Of two of one name neither is there, nor is a file with holes, which may be of any length.
+
+    Raises:
+        tarfile.TarError: it cannot be read from its beginning to its end.
     """
 
     def __init__(self, archive: tarfile.TarFile) -> None:
         self._archive = archive
         self._members: dict[str, tarfile.TarInfo | None] = {}
-        for member in archive:
+        for member in _onwards(archive):
             name = member.name.removeprefix("./")
             twice = name in self._members
             plain = member.isreg() and not member.issparse() and not twice
@@ -154,6 +157,32 @@ class _Archive:
     def open(self, name: str) -> IO[bytes] | None:
         member = self._members.get(name)
         return None if member is None else self._archive.extractfile(member)
+
+
+def _onwards(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield the members of an archive, as long as each stands behind the one before.
+
+    A member of a negative size leads back to one before it, and so on without an end.
+    """
+    end = 0
+    for member in archive:
+        if member.size < 0 or member.offset < end:
+            raise tarfile.ReadError("a member that leads back")
+        end = member.offset_data
+        yield member
+
+
+def _archive(file: IO[bytes], stack: ExitStack) -> _Archive:
+    """Return what is in a tar file.
+
+    Raises:
+        tarfile.TarError: it is none. A long row of headers of one member is more than the library
+            reads.
+    """
+    try:
+        return _Archive(stack.enter_context(tarfile.open(fileobj=file, mode="r:")))
+    except (RecursionError, ValueError) as error:
+        raise tarfile.ReadError("headers that cannot be read") from error
 
 
 @contextmanager
@@ -173,7 +202,7 @@ def as_folder(path: Path) -> Iterator[Path]:
             layout: _Layout = _Folder(path)
             if not path.is_dir():
                 file = stack.enter_context(open_regular(path))
-                layout = _Archive(stack.enter_context(tarfile.open(fileobj=file, mode="r:")))
+                layout = _archive(file, stack)
             _unpack(layout, target)
         except tarfile.TarError as error:
             raise IntegrityError(

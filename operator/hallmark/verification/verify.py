@@ -81,8 +81,7 @@ class _Verifier:
         self._evidence, self._registry = evidence, registry
         self._trusted, self._now = trusted, now
         # A log that somebody changed, or that nobody is known to have signed, proves nothing.
-        believed = log is not None and log.verdict.ok and log.signed_by is not None
-        self._recorded: Recorded | None = log.recorded if log and believed else None
+        self._recorded: Recorded | None = log.believed if log else None
         self._policies = {
             policy.spec.digest: policy for policy in map(policy_of, registry.policies)
         }
@@ -170,12 +169,12 @@ class _Verifier:
         return Subject("ModelVersion", name, (*version_links(held), *decided.links))
 
     def _policy_of(self, version: ModelVersion) -> ModelPolicy | None:
-        """Return the policy that the newest record about a version names, or the only one."""
+        """Return the policy that the newest record that names one does, or the only one."""
         if self._recorded is not None:
             for record in reversed(self._recorded.of("ModelVersion", version.metadata.uid)):
-                found = self._policies.get(record.details.get("policyDigest", ""))
-                if found is not None:
-                    return found
+                # One of before would not do: whoever exports would choose by which he is judged.
+                if digest := record.details.get("policyDigest"):
+                    return self._policies.get(digest)
         policies = list(self._policies.values())
         return policies[0] if len(policies) == 1 else None
 

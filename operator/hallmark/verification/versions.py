@@ -24,27 +24,40 @@ from hallmark.supply_chain.signing import MAX_BYTES
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
 from hallmark.verification.built import provenance_link
 from hallmark.verification.held import MAX_DOCUMENT, Held
-from hallmark.verification.links import Link, broken, holds, open_
+from hallmark.verification.links import Link, State, broken, holds, open_
 from hallmark.verification.recorded import Recorded
 
 
 def version_links(held: Held) -> Iterator[Link]:
     """Yield a version's links but people's decisions on it, in the chain's order."""
-    manifest = held.bundle.manifest
+    manifest, record = held.bundle.manifest, _record(held)
     if isinstance(manifest, Finding):
-        for name in ("dataset", "run", "gates", "artifacts", "signature", "SBOM", "policy"):
+        for name in (*_OF_FILES, "artifacts", "signature"):
             yield broken(name, manifest.sentence())
+        yield record
+        return
+    signature = _signature(held, manifest)
+    if State.BROKEN in {record.state, signature.state}:
+        # Who only writes files could have any number of objects and documents read for nothing.
+        for name in _OF_FILES:
+            yield open_(name, "Not read: the signature or the record of this version is broken.")
+        yield _artifacts(held, manifest)
+        yield signature
     else:
         report = _report(held, manifest)
         yield _dataset(held, manifest, report)
         yield _run(held, manifest)
         yield _gates(held, report)
         yield _artifacts(held, manifest)
-        yield _signature(held, manifest)
+        yield signature
         yield provenance_link(held, manifest)
         yield _sbom(held, manifest)
         yield _policy(held, manifest, report)
-    yield _record(held)
+    yield record
+
+
+_OF_FILES = ("dataset", "run", "gates", "provenance", "SBOM", "policy")
+"""The links for which documents of a bundle are read."""
 
 
 def _report(held: Held, manifest: Manifest) -> Report | str:

@@ -26,9 +26,14 @@ def form_link(registry: Registry) -> Link:
     lists = (registry.runs, registry.versions, registry.approvals, registry.deployments)
     policies = [policy.name for policy in registry.policies]
     uids = [entry.uid for entry in registry.entries]
+    names = [[(entry.namespace, entry.name) for entry in entries] for entries in lists]
+    if any(len(found) != len(set(found)) for found in names):
+        return broken(
+            "registry", "Expected each name once in a namespace, found two objects of one."
+        )
     ordered = all(in_order(entries) for entries in (*lists, registry.gone))
-    for names in (registry.namespaces, policies):
-        ordered = ordered and names == sorted(set(names))
+    for listed in (registry.namespaces, policies):
+        ordered = ordered and listed == sorted(set(listed))
     if not ordered or len(uids) != len(set(uids)):
         return broken("registry", "Expected every object once, in order, with a uid of its own.")
     return holds("registry", f"{len(uids)} objects of {', '.join(registry.namespaces)}")

@@ -8,18 +8,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
 from hallmark.api.texts import canonical_json
+from hallmark.audit import AuditLog
 from hallmark.audit.files import head_path, log_files
 from hallmark.audit.head import sign_head
 from hallmark.audit.record import AuditRecord, hash_of
 from hallmark.audit.verify import verify_log
 from hallmark.errors import ConfigurationError
-from tests.unit.audit.factories import KEY, PUBLIC, write_log
+from tests.unit.audit.factories import KEY, NOW, PUBLIC, decided, write_log
 
 RECORDS = 6
 _SOURCE = Path(tempfile.mkdtemp(prefix="audit-"))
@@ -54,6 +56,24 @@ def test_a_whole_log_verifies(source: Path) -> None:
     assert problems(source) == ""
     assert problems(source, None) == ""
     assert verify_log(source, PUBLIC).records == RECORDS
+
+
+@pytest.mark.parametrize("minutes", [-120, -2, -0.5, 0, 60])
+def test_a_clock_that_was_set_back_is_noted_once_and_breaks_nothing(
+    minutes: float, tmp_path: Path
+) -> None:
+    moments = [NOW, NOW + timedelta(minutes=minutes), NOW + timedelta(minutes=minutes + 1)]
+    writer = AuditLog(tmp_path / "log", KEY, clock=lambda: moments[0])
+    writer.verify_rest(None)
+    for number in range(3):
+        writer.append(decided(f"decision-{number}"))
+        moments = moments[1:] or moments
+    writer.close()
+    verdict = verify_log(tmp_path / "log", PUBLIC)
+    assert verdict.ok
+    notes = [note for note in verdict.notes if "set back" in note]
+    assert len(notes) == (minutes < -1)
+    assert all("Record 2" in note for note in notes)
 
 
 def rehash(log: Path, lines: list[dict[str, object]]) -> None:

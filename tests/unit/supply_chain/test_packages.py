@@ -53,6 +53,7 @@ OWN = ("pillow", "1.0")
         pytest.param(part("pkg:pypi/a/evil@1"), {OWN, ("evil", "1")}, id="with a namespace"),
         pytest.param(part("pkg:PyPI/Evil@1"), {OWN, ("evil", "1")}, id="in odd case"),
         pytest.param(part("PKG:pypi/evil@1"), {OWN, ("evil", "1")}, id="a scheme in odd case"),
+        pytest.param(part(name=" pil\u2003low\n", version="1.0 "), {OWN}, id="with white space"),
         pytest.param(part("nonsense"), {OWN}, id="a package URL that is none"),
         pytest.param(part("pkg:deb/debian/pillow@1"), set(), id="a package of Debian"),
         pytest.param(part(type="data"), set(), id="data"),

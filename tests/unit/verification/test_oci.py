@@ -183,6 +183,35 @@ def test_what_is_no_plain_file_of_an_archive_is_not_there(
         pass
 
 
+def header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """Return a member's header with any size, negative ones too."""
+    member = tarfile.TarInfo(name)
+    member.type, member.size = kind, 0
+    made = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    made[124:136] = size.to_bytes(12, "big", signed=True) if size < 0 else b"%011o\0" % size
+    made[148:156] = b" " * 8
+    made[148:156] = b"%06o\0 " % sum(made)
+    return bytes(made)
+
+
+@pytest.mark.parametrize("back", range(-4 * 512, 0, 512))
+def test_a_member_that_leads_back_has_an_end(tmp_path: Path, back: int) -> None:
+    data = b"".join([header("a", 0), header("b", 0), header("c", back), bytes(1024)])
+    (tmp_path / "back.tar").write_bytes(data)
+    with (
+        pytest.raises(IntegrityError, match="Expected an export"),
+        as_folder(tmp_path / "back.tar"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_a_long_row_of_headers_is_no_archive(tmp_path: Path, kind: bytes) -> None:
+    (tmp_path / "row.tar").write_bytes(header("a", 0, kind) * 5000 + bytes(1024))
+    with pytest.raises(IntegrityError), as_folder(tmp_path / "row.tar"):
+        pass
+
+
 @given(st.binary(max_size=2000), st.integers(0, 5000))
 def test_any_bytes_may_be_an_archive(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, place: int

@@ -110,7 +110,7 @@ def attesting_key(
     for key in own:
         public = _public(key)
         if public is not None and is_signed_by(public, PAYLOAD_TYPE, found, signature):
-            return fallen_key(key.key_id, spec.approver, own, now) or key.key_id
+            return fallen_key(key.key_id, spec.approver, keys, now) or key.key_id
     return _invalid(
         f"the policy has no valid key of approver '{spec.approver}' that made the signature"
     )
@@ -133,16 +133,19 @@ def fallen_key(
         seen_at: when the operator accepted what it signed, at which it must have been valid; None:
             it must be valid now.
     """
-    for entry in keys:
-        if (entry.key_id, entry.approver) != (key_id, approver):
-            continue
+    entries = [entry for entry in keys if entry.key_id == key_id]
+    if approver not in {entry.approver for entry in entries}:
+        return _invalid(
+            f"the policy has no valid key of approver '{approver}' that made the signature"
+        )
+    # Each entry of a key counts that takes trust away, and a revocation under any name.
+    for entry in entries:
         key = usable_key(entry, now, seen_at)
-        if not isinstance(key, UnusableKey):
-            return None
-        revoked = key.fault is KeyFault.REVOKED
-        reason = ApprovalReason.KEY_REVOKED if revoked else ApprovalReason.ATTESTATION_INVALID
-        return _invalid(f"the key {key_id} of approver '{approver}' {key.why}", reason)
-    return _invalid(f"the policy has no valid key of approver '{approver}' that made the signature")
+        revoked = isinstance(key, UnusableKey) and key.fault is KeyFault.REVOKED
+        if isinstance(key, UnusableKey) and (revoked or entry.approver == approver):
+            reason = ApprovalReason.KEY_REVOKED if revoked else ApprovalReason.ATTESTATION_INVALID
+            return _invalid(f"the key {key_id} of approver '{approver}' {key.why}", reason)
+    return None
 
 
 def _public(entry: ApproverKey) -> ec.EllipticCurvePublicKey | None:

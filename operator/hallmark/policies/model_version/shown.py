@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 
 from hallmark.api.model_deployment import ModelDeployment
@@ -69,19 +70,24 @@ def shown_digest(version: ModelVersion, serving: ModelVersion | None) -> str:
     It is that of the canonical JSON (RFC 8785) of an object with the members ``form``, ``shown``
     and ``beside``; the latter two hold three digests each, ``beside`` is null where none serves.
     """
-    beside = None if serving is None else _evidence(serving)
-    return sha256_digest(
-        canonical_json({"form": FORM, "shown": _evidence(version), "beside": beside})
-    )
+    beside = b"null" if serving is None else _evidence(serving)
+    return sha256_digest(_WHOLE % (beside, _evidence(version)))
 
 
-def _evidence(version: ModelVersion) -> dict[str, str]:
+_WHOLE = b'{"beside":%%b,"form":"%b","shown":%%b}' % FORM.encode()
+"""The canonical JSON around two parts: each version is held against each other one."""
+
+
+def _evidence(version: ModelVersion) -> bytes:
     spec = version.spec
-    return {
-        "manifestDigest": spec.artifact.manifest_digest,
-        "sbomDigest": spec.sbom_digest,
-        "gateReportDigest": spec.gate_report_digest,
-    }
+    return _part(spec.artifact.manifest_digest, spec.sbom_digest, spec.gate_report_digest)
+
+
+@lru_cache(maxsize=1 << 14)
+def _part(manifest: str, sbom: str, gate_report: str) -> bytes:
+    return canonical_json(
+        {"manifestDigest": manifest, "sbomDigest": sbom, "gateReportDigest": gate_report}
+    )
 
 
 def serving_version(
