@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hallmark.api.artifacts import Manifest
+from hallmark.api.files import REPORT, SLOT_SBOM, final_name
 from hallmark.api.texts import parse_timestamp
 from hallmark.cli.exits import ExitCode
 from hallmark.cli.extra import needs_the_extra
@@ -18,9 +21,12 @@ from hallmark.cli.trust import Trust, trusted_of
 from hallmark.errors import ConfigurationError, IntegrityError
 
 if TYPE_CHECKING:
+    from hallmark.api.model_version import ModelVersion
+    from hallmark.verification.bundle import Bundle
+    from hallmark.verification.files import Files
     from hallmark.verification.history import Served
     from hallmark.verification.links import Verdict
-    from hallmark.verification.pack import Answer
+    from hallmark.verification.pack import Answer, Lacking
     from hallmark.verification.registry import VersionEntry
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="The model's name.")]
@@ -221,11 +227,11 @@ def _fill(
         or (subject.kind in {"ModelVersion", "TrainingRun"} and subject.name == name)
         or (subject.kind == "Deployment" and subject.name in deployments)
     ]
+    bundle = bundle_of(chosen, files)
     paths = sorted(
-        (bundle_of(chosen, files).names | {provenance_name(chosen), REGISTRY, INDEX, LOG, HEAD})
-        & files.names()
+        (bundle.names | {provenance_name(chosen), REGISTRY, INDEX, LOG, HEAD}) & files.names()
     )
-    found = list(answers(about, paths))
+    found = list(answers(about, paths, _lacking(bundle, chosen, files)))
     for path in paths:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -235,5 +241,22 @@ def _fill(
         with source, target.open("xb") as copy:
             shutil.copyfileobj(source, copy)
     (folder / "verification.json").write_text(json.dumps(verdict.to_wire(), indent=1) + "\n")
-    (folder / "README.md").write_text(page(entry.spec.model, name, found, verdict.digest))
+    (folder / "README.md").write_text(page(entry.spec.model, name, found, about, verdict.digest))
     return found
+
+
+def _lacking(bundle: Bundle, version: ModelVersion, files: Files) -> set[Lacking]:
+    """Return what the sealed report and bill of a version, and its requester, have nothing of."""
+    from hallmark.policies.sealed import read_report
+    from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
+    from hallmark.verification.held import MAX_DOCUMENT
+    from hallmark.verification.pack import lacking_in
+
+    report, bill = None, dict[str, Any]()
+    if isinstance(manifest := bundle.manifest, Manifest):
+        read = read_report(manifest, files.read(bundle.folder + REPORT, MAX_DOCUMENT) or b"")
+        report = None if isinstance(read, str) else read
+        sbom = files.read(bundle.folder + final_name(SLOT_SBOM, manifest.run_id), MAX_DOCUMENT)
+        with suppress(UnreadableJSON):  # Its own link says so.
+            bill = parse_object(sbom or b"", MAX_DOCUMENT)
+    return lacking_in(version, report, bill)

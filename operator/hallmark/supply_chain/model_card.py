@@ -50,6 +50,10 @@ def model_card(report: Report, card: ModelCard) -> dict[str, Any]:
     }
 
 
+USE_CASES = "Use cases"
+"""What the words are on that say what a model is for."""
+
+
 def card_words(sbom: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what the model's author says of it in the model card of an SBOM, with what it is on.
 
@@ -67,7 +71,7 @@ def card_words(sbom: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     by_topic = {
         "Users": card.users,
-        "Use cases": card.use_cases,
+        USE_CASES: card.use_cases,
         "Limitations": card.technical_limitations,
         "Trade-offs": card.performance_tradeoffs,
         "Risks to people": risks,
