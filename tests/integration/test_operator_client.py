@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -27,6 +28,15 @@ async def test_reserved_version_numbers_never_repeat(api: ApiCluster, namespace:
     await api.merge(CONFIG_MAP, namespace, "loan-versions", {"data": {"highest": "no number"}})
     assert sorted(numbers) == [1, 2, 3, 4]
     assert await reserve() == 1, "no version exists, and the ConfigMap was destroyed"
+
+
+async def test_it_is_known_what_time_it_is_at_the_api_server(
+    api: ApiCluster, namespace: str
+) -> None:
+    """By each answer; see ``tests/unit/cluster/test_server_time.py``."""
+    before = datetime.now(UTC) - timedelta(hours=1)
+    await api.list(CONFIG_MAP, namespace)
+    assert api.time.latest(before) >= before + timedelta(minutes=59)
 
 
 async def test_a_config_map_of_a_stranger_is_not_written_to(

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -62,7 +62,8 @@ class AuditLog:
 
     Each record names the hash of the one before, across rotated files, and is signed with the
     audit key; the head names the last one. A decision whose id stands in the log is not written
-    again. Methods may be called from any thread.
+    again, unless it is of a run and became another one since. Methods may be called from any
+    thread.
 
     A log that is not what the operator wrote is never continued: all of it moves to a folder
     beside it, and a new one begins with a record of the break. Until a person acknowledges that,
@@ -218,9 +219,9 @@ class AuditLog:
             chain = self._require_verified()
             new: dict[str, Record] = {}
             for one in decided:
-                name = bounded_id(one.decision_id)
-                if not chain.has(name):
-                    new.setdefault(name, one)
+                name = chain.memory.id_of(one)
+                if name is not None and not chain.has(bounded_id(name)):
+                    new.setdefault(name, replace(one, decision_id=name))
             return self._record(chain, *new.values()) if new else []
 
     def acknowledge(self, break_id: str, by: str, why: str) -> AuditRecord | None:

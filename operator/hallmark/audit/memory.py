@@ -6,6 +6,7 @@ When some bytes last had to give way, and which objects there are that records a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from sys import intern
 from typing import NamedTuple
 
 from hallmark.api.model_version import RolledBack
@@ -38,6 +39,19 @@ class Known(NamedTuple):
     """The last record about it."""
 
 
+class _Said(NamedTuple):
+    """What was last decided of a run, and how often that became another decision."""
+
+    outcome: str
+    changes: int
+
+
+_CHANGES = "TrainingRun"
+_CHANGEABLE = frozenset({AuditEvent.GATE, AuditEvent.SEAL})
+"""Decisions about a run that may become others before they take effect: the operator was killed,
+and came back to another policy."""
+
+
 class LogMemory:
     """Is told of each record; keeps an entry for each object and for bytes that gave way.
 
@@ -48,6 +62,7 @@ class LogMemory:
         """Begin without any record."""
         self._rollbacks: dict[tuple[str, str], RolledBack] = {}
         self._known: dict[str, Known] = {}
+        self._said: dict[tuple[str, str], _Said] = {}
         self.heard = 0
         """How many objects became known, however many of them are forgotten by now."""
 
@@ -60,6 +75,7 @@ class LogMemory:
         """
         if isinstance(record, AuditRecord):
             self._keep_object(record)
+        self._keep_said(record)
         digest = record.details.get("fromDigest")
         if digest and (record.event, record.outcome) in _GAVE_WAY:
             found = RolledBack(
@@ -82,6 +98,27 @@ class LogMemory:
     def forget(self, uid: str) -> None:
         """Take that an object is gone, and that this is on record."""
         self._known.pop(uid, None)
+        for event in _CHANGEABLE:
+            self._said.pop((uid, event), None)
+
+    def id_of(self, decided: Record) -> str | None:
+        """Return the id under which a decision is to be recorded; None: it was the last one.
+
+        Of what became another decision and this one again, the log is to end with this one.
+        """
+        said = self._said.get((decided.uid, decided.event))
+        if said is None or decided.kind != _CHANGES:
+            return decided.decision_id
+        if said.outcome == decided.outcome:
+            return None
+        return f"{decided.decision_id}:{said.changes + 1}"
+
+    def _keep_said(self, record: Record | AuditRecord) -> None:
+        if record.kind == _CHANGES and record.event in _CHANGEABLE:
+            place = (record.uid, str(record.event))
+            said = self._said.get(place, _Said("", -1))
+            if said.outcome != record.outcome:
+                self._said[place] = _Said(intern(str(record.outcome)), said.changes + 1)
 
     def _keep_object(self, record: AuditRecord) -> None:
         if record.event == AuditEvent.DELETE:

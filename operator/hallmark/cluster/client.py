@@ -20,6 +20,7 @@ from hallmark.cluster.cluster import CONFLICT, ApiError, ForeignObject
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, Kind, Obj, kind_of
 from hallmark.cluster.lists import ListGone, Page, Selection
 from hallmark.cluster.ownership import decided_on, may_change
+from hallmark.cluster.server_time import ServerTime
 from hallmark.cluster.transport import APPLY, Transport, lines_of, refusal
 from hallmark.errors import ClusterError, ConfigurationError
 
@@ -94,6 +95,11 @@ class ApiCluster:
         client = kubernetes_client.ApiClient(await load_configuration(kubeconfig, context))
         client.user_agent = names.FIELD_MANAGER
         return cls(client)
+
+    @property
+    def time(self) -> ServerTime:
+        """The time at the API server."""
+        return self._transport.time
 
     async def close(self) -> None:
         """Close the connections."""

@@ -25,7 +25,8 @@ class Identity:
         cluster: the API.
         guards: since when the operator itself saw the policies as they are. An answer that differs
             from it is a change that no watch has brought yet, and counts from now.
-        clock: the time.
+        clock: the time, or the API server's where that is later: what it stamps is held against
+            when the operator saw the policies.
     """
 
     cluster: Cluster

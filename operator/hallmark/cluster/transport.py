@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 import aiohttp
@@ -14,6 +15,7 @@ from pydantic_core import from_json
 
 from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.kinds import Obj
+from hallmark.cluster.server_time import ServerTime
 
 JSON = "application/json"
 REQUEST_SECONDS = 15.0
@@ -36,6 +38,8 @@ class Transport:
     def __init__(self, client: kubernetes_client.ApiClient) -> None:
         """Use a connected client."""
         self._client = client
+        self.time = ServerTime()
+        """The time where the answers come from."""
 
     async def close(self) -> None:
         """Close the connections."""
@@ -129,6 +133,7 @@ class Transport:
                 method_, url, headers_, sent, _request_timeout=timeout
             )
             async with answer.response as response:
+                self.time.hear(response.headers.get("Date"), datetime.now(UTC))
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiError(

@@ -96,7 +96,7 @@ class GuardWatch:
         if kind == MODEL_POLICY and self._early is not None:
             self._early[obj["metadata"]["name"]] = obj
             return
-        self._operator.guards.saw(kind, obj, self._operator.clock())
+        self._operator.guards.saw(kind, obj, self._operator.latest())
         self._show(kind, obj["metadata"]["name"], obj)
         self._wake()
 

@@ -121,6 +121,7 @@ async def build_operator(settings: Settings, cluster: ApiCluster) -> Operator:
         drift=DriftMonitor(),
         evidence=EvidenceMemory(),
         events=EventQueue(cluster),
+        server_time=cluster.time,
     )
     cluster.observe = operator.observe
     cluster.known = operator.cache.get

@@ -39,6 +39,7 @@ from hallmark.cluster.gather.model_version import file_reader
 from hallmark.cluster.guards import Guards
 from hallmark.cluster.identity import Identity
 from hallmark.cluster.kinds import CONFIG_MAP, MODEL_VERSION, UNWATCHED, Kind, Obj, kind_of
+from hallmark.cluster.server_time import ServerTime
 from hallmark.cluster.trim import trimmed
 from hallmark.cluster.unwritten import Unwritten
 from hallmark.controllers import metrics
@@ -107,6 +108,7 @@ class Operator:
     unwritten: Unwritten = field(default_factory=Unwritten)
     clock: Callable[[], datetime] = now
     guards: Guards = field(default_factory=Guards)
+    server_time: ServerTime = field(default_factory=ServerTime)
     outside: Outside | None = None
     hold: Callable[[], str] = str
     """Why no version may be promoted; empty where promotions go on."""
@@ -131,7 +133,14 @@ class Operator:
     @property
     def identity(self) -> Identity:
         """Who vouches for names."""
-        return Identity(self.cluster, self.guards, self.clock)
+        return Identity(self.cluster, self.guards, self.latest)
+
+    def latest(self) -> datetime:
+        """Return the time, or the API server's where that is later.
+
+        What it stamps may be held against when the operator saw something.
+        """
+        return self.server_time.latest(self.clock())
 
     def rolled_back(self, namespace: str, digest: str) -> RolledBack | None:
         """Return the last time that some bytes had to give way in a namespace, as recorded."""

@@ -12,13 +12,13 @@ ANNOTATION_APPLIED = "hallmark.dev/applied"
 """Hash of the object as the operator last applied it."""
 WHOLE = frozenset(
     {"selector", "matchLabels", "data", "podSelector", "namespaceSelector", "ingress", "egress"}
-    | {"to", "from", "ipBlock", "rules", "subjects", "roleRef"}
+    | {"to", "from", "ipBlock", "rules", "subjects", "roleRef", "limits"}
     | {"parentRefs", "backendRefs", "matches", "path"}
 )
 """Maps, or lists of maps, in which a stranger's additional key changes the meaning."""
 
-_ANY = frozenset[str]()
-CHANGES_MEANING = {
+_ANY = frozenset[object]()
+CHANGES_MEANING: Mapping[str, frozenset[object]] = {
     # where a Service leads, and by what
     "type": frozenset({"ExternalName", "LoadBalancer", "NodePort"}),
     "sessionAffinity": frozenset({"ClientIP"}),
@@ -32,10 +32,33 @@ CHANGES_MEANING = {
     **dict.fromkeys(("hostNetwork", "hostPID", "hostIPC", "hostAliases", "dnsConfig"), _ANY),
     **dict.fromkeys(("shareProcessNamespace", "startupProbe", "volumeDevices"), _ANY),
     **dict.fromkeys(("privileged", "add", "hostPort", "hostIP", "hostPath", "subPath"), _ANY),
-    **dict.fromkeys(("subPathExpr", "workingDir"), _ANY),
+    **dict.fromkeys(("subPathExpr", "workingDir", "bindMountOptions", "claims"), _ANY),
+    "readOnly": frozenset({True}),
+    "mountPropagation": frozenset({"HostToContainer", "Bidirectional"}),
+    # as whom it runs; what a container says overrules its Pod
+    **dict.fromkeys(("runAsUser", "runAsGroup", "supplementalGroups", "sysctls"), _ANY),
+    **dict.fromkeys(("seLinuxOptions", "seccompProfile", "appArmorProfile"), _ANY),
+    "windowsOptions": _ANY,
+    "runAsNonRoot": frozenset({False}),
+    "procMount": frozenset({"Unmasked"}),
+    # where it runs, and before whom
+    **dict.fromkeys(("nodeName", "nodeSelector", "affinity", "tolerations", "os"), _ANY),
+    **dict.fromkeys(("topologySpreadConstraints", "runtimeClassName", "overhead"), _ANY),
+    **dict.fromkeys(("priorityClassName", "priority", "preemptionPolicy"), _ANY),
+    **dict.fromkeys(("resources", "resourceClaims", "ephemeral-storage"), _ANY),
+    # when it runs at all, and counts as ready
+    **dict.fromkeys(("schedulingGates", "schedulingGroup", "readinessGates"), _ANY),
+    **dict.fromkeys(("evictionResponders", "restartPolicyRules", "minReadySeconds"), _ANY),
+    "initialDelaySeconds": _ANY,
 }
 """Fields that the operator does not always set, and that change the meaning where a stranger does:
 to one of these values, or to any but an empty one. The API server adds none of them by itself."""
+DEFAULTS: Mapping[str, object] = {
+    "schedulerName": "default-scheduler",
+    "dnsPolicy": "ClusterFirst",
+    "successThreshold": 1,
+}
+"""Fields that the API server sets so by itself; anything else in them is a stranger's."""
 
 
 def stamped(wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,13 +123,15 @@ def _holds(wanted: object, live: object, key: str) -> bool:
 
 def _strangers(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
     """Return the fields of a map that are not wanted and change its meaning."""
-    return [
-        name
-        for name in live
-        if name not in wanted and name in CHANGES_MEANING and _is_meant(name, live[name])
-    ]
+    return [name for name in live if name not in wanted and _is_meant(name, live[name])]
 
 
 def _is_meant(name: str, value: object) -> bool:
-    values = CHANGES_MEANING[name]
-    return value in values if values and isinstance(value, str) else not values and bool(value)
+    if name in DEFAULTS:
+        return value != DEFAULTS[name]
+    values = CHANGES_MEANING.get(name)
+    if values is None:
+        return False
+    if values:
+        return isinstance(value, str | bool) and value in values
+    return bool(value) or (isinstance(value, int) and not isinstance(value, bool))

@@ -80,6 +80,33 @@ def test_a_decision_is_written_once_also_after_a_restart_and_a_rotation(path: Pa
     expect_whole(path, 9)
 
 
+@pytest.mark.parametrize("restarts", [True, False], ids=["after restarts", "in one process"])
+@pytest.mark.parametrize(
+    ("said", "recorded"),
+    [("AA", "A"), ("AB", "AB"), ("ABA", "ABA"), ("ABBAABA", "ABABA"), ("BABAB", "BABAB")],
+)
+def test_a_decision_on_a_run_that_became_another_one_and_itself_again_is_recorded_again(
+    path: Path, said: str, recorded: str, *, restarts: bool
+) -> None:
+    log = open_log(path)
+    for outcome in said:
+        if restarts:
+            log.close()
+            log = open_log(path)
+        for uid in ("run-1", "run-2"):
+            run = {"event": "seal", "kind": "TrainingRun", "outcome": outcome, "uid": uid}
+            log.append(decided(f"seal:{uid}:{outcome}", **run))
+        other = {"event": "approve", "kind": "ModelVersion", "outcome": outcome}
+        log.append(decided(f"approve:{outcome}", **other))
+    log.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for uid in ("run-1", "run-2"):
+        assert "".join(line["outcome"] for line in lines if line["uid"] == uid) == recorded
+    once = "".join(dict.fromkeys(said))
+    assert "".join(line["outcome"] for line in lines if line["uid"] == "uid-1") == once
+    expect_whole(path, len(lines))
+
+
 def test_it_is_on_the_disk_before_append_returns(path: Path) -> None:
     synced: list[int] = []
 

@@ -32,3 +32,11 @@ def test_long_names_and_reasons_are_cut() -> None:
     found = memory.rolled_back("team", "sha256:ab")
     assert found is not None
     assert (len(found.deployment), len(found.reason)) == (253, 64)
+
+
+def test_nothing_is_kept_of_what_was_said_of_a_run_that_is_gone() -> None:
+    memory = LogMemory()
+    for event, outcome in (("gate", "passed"), ("seal", "sealed"), ("seal", "refused")):
+        memory.hear(decided(outcome, kind="TrainingRun", event=event, outcome=outcome), TIME)
+    memory.forget("uid-1")
+    assert not memory._said

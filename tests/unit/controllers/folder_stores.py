@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,14 @@ class Ledger:
         self.append_all((record,))
 
     def append_all(self, records: Sequence[Record]) -> list[Record]:
-        new = [record for record in records if record.decision_id not in self.records]
+        named = [
+            replace(record, decision_id=name)
+            for record in records
+            if (name := self.memory.id_of(record)) is not None
+        ]
+        new = [record for record in named if record.decision_id not in self.records]
         for record in new:
             self.records.setdefault(record.decision_id, record)
-        for record in records:
+        for record in named:
             self.memory.hear(self.records[record.decision_id], timestamp(NEVER))
         return new

@@ -58,6 +58,8 @@ class Parts:
         """Return always the same moment."""
         return datetime(2026, 11, 28, tzinfo=UTC)
 
+    latest = clock
+
 
 def policy(name: str, version: int = 1, generation: int = 1) -> Obj:
     return {

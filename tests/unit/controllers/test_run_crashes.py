@@ -133,13 +133,51 @@ async def test_the_log_says_what_became_of_a_run_wherever_the_operator_is_killed
 ) -> None:
     world = RunWorld(tmp_path)
     before(world)
+    await killed_at(world, die_at)
+    meanwhile(world)
+    await world.work()
+    the_log_says_what_shows(world)
+
+
+@pytest.mark.parametrize("writes", [(1, 1), (1, 2), (2, 1), (2, 2), (1, 3), (3, 1)])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        (nothing, raise_the_floor, mend),
+        (nothing, distrust, mend),
+        (nothing, distrust, raise_the_floor),
+        (raise_the_floor, mend, raise_the_floor),
+        (distrust, mend, distrust),
+        (nothing, distrust, mend, distrust, mend),
+        (nothing, raise_the_floor, mend, distrust, mend),
+    ],
+    ids=lambda changes: ", ".join(change.__name__ for change in changes),
+)
+async def test_and_however_often_the_decision_became_another_one_meanwhile(
+    tmp_path: Path, changes: tuple[Change, ...], writes: tuple[int, int]
+) -> None:
+    """The operator is killed after each of them, before it takes effect or later."""
+    world = RunWorld(tmp_path)
+    for number, change in enumerate(changes):
+        change(world)
+        if number < len(changes) - 1:
+            await killed_at(world, writes[number % 2])
+    await world.work()
+    the_log_says_what_shows(world)
+    before = list(world.ledger.records)
+    await world.work()
+    assert list(world.ledger.records) == before, "nothing is recorded anew"
+
+
+async def killed_at(world: RunWorld, die_at: int) -> None:
+    """Let the operator work until that write, and another one start."""
     world.cluster.die_at = world.cluster.writes + die_at
     with suppress(Killed):
         await world.work()
     world.restart()
-    meanwhile(world)
-    await world.work()
 
+
+def the_log_says_what_shows(world: RunWorld) -> None:
     is_sealed = (MODEL_VERSION.kind + MODEL_VERSION.api_version, SPACE, runs.NAME) in (
         world.cluster.objects
     )
