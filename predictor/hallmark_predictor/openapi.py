@@ -15,7 +15,7 @@ from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.datatypes import NUMBERS
 from hallmark_predictor.encoding import MAX_ROWS
 from hallmark_predictor.example import example_row, example_tensors
-from hallmark_predictor.protocol import BOTH
+from hallmark_predictor.protocol import BOTH, WITH_RECEIPT
 
 Document = dict[str, Any]
 
@@ -66,7 +66,10 @@ def _operation(verb: str, path: str, summary: str, plane: DataPlane | None) -> D
         for status, text in answers.items()
     }
     media_type = _TEXTS.get(path, "application/json")
-    found["responses"]["200"]["content"] = {media_type: {}}
+    answered = _ANSWERS.get(path.rpartition("/")[2].rpartition(":")[2])
+    found["responses"]["200"]["content"] = (
+        {media_type: {}} if plane is None or answered is None else _json(answered)
+    )
     return found
 
 
@@ -82,6 +85,8 @@ def _json(name: str) -> Document:
 
 
 _WAITING = frozenset({"/readyz", "/v2/health/ready"})
+_ANSWERS = {"predict": "Predicted", "infer": "Inferred"}
+"""What the routes that predict answer, by how their paths end."""
 _TEXTS = {"/metrics": "text/plain"}
 _REFUSALS = {
     "408": "The body did not come in time.",
@@ -111,6 +116,36 @@ _REFUSAL: Document = {
 }
 
 
+_RECEIPT: Document = {
+    "description": "Where feedback is declared: what POST /feedback names the answer by.",
+    "type": "string",
+}
+_INFERRED: Document = {
+    "type": "object",
+    "required": ["model_name", "model_version", "outputs"],
+    "properties": {
+        "model_name": {"type": "string"},
+        "model_version": {"type": "string"},
+        "id": {"description": "The request's.", "type": "string"},
+        "outputs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "shape", "datatype"],
+                "properties": {
+                    "name": {"enum": [output.name for output in WITH_RECEIPT]},
+                    "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                    "datatype": {"enum": ["BYTES", "FP32"]},
+                    "data": {
+                        "description": "Row after row; absent where bytes follow the JSON.",
+                        "type": "array",
+                    },
+                    "parameters": {"type": "object"},
+                },
+            },
+        },
+    },
+}
 _OUTPUT: Document = {
     "type": "object",
     "required": ["name"],
@@ -167,6 +202,45 @@ def _model_schemas(schema: ServedSchema | None) -> Document:
                 },
                 "outputs": {"type": "array", "items": _OUTPUT},
                 "parameters": {"type": "object"},
+            },
+        },
+        "Predicted": _predicted(schema.classes),
+        "Inferred": _INFERRED,
+    }
+
+
+def _predicted(classes: Sequence[str]) -> Document:
+    """Return what a request of rows is answered with."""
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    row: Document = {
+        "type": "object",
+        "required": ["label", "probabilities"],
+        "properties": {
+            "label": {"enum": [*classes]},
+            "probabilities": {
+                "description": "Of each class; together they are 1, but for rounding.",
+                "type": "object",
+                "required": [*classes],
+                "additionalProperties": False,
+                "properties": dict.fromkeys(classes, share),
+            },
+            "receipt": _RECEIPT,
+        },
+    }
+    return {
+        "type": "object",
+        "required": ["predictions", "modelVersion", "manifestDigest"],
+        "properties": {
+            "predictions": {
+                "description": "One for each row, in the request's order.",
+                "type": "array",
+                "items": row,
+            },
+            "modelVersion": {"type": "string"},
+            "manifestDigest": {
+                "description": "Of the bytes that answered.",
+                "type": "string",
+                "pattern": "^sha256:[0-9a-f]{64}$",
             },
         },
     }

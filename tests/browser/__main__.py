@@ -19,9 +19,9 @@ from tests.integration.conftest import ROOT, enforcing, world_of
 from tests.integration.dashboard_world import site_of
 
 IMAGES = ROOT / "docs" / "images"
+SIZE = (1200, 800)
 TALLEST = 1100
 """Pixels of a page that are shown; evidence goes on below."""
-SIZE = (1200, TALLEST)
 QUALITY = 72
 LEFT_OUT = {"rollout", "progress", "none"}
 THEMES: tuple[Theme, ...] = ("light", "dark")
@@ -55,10 +55,14 @@ def main() -> int:
 def picture(page: Page) -> bytes:
     """Return a page as WebP, which Playwright itself does not write."""
     height = min(int(page.evaluate("document.documentElement.scrollHeight")), TALLEST)
+    # What stays in sight while one scrolls is as tall as the window.
+    page.set_viewport_size({"width": SIZE[0], "height": height})
     clip = {"x": 0, "y": 0, "width": SIZE[0], "height": height, "scale": 1}
     wanted = {"format": "webp", "quality": QUALITY, "captureBeyondViewport": True, "clip": clip}
     session = page.context.new_cdp_session(page)
-    return base64.b64decode(session.send("Page.captureScreenshot", wanted)["data"])
+    taken = session.send("Page.captureScreenshot", wanted)["data"]
+    page.set_viewport_size({"width": SIZE[0], "height": SIZE[1]})
+    return base64.b64decode(taken)
 
 
 if __name__ == "__main__":

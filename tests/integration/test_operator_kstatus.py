@@ -63,6 +63,57 @@ async def test_the_first_conditions_come_with_the_first_generation(
     assert ready["status"] == "False", "nothing of it is there yet"
 
 
+CHANGED: dict[str, list[Obj]] = {
+    "TrainingRun": [{"suspend": True}, {"suspend": False}],
+    "Deployment": [
+        {"replicas": 3},
+        {"suspend": True},
+        {"model": "other"},
+        {"modelVersion": "none", "model": None},
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "changes"), CHANGED.items(), ids=CHANGED)
+async def test_no_moment_tells_of_another_generation(
+    api: ApiCluster, namespace: str, installation: Installation, name: str, changes: list[Obj]
+) -> None:
+    """As kstatus reads it: what is told of a generation is told whole, and is one of three."""
+    del installation
+    kind, make = KINDS[name]
+    made = await api.create(make(namespace))
+    called = made["metadata"]["name"]
+    seen = [await told_of(api, kind, namespace, called, 1)]
+    for number, change in enumerate(changes, 2):
+        await api.merge(kind, namespace, called, {"spec": change})
+        seen.append(await told_of(api, kind, namespace, called, number))
+
+    for generation, statuses in enumerate(seen, 1):
+        assert statuses[-1]["observedGeneration"] == generation
+        for status in statuses:
+            told = [c for c in status.get("conditions", []) if c["type"] in SUMMARY]
+            assert {c["observedGeneration"] for c in told} <= {status["observedGeneration"]}
+            assert [c["status"] for c in told].count("True") == bool(told)
+
+
+SUMMARY = {"Ready", "Reconciling", "Stalled"}
+
+
+async def told_of(
+    api: ApiCluster, kind: Kind, namespace: str, name: str, generation: int
+) -> list[Obj]:
+    """Return each status that a watch sees, until one tells of a generation."""
+    found: list[Obj] = []
+    async with asyncio.timeout(30):
+        async for event in api.watch(Selection(kind, namespace), "0", 30, 30.0):
+            if event["type"] == "BOOKMARK" or event["object"]["metadata"]["name"] != name:
+                continue
+            found.append(event["object"].get("status") or {})
+            if found[-1].get("observedGeneration") == generation:
+                return found
+    return found
+
+
 async def test_a_secret_is_asked_for_its_labels_alone(
     api: ApiCluster, namespace: str, installation: Installation
 ) -> None:

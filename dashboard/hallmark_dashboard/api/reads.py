@@ -144,7 +144,7 @@ async def run(request: Request, caller: ApiCaller, namespace: str, run: str) -> 
     """Return what is said of a run."""
     seen = await services_of(request).seen(caller, namespace, TRAINING_RUN)
     found = seen.run(namespace, run)
-    return run_detail(found, to_yaml({"spec": found.spec.to_wire()}))
+    return run_detail(found, to_yaml({"spec": found.spec.to_wire()}, all_scripts=True))
 
 
 @router.get("/api/deployments", summary="ModelDeployments.")

@@ -58,7 +58,7 @@ async def policy_page(
         note=KEPT if text and not (found or problem) else "",
         view=view,
         found=found,
-        text=text or to_yaml(current.get("spec") or {}),
+        text=text or to_yaml(current.get("spec") or {}, all_scripts=True),
     )
 
 

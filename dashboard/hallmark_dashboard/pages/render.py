@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from hallmark.reporting.meanings import meaning
-from hallmark.reporting.parts import count, number
+from hallmark.reporting.parts import count, number, visible
 from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.problems import Problem
 from hallmark_dashboard.services import services_of
@@ -29,6 +29,7 @@ TEMPLATES = Environment(
         ]
     ),
     autoescape=True,
+    finalize=visible,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

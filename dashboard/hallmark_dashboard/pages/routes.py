@@ -250,7 +250,7 @@ async def run(request: Request, caller: Person, namespace: str, name: str) -> Re
     """Show what happens in a run, or why it was refused."""
     seen = await services_of(request).seen(caller, namespace, TRAINING_RUN)
     found = seen.run(namespace, name)
-    view = run_detail(found, to_yaml({"spec": found.spec.to_wire()}))
+    view = run_detail(found, to_yaml({"spec": found.spec.to_wire()}, all_scripts=True))
     frame = Frame(f"Run {name}", "Models", caller, live=f"namespace={namespace}")
     chart = gate_chart(found.status.gates, found.status.metrics)
     return page(request, "run.html", frame, view=view, gate_chart=chart)
@@ -267,4 +267,4 @@ async def search_page(request: Request, caller: Person, q: str = "") -> Response
 
 
 def _yaml(services: Services, kind: Kind, namespace: str, name: str) -> str:
-    return to_yaml(services.watch.cache.get(kind, namespace, name) or {})
+    return to_yaml(services.watch.cache.get(kind, namespace, name) or {}, all_scripts=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hallmark.api.metrics import MetricValue
+from hallmark.api.gates import bar, gate_of, is_looser
+from hallmark.api.metrics import Gate, GateResult, MetricValue
 from hallmark.api.report import Report
 from hallmark.reporting.parts import count, finite, number
 from hallmark_dashboard.bills import Bill, BillChange, changes as bill_changes
@@ -34,16 +35,20 @@ class Change:
 class Changes:
     """What differs, by what it is about."""
 
+    gates: tuple[Change, ...]
     data: tuple[Change, ...]
     parameters: tuple[Change, ...]
     metrics: tuple[Change, ...]
     groups: tuple[Change, ...]
     packages: tuple[BillChange, ...]
+    positive: str | None = None
+    """The class by which groups are compared now."""
 
     @property
     def total(self) -> int:
         """How many facts differ."""
         parts: Sequence[Sequence[object]] = (
+            self.gates,
             self.data,
             self.parameters,
             self.metrics,
@@ -56,11 +61,13 @@ class Changes:
 def compare(before: Report, after: Report, bills: tuple[Bill, Bill] | None = None) -> Changes:
     """Return what differs between two reports, and between two bills where both are known."""
     return Changes(
+        tuple(_gates(before.gates, after.gates)),
         tuple(_data(before, after)),
         tuple(_named(_parameters(before), _parameters(after))),
         tuple(sorted(_metrics(before.metrics, after.metrics), key=_biggest)),
         tuple(sorted(_groups(before, after), key=_biggest)),
         bill_changes(*bills) if bills else (),
+        after.positive,
     )
 
 
@@ -77,9 +84,39 @@ def _data(before: Report, after: Report) -> Iterable[Change]:
         ("data quality", number(before.quality, 1), number(after.quality, 1)),
         ("target", before.target or "", after.target or ""),
         ("classes", ", ".join(before.classes), ", ".join(after.classes)),
+        ("positive class", _positive(before), _positive(after)),
         ("columns with personal data", _personal(before), _personal(after)),
     ]
     return [Change(what, old, new) for what, old, new in facts if old != new]
+
+
+def _positive(report: Report) -> str:
+    return "none" if report.positive is None else report.positive
+
+
+def _gates(before: Sequence[GateResult], after: Sequence[GateResult]) -> Iterable[Change]:
+    """Yield the gates that were not asked for so before, those that are gone or looser first."""
+    old, new = _asked(before), _asked(after)
+    found = []
+    for key in old.keys() | new.keys():
+        first, second = old.get(key), new.get(key)
+        if first == second:
+            continue
+        looser = first is not None and (second is None or is_looser(first, second))
+        named = f"{key[0]}, asked by the {key[2].lower()}"
+        found.append(
+            Change(
+                named,
+                bar(first) if first else "",
+                bar(second) + (", looser" if looser else "") if second else "gone",
+                beyond=looser,
+            )
+        )
+    yield from sorted(found, key=_biggest)
+
+
+def _asked(gates: Sequence[GateResult]) -> dict[tuple[str, str, str], Gate]:
+    return {(gate.metric, gate.comparison, gate.source): gate_of(gate) for gate in gates}
 
 
 def _personal(report: Report) -> str:

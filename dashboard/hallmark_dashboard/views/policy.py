@@ -103,13 +103,17 @@ def _from_groups(approvals: Approvals) -> str:
     return said
 
 
+def _one_of(keys: int) -> str:
+    return "the one key that it names" if keys == 1 else f"one of {keys} keys"
+
+
 def demands(spec: ModelPolicySpec) -> list[Demand]:
     """Return what a policy demands, each as a sentence."""
     approvals = spec.approvals
     found = [
         Demand(
             "Signatures",
-            f"A model must be signed by one of {plural(len(spec.signers), 'key')}.",
+            f"A model must be signed by {_one_of(len(spec.signers))}.",
         ),
         Demand(
             "Approvals",

@@ -165,6 +165,30 @@ def gate_of(result: GateResult) -> Gate:
     )
 
 
+def bar(gate: Gate) -> str:
+    """Return what a gate asks for, in words: ``at least 0.8 of its lower confidence bound``."""
+    lowest = gate.comparison is Comparison.AT_LEAST
+    asked = f"{'at least' if lowest else 'at most'} {gate.threshold}"
+    if gate.statistic is Statistic.ESTIMATE:
+        return asked
+    return f"{asked} of its {'lower' if lowest else 'upper'} confidence bound"
+
+
+def is_looser(before: Gate, after: Gate) -> bool:
+    """Tell whether a gate of the same metric and comparison lets something pass that was stopped.
+
+    Args:
+        before: As it was asked for.
+        after: As it is asked for.
+    """
+    estimate_is_enough = (
+        before.statistic is Statistic.BOUND and after.statistic is Statistic.ESTIMATE
+    )
+    old, new = Decimal(before.threshold), Decimal(after.threshold)
+    lower_bar = new < old if before.comparison is Comparison.AT_LEAST else new > old
+    return estimate_is_enough or lower_bar
+
+
 def evaluate_gates(
     gates: Sequence[Gate],
     floors: Sequence[Gate],
@@ -234,16 +258,11 @@ def failure(results: Iterable[GateResult]) -> str:
 
 
 def _sentence(result: GateResult) -> str:
-    lowest = result.comparison is Comparison.AT_LEAST
     owner = "The policy's gate" if result.source == "Policy" else "Gate"
-    of = f" of its {'lower' if lowest else 'upper'} confidence bound"
-    bar = f"{'at least' if lowest else 'at most'} {result.threshold}"
-    if result.statistic is Statistic.BOUND:
-        bar += of
     if result.inconclusive is not None:
         found = f"it is inconclusive: {result.inconclusive.rstrip('.')}"
     elif result.value is None:
         found = "it could not be measured"
     else:
         found = f"measured {result.value}"
-    return f"{owner} {result.metric} failed: expected {bar}, {found}."
+    return f"{owner} {result.metric} failed: expected {bar(gate_of(result))}, {found}."

@@ -32,10 +32,19 @@ def prose(text: str) -> str:
     return "\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-def to_yaml(*objects: Mapping[str, Any]) -> str:
-    """Return objects as YAML documents, keys in their order."""
+def to_yaml(*objects: Mapping[str, Any], all_scripts: bool = False) -> str:
+    """Return objects as YAML documents, keys in their order.
+
+    Args:
+        objects: What each document holds.
+        all_scripts: Leave letters beyond ASCII as they are, for pages; terminals get them escaped.
+    """
     return yaml.dump_all(
-        [dict(document) for document in objects], Dumper=_Dumper, sort_keys=False, width=100
+        [dict(document) for document in objects],
+        Dumper=_Dumper,
+        sort_keys=False,
+        width=100,
+        allow_unicode=all_scripts,
     )
 
 

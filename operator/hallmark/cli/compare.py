@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hallmark.api.gates import bar, gate_of
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.report import Report
 from hallmark.api.training_run import TrainingRunSpec
@@ -45,13 +46,14 @@ class Change:
 def differences(before: Side, after: Side) -> list[Change]:
     """Return what differs, by part; within a part the biggest first."""
     changes = [
+        *_texts("gates", _gates(before.report), _gates(after.report)),
         *_texts("data", _data(before), _data(after)),
         *_texts("parameters", _parameters(before), _parameters(after)),
         *_metrics(before.report, after.report),
         *_texts("groups", _groups(before.report), _groups(after.report)),
         *_texts("SBOM", components(before.sbom), components(after.sbom)),
     ]
-    order = ["data", "parameters", "metrics", "groups", "SBOM"]
+    order = ["gates", "data", "parameters", "metrics", "groups", "SBOM"]
     return sorted(changes, key=lambda one: (order.index(one.part), -one.size, one.what))
 
 
@@ -60,12 +62,20 @@ def _data(side: Side) -> dict[str, str]:
     found = {"fingerprint": _short(spec.dataset_fingerprint)}
     if report is not None:
         found |= {"rows": str(report.rows), "quality": f"{report.quality:.2f}"}
+        found |= {"target": report.target or "", "positive class": report.positive or ""}
         found |= {
             f"personal data in {decision.column}": f"{decision.detector} "
             f"({decision.action or 'allowed'})"
             for decision in report.pii
         }
     return found
+
+
+def _gates(report: Report | None) -> dict[str, str]:
+    return {
+        f"{gate.metric} {gate.comparison}, asked by the {gate.source.lower()}": bar(gate_of(gate))
+        for gate in (report.gates if report else ())
+    }
 
 
 def _parameters(side: Side) -> dict[str, str]:

@@ -19,6 +19,7 @@ from hallmark.api.tasks import TrainStage
 from hallmark.api.training_run import TrainingRun
 from hallmark.cli.explain import advice
 from hallmark.cli.output import plain, print_table, say, state
+from hallmark.reporting.meanings import meaning
 
 if TYPE_CHECKING:
     from hallmark.local.folder import Folder
@@ -96,6 +97,9 @@ def _show_gates(gates: Sequence[GateResult]) -> None:
         for gate in gates
     ]
     print_table(("GATE", "METRIC", "MEASURED", "LIMIT", "OF"), rows)
+    for metric in dict.fromkeys(gate.metric for gate in gates if not gate.passed):
+        if said := meaning(metric):
+            say(f"{metric} is {said}.")
 
 
 def _show_metrics(run: TrainingRun) -> None:

@@ -16,6 +16,7 @@ _ROW = 28
 _TOP = 10
 _BOTTOM = 26
 _LONGEST = 26
+_END = 13
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,7 @@ def _shortened(text: str) -> str:
     """Return a text that fits; of a metric, the attribute at its end tells it from others."""
     if len(text) <= _LONGEST:
         return text
-    end = text[-(_LONGEST // 2) :]
-    return f"{text[: _LONGEST - 1 - len(end)]}…{end}"
+    return f"{text[: _LONGEST - _END - 4]}…{text[-_END:]}"
 
 
 def intervals(title: str, lines: Sequence[Line], *, bars: bool = False) -> Chart:

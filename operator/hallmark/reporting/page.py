@@ -10,11 +10,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hallmark.api.report import Report
 from hallmark.reporting import assay, data
-from hallmark.reporting.parts import count, number
+from hallmark.reporting.parts import count, number, visible
 
 TEMPLATES = Environment(
     loader=PackageLoader("hallmark.reporting"),
     autoescape=True,
+    finalize=visible,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -53,6 +53,19 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+_TURNING = {
+    ord(sign): f"\u2039U+{ord(sign):04X}\u203a"
+    for sign in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+}
+"""Characters that nobody sees and that turn the words around them: with one in a name or a reason
+people read other words than were written. Right-to-left letters need none of them."""
+
+
+def visible(value: object) -> object:
+    """Return what a template shows: a text whose turning characters are written out."""
+    return value.translate(_TURNING) if isinstance(value, str) else value
+
+
 def code(text: str) -> Markup:
     """Return a text, escaped here, as one that is not prose."""
     return Markup("<code>{}</code>").format(text)

@@ -48,6 +48,17 @@ def test_the_metric_that_moved_most_stands_first() -> None:
     assert len(found) == 1 + len(nearly)
 
 
+def test_gates_and_the_positive_class_are_told_first() -> None:
+    other = "another than before"
+    asked = [gate.replace(threshold="0.011") for gate in REPORT.gates]
+    after = REPORT.replace(gates=asked, positive=other)
+    found = differences(Side(version(), report=REPORT), Side(version(), report=after))
+
+    assert [one.part for one in found] == [*["gates"] * len(asked), "data"]
+    assert all("0.011" in one.after for one in found[:-1])
+    assert (found[-1].what, found[-1].after) == ("positive class", other)
+
+
 def test_packages_that_came_went_and_changed_are_told() -> None:
     def sbom(**packages: str) -> dict[str, object]:
         parts = [{"type": "library", "name": key, "version": of} for key, of in packages.items()]

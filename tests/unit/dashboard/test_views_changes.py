@@ -52,6 +52,65 @@ def gate(
     return GateResult.model_validate(wire)
 
 
+BARS: dict[str, tuple[list[GateResult], list[GateResult], list[tuple[str, str, bool]]]] = {
+    "the same": ([gate("0.95")], [gate("0.99")], []),
+    "lower": (
+        [gate("0.95")],
+        [gate("0.95", "0.5")],
+        [("at least 0.9", "at least 0.5, looser", True)],
+    ),
+    "higher": ([gate("0.95", "0.5")], [gate("0.95")], [("at least 0.5", "at least 0.9", False)]),
+    "wider": (
+        [gate("0.1", "0.2", "AtMost")],
+        [gate("0.1", "0.3", "AtMost")],
+        [("at most 0.2", "at most 0.3, looser", True)],
+    ),
+    "narrower": (
+        [gate("0.1", "0.3", "AtMost")],
+        [gate("0.1", "0.2", "AtMost")],
+        [("at most 0.3", "at most 0.2", False)],
+    ),
+    "without its bound": (
+        [gate("0.95", statistic="Bound")],
+        [gate("0.95")],
+        [("at least 0.9 of its lower confidence bound", "at least 0.9, looser", True)],
+    ),
+    "with its bound": (
+        [gate("0.95")],
+        [gate("0.95", statistic="Bound")],
+        [("at least 0.9", "at least 0.9 of its lower confidence bound", False)],
+    ),
+    "gone": ([gate("0.95")], [], [("at least 0.9", "gone", True)]),
+    "new": ([], [gate("0.95")], [("", "at least 0.9", False)]),
+    "from the policy to the run": (
+        [gate("0.95", source="Policy")],
+        [gate("0.95")],
+        [("at least 0.9", "gone", True), ("", "at least 0.9", False)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "told"), BARS.values(), ids=BARS)
+def test_a_bar_that_moved_is_told_the_looser_ones_first(
+    before: list[GateResult], after: list[GateResult], told: list[tuple[str, str, bool]]
+) -> None:
+    old, new = (factories.report(gates=side) for side in (before, after))
+    found = compare(old, new)
+
+    assert [(one.before, one.after, one.beyond) for one in found.gates] == told
+    assert found.total == len(told)
+
+
+def test_another_positive_class_is_told() -> None:
+    old, new = (factories.report(classes=["no", "yes"], positive=one) for one in ("no", "yes"))
+    found = compare(old, new)
+
+    assert [(one.what, one.before, one.after) for one in found.data] == [
+        ("positive class", "no", "yes")
+    ]
+    assert found.positive == "yes"
+
+
 @pytest.mark.parametrize(
     ("found", "ends", "margin", "near"),
     [

@@ -395,6 +395,25 @@ async def test_the_description_has_the_models_features(client: httpx.AsyncClient
     }
 
 
+async def test_an_answer_is_described(client: httpx.AsyncClient) -> None:
+    described = (await client.get("/openapi.json")).json()
+    checked = {"$ref": "#/components/schemas/Predicted", "components": described["components"]}
+    validator = jsonschema.Draft202012Validator(checked)
+    for path in ("/predict", "/v1/models/credit:predict"):
+        found = await client.post(path, json={"instances": [ROW, ROW]})
+        assert found.status_code == 200
+        validator.validate(found.json())
+    for wrong in ({"predictions": []}, found.json() | {"manifestDigest": "sha256:0"}):
+        assert not validator.is_valid(wrong)
+    answers = {
+        path: operation["post"]["responses"]["200"]["content"]["application/json"]
+        for path, operation in described["paths"].items()
+        if path.endswith(("predict", "infer"))
+    }
+    assert len(answers) == 4
+    assert all(answers.values())
+
+
 async def test_the_described_rows_are_those_that_are_taken(client: httpx.AsyncClient) -> None:
     described = (await client.get("/openapi.json")).json()
     checked = {"$ref": "#/components/schemas/Prediction", "components": described["components"]}
