@@ -10,10 +10,6 @@ from hallmark.refusal import Refusal as Refusal
 Inputs = TypeVar("Inputs")
 
 
-Check = Callable[[Inputs], Refusal | None]
-"""A named check: None where it passes."""
-
-
 def evaluate(chain: Iterable[Callable[[Inputs], Refusal | None]], inputs: Inputs) -> Refusal | None:
     """Return the first violation of a chain, or None where every check passes."""
     for check in chain:
