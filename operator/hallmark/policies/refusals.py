@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from hallmark.refusal import Refusal as Refusal
+from hallmark.refusal import Refusal
 
 Inputs = TypeVar("Inputs")
 
