@@ -26,8 +26,6 @@ from hallmark_predictor.request_counter import Ended
 if TYPE_CHECKING:
     import socket
 
-    from hallmark_predictor.serving import Serving
-
 _LENGTH = struct.Struct("=I")
 
 
@@ -113,31 +111,6 @@ async def _frame(reader: asyncio.StreamReader) -> bytes | None:
         return await reader.readexactly(length)
     except (asyncio.IncompleteReadError, OSError):
         return None
-
-
-def count(happened: Happened, serving: Serving, columns: int) -> None:
-    """Count what happened in a worker as if it had happened here.
-
-    Args:
-        happened: What its message says.
-        serving: Counts.
-        columns: Of a counted row.
-    """
-    rows = np.frombuffer(happened.rows, dtype=np.float32).reshape(-1, columns)
-    start = 0
-    for client, length, faults in happened.came:
-        if faults is None:
-            serving.count(rows[start : start + length], client)
-            start += length
-        else:
-            told = {(feature, reason): number for feature, reason, number in faults}
-            serving.refused(Refusals(length, told), client)
-    for request in happened.requests:
-        serving.metrics.request(*request)
-    for reason in happened.rejections:
-        serving.metrics.rejected(reason)
-    for copied in happened.copied:
-        serving.count_copies(copied)
 
 
 class Teller:

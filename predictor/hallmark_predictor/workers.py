@@ -11,8 +11,11 @@ from asyncio.subprocess import Process
 from collections.abc import Sequence
 from contextlib import suppress
 
+import numpy as np
+
+from hallmark.drift.refusals import Refusals
 from hallmark_predictor.active_watch import Traffic
-from hallmark_predictor.feed import Happened, Known, count, framed, happenings
+from hallmark_predictor.feed import Happened, Known, framed, happenings
 from hallmark_predictor.logs import place_of
 from hallmark_predictor.server import FINISH
 from hallmark_predictor.serving import Serving
@@ -149,3 +152,28 @@ class Workers:
             raise RuntimeError("There is no worker that takes feedback alone.")
         status, answer = await truth.answer(body)
         down.write(self._told(truth=(number, status, answer)))
+
+
+def count(happened: Happened, serving: Serving, columns: int) -> None:
+    """Count what happened in a worker as if it had happened here.
+
+    Args:
+        happened: What its message says.
+        serving: Counts.
+        columns: Of a counted row.
+    """
+    rows = np.frombuffer(happened.rows, dtype=np.float32).reshape(-1, columns)
+    start = 0
+    for client, length, faults in happened.came:
+        if faults is None:
+            serving.count(rows[start : start + length], client)
+            start += length
+        else:
+            told = {(feature, reason): number for feature, reason, number in faults}
+            serving.refused(Refusals(length, told), client)
+    for request in happened.requests:
+        serving.metrics.request(*request)
+    for reason in happened.rejections:
+        serving.metrics.rejected(reason)
+    for copied in happened.copied:
+        serving.count_copies(copied)

@@ -18,7 +18,9 @@ from hallmark.cluster.kinds import (
     MODEL_DEPLOYMENT,
     MODEL_VERSION,
     TRAINING_RUN,
+    Kind,
 )
+from hallmark_dashboard.access.callers import Caller
 from hallmark_dashboard.audits import AuditQuery, Soundness, matching, visible
 from hallmark_dashboard.bills import BillComponent, matching as components_of
 from hallmark_dashboard.gather import (
@@ -28,6 +30,7 @@ from hallmark_dashboard.gather import (
     gather_version,
 )
 from hallmark_dashboard.problems import Problem
+from hallmark_dashboard.seen import Seen
 from hallmark_dashboard.services import services_of
 from hallmark_dashboard.signed_in import ApiCaller
 from hallmark_dashboard.views.deployment import DeploymentDetail
@@ -85,6 +88,14 @@ def part(items: list[Item], page: Paging, age: float = 0.0) -> Listed[Item]:
     )
 
 
+async def _seen(request: Request, caller: Caller, kind: Kind, namespace: str) -> Seen:
+    """Return what a caller may see of a kind, in all namespaces unless one is named."""
+    seen = await services_of(request).seen(caller, namespace or None, kind)
+    if namespace:
+        seen.require(kind, namespace)
+    return seen
+
+
 @router.get("/registry.json", summary="Every model with its versions, as a file.")
 async def registry_file(request: Request, caller: ApiCaller) -> Response:
     """Return the registry of all that the caller may see."""
@@ -104,9 +115,7 @@ async def versions(
     request: Request, caller: ApiCaller, page: Page, namespace: str = "", model: str = ""
 ) -> Listed[VersionRow]:
     """Return the versions that the caller may see."""
-    seen = await services_of(request).seen(caller, namespace or None, MODEL_VERSION)
-    if namespace:
-        seen.require(MODEL_VERSION, namespace)
+    seen = await _seen(request, caller, MODEL_VERSION, namespace)
     found = [version_row(version) for version in seen.versions(namespace or None)]
     rows = [row for row in found if not model or row.model == model]
     rows.sort(key=lambda row: (row.namespace, row.model, -row.version))
@@ -130,9 +139,7 @@ async def runs(
     request: Request, caller: ApiCaller, page: Page, namespace: str = "", model: str = ""
 ) -> Listed[RunRow]:
     """Return the runs that the caller may see."""
-    seen = await services_of(request).seen(caller, namespace or None, TRAINING_RUN)
-    if namespace:
-        seen.require(TRAINING_RUN, namespace)
+    seen = await _seen(request, caller, TRAINING_RUN, namespace)
     found = [run_row(run) for run in seen.runs(namespace or None)]
     rows = [row for row in found if not model or row.model == model]
     rows.sort(key=lambda row: row.created, reverse=True)
@@ -152,9 +159,7 @@ async def deployments(
     request: Request, caller: ApiCaller, page: Page, namespace: str = ""
 ) -> Listed[DeploymentRow]:
     """Return the ModelDeployments that the caller may see."""
-    seen = await services_of(request).seen(caller, namespace or None, MODEL_DEPLOYMENT)
-    if namespace:
-        seen.require(MODEL_DEPLOYMENT, namespace)
+    seen = await _seen(request, caller, MODEL_DEPLOYMENT, namespace)
     rows = [deployment_row(found) for found in seen.deployments(namespace or None)]
     return part(rows, page, seen.age)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hallmark.api.bounds import FLOAT32_MAX as FLOAT32_MAX, as_float32
+from hallmark.api.bounds import FLOAT32_MAX, as_float32
 from hallmark.api.columns import FeatureType, OutOfRange
 from hallmark.api.common import ColumnName, FileModel, ObjectName, WatchedName
 

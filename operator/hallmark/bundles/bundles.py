@@ -21,11 +21,12 @@ from hallmark.api.texts import sha256_digest
 from hallmark.bundles.stores import Stores
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.policies.model_deployment.inputs import Verification
-from hallmark.policies.refusals import Refusal
 from hallmark.policies.sealed import version_contradiction
+from hallmark.refusal import Refusal
 from hallmark.store import ArtifactMissing, ArtifactTooLarge, Store
 from hallmark.supply_chain.carried import CARRIED_BYTES, CARRIED_FILES, carried_manifest
-from hallmark.supply_chain.manifest import MAX_BYTES, FileFact
+from hallmark.supply_chain.manifest import FileFact
+from hallmark.supply_chain.manifest_form import MAX_BYTES
 from hallmark.supply_chain.verify import SealedManifest, check_files, verify_sealed
 
 KEPT_BYTES = 8 * 1024 * 1024

@@ -150,7 +150,7 @@ def _of_folder(name: str, state: Path) -> tuple[bytes, Read]:
     from hallmark.local.image import require_standing
     from hallmark.local.reviews import looked_at
     from hallmark.policies.model_deployment.trust import trust_here
-    from hallmark.supply_chain.manifest import MAX_BYTES
+    from hallmark.supply_chain.manifest_form import MAX_BYTES
     from hallmark.verification.bundle import folder_of
     from hallmark.verification.files import FolderFiles
 

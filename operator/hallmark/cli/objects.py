@@ -28,7 +28,7 @@ from hallmark.cluster.kinds import (
 )
 from hallmark.cluster.parse import read
 from hallmark.errors import ClusterError, ConfigurationError
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 Model = TypeVar("Model", bound=Resource)
 _FORBIDDEN = 403

@@ -19,7 +19,7 @@ from hallmark.cluster.indices import IndexKey, indices
 from hallmark.cluster.kinds import Kind, Obj
 from hallmark.cluster.parse import read
 from hallmark.cluster.trim import trimmed
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 PARSED = 512
 """Objects that are kept parsed, the last used ones."""

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from hallmark.api.common import ApiModel
 from hallmark.cluster.kinds import Obj
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 Model = TypeVar("Model", bound=ApiModel)
 Inputs = TypeVar("Inputs")

@@ -16,6 +16,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.api.texts import timestamp
 from hallmark.api.training_run import TrainingRun
 from hallmark.audit.memory import Known
+from hallmark.audit.record import Record
 from hallmark.cluster.cache import Change, Key
 from hallmark.cluster.kinds import (
     MODEL_APPROVAL,
@@ -27,14 +28,13 @@ from hallmark.cluster.kinds import (
 )
 from hallmark.cluster.parse import read
 from hallmark.controllers.runtime import Operator, count
-from hallmark.policies.decision import Record
 from hallmark.policies.deletions import (
     DeletionReason,
     Recorded,
     deletion_record,
     deletions_are_recorded,
 )
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 _MODELS: Mapping[Kind, type[Recorded]] = {
     TRAINING_RUN: TrainingRun,

@@ -11,6 +11,7 @@ from typing import Any
 
 from hallmark.api.admission import as_shipped, policies
 from hallmark.api.model_policy import ModelPolicy
+from hallmark.audit.record import Record
 from hallmark.cluster.cache import Change, ObjectCache
 from hallmark.cluster.client import ApiCluster
 from hallmark.cluster.events import build_event
@@ -22,9 +23,8 @@ from hallmark.cluster.parse import read
 from hallmark.controllers import metrics
 from hallmark.controllers.runtime import Operator, count, log
 from hallmark.errors import ConfigurationError
-from hallmark.policies.decision import Record
 from hallmark.policies.guards import guard_event, guard_record
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 NAMES = tuple(policy["metadata"]["name"] for policy, _ in policies())
 """Our admission policies; each binding has its policy's name."""

@@ -15,7 +15,7 @@ from hallmark.controllers.runtime import Operator, log, record
 from hallmark.policies.decision import Reference, Shrink
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
 from hallmark.policies.model_deployment.last_resort import last_resort
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 
 async def stop_withdrawn(operator: Operator, namespace: str, name: str) -> None:

@@ -6,7 +6,7 @@ from hallmark.cluster.gather.model_version import gather_approval
 from hallmark.cluster.kinds import MODEL_APPROVAL
 from hallmark.controllers.runtime import Operator, reconciler, refuse, run_decision
 from hallmark.policies.model_approval.decide import decide_approval
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 
 @reconciler(MODEL_APPROVAL)

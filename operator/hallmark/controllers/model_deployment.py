@@ -34,7 +34,7 @@ from hallmark.policies.model_deployment.decide import (
 )
 from hallmark.policies.model_deployment.desired import URL_LIFETIME
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 from hallmark.resources.predictor_version import urls_name
 
 MOST_STEPS = 4

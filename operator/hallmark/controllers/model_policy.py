@@ -8,7 +8,7 @@ from hallmark.controllers import metrics
 from hallmark.controllers.runtime import Operator, reconciler, refuse, run_decision
 from hallmark.policies.conditions import stalled
 from hallmark.policies.model_policy.decide import AuditState, decide_policy
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 
 @reconciler(MODEL_POLICY)

@@ -11,7 +11,7 @@ from hallmark.controllers.runtime import Operator, reconciler, refuse, run_decis
 from hallmark.policies.decision import Apply, Decision
 from hallmark.policies.model_version.decide import decide_version, heard, latch_to_write
 from hallmark.policies.model_version.inputs import VersionInputs
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 from hallmark.resources.latch import latch_object
 
 

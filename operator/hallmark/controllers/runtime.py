@@ -26,7 +26,7 @@ from hallmark.api.model_version import RolledBack
 from hallmark.api.reasons import DeploymentReason
 from hallmark.audit import AuditLog
 from hallmark.audit.events import withdraws
-from hallmark.audit.record import AuditRecord
+from hallmark.audit.record import AuditRecord, Record
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.evidence import EvidenceMemory
 from hallmark.bundles.stores import Stores
@@ -57,10 +57,10 @@ from hallmark.controllers.settings import Settings
 from hallmark.controllers.trouble import unexpected
 from hallmark.errors import ArtifactError
 from hallmark.policies.conditions import ConditionUpdate, stalled, waiting
-from hallmark.policies.decision import Decision, Event, Record, unreadable
+from hallmark.policies.decision import Decision, Event, unreadable
 from hallmark.policies.model_version.renewal import last_of
-from hallmark.policies.refusals import Refusal
 from hallmark.policies.status import merge_conditions, shorten, transition_event
+from hallmark.refusal import Refusal
 from hallmark.supply_chain.osv_feed import Feed
 
 log = structlog.get_logger("hallmark")

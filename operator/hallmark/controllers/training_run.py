@@ -14,7 +14,6 @@ from hallmark.controllers.carry_out import delete_all
 from hallmark.controllers.runtime import Operator, reconciler, run_decision
 from hallmark.policies.conditions import stalled
 from hallmark.policies.decision import Apply, Decision, unreadable
-from hallmark.policies.refusals import Refusal
 from hallmark.policies.training_run.decide import decide_run
 from hallmark.policies.training_run.inputs import (
     RunInputs,
@@ -23,6 +22,7 @@ from hallmark.policies.training_run.inputs import (
     TrainingJob,
     Wanted,
 )
+from hallmark.refusal import Refusal
 from hallmark.resources.jobs import sealing_children, training_children
 from hallmark.resources.versions import model_version
 

@@ -18,7 +18,7 @@ from hallmark.policies.model_deployment.decide import DeploymentDecision
 from hallmark.policies.model_deployment.drift import drift_looms
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Verification, View
 from hallmark.policies.model_deployment.withdrawal import deadline, noted
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 LONGEST_VERIFICATION = 100.0
 SHORTEST_VERIFICATION = 5.0

@@ -51,7 +51,7 @@ from hallmark.controllers.routes import policy_label
 from hallmark.controllers.runtime import Operator
 from hallmark.policies.guards import namespace_record
 from hallmark.policies.model_deployment.actions import lost_action
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 CHILDREN = (
     SERVICE,

@@ -17,20 +17,15 @@ from typing import Any, TypeVar
 from hallmark.api.drift import Drift
 from hallmark.api.drift_state import DriftState, PodDriftState, Verdict
 from hallmark.api.served import Baseline
-from hallmark.drift.answers import answer_sentences, answer_state
+from hallmark.drift.answers import answer_state
 from hallmark.drift.budget import as_text, needed, rounded_up
 from hallmark.drift.counts import watched
-from hallmark.drift.odd import kinds, odd_sentence, probing_clients
-from hallmark.drift.opinion import beside, with_opinions
+from hallmark.drift.odd import kinds, probing_clients
+from hallmark.drift.opinion import with_opinions
 from hallmark.drift.poll import Poll, most_moved, poll
 from hallmark.drift.psi import Reference
-from hallmark.drift.quality import (
-    is_below_floor,
-    quality_sentence,
-    quality_state,
-    spent_on,
-)
-from hallmark.drift.rejections import most_refused, rejection_sentence
+from hallmark.drift.quality import quality_state, spent_on
+from hallmark.drift.rejections import most_refused
 from hallmark.drift.reports import (
     Expected,
     Key,
@@ -42,10 +37,11 @@ from hallmark.drift.reports import (
     refused,
 )
 from hallmark.drift.room import MAX_ENTRIES, make_room, places_for, take_turns
+from hallmark.drift.sentences import drift_sentences
 from hallmark.drift.shown import shown_differs
-from hallmark.drift.silence import Heard, heard_now, listen, sentence, shown
+from hallmark.drift.silence import Heard, heard_now, listen, shown
 from hallmark.drift.votes import Question, Spent, Vote, vote_of
-from hallmark.drift.weights import SPAN, Asked, Totals, asked, least_of_half, most, one_vote
+from hallmark.drift.weights import Asked, Totals, asked, least_of_half, most, one_vote
 
 T = TypeVar("T")
 
@@ -159,7 +155,7 @@ def judge(inputs: DriftInputs) -> DriftVerdict:
     gone = sorted(inputs.reports.keys() - inputs.live_pods)
     return DriftVerdict(
         state=state,
-        message=_message(state, inputs),
+        message=drift_sentences(state, inputs.drift, inputs.baseline),
         changed=changed,
         refused=_refused(memory, gone),
         gone=tuple(gone),
@@ -401,49 +397,3 @@ def _completed(
         for pod, said in state.pods.items()
     }
     return state.replace(top=with_opinions(state.top, windows, memory.reference), pods=pods)
-
-
-def _message(state: DriftState, inputs: DriftInputs) -> str:
-    said = [_verdict_sentence(state, inputs.drift)]
-    if state.input_rejected:
-        said.insert(0, rejection_sentence(state, inputs.drift))
-    said = [*answer_sentences(state.answers, inputs.drift), *said]
-    if strange := odd_sentence(state):
-        said.append(strange)
-    if realised := quality_sentence(state, inputs.drift):
-        said.insert(0 if is_below_floor(state) else len(said), realised)
-    if quiet := sentence(state):
-        said.insert(
-            0,
-            f"{quiet}, so that nobody knows of their traffic; see their logs, and whether their "
-            f"ServiceAccount, its RoleBinding and the network let them reach the API server.",
-        )
-    known = {feature.name for feature in inputs.baseline.counted}
-    if missing := [name for name in inputs.drift.features if name not in known]:
-        said.append(f"Not features of this version, and so not watched: {', '.join(missing[:5])}.")
-    return " ".join(said)
-
-
-def _verdict_sentence(state: DriftState, drift: Drift) -> str:
-    need = f"{drift.consecutive} windows of {drift.window} rows"
-    if not state.top:
-        return f"No Pod has {need} since the version got the traffic; there is no verdict yet."
-    top = state.top[0]
-    proof = f"; evidence 10^{top.evidence}, needed 10^{state.needed}" if top.evidence else ""
-    found = f"PSI {top.psi}, threshold {drift.threshold}{beside(top)}{proof}"
-    unsure = (
-        f" In {state.unsure} more the PSI is above the threshold, and the evidence does not "
-        f"suffice yet."
-    )
-    idle = (
-        f" {state.idle} of them answered no row in the last {SPAN.seconds // 60} minutes, and what "
-        f"they saw before does not count."
-    )
-    return (
-        (
-            f"{state.drifting} of {state.voters} Pods that have {need} drift; "
-            f"'{top.feature}' moved most ({found})."
-        )
-        + (idle if state.idle else "")
-        + (unsure if state.unsure else "")
-    )

@@ -65,6 +65,11 @@ class Reference:
     def stability(self, counts: Mapping[str, Sequence[int]]) -> Stability:
         """Return the PSI of a window's counts, and the chance limits.
 
+        An unchanged feature exceeds its limit with probability ``FALSE_ALARM / features``. Without
+        drift, PSI is distributed as (1/n + 1/m) * chi-square(bins - 1): Yurdakul and Naranjo,
+        "Statistical properties of the population stability index", Journal of Risk Model
+        Validation 14(4), 2020. Dividing by the number of features is Bonferroni's bound for all.
+
         Args:
             counts: The window's rows per bin of each feature, in the baseline's order of bins.
 
@@ -129,16 +134,6 @@ def moved(windows: Sequence[Counts], reference: Reference, threshold: float) -> 
 
 def _flat(parts: Sequence[Sequence[int]]) -> NDArray[np.float64]:
     return np.fromiter(chain.from_iterable(parts), dtype=np.float64)
-
-
-def chance_limit(rows: float, baseline_rows: float, freedom: int, features: int) -> float:
-    """Return the PSI that an unchanged feature exceeds with probability ``FALSE_ALARM / features``.
-
-    Without drift, PSI is distributed as (1/n + 1/m) * chi-square(bins - 1): Yurdakul and Naranjo,
-    "Statistical properties of the population stability index", Journal of Risk Model Validation
-    14(4), 2020. Dividing by the number of features is Bonferroni's bound for all of them.
-    """
-    return (1 / rows + 1 / baseline_rows) * _chance_quantile(freedom, features)
 
 
 @lru_cache(maxsize=4096)

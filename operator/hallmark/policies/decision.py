@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hallmark.api.conditions import ConditionedStatus
-from hallmark.audit.record import Record as Record
+from hallmark.audit.record import Record
 from hallmark.policies.conditions import ConditionUpdate, stalled
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.api.training_run import TrainingRun
 from hallmark.audit.events import LOG_KIND, AuditEvent, AuditOutcome, LogReason
 from hallmark.audit.memory import Known
-from hallmark.policies.decision import Record
+from hallmark.audit.record import Record
 
 Recorded = TrainingRun | ModelVersion | ModelApproval | ModelDeployment
 """What records are about, and may be deleted."""

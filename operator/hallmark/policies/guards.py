@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hallmark.audit.events import AuditEvent, AuditOutcome
-from hallmark.policies.decision import Event, Record
+from hallmark.audit.record import Record
+from hallmark.policies.decision import Event
 
 
 class GuardReason(StrEnum):

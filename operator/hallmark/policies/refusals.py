@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from hallmark.refusal import Refusal as Refusal
+from hallmark.refusal import Refusal
 
 Inputs = TypeVar("Inputs")
-
-
-Check = Callable[[Inputs], Refusal | None]
-"""A named check: None where it passes."""
 
 
 def evaluate(chain: Iterable[Callable[[Inputs], Refusal | None]], inputs: Inputs) -> Refusal | None:

@@ -11,7 +11,7 @@ from hallmark.api.artifacts import Manifest, ManifestFile
 from hallmark.api.findings import Finding
 from hallmark.api.texts import sha256_digest
 from hallmark.supply_chain.findings import finding
-from hallmark.supply_chain.manifest_form import MAX_BYTES as MAX_BYTES, irregular
+from hallmark.supply_chain.manifest_form import MAX_BYTES, irregular
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 
 

@@ -30,7 +30,7 @@ from hallmark.api.texts import clip, sha256_digest
 from hallmark.api.trust import TrustedKey
 from hallmark.keys import Signer, key_id, public_pem
 from hallmark.store import ArtifactMissing, ArtifactTooLarge, Store
-from hallmark.supply_chain import manifest as manifests
+from hallmark.supply_chain import manifest as manifests, manifest_form
 from hallmark.supply_chain.bundle_checks import check_bundle, check_manifest, slots
 from hallmark.supply_chain.findings import finding
 from hallmark.supply_chain.provenance import sign_provenance
@@ -97,7 +97,7 @@ def _fetch(task: SealTask, store: Store) -> _Upload | list[Finding]:
     """Read the manifest, then exactly the files that a bundle has, each at most as long as said."""
     folder = run_prefix(task.run_uid)
     try:
-        data = store.get(folder + MANIFEST, limit=manifests.MAX_BYTES)
+        data = store.get(folder + MANIFEST, limit=manifest_form.MAX_BYTES)
         manifest = manifests.read_manifest(data, task.manifest_digest)
         if isinstance(manifest, Finding):
             return [manifest]

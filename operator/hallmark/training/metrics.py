@@ -23,8 +23,6 @@ from hallmark.classification import predicted_classes
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
-Positives = npt.NDArray[np.int64]
-"""Shape (rows,): 1 for the positive class, 0 for the other."""
 
 CALIBRATION_BINS = 15
 """Bins of equal width for the expected calibration error (Guo et al., ICML 2017): of the positive

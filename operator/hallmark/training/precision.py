@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from hallmark.api.bounds import FLOAT32_MAX
 from hallmark.api.columns import FeatureType
 from hallmark.api.findings import Finding
 from hallmark.api.schema import Schema
-from hallmark.api.served import FLOAT32_MAX
 from hallmark.data.table import Table
 
 _REACH = 512

@@ -14,7 +14,8 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import model_prefix
 from hallmark.api.served import Baseline
 from hallmark.api.texts import sha256_digest
-from hallmark.supply_chain.manifest import MAX_BYTES, read_manifest
+from hallmark.supply_chain.manifest import read_manifest
+from hallmark.supply_chain.manifest_form import MAX_BYTES
 from hallmark.supply_chain.signing import PROVENANCE_FOLDER
 from hallmark.verification.files import Files
 

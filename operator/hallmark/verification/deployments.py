@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from hallmark.api.model_approval import ModelApprovalSpec, ReviewDecision
 from hallmark.api.model_policy import Approvals, ModelPolicySpec
@@ -24,6 +26,7 @@ from hallmark.policies.model_version.demands import read_demands
 from hallmark.verification.links import Link, broken, holds, open_
 from hallmark.verification.recorded import Period, Recorded, standing_words
 from hallmark.verification.registry import DeploymentEntry, plain_deployment
+from hallmark.verification.stage_records import begins, candidate
 from hallmark.verification.stages import stage_links
 from hallmark.verification.versions import unrecorded
 
@@ -54,6 +57,15 @@ class Watched:
     def records(self) -> Sequence[AuditRecord]:
         """Those about the deployment."""
         return self.recorded.of("Deployment", self.entry.uid)
+
+    @cached_property
+    def begun(self) -> Mapping[tuple[str, str], Mapping[str, int]]:
+        """The first record that a mirror or a canary of a candidate began, by its reason."""
+        found: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        for record in self.records:
+            if begins(record):
+                found[candidate(record)].setdefault(record.reason, record.seq)
+        return found
 
 
 def deployment_links(watched: Watched) -> Iterator[Link]:
@@ -217,19 +229,16 @@ def _unwatched(watched: Watched, period: Period) -> str | None:
         return None
     if before in {"", period.digest} or GAVE_WAY in details or not watched.recorded.whole:
         return None
-    shown = {
-        other.reason
-        for other in watched.records
-        if other.seq < record.seq
-        and (other.event, other.outcome) == (AuditEvent.PROMOTE, AuditOutcome.STARTED)
-        and other.details.get("manifestDigest") == period.digest
-        and other.details.get("intent") == details.get("intent")
-    }
+    shown = watched.begun.get(candidate(record), {})
     asked = {
         DeploymentReason.MIRRORING: demands.rollout.mirror,
         DeploymentReason.CANARY: demands.rollout.canary,
     }
-    lacking = [reason for reason, floors in asked.items() if floors and reason not in shown]
+    lacking = [
+        reason
+        for reason, floors in asked.items()
+        if floors and shown.get(reason, record.seq) >= record.seq
+    ]
     if not lacking:
         return None
     return (

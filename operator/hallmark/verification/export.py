@@ -19,7 +19,8 @@ from hallmark.audit.record import read_record
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.new_files import new_folder
 from hallmark.store import ArtifactMissing, Store
-from hallmark.supply_chain.manifest import MAX_BYTES, FileFact, read_manifest
+from hallmark.supply_chain.manifest import FileFact, read_manifest
+from hallmark.supply_chain.manifest_form import MAX_BYTES
 from hallmark.verification.bundle import copies_of, folder_of, provenance_name, signatures_beside
 from hallmark.verification.files import HEAD, INDEX, LOG, REGISTRY, FolderFiles, build_index
 from hallmark.verification.gather import Gathered, Objects, gather

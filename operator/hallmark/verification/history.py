@@ -11,7 +11,8 @@ from hallmark.api.texts import parse_timestamp
 from hallmark.audit.record import AuditRecord
 from hallmark.policies.model_version.demands import read_demands
 from hallmark.verification.recorded import Period, Recorded
-from hallmark.verification.stages import sentence, stages_before
+from hallmark.verification.stage_numbers import sentence
+from hallmark.verification.stages import stages_before
 
 
 @dataclass(frozen=True)

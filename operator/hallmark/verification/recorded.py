@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple
 
 from hallmark.api.model_policy import ModelPolicy
@@ -59,7 +61,10 @@ class Recorded:
         """The first record that some bytes of a namespace were sealed, by both."""
         self.policies: dict[str, str] = {}
         """The digest by which the newest record that does names each ModelPolicy, by its name."""
-        self._gave_way: dict[tuple[str, str], list[AuditRecord]] = defaultdict(list)
+        self._memory = LogMemory()
+        self._gave_way: dict[tuple[str, str], list[tuple[int, RolledBack | None]]]
+        self._gave_way = defaultdict(list)
+        """By record: the last time that some bytes had to give way, it included."""
         self.deleted: dict[str, AuditRecord] = {}
         """The record that an object is gone, by its uid."""
         self.names_deletions = False
@@ -89,11 +94,11 @@ class Recorded:
         self, namespace: str, digest: str, before: int | None = None
     ) -> RolledBack | None:
         """Return the last time that some bytes had to give way, before a record or at all."""
-        memory = LogMemory()
-        for record in self._gave_way.get((namespace, digest), ()):
-            if before is None or record.seq < before:
-                memory.hear(record, record.time)
-        return memory.rolled_back(namespace, digest)
+        if before is None:
+            return self._memory.rolled_back(namespace, digest)
+        known = self._gave_way.get((namespace, digest), ())
+        earlier = bisect_left(known, before, key=itemgetter(0))
+        return known[earlier - 1][1] if earlier else None
 
     def names_policy(self, policy: ModelPolicy) -> bool:
         """Tell whether a record names a ModelPolicy with its present content."""
@@ -121,7 +126,8 @@ class Recorded:
         details = record.details
         if record.event == AuditEvent.ROLLBACK:
             gave_way = record.namespace, details.get("fromDigest", "")
-            self._gave_way[gave_way].append(record)
+            self._memory.hear(record, record.time)
+            self._gave_way[gave_way].append((record.seq, self._memory.rolled_back(*gave_way)))
         if record.event == AuditEvent.DELETE:
             self.names_deletions |= record.reason == LogReason.DELETIONS_RECORDED
             self.deleted.setdefault(record.uid, record)

@@ -15,7 +15,8 @@ from hallmark.api.texts import sha256_digest
 from hallmark.api.training_run import TrainingRun, spec_digest
 from hallmark.errors import ConfigurationError
 from hallmark.policies.sealed import read_report, version_contradiction
-from hallmark.supply_chain.manifest import MAX_BYTES, read_manifest
+from hallmark.supply_chain.manifest import read_manifest
+from hallmark.supply_chain.manifest_form import MAX_BYTES
 from hallmark.supply_chain.signing import PROVENANCE_FOLDER
 
 Read = Callable[[str, int], bytes | None]

@@ -30,7 +30,7 @@ from hallmark.verification.registry import (
     run_of,
     version_of,
 )
-from hallmark.verification.stages import keeps_drift_counts
+from hallmark.verification.stage_records import keeps_drift_counts
 from hallmark.verification.trusted import Trusted
 from hallmark.verification.versions import run_links, version_links
 from hallmark.verification.wholeness import (

@@ -21,7 +21,7 @@ from hallmark.api.texts import timestamp
 from hallmark.api.trust import TrustedKey
 from hallmark.bundles.evidence import BELIEVED, EvidenceMemory
 from hallmark.policies.model_version.inputs import Evidence
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 from hallmark.supply_chain.vulnerabilities import Known
 from tests.unit.policies.model_deployment.rollouts import (
     NOW,

@@ -18,7 +18,7 @@ from hallmark.cluster.kinds import (
     POD,
     Obj,
 )
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 from tests.unit.cluster.cached import SPACE, obj
 
 PLACE = Key(MODEL_DEPLOYMENT, SPACE, "credit")

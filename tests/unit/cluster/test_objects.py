@@ -28,7 +28,7 @@ from hallmark.cluster.ownership import same_owner
 from hallmark.cluster.parse import read
 from hallmark.errors import ClusterError
 from hallmark.policies.decision import Event
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 from tests.examples import examples
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 from hallmark.api import names
 from hallmark.api.artifacts import DownloadURLs
 from hallmark.api.training_run import TrainingRun
-from hallmark.cluster.gather.model_deployment import workload_state
+from hallmark.cluster.gather.pods import workload_state
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
     CONFIG_MAP,

@@ -16,10 +16,10 @@ from hallmark.api.model_policy import (
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.texts import timestamp
 from hallmark.audit.memory import LogMemory
+from hallmark.audit.record import Record
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.stores import Stores
 from hallmark.errors import ArtifactError
-from hallmark.policies.decision import Record
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.audit.record import Record
 from hallmark.cluster.cache import Key
 from hallmark.cluster.kinds import (
     MODEL_APPROVAL,
@@ -23,7 +24,6 @@ from hallmark.cluster.kinds import (
 )
 from hallmark.controllers import deletions
 from hallmark.controllers.runtime import record
-from hallmark.policies.decision import Record
 from tests.unit.audit.factories import decided
 from tests.unit.controllers.test_keeper import World
 from tests.unit.policies.model_version.ballots import approval

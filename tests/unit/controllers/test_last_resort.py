@@ -16,10 +16,10 @@ import pytest
 
 from hallmark.cluster import children
 from hallmark.cluster.cluster import ApiError
-from hallmark.cluster.gather import model_deployment as gather_model_deployment
+from hallmark.cluster.gather import model_deployment as gather_model_deployment, pods
 from hallmark.controllers import model_deployment as controller, verification
 from hallmark.controllers.last_resort import stop_withdrawn
-from hallmark.drift import decision, votes
+from hallmark.drift import decision, sentences, votes
 from hallmark.policies import model_deployment
 from hallmark.policies.model_deployment.decide import decide
 from hallmark.resources import carried, predictor, predictor_version
@@ -30,7 +30,7 @@ from tests.unit.controllers.test_deployment import with_two_versions
 # What the last resort itself stands on; an error there is one that nothing is left for.
 STANDS_ON = ("withdrawal", "checks", "last_resort", "record", "inputs")
 BESIDE: tuple[ModuleType, ...] = (
-    *(children, gather_model_deployment, verification, decision, votes),
+    *(children, gather_model_deployment, pods, verification, decision, sentences, votes),
     *(carried, predictor, predictor_version),
 )
 EXEMPT = {
@@ -39,8 +39,8 @@ EXEMPT = {
     stop_withdrawn,
     # What the world of the tests itself calls.
     gather_model_deployment.trusts_of,
-    gather_model_deployment.pods_of,
-    gather_model_deployment.pod_state,
+    pods.pods_of,
+    pods.pod_state,
     carried.carried_files,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,12 @@ def test_a_value_that_does_not_fit_is_named_with_its_variable(
     with pytest.raises(ConfigurationError, match=variable) as refused:
         Settings.from_environment()
     assert repr(value) in str(refused.value)
+
+
+def test_the_page_on_architecture_has_each_variable_with_its_default() -> None:
+    page = Path(__file__).parents[3].joinpath("docs/architecture.md").read_text("utf-8")
+    shown = dict(re.findall(r"^\| `HALLMARK_(\w+)` \| (.+?) \|", page, re.MULTILINE))
+    assert shown == {
+        name.upper(): f"`{field.default}`" if field.default != "" else "empty"
+        for name, field in Settings.model_fields.items()
+    }

@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from hallmark.api.columns import FeatureType
 from hallmark.api.served import BaselineFeature
-from hallmark.drift.psi import Reference, Stability, chance_limit, chi_square_quantile
+from hallmark.drift.psi import FALSE_ALARM, Reference, Stability, chi_square_quantile
 from tests.examples import examples
 
 COUNTS = st.lists(st.integers(0, 10_000), min_size=2, max_size=30).filter(sum)
@@ -40,11 +40,13 @@ def stability(observed: Sequence[int], training: Sequence[int], features: int) -
 
 
 def by_definition(observed: Sequence[int], training: Sequence[int], features: int) -> Single:
-    """PSI bin by bin, without numpy."""
+    """PSI bin by bin, and its limit, without numpy."""
     pairs = [(a + 0.5, b + 0.5) for a, b in zip(observed, training, strict=True) if a + b]
     p_sum, q_sum = (math.fsum(side) for side in zip(*pairs, strict=True))
     psi = math.fsum((p / p_sum - q / q_sum) * math.log((p / p_sum) / (q / q_sum)) for p, q in pairs)
-    return Single(psi, chance_limit(sum(observed), sum(training), len(pairs) - 1, features))
+    freedom, noise = len(pairs) - 1, 1 / sum(observed) + 1 / sum(training)
+    quantile = chi_square_quantile(1 - FALSE_ALARM / features, freedom) if freedom else 0.0
+    return Single(psi, noise * quantile)
 
 
 @given(COUNTS)
@@ -132,10 +134,13 @@ def test_chi_square_quantile_is_near_and_in_the_tail_never_below(
 
 
 def test_the_limit_falls_with_rows_and_rises_with_features_and_bins() -> None:
-    base = chance_limit(500, 4000, 9, 10)
-    assert chance_limit(1000, 4000, 9, 10) < base < chance_limit(500, 4000, 9, 100)
-    assert base < chance_limit(500, 4000, 19, 10)
-    assert chance_limit(500, 4000, 0, 10) == 0
+    def limit(rows: int, bins: int, features: int) -> float:
+        return stability([rows // bins] * bins, [4000 // bins] * bins, features).limit
+
+    base = limit(500, 10, 10)
+    assert limit(1000, 10, 10) < base < limit(500, 10, 100)
+    assert base < limit(500, 20, 10)
+    assert stability([500, 0], [4000, 0], 10).limit == 0, "a single bin shows nothing"
 
 
 @pytest.mark.parametrize("rows", [100, 200, 500, 2000])

@@ -17,7 +17,6 @@ from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.stores import Stores
 from hallmark.policies.model_version.checks import verify
 from hallmark.policies.model_version.inputs import VersionInputs
-from hallmark.policies.refusals import Refusal
 from hallmark.policies.sealed import (
     FACTS,
     Facts,
@@ -28,6 +27,7 @@ from hallmark.policies.sealed import (
     version_contradiction,
 )
 from hallmark.policies.training_run.seal import TITLES, Seal, verify_claim
+from hallmark.refusal import Refusal
 from hallmark.store import open_store
 from tests.unit.policies.training_run.runs import (
     BASELINE,

@@ -34,11 +34,11 @@ from hallmark.policies.model_deployment.inputs import View
 from hallmark.policies.model_deployment.last_resort import last_resort
 from hallmark.policies.model_version.decide import decide_version
 from hallmark.policies.model_version.inputs import VersionInputs
-from hallmark.policies.refusals import Refusal
 from hallmark.policies.status import merge_conditions
 from hallmark.policies.training_run.decide import decide_run
 from hallmark.policies.training_run.inputs import RunInputs
 from hallmark.policies.unmet import Votes, unmet, votes
+from hallmark.refusal import Refusal
 from tests.unit.policies.model_deployment import (
     test_conditions,
     test_desired,

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, strategies as st
 
-from hallmark.api.served import FLOAT32_MAX
+from hallmark.api.bounds import FLOAT32_MAX
 from hallmark_predictor.app import create_app, framework
 from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder

@@ -16,7 +16,7 @@ from hypothesis import given, strategies as st
 
 from hallmark.api.mirror import MirrorReport
 from hallmark.drift.mirrored import MirrorCounter
-from hallmark_predictor import feed
+from hallmark_predictor import feed, workers
 from hallmark_predictor.copier import MOST_BYTES, MOST_COPIES, Copier, _Link
 from hallmark_predictor.cpus import MAX_WORKERS
 from hallmark_predictor.data_plane import Answer
@@ -82,7 +82,7 @@ async def test_copies_of_a_worker_count_as_if_they_had_been_made_here(
         await asyncio.sleep(0)
         up.shutdown(socket.SHUT_WR)
         for happened in _told(down):
-            feed.count(happened, first, PLANE.model.columns)
+            workers.count(happened, first, PLANE.model.columns)
     assert theirs.told() == own.told()
     assert _text(first) == _text(here)
 
@@ -100,9 +100,9 @@ async def test_what_is_told_of_a_former_mirror_counts_for_no_other() -> None:
         await asyncio.sleep(0)
         up.shutdown(socket.SHUT_WR)
         [happened] = _told(down)
-    feed.count(happened, first, PLANE.model.columns)
+    workers.count(happened, first, PLANE.model.columns)
     assert counter.copies == 2
-    feed.count(happened, counting(), PLANE.model.columns)  # where nothing is copied (yet)
+    workers.count(happened, counting(), PLANE.model.columns)  # where nothing is copied (yet)
 
 
 @pytest.mark.parametrize("size", [len(BODY), MOST_BODY], ids=["small bodies", "the largest"])

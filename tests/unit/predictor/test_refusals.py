@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from hallmark.api.bounds import MAX_REFUSED_FEATURES
+from hallmark.api.bounds import FLOAT32_MAX, MAX_REFUSED_FEATURES
 from hallmark.api.columns import FeatureType, OutOfRange
 from hallmark.api.drift import Drift, Rejections
 from hallmark.api.drift_report import DriftReport
-from hallmark.api.served import FLOAT32_MAX, ServedFeature
+from hallmark.api.served import ServedFeature
 from hallmark.drift.refusals import NO_FEATURE, Fault, Reason, RefusalCounter, Refusals
 from hallmark.drift.rejection_counter import rejection_counter
 from hallmark_predictor.app import create_app

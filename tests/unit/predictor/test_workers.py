@@ -22,7 +22,7 @@ from hallmark.api.drift_report import DriftReport
 from hallmark.drift.counts import BinCounter
 from hallmark.drift.rejection_counter import RejectionCounter
 from hallmark.drift.windows import WindowCounter
-from hallmark_predictor import feed, probes, worker
+from hallmark_predictor import feed, probes, worker, workers
 from hallmark_predictor.cpus import MAX_WORKERS, WORKER_ROOM, cpu_limit, worker_count
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.drift_reporter import DriftRecorder
@@ -123,7 +123,7 @@ async def test_what_happens_in_a_worker_counts_as_if_it_had_happened_here(
         await asyncio.sleep(0)  # The rest is told at the end of the turn.
         up.shutdown(socket.SHUT_WR)
         for happened in _told(down):
-            feed.count(happened, first, PLANE.model.columns)
+            workers.count(happened, first, PLANE.model.columns)
     one, other = (_report(serving) for serving in (here, first))
     assert one == other
     assert _text(here) == _text(first)

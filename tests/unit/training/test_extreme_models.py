@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, strategies as st
 
 from hallmark.api import files as api
+from hallmark.api.bounds import FLOAT32_MAX
 from hallmark.api.columns import FeatureType, OutOfRange
 from hallmark.api.findings import Finding
-from hallmark.api.served import FLOAT32_MAX, ServedFeature
+from hallmark.api.served import ServedFeature
 from hallmark.api.trainer import Algorithm, Trainer
 from hallmark.training import estimators
 from hallmark.training.finite import check_scores

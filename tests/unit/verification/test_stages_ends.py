@@ -12,7 +12,8 @@ import pytest
 from hallmark.api.packed import packed
 from hallmark.policies.model_version.demands import read_demands
 from hallmark.verification.links import State
-from hallmark.verification.stages import sentence, stages_before
+from hallmark.verification.stage_numbers import sentence
+from hallmark.verification.stages import stages_before
 from tests.unit.controllers.deployment_seen import CALM, SHIFTED
 from tests.unit.controllers.deployment_world import World, with_candidate
 from tests.unit.controllers.test_deployment_canary import BASE, STRATEGY as CANARY, pass_step

@@ -9,7 +9,8 @@ from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.bundles.bundles import Bundles
 from hallmark.cluster.cache import ObjectCache
-from hallmark.cluster.gather.model_deployment import pods_of, trusts_of
+from hallmark.cluster.gather.model_deployment import trusts_of
+from hallmark.cluster.gather.pods import pods_of
 from hallmark.cluster.kinds import MODEL_DEPLOYMENT, MODEL_VERSION
 from hallmark.drift.decision import DriftVerdict, Memory
 from hallmark.drift.reports import Report

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from pydantic_core import from_json
 
@@ -24,6 +23,7 @@ from hallmark.cluster.cache import Key, ObjectCache
 from hallmark.cluster.cluster import Cluster, ForeignObject
 from hallmark.cluster.drift_monitor import DriftMonitor
 from hallmark.cluster.gather.model_policy import gather_policy
+from hallmark.cluster.gather.pods import label_of, pod_state, pods_of, workload_state
 from hallmark.cluster.gather.route import route_state
 from hallmark.cluster.kinds import (
     APPS_DEPLOYMENT,
@@ -48,15 +48,14 @@ from hallmark.cluster.parse import read
 from hallmark.cluster.trim import BUNDLE_FACTS
 from hallmark.cluster.unwritten import Unwritten
 from hallmark.policies.model_deployment.bounds import bounded
-from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, Workload
+from hallmark.policies.model_deployment.inputs import DeploymentInputs, Workload
 from hallmark.policies.model_deployment.record import rollout_of, used_versions
 from hallmark.policies.model_deployment.route_state import RouteState
 from hallmark.policies.model_deployment.withdrawal import withdrawal
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 from hallmark.resources.carried import bundle_name, carried_files
 from hallmark.resources.predictor import ApiServer, account_name, active_name
 from hallmark.resources.predictor_version import (
-    ANNOTATION_TRUST,
     ANNOTATION_URLS_UNTIL,
     TRUST_KEY,
     trust_name,
@@ -284,13 +283,6 @@ def _live(cache: ObjectCache, deployment: ModelDeployment, kind: Kind | None = N
     }
 
 
-def pods_of(cache: ObjectCache, deployment: ModelDeployment) -> tuple[PodState, ...]:
-    """Return the Pods of all versions of a ModelDeployment."""
-    metadata = deployment.metadata
-    found = cache.objects("child", metadata.namespace, metadata.name, kind=POD)
-    return tuple(pod_state(pod) for pod in found)
-
-
 def trusts_of(cache: ObjectCache, deployment: ModelDeployment) -> Mapping[str, Drift]:
     """Return what a ModelDeployment's trusts say of drift, by their SHA-256 (hex)."""
     return dict(_trusts(deployment.metadata.name, _live(cache, deployment, CONFIG_MAP)))
@@ -369,60 +361,6 @@ def _workloads(live: Live) -> Iterator[Workload]:
             yield workload_state(obj)
 
 
-def workload_state(obj: Obj) -> Workload:
-    """Return what an apps/v1 Deployment says of a version's Pods."""
-    spec, status = obj["spec"], obj.get("status") or {}
-    template = spec["template"]
-    pods, updated = int(status.get("replicas", 0)), int(status.get("updatedReplicas", 0))
-    seen = int(status.get("observedGeneration", 0)) >= int(obj["metadata"].get("generation", 0))
-    return Workload(
-        manifest=_label(obj, names.LABEL_MANIFEST),
-        trust_sha256=str((template["metadata"].get("annotations") or {}).get(ANNOTATION_TRUST, "")),
-        image=str(template["spec"]["containers"][0].get("image", "")),
-        replicas=int(spec.get("replicas", 1)),
-        pods=pods,
-        ready=int(status.get("readyReplicas", 0)),
-        settled=seen and updated == pods,
-    )
-
-
-def pod_state(pod: Obj) -> PodState:
-    """Return what a Pod says of itself."""
-    metadata, status = pod["metadata"], pod.get("status") or {}
-    terminating = bool(metadata.get("deletionTimestamp"))
-    ready = any(
-        condition.get("type") == "Ready" and condition.get("status") == "True"
-        for condition in status.get("conditions") or []
-    )
-    ended, waiting = _container(status)
-    return PodState(
-        name=str(metadata["name"]),
-        manifest=_label(pod, names.LABEL_MANIFEST),
-        trust_sha256=str((metadata.get("annotations") or {}).get(ANNOTATION_TRUST, "")),
-        ready=ready and not terminating,
-        # A terminating Pod is nobody's candidate; how it ended says nothing.
-        exit_code=None if terminating or not ended else int(ended.get("exitCode", 1)),
-        message=str(ended.get("message") or waiting)[:1024],
-        ended_at=ended.get("finishedAt") or None,
-        restarts=_restarts(status),
-    )
-
-
-def _container(status: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
-    """Return how the predictor last ended, and why it waits."""
-    for container in status.get("containerStatuses") or []:
-        state, last = container.get("state") or {}, container.get("lastState") or {}
-        waiting = state.get("waiting") or {}
-        said = ": ".join(str(waiting[k]) for k in ("reason", "message") if waiting.get(k))
-        return state.get("terminated") or last.get("terminated") or {}, said
-    return {}, ""
-
-
-def _restarts(status: Mapping[str, Any]) -> int:
-    found = status.get("containerStatuses") or []
-    return int(found[0].get("restartCount") or 0) if found else 0
-
-
 def _trusts(name: str, live: Live) -> Iterator[tuple[str, Drift]]:
     """Yield hash and drift settings of each trust that holds what its name says."""
     for (kind, child), obj in live.items():
@@ -476,7 +414,7 @@ def _noted_urls(live: Live) -> Iterator[tuple[str, datetime]]:
             continue
         text = (obj["metadata"].get("annotations") or {}).get(ANNOTATION_URLS_UNTIL, "")
         with suppress(ValueError):
-            yield _label(obj, names.LABEL_MANIFEST), parse_timestamp(text)
+            yield label_of(obj, names.LABEL_MANIFEST), parse_timestamp(text)
 
 
 def _waiting(sources: DeploymentSources, deployment: ModelDeployment) -> set[str]:
@@ -484,12 +422,8 @@ def _waiting(sources: DeploymentSources, deployment: ModelDeployment) -> set[str
     metadata, before = deployment.metadata, sources.clock() - PATIENCE
     found = sources.cache.objects("child", metadata.namespace, metadata.name, kind=POD)
     return {
-        _label(pod, names.LABEL_MANIFEST)
+        label_of(pod, names.LABEL_MANIFEST)
         for pod in found
         if not pod_state(pod).ready
         and parse_timestamp(pod["metadata"].get("creationTimestamp") or LONG_AGO) <= before
     }
-
-
-def _label(obj: Obj, name: str) -> str:
-    return str((obj["metadata"].get("labels") or {}).get(name, ""))

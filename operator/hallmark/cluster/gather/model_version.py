@@ -31,7 +31,7 @@ from hallmark.policies.model_deployment.record import used_versions
 from hallmark.policies.model_version.checks import SBOM_BYTES, asked_packages
 from hallmark.policies.model_version.inputs import VersionInputs
 from hallmark.policies.model_version.shown import Shown, shown_of
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 from hallmark.store import ArtifactMissing, Store
 from hallmark.supply_chain.manifest import read_manifest
 from hallmark.supply_chain.osv_feed import Feed

@@ -38,12 +38,12 @@ from hallmark.cluster.ownership import controller_uid
 from hallmark.cluster.parse import Gathered, read
 from hallmark.errors import ArtifactError
 from hallmark.policies.decision import Reference
-from hallmark.policies.refusals import Refusal
 from hallmark.policies.training_run.inputs import MountedObject, RunInputs
 from hallmark.policies.training_run.jobs import JobView, PodView
 from hallmark.policies.training_run.outcomes import seal_outcome
 from hallmark.policies.training_run.seal import Evidence
 from hallmark.policies.training_run.turns import NOTHING_BEFORE
+from hallmark.refusal import Refusal
 from hallmark.store import ArtifactMissing, Store
 from hallmark.supply_chain.manifest import FileFact, read_manifest
 

@@ -19,7 +19,7 @@ from hallmark.api.names import ANNOTATION_ACTION, OPERATOR_NAME, UNREADABLE, sho
 from hallmark.api.reasons import DeploymentReason
 from hallmark.api.texts import timestamp
 from hallmark.audit.events import AuditEvent, AuditOutcome
-from hallmark.policies.decision import Record
+from hallmark.audit.record import Record
 from hallmark.policies.model_deployment.canary import counted_anew
 from hallmark.policies.model_deployment.hold import asked_hold, ends_at, said
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
@@ -32,7 +32,7 @@ from hallmark.policies.model_deployment.triggers import (
     RollBack,
     Trigger,
 )
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
 
 MAX_TEXT = 4096

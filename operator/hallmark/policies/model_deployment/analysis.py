@@ -32,7 +32,7 @@ from hallmark.drift.recount import DriftEvidence, drift_evidence_of
 from hallmark.policies.model_deployment.crashes import crashed_since
 from hallmark.policies.model_deployment.drift import counted_since, judge_drift
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, PodState, View
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 MOST_COUNTED = 2**53 - 1
 NOTHING = CanaryCounts()

@@ -11,7 +11,8 @@ from hallmark.api.reasons import DeploymentReason
 from hallmark.api.texts import timestamp
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.memory import DECIDED_AT
-from hallmark.policies.decision import Event, Record
+from hallmark.audit.record import Record
+from hallmark.policies.decision import Event
 from hallmark.policies.model_deployment import canary, mirror
 from hallmark.policies.model_deployment.actions import BadAction, action_details
 from hallmark.policies.model_deployment.findings import finding_events

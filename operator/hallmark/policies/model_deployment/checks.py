@@ -15,7 +15,8 @@ from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Ve
 from hallmark.policies.model_version.approvals import Counted, approvals_in_force, is_for, needs
 from hallmark.policies.model_version.records import fell_with_its_key
 from hallmark.policies.model_version.renewal import last_of
-from hallmark.policies.refusals import Refusal, evaluate
+from hallmark.policies.refusals import evaluate
+from hallmark.refusal import Refusal
 
 FRESH = timedelta(seconds=10)
 """How old a verification of the bytes may be when traffic moves because of it."""

@@ -17,9 +17,10 @@ from hallmark.api.model_deployment import (
     RolloutState,
 )
 from hallmark.api.texts import parse_duration, parse_timestamp, timestamp
+from hallmark.audit.record import Record
 from hallmark.drift.decision import DriftVerdict, Memory, living
 from hallmark.policies.conditions import ConditionUpdate
-from hallmark.policies.decision import Event, Record
+from hallmark.policies.decision import Event
 from hallmark.policies.model_deployment.actions import (
     Acted,
     BadAction,

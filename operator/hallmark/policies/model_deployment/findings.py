@@ -9,9 +9,10 @@ from hallmark.api.drift_state import AnswerState, DriftState, Verdict
 from hallmark.api.model_deployment import ModelDeploymentStatus
 from hallmark.api.reasons import DeploymentReason
 from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.audit.record import Record
 from hallmark.drift.quality import groups_below, newly_below
 from hallmark.drift.silence import sentence
-from hallmark.policies.decision import Event, Record
+from hallmark.policies.decision import Event
 from hallmark.policies.model_deployment.conditions import is_rolled_back
 from hallmark.policies.model_deployment.drift import drift_evidence
 from hallmark.policies.model_deployment.inputs import View

@@ -25,7 +25,7 @@ from hallmark.drift.reports import Report
 from hallmark.policies.model_deployment.hold import hold_in_force
 from hallmark.policies.model_deployment.record import rollout_of
 from hallmark.policies.model_deployment.route_state import RouteState
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 _MOST_SAID = 4
 """Sentences about one thing that are told at once."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from hallmark.api import names
 from hallmark.api.reasons import DeploymentReason
 from hallmark.audit.events import AuditEvent, AuditOutcome
-from hallmark.policies.decision import Record
+from hallmark.audit.record import Record
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, View
 from hallmark.policies.model_deployment.withdrawal import (
     deadline,
@@ -22,7 +22,7 @@ from hallmark.policies.model_deployment.withdrawal import (
     noted,
     withdrawn,
 )
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 
 @dataclass(frozen=True)

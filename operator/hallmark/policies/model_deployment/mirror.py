@@ -25,7 +25,7 @@ from hallmark.policies.model_deployment.canary import is_beside
 from hallmark.policies.model_deployment.crashes import crashed_since
 from hallmark.policies.model_deployment.inputs import PodState, View
 from hallmark.policies.model_deployment.withdrawal import withdrawn
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 FAR = LATE
 """The share of rows whose scores may be farther apart than ``maxScoreDifference``."""

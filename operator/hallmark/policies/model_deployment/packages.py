@@ -6,7 +6,7 @@ from hallmark.api.dependencies import OnViolation
 from hallmark.api.model_version import ModelVersion, VersionCondition
 from hallmark.api.reasons import DeploymentReason, VersionReason
 from hallmark.policies.model_deployment.inputs import View
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 
 def refused_packages(view: View) -> Refusal | None:

@@ -9,7 +9,7 @@ from hallmark.api.reasons import DeploymentReason
 from hallmark.policies.model_deployment.bounds import progress_deadline
 from hallmark.policies.model_deployment.canary import candidate_replicas
 from hallmark.policies.model_deployment.inputs import PodState, View, Workload
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 _MAY_WAIT = (RolloutState.STARTING, RolloutState.MIRRORING, RolloutState.CANARY)
 """The states in which a candidate waits while promotion is frozen."""

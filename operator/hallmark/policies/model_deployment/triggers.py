@@ -14,7 +14,7 @@ from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.hold import said
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.intent import Intent
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 CANDIDATE = (
     RolloutState.VERIFYING,

@@ -18,7 +18,7 @@ from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment import checks
 from hallmark.policies.model_deployment.checks import Proposal
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, View
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 STRICTNESS = (OnRevocation.BLOCK, OnRevocation.ROLLBACK, OnRevocation.STOP)
 """Where several reasons hold, the strictest of what follows from them counts."""

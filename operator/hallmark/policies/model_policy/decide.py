@@ -12,7 +12,7 @@ from hallmark.errors import ConfigurationError
 from hallmark.keys import key_id
 from hallmark.policies.conditions import ConditionUpdate, fails, holds, ready, stalled
 from hallmark.policies.decision import Decision, Event
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 
 def key_problem(role: str, key: TrustedKey) -> Refusal | None:

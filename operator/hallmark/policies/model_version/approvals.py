@@ -18,8 +18,9 @@ from hallmark.api.texts import parse_duration, parse_timestamp, timestamp
 from hallmark.policies.model_version.attestation import attestation_digest, attesting_key
 from hallmark.policies.model_version.renewal import is_of_before, must_be_renewed, when_and_where
 from hallmark.policies.model_version.shown import Shown
-from hallmark.policies.refusals import Refusal, evaluate
+from hallmark.policies.refusals import evaluate
 from hallmark.quorum import Tally, person, tally
+from hallmark.refusal import Refusal
 
 SETTLING = timedelta(seconds=5)
 """How long after its creation an admission policy may not act yet on every API server."""

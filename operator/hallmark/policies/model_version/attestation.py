@@ -21,7 +21,7 @@ from hallmark.api.model_policy import ApproverKey
 from hallmark.api.texts import canonical_json, clip, sha256_digest
 from hallmark.errors import ConfigurationError
 from hallmark.keys import KeyFault, Signer, UnusableKey, load_public_key, usable_key
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 from hallmark.supply_chain.dsse import (
     MalformedEnvelope,
     is_signed_by,

@@ -10,8 +10,8 @@ from hallmark.api.model_version import ApprovalRecord, VersionCondition
 from hallmark.api.names import OPERATOR_NAME
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.memory import DECIDED_AT
+from hallmark.audit.record import Record
 from hallmark.policies.conditions import ConditionUpdate
-from hallmark.policies.decision import Record
 from hallmark.policies.model_version.inputs import VersionInputs
 
 GIVEN = "given"

@@ -15,8 +15,8 @@ from hallmark.api.texts import clip, sha256_digest
 from hallmark.keys import KeyFault, UnusableKey, usable_key
 from hallmark.policies.model_version.inputs import Evidence, VersionInputs
 from hallmark.policies.model_version.words import digest_of
-from hallmark.policies.refusals import Refusal
 from hallmark.policies.sealed import read_report, version_contradiction
+from hallmark.refusal import Refusal
 from hallmark.supply_chain.packages import (
     Named,
     check_packages,

@@ -47,7 +47,7 @@ from hallmark.policies.model_version.records import (
 )
 from hallmark.policies.model_version.renewal import last_of
 from hallmark.policies.model_version.words import digest_of, words_in_force
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 _C = VersionCondition
 ASK_AGAIN = timedelta(seconds=2)

@@ -10,7 +10,7 @@ from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ModelVersion, RolledBack, SBOMSummary
 from hallmark.policies.model_version.shown import Shown
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 from hallmark.supply_chain.vex import Word
 from hallmark.supply_chain.vulnerabilities import Known as KnownVulnerabilities
 

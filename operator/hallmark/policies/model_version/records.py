@@ -25,7 +25,7 @@ from hallmark.policies.model_version.attestation import (
 )
 from hallmark.policies.model_version.renewal import is_of_before, last_of
 from hallmark.policies.model_version.shown import Shown
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 MAX_RECORDS = 64
 _BEYOND = 16

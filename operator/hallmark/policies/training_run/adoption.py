@@ -12,7 +12,7 @@ from hallmark.api.artifacts import Manifest
 from hallmark.api.dataset import SealedBundle
 from hallmark.api.reasons import RunReason
 from hallmark.api.tasks import SealOutcome
-from hallmark.policies.refusals import Refusal, evaluate
+from hallmark.policies.refusals import evaluate
 from hallmark.policies.sealed import facts_of_manifest, read_report
 from hallmark.policies.training_run.inputs import RunInputs
 from hallmark.policies.training_run.seal import (
@@ -22,6 +22,7 @@ from hallmark.policies.training_run.seal import (
     every_gate_passes,
     everything_is_in_the_store,
 )
+from hallmark.refusal import Refusal
 from hallmark.supply_chain.manifest import check_files
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
 

@@ -9,8 +9,8 @@ from hallmark.api.gates import ambiguous_attributes, unknown_metrics
 from hallmark.api.pii import PIIAction
 from hallmark.api.reasons import RunReason
 from hallmark.api.texts import canonical_json, parse_duration
-from hallmark.policies.refusals import Refusal
 from hallmark.policies.training_run.inputs import RunInputs
+from hallmark.refusal import Refusal
 
 LONGEST_DEADLINE = timedelta(days=6)
 """Presigned URLs end after seven days at most."""

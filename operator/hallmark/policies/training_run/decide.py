@@ -13,9 +13,10 @@ from hallmark.api.tasks import TrainOutcome
 from hallmark.api.texts import parse_duration, parse_timestamp, timestamp
 from hallmark.api.training_run import RunCondition, TrainingRunStatus, spec_digest
 from hallmark.audit.events import AuditEvent, AuditOutcome
+from hallmark.audit.record import Record
 from hallmark.policies.conditions import fails, holds, ready, stalled, unknown, waiting
-from hallmark.policies.decision import Decision, Record, Reference
-from hallmark.policies.refusals import Refusal, evaluate
+from hallmark.policies.decision import Decision, Reference
+from hallmark.policies.refusals import evaluate
 from hallmark.policies.training_run.adoption import BEFORE_ADOPTION, adopted
 from hallmark.policies.training_run.checks import (
     BEFORE_TRAINING,
@@ -41,6 +42,7 @@ from hallmark.policies.training_run.outcomes import (
 from hallmark.policies.training_run.seal import Seal
 from hallmark.policies.training_run.tasks import seal_task, train_task
 from hallmark.policies.training_run.turns import waits
+from hallmark.refusal import Refusal
 
 POLL_SECONDS = 2.0
 """How often a running Job's progress is read."""

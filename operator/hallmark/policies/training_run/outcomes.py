@@ -8,10 +8,10 @@ from hallmark.api.files import REFUSED_EXIT_CODE
 from hallmark.api.reasons import RunReason
 from hallmark.api.tasks import SealOutcome, TrainOutcome, TrainStage
 from hallmark.api.training_run import RunCondition
-from hallmark.policies.refusals import Refusal
 from hallmark.policies.training_run.inputs import RunInputs
 from hallmark.policies.training_run.jobs import JobView, PodView, parse_outcome
 from hallmark.policies.training_run.seal import Claim, Seal, verify_claim
+from hallmark.refusal import Refusal
 
 _STAGES = (
     (TrainStage.SOURCE, RunCondition.DATA_VALIDATED, RunReason.SOURCE_REFUSED),

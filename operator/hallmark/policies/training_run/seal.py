@@ -21,7 +21,7 @@ from hallmark.api.reasons import RunReason
 from hallmark.api.report import Report
 from hallmark.api.tasks import SealOutcome
 from hallmark.api.training_run import TrainingRun, spec_digest
-from hallmark.policies.refusals import Refusal, evaluate
+from hallmark.policies.refusals import evaluate
 from hallmark.policies.sealed import (
     Facts,
     contradiction,
@@ -29,6 +29,7 @@ from hallmark.policies.sealed import (
     facts_of_manifest,
     read_report,
 )
+from hallmark.refusal import Refusal
 from hallmark.supply_chain.manifest import FileFact
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
 

@@ -53,7 +53,7 @@ from hallmark.policies.model_deployment.inputs import (
 from hallmark.policies.model_deployment.intent import intent_hash
 from hallmark.policies.model_deployment.triggers import WATCHED
 from hallmark.policies.model_deployment.trust import trust_of
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 NAMESPACE, NAME, MODEL = "bank", "credit", "credit"

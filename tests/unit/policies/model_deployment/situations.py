@@ -20,7 +20,7 @@ from hallmark.api.names import ANNOTATION_ACTION, manifest_label
 from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment.drift import judge_drift
 from hallmark.policies.model_deployment.inputs import View
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 from tests.unit.drift.factories import baseline, report, traffic
 from tests.unit.policies.model_deployment import test_traffic
 from tests.unit.policies.model_deployment.rollouts import (

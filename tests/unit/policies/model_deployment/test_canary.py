@@ -24,7 +24,7 @@ from hallmark.policies.model_deployment.analysis import Evidence
 from hallmark.policies.model_deployment.inputs import Need, View, Wait
 from hallmark.policies.model_deployment.look import look
 from hallmark.policies.model_deployment.shares import Split, fitting, split
-from hallmark.policies.model_deployment.transitions import Ready, Stepped
+from hallmark.policies.model_deployment.triggers import Ready, Stepped
 from tests.unit.drift.factories import baseline, report, traffic
 from tests.unit.policies.model_deployment.rollouts import (
     NOW,

@@ -22,7 +22,7 @@ from hallmark.policies.model_deployment.inputs import (
     Verification,
     Wait,
 )
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 from tests.unit.policies.model_deployment.rollouts import (
     NOW,
     approval,

@@ -35,7 +35,7 @@ from hallmark.policies.model_deployment.triggers import (
     Withdrawn,
 )
 from hallmark.policies.model_deployment.trust import trust_sha256
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 from tests.unit.policies.model_deployment.rollouts import (
     at,
     candidate_status,

@@ -11,7 +11,7 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.api.texts import timestamp
 from hallmark.policies.model_deployment.inputs import DeploymentInputs, Need, Verification, Wait
 from hallmark.policies.model_deployment.rollback import TargetMissing, find_target
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 from tests.unit.policies.model_deployment.rollouts import (
     NOW,
     approval,

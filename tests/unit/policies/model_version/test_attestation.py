@@ -22,7 +22,7 @@ from hallmark.policies.model_version.attestation import (
     attestation_digest,
     attesting_key,
 )
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 from tests.unit.policies.model_version.ballots import RITA, approval
 from tests.unit.policies.training_run.runs import MODEL, NOW
 from tests.unit.supply_chain.factories import KEY, OTHER_KEY, trusted

@@ -12,7 +12,7 @@ from hallmark.api.model_policy import ApproverKey
 from hallmark.api.texts import timestamp
 from hallmark.policies.model_version.approvals import record_of
 from hallmark.policies.model_version.attestation import fallen_key
-from hallmark.policies.refusals import Refusal
+from hallmark.refusal import Refusal
 from tests.unit.policies.model_version.ballots import RITA, approval, ballot
 from tests.unit.policies.training_run.runs import NOW
 

@@ -9,8 +9,8 @@ import pytest
 
 from hallmark.api.model_version import Requester
 from hallmark.api.texts import sha256_digest
-from hallmark.policies.refusals import Refusal
 from hallmark.policies.training_run.seal import Claim, Evidence, Seal, sealed_spec, verify_claim
+from hallmark.refusal import Refusal
 from tests.unit.policies.training_run.runs import (
     MODEL,
     NAMESPACE,
