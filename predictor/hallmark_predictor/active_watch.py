@@ -25,7 +25,8 @@ SERVER_TIMEOUT = 300
 """Seconds after which the API server ends a watch, so that it is opened anew."""
 SILENCE = 90.0
 """Bookmarks come each minute: without any the connection is dead."""
-MAX_PAUSE = 30.0
+FIRST_PAUSE, MAX_PAUSE = 1.0, 30.0
+"""Seconds until a watch that broke, or ended at once, is opened again; doubled each time."""
 
 SHARED = "shared"
 """No version's digest: in a canary every Pod ends connections, so that clients are shared out."""
@@ -81,7 +82,16 @@ def traffic_of(config_map: dict[str, Any]) -> Traffic:
 class ActiveWatch:
     """Follows one ConfigMap."""
 
-    def __init__(self, api: ClusterApi, namespace: str, deployment: str, tell: OnTraffic) -> None:
+    def __init__(
+        self,
+        api: ClusterApi,
+        namespace: str,
+        deployment: str,
+        tell: OnTraffic,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         """Prepare to watch.
 
         Args:
@@ -89,23 +99,34 @@ class ActiveWatch:
             namespace: The predictor's namespace.
             deployment: The ModelDeployment's name.
             tell: Called with who has the traffic, and who gets copies of it.
+            clock: Tells seconds.
+            sleep: Waits for so many.
         """
         self._api = api
         self._path = f"/api/v1/namespaces/{namespace}/configmaps"
         self._name = f"{deployment}-active"
         self._tell = tell
+        self._clock = clock
+        self._sleep = sleep
 
     def run(self) -> None:
         """Watch for ever; blocking, for a thread that ends with the process."""
-        pause = 1.0
+        pause = FIRST_PAUSE
         while True:
+            began, broke = self._clock(), False
             try:
                 self.once()
-                pause = 1.0
             except Exception as error:  # Nothing may end the watch but the process.
+                broke = True
                 why = error if isinstance(error, ClusterError) else place_of(error)
                 LOG.warning("The watch of the active version broke: %s", why)
-                time.sleep(pause)
+            lasted = self._clock() - began
+            # An API server in trouble may end each watch at once, and is not to list all the time.
+            failed = broke or lasted < FIRST_PAUSE
+            if not failed or lasted >= MAX_PAUSE:
+                pause = FIRST_PAUSE
+            if failed:
+                self._sleep(pause)
                 pause = min(2 * pause, MAX_PAUSE)
 
     def once(self) -> None:

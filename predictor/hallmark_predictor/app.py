@@ -25,6 +25,7 @@ def framework(serving: Serving) -> ASGIApp:
     app = FastAPI(
         docs_url=None,  # FastAPI's page loads scripts from elsewhere; ours is in ``docs_page``.
         redoc_url=None,
+        redirect_slashes=False,  # where to is taken from a header that anybody may set
         exception_handlers={HTTPException: _http_error},
     )
     router = endpoints(serving)

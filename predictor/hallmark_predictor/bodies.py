@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 
 from msgspec import Struct
 from starlette.types import Message, Receive, Send
 
+from hallmark_predictor.memory import overloaded
 from hallmark_predictor.metrics import Rejection
+from hallmark_predictor.overload import DROPPED
 from hallmark_predictor.problems import BadRequest, refuse
 from hallmark_predictor.protocol import BINARY_HEADER
 
@@ -36,10 +38,13 @@ _GZIP = 16 + zlib.MAX_WBITS
 _JSON = b"application/json"
 _BYTES = b"application/octet-stream"
 BINARY_NAME = BINARY_HEADER.encode()
+_ONCE = (b"content-type", b"content-encoding", b"authorization", BINARY_NAME)
+"""Headers of which somebody before us may have looked at another one than we, if there are two."""
 
 Admit = Callable[[int], BadRequest | None]
 
 UNREAD: Mapping[int, Rejection] = {
+    HTTPStatus.BAD_REQUEST: Rejection.INVALID,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Rejection.TOO_LARGE,
     HTTPStatus.SERVICE_UNAVAILABLE: Rejection.OVERLOADED,
     HTTPStatus.REQUEST_TIMEOUT: Rejection.TOO_SLOW,
@@ -137,8 +142,30 @@ async def _whole(size: int, receive: Receive, admit: Admit) -> bytes | BadReques
         body += chunk
 
 
-def not_plain(headers: Mapping[bytes, bytes]) -> BadRequest | None:
-    """Return why a request's headers are not those of a body that is read here, or None."""
+def cut_off(state: Mapping[str, object]) -> BadRequest | None:
+    """Return why nothing more of a body is read, as its connection noted, or None."""
+    status = state.get(DROPPED)
+    if status is None:
+        return None
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return overloaded("fewer bytes of bodies at once")
+    return refuse("the body", "it and what follows it as HTTP/1.1 has them", "something else", 400)
+
+
+def not_plain(
+    headers: Mapping[bytes, bytes], raw: Sequence[tuple[bytes, bytes]]
+) -> BadRequest | None:
+    """Return why a request's headers are not those of a body that is read here, or None.
+
+    Args:
+        headers: By name.
+        raw: As they came.
+    """
+    if len(raw) != len(headers):
+        names = [name for name, _ in raw]
+        for name in _ONCE:
+            if names.count(name) > 1:
+                return refuse(name.decode(), "this header once", "it more than once")
     media_type = headers.get(b"content-type", _JSON)
     if media_type != _JSON:
         plain = media_type.partition(b";")[0].strip().lower()

@@ -49,10 +49,12 @@ from hallmark_predictor.protocol import (
     BINARY_HEADER,
     BOTH,
     LABEL,
+    MAX_ID,
     PROBABILITIES,
     RECEIPT,
     WITH_RECEIPT,
     Output,
+    identity_of,
     wanted_outputs,
     with_data,
 )
@@ -64,6 +66,8 @@ from hallmark_predictor.tensors import rows_of_tensors
 
 _SMALLEST_ROW = 2
 """Bytes that a row of a request has at least: a digit and a comma."""
+_ESCAPED = 6
+"""Bytes that a character of a text takes at most."""
 _FRAME = 1024
 """Bytes of an answer, and values of a request, without their rows."""
 _SAID = struct.Struct("=2f")
@@ -163,7 +167,7 @@ class DataPlane:
 
     def answer_bytes(self, body: int) -> int:
         """Return how many bytes the answer to a body of so many has at most."""
-        return _FRAME + min(MAX_ROWS, body // _SMALLEST_ROW) * self._answer_row
+        return _FRAME + _ESCAPED * MAX_ID + min(MAX_ROWS, body // _SMALLEST_ROW) * self._answer_row
 
     def predict(self, body: bytes, json_length: int | None = None) -> Answer | BadRequest:
         """Answer ``POST /predict``: ``{"instances": [{feature: value, ...}, ...]}``.
@@ -234,15 +238,18 @@ class DataPlane:
         if isinstance(request, BadRequest):
             return request
         tail = b"" if json_length is None else body[json_length:]
-        wrong = with_data(request, tail, self._values)
+        features = [column.feature.name for column in self._columns]
+        wrong = with_data(request, tail, self._values, features)
         outputs = wrong or wanted_outputs(request, self._outputs)
         if isinstance(outputs, BadRequest):
             return outputs
         rows = rows_of_tensors(request.get("inputs"), self._columns)
         if isinstance(rows, BadRequest):
             return rows
-        identity = request.get("id")
-        return self._infer_rows(rows, outputs, identity if isinstance(identity, str) else None)
+        identity = identity_of(request)
+        if isinstance(identity, BadRequest):
+            return identity
+        return self._infer_rows(rows, outputs, identity)
 
     def _infer_rows(
         self, rows: Rows, outputs: tuple[Output, ...], identity: str | None

@@ -66,6 +66,13 @@ DATATYPES: Mapping[FeatureType, tuple[str, tuple[str, ...]]] = {
 }
 """By feature type: the datatype that metadata names, and all that are taken."""
 
+
+def told(datatype: object) -> str:
+    """Return what stands in a datatype's place: its name, if it is one."""
+    is_one = isinstance(datatype, str) and (datatype in NUMBERS or datatype in ("BOOL", "BYTES"))
+    return f"{datatype}" if is_one else describe(datatype)
+
+
 Place = Callable[[int], tuple[str, int]]
 """From a cell's number to its feature's name and its row."""
 

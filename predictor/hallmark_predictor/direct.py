@@ -90,4 +90,5 @@ class DirectProtocol(GuardedProtocol):
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
             return False
-        return not (self.pipeline or self.flow.write_paused or self.transport.is_closing())
+        stopped = self._is_deaf or self.transport.is_closing()
+        return not (stopped or self.pipeline or self.flow.write_paused)

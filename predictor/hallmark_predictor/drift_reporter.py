@@ -28,6 +28,7 @@ from hallmark.drift.refusals import RefusalCounter, Refusals
 from hallmark.drift.rejection_counter import RejectionCounter
 from hallmark.drift.windows import WindowCounter
 from hallmark.errors import ClusterError
+from hallmark_predictor.apart import apart
 from hallmark_predictor.cluster_api import ClusterApi, Reply
 from hallmark_predictor.logs import place_of
 from hallmark_predictor.report_schedule import INTERVAL, Schedule
@@ -121,7 +122,7 @@ class DriftRecorder:
         if self._requests is not None:
             self._requests.fair.rows(client, count, 0)
         if self._rejections is not None:
-            self._rejections.add(client, count, 0, self._clock())
+            apart(self._rejections.add, client, count, 0, self._clock())
         if self._pending + count > BUFFER_ROWS:
             self._flush()
         self._last = self._clock()
@@ -159,7 +160,7 @@ class DriftRecorder:
                 self._requests.fair.row(client)
         if self._rejections is not None:
             for client in clients:
-                self._rejections.add(client, 1, 0, now)
+                apart(self._rejections.add, client, 1, 0, now)
         self.rows += len(rows)
         at = 0
         while at < len(rows):
@@ -184,7 +185,7 @@ class DriftRecorder:
         if self._requests is not None:
             self._requests.fair.rows(client, 0, refusals.rows)
         if self._rejections is not None:
-            self._rejections.add(client, 0, refusals.rows, self._clock())
+            apart(self._rejections.add, client, 0, refusals.rows, self._clock())
         self._on_refuse()
 
     @property
@@ -219,15 +220,15 @@ class DriftRecorder:
             return
         if self._watch is not None:
             senders, self._senders = self._senders, []
-            self._watch.look(self._buffer[:pending], senders, self._first)
-        self._count(self._buffer[:pending])
+            apart(self._watch.look, self._buffer[:pending], senders, self._first)
+        apart(self._count, self._buffer[:pending])
 
     def _count(self, rows: CountedRows) -> None:
         before = self._windows.closed
         self._windows.add(rows, self._first, self._last)
         count = self._windows.closed - before
         if count:
-            self._on_close(count, self._windows.kept)
+            apart(self._on_close, count, self._windows.kept)
 
 
 class DriftReporter:
@@ -310,10 +311,10 @@ class DriftReporter:
         seen = self._recorder.seen
         self._sequence += 1
         told = self._schedule.sending(self._clock(), seen)
-        report = self._recorder.report(self._sequence).replace(
-            next_within=self._schedule.next_within(told)
-        )
         try:
+            report = self._recorder.report(self._sequence).replace(
+                next_within=self._schedule.next_within(told)
+            )
             reply = await in_thread(lambda: self._send(report), "drift-report")
         except ClusterError as error:
             return self._failed(str(error))

@@ -15,6 +15,7 @@ from hallmark_predictor.bodies import (
     UNREAD,
     ClientGoneError,
     Readings,
+    cut_off,
     not_plain,
     send_in_time,
     send_unread,
@@ -56,7 +57,7 @@ class FeedbackRoute:
         status: int = HTTPStatus.INTERNAL_SERVER_ERROR
         held = self._serving.room.hold()
         try:
-            status, body = await self._answer(dict(scope["headers"]), plane, receive, held)
+            status, body = await self._answer(scope, plane, receive, held)
             await self._send(status, body, plane, receive, send)
         except ClientGoneError:
             status = HTTPStatus.BAD_REQUEST
@@ -73,15 +74,17 @@ class FeedbackRoute:
             self._serving.metrics.request(PATH, status, time.perf_counter() - start)
 
     async def _answer(
-        self, headers: Mapping[bytes, bytes], plane: DataPlane, receive: Receive, held: Held
+        self, scope: Scope, plane: DataPlane, receive: Receive, held: Held
     ) -> tuple[int, bytes]:
         truth, receipts = self._serving.truth, plane.receipts
         if truth is None or receipts is None:
             raise RuntimeError("Feedback is taken where it is declared.")
-        wrong = unauthorized(headers.get(b"authorization"), receipts) or not_plain(headers)
+        headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        wrong = not_plain(headers, scope["headers"])
+        wrong = unauthorized(headers.get(b"authorization"), receipts) or wrong
         if wrong:
             return self._refused(wrong)
-        room = self._serving.room
+        room, state = self._serving.room, scope.get("state", {})
 
         def admit(size: int) -> BadRequest | None:
             if size > MAX_BYTES:
@@ -91,7 +94,7 @@ class FeedbackRoute:
                     "more",
                     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 )
-            return no_room(size, ANSWER, room, held)
+            return cut_off(state) or no_room(size, ANSWER, room, held)
 
         body = await self._readings.read(headers, receive, admit)
         return self._refused(body) if isinstance(body, BadRequest) else await truth.answer(body)

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from hallmark_predictor.bodies import LINGER_SECONDS, READ_SECONDS, RETRY_AFTER
 from hallmark_predictor.metrics import OTHER_ROUTE
 from hallmark_predictor.overload import CAME, DROPPED
+from hallmark_predictor.request_parser import RequestParser
 from hallmark_predictor.serving import Serving
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ MAX_QUEUED = 32
 STALE_SECONDS = READ_SECONDS + LINGER_SECONDS
 """After which a request that is still coming ends its connection, if nobody waits for it."""
 _ENDS = {
+    HTTPStatus.BAD_REQUEST: "Expected a request as HTTP/1.1 has it, found something else.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: (
         f"Expected a request's address and headers to have at most {MAX_HEAD} bytes, found more."
     ),
@@ -71,6 +73,7 @@ class GuardedProtocol(HttpToolsProtocol):
             serving: What is served, and how much room there is.
         """
         super().__init__(config, server_state, app_state, _loop)
+        self.parser = RequestParser(self)  # type: ignore[assignment]  # has what uvicorn asks for
         self._serving = serving
         self._since: float | None = None
         """When the request began that is still coming; None between requests."""
@@ -81,6 +84,10 @@ class GuardedProtocol(HttpToolsProtocol):
         """Bytes that came since the parser last told anything: it keeps them."""
         self._is_deaf = False
         """Whether nothing more is read."""
+        self._is_head = False
+        """Whether the head of a request is read, and no trailer."""
+        self._keeps = False
+        """Whether the connection is kept once the body is whole that the newest head announced."""
 
     # uvicorn takes no other transport either.
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
@@ -100,15 +107,39 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._came > MAX_HEAD and not self._is_deaf:
             self._end(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
+    # As asyncio has it; uvicorn closes always.
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Tell whether a client who says no more has answers to come, and is kept until then."""
+        cycle: Any = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        if self._since is not None and (not self._is_deaf or cycle.response_started):
+            return False  # He sends no more of a body, or has his answer.
+        cycle.keep_alive = False  # the last one's, with the others before it
+        return True
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP; what was ended here has its answer."""
         if not self._is_deaf:
-            super().send_400_response(msg)
+            self._end(HTTPStatus.BAD_REQUEST)
+
+    def shutdown(self) -> None:
+        """End the connection when what was asked is answered."""
+        self._keeps = False
+        super().shutdown()
+
+    def body_follows(self) -> None:
+        """Take that a request which seemed to be whole has a body to come."""
+        self._since = self.loop.time()
+        self.cycle.more_body = True
+        if self.expect_100_continue:
+            self.cycle.keep_alive = False
 
     def on_message_begin(self) -> None:
         """Take that the parser has begun to read a request."""
         self._since = self.loop.time()
         self._head = self._came = 0
+        self._is_head = True
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -117,19 +148,24 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
+        """Take a header; what comes after a body in chunks is dropped (RFC 9110, section 6.5.1)."""
         self._more_head(len(name) + len(value) + HEADER)
-        super().on_header(name, value)
+        if self._is_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Take that the head was read."""
         self._head = 0
+        self._is_head = False
         if len(self.pipeline) >= MAX_QUEUED:
             self._end(None)
             raise _Ended
         now = time.perf_counter()
         self.scope["state"][CAME] = now - self._serving.turn.waited(now, self.loop.call_soon)
         super().on_headers_complete()
+        if self.expect_100_continue:
+            # Answered before he was told to go on, the client may leave out the body.
+            self._keeps, self.cycle.keep_alive = self.cycle.keep_alive, False
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of a body, if there is room for it."""
@@ -142,6 +178,11 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Take that a request was read to its end."""
         self._since = None
+        if not self.cycle.response_started:
+            if self.expect_100_continue:
+                self.cycle.keep_alive = self._keeps
+            if not self.parser.should_keep_alive():  # as a trailer says
+                self.cycle.keep_alive = False
         super().on_message_complete()
 
     def look(self) -> None:
@@ -179,20 +220,21 @@ class GuardedProtocol(HttpToolsProtocol):
         """Read nothing more, answer what was asked before, and end the connection.
 
         Args:
-            status: What is answered where nothing was asked before.
+            status: What is answered where nothing was asked before, or not as a whole.
         """
         self._is_deaf = True
         cycle: Any = self.cycle
         if cycle is not None and not cycle.response_complete:
             cycle.keep_alive = False  # the last one's, with the others before it
             if cycle.more_body:
-                cycle.scope["state"][DROPPED] = True
+                cycle.scope["state"][DROPPED] = status or HTTPStatus.SERVICE_UNAVAILABLE
                 cycle.message_event.set()
         elif status is not None:
             self.transport.write(_answer(status))
             self._serving.metrics.request(OTHER_ROUTE, status, 0.0)
             # What still comes is dropped for a while: a connection that is closed on unread bytes
             # is reset, and the client never sees the answer.
+            self.transport.write_eof()
             self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
 

@@ -15,7 +15,7 @@ from hallmark_predictor.data_plane import DataPlane
 from hallmark_predictor.datatypes import NUMBERS
 from hallmark_predictor.encoding import MAX_ROWS
 from hallmark_predictor.example import example_row, example_tensors
-from hallmark_predictor.protocol import BOTH, WITH_RECEIPT
+from hallmark_predictor.protocol import BOTH, MAX_ID, WITH_RECEIPT
 
 Document = dict[str, Any]
 
@@ -89,6 +89,7 @@ _ANSWERS = {"predict": "Predicted", "infer": "Inferred"}
 """What the routes that predict answer, by how their paths end."""
 _TEXTS = {"/metrics": "text/plain"}
 _REFUSALS = {
+    "400": "The body is none as HTTP/1.1 has it.",
     "408": "The body did not come in time.",
     "413": "The body is too large.",
     "415": "The body is no JSON, or of an encoding that is not taken.",
@@ -183,7 +184,7 @@ def _model_schemas(schema: ServedSchema | None) -> Document:
             "examples": [{"inputs": example_tensors(schema)}],
             "required": ["inputs"],
             "properties": {
-                "id": {"type": "string"},
+                "id": {"type": "string", "maxLength": MAX_ID},
                 "inputs": {
                     "description": "One for each feature, or one named 'input' of encoded rows.",
                     "type": "array",

@@ -15,7 +15,7 @@ LONGEST_LANE = 2.0
 CAME = "hallmark.came"
 """In a request's state: when the turn began in which its head was read, by ``perf_counter``."""
 DROPPED = "hallmark.dropped"
-"""In a request's state: there was no room for what came of its body."""
+"""In a request's state, as a status: why nothing more of its body is read."""
 
 
 class Turn:

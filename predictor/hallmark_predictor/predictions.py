@@ -18,6 +18,7 @@ from hallmark_predictor.bodies import (
     UNREAD,
     ClientGoneError,
     Readings,
+    cut_off,
     not_plain,
     send_in_time,
     send_unread,
@@ -27,7 +28,7 @@ from hallmark_predictor.headers import AnswerHeaders
 from hallmark_predictor.logs import place_of
 from hallmark_predictor.memory import Held, no_room, overloaded
 from hallmark_predictor.metrics import Rejection
-from hallmark_predictor.overload import CAME, DROPPED, LONGEST_LANE, MOST_WAITING
+from hallmark_predictor.overload import CAME, LONGEST_LANE, MOST_WAITING
 from hallmark_predictor.problems import BadRequest, refuse
 from hallmark_predictor.protocol import BINARY_HEADER
 from hallmark_predictor.request_counter import CLIENT_GONE, own_seconds
@@ -74,6 +75,8 @@ class Predictions:
         try:
             wrong = self._turned_away(start - state.get(CAME, start))
             if wrong is None:
+                wrong = not_plain(headers, scope["headers"])
+            if wrong is None:
                 answer, own = await self._answer(
                     plane, method, headers, state, receive, held, client
                 )
@@ -108,15 +111,10 @@ class Predictions:
         client: str,
     ) -> _Answered:
         """Return the answer, and what a right one took of the processor (``own_seconds``)."""
-        wrong = not_plain(headers)
-        if wrong:
-            return wrong, None
         room = self._serving.room
 
         def admit(size: int) -> BadRequest | None:
-            if DROPPED in state:
-                return overloaded("fewer bytes of bodies at once")
-            return no_room(size, plane.answer_bytes(size), room, held)
+            return cut_off(state) or no_room(size, plane.answer_bytes(size), room, held)
 
         body = await self._readings.read(headers, receive, admit)
         if isinstance(body, BadRequest):

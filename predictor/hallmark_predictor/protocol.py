@@ -10,15 +10,17 @@ https://github.com/triton-inference-server/server/blob/main/docs/protocol/extens
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from hallmark.drift.refusals import NO_FEATURE, Reason
+from hallmark_predictor.encoding import MAX_ROWS
 from hallmark_predictor.json_body import Object
-from hallmark_predictor.problems import BadRequest, describe, refuse
+from hallmark_predictor.problems import BadRequest, describe, refuse, shown
 
 LABEL = "label"
 PROBABILITIES = "probabilities"
@@ -26,6 +28,10 @@ RECEIPT = "receipt"
 """Where feedback is declared: what comes back with the truth about a row."""
 EXTENSIONS = ("binary_tensor_data",)
 BINARY_HEADER = "inference-header-content-length"
+
+MAX_ID = 1024
+"""Characters of a request's ``id``, which comes back: answers are bounded by their rows."""
+Identity = Annotated[str, Meta(max_length=MAX_ID)]
 
 SIZE = "binary_data_size"
 DTYPES: Mapping[str, str] = {
@@ -54,17 +60,20 @@ def wanted_outputs(
     request: Object, known: Sequence[Output] = BOTH
 ) -> tuple[Output, ...] | BadRequest:
     """Return the outputs that a request asks for, in the order of those that there are."""
-    parameters = request.get("parameters")
-    by_default = isinstance(parameters, dict) and parameters.get("binary_data_output") is True
+    by_default = _flag(request, "binary_data_output", False)
+    if isinstance(by_default, BadRequest):
+        return by_default
     outputs = request.get("outputs")
     if outputs is None or outputs == []:
         return tuple(Output(output.name, by_default) for output in known)
     listed = outputs if isinstance(outputs, list) else []
-    asked = {
-        output["name"]: _is_binary(output, by_default)
-        for output in listed
-        if isinstance(output, dict) and isinstance(output.get("name"), str)
-    }
+    asked: dict[str, bool] = {}
+    for output in listed:
+        if isinstance(output, dict) and isinstance(output.get("name"), str):
+            binary = _flag(output, "binary_data", by_default)
+            if isinstance(binary, BadRequest):
+                return binary
+            asked[output["name"]] = binary
     wanted = tuple(Output(one.name, asked[one.name]) for one in known if one.name in asked)
     if not wanted or len(wanted) != len(listed):
         expected = f"'{LABEL}', '{PROBABILITIES}' or both"
@@ -74,34 +83,59 @@ def wanted_outputs(
     return wanted
 
 
-def _is_binary(output: Object, by_default: bool) -> bool:
-    parameters = output.get("parameters")
-    said = parameters.get("binary_data") if isinstance(parameters, dict) else None
-    return said if isinstance(said, bool) else by_default
+def identity_of(request: Object) -> str | BadRequest | None:
+    """Return a request's ``id``, or why it is none."""
+    found = request.get("id")
+    if found is None or (isinstance(found, str) and len(found) <= MAX_ID):
+        return found
+    return refuse("id", f"a text of at most {MAX_ID} characters", describe(found))
 
 
-def with_data(request: Object, tail: bytes, most: int) -> BadRequest | None:
+def _parameters(holder: Object) -> Object | BadRequest:
+    """Return the parameters of a request, a tensor or an output; empty where there are none."""
+    found = holder.get("parameters")
+    if isinstance(found, dict | None):
+        return found or {}
+    return refuse("parameters", "an object", describe(found))
+
+
+def _flag(holder: Object, name: str, by_default: bool) -> bool | BadRequest:
+    """Return a parameter that is true or false."""
+    parameters = _parameters(holder)
+    if isinstance(parameters, BadRequest):
+        return parameters
+    found = parameters.get(name)
+    if found is None:
+        return by_default
+    return found if isinstance(found, bool) else refuse(name, "true or false", describe(found))
+
+
+def with_data(
+    request: Object, tail: bytes, most: int, features: Collection[str] = ()
+) -> BadRequest | None:
     """Give each tensor whose data stands behind the JSON that data, as JSON would have it.
 
     Args:
         request: Changed in place.
         tail: What stands behind the JSON.
         most: How many values it may hold: each takes many times the memory of its bytes.
+        features: Names of tensors by which refused rows are counted.
     """
     at, left = 0, most
     inputs = request.get("inputs")
     for tensor in inputs if isinstance(inputs, list) else []:
-        parameters = tensor.get("parameters") if isinstance(tensor, dict) else None
-        size = parameters.get(SIZE) if isinstance(parameters, dict) else None
+        if not isinstance(tensor, dict):
+            continue
+        parameters = _parameters(tensor)
+        if isinstance(parameters, BadRequest):
+            return parameters
+        size = parameters.get(SIZE)
         if size is None:
             continue
-        if type(size) is not int or not 0 <= size <= len(tail) - at:
-            return refuse(SIZE, f"a whole number up to {len(tail) - at}", describe(size))
-        if "data" in tensor:
-            return refuse("data", f"nothing beside '{SIZE}'", "it")
-        cells = _cells(tensor.get("datatype"), tail[at : at + size], left)
-        if isinstance(cells, BadRequest):
-            return cells
+        wrong = _problem_of_size(tensor, size, len(tail) - at)
+        cells = wrong or _cells(tensor.get("datatype"), tail[at : at + size], left)
+        if isinstance(cells, tuple):
+            return _unread(tensor, features, len(tail) - at, *cells)
         if len(cells) > left:
             return refuse("the body", f"at most {most} values after its JSON", "more")
         left -= len(cells)
@@ -112,13 +146,46 @@ def with_data(request: Object, tail: bytes, most: int) -> BadRequest | None:
     return None
 
 
-def _cells(datatype: object, data: bytes, most: int) -> list[Any] | BadRequest:
+_Wrong = tuple[str, str]
+"""What was expected of a tensor, and what was found."""
+
+
+def _unread(
+    tensor: Object, features: Collection[str], left: int, expected: str, found: str
+) -> BadRequest:
+    """Return the refusal of a tensor whose bytes are no cells, its rows counted.
+
+    Args:
+        tensor: The tensor.
+        features: Names that are counted.
+        left: Bytes that there are for it: it has no more rows.
+        expected: Of it.
+        found: In its place.
+    """
+    name, shape = tensor.get("name"), tensor.get("shape")
+    claimed = shape[0] if isinstance(shape, list) and shape else None
+    rows = max(1, min(claimed, MAX_ROWS, left)) if type(claimed) is int else 1
+    feature = name if isinstance(name, str) and name in features else NO_FEATURE
+    field = shown(name) if isinstance(name, str) else "inputs"
+    return refuse(field, expected, found, rows=rows, faults={(feature, Reason.WRONG_TYPE): rows})
+
+
+def _problem_of_size(tensor: Object, size: object, left: int) -> _Wrong | None:
+    """Return what is wrong with the size of a tensor's data, of which ``left`` bytes are there."""
+    if type(size) is not int or not 0 <= size <= left:
+        return f"'{SIZE}' of at most the {left} bytes that are left after the JSON", describe(size)
+    return (f"no 'data' beside '{SIZE}'", "both") if "data" in tensor else None
+
+
+def _cells(datatype: object, data: bytes, most: int) -> list[Any] | _Wrong:
     """Return the cells; where they are more than ``most``, not all of them."""
     if datatype == "BYTES":
         return _texts(data, most)
     numbers = numbers_of(datatype, data)
     if numbers is None:
-        return refuse(SIZE, "bytes of whole numbers of its datatype", describe(len(data)))
+        if not isinstance(datatype, str) or datatype not in DTYPES:
+            return f"datatype {', '.join([*DTYPES, 'BYTES'])}", "another"
+        return f"'{SIZE}' of whole numbers of {datatype}", f"{len(data)} bytes"
     numbers = numbers[: most + 1]
     if datatype == "BOOL":
         return [{0: False, 1: True}.get(number, number) for number in numbers.tolist()]
@@ -133,7 +200,7 @@ def numbers_of(datatype: object, data: bytes) -> NDArray[Any] | None:
     return np.frombuffer(data, dtype)
 
 
-def _texts(data: bytes, most: int) -> list[str] | BadRequest:
+def _texts(data: bytes, most: int) -> list[str] | _Wrong:
     found: list[str] = []
     at = 0
     try:
@@ -145,7 +212,7 @@ def _texts(data: bytes, most: int) -> list[str] | BadRequest:
         at = len(data) + 1
     if at == len(data) or len(found) > most:
         return found
-    return refuse(SIZE, "texts with their length before each", "others")
+    return "texts in UTF-8, each after its length in four bytes", "something else"
 
 
 def with_binary(text: bytes, tails: Sequence[bytes]) -> tuple[bytes, int | None]:

@@ -24,7 +24,7 @@ from hallmark.api.columns import FeatureType
 from hallmark.api.document import UNREADABLE
 from hallmark.drift.counts import Rows
 from hallmark_predictor.encoding import MAX_ROWS, Column, taken_range
-from hallmark_predictor.protocol import Output
+from hallmark_predictor.protocol import Identity, Output
 
 WHOLE = float(2**53)
 """Whole numbers up to here are the same as integers and as floats."""
@@ -64,7 +64,7 @@ class _Infer(Struct, forbid_unknown_fields=True, gc=False):
     """What an inference request is besides its tensors; some clients send a null for nothing."""
 
     inputs: Any
-    id: str | UnsetType | None = UNSET
+    id: Identity | UnsetType | None = UNSET
     outputs: list[_Output] | UnsetType | None = UNSET
     parameters: Raw | UnsetType = UNSET
 

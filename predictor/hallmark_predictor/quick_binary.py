@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from hallmark_predictor.protocol import Output
+from hallmark_predictor.protocol import Identity, Output
 
 
 class Size(Struct, forbid_unknown_fields=True):
@@ -33,7 +33,7 @@ class BinaryRequest(Struct, forbid_unknown_fields=True):
     """A request, whose tensors each reader declares."""
 
     inputs: Any
-    id: str | UnsetType = UNSET
+    id: Identity | UnsetType = UNSET
     outputs: list[_Wanted] | UnsetType = UNSET
     parameters: _Default | UnsetType = UNSET
 

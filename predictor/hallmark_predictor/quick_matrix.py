@@ -18,7 +18,7 @@ from msgspec import UNSET, Struct, UnsetType
 from hallmark.api.document import UNREADABLE
 from hallmark_predictor.encoding import MAX_ROWS, Column
 from hallmark_predictor.limits import Limits
-from hallmark_predictor.protocol import BOTH, DTYPES, Output
+from hallmark_predictor.protocol import BOTH, DTYPES, Identity, Output
 from hallmark_predictor.quick import Quick
 from hallmark_predictor.quick_binary import BinaryRequest, Size
 from hallmark_predictor.tensors import MATRIX
@@ -39,7 +39,7 @@ class _Wanted(Struct, forbid_unknown_fields=True):
 
 class _Request(Struct, forbid_unknown_fields=True):
     inputs: tuple[_Tensor]
-    id: str | UnsetType = UNSET
+    id: Identity | UnsetType = UNSET
     outputs: list[_Wanted] | UnsetType = UNSET
 
 

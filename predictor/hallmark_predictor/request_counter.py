@@ -12,6 +12,7 @@ from hallmark.api.bounds import LATENCY_BOUNDS
 from hallmark.api.structs import RequestCounts
 from hallmark.drift.answer_counter import AnswerCounter
 from hallmark.drift.fair import MOST_ROWS, FairCounter
+from hallmark_predictor.apart import apart
 
 _PREDICTING = ("/predict", "/infer", ":predict")
 """How the routes end that answer with predictions."""
@@ -99,7 +100,7 @@ class RequestCounter:
 
     def _in_block(self, client: str, bucket: int | None) -> None:
         if self.blocks is not None:
-            self.blocks.add(client, bucket, datetime.now(UTC))
+            apart(self.blocks.add, client, bucket, datetime.now(UTC))
 
     def told(self) -> RequestCounts:
         """Return what is to be reported now."""

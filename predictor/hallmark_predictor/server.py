@@ -1,12 +1,15 @@
-"""uvicorn, ended gently: after SIGTERM it answers on, not ready, until nobody should come."""
+"""uvicorn, ended gently: after a signal it answers on, not ready, until nobody should come."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import signal
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
@@ -66,6 +69,20 @@ class DrainingServer(uvicorn.Server):
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
         return made
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take SIGINT and SIGTERM, and the end of a terminal unless it is to be outlived."""
+        with super().capture_signals():
+            in_thread = threading.current_thread() is not threading.main_thread()
+            if in_thread or signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL:
+                yield
+                return
+            signal.signal(signal.SIGHUP, self.handle_exit)
+            try:
+                yield
+            finally:
+                signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain; a second signal ends at once."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hallmark.drift.counts import Rows
 from hallmark.drift.refusals import Refusals
+from hallmark_predictor.apart import apart
 from hallmark_predictor.data_plane import Answer, DataPlane
 from hallmark_predictor.heads import AnswerHeads, Heads
 from hallmark_predictor.memory import ALL, Allowance, Room, budget, memory_left
@@ -133,13 +134,13 @@ class Serving:
     def answered(self, answer: Answer, client: str) -> None:
         """Count rows that were answered, and whose they were: an address."""
         many = answer.many
-        self.metrics.answered(answer.count)
+        apart(self.metrics.answered, answer.count)
         if self.recorder is None:
             return
         if many is None:
-            self.recorder.record_packed([answer.packed + answer.said], [client])
+            apart(self.recorder.record_packed, [answer.packed + answer.said], [client])
         else:
-            self.recorder.record(many, client, answer.said_of_many)
+            apart(self.recorder.record, many, client, answer.said_of_many)
 
     def ended(
         self, answer: Answer, ended: Ended, when_over: Callable[[Callable[[], None]], object]
@@ -165,24 +166,24 @@ class Serving:
             else:
                 self.answered(answer, client)
         if rows:
-            self.metrics.answered(1, len(rows))
+            apart(self.metrics.answered, 1, len(rows))
             if self.recorder is not None:
-                self.recorder.record_packed(rows, clients)
-        self.metrics.requests([request for _, request in ended])
+                apart(self.recorder.record_packed, rows, clients)
+        apart(self.metrics.requests, [request for _, request in ended])
 
     def count(self, rows: Rows, client: str) -> None:
         """Count rows, with what was said of them, that another process answered."""
-        self.metrics.answered(len(rows))
+        apart(self.metrics.answered, len(rows))
         if self.recorder:
-            self.recorder.record(rows, client)
+            apart(self.recorder.record, rows, client)
 
     def refused(self, refusals: Refusals, client: str) -> None:
         """Count the rows at fault in a refused request, and whose they were."""
         if not refusals.rows:
             return
-        self.metrics.refused(refusals)
+        apart(self.metrics.refused, refusals)
         if self.recorder:
-            self.recorder.refuse(refusals, client)
+            apart(self.recorder.refuse, refusals, client)
 
     async def _exposition(self) -> bytes:
         return self.metrics.exposition()

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from hallmark.drift.counts import Rows
 from hallmark.drift.refusals import NO_FEATURE, Fault, Reason, Refusals
-from hallmark_predictor.datatypes import DATATYPES, FLOATS, check_numbers
+from hallmark_predictor.datatypes import DATATYPES, FLOATS, check_numbers, told
 from hallmark_predictor.encoding import MAX_ROWS, Column, rows_of_columns, rows_of_matrix
 from hallmark_predictor.json_body import Object
 from hallmark_predictor.problems import BadRequest, describe, refuse
@@ -47,7 +47,7 @@ def _rows_of_matrix(tensor: Object, columns: Sequence[Column]) -> Rows | BadRequ
     width = len(columns)
     datatype = tensor.get("datatype")
     if datatype not in FLOATS:
-        return refuse(MATRIX, "datatype FP32", describe(datatype))
+        return refuse(MATRIX, "datatype FP32", told(datatype))
     shape = _shape(tensor, MATRIX)
     if isinstance(shape, BadRequest):
         return shape
@@ -119,7 +119,7 @@ def _cells_of_feature(tensor: Object, column: Column) -> list[object] | BadReque
     named, accepted = DATATYPES[column.feature.type]
     datatype = tensor.get("datatype")
     if datatype not in accepted:
-        return refuse(name, f"datatype {named}", describe(datatype))
+        return refuse(name, f"datatype {named}", told(datatype))
     shape = _shape(tensor, name)
     if isinstance(shape, BadRequest):
         return shape

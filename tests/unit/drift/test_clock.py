@@ -26,7 +26,7 @@ FEEDBACK = Feedback(window=100)
 class Part(NamedTuple):
     """Rows or outcomes that come together, and what the clock says at the first and the last."""
 
-    count: int
+    rows: int
     first: int
     last: int
 
@@ -46,9 +46,9 @@ def test_a_report_is_believed_wherever_the_clock_was_set(parts: list[Part]) -> N
     start = told = 0
     for part in parts:
         first, last = (PROMOTED + timedelta(seconds=at) for at in (part.first, part.last))
-        windows.add(ROWS[start : start + part.count], first, last)
-        start += part.count
-        for _ in range(part.count):
+        windows.add(ROWS[start : start + part.rows], first, last)
+        start += part.rows
+        for _ in range(part.rows):
             told += 1
             outcomes.add(Outcome(told, True, 0.5, True), first if told % 2 else last)
     found = received(DriftReport, windows.report(ACTIVE, "boot-0001", 1))

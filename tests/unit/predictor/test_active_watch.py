@@ -1,13 +1,18 @@
+import itertools
 import json
 import queue
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 
 from hallmark.errors import ClusterError
 from hallmark_predictor.active_watch import (
+    FIRST_PAUSE,
+    MAX_PAUSE,
     SHARED,
     ActiveWatch,
     Copies,
@@ -16,6 +21,7 @@ from hallmark_predictor.active_watch import (
     copies_of,
 )
 from hallmark_predictor.cluster_api import ClusterApi
+from hallmark_predictor.settings import ApiServer
 from tests.unit.predictor.servers import FakeApiServer
 
 ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
@@ -118,3 +124,71 @@ def test_a_refused_list_is_an_error_with_the_servers_sentence(api: FakeApiServer
     watch = ActiveWatch(ClusterApi(api.address), "team", "loans", lambda _: None)
     with pytest.raises(ClusterError, match="answered 401: Unauthorized"):
         watch.once()
+
+
+class _EndError(BaseException):
+    """Ends a story."""
+
+
+class Story(ClusterApi):
+    """An API server whose watches last for given seconds, and then end or break."""
+
+    def __init__(self, watches: list[tuple[float, bool]]) -> None:
+        super().__init__(ApiServer("127.0.0.1", 1, Path()))
+        self.now = 0.0
+        self.opened: list[float] = []
+        self.pauses: list[float] = []
+        self._watches = iter(watches)
+
+    def get(self, path: str, query: Any) -> dict[str, Any]:  # noqa: ANN401
+        """List nothing."""
+        self.opened.append(self.now)
+        return {"items": []}
+
+    def watch(self, path: str, query: Any, silence: float) -> Iterator[dict[str, Any]]:  # noqa: ANN401
+        """Last for a while."""
+        found = next(self._watches, None)
+        if found is None:
+            raise _EndError
+        lasts, breaks = found
+        self.now += lasts
+        if breaks:
+            raise ClusterError("It broke.")
+        yield {"type": "ERROR"}
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+def opened(watches: list[tuple[float, bool]]) -> Story:
+    story = Story(watches)
+    watch = ActiveWatch(
+        story, "team", "loans", lambda _: None, clock=lambda: story.now, sleep=story.sleep
+    )
+    with pytest.raises(_EndError):
+        watch.run()
+    return story
+
+
+LASTS = st.sampled_from([0.0, 0.5, 2.0, 10.0, 29.0, 31.0, 300.0])
+
+
+@given(st.lists(st.tuples(LASTS, st.booleans()), max_size=12))
+def test_no_api_server_is_asked_all_the_time_and_none_is_waited_for_long(
+    watches: list[tuple[float, bool]],
+) -> None:
+    found = opened(watches)
+    assert all(two - one >= FIRST_PAUSE for one, two in itertools.pairwise(found.opened))
+    assert all(FIRST_PAUSE <= pause <= MAX_PAUSE for pause in found.pauses)
+
+
+@pytest.mark.parametrize("breaks", [True, False])
+def test_a_watch_that_lasted_is_opened_again_soon_however_it_ended(breaks: bool) -> None:
+    found = opened([(300.0, breaks)] * 20)
+    assert found.pauses == ([FIRST_PAUSE] * 20 if breaks else [])
+
+
+def test_a_watch_that_ends_at_once_is_opened_ever_more_seldom() -> None:
+    assert opened([(0.0, False)] * 8).pauses == [1, 2, 4, 8, 16, 30, 30, 30]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import re
 from collections.abc import AsyncIterator
@@ -17,6 +18,8 @@ from uvicorn.server import ServerState
 
 from hallmark_predictor.app import create_app
 from hallmark_predictor.data_plane import DataPlane
+from hallmark_predictor.direct import DirectProtocol
+from hallmark_predictor.guarded import GuardedProtocol
 from hallmark_predictor.heads import MOST_BYTES, Heads
 from hallmark_predictor.server import server_config
 from hallmark_predictor.serving import Serving
@@ -86,7 +89,7 @@ async def listening(what: Serving, *, direct: bool) -> AsyncIterator[int]:
     config = server_config(create_app(what), "127.0.0.1", 0, what if direct else None)
     config.load()
     state = ServerState()
-    protocol: Any = config.http_protocol_class
+    protocol: Any = functools.partial(DirectProtocol if direct else GuardedProtocol, serving=what)
     server = await asyncio.get_running_loop().create_server(
         lambda: protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
     )
