@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 from hallmark.api.conditions import ConditionStatus
 from hallmark.api.model_deployment import DeploymentCondition, ModelDeployment
@@ -77,8 +76,8 @@ class Overview:
     decisions: tuple[Decision, ...]
     rates: Mapping[str, Rates]
     """Of requests, by namespace/name."""
-    more: int
-    """Items that are not shown."""
+    counts: Mapping[str, int]
+    """Items of each part, shown or not, by the part's name."""
     total: int
     """ModelDeployments, shown or not."""
 
@@ -110,12 +109,6 @@ class OverviewInputs:
     rates: Mapping[str, Rates] = field(default_factory=dict)
 
 
-class _Shown(NamedTuple):
-    waiting: list[Item]
-    stopped: list[Item]
-    unknown: list[Item]
-
-
 def overview(given: OverviewInputs) -> Overview:
     """Return what the first page says."""
     reviews = [_version_item(version) for version in given.versions if _waits(version, given)]
@@ -138,23 +131,24 @@ def overview(given: OverviewInputs) -> Overview:
         for deployment, found in deployments
         if found.state is State.UNKNOWN
     ]
-    waiting = _newest([*reviews, *own_failed])
-    shown = _Shown(waiting[:MOST_ITEMS], _newest(stopped)[:MOST_ITEMS], unknown[:MOST_ITEMS])
-    more = len(waiting) + len(stopped) + len(unknown) - sum(map(len, shown))
+    parts = {
+        "waiting": _newest([*reviews, *own_failed]),
+        "stopped": _newest(stopped),
+        "unknown": unknown,
+        "alarms": alarms,
+        "holds": _holds(given),
+    }
+    shown = {name: tuple(items[:MOST_ITEMS]) for name, items in parts.items()}
     urgent = urgent_first(given.deployments)
-    state, headline = _headline(given, stopped, unknown, waiting)
+    state, headline = _headline(given, stopped, unknown, parts["waiting"])
     return Overview(
         headline,
         state,
-        waiting=tuple(shown.waiting),
-        stopped=tuple(shown.stopped),
-        unknown=tuple(shown.unknown),
-        alarms=tuple(alarms[:MOST_ITEMS]),
-        holds=tuple(_holds(given)[:MOST_ITEMS]),
+        **shown,
         deployments=tuple(map(deployment_row, urgent[:MOST_ROWS])),
         decisions=tuple(given.decisions),
         rates=given.rates,
-        more=more,
+        counts={name: len(items) for name, items in parts.items()},
         total=len(urgent),
     )
 

@@ -71,7 +71,7 @@ def policy_detail(
     return PolicyDetail(
         policy.metadata.name,
         f"{policy.metadata.name} holds in {where} that you may see and stops "
-        f"{plural(len(stopped), 'version')} of {len(versions)} there today.",
+        f"{plural(len(stopped), 'version')} of {len(versions):,} there today.",
         standing(policy.status),
         tuple(demands(policy.spec)),
         tuple(namespaces),

@@ -203,7 +203,7 @@ def test_what_needs_a_look_comes_first_and_nothing_good_is_hidden() -> None:
 def test_a_thousand_things_are_counted_and_not_all_shown() -> None:
     found = seen(versions=[version(f"v-{number}") for number in range(120)])
 
-    assert (len(found.waiting), found.more) == (50, 70)
+    assert (len(found.waiting), found.counts["waiting"]) == (50, 120)
 
 
 YAML = "spec:\n  schema:\n    features:\n    - name: income\n      type: Number\n    - name: age\n"
