@@ -31,6 +31,7 @@ from hallmark.verification.recorded import Recorded
 from hallmark.verification.registry import (
     ApprovalEntry,
     DeploymentEntry,
+    GoneEntry,
     GonePolicy,
     PolicyEntry,
     Registry,
@@ -41,7 +42,7 @@ from hallmark.verification.registry import (
 from hallmark.verification.restore import restored
 from hallmark.verification.trusted import Trusted, trusted_key
 from hallmark.verification.verify import Evidence, verify
-from hallmark.verification.wholeness import form_link
+from hallmark.verification.wholeness import complete_link, form_link
 from tests.unit.audit.factories import NOW as WRITTEN, PUBLIC, write_log
 from tests.unit.policies.model_version.ballots import approval
 from tests.unit.policies.training_run import runs
@@ -164,6 +165,39 @@ def test_no_two_objects_of_a_kind_have_one_name(kind: type) -> None:
     for entries, expected in (([one], State.HOLDS), ([one, other], State.BROKEN)):
         registry = Registry.model_construct(namespaces=["bank"], **{name: entries})
         assert form_link(registry).state is expected
+
+
+@pytest.mark.parametrize(
+    ("spaces", "state", "said"),
+    [
+        (["bank", "shop"], State.HOLDS, "whatever a record is about is here; 2 are gone"),
+        (["bank"], State.HOLDS, "in bank is here; 1 are gone; the export leaves out shop"),
+        ([], State.OPEN, "Nothing is here of what the log tells of, in bank, shop"),
+    ],
+)
+def test_an_export_of_some_namespaces_does_not_read_as_one_of_all(
+    spaces: list[str], state: State, said: str
+) -> None:
+    seen = [
+        Record(
+            space,
+            AuditEvent.VERIFY,
+            "Deployment",
+            space,
+            "credit",
+            f"u-{space}",
+            AuditOutcome.PASSED,
+            "",
+        )
+        for space in ("bank", "shop")
+    ]
+    gone = [
+        GoneEntry(kind="Deployment", namespace=space, name="credit", uid=f"u-{space}")
+        for space in spaces
+    ]
+    link = complete_link(Registry(namespaces=spaces, gone=gone), log(*seen).recorded)
+    assert link.state is state
+    assert said in link.said
 
 
 # -- what is brought into another cluster --------------------------------------------------------
