@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    FailFast,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
@@ -185,6 +186,13 @@ WatchedName = Annotated[
 
 MAX_WATCHED = 258
 """So many of them a version has at most: 256 features, the score and the label."""
+
+_Item = TypeVar("_Item")
+LongList = Annotated[list[_Item], FailFast()]
+"""A list in a file that nothing but the file's length bounds.
+
+The first item that is wrong ends the reading: an error takes a kilobyte, a wrong item two bytes.
+"""
 
 ShortText = Annotated[str, Field(max_length=256)]
 """A line of text."""

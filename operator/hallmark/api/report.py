@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from hallmark.api.common import ColumnName, Digest, FileModel, ObjectName
+from hallmark.api.common import ColumnName, Digest, FileModel, LongList, ObjectName
 from hallmark.api.findings import Finding
 from hallmark.api.metrics import Evaluation, GateResult, MetricValue
 from hallmark.api.pii import PIIAction
@@ -42,11 +42,11 @@ class DataReport(FileModel):
     """Test rows whose features a training row has too."""
     anomalous_rows: int | None = None
     """Rows unlike the rest; absent where fewer than two features are numbers."""
-    class_rows: list[int]
+    class_rows: LongList[int]
     """How many rows each class has, ascending."""
     smallest_group_rows: int | None = None
     """Rows of the smallest sensitive group; absent without sensitive attributes."""
-    leakage: list[FeatureLeakage]
+    leakage: LongList[FeatureLeakage]
     """In the schema's order."""
 
 
@@ -83,7 +83,7 @@ class AttributeFairness(FileModel):
     equal_opportunity_difference: float | None = None
     inconclusive: str | None = None
     """Why a number is absent: which group has how many rows, and what is needed."""
-    groups: list[GroupMetrics]
+    groups: LongList[GroupMetrics]
     groups_left_out: int = 0
     """Groups that are measured but not listed, because the report has an end."""
 
@@ -106,7 +106,7 @@ class Proxy(FileModel):
     inconclusive: str | None = None
     """Why there is no number."""
     rows: int
-    features: list[ProxyFeature] = Field(default_factory=list)
+    features: LongList[ProxyFeature] = Field(default_factory=list)
     """Those that contribute most, the first of them first."""
 
 
@@ -154,7 +154,7 @@ class RobustnessReport(FileModel):
 
     epsilon: float
     """The radius that ``certifiedAccuracy`` and ``attackedAccuracy`` are about."""
-    moving: list[ColumnName]
+    moving: LongList[ColumnName]
     """The features that can move; all others stay as they are."""
     rows: int
     """How many test rows were looked at: all, or a seeded sample."""
@@ -170,10 +170,10 @@ class RobustnessReport(FileModel):
     attack: Literal["WorstCase", "CoordinateSearch"]
     """How changes within epsilon were searched that turn a decision: ``attackedAccuracy`` is an
     upper bound of what is robust, ``certifiedAccuracy`` a lower one."""
-    curve: list[CertifiedAt]
+    curve: LongList[CertifiedAt]
     noise_rows: int
     noise_draws: int
-    noise: list[NoiseLevel]
+    noise: LongList[NoiseLevel]
 
 
 class Report(FileModel):
@@ -186,7 +186,7 @@ class Report(FileModel):
     dataset_fingerprint: Digest | None = None
     image_digest: Digest | None = None
     target: ColumnName | None = None
-    classes: list[str] = Field(default_factory=list)
+    classes: LongList[str] = Field(default_factory=list)
     """In the order of the probabilities."""
     positive: str | None = None
     evaluation: Evaluation | None = None
@@ -195,19 +195,19 @@ class Report(FileModel):
     train_rows: int
     test_rows: int
     quality: float
-    quality_parts: list[QualityPart]
+    quality_parts: LongList[QualityPart]
     data: DataReport | None = None
-    remarks: list[Finding]
-    pii: list[ColumnDecision]
-    metrics: list[MetricValue]
+    remarks: LongList[Finding]
+    pii: LongList[ColumnDecision]
+    metrics: LongList[MetricValue]
     inconclusive: dict[str, str] = Field(default_factory=dict)
     """Why a metric has no number, by its name."""
-    calibration: list[CalibrationBin] = Field(default_factory=list)
+    calibration: LongList[CalibrationBin] = Field(default_factory=list)
     """Of the positive class; with three classes or more, of the most probable one."""
-    fairness: list[AttributeFairness]
-    proxies: list[Proxy] = Field(default_factory=list)
+    fairness: LongList[AttributeFairness]
+    proxies: LongList[Proxy] = Field(default_factory=list)
     robustness: RobustnessReport | None = None
-    gates: list[GateResult]
+    gates: LongList[GateResult]
     algorithm: str
     parameters: dict[str, str]
     seed: int

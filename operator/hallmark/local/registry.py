@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from hallmark.api.common import ApiModel, FileModel, NamespacedResource
+from hallmark.api.common import ApiModel, FileModel, LongList, NamespacedResource
 from hallmark.api.model_approval import ModelApproval
 from hallmark.api.model_deployment import ModelDeployment, ModelDeploymentStatus
 from hallmark.api.model_policy import ModelPolicy
@@ -58,7 +58,7 @@ class ModelEntry(ApiModel):
     """The version that serves."""
     stable: str | None = None
     """The version that a rollback would go to, or that serves."""
-    versions: list[VersionEntry] = Field(default_factory=list)
+    versions: LongList[VersionEntry] = Field(default_factory=list)
 
 
 class Registry(FileModel):
@@ -72,10 +72,10 @@ class Registry(FileModel):
     """How far the audit log reached: kept beside it, so that a log that was cut is found."""
     highest: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     """The highest version number that each model has had."""
-    runs: list[TrainingRun] = Field(default_factory=list)
-    versions: list[ModelVersion] = Field(default_factory=list)
-    approvals: list[ModelApproval] = Field(default_factory=list)
-    deployments: list[ModelDeployment] = Field(default_factory=list)
+    runs: LongList[TrainingRun] = Field(default_factory=list)
+    versions: LongList[ModelVersion] = Field(default_factory=list)
+    approvals: LongList[ModelApproval] = Field(default_factory=list)
+    deployments: LongList[ModelDeployment] = Field(default_factory=list)
 
     def version(self, name: str) -> ModelVersion | None:
         """Return the version of that name, or None."""

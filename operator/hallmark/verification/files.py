@@ -12,7 +12,7 @@ from typing import Annotated, BinaryIO, Literal, Protocol
 
 from pydantic import Field, ValidationError
 
-from hallmark.api.common import Digest, FileModel
+from hallmark.api.common import Digest, FileModel, LongList
 from hallmark.errors import ArtifactError
 from hallmark.supply_chain.manifest import FileFact
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
@@ -152,7 +152,7 @@ class Index(FileModel):
     """``export.json``: every file of an export but itself, in the order of the names."""
 
     schema_version: Literal["hallmark.dev/export-index/v1"] = "hallmark.dev/export-index/v1"
-    files: list[IndexFile]
+    files: LongList[IndexFile]
 
 
 def build_index(facts: Mapping[str, FileFact]) -> Index:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from hallmark.api.common import Digest, FileModel, NamespacedMeta, ObjectMeta
+from hallmark.api.common import Digest, FileModel, LongList, NamespacedMeta, ObjectMeta
 from hallmark.api.model_approval import ModelApproval, ModelApprovalSpec
 from hallmark.api.model_deployment import (
     ModelDeployment,
@@ -111,17 +111,17 @@ class Registry(FileModel):
     """The document."""
 
     schema_version: Literal["hallmark.dev/export/v1"] = "hallmark.dev/export/v1"
-    namespaces: list[str] = Field(default_factory=list)
+    namespaces: LongList[str] = Field(default_factory=list)
     """What it is about; each holds something, or a record is about it."""
     log: LogPlace | None = None
     """The last record of the log; absent where the export has none."""
-    policies: list[PolicyEntry] = Field(default_factory=list)
-    runs: list[RunEntry] = Field(default_factory=list)
-    versions: list[VersionEntry] = Field(default_factory=list)
-    approvals: list[ApprovalEntry] = Field(default_factory=list)
-    deployments: list[DeploymentEntry] = Field(default_factory=list)
-    gone: list[GoneEntry] = Field(default_factory=list)
-    gone_policies: list[GonePolicy] = Field(default_factory=list)
+    policies: LongList[PolicyEntry] = Field(default_factory=list)
+    runs: LongList[RunEntry] = Field(default_factory=list)
+    versions: LongList[VersionEntry] = Field(default_factory=list)
+    approvals: LongList[ApprovalEntry] = Field(default_factory=list)
+    deployments: LongList[DeploymentEntry] = Field(default_factory=list)
+    gone: LongList[GoneEntry] = Field(default_factory=list)
+    gone_policies: LongList[GonePolicy] = Field(default_factory=list)
 
     def to_text(self) -> bytes:
         """Return the registry as it stands in the file: one text for one content."""

@@ -60,7 +60,19 @@ def complete_link(registry: Registry, recorded: Recorded | None) -> Link:
     if recorded is None:
         return open_("complete", "Without an audit log nobody knows what is missing.")
     more = f"; {len(gone)} are gone" if gone else ""
-    return holds("complete", f"whatever a record is about is here{more}")
+    # An export may be of some namespaces alone: that must not read as if it were of all.
+    left = sorted({thing.namespace for thing in recorded.things()} - set(registry.namespaces))
+    if not left:
+        return holds("complete", f"whatever a record is about is here{more}")
+    others = f"{', '.join(left[:5])}{', ...' if len(left) > 5 else ''}"
+    if not registry.namespaces:
+        return open_("complete", f"Nothing is here of what the log tells of, in {others}.")
+    here = ", ".join(registry.namespaces[:5])
+    return holds(
+        "complete",
+        f"whatever a record is about in {here} is here{more}; the export leaves out {others}, of "
+        "which the log tells too",
+    )
 
 
 def _contradictions(registry: Registry, present: set[Thing], gone: set[Thing]) -> list[str]:

@@ -4,38 +4,45 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated, get_args, get_origin
 
 import pytest
+from pydantic import BaseModel, FailFast, ValidationError
+from pydantic.fields import FieldInfo
 
 from hallmark.api.common import ObjectMeta
 from hallmark.api.model_approval import ModelApprovalSpec
 from hallmark.api.model_policy import ModelPolicy
+from hallmark.api.report import Report
 from hallmark.api.texts import timestamp
 from hallmark.audit.events import AuditEvent, AuditOutcome
 from hallmark.audit.files import head_path, rotated_name
 from hallmark.audit.record import Record, build_record
 from hallmark.audit.verify import AuditVerdict, verify_log
 from hallmark.keys import Purpose
-from hallmark.verification.files import FolderFiles
+from hallmark.local.registry import Registry as LocalRegistry
+from hallmark.verification.files import FolderFiles, Index
 from hallmark.verification.links import Link, State, Subject
 from hallmark.verification.log import Log, audit_link, log_of
 from hallmark.verification.recorded import Recorded
 from hallmark.verification.registry import (
     ApprovalEntry,
     DeploymentEntry,
+    GoneEntry,
     GonePolicy,
     PolicyEntry,
     Registry,
     RunEntry,
     VersionEntry,
+    read_registry,
 )
 from hallmark.verification.restore import restored
 from hallmark.verification.trusted import Trusted, trusted_key
 from hallmark.verification.verify import Evidence, verify
-from hallmark.verification.wholeness import form_link
+from hallmark.verification.wholeness import complete_link, form_link
 from tests.unit.audit.factories import NOW as WRITTEN, PUBLIC, write_log
 from tests.unit.policies.model_version.ballots import approval
 from tests.unit.policies.training_run import runs
@@ -160,6 +167,39 @@ def test_no_two_objects_of_a_kind_have_one_name(kind: type) -> None:
         assert form_link(registry).state is expected
 
 
+@pytest.mark.parametrize(
+    ("spaces", "state", "said"),
+    [
+        (["bank", "shop"], State.HOLDS, "whatever a record is about is here; 2 are gone"),
+        (["bank"], State.HOLDS, "in bank is here; 1 are gone; the export leaves out shop"),
+        ([], State.OPEN, "Nothing is here of what the log tells of, in bank, shop"),
+    ],
+)
+def test_an_export_of_some_namespaces_does_not_read_as_one_of_all(
+    spaces: list[str], state: State, said: str
+) -> None:
+    seen = [
+        Record(
+            space,
+            AuditEvent.VERIFY,
+            "Deployment",
+            space,
+            "credit",
+            f"u-{space}",
+            AuditOutcome.PASSED,
+            "",
+        )
+        for space in ("bank", "shop")
+    ]
+    gone = [
+        GoneEntry(kind="Deployment", namespace=space, name="credit", uid=f"u-{space}")
+        for space in spaces
+    ]
+    link = complete_link(Registry(namespaces=spaces, gone=gone), log(*seen).recorded)
+    assert link.state is state
+    assert said in link.said
+
+
 # -- what is brought into another cluster --------------------------------------------------------
 
 
@@ -247,3 +287,50 @@ def test_a_file_of_many_names_is_read_once(tmp_path: Path) -> None:
 def _bytes_read() -> int:
     """Return how many bytes this process has read from files."""
     return int(Path("/proc/self/io").read_text().split()[1])
+
+
+def lists_of(model: type[BaseModel], seen: set[type]) -> Iterator[tuple[str, list[object]]]:
+    """Yield each list in a document and in what it holds, with what bounds it."""
+    if model in seen:
+        return
+    seen.add(model)
+    for name, field in model.model_fields.items():
+        waiting: list[object] = [field.annotation]
+        bounds = [*field.metadata]
+        while waiting:
+            kind = waiting.pop()
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from lists_of(kind, seen)
+            if get_origin(kind) is Annotated:
+                bounds += get_args(kind)[1:]
+            if get_origin(kind) is list:
+                yield f"{model.__name__}.{name}", bounds
+            waiting += get_args(kind)
+
+
+@pytest.mark.parametrize("document", [Registry, Index, Report, LocalRegistry])
+def test_each_list_of_a_long_document_has_a_bound_or_ends_with_its_first_wrong_item(
+    document: type[BaseModel],
+) -> None:
+    """An error of each takes a kilobyte: three megabytes of them took three gigabytes."""
+    found = list(lists_of(document, set()))
+    assert found
+    assert [name for name, bounds in found if not any(map(_bounds, bounds))] == []
+
+
+def _bounds(mark: object) -> bool:
+    if isinstance(mark, FieldInfo):
+        return any(map(_bounds, mark.metadata))
+    return isinstance(mark, FailFast) or getattr(mark, "max_length", None) is not None
+
+
+@pytest.mark.parametrize("wrong", ["0", "{}", '""'])
+@pytest.mark.parametrize("field", ["policies", "runs", "versions", "approvals", "gone"])
+def test_wrong_items_without_an_end_are_one_error(field: str, wrong: str) -> None:
+    text = f'{{"{field}": [{",".join([wrong] * 3000)}]}}'
+    with pytest.raises(ValidationError) as refused:
+        Registry.model_validate_json(text)
+    assert refused.value.error_count() < 10
+    said = read_registry(text.encode())
+    assert isinstance(said, str)
+    assert f"'{field}.0" in said
