@@ -22,6 +22,7 @@ from hallmark.verification.links import State
 from hallmark.verification.log import log_of
 from hallmark.verification.oci import as_folder, write_layout
 from hallmark.verification.opening import verify_export
+from hallmark.verification.recorded import Period
 from hallmark.verification.registry import MAX_BYTES, Registry, read_registry
 from hallmark.verification.restore import restored
 from tests.chains import MODEL, Whole
@@ -42,6 +43,10 @@ def trust(whole: Whole) -> list[str]:
     ]
 
 
+def moment_before(period: Period) -> datetime:
+    return parse_timestamp(period.record.time) - timedelta(microseconds=1)
+
+
 def test_the_log_alone_says_what_served_at_a_moment(whole: Whole, exported: Path) -> None:
     log = log_of(exported / LOG, None, whole.trusted, now())
     assert log is not None
@@ -57,8 +62,9 @@ def test_the_log_alone_says_what_served_at_a_moment(whole: Whole, exported: Path
         assert (served.version, served.record) == (period.version, period.record.seq)
         assert [(word.decision, word.by) for word in served.words] == [("approve", approver)]
         assert served.evidence["requestedBy"] == "alice"
-    before = parse_timestamp(periods[0].record.time) - timedelta(microseconds=1)
-    assert list(served_at(log.recorded, MODEL, before)) == []
+    (shared,) = served_at(log.recorded, MODEL, moment_before(periods[1]))
+    assert [(one.version, len(one.words)) for one in shared.beside] == [("loan-v2", 1)]
+    assert list(served_at(log.recorded, MODEL, moment_before(periods[0]))) == []
     assert list(served_at(log.recorded, "another", now())) == []
 
 
@@ -70,6 +76,9 @@ def test_a_moment_and_a_pack_on_the_command_line(
     assert said.returncode == 0, said.stderr
     assert "credit/loan: loan-v1" in said.stdout
     assert "approve by" in said.stdout
+    assert "what came then it does not say" in said.stdout
+    another = run_hallmark("asof", "2999-01-01", "another", log, *trust(whole)).stdout
+    assert "there are: loan" in another
     assert (
         "Nothing of loan served"
         in run_hallmark("asof", "2020-01-01", MODEL, log, *trust(whole)).stdout

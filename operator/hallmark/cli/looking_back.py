@@ -13,10 +13,10 @@ import typer
 
 from hallmark.api.artifacts import Manifest
 from hallmark.api.files import REPORT, SLOT_SBOM, final_name
-from hallmark.api.texts import parse_timestamp
+from hallmark.api.texts import parse_timestamp, timestamp
 from hallmark.cli.exits import ExitCode
 from hallmark.cli.extra import needs_the_extra
-from hallmark.cli.output import Format, Output, plain, print_as, say
+from hallmark.cli.output import Format, Output, console, plain, print_as, say
 from hallmark.cli.trust import Trust, trusted_of
 from hallmark.errors import ConfigurationError, IntegrityError
 
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from hallmark.api.model_version import ModelVersion
     from hallmark.verification.bundle import Bundle
     from hallmark.verification.files import Files
-    from hallmark.verification.history import Served
+    from hallmark.verification.history import Beside, Served
     from hallmark.verification.links import Verdict
+    from hallmark.verification.log import Log
     from hallmark.verification.pack import Answer, Lacking
+    from hallmark.verification.recorded import Recorded
     from hallmark.verification.registry import VersionEntry
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="The model's name.")]
@@ -55,7 +57,7 @@ def asof(
     """Say what served at a moment, by whose approval, on which evidence: from the log alone."""
     when = moment_of(moment)
     with needs_the_extra():
-        from hallmark.verification.history import served_at
+        from hallmark.verification.history import served_at, without_model
         from hallmark.verification.log import log_of
     found = log_of(log, None, trusted_of(trust or ()), datetime.now(UTC))
     if found is None:
@@ -64,18 +66,48 @@ def asof(
         why = " ".join(found.verdict.problems[:2]) or found.doubt
         raise IntegrityError(f"What this log says cannot be believed: {why}")
     served = list(served_at(found.believed, model, when, namespace))
-    for note in found.verdict.notes if output is Format.TABLE else ():
-        say(note)
-    if output is Format.TABLE and (end := found.reaches_to) and parse_timestamp(end) < when:
-        say(f"The log ends at {end}: what happened after that it does not say.")
+    for name in without_model(found.believed, when, namespace):
+        said = f"{name} served bytes whose model no record names that is still kept."
+        console(stderr=True).print(plain(said))
     if output is not Format.TABLE:
         print_as([one.to_wire() for one in served], output)
-    elif not served:
-        gone = "" if found.recorded.whole else " Earlier records are no longer kept."
-        say(f"Nothing of {model} served at {when.isoformat()}.{gone}")
-    else:
-        for one in served:
-            _show(one)
+        return
+    for one in served:
+        _show(one)
+    if not served:
+        say(_nothing(found.recorded, model, when))
+    _show_end(found, when)
+
+
+def _nothing(recorded: Recorded, model: str, when: datetime) -> str:
+    """Return that nothing served, as far as the log says so."""
+    from hallmark.verification.history import models_named
+
+    if not recorded.whole and recorded.records and when < parse_timestamp(recorded.records[0].time):
+        first = recorded.records[0]
+        return (
+            f"What served at {timestamp(when)} is not known: the kept records begin {first.time}."
+        )
+    known = models_named(recorded)
+    others = f" No record seals a model of this name; there are: {', '.join(known[:_MODELS])}."
+    return f"Nothing of {model} served at {timestamp(when)}." + (
+        others if known and model not in known else ""
+    )
+
+
+def _show_end(found: Log, when: datetime) -> None:
+    for note in found.verdict.notes:
+        say(note)
+    if not found.recorded.records:
+        say("The log has no records.")
+        return
+    last, end = found.recorded.records[-1], found.reaches_to
+    more = "; what came then it does not say" if when > parse_timestamp(end) else ""
+    say(f"The log ends with record {last.seq}, and tells all up to {end}{more}.")
+
+
+_MODELS = 12
+"""So many models are named that the one might have been meant for."""
 
 
 def moment_of(text: str) -> datetime:
@@ -104,16 +136,25 @@ def _show(one: Served) -> None:
         f"{until}."
     )
     if one.asked:
-        say(f"  the policy asked then for {_asked(one.asked)}")
+        say(f"the policy asked then for {_asked(one.asked)}", indent=2)
     if one.rolled_back:
-        say(f"  these bytes had been rolled back before, at {one.rolled_back}")
+        say(f"these bytes had been rolled back before, at {one.rolled_back}", indent=2)
     for stage in one.stages:
-        say(f"  {stage.said} (record {stage.record})")
+        say(f"{stage.said} (record {stage.record})", indent=2)
+    _show_evidence(one, indent=2)
+    for other in one.beside:
+        name = f"{other.version} ({other.manifest_digest})"
+        say(f"besides, since {other.time} (record {other.record}), {name}: {other.said}", indent=2)
+        _show_evidence(other, indent=4)
+
+
+def _show_evidence(one: Served | Beside, indent: int) -> None:
     for word in one.words:
-        say(f"  {word.decision} by {word.by} at {word.time}: {word.outcome} (record {word.record})")
+        said = f"{word.decision} by {word.by} at {word.time}: {word.outcome} (record {word.record})"
+        say(said, indent=indent)
     if one.sealed is not None:
         facts = ", ".join(f"{key} {value}" for key, value in one.evidence.items())
-        say(f"  sealed in record {one.sealed}: {facts}")
+        say(f"sealed in record {one.sealed}: {facts}", indent=indent)
 
 
 def _asked(approvals: dict[str, Any]) -> str:

@@ -62,9 +62,9 @@ def plain(text: object) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in spaced)
 
 
-def say(text: str, style: str = "") -> None:
-    """Print a line of our own and of others' words."""
-    console().print(Text(plain(text), style=style))
+def say(text: str, style: str = "", *, indent: int = 0) -> None:
+    """Print a line of our own and of others' words, behind so many spaces."""
+    console().print(Text(" " * indent + plain(text), style=style))
 
 
 def print_as(document: Mapping[str, Any] | Sequence[Any], form: Format) -> None:
