@@ -1,6 +1,7 @@
 """How much of a property or a matrix is tried: a part in `make test`, all in `make test-all`."""
 
 from collections.abc import Iterable
+from itertools import combinations, product
 from typing import Any
 
 import pytest
@@ -27,3 +28,20 @@ def slow_but(*quick: object, of: Iterable[Any]) -> list[Any]:
     missing = [case for case in quick if case not in cases]
     assert not missing, f"Expected quick cases that are among all, found {missing}."
     return [case if case in quick else pytest.param(case, marks=pytest.mark.slow) for case in cases]
+
+
+def in_pairs(*factors: Iterable[Any]) -> list[Any]:
+    """Return the cases of a matrix; all are marked slow but a few in which each pair stands.
+
+    Args:
+        factors: the values of each factor; a case has one of each. Whatever two values of two
+            factors do together, a case that is not slow shows it.
+    """
+    cases = list(product(*factors))
+    pairs = {case: set(combinations(enumerate(case), 2)) for case in cases}
+    missing = set().union(*pairs.values())
+    quick = []
+    while missing:
+        quick.append(max(cases, key=lambda case: len(pairs[case] & missing)))
+        missing -= pairs[quick[-1]]
+    return [pytest.param(*case, marks=() if case in quick else pytest.mark.slow) for case in cases]

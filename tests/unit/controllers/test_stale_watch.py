@@ -31,16 +31,17 @@ from hallmark.cluster.kinds import (
     SERVICE_ACCOUNT,
     Kind,
 )
+from tests.examples import in_pairs
 from tests.unit.controllers.deployment_seen import SHIFTED
 from tests.unit.controllers.deployment_world import World
 from tests.unit.controllers.test_deployment import with_two_versions
 
 ONE_BY_ONE = (MODEL_DEPLOYMENT, MODEL_VERSION, POD, APPS_DEPLOYMENT, SERVICE, CONFIG_MAP)
 OTHERS = (SERVICE_ACCOUNT, ROLE, ROLE_BINDING, NETWORK_POLICY, POD_DISRUPTION_BUDGET)
-SILENT = [
-    *(pytest.param((kind,), id=f"the watch of {kind.plural}") for kind in ONE_BY_ONE),
-    pytest.param((*ONE_BY_ONE, *OTHERS), id="every watch"),
-]
+SILENT: dict[str, tuple[Kind, ...]] = {
+    **{f"the watch of {kind.plural}": (kind,) for kind in ONE_BY_ONE},
+    "every watch": (*ONE_BY_ONE, *OTHERS),
+}
 STEPS = 3
 """Reconciles that write anything in any of the stories."""
 
@@ -78,12 +79,12 @@ def stop(world: World) -> None:
     world.judge(2, revoked=True)
 
 
-STORIES: list[Callable[[World], None]] = [
-    rollout,
-    rollback_to_warm_pods,
-    rollback_to_pods_that_must_start,
-    stop,
-]
+STORIES: dict[str, Callable[[World], None]] = {
+    "rollout": rollout,
+    "rollback to warm Pods": rollback_to_warm_pods,
+    "rollback to Pods that must start": rollback_to_pods_that_must_start,
+    "stop": stop,
+}
 
 
 @dataclass(frozen=True)
@@ -149,26 +150,21 @@ def undisturbed(story: Callable[[World], None]) -> End:
         return end_of(told(Path(folder), story, (), 0, 0))
 
 
-@pytest.mark.parametrize("length", [1, 3])
-@pytest.mark.parametrize("step", range(STEPS))
-@pytest.mark.parametrize("silent", SILENT)
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__.replace("_", " "))
+@pytest.mark.parametrize(
+    ("story", "silent", "step", "length"), in_pairs(STORIES, SILENT, range(STEPS), [1, 3])
+)
 def test_a_stale_decision_loses_a_write_and_nothing_else(
-    tmp_path: Path,
-    story: Callable[[World], None],
-    silent: tuple[Kind, ...],
-    step: int,
-    length: int,
+    tmp_path: Path, story: str, silent: str, step: int, length: int
 ) -> None:
-    world = told(tmp_path, story, silent, step, length)
-    assert end_of(world) == undisturbed(story)
+    world = told(tmp_path, STORIES[story], SILENT[silent], step, length)
+    assert end_of(world) == undisturbed(STORIES[story])
 
 
 def test_the_stories_end_where_they_should() -> None:
-    ends = {story.__name__: undisturbed(story) for story in STORIES}
+    ends = {name: undisturbed(story) for name, story in STORIES.items()}
     assert {name: (end.state, end.serving) for name, end in ends.items()} == {
         "rollout": ("Promoted", 2),
-        "rollback_to_warm_pods": ("Stable", 1),
-        "rollback_to_pods_that_must_start": ("Stable", 1),
+        "rollback to warm Pods": ("Stable", 1),
+        "rollback to Pods that must start": ("Stable", 1),
         "stop": ("Held", 2),
     }

@@ -24,6 +24,7 @@ from hallmark.cluster.kinds import CONFIG_MAP, MODEL_APPROVAL, MODEL_POLICY, MOD
 from hallmark.controllers import metrics
 from hallmark.controllers.queue import Outcome
 from hallmark.policies.model_version.shown import shown_digest
+from tests.examples import in_pairs
 from tests.integration import objects
 from tests.unit.controllers.version_world import SPACE, SYSTEM, VersionWorld
 from tests.unit.policies.model_version.ballots import RITA, approval
@@ -154,11 +155,11 @@ DECISIONS: dict[str, tuple[Callable[[VersionWorld, dict[str, Any]], None], dict[
 }
 
 
-@pytest.mark.parametrize("seen", [True, False], ids=["seen before", "after a restart"])
-@pytest.mark.parametrize("decision", DECISIONS)
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    ("fault", "decision", "when"), in_pairs(FAULTS, DECISIONS, ["seen before", "after a restart"])
+)
 async def test_a_decision_needs_no_store(
-    fault: str, decision: str, seen: bool, tmp_path: Path
+    fault: str, decision: str, when: str, tmp_path: Path
 ) -> None:
     decide, expected = DECISIONS[decision]
     with faulty(fault, tmp_path) as (world, store):
@@ -167,7 +168,7 @@ async def test_a_decision_needs_no_store(
         world.say(approval(attested=True))
         await world.look()
         assert world.shown()["Approved"] == "True/Approved"
-        if not seen:
+        if when == "after a restart":
             await world.operator.reader.close()
             world.operator = world._operator(world.operator.stores)
         decide(world, store)
