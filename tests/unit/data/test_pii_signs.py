@@ -116,9 +116,20 @@ WRITINGS: dict[str, Writing] = {
     "letters of other alphabets": in_other_alphabets,
     "decomposed letters": decomposed,
 }
-CORPUS = corpus(seed=11)
-PERSONAL = [column for column in CORPUS if column.label is not None]
-CLEAR = [column for column in CORPUS if column.label is None]
+
+
+@functools.cache
+def columns() -> tuple[LabelledColumn, ...]:
+    """Return the corpus, which takes seconds to draw."""
+    return corpus(seed=11)
+
+
+def personal() -> list[LabelledColumn]:
+    return [column for column in columns() if column.label is not None]
+
+
+def clear() -> list[LabelledColumn]:
+    return [column for column in columns() if column.label is None]
 
 
 def found(name: str, cells: list[str]) -> dict[PIIDetector, set[int]]:
@@ -135,7 +146,9 @@ def plain(column: LabelledColumn) -> frozenset[int]:
 
 @examples(80)
 @given(
-    st.sampled_from(PERSONAL), st.sampled_from(sorted(WRITINGS)), st.randoms(use_true_random=False)
+    st.deferred(lambda: st.sampled_from(personal())),
+    st.sampled_from(sorted(WRITINGS)),
+    st.randoms(use_true_random=False),
 )
 def test_a_datum_is_found_in_whatever_signs_it_is_written(
     column: LabelledColumn, writing: str, chance: Chance
@@ -154,8 +167,8 @@ READINGS = [(kind, writing) for kind in PIIDetector for writing in WRITINGS]
 def test_each_detector_reads_each_writing(reading: tuple[PIIDetector, str]) -> None:
     kind, writing = reading
     chance = random.Random(5)  # noqa: S311 - reproducible rows
-    columns = [column for column in PERSONAL if column.label is kind]
-    for column in columns[:: 1 + len(columns) // 6]:
+    its = [column for column in personal() if column.label is kind]
+    for column in its[:: 1 + len(its) // 6]:
         written = [WRITINGS[writing](cell, chance) for cell in column.cells]
         assert found(column.name, written).get(kind, set()) >= plain(column), column.about
 
@@ -172,7 +185,7 @@ EACH = 4
 @pytest.mark.parametrize("writing", sorted({*WRITINGS} - HIDING))
 def test_what_is_clear_stays_clear(writing: str, part: int) -> None:
     chance = random.Random(6)  # noqa: S311 - reproducible rows
-    for column in CLEAR[(part + len(writing)) % EACH :: EACH]:
+    for column in clear()[(part + len(writing)) % EACH :: EACH]:
         written = [WRITINGS[writing](cell, chance) for cell in column.cells]
         assert found(column.name, written) == {}, column.about
 
@@ -192,7 +205,7 @@ CASELESS = {
 
 @pytest.mark.parametrize("change", slow_but(str.swapcase, of=[str.lower, str.upper, str.swapcase]))
 def test_case_hides_nothing(change: Callable[[str], str]) -> None:
-    for column in PERSONAL:
+    for column in personal():
         if column.label in CASELESS:
             written = found(column.name, list(map(change, column.cells)))
             assert written.get(column.label, set()) >= plain(column), column.about
