@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from hallmark.api.common import ObjectName
+from hallmark.api.common import LongList, ObjectName
 from hallmark.api.dataset import Dataset
 from hallmark.api.drift import Drift
 from hallmark.api.metrics import Evaluation, Gates
@@ -25,6 +25,21 @@ Namespace = Annotated[
 """A namespace's name."""
 ReasonText = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"\S")]
 Scalar = str | int | float | bool | None
+_MOST_CELLS = 1024
+
+
+def _few(row: object) -> object:
+    """Refuse a row of so many cells that an error of each would fill the memory."""
+    if isinstance(row, dict) and len(row) > _MOST_CELLS:
+        raise ValueError(f"Expected at most {_MOST_CELLS} cells in a row, found {len(row)}.")
+    return row
+
+
+Rows = Annotated[
+    LongList[Annotated[dict[str, Scalar], BeforeValidator(_few)]],
+    Field(min_length=1, max_length=100_000),
+]
+"""Rows of named cells; the first that is wrong is told."""
 
 
 class Asked(BaseModel):
@@ -54,9 +69,7 @@ class TrainRequest(WriteRequest):
     name: ObjectName | None = None
     """The run's name, and its ModelVersion's; absent: the model's with a number of its own."""
     model: ObjectName
-    records: Annotated[list[dict[str, Scalar]], Field(min_length=1, max_length=100_000)] | None = (
-        None
-    )
+    records: Rows | None = None
     """The rows; together they must fit 128 KiB. Either these or ``dataset``."""
     dataset: Dataset | None = None
     """Where the rows are."""
@@ -125,7 +138,7 @@ class PredictRequest(Asked):
 
     namespace: Namespace
     deployment: ObjectName
-    instances: Annotated[list[dict[str, Scalar]], Field(min_length=1, max_length=100_000)]
+    instances: Rows
     """Rows of named features."""
 
 

@@ -187,8 +187,15 @@ WatchedName = Annotated[
 MAX_WATCHED = 258
 """So many of them a version has at most: 256 features, the score and the label."""
 
+
+class _FirstWrongEnds(FailFast):
+    """``FailFast`` that may be in a union, whose parts are hashed."""
+
+    __hash__ = object.__hash__
+
+
 _Item = TypeVar("_Item")
-LongList = Annotated[list[_Item], FailFast()]
+LongList = Annotated[list[_Item], _FirstWrongEnds()]
 """A list in a file that nothing but the file's length bounds.
 
 The first item that is wrong ends the reading: an error takes a kilobyte, a wrong item two bytes.
