@@ -11,9 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Generic, TypeVar
-
-from pydantic import ValidationError
 
 from hallmark.api.artifacts import Manifest
 from hallmark.api.files import BASELINE, DOCKERFILE, MANIFEST, REPORT, REPORT_PAGE, SCHEMA
@@ -25,8 +24,9 @@ from hallmark.api.served import Baseline
 from hallmark.api.texts import clip, sha256_digest
 from hallmark.bundles.stores import Stores
 from hallmark.errors import ArtifactError, ConfigurationError
+from hallmark.policies.sealed import read_document
 from hallmark.store import ArtifactMissing, ArtifactTooLarge
-from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
+from hallmark.supply_chain.strict_json import parse_object
 from hallmark_dashboard.bills import Bill, read_bill
 from hallmark_dashboard.views.what_if import Files
 
@@ -106,9 +106,9 @@ class Evidence:
         self._clock = clock
         self._seconds = seconds
         self._failing: dict[tuple[str, str], tuple[float, str]] = {}
-        self._reports = Memory(Report.model_validate_json)
-        self._baselines = Memory(Baseline.model_validate_json)
-        self._manifests = Memory(Manifest.model_validate_json)
+        self._reports = Memory(partial(read_document, Report))
+        self._baselines = Memory(partial(read_document, Baseline))
+        self._manifests = Memory(partial(read_document, Manifest))
         self._bills = Memory(_bill)
         self._dockerfiles = Memory(bytes.decode)
 
@@ -205,7 +205,7 @@ class Evidence:
             return Found(None, digest, found.sentence)
         try:
             content = memory.read(found.content)
-        except (ValidationError, UnreadableJSON, UnicodeDecodeError):
+        except ValueError:
             return Found(None, digest, _UNKNOWN_FORM.format(name=name))
         read = Found(content, digest, verified_at=found.verified_at)
         memory.keep(name, read, len(found.content))

@@ -164,6 +164,16 @@ ACCEPTED: dict[str, tuple[Any, Obj]] = {
         POLICY,
         {"dependencies": {"vulnerabilities": {"vex": {"minimum": 2}}}},
     ),
+    "a policy that listens to groups": (
+        POLICY,
+        {
+            "dependencies": {
+                "vulnerabilities": {
+                    "vex": {"groups": [{"name": "security", "members": ["a", "b"], "minimum": 2}]}
+                }
+            }
+        },
+    ),
     "an approval that ends": (APPROVAL, {"notAfter": "2030-01-31T12:00:00Z", "targets": ["a"]}),
     "a denial": (APPROVAL, {"decision": "Denied"}),
     "a revocation": (APPROVAL, {"decision": "Revoked"}),

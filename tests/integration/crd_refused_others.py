@@ -92,6 +92,17 @@ REFUSED_OTHERS: dict[str, tuple[Any, Obj, str]] = {
         },
         "spec.assessment.package",
     ),
+    "a policy that listens to more of a group than there are": (
+        POLICY,
+        {
+            "dependencies": {
+                "vulnerabilities": {
+                    "vex": {"groups": [{"name": "security", "members": ["a"], "minimum": 2}]}
+                }
+            }
+        },
+        "at least as many members as must approve",
+    ),
     "a policy that listens to nobody": (
         POLICY,
         {"dependencies": {"vulnerabilities": {"vex": {"minimum": 0}}}},

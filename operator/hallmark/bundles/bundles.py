@@ -7,8 +7,6 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from pydantic import ValidationError
-
 from hallmark.api.artifacts import DownloadURLs, Manifest
 from hallmark.api.files import BASELINE, MANIFEST, SERVED_FILES
 from hallmark.api.findings import Finding
@@ -17,11 +15,10 @@ from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import model_prefix
 from hallmark.api.reasons import DeploymentReason
 from hallmark.api.served import Baseline
-from hallmark.api.texts import sha256_digest
 from hallmark.bundles.stores import Stores
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.policies.model_deployment.inputs import Verification
-from hallmark.policies.sealed import version_contradiction
+from hallmark.policies.sealed import read_baseline, version_contradiction
 from hallmark.refusal import Refusal
 from hallmark.store import ArtifactMissing, ArtifactTooLarge, Store
 from hallmark.supply_chain.carried import CARRIED_BYTES, CARRIED_FILES, carried_manifest
@@ -129,12 +126,11 @@ class Bundles:
         try:
             store = self._stores.open(policy.store)
             data = await store.get_async(_folder(version) + BASELINE, limit=BASELINE_BYTES)
-            if sha256_digest(data) != digest:
-                return None
-            read = Baseline.model_validate_json(data)
-        except (ArtifactError, ConfigurationError, ValidationError):
+        except (ArtifactError, ConfigurationError):
             return None
-        self._baselines.keep(digest, read, len(data))
+        read = read_baseline(data, digest)
+        if read is not None:
+            self._baselines.keep(digest, read, len(data))
         return read
 
     async def carried(

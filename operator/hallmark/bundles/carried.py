@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from pydantic import ValidationError
-
 from hallmark.api.files import BASELINE, MANIFEST
 from hallmark.api.findings import Finding
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.served import Baseline
-from hallmark.api.texts import sha256_digest
 from hallmark.policies.model_deployment.inputs import Verification
-from hallmark.policies.sealed import version_contradiction
+from hallmark.policies.sealed import read_baseline, version_contradiction
 from hallmark.supply_chain.carried import carried_manifest
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
 
@@ -48,10 +45,4 @@ def verify_carried(
 
 def baseline_among(files: Mapping[str, bytes], digest: str) -> Baseline | None:
     """Return the signed baseline among carried files, or None where it is not there."""
-    data = files.get(BASELINE, b"")
-    if sha256_digest(data) != digest:
-        return None
-    try:
-        return Baseline.model_validate_json(data)
-    except ValidationError:
-        return None
+    return read_baseline(files.get(BASELINE, b""), digest)

@@ -7,7 +7,6 @@ takes credentials of its own: those of the environment, or files as the operator
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
-from pydantic import ValidationError
 
 from hallmark.api.artifacts import Manifest
 from hallmark.api.files import MANIFEST, REPORT, SLOT_SBOM, final_name
@@ -32,7 +30,9 @@ from hallmark.cluster.cluster import ApiError, Cluster
 from hallmark.cluster.kinds import TRAINING_RUN
 from hallmark.errors import ArtifactError, ConfigurationError
 from hallmark.policies.model_version.words import words_said
+from hallmark.policies.sealed import read_document
 from hallmark.supply_chain.model_card import card_words
+from hallmark.supply_chain.strict_json import parse_object
 from hallmark.supply_chain.vex import Word, document as vex_document
 
 if TYPE_CHECKING:
@@ -153,8 +153,8 @@ def read_evidence(store: Store, version: ModelVersion) -> tuple[Report, dict[str
     report = _sealed(store, folder + REPORT, version.spec.gate_report_digest)
     document = _sealed(store, folder + final_name(SLOT_SBOM, run_id), version.spec.sbom_digest)
     try:
-        return Report.model_validate_json(report), json.loads(document)
-    except (ValidationError, ValueError) as error:
+        return read_document(Report, report), parse_object(document, _FILE_BYTES)
+    except ValueError as error:
         raise ArtifactError(
             f"The evidence of {version.metadata.name} has a form that this command does not know."
         ) from error
@@ -169,8 +169,8 @@ def sealed_manifest(store: Store, version: ModelVersion) -> Manifest:
     path = folder_in_store(version) + MANIFEST
     data = _sealed(store, path, version.spec.artifact.manifest_digest)
     try:
-        return Manifest.model_validate_json(data)
-    except ValidationError as error:
+        return read_document(Manifest, data)
+    except ValueError as error:
         raise ArtifactError(
             f"{path} has a form that this command does not know; update it."
         ) from error

@@ -160,7 +160,7 @@ def _show(found: NamespacedResource, troubles: list[Trouble]) -> None:
         mark = state(trouble.reason, word)
         say(f"{number}. {trouble.what}: {mark.plain}. {trouble.why}")
         if trouble.todo:
-            say(f"   To do: {trouble.todo}")
+            say(f"To do: {trouble.todo}", indent=3)
 
 
 def _standing(found: NamespacedResource) -> str:

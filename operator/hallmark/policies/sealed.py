@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-
-from pydantic import ValidationError
+from typing import TypeVar
 
 from hallmark.api.artifacts import Manifest
+from hallmark.api.common import FileModel
 from hallmark.api.files import BASELINE, REPORT, SLOT_SBOM, final_name
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.report import Report
+from hallmark.api.served import Baseline
 from hallmark.api.texts import sha256_digest
+from hallmark.supply_chain.strict_json import parse_object
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,33 @@ def differs(what: str, expected: str | None, found: str | None) -> str:
     )
 
 
+_DOCUMENT_BYTES = 16 << 20
+Document = TypeVar("Document", bound=FileModel)
+
+
 def read_report(manifest: Manifest, data: bytes) -> Report | str:
     """Return the report if its bytes are the manifest's, or what was expected and found."""
     expected, found = facts_of_manifest(manifest).gate_report_digest, sha256_digest(data)
     if expected != found:
         return differs("digest of report.json", expected, found)
     try:
-        return Report.model_validate_json(data)
-    except ValidationError:
+        return read_document(Report, data)
+    except ValueError:
         return "Expected report.json as this version writes it, found another form."
+
+
+def read_baseline(data: bytes, digest: str) -> Baseline | None:
+    """Return the sealed baseline, or None where the bytes are others or have another form."""
+    try:
+        return read_document(Baseline, data) if sha256_digest(data) == digest else None
+    except ValueError:
+        return None
+
+
+def read_document(kind: type[Document], data: bytes) -> Document:
+    """Return a sealed document as sealing read it: where a member is there twice, it is none.
+
+    Raises:
+        ValueError: the bytes are none.
+    """
+    return kind.model_validate(parse_object(data, _DOCUMENT_BYTES))

@@ -9,10 +9,14 @@ from pathlib import Path
 
 from packageurl import PackageURL
 
+from hallmark.api.texts import sha256_digest
 from hallmark.files import read_first
 
+MD5SUMS_PROPERTY = "hallmark:md5sums-sha256"
+"""The SHA-256 of a package's list of files with their MD5 sums, as its archive has it."""
 _STATUS_BYTES = 32 << 20
 _COPYRIGHT_BYTES = 256 << 10
+_LIST_BYTES = 8 << 20
 _MOST_LICENCES = 32
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.\-]{1,127}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~:\-]{0,127}")
@@ -37,6 +41,8 @@ class DebianPackage:
             Debian's words, and hold for parts of it.
         requires: the names that it needs, alternatives too, sorted.
         provides: the names that it has beside its own, sorted.
+        md5sums: the digest of its list of files (``md5sums``), which dpkg keeps as it is in the
+            archive; empty where there is none.
     """
 
     name: str
@@ -47,6 +53,7 @@ class DebianPackage:
     licences: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
+    md5sums: str = ""
 
     @property
     def purl(self) -> str:
@@ -74,6 +81,7 @@ def debian_packages(root: Path) -> tuple[DebianPackage, ...]:
                 licences=_licences(root / "usr/share/doc" / name / "copyright"),
                 requires=_names(paragraph.get("Pre-Depends", ""), paragraph.get("Depends", "")),
                 provides=_names(paragraph.get("Provides", "")),
+                md5sums=_list_digest(root / "var/lib/dpkg", name, known),
             )
             found.add(package)
     return tuple(sorted(found, key=lambda package: (package.name, package.architecture)))
@@ -121,6 +129,18 @@ def _licences(file: Path) -> tuple[str, ...]:
         return ()
     named = {name for name in _LICENCE.findall(text) if name.isprintable()}
     return tuple(sorted(named)[:_MOST_LICENCES])
+
+
+def _list_digest(folder: Path, name: str, architecture: str) -> str:
+    """Return the digest of a package's list of files; one for each architecture comes first."""
+    names = (f"info/{name}:{architecture}", f"info/{name}", f"status.d/{name}")
+    for file in names:
+        try:
+            data = read_first(folder / f"{file}.md5sums", _LIST_BYTES + 1)
+        except OSError:
+            continue
+        return sha256_digest(data) if len(data) <= _LIST_BYTES else ""
+    return ""
 
 
 def _release(root: Path) -> tuple[str, str]:

@@ -30,7 +30,12 @@ from hallmark.api.files import MODEL_ONNX
 from hallmark.api.model_card import ModelCard
 from hallmark.api.report import Report
 from hallmark.api.texts import canonical_json
-from hallmark.supply_chain.debian import DebianPackage, debian_links, debian_packages
+from hallmark.supply_chain.debian import (
+    MD5SUMS_PROPERTY,
+    DebianPackage,
+    debian_links,
+    debian_packages,
+)
 from hallmark.supply_chain.installed import image_wheels, installed_libraries
 from hallmark.supply_chain.library import (
     FILES_PROPERTY,
@@ -177,6 +182,8 @@ def _library(library: Library) -> Component:
 
 
 def _system(package: DebianPackage) -> Component:
+    listed = package.md5sums
+    properties = [Property(name=MD5SUMS_PROPERTY, value=listed)] if listed else []
     return Component(
         type=ComponentType.LIBRARY,
         name=package.name,
@@ -184,6 +191,7 @@ def _system(package: DebianPackage) -> Component:
         purl=PackageURL.from_string(package.purl),
         bom_ref=package.purl,
         licenses=[_named(name) for name in package.licences],
+        properties=properties,
     )
 
 

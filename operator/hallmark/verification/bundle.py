@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from hallmark.api.artifacts import Manifest
 from hallmark.api.files import BASELINE, BUNDLE, MANIFEST, SLOT_JOBLIB, SLOT_SBOM, final_name
 from hallmark.api.findings import Finding
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import model_prefix
 from hallmark.api.served import Baseline
-from hallmark.api.texts import sha256_digest
+from hallmark.policies.sealed import read_baseline
 from hallmark.supply_chain.manifest import read_manifest
 from hallmark.supply_chain.manifest_form import MAX_BYTES
 from hallmark.supply_chain.signing import PROVENANCE_FOLDER
@@ -84,9 +82,4 @@ def copies_of(manifest: Manifest) -> dict[str, str]:
 def baseline_of(version: ModelVersion, files: Files) -> Baseline | None:
     """Return a version's sealed baseline, or None where its bytes are not there."""
     data = files.read(folder_of(version) + BASELINE, BASELINE_BYTES)
-    if data is None or sha256_digest(data) != version.spec.baseline_digest:
-        return None
-    try:
-        return Baseline.model_validate_json(data)
-    except ValidationError:
-        return None
+    return read_baseline(data or b"", version.spec.baseline_digest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,9 +11,14 @@ from typing import Any
 
 import pytest
 
+from hallmark.api.artifacts import Manifest
+from hallmark.api.common import FileModel
 from hallmark.api.files import MANIFEST
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import model_prefix
+from hallmark.api.report import Report
+from hallmark.api.served import Baseline
+from hallmark.api.texts import sha256_digest
 from hallmark.bundles.bundles import Bundles
 from hallmark.bundles.stores import Stores
 from hallmark.policies.model_version.checks import verify
@@ -23,6 +29,8 @@ from hallmark.policies.sealed import (
     contradiction,
     facts_of_manifest,
     facts_of_version,
+    read_baseline,
+    read_document,
     read_report,
     version_contradiction,
 )
@@ -146,6 +154,24 @@ def test_what_neither_side_knows_is_no_agreement() -> None:
     found = contradiction(facts_of_manifest(bare), bare)
     assert found is not None
     assert (found.fact, found.named, found.signed) == ("sbom_digest", None, None)
+
+
+@pytest.mark.parametrize("kind", [Manifest, Report, Baseline])
+def test_a_sealed_document_in_which_a_member_is_there_twice_is_none(kind: type[FileModel]) -> None:
+    """Of two readers one could take the first and one the last: whoever sealed it."""
+    whole = {
+        Manifest: MANIFESTS.to_bytes(),
+        Report: bundle().report,
+        Baseline: BASELINE,
+    }[kind]
+    assert read_document(kind, whole).to_wire() == json.loads(whole)
+    first = whole.index(b'"')
+    name, _, rest = whole[first:].partition(b":")
+    twice = whole[:first] + name + b":null," + name + b":" + rest
+    assert json.loads(twice) == json.loads(whole)
+    with pytest.raises(ValueError, match="twice"):
+        read_document(kind, twice)
+    assert read_baseline(twice, sha256_digest(twice)) is None
 
 
 def test_a_report_of_other_bytes_is_not_read() -> None:

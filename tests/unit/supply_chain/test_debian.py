@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
+from hallmark.api.texts import sha256_digest
 from hallmark.supply_chain.debian import DebianPackage, debian_links, debian_packages
 from tests.examples import examples
 
@@ -86,7 +87,44 @@ def test_images_without_a_shell_have_a_file_for_each_package(tmp_path: Path) -> 
         tmp_path,
         {"var/lib/dpkg/status.d/libc6": one, "var/lib/dpkg/status.d/libc6.md5sums": one},
     )
-    assert debian_packages(root) == (DebianPackage("libc6", "2.36-9", "amd64"),)
+    found = DebianPackage("libc6", "2.36-9", "amd64", md5sums=sha256_digest(one.encode()))
+    assert debian_packages(root) == (found,)
+
+
+INFO = "var/lib/dpkg/info"
+
+
+@pytest.mark.parametrize(
+    ("lists", "expected"),
+    [
+        ({f"{INFO}/libc6.md5sums": "one"}, "one"),
+        ({f"{INFO}/libc6:amd64.md5sums": "one"}, "one"),
+        ({f"{INFO}/libc6:amd64.md5sums": "one", f"{INFO}/libc6:i386.md5sums": "other"}, "one"),
+        ({f"{INFO}/libc6:amd64.md5sums": "one", f"{INFO}/libc6.md5sums": "other"}, "one"),
+        ({f"{INFO}/libc6:i386.md5sums": "other"}, None),
+        ({f"{INFO}/libc6-dev.md5sums": "other"}, None),
+        ({f"{INFO}/libc6.md5sums": "x" * ((8 << 20) + 1)}, None),
+        ({f"{INFO}/libc6.md5sums/a": "a folder"}, None),
+        ({}, None),
+    ],
+    ids=[
+        "its list",
+        "that of its architecture",
+        "not of another architecture beside",
+        "the more exact name first",
+        "another architecture's alone",
+        "another package's alone",
+        "one that is too long",
+        "a folder",
+        "none",
+    ],
+)
+def test_the_list_of_files_is_told_by_its_digest(
+    tmp_path: Path, lists: dict[str, str], expected: str | None
+) -> None:
+    one = "Package: libc6\nArchitecture: amd64\nVersion: 2.36-9\n"
+    (found,) = debian_packages(image(tmp_path, {"var/lib/dpkg/status": one, **lists}))
+    assert found.md5sums == (sha256_digest(expected.encode()) if expected else "")
 
 
 @pytest.mark.parametrize(

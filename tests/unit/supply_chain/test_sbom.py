@@ -14,7 +14,7 @@ from hallmark.api.metrics import Comparison, Evaluation, GateResult, MetricValue
 from hallmark.api.model_card import EthicalConsideration, ModelCard
 from hallmark.api.report import CertifiedAt, NoiseLevel, RobustnessReport
 from hallmark.api.texts import canonical_json, sha256_digest
-from hallmark.supply_chain.debian import DebianPackage
+from hallmark.supply_chain.debian import MD5SUMS_PROPERTY, DebianPackage
 from hallmark.supply_chain.library import SERVING, TRAINING, Library
 from hallmark.supply_chain.packages import packages_of
 from hallmark.supply_chain.sbom import SBOM, check_sbom, read_sbom
@@ -65,7 +65,10 @@ DEBIAN = [
     DebianPackage(
         "libc6", "2.36-9+deb12u10", "amd64", "debian", "debian-12", ("Expat", "GPL-2+", "MIT")
     ),
-    DebianPackage("zlib1g", "1:1.2.13", "amd64", "debian", "debian-12", (), ("libc6",)),
+    DebianPackage(
+        *("zlib1g", "1:1.2.13", "amd64", "debian", "debian-12", (), ("libc6",)),
+        md5sums="sha256:" + "7" * 64,
+    ),
 ]
 
 
@@ -116,6 +119,14 @@ def test_packages_of_the_system_are_listed_and_no_packages_of_the_models() -> No
         {"license": {"name": "GPL-2+"}},
     ]
     assert licences["zlib1g"] is None
+
+
+def test_a_debian_package_is_told_by_its_list_of_files_where_that_is_known() -> None:
+    parts = json.loads(factories.sbom(debian=DEBIAN))["components"]
+    told = {part["name"]: part.get("properties") for part in parts}
+    assert told["zlib1g"] == [{"name": MD5SUMS_PROPERTY, "value": "sha256:" + "7" * 64}]
+    assert told["libc6"] is None
+    assert not any("hashes" in part for part in parts if part["name"] in {"zlib1g", "libc6"})
 
 
 @given(st.permutations(LIBRARIES), st.permutations(DEBIAN))

@@ -16,11 +16,12 @@ FILES = ["models/n.m/d/report.json", "models/n.m/d/sbom_1.cdx.json", "models/reg
 
 
 def found(
-    *, without: str = "", lacking: tuple[Lacking, ...] = (), **changed: Link
+    *changed: Link, without: str = "", lacking: tuple[Lacking, ...] = ()
 ) -> dict[Point, Answer]:
-    """Return each point's answer where all links hold, but for those that are named."""
+    """Return each point's answer where all links hold, but for those that are given."""
     links = {name: holds(name, f"said of {name}") for name in LINKS if name != without}
-    subject = Subject("ModelVersion", "n/v", tuple({**links, **changed}.values()))
+    links |= {link.name: link for link in changed}
+    subject = Subject("ModelVersion", "n/v", tuple(links.values()))
     return {answer.point: answer for answer in answers([subject], FILES, lacking)}
 
 
@@ -47,7 +48,7 @@ def test_each_link_that_does_not_hold_takes_its_points_with_it(point: Point, nam
         (State.BROKEN, Standing.NOT_COVERED),
         (State.OPEN, Standing.DECLARED),
     ):
-        answer = found(**{name: Link(name, state, "Why not.")})[point]
+        answer = found(Link(name, state, "Why not."))[point]
         assert answer.standing is (standing if heeds else before)
         assert ("Why not." in answer.why) is heeds
     missing = found(without=name)[point].standing
