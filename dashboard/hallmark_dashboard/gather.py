@@ -13,6 +13,7 @@ from hallmark.api.model_deployment import ActionName, ModelDeployment
 from hallmark.api.model_policy import ModelPolicySpec
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.report import Report
+from hallmark.api.served import Baseline
 from hallmark.api.training_run import TrainingRun
 from hallmark.cluster.kinds import (
     MODEL_APPROVAL,
@@ -38,6 +39,7 @@ from hallmark_dashboard.views.deployment import (
 )
 from hallmark_dashboard.views.drift import DriftDetail, drift_detail
 from hallmark_dashboard.views.gates import gate_lines
+from hallmark_dashboard.views.inputs import ModelInputs, inputs_of
 from hallmark_dashboard.views.overview import (
     MOST_ROWS,
     Overview,
@@ -107,7 +109,13 @@ class VersionEvidence:
     report: Found[Report]
     bill: Found[Bill]
     manifest: Found[Manifest]
+    baseline: Found[Baseline]
     seen: Seen
+
+    @property
+    def inputs(self) -> ModelInputs:
+        """What it decides by."""
+        return inputs_of(self.baseline.content, self.report.content, self.baseline.sentence)
 
 
 async def gather_version(
@@ -123,8 +131,10 @@ async def gather_version(
     applied = seen.policy(namespace)
     policy = applied.policy.spec if applied.policy else None
     manifest = await services.evidence.manifest(version, policy)
-    report, bill = await asyncio.gather(
-        services.evidence.report(version, policy), services.evidence.bill(version, policy)
+    report, bill, baseline = await asyncio.gather(
+        services.evidence.report(version, policy),
+        services.evidence.bill(version, policy),
+        services.evidence.baseline(version, policy),
     )
     detail = version_detail(
         VersionInputs(
@@ -137,7 +147,7 @@ async def gather_version(
             now=seen.now,
         )
     )
-    return VersionEvidence(version, detail, policy, report, bill, manifest, seen)
+    return VersionEvidence(version, detail, policy, report, bill, manifest, baseline, seen)
 
 
 def run_of(seen: Seen, version: ModelVersion) -> TrainingRun | None:
@@ -212,16 +222,21 @@ async def gather_changes(
     services: Services, before: ModelVersion, after: VersionEvidence
 ) -> tuple[Changes | None, str]:
     """Return what differs between two versions, and why not all of that can be told."""
-    first, bill = await asyncio.gather(
-        services.evidence.report(before, after.policy), services.evidence.bill(before, after.policy)
+    first, bill, baseline = await asyncio.gather(
+        services.evidence.report(before, after.policy),
+        services.evidence.bill(before, after.policy),
+        services.evidence.baseline(before, after.policy),
     )
     if first.content is None or after.report.content is None:
         return None, first.sentence or after.report.sentence
+    baselines = None
+    if baseline.content is not None and after.baseline.content is not None:
+        baselines = (baseline.content, after.baseline.content)
     if bill.content is None or after.bill.content is None:
         unknown = bill.sentence or after.bill.sentence
-        return compare(first.content, after.report.content), unknown
+        return compare(first.content, after.report.content, None, baselines), unknown
     bills = (bill.content, after.bill.content)
-    return compare(first.content, after.report.content, bills), ""
+    return compare(first.content, after.report.content, bills, baselines), ""
 
 
 async def gather_what_if(

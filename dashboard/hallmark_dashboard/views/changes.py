@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from hallmark.api.gates import bar, gate_of, is_looser
 from hallmark.api.metrics import Gate, GateResult, MetricValue
 from hallmark.api.report import Report
+from hallmark.api.served import Baseline
 from hallmark.reporting.parts import count, finite, number
 from hallmark_dashboard.bills import Bill, BillChange, changes as bill_changes
+from hallmark_dashboard.views.inputs import input_types
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Changes:
     """What differs, by what it is about."""
 
     gates: tuple[Change, ...]
+    inputs: tuple[Change, ...]
     data: tuple[Change, ...]
     parameters: tuple[Change, ...]
     metrics: tuple[Change, ...]
@@ -49,6 +52,7 @@ class Changes:
         """How many facts differ."""
         parts: Sequence[Sequence[object]] = (
             self.gates,
+            self.inputs,
             self.data,
             self.parameters,
             self.metrics,
@@ -58,10 +62,16 @@ class Changes:
         return sum(map(len, parts))
 
 
-def compare(before: Report, after: Report, bills: tuple[Bill, Bill] | None = None) -> Changes:
-    """Return what differs between two reports, and between two bills where both are known."""
+def compare(
+    before: Report,
+    after: Report,
+    bills: tuple[Bill, Bill] | None = None,
+    baselines: tuple[Baseline, Baseline] | None = None,
+) -> Changes:
+    """Return what differs between two reports, and between bills and baselines where known."""
     return Changes(
         tuple(_gates(before.gates, after.gates)),
+        tuple(_named(*map(input_types, baselines))) if baselines else (),
         tuple(_data(before, after)),
         tuple(_named(_parameters(before), _parameters(after))),
         tuple(sorted(_metrics(before.metrics, after.metrics), key=_biggest)),

@@ -147,6 +147,18 @@ def test_a_review_can_be_printed(browser: Browser, site: Site, story: Story) -> 
         assert page.pdf(format="A4").startswith(b"%PDF")
 
 
+@pytest.mark.parametrize("name", ["review", "version"])
+def test_what_is_predicted_and_by_what_is_told(
+    story: Story, windows: dict[str, Window], name: str
+) -> None:
+    told = windows["light at a desk"].open(story.paths[name]).locator("main").inner_text()
+
+    assert "It predicts deny: no is the positive class, yes the other." in told
+    assert re.search(r"It decides by \d+ inputs: .*pirat", told)
+    assert "Sensitive attributes are among them" not in told
+    assert "how well it puts rows in order: 0.5 is chance, 1 is perfect" in told
+
+
 @pytest.mark.parametrize(("motion", "behaviour"), [("reduce", "auto"), ("no-preference", "smooth")])
 def test_who_wants_no_motion_gets_none(
     browser: Browser, site: Site, story: Story, motion: str, behaviour: str

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
+from hallmark.api.columns import FeatureType
 from hallmark.api.dependencies import Dependencies, Licences, Vulnerabilities
 from hallmark.api.metrics import GateResult, MetricValue
+from hallmark.api.served import Baseline, BaselineFeature
 from hallmark.policies.model_version.shown import serving_version
 from hallmark.supply_chain.vulnerabilities import NOT_MOUNTED
 from hallmark_dashboard.bills import Bill, BillComponent, changes, matching, read_bill, violations
 from hallmark_dashboard.views.changes import compare
 from hallmark_dashboard.views.gates import gate_chart, gate_lines
+from hallmark_dashboard.views.inputs import inputs_of
 from hallmark_dashboard.views.review import approved_before, review_headline
 from tests.unit.dashboard.objects import (
     DIGEST,
@@ -109,6 +112,46 @@ def test_another_positive_class_is_told() -> None:
         ("positive class", "no", "yes")
     ]
     assert found.positive == "yes"
+
+
+def baseline(**types: str) -> Baseline:
+    """Return a baseline with inputs by their type, or by their categories."""
+    features = [
+        BaselineFeature(name=name, type=FeatureType.NUMBER, edges=[1.0], counts=[1, 1, 0])
+        if kind == "Number"
+        else BaselineFeature(
+            name=name,
+            type=FeatureType.CATEGORY,
+            categories=kind.split(),
+            counts=[1] * (len(kind.split()) + 2),
+        )
+        for name, kind in types.items()
+    ]
+    return Baseline(rows=9, features=features)
+
+
+def test_inputs_that_came_went_and_changed_are_told() -> None:
+    before = baseline(income="Number", region="north south", age="Number")
+    after = baseline(income="Number", region="north", origin="a b")
+    report = factories.report()
+    found = compare(report, report, None, (before, after))
+
+    assert [(one.what, one.before, one.after) for one in found.inputs] == [
+        ("age", "Number", ""),
+        ("origin", "", "Category: a, b"),
+        ("region", "Category: north, south", "Category: north"),
+    ]
+    assert found.total == 3
+    assert compare(report, report, None, (before, before)).total == 0
+
+
+def test_a_sensitive_attribute_among_the_inputs_is_told() -> None:
+    report = factories.report()
+    found = inputs_of(baseline(income="Number", origin="a b"), report, "")
+
+    assert (found.names, found.sensitive) == (("income", "origin"), ("origin",))
+    assert inputs_of(baseline(income="Number"), report, "").sensitive == ()
+    assert inputs_of(None, report, "Gone.").sentence == "Gone."
 
 
 @pytest.mark.parametrize(
