@@ -21,6 +21,8 @@ from hallmark_predictor.overload import DROPPED
 from hallmark_predictor.problems import BadRequest, refuse
 from hallmark_predictor.protocol import BINARY_HEADER
 
+MAX_HEAD = 32 * 1024
+"""Bytes of a request's address and headers, and of what follows a body in chunks."""
 READ_SECONDS = 30.0
 """That a body may take to come."""
 SEND_SECONDS = 30.0
@@ -46,6 +48,7 @@ Admit = Callable[[int], BadRequest | None]
 UNREAD: Mapping[int, Rejection] = {
     HTTPStatus.BAD_REQUEST: Rejection.INVALID,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Rejection.TOO_LARGE,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: Rejection.TOO_LARGE,
     HTTPStatus.SERVICE_UNAVAILABLE: Rejection.OVERLOADED,
     HTTPStatus.REQUEST_TIMEOUT: Rejection.TOO_SLOW,
 }
@@ -149,6 +152,8 @@ def cut_off(state: Mapping[str, object]) -> BadRequest | None:
         return None
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return overloaded("fewer bytes of bodies at once")
+    if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+        return refuse("the trailers", f"at most {MAX_HEAD} bytes", "more", 431)
     return refuse("the body", "it and what follows it as HTTP/1.1 has them", "something else", 400)
 
 

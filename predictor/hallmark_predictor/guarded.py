@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.json import encode
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from hallmark_predictor.bodies import LINGER_SECONDS, READ_SECONDS, RETRY_AFTER
+from hallmark_predictor.bodies import LINGER_SECONDS, MAX_HEAD, READ_SECONDS, RETRY_AFTER
 from hallmark_predictor.metrics import OTHER_ROUTE
 from hallmark_predictor.overload import CAME, DROPPED
 from hallmark_predictor.request_parser import RequestParser
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-MAX_HEAD = 32 * 1024
-"""Bytes of a request's address and headers."""
 HEADER = 64
 """Bytes that a header counts besides its own."""
 MAX_QUEUED = 32

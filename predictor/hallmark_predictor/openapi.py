@@ -94,6 +94,7 @@ _REFUSALS = {
     "413": "The body is too large.",
     "415": "The body is no JSON, or of an encoding that is not taken.",
     "422": "What was expected and found, and where.",
+    "431": "The trailers of a body in chunks are too long.",
     "503": "No model serves yet, or there is too much to do; try again.",
 }
 _REFUSAL: Document = {

@@ -224,6 +224,15 @@ async def test_what_is_no_http_ends_the_connection_after_what_was_asked_before(
         assert json.loads(found.partition(b"\r\n\r\n")[2])["error"].endswith(".")
 
 
+async def test_trailers_that_are_too_long_are_refused_in_a_sentence(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with closing(writer):
+        writer.write(in_chunks(GOOD, JSON, trailers=b"a: b\r\n" * 1000))
+        found = await reader.readuntil(b'"found":"more"}]}')
+    assert codes(found) == [b"431"]
+    assert b"'the trailers': expected at most 32768 bytes, found more." in found
+
+
 async def test_nothing_is_answered_after_the_end() -> None:
     what = serving()
     async with listening(what, direct=True) as port:

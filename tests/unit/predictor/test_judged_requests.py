@@ -112,6 +112,7 @@ async def _nothing(*_: Any) -> None:  # noqa: ANN401
 NOT_JUDGED: dict[str, Callable[[], Client]] = {
     "waited too long in a turn": lambda: Client(GOOD, state={CAME: time.perf_counter() - 5}),
     "no room for what came": lambda: Client(b"", state={DROPPED: 503}, goes=True),
+    "trailers without an end": lambda: Client(b"", state={DROPPED: 431}, goes=True),
     "chunks that are none": lambda: Client(b"", state={DROPPED: 400}, goes=True),
     "too large": lambda: Client(headers={"content-length": str(10**9)}),
     "a gzip bomb": lambda: Client(
