@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hallmark.cluster.cluster import ApiError, Cluster, ForeignObject
 from hallmark.cluster.corrected import apply_corrected
-from hallmark.cluster.kinds import kind_of
+from hallmark.cluster.kinds import APPS_DEPLOYMENT, kind_of
 from hallmark.policies.decision import Apply, Decision, Reference, Shrink
 
 
@@ -19,7 +19,7 @@ class CarriedOut:
     foreign: ForeignObject | None = None
     """The first object that belongs to somebody else; nothing was applied after it."""
     trouble: ApiError | None = None
-    """The first call that the API server refused; only where bytes are withdrawn."""
+    """The first call that the API server refused, where that held up no other."""
 
 
 async def carry_out(cluster: Cluster, decision: Decision, done: CarriedOut) -> None:
@@ -37,14 +37,16 @@ async def carry_out(cluster: Cluster, decision: Decision, done: CarriedOut) -> N
         ApiError: a call was refused, and no bytes are withdrawn.
     """
     for shrink in decision.shrink:
-        await _try(shrunk(cluster, shrink), decision, done)
+        ends = decision.withdraws and not shrink.replicas
+        work = emptied(cluster, shrink.reference) if ends else shrunk(cluster, shrink)
+        await _try(work, decision, done)
     for child in decision.apply:
         if done.foreign is not None:
             break
         await _try(_apply(cluster, child, done), decision, done)
     if done.foreign is None or decision.withdraws:
         for reference in decision.delete:
-            await _try(delete(cluster, reference), decision, done)
+            await _try(remove(cluster, reference), decision, done)
 
 
 async def apply_beside(cluster: Cluster, decision: Decision, done: CarriedOut) -> None:
@@ -91,10 +93,53 @@ async def shrunk(cluster: Cluster, shrink: Shrink) -> None:
             raise
 
 
+async def emptied(cluster: Cluster, reference: Reference) -> None:
+    """Take all Pods from an apps/v1 Deployment; where it may not be changed it goes.
+
+    Raises:
+        ApiError: it was refused, such as by somebody's admission webhook.
+    """
+    try:
+        await shrunk(cluster, Shrink(reference, 0))
+    except ApiError:
+        with suppress(ApiError):
+            await delete(cluster, reference)
+        raise
+
+
 async def delete(cluster: Cluster, reference: Reference) -> None:
     """Delete exactly this object; one that is gone is fine."""
     kind = kind_of({"apiVersion": reference.api_version, "kind": reference.kind})
     await cluster.delete(kind, reference.namespace, reference.name, reference.uid)
+
+
+async def remove(cluster: Cluster, reference: Reference) -> None:
+    """Delete an object; where that is refused a workload loses its Pods all the same.
+
+    Raises:
+        ApiError: it was refused, such as by somebody's admission webhook.
+    """
+    try:
+        await delete(cluster, reference)
+    except ApiError:
+        if (reference.api_version, reference.kind) == _WORKLOAD:
+            with suppress(ApiError):
+                await shrunk(cluster, Shrink(reference, 0))
+        raise
+
+
+async def remove_all(cluster: Cluster, references: Iterable[Reference]) -> CarriedOut:
+    """Remove each of these objects, whatever is refused of another; the first refusal is noted."""
+    done = CarriedOut()
+    for reference in references:
+        try:
+            await remove(cluster, reference)
+        except ApiError as error:
+            done.trouble = done.trouble or error
+    return done
+
+
+_WORKLOAD = APPS_DEPLOYMENT.api_version, APPS_DEPLOYMENT.kind
 
 
 async def delete_all(cluster: Cluster, references: Iterable[Reference]) -> None:

@@ -6,13 +6,14 @@ from hallmark.api import names
 from hallmark.api.model_deployment import ModelDeployment
 from hallmark.api.model_version import ModelVersion
 from hallmark.cluster.cache import Key, ObjectCache
+from hallmark.cluster.cluster import ApiError
 from hallmark.cluster.gather.model_policy import gather_policy
 from hallmark.cluster.kinds import APPS_DEPLOYMENT, MODEL_DEPLOYMENT, MODEL_VERSION, Obj
 from hallmark.cluster.ownership import controller_uid
 from hallmark.cluster.parse import read
-from hallmark.controllers.carry_out import shrunk
+from hallmark.controllers.carry_out import emptied
 from hallmark.controllers.runtime import Operator, log, record
-from hallmark.policies.decision import Reference, Shrink
+from hallmark.policies.decision import Reference
 from hallmark.policies.model_deployment.inputs import DeploymentInputs
 from hallmark.policies.model_deployment.last_resort import last_resort
 from hallmark.refusal import Refusal
@@ -53,8 +54,14 @@ async def stop_withdrawn(operator: Operator, namespace: str, name: str) -> None:
         return
     log.error("What was withdrawn is stopped without a decision.", namespace=namespace, name=name)
     await record(operator, found.records, at_once=True)
+    trouble: ApiError | None = None
     for label in sorted(found.stops):
-        await shrunk(operator.cluster, Shrink(_reference(workloads[label]), 0))
+        try:
+            await emptied(operator.cluster, _reference(workloads[label]))
+        except ApiError as error:
+            trouble = trouble or error
+    if trouble is not None:
+        raise trouble
 
 
 def _readable(operator: Operator, obj: Obj) -> ModelDeployment:

@@ -21,7 +21,7 @@ from hallmark.cluster.kinds import HTTP_ROUTE, MODEL_DEPLOYMENT, POD, SECRET, SE
 from hallmark.cluster.ownership import is_abandoned
 from hallmark.cluster.parse import read
 from hallmark.controllers import metrics
-from hallmark.controllers.carry_out import delete, delete_all
+from hallmark.controllers.carry_out import delete, remove_all
 from hallmark.controllers.last_resort import stop_withdrawn
 from hallmark.controllers.runtime import Operator, log, reconciler, run_decision
 from hallmark.controllers.verification import CARRY_AGAIN, carry, look_ahead, verify
@@ -196,15 +196,15 @@ async def _remove_strays(
     owner = operator.cache.get(MODEL_DEPLOYMENT, namespace, name)
     uid = str(owner["metadata"]["uid"]) if owner else ""
     labels = {(stray["metadata"].get("labels") or {}).get(names.LABEL_MANIFEST) for stray in strays}
+    done = await remove_all(operator.cluster, map(reference, strays))
     try:
-        await delete_all(operator.cluster, map(reference, strays))
         for label in sorted(label for label in labels if label):
             secret = await operator.cluster.get(SECRET, namespace, urls_name(name, label))
             if secret is not None and is_abandoned(secret, name, uid):
                 await delete(operator.cluster, reference(secret))
     except ApiError as error:
-        return error
-    return None
+        return done.trouble or error
+    return done.trouble
 
 
 async def _decide(

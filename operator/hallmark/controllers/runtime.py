@@ -44,10 +44,9 @@ from hallmark.cluster.trim import trimmed
 from hallmark.cluster.unwritten import Unwritten
 from hallmark.controllers import metrics
 from hallmark.controllers.carry_out import (
-    CarriedOut,
     apply_beside,
     carry_out,
-    delete_all,
+    remove_all,
     set_aside,
 )
 from hallmark.controllers.event_queue import EventQueue
@@ -187,8 +186,7 @@ async def run_decision(operator: Operator, current: Obj, decision: Decision) -> 
     report = StatusReport(operator, current, decision.events, keeps=decision.withdraws)
     # What takes withdrawn bytes away is on record in the audit log, and waits for no status.
     await set_aside(operator.cluster, decision.aside)
-    await delete_all(operator.cluster, decision.withdrawn)
-    done = CarriedOut()
+    done = await remove_all(operator.cluster, decision.withdrawn)
     if decision.intent is not None and not decision.withdraws:
         # What would say too early that something serves waits until it does.
         claims = () if _claims(decision) else decision.conditions

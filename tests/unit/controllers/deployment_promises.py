@@ -131,9 +131,12 @@ class Promises(Routes):
     def _check_workload(self, workload: Obj) -> None:
         label = workload["metadata"]["labels"][names.LABEL_MANIFEST]
         number, known = self.numbers[label], workload.get("status") is not None
+        if self._key() not in self.cluster.objects:
+            assert not workload["spec"]["replicas"], "what was left behind gets Pods"
+            return
         active = self._services()
         serves = active and active[0]["spec"]["selector"].get(names.LABEL_MANIFEST) == label
-        if not known and not serves:
+        if not known and not serves and workload["spec"]["replicas"]:
             self._must_be_trusted(number, "gets Pods")
         rollout = self.status.rollout
         stopped = rollout is not None and rollout.cause == "Stopped"

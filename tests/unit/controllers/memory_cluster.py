@@ -37,7 +37,7 @@ class MemoryCluster:
         """The number of the write after which the operator is killed."""
         self.observe: Callable[[Kind, Obj], object] = lambda kind, obj: None
         self.refuse: Callable[[str, Obj], ApiError | None] | None = None
-        """What the API server answers instead of an ``apply``, ``merge`` or ``status``."""
+        """What it answers instead of an ``apply``, ``merge``, ``delete`` or ``status``."""
         self._watch = watch
         self._uids = itertools.count(1)
         self._versions = itertools.count(1)
@@ -101,6 +101,7 @@ class MemoryCluster:
     async def delete(self, kind: Kind, namespace: str | None, name: str, uid: str) -> None:
         key = _key(kind, namespace, name)
         if key in self.objects and self.objects[key]["metadata"]["uid"] == uid:
+            self._ask("delete", self.objects[key])
             del self.objects[key]
             self._count(key)
 
