@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
+import operator
 import os
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +39,7 @@ from hallmark.verification.opening import verify_export, verify_folder
 from hallmark.verification.registry import Registry
 from hallmark.verification.trusted import Trusted, trusted_key
 from tests.chains import MODEL, Whole, objects_of
+from tests.examples import slow_but
 from tests.integration.api import Obj
 from tests.integration.exported_chain import STRANGER, copied, exported, links, whole
 from tests.mutations.__main__ import tell, tried
@@ -398,3 +403,42 @@ def test_what_leads_out_of_the_folder_or_is_no_file_is_not_read(
 ) -> None:
     spoil(copied)
     assert verify_export(copied, whole.trusted, now()).state is State.BROKEN
+
+
+_DOCUMENTS = ("sbom_*.cdx.json", "report.json", "manifest.json", "baseline.json")
+_OF_ANOTHER_TYPE: tuple[object, ...] = ({}, [], 1, None, "", {"name": "x"})
+
+
+@pytest.mark.parametrize("part", slow_but(0, of=range(20)))
+@pytest.mark.parametrize("name", _DOCUMENTS)
+def test_a_member_of_another_type_is_found(
+    whole: Whole, copied: Path, name: str, part: int
+) -> None:
+    file = min(copied.glob(f"models/*/*/{name}"))
+    sealed, draw = file.read_bytes(), random.Random(part)  # noqa: S311 - repeatable, not secret
+    for place in draw.sample(list(_places(json.loads(sealed))), 6):
+        document = json.loads(sealed)
+        holder = functools.reduce(operator.getitem, place[:-1], document)
+        others = [value for value in _OF_ANOTHER_TYPE if value != holder[place[-1]]]
+        holder[place[-1]] = draw.choice(others)
+        file.unlink()  # It may be a link to the same file.
+        file.write_text(json.dumps(document))
+        assert verify_export(copied, whole.trusted, now()).state is State.BROKEN, place
+
+
+def test_a_library_whose_version_is_no_text_is_found(whole: Whole, copied: Path) -> None:
+    file = min(copied.glob("models/*/*/sbom_*.cdx.json"))
+    document = json.loads(file.read_bytes())
+    library = next(part for part in document["components"] if "pkg:pypi/" in part.get("purl", ""))
+    library["version"] = {"name": "x"}
+    file.unlink()
+    file.write_text(json.dumps(document))
+    assert verify_export(copied, whole.trusted, now()).state is State.BROKEN
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 - any JSON
+    members = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, member in members:
+        yield (*path, key)
+        if isinstance(member, dict | list):
+            yield from _places(member, (*path, key))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import suppress
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +12,7 @@ import typer
 
 from hallmark.api.artifacts import Manifest
 from hallmark.api.files import REPORT, SLOT_SBOM, final_name
-from hallmark.api.texts import parse_timestamp, timestamp
+from hallmark.api.texts import parse_timestamp, sha256_digest, timestamp
 from hallmark.cli.exits import ExitCode
 from hallmark.cli.extra import needs_the_extra
 from hallmark.cli.output import Format, Output, console, plain, print_as, say
@@ -289,7 +288,7 @@ def _fill(
 def _lacking(bundle: Bundle, version: ModelVersion, files: Files) -> set[Lacking]:
     """Return what the sealed report and bill of a version, and its requester, have nothing of."""
     from hallmark.policies.sealed import read_report
-    from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
+    from hallmark.supply_chain.strict_json import parse_object
     from hallmark.verification.held import MAX_DOCUMENT
     from hallmark.verification.pack import lacking_in
 
@@ -297,7 +296,8 @@ def _lacking(bundle: Bundle, version: ModelVersion, files: Files) -> set[Lacking
     if isinstance(manifest := bundle.manifest, Manifest):
         read = read_report(manifest, files.read(bundle.folder + REPORT, MAX_DOCUMENT) or b"")
         report = None if isinstance(read, str) else read
-        sbom = files.read(bundle.folder + final_name(SLOT_SBOM, manifest.run_id), MAX_DOCUMENT)
-        with suppress(UnreadableJSON):  # Its own link says so.
-            bill = parse_object(sbom or b"", MAX_DOCUMENT)
+        name = bundle.folder + final_name(SLOT_SBOM, manifest.run_id)
+        sbom = files.read(name, MAX_DOCUMENT) or b""
+        if sha256_digest(sbom) == version.spec.sbom_digest:  # Else its own link says so.
+            bill = parse_object(sbom, MAX_DOCUMENT)
     return lacking_in(version, report, bill)

@@ -10,7 +10,6 @@ from typing import Any
 from cyclonedx.model import HashAlgorithm
 from cyclonedx.model.component import ComponentType
 from packaging.utils import canonicalize_name
-from pydantic import ValidationError
 
 from hallmark.api.files import MODEL_ONNX
 from hallmark.api.findings import Finding
@@ -68,7 +67,7 @@ def read_sealed_sbom(data: bytes) -> SBOM | Finding:
         return document
     try:
         return _contents(document)
-    except (KeyError, TypeError, AttributeError, ValidationError):
+    except (KeyError, TypeError, AttributeError, ValueError):
         return finding("SBOM", f"a valid CycloneDX {SPEC_VERSION} document", "another form")
 
 

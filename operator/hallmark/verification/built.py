@@ -50,7 +50,10 @@ def provenance_link(held: Held, manifest: Manifest) -> Link:
 def _untrue(held: Held, manifest: Manifest, payload: bytes) -> str | None:
     """Return why a statement is not the one about this run, its bill of materials and its files."""
     spec, build = held.version.spec, build_in(payload)
-    bill = read_sealed_sbom(held.sealed_bill(manifest)) if build else None
+    sealed = held.sealed_bill(manifest) if build else b""
+    if build and not sealed:
+        return "Expected the sealed bill of materials beside it, found another or none."
+    bill = read_sealed_sbom(sealed) if build else None
     if isinstance(bill, Finding):
         return bill.sentence()
     wanted = statement(

@@ -10,7 +10,7 @@ from hallmark.api.artifacts import Manifest
 from hallmark.api.files import SLOT_SBOM, final_name
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ApprovalRecord, ModelVersion
-from hallmark.api.texts import parse_timestamp
+from hallmark.api.texts import parse_timestamp, sha256_digest
 from hallmark.api.training_run import TrainingRun
 from hallmark.supply_chain.vulnerabilities import LookUp
 from hallmark.verification.bundle import Bundle
@@ -62,6 +62,17 @@ class Held:
         return parse_timestamp(found.time) if found else None
 
     def sealed_bill(self, manifest: Manifest) -> bytes:
-        """Return the bytes of the bill of materials; nothing where it is not there."""
-        name = final_name(SLOT_SBOM, manifest.run_id)
-        return self.files.read(self.bundle.folder + name, MAX_DOCUMENT) or b""
+        """Return the bytes of the bill of materials; nothing where the sealed ones are not there.
+
+        What reads them rests on what was checked of them at sealing.
+        """
+        data = self.files.read(self._bill_name(manifest), MAX_DOCUMENT) or b""
+        return data if sha256_digest(data) == self.version.spec.sbom_digest else b""
+
+    def found_bill(self, manifest: Manifest) -> str:
+        """Return what is there in the place of the bill of materials: a digest, or none."""
+        fact = self.files.fact(self._bill_name(manifest))
+        return fact.digest if fact else "none"
+
+    def _bill_name(self, manifest: Manifest) -> str:
+        return self.bundle.folder + final_name(SLOT_SBOM, manifest.run_id)
