@@ -53,7 +53,7 @@ def read_sbom(data: bytes) -> SBOM | Finding:
         return document
     if problem := schema_problem(document, SPEC_VERSION):
         return finding("SBOM", f"a valid CycloneDX {SPEC_VERSION} document", problem)
-    return _contents(document)
+    return _contents_or_why(document)
 
 
 @functools.lru_cache(maxsize=2)
@@ -65,6 +65,10 @@ def read_sealed_sbom(data: bytes) -> SBOM | Finding:
     document = _document(data)
     if isinstance(document, Finding):
         return document
+    return _contents_or_why(document)
+
+
+def _contents_or_why(document: Mapping[str, Any]) -> SBOM | Finding:
     try:
         return _contents(document)
     except (KeyError, TypeError, AttributeError, ValueError):
@@ -145,10 +149,17 @@ def _is_python(component: Mapping[str, Any]) -> bool:
 
 
 def _library(component: Mapping[str, Any]) -> Library:
-    """Return a Python package; bills of before have those that trained alone, and do not say so."""
+    """Return a Python package; bills of before have those that trained alone, and do not say so.
+
+    Raises:
+        ValueError: it has no name, or a version that is no text.
+    """
+    name, version = canonicalize_name(component["name"]), component.get("version", "")
+    if not name or not isinstance(version, str):
+        raise ValueError("Expected a package's name, and its version as a text.")
     return Library(
-        name=canonicalize_name(component["name"]),
-        version=component.get("version", ""),
+        name=name,
+        version=version,
         files=next(iter(property_values(component, FILES_PROPERTY)), None),
         wheel=_digest_of(component),
         used_in=property_values(component, USED_PROPERTY) or (TRAINING,),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from hallmark.api.texts import canonical_json, sha256_digest
 from hallmark.supply_chain.debian import MD5SUMS_PROPERTY, DebianPackage
 from hallmark.supply_chain.library import SERVING, TRAINING, Library
 from hallmark.supply_chain.packages import packages_of
-from hallmark.supply_chain.sbom import SBOM, check_sbom, read_sbom
+from hallmark.supply_chain.sbom import SBOM, check_sbom, read_sbom, read_sealed_sbom
 from tests.examples import examples
 from tests.unit.supply_chain import factories
 from tests.unit.supply_chain.factories import FINGERPRINT, MODEL, RUN_ID
@@ -367,6 +368,21 @@ def test_reading_never_raises(noise: bytes, start: int, cut: int) -> None:
     data = factories.sbom(packages={})
     mutated = data[:start] + noise + data[start + cut :]
     assert isinstance(read_sbom(mutated), SBOM | Finding)
+
+
+@pytest.mark.parametrize("read", [read_sbom, read_sealed_sbom])
+@pytest.mark.parametrize(
+    "said",
+    [{"name": ""}, {"version": {}}, {"version": 1}],
+    ids=["no name", "an object", "a number"],
+)
+def test_a_package_without_a_name_or_with_a_version_that_is_no_text_is_refused(
+    read: Callable[[bytes], SBOM | Finding], said: dict[str, object]
+) -> None:
+    document = json.loads(changed())
+    library = next(part for part in document["components"] if "pkg:pypi/" in part.get("purl", ""))
+    library.update(said)
+    assert isinstance(read(canonical_json(document)), Finding)
 
 
 def test_a_package_has_a_digest_where_the_bill_states_it_wherever_it_is_used() -> None:
