@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hallmark.api.artifacts import Manifest
-from hallmark.api.files import REPORT, SLOT_SBOM, final_name
-from hallmark.api.texts import parse_timestamp, sha256_digest, timestamp
+from hallmark.api.files import REPORT
+from hallmark.api.texts import parse_timestamp, timestamp
 from hallmark.cli.exits import ExitCode
 from hallmark.cli.extra import needs_the_extra
 from hallmark.cli.output import Format, Output, console, plain, print_as, say
@@ -289,15 +289,13 @@ def _lacking(bundle: Bundle, version: ModelVersion, files: Files) -> set[Lacking
     """Return what the sealed report and bill of a version, and its requester, have nothing of."""
     from hallmark.policies.sealed import read_report
     from hallmark.supply_chain.strict_json import parse_object
-    from hallmark.verification.held import MAX_DOCUMENT
+    from hallmark.verification.bundle import MAX_DOCUMENT, sealed_bill_of
     from hallmark.verification.pack import lacking_in
 
     report, bill = None, dict[str, Any]()
     if isinstance(manifest := bundle.manifest, Manifest):
         read = read_report(manifest, files.read(bundle.folder + REPORT, MAX_DOCUMENT) or b"")
         report = None if isinstance(read, str) else read
-        name = bundle.folder + final_name(SLOT_SBOM, manifest.run_id)
-        sbom = files.read(name, MAX_DOCUMENT) or b""
-        if sha256_digest(sbom) == version.spec.sbom_digest:  # Else its own link says so.
+        if sbom := sealed_bill_of(version, manifest, files):  # Else its own link says so.
             bill = parse_object(sbom, MAX_DOCUMENT)
     return lacking_in(version, report, bill)

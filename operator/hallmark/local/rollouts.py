@@ -258,10 +258,8 @@ class Rollouts:
 
     def _start(self, planned: PlannedVersion, inputs: DeploymentInputs) -> bool:
         """Start a predictor unless it runs as planned; tell whether it was started."""
-        running, trust = (
-            inputs.workloads.get(planned.label),
-            self._known_trust(planned.trust_sha256),
-        )
+        running = inputs.workloads.get(planned.label)
+        trust = self._known_trust(planned.trust_sha256)
         stands = running is not None and running.trust_sha256 == planned.trust_sha256
         if stands or trust is None or planned.only_shrinks:
             return False

@@ -14,8 +14,8 @@ from hallmark.supply_chain.provenance import build_in, statement
 from hallmark.supply_chain.sbom import read_sealed_sbom
 from hallmark.supply_chain.signing import is_trusted_signature
 from hallmark.supply_chain.strict_json import UnreadableJSON, parse_object
-from hallmark.verification.bundle import provenance_name
-from hallmark.verification.held import MAX_DOCUMENT, Held
+from hallmark.verification.bundle import MAX_DOCUMENT, provenance_name
+from hallmark.verification.held import Held
 from hallmark.verification.links import Link, broken, holds, open_
 
 

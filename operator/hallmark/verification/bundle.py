@@ -11,6 +11,7 @@ from hallmark.api.findings import Finding
 from hallmark.api.model_version import ModelVersion
 from hallmark.api.names import model_prefix
 from hallmark.api.served import Baseline
+from hallmark.api.texts import sha256_digest
 from hallmark.policies.sealed import read_baseline
 from hallmark.supply_chain.manifest import read_manifest
 from hallmark.supply_chain.manifest_form import MAX_BYTES
@@ -18,6 +19,8 @@ from hallmark.supply_chain.signing import PROVENANCE_FOLDER
 from hallmark.verification.files import Files
 
 BASELINE_BYTES = 4 << 20
+MAX_DOCUMENT = 16 << 20
+"""Bytes of a document that is read whole."""
 
 
 @dataclass(frozen=True)
@@ -83,3 +86,17 @@ def baseline_of(version: ModelVersion, files: Files) -> Baseline | None:
     """Return a version's sealed baseline, or None where its bytes are not there."""
     data = files.read(folder_of(version) + BASELINE, BASELINE_BYTES)
     return read_baseline(data or b"", version.spec.baseline_digest)
+
+
+def sealed_bill_of(version: ModelVersion, manifest: Manifest, files: Files) -> bytes:
+    """Return the bytes of a version's bill of materials; nothing where others are there, or none.
+
+    What reads them rests on what was checked of them at sealing.
+    """
+    data = files.read(bill_path(version, manifest), MAX_DOCUMENT) or b""
+    return data if sha256_digest(data) == version.spec.sbom_digest else b""
+
+
+def bill_path(version: ModelVersion, manifest: Manifest) -> str:
+    """Return the path of a version's bill of materials."""
+    return folder_of(version) + final_name(SLOT_SBOM, manifest.run_id)

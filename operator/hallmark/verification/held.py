@@ -7,19 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hallmark.api.artifacts import Manifest
-from hallmark.api.files import SLOT_SBOM, final_name
 from hallmark.api.model_policy import ModelPolicy
 from hallmark.api.model_version import ApprovalRecord, ModelVersion
-from hallmark.api.texts import parse_timestamp, sha256_digest
+from hallmark.api.texts import parse_timestamp
 from hallmark.api.training_run import TrainingRun
 from hallmark.supply_chain.vulnerabilities import LookUp
-from hallmark.verification.bundle import Bundle
+from hallmark.verification.bundle import Bundle, bill_path, sealed_bill_of
 from hallmark.verification.files import Files
 from hallmark.verification.recorded import Recorded
 from hallmark.verification.trusted import Trusted
-
-MAX_DOCUMENT = 16 << 20
-"""Bytes of a document that is read whole."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +58,10 @@ class Held:
         return parse_timestamp(found.time) if found else None
 
     def sealed_bill(self, manifest: Manifest) -> bytes:
-        """Return the bytes of the bill of materials; nothing where the sealed ones are not there.
-
-        What reads them rests on what was checked of them at sealing.
-        """
-        data = self.files.read(self._bill_name(manifest), MAX_DOCUMENT) or b""
-        return data if sha256_digest(data) == self.version.spec.sbom_digest else b""
+        """Return the bytes of the bill of materials; nothing where others are there, or none."""
+        return sealed_bill_of(self.version, manifest, self.files)
 
     def found_bill(self, manifest: Manifest) -> str:
         """Return what is there in the place of the bill of materials: a digest, or none."""
-        fact = self.files.fact(self._bill_name(manifest))
+        fact = self.files.fact(bill_path(self.version, manifest))
         return fact.digest if fact else "none"
-
-    def _bill_name(self, manifest: Manifest) -> str:
-        return self.bundle.folder + final_name(SLOT_SBOM, manifest.run_id)

@@ -23,7 +23,8 @@ from hallmark.supply_chain.sbom import check_sbom, read_sealed_sbom
 from hallmark.supply_chain.signing import MAX_BYTES
 from hallmark.supply_chain.verify import SealedManifest, verify_sealed
 from hallmark.verification.built import provenance_link
-from hallmark.verification.held import MAX_DOCUMENT, Held
+from hallmark.verification.bundle import MAX_DOCUMENT
+from hallmark.verification.held import Held
 from hallmark.verification.links import Link, State, broken, holds, open_
 from hallmark.verification.recorded import Recorded
 
